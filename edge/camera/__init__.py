@@ -1,0 +1,1 @@
+"""Cameras in: sources, grabber threads, mailboxes, packet rings, stream faults."""

@@ -1,0 +1,91 @@
+"""The command `edge`: one table of commands, each loaded only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+# name -> (module below edge.commands, one line). A module has `add_arguments(parser)` and
+# `run(args) -> int`, may have EPILOG (an example) and raises edge.config.ConfigError for wrong
+# input. Importing it must stay cheap: heavy libraries are imported inside `run`.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "check": ("check", "validate configuration"),
+    "run": ("run", "every daemon in one terminal (trial)"),
+    "watch": ("watch", "one video, folder or stream through the whole chain now"),
+    "replay": ("replay", "recorded cases against their golden events"),
+    "evaluate": ("evaluate", "event-level precision, recall, F1 and delay"),
+    "fly": ("fly", "a drone flight into a ledger"),
+    "telemetry": ("telemetry", "drone telemetry as JSON lines of poses"),
+    "georef": ("georef", "pixels to places on the ground"),
+    "sensors": ("sensors", "list, decode or watch serial sensors"),
+    "levels": ("levels", "Leq, Ln and the judgement of a recorded noise series"),
+    "evidence": ("evidence", "verify evidence folders"),
+    "outbox": ("outbox", "what waits for the platform"),
+    "model": ("model", "list, verify or bench models"),
+    "categories": ("categories", "what can be found, with codes"),
+    "ledger": ("ledger", "blind time and the other ledgers, as CSV"),
+    "snap": ("snap", "one picture from a camera"),
+    "doctor": ("doctor", "what is wrong with this box, in a technician's words"),
+    "visiond": ("visiond", "daemon: cameras to findings"),
+    "sensord": ("sensord", "daemon: serial ports to findings"),
+    "uplinkd": ("uplinkd", "daemon: outbox to platform"),
+    "janitord": ("janitord", "daemon: deletes what was released"),
+    "consoled": ("consoled", "daemon: the local web page"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 done, 1 failed, 2 wrong input, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser(words[0] if words else None)
+    args = parser.parse_args(words)
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        return 2
+    return _guarded(args)
+
+
+def _parser(chosen: str | None) -> argparse.ArgumentParser:
+    """All names for --help, but the arguments of the chosen command only: keeps start-up short."""
+    from edge import __version__
+
+    parser = argparse.ArgumentParser(prog="edge", description="City Edge")
+    parser.add_argument("--version", action="version", version=f"city-edge {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, (module_name, summary) in COMMANDS.items():
+        sub = commands.add_parser(
+            name,
+            help=summary,
+            description=summary,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name == chosen:
+            module = importlib.import_module(f"edge.commands.{module_name}")
+            sub.epilog = getattr(module, "EPILOG", None)
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
+    return parser
+
+
+def _guarded(args: argparse.Namespace) -> int:
+    from edge.config import ConfigError
+
+    try:
+        return int(args.run(args))
+    except ConfigError as error:
+        print(f"edge {args.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"edge {args.command}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our stdout has left (`edge ... | head`); nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""Clocks as a parameter: what the time is, and how far the wall clock can be trusted."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import threading
+import time
+from typing import Protocol
+
+from edge.values import ClockQuality, Stamp
+
+STA_UNSYNC = 0x40
+UNKNOWN_ERROR_MS = 16_000.0
+
+
+class Clock(Protocol):
+    """Where the shell takes time from; the pure code gets a Stamp as an argument."""
+
+    def now(self) -> Stamp: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+class SystemClock:
+    """The board's clocks. The kernel is asked about synchronisation at most once a second."""
+
+    def __init__(self) -> None:
+        self._asked = -10.0
+        self._trust: tuple[ClockQuality, float] = ("unsynced", UNKNOWN_ERROR_MS)
+
+    def now(self) -> Stamp:
+        mono = time.monotonic()
+        if mono - self._asked > 1.0:
+            self._trust, self._asked = kernel_trust(), mono
+        return Stamp(mono, time.time(), *self._trust)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(max(0.0, seconds))
+
+
+class FakeClock:
+    """A clock a test moves by hand; sleeping moves it too."""
+
+    def __init__(self, mono: float = 0.0, wall: float = 1_767_225_600.0) -> None:
+        self._mono, self._wall = mono, wall
+        self._lock = threading.Lock()
+
+    def now(self) -> Stamp:
+        with self._lock:
+            return Stamp(self._mono, self._wall, "ntp", 1.0)
+
+    def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        with self._lock:
+            self._mono += seconds
+            self._wall += seconds
+
+    def step_wall(self, seconds: float) -> None:
+        """Step the wall clock alone, as a late NTP answer does."""
+        with self._lock:
+            self._wall += seconds
+
+
+class _Timex(ctypes.Structure):
+    """struct timex of adjtimex(2), padded generously so that the kernel never writes past it."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_char * 256),
+    )
+
+
+def kernel_trust() -> tuple[ClockQuality, float]:
+    """(quality, error bound in ms) by adjtimex(2), which needs no privilege to read."""
+    name = ctypes.util.find_library("c")
+    if name is None:
+        return "unsynced", UNKNOWN_ERROR_MS
+    timex = _Timex()
+    if ctypes.CDLL(name).adjtimex(ctypes.byref(timex)) < 0:
+        return "unsynced", UNKNOWN_ERROR_MS
+    error_ms = timex.maxerror / 1000.0
+    return ("unsynced" if timex.status & STA_UNSYNC else "ntp"), error_ms

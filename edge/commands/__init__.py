@@ -1,0 +1,1 @@
+"""The commands of `edge`, one module each: parse, call, print. No logic of their own."""

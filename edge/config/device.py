@@ -1,0 +1,91 @@
+"""What this box is: its name, folders, broker, keys and quotas (device.yaml)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from edge.config.site import Name, Part, Positive, Seconds
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+Megabytes = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
+
+
+class Broker(Part, frozen=True, kw_only=True):
+    """The platform's MQTT 5 broker. `tls: off` must be said aloud; there is no silent fallback."""
+
+    host: Annotated[str, msgspec.Meta(min_length=1, max_length=253)] = "127.0.0.1"
+    port: Port = 8883
+    tls: Literal["on", "off"] = "on"
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    username: str | None = None
+    password_file: str | None = None
+    keepalive_s: Annotated[int, msgspec.Meta(ge=5, le=600)] = 30
+    ack_deadline_s: Positive = 20.0
+    evidence_kbit_s: Positive | None = None
+    evidence_mb_day: Megabytes | None = None
+    file_transfer: Literal["native", "emqx"] = "native"
+
+
+class Trust(Part, frozen=True, kw_only=True):
+    """Whose word counts. The weaker modes are for platforms that cannot sign; birth says so.
+
+    release: what frees evidence. "platform": a signed "stored" of the platform; "puback": the
+    broker's PUBACK. down: "signed" with `platform_key` (PEM, Ed25519), or "tls": who may publish.
+    """
+
+    release: Literal["platform", "puback"] = "platform"
+    down: Literal["signed", "tls"] = "signed"
+    platform_key: str | None = None
+    signing_key: str | None = None
+    key_id: str | None = None
+
+
+class Folders(Part, frozen=True, kw_only=True):
+    """`state` must survive power cuts; `run` should be tmpfs."""
+
+    state: str = "/var/lib/edge"
+    run: str = "/run/edge"
+    models: str = "/usr/share/edge/models"
+
+
+class Keep(Part, frozen=True, kw_only=True):
+    """How long and how much is kept once the platform has it; unacknowledged is never deleted."""
+
+    evidence_mb: Megabytes = 20_000
+    released_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 7
+    floor_mb: Megabytes = 500
+    ballast_mb: Annotated[int, msgspec.Meta(ge=0, le=4096)] = 32
+    ring_mb: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 24
+
+
+class Console(Part, frozen=True, kw_only=True):
+    host: str = "127.0.0.1"
+    port: Port = 8088
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    session_s: Seconds = 28_800.0
+
+
+class Compute(Part, frozen=True, kw_only=True):
+    """How the accelerator is used. `workers` 0: one for each core, at most four."""
+
+    provider: Literal["auto", "cpu", "cuda", "tensorrt", "openvino", "ncnn"] = "auto"
+    workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+
+
+class Device(Part, frozen=True, kw_only=True):
+    """The whole file."""
+
+    device: Name = "edge-1"
+    tenant: Name = "city"
+    broker: Broker = Broker()
+    trust: Trust = Trust()
+    folders: Folders = Folders()
+    keep: Keep = Keep()
+    console: Console = Console()
+    compute: Compute = Compute()
+    platform_environment: dict[str, Any] | None = None

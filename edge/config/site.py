@@ -1,0 +1,133 @@
+"""What the box watches here: cameras, zones and the rules bound to them (site.yaml)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+Fraction = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=86_400.0)]
+Positive = Annotated[float, msgspec.Meta(gt=0.0)]
+TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
+HourSpan = Annotated[
+    str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")
+]
+MonthDay = Annotated[str, msgspec.Meta(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DayKind = Literal["workday", "weekend", "holiday", "exam"]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Strict and frozen: an unknown key is an error, not a wish."""
+
+
+class Position(Part, frozen=True, kw_only=True):
+    """Where a camera or sensor stands. Datum WGS-84; `accuracy_m` as surveyed."""
+
+    lat: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
+    lon: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
+    accuracy_m: Positive = 30.0
+    grid: Annotated[str, msgspec.Meta(pattern=r"^\d{15}$")] | None = None
+    address: str | None = None
+
+
+class When(Part, frozen=True, kw_only=True):
+    """A time window: all that is given must fit. Hours may run across midnight ("20:00-02:00")."""
+
+    hours: tuple[HourSpan, ...] = ()
+    weekdays: tuple[Weekday, ...] = ()
+    days: tuple[DayKind, ...] = ()
+    season: tuple[MonthDay, MonthDay] | None = None
+    from_date: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    to_date: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+
+
+class Zone(Part, frozen=True, kw_only=True):
+    """A polygon on the picture, corners as fractions of the frame.
+
+    watch: judged here; forbidden: judged here, whatever permits say elsewhere; permitted: allowed
+    while `when` fits, counted not raised; mask: never looked at, painted out before storing;
+    the others are places that single rule kinds ask for.
+    """
+
+    id: Name
+    kind: Literal[
+        "watch",
+        "forbidden",
+        "permitted",
+        "frontage",
+        "lane",
+        "site",
+        "gate",
+        "wash",
+        "dump",
+        "mask",
+    ] = "watch"
+    name: str | None = None
+    polygon: Annotated[tuple[tuple[float, float], ...], msgspec.Meta(min_length=3, max_length=200)]
+    when: When = When()
+    categories: tuple[str, ...] = ()
+    permit: str | None = None
+    grid: Annotated[str, msgspec.Meta(pattern=r"^\d{15}$")] | None = None
+
+
+class Rule(Part, frozen=True, kw_only=True):
+    """One category watched by one camera. What is not given comes from categories.yaml.
+
+    `set` overrides the rule kind's own parameters by name; the kind checks them.
+    """
+
+    category: Name
+    zones: tuple[Name, ...] = ()
+    when: When = When()
+    dwell_s: Seconds | None = None
+    seen_share: Fraction | None = None
+    confirm_s: Seconds | None = None
+    realarm_s: Seconds | None = None
+    min_score: Fraction | None = None
+    set: dict[str, float | int | str | bool | tuple[str, ...]] = {}
+
+
+class Camera(Part, frozen=True, kw_only=True):
+    """One source. `source` is the stream to analyse, `record` the one kept for clips if better.
+
+    Sources: rtsp(s)://, rtmp(s)://, http(s)://, a file, a folder of images, usb:N, or
+    pipeline:NAME (see edge.camera.pipelines) with its argument in `pipeline_arg`.
+    """
+
+    id: Name
+    name: str | None = None
+    source: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+    record: str | None = None
+    pipeline_arg: str | None = None
+    fps: Annotated[float, msgspec.Meta(gt=0, le=30)] = 5.0
+    model: str | None = None
+    min_score: Fraction = 0.35
+    tile: bool = False
+    gate: bool = True
+    clip_before_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 10.0
+    clip_after_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 10.0
+    position: Position = Position()
+    zones: tuple[Zone, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    sensors: tuple[Name, ...] = ()
+    enabled: bool = True
+
+
+class Site(Part, frozen=True, kw_only=True):
+    """The whole file."""
+
+    name: str = "site"
+    name_en: str | None = None
+    timezone: str = "Asia/Shanghai"
+    language: Literal["zh", "en"] = "zh"
+    calendar: tuple[str, ...] = ()
+    position: Position = Position()
+    model: str | None = None
+    cameras: tuple[Camera, ...] = ()
+    # Parsed by edge.sensors.settings, which owns their shape.
+    sensors: tuple[dict[str, Any], ...] = ()
+    noise: tuple[dict[str, Any], ...] = ()
+    fume: tuple[dict[str, Any], ...] = ()

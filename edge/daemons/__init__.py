@@ -1,0 +1,1 @@
+"""The daemons: wire the parts, loop, stop. Short."""

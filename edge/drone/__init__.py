@@ -1,0 +1,1 @@
+"""Flights: telemetry, georeferencing, ground tracks, ledger."""

@@ -1,0 +1,1 @@
+"""Findings to files that hold: recipe, store, clip, overlay, mask."""

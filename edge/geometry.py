@@ -1,0 +1,83 @@
+"""Plane geometry on fractions of the frame: polygons, foot points, overlap. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.values import Box, Point
+
+Polygon = Sequence[Point]
+
+
+def inside(point: Point, polygon: Polygon) -> bool:
+    """Whether the point lies in the polygon, by the even-odd rule; the left edge counts as in."""
+    x, y = point
+    hit = False
+    for (x1, y1), (x2, y2) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
+        if (y1 > y) != (y2 > y) and x < (x2 - x1) * (y - y1) / (y2 - y1) + x1:
+            hit = not hit
+    return hit
+
+
+def area(polygon: Polygon) -> float:
+    """Unsigned area (shoelace)."""
+    pairs = zip(polygon, [*polygon[1:], polygon[0]], strict=True)
+    return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairs)) / 2.0
+
+
+def side(point: Point, start: Point, end: Point) -> float:
+    """Positive on the right of the walk from start to end (y grows downwards), 0 on the line."""
+    return (end[0] - start[0]) * (point[1] - start[1]) - (end[1] - start[1]) * (point[0] - start[0])
+
+
+def _crosses(a: Point, b: Point, c: Point, d: Point) -> bool:
+    return side(c, a, b) * side(d, a, b) < 0 and side(a, c, d) * side(b, c, d) < 0
+
+
+def self_crossing(polygon: Polygon) -> bool:
+    """Whether two edges of the polygon cross each other."""
+    n = len(polygon)
+    edges = [(polygon[i], polygon[(i + 1) % n]) for i in range(n)]
+    return any(_crosses(*edges[i], *edges[j]) for i in range(n) for j in range(i + 2, n))
+
+
+def foot(box: Box) -> Point:
+    """Where a boxed object stands: the middle of its lower edge."""
+    return ((box[0] + box[2]) / 2.0, box[3])
+
+
+def centre(box: Box) -> Point:
+    return ((box[0] + box[2]) / 2.0, (box[1] + box[3]) / 2.0)
+
+
+def distance(a: Point, b: Point, aspect: float = 1.0) -> float:
+    """Distance in frame heights: x fractions are stretched by width / height."""
+    return math.hypot((a[0] - b[0]) * aspect, a[1] - b[1])
+
+
+def iou(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes; 0 where either is empty."""
+    w = min(a[2], b[2]) - max(a[0], b[0])
+    h = min(a[3], b[3]) - max(a[1], b[1])
+    if w <= 0 or h <= 0:
+        return 0.0
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - w * h
+    return w * h / union if union > 0 else 0.0
+
+
+def iou_matrix(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """IoU of every pair: (n, 4) and (m, 4) to (n, m), float32."""
+    top = np.maximum(a[:, None, :2], b[None, :, :2])
+    low = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    size = np.clip(low - top, 0.0, None)
+    both = size[..., 0] * size[..., 1]
+    of_a = np.prod(a[:, 2:] - a[:, :2], axis=1)
+    of_b = np.prod(b[:, 2:] - b[:, :2], axis=1)
+    union = of_a[:, None] + of_b[None, :] - both
+    result: NDArray[np.float32] = np.zeros_like(both)
+    np.divide(both, union, out=result, where=union > 0)
+    return result

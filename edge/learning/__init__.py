@@ -1,0 +1,1 @@
+"""Reviewers' verdicts to thresholds and training sets."""

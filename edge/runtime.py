@@ -1,0 +1,224 @@
+"""What every daemon's main needs: logging, stop, sd_notify, progress watchdog, stats, retry."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from edge.config import ConfigError
+
+log = logging.getLogger("edge")
+
+STATS_EVERY_S = 60.0
+
+
+class Backoff:
+    """Full-jitter delays: uniform(0, min(cap, first * 2**n)); reset once the thing is stable."""
+
+    def __init__(self, *, first_s: float = 1.0, cap_s: float = 60.0) -> None:
+        self._first_s, self._cap_s, self._n = first_s, cap_s, 0
+
+    def next_s(self) -> float:
+        ceiling = min(self._cap_s, self._first_s * 2.0 ** min(self._n, 30))
+        self._n += 1
+        return random.uniform(0.0, ceiling)
+
+    def reset(self) -> None:
+        self._n = 0
+
+
+class Trouble:
+    """Logs the first failure of a kind as WARNING, repeats as DEBUG, and the recovery once."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._log, self._open = logger, set[str]()
+
+    def failed(self, what: str, text: str) -> bool:
+        """True where this is the first failure since the last recovery."""
+        first = what not in self._open
+        self._open.add(what)
+        self._log.log(logging.WARNING if first else logging.DEBUG, "%s: %s", what, text)
+        return first
+
+    def healed(self, what: str) -> bool:
+        """True where `what` had failed before."""
+        if what not in self._open:
+            return False
+        self._open.discard(what)
+        self._log.info("%s: well again", what)
+        return True
+
+
+class Stop:
+    """The one stop event of a process; SIGTERM and SIGINT set it."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def __bool__(self) -> bool:
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep that ends early at stop; true once stopping."""
+        return self._event.wait(max(0.0, seconds))
+
+    def on_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.set())
+
+
+class Notify:
+    """sd_notify(3): one datagram to $NOTIFY_SOCKET; silent where systemd is not the parent."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        path = environ.get("NOTIFY_SOCKET", "")
+        self._path = "\0" + path[1:] if path.startswith("@") else path
+        usec = environ.get("WATCHDOG_USEC", "")
+        self.watchdog_s = int(usec) / 1e6 if usec.isdigit() else None
+
+    def send(self, *lines: str) -> None:
+        if not self._path:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            try:
+                sock.sendto("\n".join(lines).encode(), self._path)
+            except OSError as error:
+                log.debug("sd_notify: %s", error)
+
+    def ready(self, status: str) -> None:
+        self.send("READY=1", f"STATUS={status}")
+
+    def stopping(self) -> None:
+        self.send("STOPPING=1")
+
+
+class Progress:
+    """Feeds the watchdog from work, never from a timer: every registered loop must have moved.
+
+    A loop calls `mark(name)` when it did something or found nothing to do. `feed()` pings systemd
+    only while no loop is older than its limit; a frozen loop therefore restarts the process.
+    """
+
+    def __init__(self, notify: Notify, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._notify, self._now = notify, monotonic
+        self._seen: dict[str, tuple[float, float]] = {}
+        self._fed = -1e9
+
+    def register(self, name: str, limit_s: float) -> None:
+        self._seen[name] = (self._now(), limit_s)
+
+    def mark(self, name: str) -> None:
+        self._seen[name] = (self._now(), self._seen[name][1])
+
+    def stuck(self) -> list[str]:
+        now = self._now()
+        return [name for name, (at, limit_s) in self._seen.items() if now - at > limit_s]
+
+    def feed(self) -> bool:
+        """Ping at most once a second; false where a loop is stuck and systemd is left to bark."""
+        if self.stuck():
+            return False
+        now = self._now()
+        if now - self._fed >= 1.0:
+            self._fed = now
+            self._notify.send("WATCHDOG=1")
+        return True
+
+
+class Stats:
+    """Counters of one daemon and the one line a minute that tells them: `stats cam=a read=9.9`."""
+
+    def __init__(self, logger: logging.Logger, *, every_s: float = STATS_EVERY_S) -> None:
+        self._log, self._every_s, self._told = logger, every_s, time.monotonic()
+
+    def tell(self, fields: Callable[[float], list[dict[str, Any]]]) -> bool:
+        """Log one line for each dict that `fields(seconds since the last time)` gives, when due."""
+        now = time.monotonic()
+        elapsed = now - self._told
+        if elapsed < self._every_s:
+            return False
+        self._told = now
+        for row in fields(elapsed):
+            self._log.info("stats %s", " ".join(f"{key}={_short(row[key])}" for key in row))
+        return True
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace `path` so that a reader sees the old or the new bytes, never a mixture.
+
+    durable: survives a power cut once it returns (file and folder fsynced); off for /run.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    with partial.open("wb") as file:
+        file.write(data)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    partial.replace(path)
+    if durable:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """fsync a folder, so that names created or renamed in it survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_status(run: Path, daemon: str, status: Mapping[str, Any]) -> None:
+    """`run/status/NAME.json`: how other daemons and the console see this one."""
+    folder = run / "status"
+    folder.mkdir(parents=True, exist_ok=True)
+    body = {"daemon": daemon, "pid": os.getpid(), "wall": time.time(), **status}
+    data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    write_atomic(folder / f"{daemon}.json", data, durable=False)
+
+
+def set_up_logging(level: str = "INFO") -> None:
+    """Plain lines on stderr; journald adds the time, so it is left out under systemd."""
+    under_systemd = "JOURNAL_STREAM" in os.environ
+    layout = "%(levelname)s %(name)s %(message)s"
+    logging.basicConfig(
+        level=level,
+        stream=sys.stderr,
+        format=layout if under_systemd else f"%(asctime)s {layout}",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+        force=True,
+    )
+
+
+def run(main: Callable[[Stop, Notify], int]) -> int:
+    """Run a daemon's main: 0 stopped in order, 1 a bug (logged, systemd restarts), 2 bad config."""
+    set_up_logging(os.environ.get("EDGE_LOG", "INFO"))
+    stop, notify = Stop(), Notify()
+    stop.on_signals()
+    try:
+        return main(stop, notify)
+    except ConfigError as error:
+        log.error("%s", error)
+        return 2
+    except Exception:
+        log.exception("stopped by a bug; systemd starts it again")
+        return 1
+    finally:
+        notify.stopping()

@@ -1,0 +1,1 @@
+"""Serial bytes to samples, levels and findings."""

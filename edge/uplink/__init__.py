@@ -1,0 +1,1 @@
+"""Outbox rows to the platform and back: wire, session, pump, seal, commands."""

@@ -1,0 +1,1 @@
+"""Pictures to tracks: model manifest, session, YOLO pre and post, motion gate, tracker."""
