@@ -205,7 +205,10 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFile:
-    """One finished file of a violation; a listed hash never changes. `path` is its file name."""
+    """One finished file of a violation; a listed hash never changes.
+
+    `path` is relative to the violation's folder: "r1/overview-1.jpg".
+    """
 
     role: Role
     path: str

@@ -1,1 +1,1 @@
-"""Findings to files that hold: recipe, store, clip, overlay, mask."""
+"""Findings to files that hold: recipe, album, overlay, gate, store, mask."""
