@@ -26,7 +26,7 @@ class SpoolFull(Exception):
 
 
 class Spool:
-    """The requests waiting for one daemon. `run` is the run directory (tmpfs: lost at power off)."""
+    """The requests waiting for one daemon. `run` is on tmpfs: they are gone after power off."""
 
     def __init__(self, run: Path, daemon: str, *, bound: int = BOUND) -> None:
         self.folder = run / "spool" / daemon

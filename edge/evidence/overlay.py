@@ -75,7 +75,7 @@ def _fit_text(strip: Image, text: str, row: int, line_px: int) -> None:
 
 
 def _text_px(text: str, size: int) -> int:
-    box = cv2.getTextSize((0, 0), text, (0, 0), _FACE, size, 400)  # type: ignore[call-overload]
+    box = cv2.getTextSize((0, 0), text, (0, 0), _FACE, size, 400)
     return int(box[2])
 
 

@@ -1,0 +1,222 @@
+"""Provisional pictures: taken while a candidate's clock runs, kept or thrown away later.
+
+Each candidate has a folder below the album's root with its JPEGs and an `album.json`, so that a
+restart loses neither the first picture of a stall nor its time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from edge.config import Recipe
+from edge.evidence.overlay import crop, with_strip, with_ticks
+from edge.evidence.quality import PictureQuality, Shot, measure
+from edge.runtime import write_atomic
+from edge.values import Box, Candidate, Frame, Image, Role, Stamp
+
+log = logging.getLogger(__name__)
+
+JPEG_QUALITY = 90
+CLOSE_BETTER = 1.2
+HISTORY_S = 60.0
+HISTORY_EVERY_S = 1.0
+
+Caption = Callable[[Stamp, str], list[str]]
+
+
+def jpeg(image: Image, quality: int = JPEG_QUALITY) -> bytes:
+    """The picture as JPEG bytes. Raises ValueError where OpenCV cannot encode it."""
+    done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise ValueError(f"cannot encode a picture of shape {image.shape}")
+    return data.tobytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One finished JPEG on disk and what the gate must know of it."""
+
+    path: Path
+    shot: Shot
+    box: Box
+
+
+class History:
+    """The last minute of one camera as JPEGs in memory: a "before" is only known afterwards."""
+
+    def __init__(self, *, every_s: float = HISTORY_EVERY_S, keep_s: float = HISTORY_S) -> None:
+        self._every_s, self._keep_s = every_s, keep_s
+        self._frames: deque[tuple[Stamp, bytes]] = deque()
+
+    def look(self, frame: Frame) -> None:
+        if self._frames and frame.at.mono - self._frames[-1][0].mono < self._every_s:
+            return
+        self._frames.append((frame.at, jpeg(frame.image, 95)))
+        while frame.at.mono - self._frames[0][0].mono > self._keep_s:
+            self._frames.popleft()
+
+    def nearest(self, mono: float) -> tuple[Stamp, Image] | None:
+        """The kept picture closest to that instant, or None while there is none."""
+        if not self._frames:
+            return None
+        at, data = min(self._frames, key=lambda kept: abs(kept[0].mono - mono))
+        image = cv2.imdecode(_bytes_array(data), cv2.IMREAD_COLOR)
+        return (at, image) if image is not None else None
+
+
+def _bytes_array(data: bytes) -> Any:
+    import numpy as np
+
+    return np.frombuffer(data, np.uint8)
+
+
+class Album:
+    """All provisional pictures of one camera. One owner: the scribe."""
+
+    def __init__(self, root: Path, caption: Caption) -> None:
+        self._root, self._caption = root, caption
+        self._pages: dict[str, _Page] = {}
+        root.mkdir(parents=True, exist_ok=True)
+
+    def restore(self, now: Stamp) -> list[str]:
+        """Read pages left by the last run; their instants are moved onto today's clock by wall."""
+        for path in sorted(self._root.glob("*/album.json")):
+            try:
+                page = _Page.read(path, now)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                log.warning("%s: %s; the page is thrown away", path, error)
+                shutil.rmtree(path.parent, ignore_errors=True)
+            else:
+                self._pages[page.key] = page
+        return list(self._pages)
+
+    def look(self, frame: Frame, candidate: Candidate, recipe: Recipe) -> None:
+        """Take what is due of this candidate from this frame. Raises OSError (disk)."""
+        page = self._page(candidate.key)
+        if _overview_due(page, frame.at, recipe, candidate.due_s):
+            self.take(candidate.key, "overview", frame.at, frame.image, candidate.box, candidate)
+        if recipe.close:
+            self._better_close(page, frame, candidate)
+
+    def take(
+        self, key: str, role: Role, at: Stamp, image: Image, box: Box, of: Candidate | str
+    ) -> Picture:
+        """Store one picture of this role now: whole with ticks, or cropped for close and plate."""
+        page = self._page(key)
+        category = of if isinstance(of, str) else of.category
+        plain = crop(image, box) if role in ("close", "plate") else with_ticks(image, box)
+        if role in ("before", "after"):
+            plain = image
+        lines = self._caption(at, category)
+        quality = measure(image)
+        return page.add(role, at, jpeg(with_strip(plain, lines)), quality, box)
+
+    def pictures(self, key: str) -> tuple[Picture, ...]:
+        page = self._pages.get(key)
+        return tuple(page.pictures) if page else ()
+
+    def drop(self, key: str) -> None:
+        page = self._pages.pop(key, None)
+        if page:
+            shutil.rmtree(page.folder, ignore_errors=True)
+
+    def keep_only(self, keys: Iterable[str]) -> None:
+        """Throw away the pages of candidates that came to nothing."""
+        for key in set(self._pages) - set(keys):
+            self.drop(key)
+
+    def _page(self, key: str) -> _Page:
+        if key not in self._pages:
+            slug = hashlib.sha256(key.encode()).hexdigest()[:16]
+            self._pages[key] = _Page(key, self._root / slug)
+        return self._pages[key]
+
+    def _better_close(self, page: _Page, frame: Frame, candidate: Candidate) -> None:
+        """Keep the largest, sharpest look at the subject; each replacement must be clearly so."""
+        box = candidate.box
+        size = (box[2] - box[0]) * (box[3] - box[1])
+        if size <= page.close_size * CLOSE_BETTER:
+            return
+        page.forget("close")
+        page.close_size = size
+        self.take(candidate.key, "close", frame.at, frame.image, box, candidate)
+
+
+def _overview_due(page: _Page, at: Stamp, recipe: Recipe, due_s: float) -> bool:
+    """The first at once, the others spread over the dwell; the last is taken at the decision."""
+    taken = [p.shot.at.mono for p in page.pictures if p.shot.role == "overview"]
+    if not taken:
+        return True
+    if len(taken) >= max(1, recipe.overviews - 1):
+        return False
+    gap_s = max(recipe.spacing_s, due_s / max(1, recipe.overviews - 1))
+    return at.mono - taken[-1] >= min(gap_s, max(recipe.spacing_s, due_s * 0.9))
+
+
+class _Page:
+    """The pictures of one candidate."""
+
+    def __init__(self, key: str, folder: Path) -> None:
+        self.key, self.folder = key, folder
+        self.pictures: list[Picture] = []
+        self.close_size = 0.0
+        self._count = 0
+
+    def add(self, role: Role, at: Stamp, data: bytes, quality: PictureQuality, box: Box) -> Picture:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._count += 1
+        path = self.folder / f"{self._count:03d}-{role}.jpg"
+        write_atomic(path, data, durable=False)
+        picture = Picture(path, Shot(role, at, quality), box)
+        self.pictures.append(picture)
+        self._write()
+        return picture
+
+    def forget(self, role: Role) -> None:
+        for picture in [p for p in self.pictures if p.shot.role == role]:
+            picture.path.unlink(missing_ok=True)
+            self.pictures.remove(picture)
+
+    def _write(self) -> None:
+        rows = [
+            {"file": p.path.name, "shot": asdict(p.shot), "box": list(p.box)} for p in self.pictures
+        ]
+        body = {"key": self.key, "count": self._count, "close": self.close_size, "pictures": rows}
+        write_atomic(self.folder / "album.json", json.dumps(body).encode())
+
+    @staticmethod
+    def read(path: Path, now: Stamp) -> _Page:
+        body = json.loads(path.read_bytes())
+        page = _Page(str(body["key"]), path.parent)
+        page._count, page.close_size = int(body["count"]), float(body["close"])
+        for row in body["pictures"]:
+            picture = _picture(path.parent, row, now)
+            if picture.path.is_file():
+                page.pictures.append(picture)
+        return page
+
+
+def _picture(folder: Path, row: dict[str, Any], now: Stamp) -> Picture:
+    shot = row["shot"]
+    x1, y1, x2, y2 = row["box"]
+    at = rebased(Stamp(**shot["at"]), now)
+    return Picture(
+        folder / str(row["file"]),
+        Shot(shot["role"], at, PictureQuality(**shot["quality"])),
+        (x1, y1, x2, y2),
+    )
+
+
+def rebased(at: Stamp, now: Stamp) -> Stamp:
+    """A stored instant on this boot's monotonic clock, by the distance of the wall clocks."""
+    return Stamp(now.mono - (now.wall - at.wall), at.wall, at.quality, at.error_ms)

@@ -1,0 +1,257 @@
+"""Open cases: which finding belongs to which violation, its revisions and its files so far.
+
+There is no second truth: what stands in the sealed manifests is read back at start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edge.config import Category
+from edge.evidence.quality import PictureQuality, Shot, gate
+from edge.evidence.store import (
+    MANIFEST_VERSION,
+    Draft,
+    Revision,
+    clean,
+    file_from_json,
+    file_json,
+    revisions,
+    stamp_json,
+)
+from edge.values import EvidenceFile, Finding, Phase, Place, Stamp, Violation
+
+Encode = Callable[[Violation], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What every violation of one camera (or sensor, or flight) has in common."""
+
+    device: str
+    source: dict[str, Any]
+    where: Place
+    model_sha256: str | None
+    config_sha256: str
+    native: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One violation while it is open."""
+
+    id: str
+    revision: int
+    finding: Finding
+    files: tuple[EvidenceFile, ...]
+    shots: tuple[Shot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A revision that is durable: what to publish and where its files lie."""
+
+    violation: Violation
+    folder: Path
+    body: dict[str, Any]
+
+
+def violation_id(device: str, finding: Finding) -> str:
+    """The same for the same case however often it is made again, so a repeat is no second case."""
+    began_ms = round(finding.began.wall * 1000)
+    text = f"{device}\n{finding.camera}\n{finding.key}\n{finding.rule}\n{began_ms}"
+    return "v-" + hashlib.sha256(text.encode()).hexdigest()[:26]
+
+
+class Casebook:
+    """Writes revisions for one source. One owner: the scribe (or sensord, or the flight job)."""
+
+    def __init__(
+        self, root: Path, origin: Origin, categories: dict[str, Category], encode: Encode
+    ) -> None:
+        self._root, self._origin = root, origin
+        self._categories, self._encode = categories, encode
+        self._open: dict[str, Case] = {}
+        root.mkdir(parents=True, exist_ok=True)
+
+    def open_keys(self) -> set[str]:
+        return set(self._open)
+
+    def case(self, key: str) -> Case | None:
+        return self._open.get(key)
+
+    def write(
+        self,
+        finding: Finding,
+        drafts: Sequence[Draft],
+        shots: Sequence[Shot],
+        *,
+        clip_due: bool = False,
+        failed: tuple[str, ...] = (),
+    ) -> Sealed:
+        """Seal the next revision of the finding's case. Raises OSError; nothing is visible then.
+
+        failed: checks that failed before the gate could ask ("disk": pictures could not be kept).
+        """
+        case = self._case_for(finding)
+        with Revision(self._root, case.id, case.revision) as revision:
+            files = case.files + tuple(revision.add(draft) for draft in drafts)
+            case = replace(case, finding=finding, files=files, shots=(*case.shots, *shots))
+            violation = self._violation(case, clip_due, failed)
+            body = self._encode(violation)
+            folder = revision.seal(self._manifest(case, body))
+        self._remember(case)
+        return Sealed(violation, folder, body)
+
+    def bare(self, finding: Finding, failed: tuple[str, ...]) -> Violation:
+        """The case without any file, for when the disk refuses: told, not kept."""
+        case = self._case_for(finding)
+        self._remember(case)
+        return self._violation(case, True, failed)
+
+    def _case_for(self, finding: Finding) -> Case:
+        known = self._open.get(finding.key)
+        if known is None:
+            return Case(violation_id(self._origin.device, finding), 1, finding, (), ())
+        return replace(known, revision=known.revision + 1)
+
+    def _remember(self, case: Case) -> None:
+        if case.finding.phase == "end":
+            self._open.pop(case.finding.key, None)
+        else:
+            self._open[case.finding.key] = case
+
+    def _violation(self, case: Case, clip_due: bool, failed: tuple[str, ...]) -> Violation:
+        finding, category = case.finding, self._categories[case.finding.category]
+        stay_s = float(finding.facts.get("dwell_limit_s", 0.0))
+        missing = failed + gate(
+            case.shots,
+            case.files,
+            category.recipe,
+            stay_s=stay_s,
+            clip_due=clip_due,
+            native=self._origin.native,
+        )
+        parent = self._open.get(finding.parent) if finding.parent else None
+        return Violation(
+            id=case.id,
+            revision=case.revision,
+            phase=finding.phase,
+            category=finding.category,
+            codes=dict(category.codes),
+            names={"zh": category.zh, "en": category.en},
+            source=self._origin.source,
+            rule={"id": finding.rule, "kind": category.kind},
+            began=finding.began,
+            decided=finding.decided,
+            ended=finding.ended,
+            place=finding.place,
+            where=self._origin.where,
+            zone=finding.zone,
+            facts=finding.facts,
+            evidence=case.files,
+            gate="incomplete" if missing else "complete",
+            gate_failed=missing,
+            occurrence=finding.occurrence,
+            model_sha256=self._origin.model_sha256,
+            config_sha256=self._origin.config_sha256,
+            parent=parent.id if parent else None,
+            priority=finding.priority,
+        )
+
+    def _manifest(self, case: Case, body: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "manifest": MANIFEST_VERSION,
+            "id": case.id,
+            "revision": case.revision,
+            "device": self._origin.device,
+            "camera": case.finding.camera,
+            "key": case.finding.key,
+            "phase": case.finding.phase,
+            "violation": body,
+            "files": [file_json(f) for f in case.files],
+            "shots": [_shot_json(s) for s in case.shots],
+            "finding": _finding_json(case.finding),
+        }
+
+    def recover(self, now: Stamp) -> list[tuple[Path, dict[str, Any]]]:
+        """At start: discard unfinished folders, reopen this source's cases.
+
+        Returns every sealed revision of this source (folder, manifest), for the caller to put
+        those again that have neither outbox row nor receipt.
+        """
+        clean(self._root)
+        found = [
+            (folder, manifest)
+            for folder, manifest in revisions(self._root)
+            if manifest.get("camera") == self._origin.source.get("camera")
+        ]
+        for _, manifest in found:
+            self._remember(_case_from(manifest, now))
+        return found
+
+
+def _shot_json(shot: Shot) -> dict[str, Any]:
+    return {"role": shot.role, "at": stamp_json(shot.at), "quality": asdict(shot.quality)}
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    """What is needed to write the next revision after a restart."""
+    return {
+        "category": finding.category,
+        "rule": finding.rule,
+        "began": stamp_json(finding.began),
+        "decided": stamp_json(finding.decided),
+        "ended": stamp_json(finding.ended) if finding.ended else None,
+        "place": list(finding.place),
+        "box": list(finding.box),
+        "zone": asdict(finding.zone),
+        "facts": finding.facts,
+        "occurrence": finding.occurrence,
+        "parent": finding.parent,
+        "priority": finding.priority,
+    }
+
+
+def _case_from(manifest: dict[str, Any], now: Stamp) -> Case:
+    shots = tuple(
+        Shot(row["role"], Stamp(**row["at"]), PictureQuality(**row["quality"]))
+        for row in manifest["shots"]
+    )
+    files = tuple(file_from_json(row) for row in manifest["files"])
+    finding = finding_from(manifest["finding"], manifest, now)
+    return Case(manifest["id"], manifest["revision"], finding, files, shots)
+
+
+def finding_from(row: dict[str, Any], manifest: dict[str, Any], now: Stamp) -> Finding:
+    """A finding as stored, its instants on this boot's clock."""
+    from edge.evidence.album import rebased
+    from edge.values import ZoneDecision
+
+    zone = dict(row["zone"])
+    zone["zones"] = tuple(zone["zones"])
+    phase: Phase = manifest["phase"]
+    x, y = row["place"]
+    x1, y1, x2, y2 = row["box"]
+    return Finding(
+        key=manifest["key"],
+        camera=manifest["camera"],
+        category=row["category"],
+        rule=row["rule"],
+        phase=phase,
+        began=rebased(Stamp(**row["began"]), now),
+        decided=rebased(Stamp(**row["decided"]), now),
+        ended=rebased(Stamp(**row["ended"]), now) if row["ended"] else None,
+        place=(x, y),
+        box=(x1, y1, x2, y2),
+        subject=None,
+        zone=ZoneDecision(**zone),
+        facts=row["facts"],
+        occurrence=row["occurrence"],
+        parent=row["parent"],
+        priority=row["priority"],
+    )
