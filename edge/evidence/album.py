@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from edge.config import Recipe
 from edge.evidence.overlay import crop, with_strip, with_ticks
@@ -70,14 +71,9 @@ class History:
         if not self._frames:
             return None
         at, data = min(self._frames, key=lambda kept: abs(kept[0].mono - mono))
-        image = cv2.imdecode(_bytes_array(data), cv2.IMREAD_COLOR)
-        return (at, image) if image is not None else None
-
-
-def _bytes_array(data: bytes) -> Any:
-    import numpy as np
-
-    return np.frombuffer(data, np.uint8)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None, "a JPEG of our own"
+        return at, image.astype(np.uint8, copy=False)
 
 
 class Album:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.config import Category
+from edge.evidence.album import rebased
 from edge.evidence.quality import PictureQuality, Shot, gate
 from edge.evidence.store import (
     MANIFEST_VERSION,
@@ -23,7 +24,7 @@ from edge.evidence.store import (
     revisions,
     stamp_json,
 )
-from edge.values import EvidenceFile, Finding, Phase, Place, Stamp, Violation
+from edge.values import EvidenceFile, Finding, Phase, Place, Stamp, Violation, ZoneDecision
 
 Encode = Callable[[Violation], dict[str, Any]]
 
@@ -219,7 +220,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
 
 def _case_from(manifest: dict[str, Any], now: Stamp) -> Case:
     shots = tuple(
-        Shot(row["role"], Stamp(**row["at"]), PictureQuality(**row["quality"]))
+        Shot(row["role"], rebased(Stamp(**row["at"]), now), PictureQuality(**row["quality"]))
         for row in manifest["shots"]
     )
     files = tuple(file_from_json(row) for row in manifest["files"])
@@ -229,9 +230,6 @@ def _case_from(manifest: dict[str, Any], now: Stamp) -> Case:
 
 def finding_from(row: dict[str, Any], manifest: dict[str, Any], now: Stamp) -> Finding:
     """A finding as stored, its instants on this boot's clock."""
-    from edge.evidence.album import rebased
-    from edge.values import ZoneDecision
-
     zone = dict(row["zone"])
     zone["zones"] = tuple(zone["zones"])
     phase: Phase = manifest["phase"]

@@ -1,0 +1,243 @@
+"""The scribe of one camera: judgements in, sealed and published revisions out.
+
+Live it runs in a thread of its own, so that a slow card never holds up judging; for a recording it
+is called in step. It is the only owner of the camera's album, casebook and clip requests.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from edge.config import Camera, Category
+from edge.evidence.album import Album, History, Picture, jpeg
+from edge.evidence.casebook import Casebook, Sealed
+from edge.evidence.mask import public_copy
+from edge.evidence.overlay import crop
+from edge.evidence.store import Draft
+from edge.values import Box, Finding, Frame, Image, Judgement, Stamp, Track, Violation
+
+log = logging.getLogger(__name__)
+
+
+class ClipSource(Protocol):
+    """Whatever can cut a clip without re-encoding: a packet ring, or the recording itself."""
+
+    def write_clip(
+        self, path: Path, start_mono: float, end_mono: float
+    ) -> tuple[float, float] | None: ...
+
+
+class Examine(Protocol):
+    """Runs the detector once more on a close-up: {"label", "score"} of the best hit, or None."""
+
+    def __call__(self, image: Image, classes: Sequence[str]) -> dict[str, Any] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where finished work goes: a sealed revision, or a bare violation when the disk refused."""
+
+    sealed: Callable[[Sealed], None]
+    bare: Callable[[Violation], None]
+    trouble: Callable[[str, str], None]
+    healed: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _ClipDue:
+    due_mono: float
+    start_mono: float
+    end_mono: float
+
+
+class Scribe:
+    """See the module. `clips` None: this camera gives none (masked, or not asked for)."""
+
+    def __init__(
+        self,
+        camera: Camera,
+        *,
+        album: Album,
+        book: Casebook,
+        categories: Mapping[str, Category],
+        desk: Desk,
+        clips: ClipSource | None,
+        examine: Examine | None = None,
+        samples: Callable[[Finding], Draft | None] | None = None,
+    ) -> None:
+        self._camera, self._album, self._book = camera, album, book
+        self._categories, self._desk = categories, desk
+        self._clips = clips if not any(z.kind == "mask" for z in camera.zones) else None
+        self._examine, self._samples = examine, samples
+        self._clip_due: dict[str, _ClipDue] = {}
+        self._history = History() if self._needs_history() else None
+
+    def _needs_history(self) -> bool:
+        wanted = {rule.category for rule in self._camera.rules}
+        return any(self._categories[name].recipe.before_after for name in wanted)
+
+    def handle(self, frame: Frame, judgement: Judgement, tracks: Sequence[Track] = ()) -> None:
+        """Everything one look asks for; findings first, so that no picture delays them."""
+        if self._history:
+            self._history.look(frame)
+        for finding in judgement.findings:
+            self._finding(frame, finding, tracks)
+        self._candidates(frame, judgement)
+        for key, wanted in list(self._clip_due.items()):
+            if frame.at.mono >= wanted.due_mono:
+                self._clip_revision(key, frame.at)
+
+    def finish(self, at: Stamp) -> None:
+        """The recording is over, or the daemon stops: cut what clips can still be cut."""
+        for key in list(self._clip_due):
+            self._clip_revision(key, at)
+
+    def _candidates(self, frame: Frame, judgement: Judgement) -> None:
+        try:
+            for candidate in judgement.candidates:
+                recipe = self._categories[candidate.category].recipe
+                self._album.look(frame, candidate, recipe)
+            keys = {c.key for c in judgement.candidates} | self._book.open_keys()
+            self._album.keep_only(keys)
+        except OSError as error:
+            self._desk.trouble("disk", f"provisional pictures: {error}")
+
+    def _finding(self, frame: Frame, finding: Finding, tracks: Sequence[Track]) -> None:
+        if finding.phase != "new" and self._book.case(finding.key) is None:
+            log.warning("%s: %s of a case that is not open; left out", finding.key, finding.phase)
+            return
+        try:
+            sealed = self._seal(frame, finding, tracks)
+        except OSError as error:
+            self._desk.trouble("disk", f"evidence of {finding.key}: {error}")
+            self._desk.bare(self._book.bare(finding, ("disk",)))
+        else:
+            self._desk.healed("disk")
+            self._desk.sealed(sealed)
+            self._album.drop(finding.key)
+
+    def _seal(self, frame: Frame, finding: Finding, tracks: Sequence[Track]) -> Sealed:
+        recipe = self._categories[finding.category].recipe
+        self._moments(frame, finding)
+        drafts: list[Draft] = []
+        if finding.phase == "new":
+            finding = self._close_up(frame, finding)
+            drafts += [self._public(frame, finding, tracks), *self._records(finding)]
+            if recipe.clip and self._clips:
+                self._ask_clip(finding)
+        pictures = self._album.pictures(finding.key)
+        drafts += _named(pictures)
+        due = self._clips is None
+        with tempfile.TemporaryDirectory(prefix="edge-clip-") as folder:
+            if finding.phase == "end" and finding.key in self._clip_due:
+                due = True
+                drafts += self._cut(finding.key, frame.at, Path(folder))
+            shots = [p.shot for p in pictures]
+            return self._book.write(finding, drafts, shots, clip_due=due)
+
+    def _moments(self, frame: Frame, finding: Finding) -> None:
+        """The picture of now, and those of instants that only the rule could name afterwards."""
+        role = "after" if finding.phase == "end" else "overview"
+        asked = dict.fromkeys(r for r, _ in finding.moments)
+        for moment_role, mono in finding.moments:
+            past = self._history.nearest(mono) if self._history else None
+            at, image = past or (frame.at, frame.image)
+            self._take(finding, moment_role, at, image)
+        if role not in asked:
+            self._take(finding, role, frame.at, frame.image)
+
+    def _take(self, finding: Finding, role: Any, at: Stamp, image: Image) -> None:
+        self._album.take(finding.key, role, at, image, finding.box, finding.category)
+
+    def _close_up(self, frame: Frame, finding: Finding) -> Finding:
+        """A close-up in any case, and the detector's word on it."""
+        category = self._categories[finding.category]
+        if not category.recipe.close:
+            return finding
+        roles = {p.shot.role for p in self._album.pictures(finding.key)}
+        if "close" not in roles:
+            self._take(finding, "close", frame.at, frame.image)
+        if category.recipe.plate and "plate" not in roles:
+            self._take(finding, "plate", frame.at, frame.image)
+        if self._examine is None:
+            return finding
+        seen = self._examine(crop(frame.image, finding.box, margin=0.5), category.classes)
+        return replace(finding, facts={**finding.facts, "close_check": seen})
+
+    def _public(self, frame: Frame, finding: Finding, tracks: Sequence[Track]) -> Draft:
+        subject: Box | None = finding.box
+        data = jpeg(public_copy(frame.image, tracks, subject))
+        return Draft("overview", "public-1.jpg", frame.at, data=data, masked=True)
+
+    def _records(self, finding: Finding) -> list[Draft]:
+        """The dwell history as JSON, and the sensor window where there is one."""
+        drafts = [Draft("track", "track.json", finding.decided, data=_track_json(finding))]
+        extra = self._samples(finding) if self._samples else None
+        return [*drafts, extra] if extra else drafts
+
+    def _ask_clip(self, finding: Finding) -> None:
+        moments = [mono for role, mono in finding.moments if role == "clip"]
+        middle = moments[0] if moments else finding.decided.mono
+        end = max(finding.decided.mono, middle) + self._camera.clip_after_s
+        start = middle - self._camera.clip_before_s
+        self._clip_due[finding.key] = _ClipDue(end + 1.0, start, end)
+
+    def _clip_revision(self, key: str, at: Stamp) -> None:
+        case = self._book.case(key)
+        if case is None:
+            self._clip_due.pop(key, None)
+            return
+        with tempfile.TemporaryDirectory(prefix="edge-clip-") as folder:
+            try:
+                drafts = self._cut(key, at, Path(folder))
+                finding = replace(case.finding, phase="update")
+                self._desk.sealed(self._book.write(finding, drafts, (), clip_due=True))
+            except OSError as error:
+                self._desk.trouble("disk", f"clip of {key}: {error}")
+
+    def _cut(self, key: str, at: Stamp, folder: Path) -> list[Draft]:
+        wanted = self._clip_due.pop(key)
+        assert self._clips is not None, "a clip was asked for where there is no source"
+        path = folder / "clip.mp4"
+        span = self._clips.write_clip(path, wanted.start_mono, wanted.end_mono)
+        if span is None:
+            log.warning("%s: no clip: its pictures had left the ring", key)
+            return []
+        start = replace(at, mono=span[0], wall=at.wall - (at.mono - span[0]))
+        return [Draft("clip", "clip.mp4", start, source=path)]
+
+
+def _named(pictures: Sequence[Picture]) -> list[Draft]:
+    """overview-1.jpg, overview-2.jpg, ... in the order of time; names are unique per folder."""
+    counts: dict[str, int] = {}
+    drafts = []
+    for picture in sorted(pictures, key=lambda p: p.shot.at.mono):
+        role = picture.shot.role
+        counts[role] = counts.get(role, 0) + 1
+        name = f"{role}-{counts[role]}.jpg"
+        drafts.append(Draft(role, name, picture.shot.at, source=picture.path))
+    return drafts
+
+
+def _track_json(finding: Finding) -> bytes:
+    subject = finding.subject
+    shift = finding.decided.wall - finding.decided.mono
+    body = {
+        "key": finding.key,
+        "began": finding.began.wall,
+        "decided": finding.decided.wall,
+        "box": list(finding.box),
+        "label": subject.label if subject else None,
+        "score": round(subject.score, 3) if subject else None,
+        "path": [[round(t + shift, 3), round(x, 4), round(y, 4)] for t, x, y in subject.path]
+        if subject
+        else [],
+        "facts": finding.facts,
+    }
+    return json.dumps(body, ensure_ascii=False, indent=1).encode()
