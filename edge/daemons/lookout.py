@@ -1,0 +1,96 @@
+"""One camera's thinking: mask, gate, detector, tracker, judge. Owned by one thread at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from edge.config import Camera
+from edge.evidence.mask import blackened
+from edge.rules.judge import Judge
+from edge.values import Frame, Image, Judgement, Sample, Scene, Stamp, Track
+from edge.vision.gate import MotionGate
+from edge.vision.model import Model
+from edge.vision.tracker import Tracker
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at one frame came to. `detected` is false where the gate spared the model."""
+
+    frame: Frame
+    tracks: tuple[Track, ...]
+    judgement: Judgement
+    detected: bool
+
+
+class Lookout:
+    """See the module. `samples` gives the latest readings of the sensors bound to the camera."""
+
+    def __init__(
+        self,
+        camera: Camera,
+        model: Model,
+        judge: Judge,
+        *,
+        samples: Callable[[Stamp], tuple[Sample, ...]] = lambda _: (),
+    ) -> None:
+        self.camera = camera
+        self._model, self._judge, self._samples = model, judge, samples
+        self._tracker = Tracker()
+        self._gate = MotionGate() if camera.gate else None
+        self._masks = tuple(zone.polygon for zone in camera.zones if zone.kind == "mask")
+        self._busy = False
+        self.looks = 0
+        self.detections = 0
+
+    def look(self, frame: Frame) -> Look:
+        """Judge one frame. Frames must come in the order of time."""
+        if self._masks:
+            frame = replace(frame, image=blackened(frame.image, self._masks))
+        self.looks += 1
+        detected = self._gate is None or self._gate.step(frame.image, frame.at, busy=self._busy)
+        tracks = self._detect(frame) if detected else ()
+        height, width = frame.image.shape[:2]
+        scene = Scene(
+            camera=frame.camera,
+            at=frame.at,
+            tracks=tracks,
+            aspect=width / height,
+            image=frame.image,
+            samples=self._samples(frame.at),
+        )
+        judgement = self._judge.step(scene)
+        self._busy = bool(tracks or judgement.candidates)
+        return Look(frame, tracks, judgement, detected)
+
+    def _detect(self, frame: Frame) -> tuple[Track, ...]:
+        self.detections += 1
+        found = self._model.detect(
+            frame.image, min_score=min(0.1, self.camera.min_score), tile=self.camera.tile
+        )
+        return self._tracker.update(found, frame.at)
+
+    def finish(self, at: Stamp) -> Judgement:
+        return self._judge.finish(at)
+
+    def snapshot(self) -> Any:
+        """The judge's memory as JSON, for a checkpoint."""
+        return self._judge.snapshot()
+
+    def restore(self, memory: Any, now: Stamp) -> None:
+        self._judge.restore(memory, now)
+
+    def examine(self, image: Image, classes: tuple[str, ...]) -> dict[str, Any] | None:
+        """The detector's word on a close-up: the best hit of these classes, or None."""
+        found = self._model.detect(image, min_score=0.1)
+        hits = [
+            (float(score), found.names[label])
+            for score, label in zip(found.scores, found.labels, strict=True)
+            if found.names[label] in classes
+        ]
+        if not hits:
+            return None
+        score, name = max(hits)
+        return {"label": name, "score": round(score, 3)}

@@ -1,0 +1,64 @@
+"""Configuration errors name file, key, value and what is allowed; good files come out frozen."""
+
+import pytest
+
+from edge.config import ConfigError, Device, Site, config_sha256, convert, load
+
+ZONE = "polygon: [[0, 0], [1, 0], [1, 1]]"
+
+BAD = [
+    ("nam: x", "unknown key 'nam' (did you mean 'name'?)"),
+    ("cameras: [{id: n, source: a.mp4, fps: 0}]", "cameras[0].fps = 0: expected"),
+    ("cameras: [{id: N!, source: a.mp4}]", "cameras[0].id = 'N!'"),
+    ("cameras: [{id: n}]", "cameras[0]: object missing required field `source`"),
+    ("cameras: [{id: n, source: a, zones: [{id: z, polygn: []}]}]", "did you mean 'polygon'?"),
+    ("cameras: [{id: n, source: a, zones: [{id: z, polygon: [[0, 0]]}]}]", "polygon"),
+    ("name: a\nname: b", "'name' stands twice"),
+    ("name: [", "line 1"),
+    ("? [1, 2]\n: x", "line 1"),
+    ("name: !!python/object/apply:os.system ['true']", "could not determine a constructor"),
+    ("- 1", "expected `object`, got `array`"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), BAD)
+def test_a_bad_site_file_is_refused_in_one_line(tmp_path, text, said):
+    path = tmp_path / "site.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(path, Site)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert said in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("make", [lambda p: p.write_bytes(b"\xff\xfe"), lambda p: p.mkdir()])
+def test_an_unreadable_file_is_one_line(tmp_path, make):
+    make(tmp_path / "site.yaml")
+    with pytest.raises(ConfigError, match=r"site\.yaml: (not UTF-8|Is a directory)"):
+        load(tmp_path / "site.yaml", Site)
+
+
+def test_a_missing_file_is_one_line(tmp_path):
+    with pytest.raises(ConfigError, match="No such file"):
+        load(tmp_path / "none.yaml", Site)
+
+
+def test_words_stay_words(tmp_path):
+    """`off`, 22:00 and a date are what they look like, not False, 1320 and an object."""
+    path = tmp_path / "device.yaml"
+    path.write_text("device: box-7\nbroker: {tls: off, port: 1883}\n")
+    assert load(path, Device).broker.tls == "off"
+
+
+def test_an_empty_file_is_all_defaults(tmp_path):
+    path = tmp_path / "device.yaml"
+    path.write_text("# nothing yet\n")
+    assert load(path, Device) == Device()
+
+
+def test_the_hash_tells_configurations_apart():
+    one, other = Device(), convert({"device": "box-2"}, Device, "x")
+    assert config_sha256(one) == config_sha256(Device())
+    assert config_sha256(one) != config_sha256(other)

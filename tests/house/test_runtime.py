@@ -1,0 +1,74 @@
+"""What every daemon leans on: atomic files, back-off, watchdog by progress, broken callers."""
+
+import json
+import logging
+import socket
+
+import pytest
+
+from edge.config import ConfigError
+from edge.runtime import Backoff, Notify, Progress, Trouble, run, write_atomic, write_status
+
+
+def test_back_off_is_jittered_and_capped():
+    backoff = Backoff(first_s=1.0, cap_s=8.0)
+    waits = [backoff.next_s() for _ in range(200)]
+    assert max(waits) <= 8.0
+    assert waits[0] <= 1.0
+    assert len({round(w, 6) for w in waits}) > 150
+    backoff.reset()
+    assert backoff.next_s() <= 1.0
+
+
+def test_trouble_warns_once_until_healed(caplog):
+    trouble = Trouble(logging.getLogger("test"))
+    with caplog.at_level(logging.DEBUG, "test"):
+        assert trouble.failed("camera", "refused")
+        assert not trouble.failed("camera", "refused")
+        assert trouble.healed("camera")
+        assert not trouble.healed("camera")
+    assert [r.levelname for r in caplog.records] == ["WARNING", "DEBUG", "INFO"]
+
+
+def test_write_atomic_replaces_whole_and_leaves_no_litter(tmp_path):
+    path = tmp_path / "a.json"
+    write_atomic(path, b"one")
+    write_atomic(path, b"two", durable=False)
+    assert path.read_bytes() == b"two"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_status_is_one_json_per_daemon(tmp_path):
+    write_status(tmp_path, "visiond", {"cameras": {"北": 1}})
+    assert json.loads((tmp_path / "status/visiond.json").read_text())["cameras"] == {"北": 1}
+
+
+def test_the_watchdog_is_fed_only_while_every_loop_moves(tmp_path):
+    now = [0.0]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(1.0)
+        notify = Notify({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "60000000"})
+        assert notify.watchdog_s == 60.0
+        progress = Progress(notify, monotonic=lambda: now[0])
+        progress.register("camera north", 5.0)
+        assert progress.feed()
+        assert systemd.recv(100) == b"WATCHDOG=1"
+        now[0] = 6.0
+        assert not progress.feed()
+        assert progress.stuck() == ["camera north"]
+        progress.mark("camera north")
+        assert progress.feed()
+
+
+def _bug(*_):
+    raise ZeroDivisionError
+
+
+def _wrong_file(*_):
+    raise ConfigError("site.yaml: name = 3: expected `str`")
+
+
+@pytest.mark.parametrize(("main", "code"), [(_bug, 1), (_wrong_file, 2), (lambda *_: 0, 0)])
+def test_run_turns_bugs_and_wrong_files_into_exit_codes(main, code):
+    assert run(main) == code
