@@ -1,0 +1,265 @@
+"""The side of edge-uplinkd: the only place where a record or file changes its state."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edge.outbox.outbox import summary
+from edge.outbox.schema import State, connect, transaction
+
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record. `payload` and what comes with it is None until it was sealed."""
+
+    id: int
+    lane: str
+    kind: str
+    key: str
+    boot: int
+    put_wall: float
+    body: bytes | None
+    folder: str | None
+    seq: int | None
+    record_id: str | None
+    payload: bytes | None
+    sha256: str | None
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """One evidence file; `record` is the row that brought it first."""
+
+    sha256: str
+    lane: str
+    role: str
+    path: str
+    size: int
+    record: int
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of one chain: the last sequence number given and the hash of that record."""
+
+    seq: int = 0
+    sha256: str = GENESIS
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What sealing assigns, once: the exact bytes to publish and their SHA-256."""
+
+    seq: int | None
+    record_id: str
+    payload: bytes
+    sha256: str
+
+
+_ROW = "id, lane, kind, key, boot, put_wall, body, folder, seq, record_id, payload, sha256, refused"
+_FILE = "sha256, lane, role, path, size, record, refused"
+
+
+class Dispatch:
+    """Claims, seals and marks rows. Every write happens inside `with dispatch.commit():`."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = connect(path)
+        self._version = -1
+        with self.commit():
+            self.requeue()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def commit(self) -> AbstractContextManager[None]:
+        """One transaction, one fsync."""
+        return transaction(self._db)
+
+    def changed(self) -> bool:
+        """Whether another process committed since the last call; reads shared memory only."""
+        version = int(self._db.execute("PRAGMA data_version").fetchone()[0])
+        changed, self._version = version != self._version, version
+        return changed
+
+    def requeue(self) -> int:
+        """All that was on its way waits again: a repeat is byte-identical and does no harm."""
+        moved = 0
+        for table in ("record", "file"):
+            done = self._db.execute(
+                f"UPDATE {table} SET state = ? WHERE state IN (?, ?)",  # noqa: S608  two literals
+                (State.NEW, State.INFLIGHT, State.BROKER_ACK),
+            )
+            moved += done.rowcount
+        return moved
+
+    def claim(self, kind: str, limit: int, seal: Callable[[Row, Head], Sealed]) -> list[Row]:
+        """The oldest waiting rows of a kind, sealed where they were not, now INFLIGHT.
+
+        `seal(row, head)` is called once in the life of a record; a kind without a sequence
+        gives `seq` None. One chain for each kind.
+        """
+        found = self._db.execute(
+            f"SELECT {_ROW} FROM record WHERE state = ? AND kind = ? ORDER BY id LIMIT ?",  # noqa: S608
+            (State.NEW, kind, limit),
+        ).fetchall()
+        rows = [self._sealed(Row(*values), seal) for values in found]
+        self.mark([row.id for row in rows], State.INFLIGHT)
+        return rows
+
+    def _sealed(self, row: Row, seal: Callable[[Row, Head], Sealed]) -> Row:
+        if row.payload is not None:
+            return row
+        head = self.head(row.kind)
+        sealed = seal(row, head)
+        self._db.execute(
+            "UPDATE record SET body = NULL, seq = ?, record_id = ?, payload = ?, sha256 = ?"
+            " WHERE id = ?",
+            (sealed.seq, sealed.record_id, sealed.payload, sealed.sha256, row.id),
+        )
+        if sealed.seq is not None and sealed.seq > head.seq:
+            self.set_head(row.kind, Head(sealed.seq, sealed.sha256))
+        return replace(
+            row,
+            body=None,
+            seq=sealed.seq,
+            record_id=sealed.record_id,
+            payload=sealed.payload,
+            sha256=sealed.sha256,
+        )
+
+    def head(self, chain: str) -> Head:
+        """The end of a chain; a chain is named after the kind of its records."""
+        found = self._db.execute("SELECT seq, sha256 FROM head WHERE chain = ?", (chain,))
+        row = found.fetchone()
+        return Head(*row) if row else Head()
+
+    def set_head(self, chain: str, head: Head) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO head VALUES (?, ?, ?)", (chain, head.seq, head.sha256)
+        )
+
+    def mark(self, ids: Iterable[int], state: State) -> None:
+        """Move records to a state on their way; nothing acknowledged ever moves back."""
+        self._db.executemany(
+            "UPDATE record SET state = ? WHERE id = ? AND state <> ?",
+            [(state, row_id, State.PLATFORM_ACK) for row_id in ids],
+        )
+
+    def acknowledge(self, record_id: str, sha256: str, receipt: bytes) -> Row | None:
+        """Release the record that has this id and exactly these bytes; None for no such record."""
+        found = self._db.execute(
+            f"SELECT {_ROW} FROM record WHERE record_id = ? AND sha256 = ?",  # noqa: S608
+            (record_id, sha256),
+        ).fetchone()
+        if found is None:
+            return None
+        self._db.execute(
+            "UPDATE record SET state = ?, receipt = ? WHERE id = ? AND state <> ?",
+            (State.PLATFORM_ACK, receipt, found[0], State.PLATFORM_ACK),
+        )
+        return Row(*found)
+
+    def refuse(self, row_id: int, note: str) -> int:
+        """Count one refusal of a record; returns how often it was refused so far."""
+        done = self._db.execute(
+            "UPDATE record SET refused = refused + 1, note = ?, state = ?"
+            " WHERE id = ? AND state <> ? RETURNING refused",
+            (note, State.NEW, row_id, State.PLATFORM_ACK),
+        ).fetchone()
+        return int(done[0]) if done else 0
+
+    def bury(self, row_id: int, note: str) -> None:
+        """To the dead letters: kept, told, sent again only when a person or a new limit asks."""
+        self._db.execute(
+            "UPDATE record SET state = ?, note = ? WHERE id = ? AND state <> ?",
+            (State.DEAD, note, row_id, State.PLATFORM_ACK),
+        )
+
+    def revive(self, key: str | None = None) -> int:
+        """Dead letters (all, or those whose key or record id is given) wait again."""
+        done = self._db.execute(
+            "UPDATE record SET state = ?, refused = 0 WHERE state = ?"
+            " AND (?3 IS NULL OR key = ?3 OR record_id = ?3)",
+            (State.NEW, State.DEAD, key),
+        )
+        return done.rowcount
+
+    def claim_file(self, lanes: Sequence[str]) -> FileRow | None:
+        """The next file to send: lanes in the order given, oldest record first; now INFLIGHT."""
+        for lane in lanes:
+            found = self._db.execute(
+                f"SELECT {_FILE} FROM file WHERE state = ? AND lane = ?"  # noqa: S608
+                " ORDER BY record LIMIT 1",
+                (State.NEW, lane),
+            ).fetchone()
+            if found:
+                self.mark_file(found[0], State.INFLIGHT)
+                return FileRow(*found)
+        return None
+
+    def file(self, sha256: str) -> FileRow | None:
+        found = self._db.execute(f"SELECT {_FILE} FROM file WHERE sha256 = ?", (sha256,))  # noqa: S608
+        row = found.fetchone()
+        return FileRow(*row) if row else None
+
+    def mark_file(self, sha256: str, state: State, note: str | None = None) -> None:
+        self._db.execute(
+            "UPDATE file SET state = ?, note = coalesce(?, note) WHERE sha256 = ? AND state <> ?",
+            (state, note, sha256, State.PLATFORM_ACK),
+        )
+
+    def links(self, sha256: str) -> list[Row]:
+        """The records that list a file."""
+        found = self._db.execute(
+            f"SELECT {_ROW} FROM record WHERE id IN"  # noqa: S608
+            " (SELECT record FROM record_file WHERE sha256 = ?) ORDER BY id",
+            (sha256,),
+        )
+        return [Row(*row) for row in found]
+
+    def manifest_sha256(self, row_id: int) -> str | None:
+        found = self._db.execute(
+            "SELECT f.sha256 FROM record_file l JOIN file f USING (sha256)"
+            " WHERE l.record = ? AND f.role = 'manifest'",
+            (row_id,),
+        ).fetchone()
+        return None if found is None else str(found[0])
+
+    def heard(self, issuer: str) -> int:
+        """The highest counter accepted from an issuer of downward messages, 0 for none."""
+        found = self._db.execute("SELECT n FROM heard WHERE issuer = ?", (issuer,)).fetchone()
+        return int(found[0]) if found else 0
+
+    def issuers(self) -> dict[str, int]:
+        return dict(self._db.execute("SELECT issuer, n FROM heard").fetchall())
+
+    def hear(self, issuer: str, n: int) -> None:
+        self._db.execute("INSERT OR REPLACE INTO heard VALUES (?, ?)", (issuer, n))
+
+    def count(self, name: str, n: int = 1) -> None:
+        count(self._db, name, n)
+
+    def counted(self, name: str) -> int:
+        found = self._db.execute("SELECT n FROM count WHERE name = ?", (name,)).fetchone()
+        return int(found[0]) if found else 0
+
+    def status(self) -> dict[str, Any]:
+        return summary(self._db)
+
+
+def count(db: sqlite3.Connection, name: str, n: int) -> None:
+    """Add to a counter that survives everything, such as dropped:telemetry:quota."""
+    db.execute(
+        "INSERT INTO count VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET n = n + excluded.n",
+        (name, n),
+    )

@@ -1,0 +1,177 @@
+"""The producers' side: insert a record with its evidence, idempotent on (kind, key)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge.outbox import ballast
+from edge.outbox.schema import (
+    MANIFEST,
+    Lane,
+    OutboxBroken,
+    State,
+    boot_id,
+    connect,
+    damaged,
+    disk_full,
+    gate,
+    transaction,
+)
+from edge.values import EvidenceFile
+
+
+class OutboxFull(Exception):
+    """No room for a row even without the ballast; keep the value in memory and put it again."""
+
+
+class Outbox:
+    """One process's door into the outbox. Thread-safe; a returned `put` survives a power cut."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._boot_id = boot_id()
+        self._open()
+
+    def _open(self) -> None:
+        self._db = connect(self._path)
+        self._inode = self._path.stat().st_ino
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def put(
+        self,
+        *,
+        lane: Lane,
+        kind: str,
+        key: str,
+        body: dict[str, Any],
+        folder: Path | None = None,
+        files: Sequence[EvidenceFile] = (),
+    ) -> bool:
+        """Insert one record; false where (kind, key) is there already.
+
+        `files` lie in `folder` under their names and must be fsynced before this call, and so
+        must the folder's manifest.json, which travels as one more file. Raises OutboxFull,
+        OutboxBroken, and sqlite3.OperationalError for an I/O error, after which the process
+        must exit: pages of a failed fsync are marked clean and never written again.
+        """
+        data = msgspec.json.encode(body)
+        row = (lane, kind, key, int(State.NEW), time.time(), data, _text(folder))
+        rows = [_file_row(folder, file) for file in files] + _manifest_row(folder)
+        with self._lock, gate(self._path):
+            if self._path.stat().st_ino != self._inode:
+                self._db.close()
+                self._open()
+            return self._insert_with_room(row, rows)
+
+    def _insert_with_room(self, row: tuple[Any, ...], files: list[tuple[Any, ...]]) -> bool:
+        try:
+            return self._insert(row, files)
+        except sqlite3.DatabaseError as error:
+            if damaged(error):
+                raise OutboxBroken(f"{self._path}: {error}") from error
+            if not disk_full(error):
+                raise
+        if not ballast.drop(self._path.parent):
+            raise OutboxFull(f"{self._path}: no space left, no ballast left")
+        try:
+            return self._insert(row, files)
+        except sqlite3.OperationalError as error:
+            if disk_full(error):
+                raise OutboxFull(f"{self._path}: no space left") from error
+            raise
+
+    def _insert(self, row: tuple[Any, ...], files: list[tuple[Any, ...]]) -> bool:
+        with transaction(self._db):
+            boot = self._boot()
+            done = self._db.execute(
+                "INSERT INTO record (lane, kind, key, state, put_wall, body, folder, boot)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, key) DO NOTHING",
+                (*row, boot),
+            )
+            if done.rowcount == 0:
+                return False
+            for file in files:
+                self._insert_file(done.lastrowid, file)
+        return True
+
+    def _insert_file(self, record: int | None, file: tuple[Any, ...]) -> None:
+        # The same bytes in a later revision are one file; a lost one may be found again there.
+        self._db.execute(
+            "INSERT INTO file (sha256, lane, role, path, size, record) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (sha256) DO UPDATE SET path = excluded.path, state = ?"
+            " WHERE state = ?",
+            (*file, record, State.NEW, State.MISSING),
+        )
+        self._db.execute("INSERT OR IGNORE INTO record_file VALUES (?, ?)", (record, file[0]))
+
+    def _boot(self) -> int:
+        self._db.execute("INSERT OR IGNORE INTO boot (boot_id) VALUES (?)", (self._boot_id,))
+        found = self._db.execute("SELECT n FROM boot WHERE boot_id = ?", (self._boot_id,))
+        return int(found.fetchone()[0])
+
+    def known(self, kind: str, key: str) -> bool:
+        """Whether a row of this name is still held; released ones have a receipt instead."""
+        with self._lock:
+            found = self._db.execute("SELECT 1 FROM record WHERE kind = ? AND key = ?", (kind, key))
+            return found.fetchone() is not None
+
+    def status(self) -> dict[str, Any]:
+        """Rows by kind and state, files by lane and state, counters, age of the oldest waiting."""
+        with self._lock:
+            return summary(self._db)
+
+
+def summary(db: sqlite3.Connection) -> dict[str, Any]:
+    records = db.execute("SELECT kind, state, count(*) FROM record GROUP BY kind, state")
+    files = db.execute(
+        "SELECT lane, state, count(*), sum(size) FROM file GROUP BY lane, state"
+    ).fetchall()
+    oldest = db.execute(
+        "SELECT min(put_wall) FROM record WHERE state < ?", (State.PLATFORM_ACK,)
+    ).fetchone()[0]
+    return {
+        "records": _by_state(records.fetchall()),
+        "files": _by_state([row[:3] for row in files]),
+        "waiting_bytes": sum(row[3] for row in files if row[1] < State.PLATFORM_ACK),
+        "oldest_wall": oldest,
+        "counts": dict(db.execute("SELECT name, n FROM count ORDER BY name").fetchall()),
+    }
+
+
+def _by_state(rows: Sequence[tuple[str, int, int]]) -> dict[str, dict[str, int]]:
+    table: dict[str, dict[str, int]] = {}
+    for name, state, n in rows:
+        table.setdefault(name, {})[State(state).name.lower()] = n
+    return table
+
+
+def _text(folder: Path | None) -> str | None:
+    return None if folder is None else str(folder.absolute())
+
+
+def _file_row(folder: Path | None, file: EvidenceFile) -> tuple[Any, ...]:
+    if folder is None or os.sep in file.path or file.path in ("", ".", ".."):
+        raise ValueError(f"evidence file {file.path!r} is not a plain name in a folder")
+    lane: Lane = "clip" if file.role == "clip" else "picture"
+    return (file.sha256, lane, file.role, str((folder / file.path).absolute()), file.size)
+
+
+def _manifest_row(folder: Path | None) -> list[tuple[Any, ...]]:
+    if folder is None or not (folder / MANIFEST).is_file():
+        return []
+    data = (folder / MANIFEST).read_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    return [(sha256, "picture", "manifest", str((folder / MANIFEST).absolute()), len(data))]

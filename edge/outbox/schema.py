@@ -1,0 +1,166 @@
+"""Tables of the outbox, how the file is opened, and its migrations (PRAGMA user_version)."""
+
+from __future__ import annotations
+
+import enum
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+MANIFEST = "manifest.json"
+RECEIPT = "receipt.json"
+
+Lane = Literal["violation", "fault", "picture", "clip", "telemetry"]
+
+BUSY_TIMEOUT_MS = 10_000
+# 4 MB of WAL between checkpoints: fewer rewrites of hot pages on an SD card.
+WAL_PAGES = 1000
+
+
+class State(enum.IntEnum):
+    """Life of a record or file. Only PLATFORM_ACK may ever be deleted."""
+
+    NEW = 0
+    INFLIGHT = 1
+    BROKER_ACK = 2
+    PLATFORM_ACK = 3
+    DEAD = 8
+    MISSING = 9
+
+
+class OutboxBroken(Exception):
+    """The database is damaged; edge-uplinkd salvages it at its next start."""
+
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE boot (n INTEGER PRIMARY KEY, boot_id TEXT NOT NULL UNIQUE);
+    CREATE TABLE record (
+      id INTEGER PRIMARY KEY,
+      lane TEXT NOT NULL,
+      kind TEXT NOT NULL,
+      key TEXT NOT NULL,
+      state INTEGER NOT NULL DEFAULT 0,
+      boot INTEGER NOT NULL,
+      put_wall REAL NOT NULL,
+      body BLOB,
+      folder TEXT,
+      seq INTEGER,
+      record_id TEXT,
+      payload BLOB,
+      sha256 TEXT,
+      refused INTEGER NOT NULL DEFAULT 0,
+      note TEXT,
+      receipt BLOB
+    );
+    CREATE UNIQUE INDEX record_key ON record (kind, key);
+    CREATE UNIQUE INDEX record_sent ON record (record_id) WHERE record_id IS NOT NULL;
+    CREATE INDEX record_state ON record (state, kind, id);
+    CREATE TABLE file (
+      sha256 TEXT PRIMARY KEY,
+      lane TEXT NOT NULL,
+      role TEXT NOT NULL,
+      path TEXT NOT NULL,
+      size INTEGER NOT NULL,
+      record INTEGER NOT NULL,
+      state INTEGER NOT NULL DEFAULT 0,
+      refused INTEGER NOT NULL DEFAULT 0,
+      note TEXT
+    ) WITHOUT ROWID;
+    CREATE INDEX file_state ON file (state, lane, record);
+    CREATE TABLE record_file (
+      record INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (record, sha256)
+    ) WITHOUT ROWID;
+    CREATE INDEX record_file_sha256 ON record_file (sha256);
+    CREATE TABLE head (chain TEXT PRIMARY KEY, seq INTEGER NOT NULL, sha256 TEXT NOT NULL);
+    CREATE TABLE heard (issuer TEXT PRIMARY KEY, n INTEGER NOT NULL);
+    CREATE TABLE count (name TEXT PRIMARY KEY, n INTEGER NOT NULL);
+    """,
+)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open, create or migrate the database. Autocommit; use :func:`transaction` for writes.
+
+    Raises OutboxBroken for a damaged file and for one written by a newer program.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
+        db.execute("PRAGMA cache_size=-2048")
+        _migrate(db, path)
+    except sqlite3.DatabaseError as error:
+        db.close()
+        if damaged(error):
+            raise OutboxBroken(f"{path}: {error}") from error
+        raise
+    return db
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    if _version(db) == len(MIGRATIONS):
+        return
+    with transaction(db):
+        have = _version(db)
+        if have > len(MIGRATIONS):
+            raise OutboxBroken(f"{path}: written by a newer version ({have})")
+        for step in MIGRATIONS[have:]:
+            for statement in filter(str.strip, step.split(";")):
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """BEGIN IMMEDIATE ... COMMIT: one fsync; nothing happened where the block raises."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+# Messages of SQLITE_CORRUPT and SQLITE_NOTADB; error codes came to Python with 3.11 only.
+_DAMAGE = ("malformed", "not a database", "file is encrypted", "corrupt", "no such table")
+
+
+def damaged(error: sqlite3.Error) -> bool:
+    return any(word in str(error) for word in _DAMAGE)
+
+
+def disk_full(error: sqlite3.Error) -> bool:
+    return "disk is full" in str(error)
+
+
+@contextmanager
+def gate(path: Path, *, alone: bool = False) -> Iterator[None]:
+    """Producers pass together; a salvage that replaces the file waits for all and is alone."""
+    handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o660)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
+
+
+def boot_id() -> str:
+    """The kernel's name for this boot; monotonic times of one boot can be compared."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"

@@ -1,0 +1,290 @@
+"""Values to JSON data and back, the CloudEvents envelope and the table of topics. Pure.
+
+Structs of the messages stand in :mod:`edge.uplink.messages`, signatures in
+:mod:`edge.uplink.seal`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from edge.uplink import messages as m
+from edge.values import (
+    EvidenceFile,
+    Fault,
+    Json,
+    Place,
+    Stamp,
+    Violation,
+    ZoneDecision,
+)
+
+VERSION = 1
+ROOT = f"cm/v{VERSION}"
+# Broker limits start at 128 KB (AWS IoT); a chunk leaves room for topic and header.
+CHUNK_MAX = 96 * 1024
+HEALTH_EXPIRY_S = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind of record travels: its topic, its CloudEvents type, the mark in its ids.
+
+    sealed: enveloped, numbered, chained, signed and released by the platform; the others are
+    released by the broker's PUBACK.
+    """
+
+    suffix: str
+    type: str
+    mark: str = ""
+    sealed: bool = True
+    retain: bool = False
+
+
+# In the order in which they are sent. `mark` keeps ids unique: each kind counts for itself.
+KINDS: dict[str, Kind] = {
+    "violation": Kind("evt/violation", "cm.violation"),
+    "fault": Kind("evt/fault", "cm.fault", "f"),
+    "cmd_res": Kind("cmd/res", "cm.command", sealed=False),
+    "sensor": Kind("evt/sensor", "cm.sensor", "s"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Names below one device's branch; the device id is a whole level, so two ACL lines bind it."""
+
+    tenant: str
+    device: str
+
+    def up(self, suffix: str) -> str:
+        return f"{ROOT}/{self.tenant}/{self.device}/{suffix}"
+
+    def evidence(self, transfer: str, part: str, *, emqx: bool = False) -> str:
+        """`part` is init, c/OFFSET or fin; EMQX file transfer names the same parts its own way."""
+        if emqx:
+            return f"$file/{self.device}.{transfer}/{part.removeprefix('c/')}"
+        return self.up(f"evd/{transfer}/{part}")
+
+    @property
+    def down(self) -> dict[str, str]:
+        """Topic -> what arrives there."""
+        return {self.up(suffix): name for suffix, name in DOWN.items()}
+
+
+DOWN = {
+    "ack": "ack",
+    "review": "review",
+    "cmd/req": "command",
+    "cfg/desired": "desired",
+}
+
+
+def utc_text(wall: float) -> str:
+    """UTC seconds as RFC 3339 with microseconds; clamped to the years 1 to 9999."""
+    wall = min(max(wall, -62_135_596_800.0), 253_402_300_799.0) if math.isfinite(wall) else 0.0
+    at = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=round(wall * 1e6))
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def utc_seconds(text: str) -> float:
+    """The inverse of :func:`utc_text`. Raises ValueError."""
+    at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return (at - datetime(1970, 1, 1, tzinfo=timezone.utc)) / timedelta(seconds=1)
+
+
+def plain(value: Json) -> Json:
+    """Facts as JSON: numpy scalars and tuples as plain ones, NaN and infinities as null."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        # RFC 8785 knows only doubles; beyond 2^53 a reader would see another number.
+        return value if abs(value) < 2**53 else str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    return value if isinstance(value, str | bool | None) else str(value)
+
+
+def moment(at: Stamp) -> m.Moment:
+    return m.Moment(utc=utc_text(at.wall), mono=at.mono, quality=at.quality, error_ms=at.error_ms)
+
+
+def stamp(at: m.Moment) -> Stamp:
+    return Stamp(at.mono, utc_seconds(at.utc), at.quality, at.error_ms)
+
+
+def violation_key(violation_id: str, revision: int) -> str:
+    """Key of a violation's outbox row, and its folder below the evidence root."""
+    return f"{violation_id}/r{revision}"
+
+
+def violation_data(violation: Violation) -> dict[str, Json]:
+    """`data` of a violation's envelope; all of it comes from the value."""
+    data = _fields(violation)
+    data["place"] = list(violation.place)
+    data["where"] = _fields(violation.where)
+    data["zone"] = _fields(violation.zone)
+    data["evidence"] = [evidence_item(file) for file in violation.evidence]
+    return dict(plain(data))
+
+
+def evidence_item(file: EvidenceFile) -> dict[str, Json]:
+    return _fields(file)
+
+
+def violation_from(data: Mapping[str, Json]) -> Violation:
+    """The inverse of :func:`violation_data`. Raises msgspec.ValidationError."""
+    told = msgspec.convert(data, m.ViolationData)
+    fields = {name: getattr(told, name) for name in told.__struct_fields__ if name != "manifest"}
+    fields |= {
+        "began": stamp(told.began),
+        "decided": stamp(told.decided),
+        "ended": None if told.ended is None else stamp(told.ended),
+        "where": Place(**msgspec.structs.asdict(told.where)),
+        "zone": ZoneDecision(**msgspec.structs.asdict(told.zone)),
+        "evidence": tuple(_evidence_file(item) for item in told.evidence),
+    }
+    return Violation(**fields)
+
+
+def _evidence_file(item: m.EvidenceItem) -> EvidenceFile:
+    told = {**msgspec.structs.asdict(item), "at": stamp(item.at)}
+    return EvidenceFile(**told)
+
+
+def fault_data(fault: Fault) -> dict[str, Json]:
+    return dict(plain(_fields(fault)))
+
+
+def fault_from(data: Mapping[str, Json]) -> Fault:
+    told = msgspec.convert(data, m.FaultData)
+    return Fault(**{**msgspec.structs.asdict(told), "at": stamp(told.at)})
+
+
+def fault_key(fault: Fault) -> str:
+    """One row for one start or end: `at` tells two faults of the same thing apart."""
+    return (
+        f"{fault.kind}:{fault.subject}:{fault.phase}:{utc_text(fault.at.wall)}:{fault.at.mono:.3f}"
+    )
+
+
+def sensor_data(readings: list[m.Reading]) -> dict[str, Json]:
+    return dict(plain(msgspec.to_builtins(m.SensorData(readings=tuple(readings)))))
+
+
+def _fields(value: Any) -> dict[str, Json]:
+    """A dataclass's fields, one level deep, with every Stamp as a moment."""
+    fields = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    return {
+        name: msgspec.to_builtins(moment(item)) if isinstance(item, Stamp) else item
+        for name, item in fields.items()
+    }
+
+
+def envelope(
+    kind: str,
+    data: Mapping[str, Json],
+    *,
+    device: str,
+    tenant: str,
+    boot: int,
+    seq: int,
+    prev: str,
+    kid: str,
+    nonce: str | None = None,
+) -> dict[str, Json]:
+    """The unsigned CloudEvents envelope of one record.
+
+    The id needs no clock: `device:boot:seq`, with the kind's mark before `seq` so that the
+    separately counted kinds never share one.
+    """
+    told = describe(kind, data)
+    head = {
+        "specversion": "1.0",
+        "id": f"{device}:{boot}:{KINDS[kind].mark}{seq}",
+        "source": f"urn:cm:{tenant}:{device}" + (f"/{told.part}" if told.part else ""),
+        "type": f"{told.type}.v{VERSION}",
+        "subject": told.subject,
+        "time": told.at["utc"],
+        "datacontenttype": "application/json",
+        "dataschema": f"urn:cm:schema:{kind}:{VERSION}",
+        "seq": seq,
+        "boot": boot,
+        "mono": told.at["mono"],
+        "timeq": told.at["quality"],
+        "timeerr": told.at["error_ms"],
+        "prev": prev,
+        "kid": kid,
+        "data": dict(data),
+    }
+    return head if nonce is None else {**head, "nonce": nonce}
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What the envelope says about its data: type without version, subject, part, instant."""
+
+    type: str
+    subject: str
+    part: str
+    at: Mapping[str, Json]
+
+
+def describe(kind: str, data: Mapping[str, Json]) -> Described:
+    base = KINDS[kind].type
+    if kind == "violation":
+        part = str(data.get("source", {}).get("id", ""))
+        return Described(f"{base}.{data['phase']}", str(data["id"]), part, data["decided"])
+    if kind == "fault":
+        return Described(f"{base}.{data['phase']}", str(data["subject"]), "", data["at"])
+    if kind == "sensor":
+        last = data["readings"][-1]
+        return Described(base, str(last["sensor"]), "", last["ended"])
+    raise ValueError(f"{kind!r} travels without an envelope")
+
+
+Broken = Literal["json", "version", "fields"]
+
+
+class Malformed(ValueError):
+    """A message that does not follow the contract; `why` is a short word for the counters."""
+
+    def __init__(self, why: Broken, text: str) -> None:
+        super().__init__(text)
+        self.why = why
+
+
+def parse(payload: bytes) -> dict[str, Json]:
+    """One JSON object. Raises Malformed for anything else, however deep or odd."""
+    try:
+        data = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise Malformed("json", str(error)) from None
+    if not isinstance(data, dict):
+        raise Malformed("json", "not an object")
+    return data
+
+
+def parse_envelope(payload: bytes) -> m.Envelope:
+    """For receivers. An unknown major version is Malformed("version"): quarantine it."""
+    data = parse(payload)
+    kind = str(data.get("type", ""))
+    if not kind.endswith(f".v{VERSION}"):
+        raise Malformed("version", f"type {kind[:80]!r} is not of version {VERSION}")
+    try:
+        return msgspec.convert(data, m.Envelope)
+    except msgspec.ValidationError as error:
+        raise Malformed("fields", str(error)) from None
