@@ -1,0 +1,33 @@
+"""edge run: every daemon in one terminal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+EPILOG = "example: edge run            (makes ./edge-home with a site and a device file)"
+
+DAEMONS = ("visiond", "sensord", "uplinkd", "janitord", "consoled")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--site", help="site.yaml (default: edge-home/site.yaml, made if missing)")
+    parser.add_argument("--device", help="device.yaml (default: edge-home/device.yaml)")
+    parser.add_argument("--only", nargs="+", choices=DAEMONS, default=DAEMONS, metavar="DAEMON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from edge.daemons.settings import load_settings
+    from edge.daemons.terminal import run_all, trial_home
+    from edge.runtime import Stop
+
+    site, device = args.site, args.device
+    if not site or not device:
+        home_site, home_device = trial_home(Path("edge-home"))
+        site, device = site or home_site, device or home_device
+    load_settings(site, device)
+    stop = Stop()
+    stop.on_signals()
+    print(f"running {', '.join(args.only)} with {site} and {device}; Ctrl-C stops", file=sys.stderr)
+    return run_all(args.only, Path(site), Path(device), stop)
