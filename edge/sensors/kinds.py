@@ -1,0 +1,41 @@
+"""The table of instrument languages. A new one is a decoder and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from edge.sensors.frames import Decoder
+from edge.sensors.hj212 import CrcName
+from edge.sensors.hj212_stream import Hj212
+from edge.sensors.lines import Lines
+from edge.sensors.maps import Map
+from edge.sensors.modbus import Sniffer
+from edge.sensors.nmea import Nmea
+from edge.sensors.plantower import Plantower
+from edge.sensors.sds import Sds
+
+KindName = Literal["modbus", "hj212", "plantower", "sds", "nmea", "line"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What may be said about a stream; a kind takes what concerns it."""
+
+    map: Map | None = None
+    tolerant: bool = False
+    crc: CrcName = "hj212"
+    units: Mapping[str, str] = field(default_factory=dict)
+
+
+KINDS: dict[KindName, Callable[[Options], Decoder]] = {
+    "modbus": lambda options: Sniffer(options.map.registers if options.map else ()),
+    "hj212": lambda options: Hj212(
+        tolerant=options.tolerant, crc_name=options.crc, units=options.units
+    ),
+    "plantower": lambda _: Plantower(),
+    "sds": lambda _: Sds(),
+    "nmea": lambda _: Nmea(),
+    "line": lambda options: Lines(options.map),
+}

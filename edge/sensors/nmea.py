@@ -1,0 +1,145 @@
+"""GNSS receivers, NMEA 0183: position and time from RMC, GGA and ZDA sentences (domain.md §7.7).
+
+`$...*hh` with the XOR of the characters between. A sentence without a fix gives no value at all.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from functools import reduce
+from operator import xor
+
+from edge.sensors.frames import MORE, NOISE, Bad, Found, Look, Reading, Scanner
+
+# The standard allows 82 characters; receivers with many satellites write somewhat more.
+LENGTH_MAX = 120
+KNOT_M_S = 1852.0 / 3600.0
+_SENTENCE = re.compile(rb"\$([A-Z]{2})([A-Z]{3}),([\x20-\x23\x25-\x29\x2b-\x7e]*)\*([0-9A-F]{2})")
+_TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d)([0-5]\d|60)(\.\d+)?$")
+_DEGREES = re.compile(r"(\d{2,3})([0-5]\d\.\d+|[0-5]\d)$")
+
+
+def checksum(body: bytes) -> int:
+    """XOR of the characters between `$` and `*`."""
+    return reduce(xor, body, 0)
+
+
+class Nmea(Scanner):
+    """Sentences of one receiver; types other than RMC, GGA and ZDA are accepted and left."""
+
+    kind = "nmea"
+
+    def parse(self, data: bytes, at: int) -> Look:
+        if data[at] != 0x24:
+            return NOISE
+        end = _line_end(data, at)
+        if end is None:
+            if len(data) - at > LENGTH_MAX:
+                return Bad()
+            if not self.final:
+                return MORE
+            end = len(data)
+        match = _SENTENCE.fullmatch(data[at:end].rstrip(b"\r\n"))
+        if match is None or checksum(data[at + 1 : match.end(3) + at]) != int(match[4], 16):
+            return Bad()
+        reader = READERS.get(match[2].decode())
+        fields = match[3].decode("ascii").split(",")
+        try:
+            return Found(end - at, reader(fields) if reader else ())
+        except (ValueError, IndexError):
+            # A valid sum over nonsense: the sum has eight bits only.
+            return Bad()
+
+
+def _line_end(data: bytes, at: int) -> int | None:
+    """Offset after the line feed (or before the next `$`), None where it has not come yet."""
+    newline, dollar = data.find(b"\n", at), data.find(b"$", at + 1)
+    if dollar >= 0 and (newline < 0 or dollar < newline):
+        return dollar
+    return newline + 1 if newline >= 0 else None
+
+
+def _rmc(fields: list[str]) -> tuple[Reading, ...]:
+    if fields[1] != "A":
+        return ()
+    at = _when(fields[0], fields[8])
+    speed = [Reading("speed", float(fields[6]) * KNOT_M_S, "m/s", raw=fields[6], at_wall=at)]
+    course = [Reading("course", _course(fields[7]), "deg", raw=fields[7], at_wall=at)]
+    return (
+        *_position(fields[2:6], at),
+        *(speed if fields[6] else ()),
+        *(course if fields[7] else ()),
+        Reading("time", at, "s", raw=f"{fields[8]} {fields[0]}", at_wall=at),
+    )
+
+
+def _gga(fields: list[str]) -> tuple[Reading, ...]:
+    if fields[5] in ("", "0"):
+        return ()
+    _seconds(fields[0])
+    rest = (("satellites", fields[6], ""), ("hdop", fields[7], ""), ("altitude", fields[8], "m"))
+    return (
+        *_position(fields[1:5], None),
+        *(Reading(name, float(text), unit, raw=text) for name, text, unit in rest if text),
+    )
+
+
+def _zda(fields: list[str]) -> tuple[Reading, ...]:
+    if not all(fields[:4]):
+        return ()
+    day, month, year = (int(text) for text in fields[1:4])
+    at = datetime(year, month, day, tzinfo=timezone.utc).timestamp() + _seconds(fields[0])
+    return (Reading("time", at, "s", raw=" ".join(fields[:4]), at_wall=at),)
+
+
+READERS = {"RMC": _rmc, "GGA": _gga, "ZDA": _zda}
+
+
+def _position(fields: list[str], at: float | None) -> tuple[Reading, ...]:
+    lat = _degrees(fields[0], {"N": 1, "S": -1}[_one(fields[1], "NS")], 90.0)
+    lon = _degrees(fields[2], {"E": 1, "W": -1}[_one(fields[3], "EW")], 180.0)
+    return (
+        Reading("lat", lat, "deg", raw=fields[0] + fields[1], at_wall=at),
+        Reading("lon", lon, "deg", raw=fields[2] + fields[3], at_wall=at),
+    )
+
+
+def _one(text: str, allowed: str) -> str:
+    if len(text) != 1 or text not in allowed:
+        raise ValueError(text)
+    return text
+
+
+def _degrees(text: str, sign: int, limit: float) -> float:
+    match = _DEGREES.match(text)
+    if match is None:
+        raise ValueError(text)
+    value = int(match[1]) + float(match[2]) / 60.0
+    if value > limit:
+        raise ValueError(text)
+    return sign * value
+
+
+def _course(text: str) -> float:
+    value = float(text or 0.0)
+    if not 0.0 <= value <= 360.0:
+        raise ValueError(text)
+    return value
+
+
+def _seconds(text: str) -> float:
+    match = _TIME.match(text)
+    if match is None:
+        raise ValueError(text)
+    return int(match[1]) * 3600 + int(match[2]) * 60 + int(match[3]) + float(match[4] or 0.0)
+
+
+def _when(time_text: str, date_text: str) -> float:
+    """UTC seconds of `hhmmss.ss` and `ddmmyy`; years 80..99 are of the last century."""
+    if not re.fullmatch(r"\d{6}", date_text):
+        raise ValueError(date_text)
+    day, month, short = (int(date_text[i : i + 2]) for i in (0, 2, 4))
+    year = short + (1900 if short >= 80 else 2000)
+    day_start = datetime(year, month, day, tzinfo=timezone.utc)
+    return day_start.timestamp() + _seconds(time_text)

@@ -1,0 +1,63 @@
+"""Nova SDS011 / SDS018 / SDS021 particle sensors: 10-byte frames (domain.md §7.5).
+
+`AA C0`, PM2.5 and PM10 little-endian in 0.1 µg/m³, two id bytes, sum of the six data bytes, `AB`.
+Optical, no TSP, reads high in humid air: indicative only. The laser lives some 8,000 h.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from edge.sensors.frames import MORE, NOISE, Bad, Found, Look, Reading, Scanner
+from edge.values import Flag
+
+SIZE = 10
+HEAD, TAIL = 0xAA, 0xAB
+# C0: measured values; C5: the answer to a command.
+DATA, ANSWER = 0xC0, 0xC5
+UNIT = "ug/m3"
+RANGE_MAX = 9999
+
+
+def checksum(data: bytes) -> int:
+    """Sum of the data bytes, 8 bits."""
+    return sum(data) & 0xFF
+
+
+def command(number: int, *parameters: int) -> bytes:
+    """A 19-byte command to every device id, e.g. `command(6, 1, 0)` puts the laser to sleep."""
+    body = bytes([number, *parameters]).ljust(13, b"\0") + b"\xff\xff"
+    return bytes([HEAD, 0xB4]) + body + bytes([checksum(body), TAIL])
+
+
+class Sds(Scanner):
+    """Frames of one sensor."""
+
+    kind = "sds"
+
+    def parse(self, data: bytes, at: int) -> Look:
+        if data[at] != HEAD:
+            return NOISE
+        frame = data[at : at + SIZE]
+        if len(frame) > 1 and frame[1] not in (DATA, ANSWER):
+            return NOISE
+        if len(frame) < SIZE:
+            return MORE
+        if frame[9] != TAIL or checksum(frame[2:8]) != frame[8]:
+            return Bad()
+        return Found(SIZE, _readings(frame) if frame[1] == DATA else ())
+
+
+def _readings(frame: bytes) -> tuple[Reading, ...]:
+    pm25, pm10 = struct.unpack_from("<HH", frame, 2)
+    source = frame[6:8].hex().upper()
+    return tuple(
+        Reading(name, word / 10.0, UNIT, _flag(word, pm25 <= pm10), str(word), source)
+        for name, word in (("pm25", pm25), ("pm10", pm10))
+    )
+
+
+def _flag(word: int, plausible: bool) -> Flag:
+    if word > RANGE_MAX:
+        return "over_range"
+    return "ok" if plausible else "suspect"
