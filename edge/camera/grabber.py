@@ -1,0 +1,136 @@
+"""One thread a camera: reads for ever, hands over the pictures that are due, never gives up."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from edge.camera.mailbox import Mailbox
+from edge.camera.pacing import Pacer
+from edge.camera.source import Cause, Picture, Source, SourceError, SourceFacts, Want
+from edge.clock import Clock
+from edge.runtime import Backoff, Trouble
+from edge.values import Frame
+
+log = logging.getLogger(__name__)
+
+# With the time an attempt may take (libav.OPEN_S, ANALYSE_S) this keeps the way from "healed" to
+# pictures below 15 s, and a camera is a neighbour on the same wire: no crowd to be polite to.
+RETRY_CAP_S = 5.0
+# A camera locks the account after some 5 to 7 wrong logins; what is misconfigured stays so.
+RETRY_SLOW_S = 60.0
+_SLOW: frozenset[Cause] = frozenset({"login", "unsupported"})
+
+
+class Line:
+    """A thread that keeps one source open: opens, reads, and after any failure opens again.
+
+    `read` is called with each open source and returns only by SourceError or at stop. All public
+    attributes are written by this thread only and may be read by any other.
+    """
+
+    def __init__(
+        self, name: str, connect: Callable[[], Source], read: Callable[[Source], None]
+    ) -> None:
+        self._connect = connect
+        self._read = read
+        self._stop = threading.Event()
+        self._trouble = Trouble(log)
+        self._backoff = Backoff(first_s=1.0, cap_s=RETRY_CAP_S)
+        self._name = name
+        self.connections = 0
+        self.error: SourceError | None = None
+        self.facts = SourceFacts()
+        self._thread = threading.Thread(target=self._run, name=f"camera {name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, wait_s: float = 0.0) -> None:
+        """Ask the thread to end; it may sit in a read for as long as a stall takes."""
+        self._stop.set()
+        if wait_s > 0.0 and self._thread.ident is not None:
+            self._thread.join(wait_s)
+
+    @property
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def healed(self) -> None:
+        """Called by `read` once data flows."""
+        self.error = None
+        self._trouble.healed(self._name)
+        self._backoff.reset()
+
+    def _run(self) -> None:
+        while not self.stopping:
+            try:
+                self._session()
+            except SourceError as error:
+                self.error = error
+                self._trouble.failed(self._name, str(error))
+                slow = error.cause in _SLOW
+                self._stop.wait(RETRY_SLOW_S if slow else self._backoff.next_s())
+
+    def _session(self) -> None:
+        source = self._connect()
+        try:
+            self.connections += 1
+            self.facts = source.facts
+            self._read(source)
+        finally:
+            source.close()
+
+
+class Grabber:
+    """Reads one camera and posts the frames due at `fps` into its mailbox.
+
+    connect: opens the camera anew each time; raises SourceError.
+    want: which pictures are decoded at all ("key" or "nonref" while nobody needs more); may be
+    set at any time.
+    """
+
+    def __init__(
+        self,
+        camera: str,
+        connect: Callable[[], Source],
+        *,
+        fps: float,
+        mailbox: Mailbox,
+        clock: Clock,
+    ) -> None:
+        self.camera = camera
+        self.mailbox = mailbox
+        self.want: Want = "all"
+        self.read = 0
+        self.last_picture_s = clock.now().mono
+        self._fps = fps
+        self.line = Line(camera, connect, self._pump)
+
+    def start(self) -> None:
+        self.line.start()
+
+    def stop(self, wait_s: float = 0.0) -> None:
+        self.line.stop(wait_s)
+
+    def _pump(self, source: Source) -> None:
+        pacer = Pacer(self._fps)
+        for picture in source.pictures():
+            if self.line.stopping:
+                return
+            if source.want != self.want:
+                source.want = self.want
+            self.read += 1
+            self.last_picture_s = picture.at.mono
+            if self.line.error is not None:
+                self.line.healed()
+            if pacer.due(picture.time_s):
+                self._post(picture)
+
+    def _post(self, picture: Picture) -> None:
+        self.mailbox.post(Frame(self.camera, self.read, picture.at, picture.bgr()))

@@ -1,0 +1,198 @@
+"""The only door to FFmpeg's libraries (PyAV): opening with limits, errors in a person's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from edge.camera.source import STALL_S, Cause, SourceError, SourceFacts
+from edge.camera.url import Address
+from edge.values import Image
+
+OPEN_S = 6.0
+# How long FFmpeg may look into a live stream for what its description left out.
+ANALYSE_S = 2.0
+# A decoder holds up to 17 pictures: bounds what a hostile or misconfigured stream can take.
+LIVE_PIXELS_MAX = 13_000_000
+FILE_PIXELS_MAX = 40_000_000
+# Up to this size one thread decodes 25 pictures a second on the boards we know.
+ONE_THREAD_PIXELS = 1920 * 1200
+
+# Decoders fit to be fed by strangers; an exotic one is more likely an attack than a camera.
+CODECS = frozenset(
+    {
+        "h264",
+        "hevc",
+        "mjpeg",
+        "mpeg4",
+        "mpeg2video",
+        "mpeg1video",
+        "av1",
+        "libdav1d",
+        "vp8",
+        "vp9",
+        "libvpx",
+        "libvpx-vp9",
+        "png",
+        "rawvideo",
+        "h263",
+        "wmv3",
+        "vc1",
+        "msmpeg4v3",
+        "prores",
+        "theora",
+    }
+)
+# Containers of recordings. Playlists (m3u8, concat) are left out: they open other files.
+_FILE_FORMATS = (
+    "mov,matroska,webm,avi,mpegts,mpeg,flv,live_flv,asf,ogg,h264,hevc,mjpeg,m4v,dhav,mxf,ivf,obu"
+)
+_TIMEOUT_US = str(int(STALL_S * 1e6))
+_ANALYSE = {"analyzeduration": str(int(ANALYSE_S * 1e6)), "probesize": "5000000"}
+_RTSP = {
+    "rtsp_transport": "tcp",
+    "allowed_media_types": "video",
+    "timeout": _TIMEOUT_US,
+    **_ANALYSE,
+}
+_TCP = {"rw_timeout": _TIMEOUT_US, "max_redirects": "2", **_ANALYSE}
+# Scheme -> options of libavformat. The whitelist keeps a stream from opening anything else.
+OPTIONS: dict[str, dict[str, str]] = {
+    "rtsp": {**_RTSP, "protocol_whitelist": "rtsp,rtp,tcp"},
+    "rtsps": {**_RTSP, "protocol_whitelist": "rtsp,rtsps,rtp,tcp,tls"},
+    "rtmp": {**_TCP, "protocol_whitelist": "rtmp,tcp"},
+    "rtmps": {**_TCP, "protocol_whitelist": "rtmp,rtmps,tcp,tls"},
+    "http": {**_TCP, "protocol_whitelist": "http,tcp"},
+    "https": {**_TCP, "protocol_whitelist": "http,https,tcp,tls,crypto"},
+    "file": {"protocol_whitelist": "file", "format_whitelist": _FILE_FORMATS},
+    # MJPEG is what leaves a USB camera at a useful size; others fall back to raw pictures.
+    "usb": {"input_format": "mjpeg"},
+}
+
+# Name of the PyAV error -> (cause, what a person is told), most telling first.
+_TOLD: dict[str, tuple[Cause, str]] = {
+    "HTTPUnauthorizedError": ("login", "the login is refused: wrong user or password"),
+    "HTTPForbiddenError": ("login", "the login is refused: this user may not see this stream"),
+    "HTTPNotFoundError": ("not_found", "no such stream: check the path of the URL"),
+    "HTTPClientError": ("refused", "the server refuses the request"),
+    "HTTPServerError": ("refused", "the server fails"),
+    "HTTPBadRequestError": ("refused", "the server refuses the request"),
+    "HTTPOtherClientError": ("refused", "the server refuses the request"),
+    "HTTPTooManyRequestsError": ("refused", "the server has too many clients"),
+    "ConnectionRefusedError": ("refused", "the connection is refused: wrong port, or starting up"),
+    "ConnectionResetError": ("ended", "the other side cut the connection"),
+    "BrokenPipeError": ("ended", "the other side cut the connection"),
+    "TimeoutError": ("unreachable", "no answer in time"),
+    "ExitError": ("unreachable", "no answer in time"),
+    "EOFError": ("ended", "the stream ended"),
+    "StreamNotFoundError": ("unsupported", "there is no video in it"),
+    "DecoderNotFoundError": ("unsupported", "its codec is not supported"),
+    "DemuxerNotFoundError": ("unsupported", "its format is not supported"),
+    "ProtocolNotFoundError": ("unsupported", "its protocol is not supported here"),
+    "InvalidDataError": ("broken", "what comes is not video"),
+    "FileNotFoundError": ("unreachable", "there is no such device"),
+    "PermissionError": ("unreachable", "permission denied: is the user in the group 'video'?"),
+}
+
+
+def explain(error: av.error.FFmpegError) -> tuple[Cause, str]:
+    """Cause and one line for a PyAV error. Its own text holds the URL, so only strerror is used."""
+    known = _TOLD.get(type(error).__name__)
+    if known:
+        return known
+    return "unreachable", (error.strerror or type(error).__name__).lower()
+
+
+@dataclass(slots=True)
+class Input:
+    """An open container and the one video stream of it that is looked at."""
+
+    container: Any
+    stream: Any
+
+    @property
+    def facts(self) -> SourceFacts:
+        context = self.stream.codec_context
+        rate = self.stream.average_rate or self.stream.guessed_rate or 0
+        return SourceFacts(context.name, context.width, context.height, float(rate))
+
+    def close(self) -> None:
+        self.container.close()
+
+
+def open_input(address: Address) -> Input:
+    """Open a network stream, file or USB camera; gives up in time. Raises SourceError."""
+    scheme = address.scheme or address.kind
+    try:
+        container = av.open(
+            f"file:{address.target}" if address.kind == "file" else address.target,
+            format="v4l2" if address.kind == "usb" else None,
+            options=OPTIONS[scheme],
+            timeout=(OPEN_S, STALL_S),
+        )
+    except av.error.FFmpegError as error:
+        cause, text = explain(error)
+        raise SourceError(cause, text) from None
+    try:
+        return Input(container, _video(container, address))
+    except SourceError:
+        container.close()
+        raise
+
+
+def _video(container: Any, address: Address) -> Any:
+    if not container.streams.video:
+        raise SourceError("unsupported", "there is no video in it")
+    stream = container.streams.video[0]
+    context = stream.codec_context
+    if context is None or context.name not in CODECS:
+        name = "unknown" if context is None else context.name
+        raise SourceError("unsupported", f"codec {name} is not supported; set H.264 or H.265")
+    limit = FILE_PIXELS_MAX if address.kind == "file" else LIVE_PIXELS_MAX
+    check_size(context.width, context.height, limit)
+    context.options = {"max_pixels": str(limit)}
+    many = context.width * context.height > ONE_THREAD_PIXELS
+    context.thread_count = 2 if many else 1
+    context.thread_type = "SLICE" if not many else "AUTO"
+    return stream
+
+
+def check_size(width: int, height: int, limit: int) -> None:
+    """Raises SourceError for a picture larger than `limit` pixels."""
+    if width * height > limit:
+        raise SourceError(
+            "unsupported",
+            f"the picture is {width}x{height}, more than {limit / 1e6:.0f} megapixels; "
+            "set a smaller one in the camera or use its sub-stream",
+        )
+
+
+_TURNS = {
+    90: cv2.ROTATE_90_COUNTERCLOCKWISE,
+    -90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    -180: cv2.ROTATE_180,
+}
+
+
+def to_bgr(frame: Any) -> Image:
+    """A decoded picture as (height, width, 3) uint8 BGR, upright as its file says."""
+    image: Image = frame.to_ndarray(format="bgr24")
+    turn = _TURNS.get(frame.rotation)
+    return image if turn is None else np.asarray(cv2.rotate(image, turn), np.uint8)
+
+
+def seconds(ticks: int | None, time_base: Fraction | None) -> float | None:
+    return None if ticks is None or time_base is None else float(ticks * time_base)
+
+
+def is_broken_off(path: Path) -> bool:
+    """Whether an MP4 lacks its index: the sign of a recorder that lost power."""
+    data = path.read_bytes()[:64] if path.stat().st_size else b""
+    return data[4:8] == b"ftyp"

@@ -1,0 +1,148 @@
+"""Live streams read by libav: network cameras and USB cameras."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import av
+
+from edge.camera.libav import LIVE_PIXELS_MAX as PIXELS_MAX
+from edge.camera.libav import Input, check_size, explain, open_input, seconds, to_bgr
+from edge.camera.packets import Connection, Encoded, parameter_sets
+from edge.camera.source import STALL_S, Picture, SourceError, SourceFacts, Want
+from edge.camera.url import Address
+from edge.clock import Clock
+from edge.values import Stamp
+
+Keep = Callable[[Encoded], None]
+
+_SKIP: dict[Want, str] = {"all": "DEFAULT", "nonref": "NONREF", "key": "NONKEY"}
+# Arrival times kept for pictures still inside the decoder; H.264 allows 16 of them.
+_INSIDE_MAX = 64
+
+
+class LiveSource:
+    """A network or USB stream: packets to `keep`, pictures to whoever iterates.
+
+    decode=False only keeps packets: for the record stream beside the analysed one.
+    Raises SourceError when it cannot be opened.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        clock: Clock,
+        *,
+        keep: Keep | None = None,
+        decode: bool = True,
+    ) -> None:
+        self._input: Input = open_input(address)
+        self._clock = clock
+        self._keep = keep
+        self._decode = decode
+        self.want: Want = "all"
+        self.facts: SourceFacts = self._input.facts
+        self.undecodable = 0
+        self._connection = describe(self._input)
+        self._parameters = self._connection.extradata
+        self._arrived: dict[int, Stamp] = {}
+        self._key_seen = False
+
+    def pictures(self) -> Iterator[Picture]:
+        """Pictures until the stream fails; always ends with SourceError."""
+        last_s = self._clock.now().mono
+        for packet in self._packets():
+            at = self._clock.now()
+            if self._keep is not None:
+                self._keep(self._encoded(packet, at))
+            if not self._decode or self.want == "key":
+                last_s = at.mono
+            for picture in self._pictures(packet, at) if self._decode else ():
+                last_s = at.mono
+                yield picture
+            if at.mono - last_s > STALL_S:
+                raise SourceError("stall", "data comes but no picture can be made of it")
+        raise SourceError("ended", "the stream ended")
+
+    def close(self) -> None:
+        self._input.close()
+
+    def _packets(self) -> Iterator[Any]:
+        """Packets with data. A read that takes too long is a stall, whatever trickles in."""
+        demuxed = self._input.container.demux(self._input.stream)
+        while True:
+            try:
+                packet = next(demuxed, None)
+            except av.error.ExitError:
+                raise SourceError("stall", f"nothing came for {STALL_S:.0f} s") from None
+            except av.error.FFmpegError as error:
+                raise SourceError(*explain(error)) from None
+            if packet is None:
+                return
+            if packet.size:
+                yield packet
+
+    def _pictures(self, packet: Any, at: Stamp) -> Iterator[Picture]:
+        context = self._input.stream.codec_context
+        context.skip_frame = _SKIP[self.want]
+        # A picture that builds on one we never got would be a wrong picture.
+        self._key_seen = self._key_seen or packet.is_keyframe
+        if not self._key_seen:
+            return
+        if packet.pts is not None:
+            self._remember(packet.pts, at)
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            self.undecodable += 1
+            check_size(context.width, context.height, PIXELS_MAX)
+            return
+        for frame in frames:
+            if frame.is_corrupt:
+                self.undecodable += 1
+                continue
+            yield self._picture(frame, at)
+
+    def _picture(self, frame: Any, at: Stamp) -> Picture:
+        arrived = self._arrived.pop(frame.pts, at) if frame.pts is not None else at
+        time_s = seconds(frame.pts, frame.time_base)
+        return Picture(arrived, arrived.mono if time_s is None else time_s, lambda: to_bgr(frame))
+
+    def _remember(self, pts: int, at: Stamp) -> None:
+        while len(self._arrived) >= _INSIDE_MAX:
+            del self._arrived[next(iter(self._arrived))]
+        self._arrived[pts] = at
+
+    def _encoded(self, packet: Any, at: Stamp) -> Encoded:
+        data = bytes(packet)
+        if packet.is_keyframe:
+            self._parameters = parameter_sets(self._connection.codec, data) or self._parameters
+        return Encoded(
+            data,
+            packet.pts,
+            packet.dts,
+            packet.time_base,
+            packet.is_keyframe,
+            at,
+            self._connection,
+            self._parameters,
+        )
+
+
+def describe(opened: Input) -> Connection:
+    """The stream's parameters as values that outlive the connection."""
+    context = opened.stream.codec_context
+    codec = context.name
+    extradata = bytes(context.extradata or b"")
+    return Connection(codec, parameter_sets(codec, extradata) or extradata, _header(opened.stream))
+
+
+def _header(stream: Any) -> bytes:
+    """A NUT file without packets: keeps the stream's parameters unchanged, opens in no time."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="nut") as container:
+        container.add_stream_from_template(stream, opaque=True)
+        container.start_encoding()
+    return file.getvalue()

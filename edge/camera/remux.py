@@ -1,0 +1,113 @@
+"""Encoded packets into an MP4 file as they are: nothing is decoded or encoded again."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from edge.camera.packets import Encoded
+
+TIME_BASE = Fraction(1, 90_000)
+# A step of the stream's own time that is longer than this, or this far backwards, is a fault of
+# its clock (restart, wrap of 32 bits at 90 kHz, lost numbering); arrival times then decide.
+JUMP_S = 5.0
+_RAW_FORMATS = {"h264": "h264", "hevc": "hevc"}
+
+
+def retime(packets: Sequence[Encoded]) -> list[tuple[int, int]]:
+    """(dts, pts) of each packet in 1/90000 s from the first: dts strictly rises, pts >= dts.
+
+    Follows the stream's own decoding times while they make sense, and arrival times across a
+    reconnection, a jump or where there are none. Repeated and backward steps become one tick.
+    """
+    times: list[tuple[int, int]] = []
+    offset_s, before_s, before = 0.0, None, None
+    for packet in packets:
+        raw_s = _raw_s(packet)
+        arrived_s = packet.at.mono - packets[0].at.mono
+        if raw_s is None:
+            time_s = arrived_s
+        else:
+            if before is None or _jumps(before, before_s, packet, raw_s):
+                offset_s = arrived_s - raw_s
+            time_s = raw_s + offset_s
+        dts = max(_ticks(time_s), times[-1][0] + 1 if times else 0)
+        times.append((dts, dts + _reorder(packet)))
+        before, before_s = packet, raw_s
+    return times
+
+
+def _raw_s(packet: Encoded) -> float | None:
+    ticks = packet.dts if packet.dts is not None else packet.pts
+    return None if ticks is None else float(ticks * packet.time_base)
+
+
+def _jumps(before: Encoded, before_s: float | None, packet: Encoded, raw_s: float) -> bool:
+    if before_s is None or before.connection is not packet.connection:
+        return True
+    step_s = raw_s - before_s
+    arrived_s = packet.at.mono - before.at.mono
+    return step_s < -JUMP_S or (step_s > JUMP_S and abs(step_s - arrived_s) > JUMP_S)
+
+
+def _ticks(time_s: float) -> int:
+    return round(time_s * TIME_BASE.denominator)
+
+
+def _reorder(packet: Encoded) -> int:
+    """How much later than it is decoded a picture is shown, in ticks."""
+    if packet.pts is None or packet.dts is None:
+        return 0
+    return max(0, _ticks(float((packet.pts - packet.dts) * packet.time_base)))
+
+
+def write_mp4(path: Path, packets: Sequence[Encoded]) -> None:
+    """One MP4 file with its index in front, from packets that begin with a key picture.
+
+    Raises OSError where the file cannot be written; a half-written file is removed.
+    """
+    first = packets[0]
+    file = io.BytesIO()
+    with _template(first) as template, av.open(file, "w", format="mp4", options=_MOV) as out:
+        stream = _stream(out, template.streams.video[0], first)
+        for packet, (dts, pts) in zip(packets, retime(packets), strict=True):
+            out.mux_one(_packet(packet, stream, dts, pts))
+    path.write_bytes(file.getbuffer())
+
+
+_MOV = {"movflags": "+faststart"}
+
+
+def _template(first: Encoded) -> Any:
+    """An open container whose video stream describes the packets."""
+    raw = _RAW_FORMATS.get(first.connection.codec)
+    if raw is not None and first.parameters != first.connection.extradata:
+        # The camera changed its picture within the connection: the stream tells itself anew.
+        return av.open(io.BytesIO(first.parameters + first.data), format=raw)
+    return av.open(io.BytesIO(first.connection.header), format="nut")
+
+
+def _stream(out: Any, template: Any, first: Encoded) -> Any:
+    stream = out.add_stream_from_template(template, opaque=True)
+    stream.time_base = TIME_BASE
+    context = stream.codec_context
+    if first.parameters and first.connection.codec in _RAW_FORMATS:
+        context.extradata = first.parameters
+    if first.connection.codec == "hevc":
+        # The default tag hev1 is not played by Safari and QuickTime.
+        context.codec_tag = "hvc1"
+    return stream
+
+
+def _packet(packet: Encoded, stream: Any, dts: int, pts: int) -> Any:
+    made = av.Packet(packet.data)
+    made.stream = stream
+    made.time_base = TIME_BASE
+    made.dts, made.pts = dts, pts
+    made.is_keyframe = packet.key
+    return made

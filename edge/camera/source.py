@@ -1,0 +1,65 @@
+"""What every live source gives: pictures with arrival times, and one named way of failing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from edge.values import Image, Stamp
+
+# "all": every picture; "nonref": those nothing depends on are skipped; "key": key pictures only.
+Want = Literal["all", "nonref", "key"]
+
+Cause = Literal[
+    "unreachable", "refused", "login", "not_found", "stall", "ended", "unsupported", "broken"
+]
+
+# No picture for this long is a stall: the connection is given up and a fault begins.
+STALL_S = 10.0
+
+
+class SourceError(Exception):
+    """The world failed: the source cannot be opened or gives no more pictures.
+
+    One line without credentials; `cause` is a word of docs/cameras.md.
+    """
+
+    def __init__(self, cause: Cause, text: str) -> None:
+        super().__init__(text)
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What is known once a source is open; 0 or "" where the source does not say."""
+
+    codec: str = ""
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One decoded picture, converted to BGR only when somebody wants it.
+
+    at: when its data arrived; time_s: the source's own time, for choosing pictures at a rate.
+    """
+
+    at: Stamp
+    time_s: float
+    bgr: Callable[[], Image]
+
+
+class Source(Protocol):
+    """A live source. `want` may be set at any time by another thread."""
+
+    facts: SourceFacts
+    want: Want
+
+    def pictures(self) -> Iterator[Picture]:
+        """Pictures until the source fails; always ends with SourceError."""
+        ...
+
+    def close(self) -> None: ...
