@@ -1,0 +1,276 @@
+"""Who is who from picture to picture: ByteTrack (Zhang et al. 2022) on numpy, in seconds. Pure.
+
+Boxes are paired with predicted tracks by overlap, the strong ones first and the weak ones with
+what is left; what is not seen is kept for a while and predicted. One instance for each camera: it
+owns its ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.geometry import iou_matrix
+from edge.values import Box, Detections, Image, Stamp, Track
+from edge.vision.assign import assign
+from edge.vision.look import look
+from edge.vision.motion import Motion, to_centres
+
+Boxes = NDArray[np.float32]
+Indices = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+# A pair overlaps at least this much: strong boxes, weak boxes.
+LEAST_OVERLAP, LEAST_OVERLAP_WEAK = 0.1, 0.4
+# A box of another class must overlap this much more than one of the track's own class.
+OTHER_CLASS = 0.25
+# At few pictures a second even a walker leaves his own box: predicted boxes grow by this share of
+# their size for each second since they were seen, to at most the second number.
+GROW_PER_S, GROW_MOST = 0.5, 0.4
+# A lost track that overlaps a seen one of its class this much is the same object.
+SAME_PLACE = 0.8
+# Two boxes of different classes that overlap this much are one object with two names.
+ONE_OBJECT = 0.9
+# A track seen less often than this is not told yet, unless its score is sure.
+SURE_HITS, SURE_SCORE = 2, 0.6
+# The score told is smoothed with this time constant.
+SCORE_S = 1.0
+# A path gets a point when the foot moved this far (fractions) or this many seconds passed, and is
+# thinned in its older half beyond PATH_MOST points.
+PATH_STEP, PATH_EVERY_S, PATH_MOST = 0.01, 2.0, 64
+# The look of a track is taken anew this often, one track at most for each look of the camera.
+LOOK_EVERY_S = 2.0
+# Something unseen is predicted for at least this many usual intervals between pictures.
+LEAST_INTERVALS = 2.5
+
+
+@dataclass(slots=True)
+class _Life:
+    """What one track remembers beside its motion. `votes`: summed scores of each class."""
+
+    id: int
+    first: Stamp
+    seen: Stamp
+    box: Box
+    score: float
+    votes: dict[int, float]
+    label: int
+    path: tuple[tuple[float, float, float], ...]
+    hits: int = 1
+    look: tuple[float, ...] | None = None
+    looked_s: float = -np.inf
+
+    @property
+    def sure(self) -> bool:
+        return self.hits >= SURE_HITS
+
+    def hit(self, box: Box, score: float, label: int, at: Stamp) -> None:
+        """Seen again."""
+        fade = np.exp(-(at.mono - self.seen.mono) / SCORE_S)
+        self.score = float(fade * self.score + (1 - fade) * score)
+        self.box, self.seen, self.hits = box, at, self.hits + 1
+        self.votes[label] = self.votes.get(label, 0.0) + score
+        if label != self.label and self.votes[label] > self.votes[self.label]:
+            self.label = label
+        self._walk(_step(box, at))
+
+    def _walk(self, step: tuple[float, float, float]) -> None:
+        mono, x, y = self.path[-1]
+        far = abs(step[1] - x) > PATH_STEP or abs(step[2] - y) > PATH_STEP
+        if far or step[0] - mono > PATH_EVERY_S:
+            self.path = _thinned((*self.path, step))
+
+
+def _step(box: Box, at: Stamp) -> tuple[float, float, float]:
+    return (at.mono, (box[0] + box[2]) / 2, box[3])
+
+
+def _thinned(
+    path: tuple[tuple[float, float, float], ...],
+) -> tuple[tuple[float, float, float], ...]:
+    """Every other point of the older half goes once the path is too long; the first one stays."""
+    half = PATH_MOST // 2
+    return path if len(path) <= PATH_MOST else path[:half:2] + path[half:]
+
+
+class Tracker:
+    """Tracks of one camera.
+
+    strong: a score from which a box may start a track and is paired first. weak: boxes below it
+    are ignored. lost_s: how long something unseen is remembered and predicted; with sparse
+    pictures it is stretched to LEAST_INTERVALS. aspect: picture width / height.
+    """
+
+    def __init__(
+        self,
+        *,
+        strong: float = 0.35,
+        weak: float = 0.1,
+        lost_s: float = 2.0,
+        aspect: float = 16 / 9,
+    ) -> None:
+        self._strong, self._weak, self._lost_s, self._aspect = strong, weak, lost_s, aspect
+        self._motion = Motion.none()
+        self._lives: list[_Life] = []
+        self._next_id = 1
+        self._now_s: float | None = None
+        self._interval_s = 0.0
+
+    def update(
+        self, detections: Detections, at: Stamp, image: Image | None = None
+    ) -> tuple[Track, ...]:
+        """One look: the tracks after it, seen ones and those predicted for now (`coasted`).
+
+        detections: also weak boxes, down to `weak`. A stamp earlier than the last counts as no
+        time passed. image: the same picture; without it tracks have no `look`.
+        """
+        before_s = at.mono if self._now_s is None else self._now_s
+        dt = max(0.0, at.mono - before_s)
+        self._now_s = before_s + dt
+        self._learn_interval(dt)
+        self._motion.predict(dt, self._aspect)
+        found = self._usable(detections)
+        track_of = self._pair(found, before_s)
+        self._correct(found, track_of, at)
+        self._start(found, track_of, at)
+        self._forget(at)
+        if image is not None:
+            self._see(image, at)
+        return self._tell(detections.names, at)
+
+    def _learn_interval(self, dt: float) -> None:
+        if dt > 0:
+            usual = self._interval_s or dt
+            self._interval_s = usual + 0.2 * (min(dt, 5 * usual) - usual)
+
+    def _usable(self, found: Detections) -> Detections:
+        """Boxes worth pairing, best first; of two names for one object the better."""
+        good = np.flatnonzero(found.scores >= self._weak)
+        good = good[np.argsort(-found.scores[good], kind="stable")]
+        boxes = found.boxes[good]
+        if len(good) > 1:
+            twins = np.triu(iou_matrix(boxes, boxes) > ONE_OBJECT, 1)
+            good = good[~twins.any(axis=0)]
+        return Detections(found.boxes[good], found.scores[good], found.labels[good], found.names)
+
+    def _pair(self, found: Detections, before_s: float) -> Indices:
+        """The track of each box, -1 for none: strong boxes with tracks, weak ones with tracks
+        that were there a moment ago, and what is left with tracks that nobody is sure of yet."""
+        track_of = np.full(len(found), -1, np.int64)
+        if not len(found) or not self._lives:
+            return track_of
+        cost = self._cost(found)
+        sure = np.array([life.sure for life in self._lives])
+        fresh = np.array([life.seen.mono >= before_s for life in self._lives])
+        strong = found.scores >= self._strong
+        for tracks, boxes, least in (
+            (sure, strong, LEAST_OVERLAP),
+            (sure & fresh, ~strong, LEAST_OVERLAP_WEAK),
+            (~sure, strong, LEAST_OVERLAP),
+        ):
+            free = tracks.copy()
+            free[track_of[track_of >= 0]] = False
+            rows, columns = np.flatnonzero(free), np.flatnonzero(boxes & (track_of < 0))
+            if len(rows) and len(columns):
+                paired, to = assign(cost[np.ix_(rows, columns)], 1.0 - least)
+                track_of[columns[to]] = rows[paired]
+        return track_of
+
+    def _cost(self, found: Detections) -> NDArray[np.float32]:
+        """1 - overlap of every predicted track with every box, dearer across classes."""
+        assert self._now_s is not None
+        unseen_s = self._now_s - np.array([life.seen.mono for life in self._lives])
+        grow = np.minimum(GROW_MOST, GROW_PER_S * unseen_s).astype(np.float32)[:, None]
+        predicted = self._motion.corners()
+        rim = (predicted[:, 2:] - predicted[:, :2]) * grow / 2
+        wide = predicted + np.concatenate([-rim, rim], axis=1)
+        labels = np.array([life.label for life in self._lives])
+        other = labels[:, None] != found.labels[None, :]
+        return np.asarray(1.0 - iou_matrix(wide, found.boxes) + OTHER_CLASS * other, np.float32)
+
+    def _correct(self, found: Detections, track_of: Indices, at: Stamp) -> None:
+        hit = np.flatnonzero(track_of >= 0)
+        rows, boxes = track_of[hit], found.boxes[hit]
+        self._motion.correct(rows, to_centres(boxes), self._aspect)
+        scores, labels = found.scores[hit].tolist(), found.labels[hit].tolist()
+        for row, box, score, label in zip(
+            rows.tolist(), _tuples(boxes), scores, labels, strict=True
+        ):
+            self._lives[row].hit(box, score, label, at)
+
+    def _start(self, found: Detections, track_of: Indices, at: Stamp) -> None:
+        """New tracks from strong boxes that nobody claimed."""
+        new = np.flatnonzero((track_of < 0) & (found.scores >= self._strong))
+        if not len(new):
+            return
+        self._motion.add(Motion.start(to_centres(found.boxes[new]), self._aspect))
+        scores, labels = found.scores[new].tolist(), found.labels[new].tolist()
+        for box, score, label in zip(_tuples(found.boxes[new]), scores, labels, strict=True):
+            life = _Life(
+                self._next_id, at, at, box, score, {label: score}, label, (_step(box, at),)
+            )
+            life.hits += int(score >= SURE_SCORE)
+            self._lives.append(life)
+            self._next_id += 1
+
+    def _forget(self, at: Stamp) -> None:
+        """Drop what was not seen for too long, flickers, what left the picture, and doubles."""
+        if not self._lives:
+            return
+        keep = np.array([self._remembered(life, at) for life in self._lives])
+        centre = self._motion.mean[:, :2]
+        keep &= ((centre > 0) & (centre < 1)).all(axis=1)
+        keep &= ~self._doubles(at)
+        if not keep.all():
+            self._motion.keep(keep)
+            self._lives = [life for life, kept in zip(self._lives, keep, strict=True) if kept]
+
+    def _remembered(self, life: _Life, at: Stamp) -> bool:
+        if life.seen is at:
+            return True
+        horizon_s = max(self._lost_s, LEAST_INTERVALS * self._interval_s)
+        return life.sure and at.mono - life.seen.mono <= horizon_s
+
+    def _doubles(self, at: Stamp) -> Mask:
+        """Lost tracks that lie on a seen one of their class."""
+        lost = np.array([life.seen is not at for life in self._lives])
+        double = np.zeros(len(lost), bool)
+        if lost.any() and not lost.all():
+            boxes = self._motion.corners()
+            labels = np.array([life.label for life in self._lives])
+            same = labels[lost][:, None] == labels[~lost][None, :]
+            over = iou_matrix(boxes[lost], boxes[~lost]) > SAME_PLACE
+            double[lost] = (same & over).any(axis=1)
+        return double
+
+    def _see(self, image: Image, at: Stamp) -> None:
+        """Take the look of the seen track whose look is oldest, if it is due."""
+        due = [life for life in self._lives if life.seen is at]
+        life = min(due, key=lambda life: life.looked_s, default=None)
+        if life is not None and at.mono - life.looked_s >= LOOK_EVERY_S:
+            life.look, life.looked_s = look(image, life.box), at.mono
+
+    def _tell(self, names: Sequence[str], at: Stamp) -> tuple[Track, ...]:
+        predicted = _tuples(np.clip(self._motion.corners(), 0.0, 1.0))
+        return tuple(
+            Track(
+                life.id,
+                names[life.label],
+                life.box if life.seen is at else box,
+                life.score,
+                life.first,
+                life.seen,
+                life.path,
+                life.look,
+                life.seen is not at,
+            )
+            for life, box in zip(self._lives, predicted, strict=True)
+            if life.sure
+        )
+
+
+def _tuples(boxes: Boxes) -> list[Box]:
+    return [tuple(row) for row in boxes.tolist()]
