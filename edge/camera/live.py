@@ -21,6 +21,7 @@ Keep = Callable[[Encoded], None]
 _SKIP: dict[Want, str] = {"all": "DEFAULT", "nonref": "NONREF", "key": "NONKEY"}
 # Arrival times kept for pictures still inside the decoder; H.264 allows 16 of them.
 _INSIDE_MAX = 64
+_EMPTY = {"movflags": "empty_moov"}
 
 
 class LiveSource:
@@ -140,9 +141,9 @@ def describe(opened: Input) -> Connection:
 
 
 def _header(stream: Any) -> bytes:
-    """A NUT file without packets: keeps the stream's parameters unchanged, opens in no time."""
+    """An MP4 file that describes the stream and holds no picture."""
     file = io.BytesIO()
-    with av.open(file, "w", format="nut") as container:
+    with av.open(file, "w", format="mp4", options=_EMPTY) as container:
         container.add_stream_from_template(stream, opaque=True)
         container.start_encoding()
     return file.getvalue()

@@ -71,13 +71,22 @@ def write_mp4(path: Path, packets: Sequence[Encoded]) -> None:
 
     Raises OSError where the file cannot be written; a half-written file is removed.
     """
+    try:
+        _write(path, packets)
+    except av.error.FFmpegError as error:
+        path.unlink(missing_ok=True)
+        raise OSError(error.errno, f"clip not written: {error.strerror}", str(path)) from None
+
+
+def _write(path: Path, packets: Sequence[Encoded]) -> None:
     first = packets[0]
-    file = io.BytesIO()
-    with _template(first) as template, av.open(file, "w", format="mp4", options=_MOV) as out:
+    with (
+        _template(first) as template,
+        av.open(f"file:{path}", "w", format="mp4", options=_MOV) as out,
+    ):
         stream = _stream(out, template.streams.video[0], first)
         for packet, (dts, pts) in zip(packets, retime(packets), strict=True):
             out.mux_one(_packet(packet, stream, dts, pts))
-    path.write_bytes(file.getbuffer())
 
 
 _MOV = {"movflags": "+faststart"}
@@ -89,7 +98,7 @@ def _template(first: Encoded) -> Any:
     if raw is not None and first.parameters != first.connection.extradata:
         # The camera changed its picture within the connection: the stream tells itself anew.
         return av.open(io.BytesIO(first.parameters + first.data), format=raw)
-    return av.open(io.BytesIO(first.connection.header), format="nut")
+    return av.open(io.BytesIO(first.connection.header), format="mp4")
 
 
 def _stream(out: Any, template: Any, first: Encoded) -> Any:

@@ -1,0 +1,117 @@
+"""An RTSP server that does as it is told on stdin; run by the system's Python, see camera.py.
+
+Needs the Debian packages of tools.fakes.camera.PACKAGES. One JSON object a line in:
+    {"path": "/a", "codec": "h264", "units": FILE, "fps": 25, "mode": "play"}
+FILE holds access units, each behind its length as 4 bytes, big endian. Modes: play; silent (the
+connection stays, nothing comes); freeze (the first key picture again and again). "kick": true
+cuts every client. The answer is one line: the port at the start, then "ok" for each command.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from pathlib import Path
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+
+LAUNCH = (
+    "( appsrc name=src is-live=true format=time do-timestamp=true block=false "
+    "caps=video/x-{codec},stream-format=byte-stream,alignment=au ! {pay} name=pay0 pt=96 "
+    "config-interval=-1 )"
+)
+CODECS = {"h264": ("h264", "rtph264pay"), "hevc": ("h265", "rtph265pay")}
+
+
+class Mount:
+    """One stream: a thread that pushes access units in real time while a client watches."""
+
+    def __init__(self, order: dict) -> None:
+        self.units = read_units(order["units"])
+        self.codec, self.fps, self.mode = order["codec"], order["fps"], order["mode"]
+
+    def change(self, order: dict) -> None:
+        if "units" in order:
+            self.units = read_units(order["units"])
+        self.mode = order.get("mode", self.mode)
+
+    def configure(self, _factory: object, media: GstRtspServer.RTSPMedia) -> None:
+        source = media.get_element().get_by_name("src")
+        threading.Thread(target=self.push, args=(source,), daemon=True).start()
+
+    def push(self, source: Gst.Element) -> None:
+        index, units, pause = 0, self.units, threading.Event()
+        while not pause.wait(1 / self.fps):
+            if units is not self.units:
+                index, units = 0, self.units
+            if self.mode == "silent":
+                continue
+            data = units[0 if self.mode == "freeze" else index % len(units)]
+            index += 1
+            if source.emit("push-buffer", Gst.Buffer.new_wrapped(data)) != Gst.FlowReturn.OK:
+                return
+
+
+def read_units(path: str) -> list[bytes]:
+    data, units, at = Path(path).read_bytes(), [], 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        units.append(data[at + 4 : at + 4 + size])
+        at += 4 + size
+    return units
+
+
+class Server:
+    def __init__(self) -> None:
+        self.mounts: dict[str, Mount] = {}
+        self.server = GstRtspServer.RTSPServer()
+        self.server.set_address("127.0.0.1")
+        self.server.set_service("0")
+        self.server.attach(None)
+
+    def obey(self, order: dict) -> None:
+        path = order.get("path")
+        if path in self.mounts:
+            self.mounts[path].change(order)
+        elif path is not None:
+            self.mount(path, order)
+        if order.get("kick"):
+            self.server.client_filter(lambda *_: GstRtspServer.RTSPFilterResult.REMOVE)
+
+    def mount(self, path: str, order: dict) -> None:
+        mount = self.mounts[path] = Mount(order)
+        codec, pay = CODECS[mount.codec]
+        factory = GstRtspServer.RTSPMediaFactory()
+        factory.set_launch(LAUNCH.format(codec=codec, pay=pay))
+        factory.connect("media-configure", mount.configure)
+        self.server.get_mount_points().add_factory(path, factory)
+
+
+def listen(server: Server, loop: GLib.MainLoop) -> None:
+    """Orders are obeyed in the main loop, where GStreamer's server lives."""
+
+    def obey(line: str) -> bool:
+        server.obey(json.loads(line))
+        print("ok", flush=True)
+        return False
+
+    for line in sys.stdin:
+        GLib.idle_add(obey, line)
+    GLib.idle_add(loop.quit)
+
+
+def main() -> None:
+    Gst.init(None)
+    loop, server = GLib.MainLoop(), Server()
+    print(server.server.get_bound_port(), flush=True)
+    threading.Thread(target=listen, args=(server, loop), daemon=True).start()
+    loop.run()
+
+
+if __name__ == "__main__":
+    main()
