@@ -1,0 +1,48 @@
+"""`edge levels`: Leq, Ln and the judgement of a recorded noise series."""
+
+from __future__ import annotations
+
+import argparse
+
+EPILOG = """\
+examples:
+  edge levels --samples night.jsonl --json
+  edge levels --samples shop.jsonl --standard 'GB 22337' --class 2 --period night --background 48.2
+
+Each line of the file is {"t_s": seconds, "db": level}, with "flag" where a sample is not valid.
+Without --period, day or night follows from t_s where it is UTC seconds; else both are told.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--samples", required=True, metavar="FILE.jsonl", help="- reads stdin")
+    parser.add_argument("--json", action="store_true")
+    standards = ("GB 12523", "GB 3096", "GB 22337", "GB 12348")
+    parser.add_argument("--standard", choices=standards, default="GB 12523")
+    classes = ("0", "1", "2", "3", "4", "4a", "4b")
+    parser.add_argument("--class", dest="zone_class", choices=classes, default="2")
+    parser.add_argument("--period", choices=("day", "night"))
+    parser.add_argument("--background", type=float, metavar="DB", help="level without the source")
+    parser.add_argument("--day", default="06:00-22:00", metavar="HH:MM-HH:MM")
+    parser.add_argument("--timezone", default="Asia/Shanghai")
+
+
+def run(args: argparse.Namespace) -> int:
+    import json
+
+    from edge.sensors import series
+
+    recorded = series.read(args.samples)
+    found = series.assess(
+        recorded,
+        series.Terms(
+            standard=args.standard,
+            zone_class=args.zone_class,
+            period=args.period,
+            background_db=args.background,
+            day=args.day,
+            timezone=args.timezone,
+        ),
+    )
+    print(json.dumps(found, ensure_ascii=False) if args.json else series.text(found))
+    return 0
