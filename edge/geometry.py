@@ -81,3 +81,43 @@ def iou_matrix(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.flo
     result: NDArray[np.float32] = np.zeros_like(both)
     np.divide(both, union, out=result, where=union > 0)
     return result
+
+
+def contact_band(box: Box, share: float) -> Box:
+    """The lowest `share` of a box: what touches the ground. A tall awning does not stand on it."""
+    return (box[0], box[3] - (box[3] - box[1]) * share, box[2], box[3])
+
+
+def size_of(box: Box, aspect: float = 1.0) -> float:
+    """The side of the square as large as the box, in frame heights: how big the object looks."""
+    return math.sqrt(max(0.0, (box[2] - box[0]) * aspect * (box[3] - box[1])))
+
+
+def within(inner: Box, outer: Box) -> float:
+    """Share of the inner box's area that lies in the outer one; 0 for an empty box."""
+    w = min(inner[2], outer[2]) - max(inner[0], outer[0])
+    h = min(inner[3], outer[3]) - max(inner[1], outer[1])
+    whole = (inner[2] - inner[0]) * (inner[3] - inner[1])
+    return w * h / whole if w > 0 and h > 0 and whole > 0 else 0.0
+
+
+def around(a: Box, b: Box) -> Box:
+    """The smallest box that holds both."""
+    return (min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3]))
+
+
+def mixed(a: Box, b: Box, share: float) -> Box:
+    """Between two boxes: a where share is 0, b where it is 1."""
+    return (
+        a[0] + (b[0] - a[0]) * share,
+        a[1] + (b[1] - a[1]) * share,
+        a[2] + (b[2] - a[2]) * share,
+        a[3] + (b[3] - a[3]) * share,
+    )
+
+
+def apart(a: Box, b: Box, aspect: float = 1.0) -> float:
+    """Gap between two boxes in frame heights; 0 where they touch or overlap."""
+    dx = max(a[0] - b[2], b[0] - a[2], 0.0) * aspect
+    dy = max(a[1] - b[3], b[1] - a[3], 0.0)
+    return math.hypot(dx, dy)

@@ -88,7 +88,8 @@ class Track:
     `label` is the class name by vote over the track's life. `path` holds (mono seconds, foot x,
     foot y), oldest first, thinned and bounded by the tracker. `look` is a small appearance vector
     (any fixed length, L2-normalised) or None where nobody computed it. `coasted` is true where
-    the box is predicted, not seen, in this frame.
+    the box is predicted, not seen, in this frame. `traits` are what a second classifier says of
+    the object as it looks now: (name, probability).
     """
 
     id: int
@@ -100,6 +101,7 @@ class Track:
     path: tuple[tuple[float, float, float], ...] = ()
     look: tuple[float, ...] | None = None
     coasted: bool = False
+    traits: tuple[tuple[str, float], ...] = ()
 
     @property
     def foot(self) -> Point:
@@ -196,11 +198,26 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Prompt:
+    """A reminder to the people at a place before anything is reported. The daemon performs `hook`
+    (a GPIO line, a URL, an audio file, as the site names it); the judge rechecks by itself."""
+
+    key: str
+    camera: str
+    category: str
+    at: Stamp
+    hook: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """All that one step of the judge produced."""
 
     findings: tuple[Finding, ...] = ()
     candidates: tuple[Candidate, ...] = ()
+    prompts: tuple[Prompt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,16 @@ from edge.config.site import Fraction, Name, Part, Seconds
 
 # How a rule judges; edge.rules maps visual kinds to code, edge.sensors the sensed ones.
 Kind = Literal[
-    "occupation", "grilling", "plume", "spill", "dumping", "uncovered", "cover", "noise", "fume"
+    "occupation",
+    "grilling",
+    "plume",
+    "spill",
+    "dumping",
+    "uncovered",
+    "wash",
+    "cover",
+    "noise",
+    "fume",
 ]
 
 

@@ -1,0 +1,158 @@
+"""One category watched by one camera, every threshold settled: shipped, city, site, in that order.
+
+A rule kind names its own parameters in a table of `Setting`; a site sets them by name and an
+unknown name or a value out of range is refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from edge.config import Camera, Category, ConfigError, Rule, When
+from edge.hold import Terms
+from edge.values import Json
+
+Plain = float | int | str | bool | tuple[str, ...]
+T = TypeVar("T", float, str, bool, tuple[str, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One parameter of a rule kind: its value where nobody sets it, its bounds, its meaning."""
+
+    default: Plain
+    meaning: str
+    low: float = 0.0
+    high: float = 1e9
+
+
+Settings = Mapping[str, Setting]
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a rule judges by. Seconds, shares, and sizes as multiples of the object's own size."""
+
+    camera: str
+    category: Category
+    rule: str
+    when: When
+    zones: tuple[str, ...]
+    dwell_s: float
+    confirm_s: float
+    realarm_s: float
+    share: float
+    min_score: float
+    settings: Mapping[str, Plain]
+    grid: str | None = None
+
+    def number(self, name: str) -> float:
+        value = self.settings[name]
+        assert isinstance(value, (int, float)), name
+        return float(value)
+
+    def flag(self, name: str) -> bool:
+        return bool(self.settings[name])
+
+    def word(self, name: str) -> str:
+        return str(self.settings[name])
+
+    def words(self, name: str) -> tuple[str, ...]:
+        value = self.settings[name]
+        assert isinstance(value, tuple), name
+        return value
+
+    def terms(self, *, dwell_s: float | None = None, gap_s: float | None = None) -> Terms:
+        return Terms(
+            dwell_s=self.dwell_s if dwell_s is None else dwell_s,
+            share=self.share,
+            window_s=self.category.window_s,
+            gap_s=self.category.gap_s if gap_s is None else gap_s,
+        )
+
+    def limits(self) -> dict[str, Json]:
+        """The thresholds as they stood, for the message."""
+        return {
+            "dwell_s": self.dwell_s,
+            "confirm_s": self.confirm_s,
+            "seen_share": self.share,
+            "window_s": self.category.window_s,
+            "gap_s": self.category.gap_s,
+            "min_score": self.min_score,
+            **{name: _json(value) for name, value in self.settings.items()},
+        }
+
+
+def _json(value: Plain) -> Json:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def settle(camera: Camera, rule: Rule, category: Category, kind: Settings) -> Charge:
+    """All thresholds of one rule. Raises ConfigError naming the parameter and what is allowed.
+
+    A rule that shortens the dwell shortens the confirmation in proportion, unless it sets it.
+    """
+    dwell_s = category.dwell_s if rule.dwell_s is None else rule.dwell_s
+    confirm_s = rule.confirm_s
+    if confirm_s is None:
+        shorter = dwell_s / category.dwell_s if category.dwell_s else 1.0
+        confirm_s = category.confirm_s * min(1.0, shorter)
+    return Charge(
+        camera=camera.id,
+        category=category,
+        rule=f"{category.kind}/1",
+        when=rule.when,
+        zones=rule.zones,
+        dwell_s=dwell_s,
+        confirm_s=confirm_s,
+        realarm_s=category.realarm_s if rule.realarm_s is None else rule.realarm_s,
+        share=category.seen_share if rule.seen_share is None else rule.seen_share,
+        min_score=category.min_score if rule.min_score is None else rule.min_score,
+        settings=_settings(kind, category, rule),
+        grid=camera.position.grid,
+    )
+
+
+def _settings(kind: Settings, category: Category, rule: Rule) -> dict[str, Plain]:
+    values: dict[str, Plain] = {name: setting.default for name, setting in kind.items()}
+    for source, given in ((f"category {category.id}", category.set), ("rule", rule.set)):
+        for name, value in given.items():
+            where = f"{source}: set.{name}"
+            if name not in kind:
+                raise ConfigError(f"{where}: {_unknown(name, category.kind, kind)}")
+            values[name] = _checked(where, value, kind[name])
+    return values
+
+
+def _unknown(name: str, kind_name: str, kind: Settings) -> str:
+    close = difflib.get_close_matches(name, kind, 1)
+    allowed = f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(sorted(kind))}"
+    return f"the rule kind {kind_name!r} has no such parameter ({allowed})"
+
+
+def _checked(where: str, value: Plain, setting: Setting) -> Plain:
+    default = setting.default
+    if isinstance(default, bool) or isinstance(value, bool):
+        if isinstance(default, bool) and isinstance(value, bool):
+            return value
+        raise ConfigError(f"{where} = {value!r}: expected {_kind_name(default)}")
+    if isinstance(default, (int, float)) and isinstance(value, (int, float)):
+        if not setting.low <= value <= setting.high:
+            raise ConfigError(f"{where} = {value!r}: allowed {setting.low:g} to {setting.high:g}")
+        return float(value)
+    if isinstance(default, tuple) and isinstance(value, (tuple, list)):
+        return tuple(str(word) for word in value)
+    if isinstance(default, str) and isinstance(value, str):
+        return value
+    raise ConfigError(f"{where} = {value!r}: expected {_kind_name(default)}")
+
+
+def _kind_name(value: Plain) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, (int, float)):
+        return "a number"
+    return "a list of words" if isinstance(value, tuple) else "a word"

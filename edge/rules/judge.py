@@ -1,0 +1,167 @@
+"""The judge of one camera: scenes in, findings and candidates out. Pure: time is in the scene.
+
+A scene costs well under a millisecond: what several rules need is worked out once (`View`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import tzinfo
+from typing import Any, ClassVar, Protocol
+
+from edge.config import Camera, Category, ConfigError, Rule
+from edge.config.catalogue import Calendar
+from edge.rules.calendar import Moment
+from edge.rules.charge import Charge, Settings, settle
+from edge.rules.memory import Memory
+from edge.rules.motion import Motion
+from edge.rules.occupation import Occupation
+from edge.rules.stamps import shift_between, stamp_from, stamp_json
+from edge.rules.view import Verdicts, View
+from edge.rules.zones import WHOLE_FRAME, ZoneMap, ZoneRule
+from edge.values import Json, Judgement, Scene, Stamp
+
+SNAPSHOT = 1
+
+
+class RuleKind(Protocol):
+    """What a rule kind is: one file, one line in RULES."""
+
+    SETTINGS: ClassVar[Settings]
+
+    def __init__(self, charge: Charge, zones: ZoneRule) -> None: ...
+    @property
+    def busy(self) -> bool: ...
+    def step(self, view: View, out: Verdicts) -> None: ...
+    def finish(self, view: View, out: Verdicts) -> None: ...
+    def snapshot(self) -> Json: ...
+    def restore(self, data: Any, shift_s: float, down_s: float) -> None: ...
+
+
+RULES: dict[str, type[RuleKind]] = {
+    "occupation": Occupation,
+}
+# Kinds that other parts judge: a camera cannot.
+ELSEWHERE = {"noise": "sensors", "fume": "sensors", "cover": "flights"}
+
+
+class Judge:
+    """All rules of one camera. One owner; frames in the order of time."""
+
+    def __init__(
+        self,
+        camera: Camera,
+        *,
+        categories: Mapping[str, Category],
+        calendar: Calendar,
+        timezone: tzinfo,
+    ) -> None:
+        self._camera, self._calendar, self._timezone = camera, calendar, timezone
+        zones = [zone for zone in camera.zones if zone.kind != "mask"] or [WHOLE_FRAME]
+        self._zone_map = ZoneMap(zones)
+        self._motion, self._memory = Motion(), Memory()
+        self._rules: dict[str, RuleKind] = {}
+        for rule in camera.rules:
+            category = categories[rule.category]
+            kind = rule_kind(category)
+            charge = settle(camera, rule, category, kind.SETTINGS)
+            name = _unique(rule, self._rules)
+            self._rules[name] = kind(charge, _zone_rule(charge, zones))
+        self._now: Stamp | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether any place is being watched: the motion gate must not spare the detector then."""
+        return any(rule.busy for rule in self._rules.values())
+
+    @property
+    def memory(self) -> Memory:
+        return self._memory
+
+    def step(self, scene: Scene) -> Judgement:
+        """Judge one scene; `scene.at.mono` never goes back."""
+        self._now = scene.at
+        self._motion.step(scene)
+        view, out = self._view(scene), Verdicts()
+        for rule in self._rules.values():
+            rule.step(view, out)
+        return Judgement(tuple(out.findings), tuple(out.candidates), tuple(out.prompts))
+
+    def finish(self, now: Stamp) -> Judgement:
+        """The recording is over: every open case is told a last time, as far as it was seen."""
+        view, out = self._view(Scene(self._camera.id, now, ())), Verdicts()
+        for rule in self._rules.values():
+            rule.finish(view, out)
+        return Judgement(tuple(out.findings))
+
+    def _view(self, scene: Scene) -> View:
+        moment = Moment.of(scene.at, self._timezone, self._calendar)
+        return View(scene, moment, self._motion, self._zone_map, self._memory)
+
+    def snapshot(self) -> Json:
+        """Everything worth keeping over a restart, as JSON."""
+        return {
+            "version": SNAPSHOT,
+            "now": stamp_json(self._now) if self._now else None,
+            "memory": self._memory.snapshot(),
+            "rules": {name: rule.snapshot() for name, rule in self._rules.items()},
+        }
+
+    def restore(self, data: Json, now: Stamp) -> None:
+        """Take over a snapshot of an earlier run. Rules that the site no longer has are left out.
+
+        Raises ValueError for a snapshot of another version or shape; the judge is fresh then.
+        """
+        if not isinstance(data, dict) or data.get("version") != SNAPSHOT:
+            raise ValueError("not a snapshot of this version of the judge")
+        if data["now"] is None:
+            return
+        shift_s, down_s = shift_between(stamp_from(data["now"], 0.0), now)
+        try:
+            memory = Memory.restore(data["memory"])
+            for name, rule in self._rules.items():
+                if name in data["rules"]:
+                    rule.restore(data["rules"][name], shift_s, down_s)
+        except (KeyError, TypeError, IndexError) as error:
+            raise ValueError(f"a damaged snapshot: {error}") from None
+        self._memory = memory
+
+
+def rule_kind(category: Category) -> type[RuleKind]:
+    """The code behind a category. Raises ConfigError for a kind that no camera can judge."""
+    kind = RULES.get(category.kind)
+    if kind is None:
+        where = ELSEWHERE.get(category.kind, "nothing here")
+        raise ConfigError(
+            f"category {category.id}: kind {category.kind!r} is judged by {where}, not by a camera"
+        )
+    return kind
+
+
+def _unique(rule: Rule, taken: Mapping[str, object]) -> str:
+    """The rule's name in a snapshot: its category and zones, numbered where that is not enough."""
+    name = "/".join((rule.category, *rule.zones))
+    n = sum(1 for other in taken if other == name or other.startswith(f"{name}#"))
+    return f"{name}#{n + 1}" if n else name
+
+
+def _zone_rule(charge: Charge, zones: list[Any]) -> ZoneRule:
+    """Which zones this charge asks: those it names, else all of the category's kinds.
+
+    A camera without any zone is on trial: the whole frame is judged.
+    """
+    kinds = charge.category.zone_kinds
+    if zones == [WHOLE_FRAME]:
+        asked = [0]
+    elif charge.zones:
+        asked = [i for i, zone in enumerate(zones) if zone.id in charge.zones]
+    else:
+        asked = [i for i, zone in enumerate(zones) if zone.kind in kinds]
+    return ZoneRule(
+        zones,
+        category=charge.category.id,
+        asked=asked,
+        allowing=("permitted", "dump") if charge.category.kind == "dumping" else ("permitted",),
+        leaving=charge.words("except_zones") if "except_zones" in charge.settings else (),
+        contact=charge.number("contact") if "contact" in charge.settings else 0.4,
+    )

@@ -1,0 +1,451 @@
+"""The life of a case that stays where it is: standing, decided, told again, ended.
+
+Rule kinds say what stands (`subjects`), what counts as seen (`shows`) and what else must be true
+(`proven`); this class owns the places, their clocks and the findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from edge.geometry import distance, iou, size_of, within
+from edge.hold import Hold, Sight
+from edge.rules.calendar import when_fits
+from edge.rules.charge import Charge, Setting
+from edge.rules.ground import CHANGED, SAME, alike, blended, patch_of
+from edge.rules.memory import Open
+from edge.rules.spot import Spot, unlike
+from edge.rules.stamps import at_mono, reread
+from edge.rules.view import Verdicts, View
+from edge.rules.zones import Verdict, ZoneRule
+from edge.values import Candidate, Finding, Json, Phase, Prompt, Track
+
+PLACE_SETTINGS: Mapping[str, Setting] = {
+    "band": Setting(0.25, "lowest share of the box that touches the ground", 0.02, 1.0),
+    "contact": Setting(0.4, "share of that band that must lie in the zone", 0.01, 1.0),
+    "leave_s": Setting(8.0, "ground seen empty for so long ends it", 1.0, 600.0),
+    "look_margin": Setting(0.35, "cosine distance of looks that is another object", 0.02, 2.0),
+    "except_zones": Setting((), "zone kinds that another category looks after"),
+    "remind": Setting("", "hook that reminds people before anything is reported; empty: none"),
+    "grace_s": Setting(120.0, "time to leave after a reminder", 0.0, 3600.0),
+}
+SETTLE_S = 1.0
+SHOW_AFTER_S = 3.0
+RIVAL_S = 3.0
+ASK_EVERY_S = 1.0
+FRONT_SHARE = 0.5
+KEEP_SCORE = 0.6
+FOLLOW_SIZES = 1.5
+DUPLICATE = 0.7
+
+
+class PlaceRule:
+    """Base of the rule kinds that watch a place. One owner: the judge."""
+
+    SETTINGS: ClassVar[Mapping[str, Setting]] = PLACE_SETTINGS
+
+    def __init__(self, charge: Charge, zones: ZoneRule) -> None:
+        self.charge, self._zones = charge, zones
+        self._spots: list[Spot] = []
+
+    # What a kind may say otherwise.
+
+    def subjects(self, view: View) -> list[Track]:
+        """The tracks that may stand here, weak ones included: they keep a place, but start none."""
+        charge = self.charge
+        return view.of(charge.category.classes, charge.min_score * KEEP_SCORE)
+
+    def shows(self, view: View, spot: Spot, track: Track) -> bool:
+        """Whether this look at the thing counts as the offence being seen."""
+        return True
+
+    def observe(self, view: View, spot: Spot, passed: float) -> None:
+        """Tally what else is worth knowing; about once a second while the place is seen."""
+
+    def proven(self, view: View, spot: Spot) -> bool:
+        """What must be true beside the clock."""
+        return True
+
+    def facts(self, view: View, spot: Spot) -> dict[str, Json]:
+        return {}
+
+    def stands(self, view: View, track: Track) -> bool:
+        """Whether a track not yet placed stands still, long enough to be worth a place."""
+        course = view.motion.course(track)
+        if course is None or view.moving(track):
+            return False
+        return view.mono - course.came[0] >= SETTLE_S
+
+    # The step.
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._spots)
+
+    def step(self, view: View, out: Verdicts) -> None:
+        in_hours = when_fits(self.charge.when, view.moment)
+        placed, free = self._assign(view, self.subjects(view))
+        for index, spot in enumerate(self._spots):
+            self._look(view, spot, placed.get(index))
+        self._follow(view, free, out)
+        if in_hours:
+            self._start(view, free)
+        self._spots = [s for s in self._spots if self._alive(view, s, in_hours, out)]
+
+    def _assign(self, view: View, tracks: list[Track]) -> tuple[dict[int, Track], list[Track]]:
+        """Tracks to places, best fit first; a track known at its place stays there."""
+        aspect = view.aspect
+        placed: dict[int, Track] = {}
+        rest = []
+        by_id = {s.track.id: i for i, s in enumerate(self._spots) if s.track is not None}
+        for track in tracks:
+            i = by_id.get(track.id)
+            if i is not None and i not in placed and self._spots[i].fits(track, aspect) >= 0.0:
+                placed[i] = track
+            else:
+                rest.append(track)
+        if len(placed) < len(self._spots) and rest:
+            rest = self._fit_best(view, placed, rest)
+        return placed, [t for t in rest if not self._duplicate(t, placed)]
+
+    def _fit_best(self, view: View, placed: dict[int, Track], rest: list[Track]) -> list[Track]:
+        pairs = [
+            (fit, i, track)
+            for i, spot in enumerate(self._spots)
+            if i not in placed
+            for track in rest
+            if abs(track.box[3] - spot.anchor[1]) < 2.0 * spot.size
+            and (fit := spot.fits(track, view.aspect)) >= 0.0
+            and not view.moving(track)
+        ]
+        used: set[int] = set()
+        for _, i, track in sorted(pairs, key=lambda pair: -pair[0]):
+            if i not in placed and track.id not in used:
+                placed[i] = track
+                used.add(track.id)
+        return [track for track in rest if track.id not in used]
+
+    def _duplicate(self, track: Track, placed: Mapping[int, Track]) -> bool:
+        """A second box on a thing that already has its place: an umbrella over its stall."""
+        for i, other in placed.items():
+            home = self._spots[i].home
+            if within(track.box, other.box) >= DUPLICATE or within(home, track.box) >= DUPLICATE:
+                return True
+            if iou(track.box, other.box) >= 0.5:
+                return True
+        return False
+
+    def _look(self, view: View, spot: Spot, track: Track | None) -> None:
+        passed = min(view.mono - spot.hold.now, 5.0)
+        if track is None:
+            sight = self._absence(view, spot, passed)
+        elif self._is_rival(view, spot, track):
+            sight = "hidden"
+        else:
+            sight = self._presence(view, spot, track, passed)
+        spot.hold.step(view.mono, sight)
+
+    def _presence(self, view: View, spot: Spot, track: Track, passed: float) -> Sight:
+        if spot.hold.unseen_s > 2.5 or spot.hold.hidden_s > 2.5:
+            spot.gaps += 1
+        if spot.track is not None and spot.track.id != track.id:
+            spot.ids += 1
+        spot.track, spot.box, spot.seen = track, track.box, view.now
+        spot.score = max(spot.score, track.score)
+        spot.empty_s, spot.rival_since = 0.0, None
+        spot.tally("seen", passed)
+        since = view.mono - spot.asked_mono
+        if since >= ASK_EVERY_S or spot.asked_mono < 0.0:
+            spot.asked_mono = view.mono
+            spot.remember_look(track.look)
+            self._remember_patch(view, spot)
+            self.observe(view, spot, min(since, 5.0))
+        return "seen" if self.shows(view, spot, track) else "missed"
+
+    def _remember_patch(self, view: View, spot: Spot) -> None:
+        if view.scene.image is None:
+            return
+        patch = patch_of(view.scene.image, spot.home)
+        if patch is not None:
+            spot.patch = patch if spot.patch is None else blended(spot.patch, patch, 0.3)
+
+    def _is_rival(self, view: View, spot: Spot, track: Track) -> bool:
+        """Another id that looks otherwise, for a while: not ours coming back, but someone else."""
+        known = spot.track is not None and spot.track.id == track.id and spot.rival_since is None
+        if known or unlike(spot.look, track.look) <= self.charge.number("look_margin"):
+            return False
+        if spot.rival_since is None:
+            spot.rival_since = view.mono
+        return True
+
+    def _absence(self, view: View, spot: Spot, passed: float) -> Sight:
+        if view.covered(spot.home) >= FRONT_SHARE:
+            return "hidden"
+        likeness = self._likeness(view, spot)
+        if likeness is not None and likeness >= SAME:
+            spot.empty_s = 0.0
+            return "kept"
+        if self._departed(view, spot) or (likeness is not None and likeness < CHANGED):
+            spot.empty_s += passed
+        return "missed"
+
+    def _likeness(self, view: View, spot: Spot) -> float | None:
+        if spot.patch is None or view.scene.image is None:
+            return None
+        patch = patch_of(view.scene.image, spot.home)
+        return alike(spot.patch, patch) if patch is not None else None
+
+    def _departed(self, view: View, spot: Spot) -> bool:
+        """Its own track is in view and stands or moves elsewhere: the ground here is free."""
+        if spot.track is None:
+            return False
+        for track in view.scene.tracks:
+            if track.id == spot.track.id:
+                return not track.coasted and spot.fits(track, view.aspect) < 0.0
+        return spot.empty_s > 0.0
+
+    def _follow(self, view: View, free: list[Track], out: Verdicts) -> None:
+        """An open case whose subject shuffled a step aside is the same case."""
+        for spot in self._spots:
+            if spot.state != "open" or spot.track is None:
+                continue
+            for track in free:
+                near = distance(spot.anchor, track.foot, view.aspect) <= FOLLOW_SIZES * spot.size
+                if track.id == spot.track.id and near and self.stands(view, track):
+                    self._settle(view, spot, track)
+                    free.remove(track)
+                    break
+
+    def _start(self, view: View, free: list[Track]) -> None:
+        fresh = [t for t in free if t.score >= self.charge.min_score and self.stands(view, t)]
+        if not fresh:
+            return
+        shares = view.shares([t.box for t in fresh], self.charge.number("band"))
+        for track, row in zip(fresh, shares.tolist(), strict=True):
+            verdict = self._zones.ask(row, view.moment)
+            if verdict.judged:
+                self._spots.append(self._new_spot(view, track, verdict))
+
+    def _new_spot(self, view: View, track: Track, verdict: Verdict) -> Spot:
+        course = view.motion.course(track)
+        size = size_of(track.box, view.aspect)
+        since = course.stood_since(0.5 * size, view.aspect) if course else view.mono
+        began = at_mono(since, view.now)
+        hold = Hold(self.charge.terms(), since)
+        hold.step(view.mono, "seen")
+        x, y = track.foot
+        spot = Spot(
+            key=f"{self._name}/{x * 1000:.0f}-{y * 1000:.0f}/{began.wall:.3f}",
+            label=track.label,
+            anchor=track.foot,
+            home=track.box,
+            size=size,
+            began=began,
+            hold=hold,
+            seen=view.now,
+            box=track.box,
+            track=track,
+            verdict=verdict,
+            score=track.score,
+            look=track.look,
+        )
+        spot.tally("seen", view.mono - since)
+        return spot
+
+    @property
+    def _name(self) -> str:
+        return f"{self.charge.camera}/{self.charge.category.id}"
+
+    def _settle(self, view: View, spot: Spot, track: Track) -> None:
+        """Anchor the place anew where its subject stands now."""
+        spot.anchor, spot.home, spot.patch = track.foot, track.box, None
+        spot.size = size_of(track.box, view.aspect)
+        spot.hold.step(view.mono, self._presence(view, spot, track, 0.0))
+
+    # Deciding.
+
+    def _alive(self, view: View, spot: Spot, in_hours: bool, out: Verdicts) -> bool:
+        """Move the case on; false where the place is to be forgotten."""
+        if spot.rival_since is not None and view.mono - spot.rival_since >= RIVAL_S:
+            return self._over(view, spot, "another object stands there", out)
+        if spot.hold.gone:
+            return self._over(view, spot, "gone", out)
+        if spot.empty_s >= self.charge.number("leave_s"):
+            return self._over(view, spot, "seen empty", out)
+        if not in_hours:
+            return self._over(view, spot, "outside the rule's hours", out)
+        verdict = self._ask_zones(view, spot)
+        if not verdict.judged:
+            return self._over(view, spot, "outside every zone", out)
+        if verdict.decision.allowed:
+            return self._allowed(view, spot, out)
+        self._advance(view, spot, out)
+        return True
+
+    def _ask_zones(self, view: View, spot: Spot) -> Verdict:
+        if spot.minute != view.moment.minute:
+            spot.minute = view.moment.minute
+            row = view.shares([spot.home], self.charge.number("band"))[0].tolist()
+            spot.verdict = self._zones.ask(row, view.moment)
+        return spot.verdict
+
+    def _allowed(self, view: View, spot: Spot, out: Verdicts) -> bool:
+        """Lawful here and now: counted once it has stayed, its clock starts when that ends."""
+        decision = spot.verdict.decision
+        if spot.state == "open":
+            self._over(view, spot, f"allowed now: {decision.reason}", out)
+            spot.state, spot.decided = "standing", None
+        if not spot.suppressed and spot.hold.held_for(self.charge.dwell_s):
+            spot.suppressed = True
+            view.memory.suppressed(self.charge.category.id, " ".join(decision.zones))
+        spot.allowed = True
+        return True
+
+    def _restart(self, view: View, spot: Spot) -> None:
+        """The offence begins now, though the thing has stood here for longer."""
+        spot.allowed = spot.suppressed = False
+        spot.began, spot.hold = view.now, Hold(self.charge.terms(), view.mono)
+        spot.key = f"{spot.key.rsplit('/', 1)[0]}/{view.now.wall:.3f}"
+
+    def _advance(self, view: View, spot: Spot, out: Verdicts) -> None:
+        charge = self.charge
+        if spot.allowed:
+            self._restart(view, spot)
+        due_s = charge.dwell_s + charge.confirm_s
+        if spot.state == "open":
+            if view.mono - spot.told_mono >= charge.realarm_s and spot.hold.unseen_s == 0.0:
+                spot.told_mono = view.mono
+                out.findings.append(self._finding(view, spot, "update"))
+            return
+        if spot.hold.held_for(due_s) and self.proven(view, spot):
+            self._decide(view, spot, out)
+        elif spot.hold.held_s >= min(SHOW_AFTER_S, due_s):
+            out.candidates.append(self._candidate(view, spot, due_s))
+
+    def _decide(self, view: View, spot: Spot, out: Verdicts) -> None:
+        hook = self.charge.word("remind")
+        if hook and spot.state == "standing":
+            spot.state, spot.told_mono = "reminded", view.mono
+            out.prompts.append(self._prompt(view, spot, hook))
+        elif not hook or view.mono - spot.told_mono >= self.charge.number("grace_s"):
+            self._open(view, spot, out)
+            return
+        out.candidates.append(
+            self._candidate(view, spot, spot.hold.held_s + self.charge.number("grace_s"))
+        )
+
+    def _open(self, view: View, spot: Spot, out: Verdicts, **more: Json) -> None:
+        charge = self.charge
+        spot.began = reread(spot.began, view.now)
+        spot.state, spot.decided, spot.told_mono = "open", view.now, view.mono
+        grid = self._zones.grid_of(spot.verdict.decision) or charge.grid
+        case = Open(grid or "", charge.category.id, spot.box)
+        past = view.memory.opened(
+            spot.key, case, spot.anchor, size=spot.size, aspect=view.aspect, now=view.now
+        )
+        spot.occurrence = past.count
+        back_s = view.now.wall - past.ended_wall
+        facts = dict(more)
+        if past.key and 0.0 <= back_s <= charge.category.reopen_s:
+            facts |= {"reopened_after_s": round(back_s, 1), "previous": past.key}
+        finding = self._finding(view, spot, "new", **facts)
+        parent = view.memory.cause_of(spot.key, case)
+        out.findings.append(replace(finding, parent=parent))
+
+    def _over(self, view: View, spot: Spot, why: str, out: Verdicts) -> bool:
+        """The place is free, or another's: close what was open. Always false."""
+        if spot.state == "reminded":
+            self._open(view, spot, out, outcome="self_corrected")
+            out.findings[-1] = replace(out.findings[-1], priority="lead")
+        if spot.state == "open":
+            view.memory.ended(spot.key, view.now)
+            out.findings.append(self._finding(view, spot, "end", ended_because=why))
+        return False
+
+    def _prompt(self, view: View, spot: Spot, hook: str) -> Prompt:
+        category = self.charge.category
+        return Prompt(
+            key=spot.key,
+            camera=self.charge.camera,
+            category=category.id,
+            at=view.now,
+            hook=hook,
+            zh=f"此处涉嫌{category.zh}，请尽快整改。",
+            en=f"Suspected {category.en} here. Please put it right now.",
+        )
+
+    def _candidate(self, view: View, spot: Spot, due_s: float) -> Candidate:
+        return Candidate(
+            key=spot.key,
+            camera=self.charge.camera,
+            category=self.charge.category.id,
+            rule=self.charge.rule,
+            box=spot.box,
+            place=spot.anchor,
+            began=spot.began,
+            held_s=round(min(spot.hold.held_s, due_s), 2),
+            due_s=due_s,
+        )
+
+    def _finding(self, view: View, spot: Spot, phase: Phase, **more: Json) -> Finding:
+        assert spot.decided is not None, "only a decided case is told"
+        return Finding(
+            key=spot.key,
+            camera=self.charge.camera,
+            category=self.charge.category.id,
+            rule=self.charge.rule,
+            phase=phase,
+            began=spot.began,
+            decided=spot.decided,
+            ended=spot.seen if phase == "end" else None,
+            place=spot.anchor,
+            box=spot.box,
+            subject=spot.track,
+            zone=spot.verdict.decision,
+            facts=self._all_facts(view, spot) | more,
+            occurrence=spot.occurrence,
+            moments=(("after", view.mono),) if phase == "end" else (),
+            priority=self.charge.category.priority,
+        )
+
+    def _all_facts(self, view: View, spot: Spot) -> dict[str, Json]:
+        grid = self._zones.grid_of(spot.verdict.decision) or self.charge.grid
+        category = self.charge.category
+        return {
+            "class": spot.label,
+            "dwell_s": round(spot.seen.mono - spot.began.mono, 1),
+            "held_s": round(spot.hold.held_s, 1),
+            "dwell_limit_s": self.charge.dwell_s,
+            "seen_share": round(spot.hold.share, 3),
+            "best_score": round(spot.score, 3),
+            "track_ids": spot.ids,
+            "gaps": spot.gaps,
+            "limits": self.charge.limits(),
+            "grid": grid,
+            "open_in_grid": view.memory.open_in(grid, category.id),
+            "first_offence": spot.occurrence == 1,
+            "outcome": "to_report",
+            "deadline_h": category.deadline_h,
+            "clock_quality": view.now.quality,
+            **self.facts(view, spot),
+        }
+
+    def finish(self, view: View, out: Verdicts) -> None:
+        """The recording ends: what is open is told once more, as still there."""
+        for spot in self._spots:
+            if spot.state == "open":
+                finding = self._finding(view, spot, "end", still_there=spot.hold.unseen_s == 0.0)
+                out.findings.append(replace(finding, ended=None))
+                view.memory.ended(spot.key, view.now)
+        self._spots = []
+
+    def snapshot(self) -> Json:
+        return [spot.snapshot() for spot in self._spots]
+
+    def restore(self, data: Any, shift_s: float, down_s: float) -> None:
+        """Places as they stood; what nobody watched for too long starts afresh when seen again."""
+        terms = self.charge.terms()
+        spots: Sequence[Spot] = [Spot.restore(row, terms, shift_s) for row in data]
+        self._spots = [s for s in spots if s.state == "open" or down_s <= terms.hidden_s]

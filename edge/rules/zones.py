@@ -1,0 +1,155 @@
+"""Where: how much of a box lies in which polygon, and what that means for a category now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.config import Zone
+from edge.rules.calendar import Moment, hours_text, when_fits
+from edge.values import ZoneDecision
+
+CELLS = 160
+FINER_ROWS = 4
+PERMITTED_SHARE = 0.5
+WHOLE_FRAME = Zone(id="frame", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
+
+
+class ZoneMap:
+    """Answers for many boxes at once which share of each lies in which zone.
+
+    Every polygon is drawn once onto a grid of CELLS x CELLS, exactly along rows, and summed up, so
+    that a box costs four look-ups however many corners a zone has.
+    """
+
+    def __init__(self, zones: Sequence[Zone]) -> None:
+        self.zones = tuple(zones)
+        sums = [_summed(_drawn(zone.polygon)) for zone in zones]
+        side = CELLS + 1
+        self._sums = np.array(sums, np.float32).reshape(len(sums), side * side)
+
+    def shares(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, 4) boxes to (n, zones) shares of each box's area, 0..1."""
+        edges = np.clip(boxes, 0.0, 1.0) * CELLS
+        x1, y1, x2, y2 = edges[:, 0], edges[:, 1], edges[:, 2], edges[:, 3]
+        x2, y2 = np.maximum(x2, x1 + 1e-3), np.maximum(y2, y1 + 1e-3)
+        xs, ys = np.concatenate((x2, x1, x2, x1)), np.concatenate((y2, y2, y1, y1))
+        n = len(boxes)
+        at = self._sum_at(xs, ys).reshape(len(self.zones), 4, n)
+        covered = at[:, 0] - at[:, 1] - at[:, 2] + at[:, 3]
+        result: NDArray[np.float32] = np.clip(covered / ((x2 - x1) * (y2 - y1)), 0.0, 1.0).T
+        return result
+
+    def _sum_at(self, xs: NDArray[np.float32], ys: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The summed grids between their nodes: exact for cells of even cover."""
+        column = np.minimum(xs.astype(np.int32), CELLS - 1)
+        row = np.minimum(ys.astype(np.int32), CELLS - 1)
+        fx, fy = xs - column, ys - row
+        node = row * (CELLS + 1) + column
+        sums, side = self._sums, CELLS + 1
+        top = sums[:, node] * (1 - fx) + sums[:, node + 1] * fx
+        low = sums[:, node + side] * (1 - fx) + sums[:, node + side + 1] * fx
+        result = top * (1 - fy) + low * fy
+        return result.astype(np.float32, copy=False)
+
+
+def _drawn(polygon: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+    """Share of every cell inside the polygon, by signed crossings; (CELLS, CELLS), rows down."""
+    rows = (np.arange(CELLS * FINER_ROWS) + 0.5) / FINER_ROWS
+    right = np.arange(1, CELLS + 1, dtype=np.float64)
+    cover = np.zeros((len(rows), CELLS))
+    corners = [(x * CELLS, y * CELLS) for x, y in polygon]
+    for (x1, y1), (x2, y2) in zip(corners, [*corners[1:], corners[0]], strict=True):
+        if y1 == y2:
+            continue
+        met = (rows > min(y1, y2)) & (rows <= max(y1, y2))
+        x = x1 + (rows[met] - y1) * (x2 - x1) / (y2 - y1)
+        sign = 1.0 if y2 > y1 else -1.0
+        cover[met] += sign * np.clip(right[None, :] - x[:, None], 0.0, 1.0)
+    merged: NDArray[np.float64] = np.abs(cover).reshape(CELLS, FINER_ROWS, CELLS).mean(axis=1)
+    return merged
+
+
+def _summed(cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    sums = np.zeros((CELLS + 1, CELLS + 1))
+    sums[1:, 1:] = cells.cumsum(axis=0).cumsum(axis=1)
+    return sums
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the zones say of one place now. `judged` false: nobody asked about this ground."""
+
+    judged: bool
+    decision: ZoneDecision
+
+
+OUTSIDE = Verdict(False, ZoneDecision(True, "outside every zone of this rule"))
+
+
+class ZoneRule:
+    """One rule's question to the zones: is this ground judged, and is it allowed here and now?
+
+    Order: outside the rule's own hours nothing is judged; a forbidden zone wins over any permit;
+    a permitted zone (or, for dumping, an approved dump) allows while its time window fits; zones
+    of the `leaving` kinds are another category's ground.
+    """
+
+    def __init__(
+        self,
+        zones: Sequence[Zone],
+        *,
+        category: str,
+        asked: Sequence[int],
+        allowing: Sequence[str] = ("permitted",),
+        leaving: Sequence[str] = (),
+        contact: float = 0.4,
+    ) -> None:
+        self._zones, self._contact = zones, contact
+        self._asked = tuple(asked)
+        mine = [i for i, z in enumerate(zones) if not z.categories or category in z.categories]
+        self._forbidding = tuple(i for i in mine if zones[i].kind == "forbidden")
+        self._allowing = tuple(i for i in mine if zones[i].kind in allowing)
+        self._leaving = tuple(i for i, z in enumerate(zones) if z.kind in leaving)
+        self._minute = -1
+        self._open: frozenset[int] = frozenset()
+
+    def ask(self, shares: Sequence[float], at: Moment) -> Verdict:
+        """`shares`: of the contact band, one for each zone of the map."""
+        if at.minute != self._minute:
+            self._minute = at.minute
+            self._open = frozenset(i for i, z in enumerate(self._zones) if when_fits(z.when, at))
+        asked = [i for i in self._asked if i in self._open and shares[i] >= self._contact]
+        left = any(i in self._open and shares[i] >= PERMITTED_SHARE for i in self._leaving)
+        if not asked or left:
+            return OUTSIDE
+        for i in self._forbidding:
+            if i in self._open and shares[i] >= self._contact:
+                return self._verdict(False, f"in the forbidden zone {self._zones[i].id}", [i])
+        for i in self._allowing:
+            if i in self._open and shares[i] >= PERMITTED_SHARE:
+                return self._verdict(True, f"in the {self._zones[i].kind} zone", [i])
+        return self._verdict(False, self._why(asked), asked)
+
+    def _why(self, asked: list[int]) -> str:
+        if any(z.kind in ("permitted", "dump") for z in self._zones):
+            return "in a watched zone, outside every permitted zone and time"
+        return f"in the {self._zones[asked[0]].kind} zone"
+
+    def _verdict(self, allowed: bool, reason: str, at: list[int]) -> Verdict:
+        zones = [self._zones[i] for i in at]
+        decision = ZoneDecision(
+            allowed=allowed,
+            reason=reason,
+            zones=tuple(zone.id for zone in zones),
+            permit=next((z.permit for z in zones if z.permit), None),
+            hours=hours_text(zones[0].when) or None,
+        )
+        return Verdict(True, decision)
+
+    def grid_of(self, decision: ZoneDecision) -> str | None:
+        """The unit grid of the first zone that names one."""
+        return next((z.grid for z in self._zones if z.id in decision.zones and z.grid), None)

@@ -1,0 +1,128 @@
+"""Stalls: place-anchored dwell, gaps, switches, rivals, and what is not an offence."""
+
+import pytest
+from bench_desk import judge, phases, play, rule, zone
+from stage import Actor, Stage, parked
+
+VENDOR = parked("person", 0.56, 0.74, 0, 400, size=(0.04, 0.18))
+NEW_END = [("street-vendor", "new"), ("street-vendor", "end")]
+
+
+def stall(start=10.0, end=330.0, **more):
+    return parked("vendor_stall", 0.5, 0.75, start, end, **more)
+
+
+def cleared(*actors, length=400.0, **more):
+    return play(Stage([*actors, VENDOR], length, **more), judge(rule("street-vendor")))
+
+
+def test_a_stall_that_stays_is_one_violation_with_its_end():
+    new, end = cleared(stall())
+    assert (new.phase, end.phase) == ("new", "end")
+    assert new.began.mono == pytest.approx(10.0, abs=0.5)
+    assert new.decided.mono == pytest.approx(250.0, abs=2.0)
+    assert end.ended is not None
+    assert end.ended.mono == pytest.approx(330.0, abs=0.5)
+    assert new.place == pytest.approx((0.5, 0.75), abs=0.02)
+    assert new.facts["limits"]["dwell_s"] == 180
+    assert new.facts["dwell_limit_s"] == 180
+    assert new.zone.zones == ("pavement",)
+
+
+@pytest.mark.parametrize(
+    "actor",
+    [
+        stall(switches=(60, 90, 150, 200)),
+        stall(unseen=[(100, 120)]),
+        stall(unseen=[(60, 80), (120, 140)], switches=(200,)),
+    ],
+    ids=["id switches", "20 s gap", "gaps and switches"],
+)
+def test_switches_and_gaps_change_nothing(actor):
+    found = cleared(actor)
+    assert phases(found) == NEW_END
+    assert found[0].began.mono == pytest.approx(10.0, abs=0.5)
+    assert found[0].decided.mono == pytest.approx(250.0, abs=3.0)
+
+
+def test_passers_by_change_nothing():
+    walkers = [
+        Actor("person", [(t, 0.1, 0.8), (t + 12, 0.9, 0.8)], size=(0.06, 0.3))
+        for t in range(30, 240, 15)
+    ]
+    found = cleared(stall(unseen=[(36, 38), (66, 68)]), *walkers)
+    assert phases(found) == NEW_END
+
+
+def test_a_bus_in_front_neither_resets_nor_duplicates():
+    bus = parked("bus", 0.5, 0.95, 80, 170, size=(0.6, 0.55))
+    found = cleared(stall(end=410, unseen=[(80, 170)]), bus, length=450)
+    assert [f.phase for f in found] == ["new", "end"]
+    assert found[0].began.mono == pytest.approx(10.0, abs=0.5)
+    assert found[0].decided.mono > 250.0, "hidden time beyond a gap is not counted"
+
+
+def test_a_cart_that_moves_on_before_the_limit_is_none():
+    way = [(0, 0.2, 0.75), (100, 0.2, 0.75), (110, 0.6, 0.75), (220, 0.6, 0.75), (230, 0.9, 0.75)]
+    assert cleared(Actor("vendor_stall", way)) == []
+
+
+def test_a_cart_on_the_move_is_none():
+    assert cleared(Actor("vendor_stall", [(0, 0.1, 0.7), (350, 0.9, 0.7)])) == []
+
+
+def test_side_by_side_each_has_its_own_case():
+    row = [parked("vendor_stall", x, 0.75, 10, 330) for x in (0.3, 0.41, 0.52)]
+    people = [parked("person", a.way[0][1] + 0.05, 0.74, 0, 400, size=(0.03, 0.15)) for a in row]
+    found = cleared(*row, *people)
+    assert sorted(f.phase for f in found) == ["end"] * 3 + ["new"] * 3
+    assert len({f.key for f in found}) == 3
+
+
+def test_ground_seen_empty_starts_a_new_clock():
+    first = Actor(
+        "vendor_stall", [(0, 0.5, 0.75), (120, 0.5, 0.75), (135, 0.9, 0.75), (160, 0.9, 0.75)]
+    )
+    second = parked("vendor_stall", 0.5, 0.75, 145, 350)
+    assert cleared(first, second) == []
+
+
+def test_another_object_by_its_look_starts_a_new_clock():
+    red, blue = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)
+    first, second = stall(0, 150, look=red), stall(152, 350, look=blue)
+    assert cleared(first, second) == []
+    assert phases(cleared(stall(0, 150, look=red), stall(152, 350, look=red))) == NEW_END
+
+
+def test_an_abandoned_stall_is_no_vending():
+    found = play(Stage([stall()], 400), judge(rule("street-vendor")))
+    assert found == []
+
+
+def test_flicker_is_not_presence():
+    blinks = [(t, t + 9.0) for t in range(12, 320, 12)]
+    assert cleared(stall(unseen=blinks)) == []
+
+
+def test_outside_the_zone_is_nothing():
+    assert cleared(parked("vendor_stall", 0.5, 0.35, 0, 400)) == []
+
+
+def test_a_permitted_zone_is_counted_not_raised():
+    sitting = judge(
+        rule("street-vendor"), zones=(zone(), zone("market", "permitted", permit="2026-17"))
+    )
+    assert play(Stage([stall(), VENDOR], 400), sitting) == []
+    assert sitting.memory.suppressed_counts == {"market/street-vendor": 1}
+
+
+def test_prohibition_wins_over_a_permit():
+    zones = (zone(), zone("market", "permitted"), zone("school", "forbidden"))
+    found = play(Stage([stall(), VENDOR], 400), judge(rule("street-vendor"), zones=zones))
+    assert [f.phase for f in found] == ["new", "end"]
+    assert found[0].zone.reason == "in the forbidden zone school"
+
+
+def test_shuffling_a_step_keeps_the_open_case():
+    way = [(10, 0.5, 0.75), (270, 0.5, 0.75), (274, 0.58, 0.75), (380, 0.58, 0.75)]
+    assert phases(cleared(Actor("vendor_stall", way), length=450)) == NEW_END
