@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import av
 
 from edge.camera.libav import LIVE_PIXELS_MAX as PIXELS_MAX
 from edge.camera.libav import Input, check_size, explain, open_input, seconds, to_bgr
-from edge.camera.packets import Connection, Encoded, parameter_sets
+from edge.camera.packets import Encoded, parameter_sets
+from edge.camera.remux import describe
 from edge.camera.source import STALL_S, Picture, SourceError, SourceFacts, Want
 from edge.camera.url import Address
 from edge.clock import Clock
@@ -21,7 +22,6 @@ Keep = Callable[[Encoded], None]
 _SKIP: dict[Want, str] = {"all": "DEFAULT", "nonref": "NONREF", "key": "NONKEY"}
 # Arrival times kept for pictures still inside the decoder; H.264 allows 16 of them.
 _INSIDE_MAX = 64
-_EMPTY = {"movflags": "empty_moov"}
 
 
 class LiveSource:
@@ -44,9 +44,11 @@ class LiveSource:
         self._keep = keep
         self._decode = decode
         self.want: Want = "all"
-        self.facts: SourceFacts = self._input.facts
         self.undecodable = 0
         self._connection = describe(self._input)
+        self.facts: SourceFacts = replace(
+            self._input.facts, packets=bool(self._connection.header) and keep is not None
+        )
         self._parameters = self._connection.extradata
         self._arrived: dict[int, Stamp] = {}
         self._key_seen = False
@@ -56,7 +58,7 @@ class LiveSource:
         last_s = self._clock.now().mono
         for packet in self._packets():
             at = self._clock.now()
-            if self._keep is not None:
+            if self._keep is not None and self.facts.packets:
                 self._keep(self._encoded(packet, at))
             if not self._decode or self.want == "key":
                 last_s = at.mono
@@ -130,20 +132,3 @@ class LiveSource:
             self._connection,
             self._parameters,
         )
-
-
-def describe(opened: Input) -> Connection:
-    """The stream's parameters as values that outlive the connection."""
-    context = opened.stream.codec_context
-    codec = context.name
-    extradata = bytes(context.extradata or b"")
-    return Connection(codec, parameter_sets(codec, extradata) or extradata, _header(opened.stream))
-
-
-def _header(stream: Any) -> bytes:
-    """An MP4 file that describes the stream and holds no picture."""
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4", options=_EMPTY) as container:
-        container.add_stream_from_template(stream, opaque=True)
-        container.start_encoding()
-    return file.getvalue()

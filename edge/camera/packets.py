@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 from edge.values import Stamp
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Connection:
-    """One opening of a stream. `header` is an empty container file that describes the stream."""
+    """One opening of a stream. `header` is an MP4 file without pictures that describes it.
+
+    made: "remuxed" for packets as the camera sent them, "jpeg" for pictures compressed by us.
+    """
 
     codec: str
     extradata: bytes
     header: bytes
+    made: Literal["remuxed", "jpeg"] = "remuxed"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

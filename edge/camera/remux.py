@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import av
 
-from edge.camera.packets import Encoded
+from edge.camera.libav import Input
+from edge.camera.packets import Connection, Encoded, parameter_sets
 
 TIME_BASE = Fraction(1, 90_000)
 # A step of the stream's own time that is longer than this, or this far backwards, is a fault of
 # its clock (restart, wrap of 32 bits at 90 kHz, lost numbering); arrival times then decide.
 JUMP_S = 5.0
+MP4_CODECS = frozenset({"h264", "hevc", "mpeg4", "mjpeg", "av1", "libdav1d", "vp9", "libvpx-vp9"})
+_EMPTY = {"movflags": "empty_moov"}
 _RAW_FORMATS = {"h264": "h264", "hevc": "hevc"}
 
 
-def retime(packets: Sequence[Encoded]) -> list[tuple[int, int]]:
-    """(dts, pts) of each packet in 1/90000 s from the first: dts strictly rises, pts >= dts.
+def retime(packets: Iterable[Encoded]) -> Iterator[tuple[Encoded, int, int]]:
+    """Each packet with its dts and pts in 1/90000 s from the first: dts rises, pts >= dts.
 
     Follows the stream's own decoding times while they make sense, and arrival times across a
     reconnection, a jump or where there are none. Repeated and backward steps become one tick.
     """
-    times: list[tuple[int, int]] = []
-    offset_s, before_s, before = 0.0, None, None
+    offset_s, zero_s, last = 0.0, None, -1
+    before: Encoded | None = None
     for packet in packets:
-        raw_s = _raw_s(packet)
-        arrived_s = packet.at.mono - packets[0].at.mono
-        if raw_s is None:
-            time_s = arrived_s
-        else:
-            if before is None or _jumps(before, before_s, packet, raw_s):
-                offset_s = arrived_s - raw_s
-            time_s = raw_s + offset_s
-        dts = max(_ticks(time_s), times[-1][0] + 1 if times else 0)
-        times.append((dts, dts + _reorder(packet)))
-        before, before_s = packet, raw_s
-    return times
+        zero_s = packet.at.mono if zero_s is None else zero_s
+        arrived_s, raw_s = packet.at.mono - zero_s, _raw_s(packet)
+        if raw_s is not None and (before is None or _jumps(before, packet, raw_s)):
+            offset_s = arrived_s - raw_s
+        time_s = arrived_s if raw_s is None else raw_s + offset_s
+        last = max(_ticks(time_s), last + 1)
+        yield packet, last, last + _reorder(packet)
+        before = packet
 
 
 def _raw_s(packet: Encoded) -> float | None:
@@ -47,7 +47,8 @@ def _raw_s(packet: Encoded) -> float | None:
     return None if ticks is None else float(ticks * packet.time_base)
 
 
-def _jumps(before: Encoded, before_s: float | None, packet: Encoded, raw_s: float) -> bool:
+def _jumps(before: Encoded, packet: Encoded, raw_s: float) -> bool:
+    before_s = _raw_s(before)
     if before_s is None or before.connection is not packet.connection:
         return True
     step_s = raw_s - before_s
@@ -66,30 +67,61 @@ def _reorder(packet: Encoded) -> int:
     return max(0, _ticks(float((packet.pts - packet.dts) * packet.time_base)))
 
 
-def write_mp4(path: Path, packets: Sequence[Encoded]) -> None:
+def write_mp4(path: Path, packets: Iterable[Encoded]) -> tuple[float, float] | None:
     """One MP4 file with its index in front, from packets that begin with a key picture.
 
+    Returns the mono times of the first and last packet; None, and no file, where there is none.
     Raises OSError where the file cannot be written; a half-written file is removed.
     """
+    rest = iter(packets)
+    first = next(rest, None)
+    if first is None:
+        return None
     try:
-        _write(path, packets)
+        return first.at.mono, _write(path, first, chain([first], rest))
     except av.error.FFmpegError as error:
         path.unlink(missing_ok=True)
         raise OSError(error.errno, f"clip not written: {error.strerror}", str(path)) from None
 
 
-def _write(path: Path, packets: Sequence[Encoded]) -> None:
-    first = packets[0]
+def _write(path: Path, first: Encoded, packets: Iterable[Encoded]) -> float:
+    last_s = first.at.mono
     with (
         _template(first) as template,
         av.open(f"file:{path}", "w", format="mp4", options=_MOV) as out,
     ):
         stream = _stream(out, template.streams.video[0], first)
-        for packet, (dts, pts) in zip(packets, retime(packets), strict=True):
+        for packet, dts, pts in retime(packets):
             out.mux_one(_packet(packet, stream, dts, pts))
+            last_s = max(last_s, packet.at.mono)
+    return last_s
 
 
 _MOV = {"movflags": "+faststart"}
+
+
+def describe(opened: Input) -> Connection:
+    """The stream's parameters as values that outlive the connection.
+
+    `header` is empty for a codec that MP4 cannot hold.
+    """
+    context = opened.stream.codec_context
+    extradata = bytes(context.extradata or b"")
+    codec = context.name
+    return Connection(
+        codec,
+        parameter_sets(codec, extradata) or extradata,
+        _header(opened.stream) if codec in MP4_CODECS else b"",
+    )
+
+
+def _header(stream: Any) -> bytes:
+    """An MP4 file that describes the stream and holds no picture."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4", options=_EMPTY) as container:
+        container.add_stream_from_template(stream, opaque=True)
+        container.start_encoding()
+    return file.getvalue()
 
 
 def _template(first: Encoded) -> Any:

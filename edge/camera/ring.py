@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from edge.camera.packets import Encoded
+from edge.camera.packets import Connection, Encoded
 from edge.camera.remux import write_mp4
 from edge.values import Json
 
@@ -28,6 +28,13 @@ class ClipSource(Protocol):
         Raises OSError where the file cannot be written.
         """
         ...
+
+
+def made(connection: Connection | None) -> Mapping[str, Json]:
+    """How a clip of these packets comes about, for the evidence manifest."""
+    if connection is None:
+        return {"made": "remuxed"}
+    return {"made": connection.made, "codec": connection.codec}
 
 
 class PacketRing:
@@ -50,8 +57,8 @@ class PacketRing:
     @property
     def facts(self) -> Mapping[str, Json]:
         with self._lock:
-            codec = self._packets[-1].connection.codec if self._packets else None
-        return {"made": "remuxed", "reencoded": False, "codec": codec}
+            connection = self._packets[-1].connection if self._packets else None
+        return made(connection)
 
     def add(self, packet: Encoded) -> None:
         """Take one packet; those before the first key picture of a connection are useless."""
@@ -78,11 +85,7 @@ class PacketRing:
         """See ClipSource. Begins at the last key picture at or before `start_mono`."""
         with self._lock:
             packets = list(self._packets)
-        chosen = choose(packets, start_mono, end_mono)
-        if not chosen:
-            return None
-        write_mp4(path, chosen)
-        return chosen[0].at.mono, chosen[-1].at.mono
+        return write_mp4(path, choose(packets, start_mono, end_mono))
 
     def _trim(self, now_s: float) -> None:
         while len(self._keys_s) > 1 and self._keys_s[1] <= now_s - self._seconds:

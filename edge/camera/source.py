@@ -32,12 +32,16 @@ class SourceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """What is known once a source is open; 0 or "" where the source does not say."""
+    """What is known once a source is open; 0 or "" where the source does not say.
+
+    packets: it hands its encoded packets on, so that clips need no encoding.
+    """
 
     codec: str = ""
     width: int = 0
     height: int = 0
     fps: float = 0.0
+    packets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Picture:
     """One decoded picture, converted to BGR only when somebody wants it.
 
     at: when its data arrived; time_s: the source's own time, for choosing pictures at a rate.
+    `bgr` is to be called before the next picture is asked for.
     """
 
     at: Stamp
