@@ -64,9 +64,20 @@ class Stop:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self.bug = False
 
     def set(self) -> None:
         self._event.set()
+
+    def on_thread_bugs(self) -> None:
+        """A bug in any thread ends the process, as one in the main thread does."""
+        threading.excepthook = self._thread_bug
+
+    def _thread_bug(self, args: threading.ExceptHookArgs) -> None:
+        name = args.thread.name if args.thread else "?"
+        log.error("thread %s stopped by a bug", name, exc_info=args.exc_value)
+        self.bug = True
+        self.set()
 
     def __bool__(self) -> bool:
         return self._event.is_set()
@@ -212,8 +223,10 @@ def run(main: Callable[[Stop, Notify], int]) -> int:
     set_up_logging(os.environ.get("EDGE_LOG", "INFO"))
     stop, notify = Stop(), Notify()
     stop.on_signals()
+    stop.on_thread_bugs()
     try:
-        return main(stop, notify)
+        code = main(stop, notify)
+        return 1 if stop.bug else code
     except ConfigError as error:
         log.error("%s", error)
         return 2

@@ -95,6 +95,7 @@ class Camera(Part, frozen=True, kw_only=True):
 
     Sources: rtsp(s)://, rtmp(s)://, http(s)://, a file, a folder of images, usb:N, or
     pipeline:NAME (see edge.camera.pipelines) with its argument in `pipeline_arg`.
+    playback is for recordings: as fast as it can be judged, in its own time, or for ever.
     """
 
     id: Name
@@ -102,6 +103,7 @@ class Camera(Part, frozen=True, kw_only=True):
     source: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
     record: str | None = None
     pipeline_arg: str | None = None
+    playback: Literal["fast", "realtime", "loop"] = "realtime"
     fps: Annotated[float, msgspec.Meta(gt=0, le=30)] = 5.0
     model: str | None = None
     min_score: Fraction = 0.35

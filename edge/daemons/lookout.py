@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,9 @@ from edge.values import Frame, Image, Judgement, Sample, Scene, Stamp, Track
 from edge.vision.gate import MotionGate
 from edge.vision.model import Model
 from edge.vision.tracker import Tracker
+
+# The second stage of the tracker keeps a known object alive on boxes this weak.
+WEAK = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Lookout:
     ) -> None:
         self.camera = camera
         self._model, self._judge, self._samples = model, judge, samples
-        self._tracker = Tracker()
+        self._tracker: Tracker | None = None
         self._gate = MotionGate() if camera.gate else None
         self._masks = tuple(zone.polygon for zone in camera.zones if zone.kind == "mask")
         self._busy = False
@@ -50,14 +53,15 @@ class Lookout:
         if self._masks:
             frame = replace(frame, image=blackened(frame.image, self._masks))
         self.looks += 1
-        detected = self._gate is None or self._gate.step(frame.image, frame.at, busy=self._busy)
-        tracks = self._detect(frame) if detected else ()
-        height, width = frame.image.shape[:2]
+        gate = self._gate
+        detected = gate is None or gate.look(frame.image, frame.at.mono, alive=self._busy).open
+        aspect = frame.image.shape[1] / frame.image.shape[0]
+        tracks = self._detect(frame, aspect) if detected else ()
         scene = Scene(
             camera=frame.camera,
             at=frame.at,
             tracks=tracks,
-            aspect=width / height,
+            aspect=aspect,
             image=frame.image,
             samples=self._samples(frame.at),
         )
@@ -65,12 +69,12 @@ class Lookout:
         self._busy = bool(tracks or judgement.candidates)
         return Look(frame, tracks, judgement, detected)
 
-    def _detect(self, frame: Frame) -> tuple[Track, ...]:
+    def _detect(self, frame: Frame, aspect: float) -> tuple[Track, ...]:
         self.detections += 1
-        found = self._model.detect(
-            frame.image, min_score=min(0.1, self.camera.min_score), tile=self.camera.tile
-        )
-        return self._tracker.update(found, frame.at)
+        if self._tracker is None:
+            self._tracker = Tracker(strong=self.camera.min_score, weak=WEAK, aspect=aspect)
+        found = self._model.detect(frame.image, min_score=WEAK, tile=self.camera.tile)
+        return self._tracker.update(found, frame.at, frame.image)
 
     def finish(self, at: Stamp) -> Judgement:
         return self._judge.finish(at)
@@ -82,7 +86,7 @@ class Lookout:
     def restore(self, memory: Any, now: Stamp) -> None:
         self._judge.restore(memory, now)
 
-    def examine(self, image: Image, classes: tuple[str, ...]) -> dict[str, Any] | None:
+    def examine(self, image: Image, classes: Sequence[str]) -> dict[str, Any] | None:
         """The detector's word on a close-up: the best hit of these classes, or None."""
         found = self._model.detect(image, min_score=0.1)
         hits = [

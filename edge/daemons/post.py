@@ -56,7 +56,7 @@ def build_post(
     where = place_of(settings.site, camera)
     origin = Origin(
         device=settings.device.device,
-        source={"kind": source_kind, "camera": camera.id, "name": camera.name or camera.id},
+        source={"kind": source_kind, "id": camera.id, "name": camera.name or camera.id},
         where=where,
         model_sha256=model.sha256,
         config_sha256=settings.sha256,
@@ -96,7 +96,8 @@ def caption_for(settings: Settings, camera: Camera, where: Place) -> Caption:
     def lines(at: Stamp, category: str) -> list[str]:
         place = where_text(where)
         second = when_text(at, zone) + (f"  {place}" if place else "")
-        return [f"{who}  疑似 suspected: {_title(settings.categories[category])}", second]
+        suspected = settings.categories.get(category)
+        return [f"{who}  疑似 suspected: {_title(suspected)}" if suspected else who, second]
 
     return lines
 

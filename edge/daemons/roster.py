@@ -12,7 +12,7 @@ class _Post:
     """One camera's standing with the roster."""
 
     due_every_s: float
-    waiting: bool = False
+    waiting: Callable[[], bool]
     busy: bool = False
     open_cases: int = 0
     looked_mono: float = field(default=-1e9)
@@ -26,53 +26,44 @@ class Roster:
     not: so nobody starves below a third of its rate while the board can give that much.
     """
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._now = monotonic
+    def __init__(self, bell: threading.Condition, monotonic: Callable[[], float]) -> None:
+        self._bell, self._now = bell, monotonic
         self._posts: dict[Hashable, _Post] = {}
-        self._changed = threading.Condition()
         self._closed = False
 
-    def add(self, camera: Hashable, fps: float) -> None:
-        with self._changed:
-            self._posts[camera] = _Post(1.0 / fps)
-
-    def frame_waits(self, camera: Hashable) -> None:
-        """A reader has put a frame into this camera's mailbox."""
-        with self._changed:
-            self._posts[camera].waiting = True
-            self._changed.notify()
+    def add(self, camera: Hashable, fps: float, waiting: Callable[[], bool]) -> None:
+        """`waiting` tells whether a frame lies in the camera's mailbox; whoever puts one there
+        rings the bell."""
+        with self._bell:
+            self._posts[camera] = _Post(1.0 / fps, waiting)
 
     def take(self, timeout_s: float) -> Hashable | None:
         """The camera to look at now, marked busy; None after the timeout or at close."""
-        with self._changed:
-            self._changed.wait_for(self._something, timeout_s)
-            chosen = self._most_overdue()
-            if chosen is not None:
-                post = self._posts[chosen]
-                post.busy, post.waiting, post.looked_mono = True, False, self._now()
+        with self._bell:
+            self._bell.wait_for(lambda: self._closed or bool(self._free()), timeout_s)
+            free = self._free()
+            if self._closed or not free:
+                return None
+            now = self._now()
+            chosen = max(free, key=lambda name: _need(self._posts[name], now))
+            post = self._posts[chosen]
+            post.busy, post.looked_mono = True, now
             return chosen
 
     def done(self, camera: Hashable, open_cases: int) -> None:
-        with self._changed:
+        with self._bell:
             post = self._posts[camera]
             post.busy, post.open_cases = False, open_cases
-            if post.waiting:
-                self._changed.notify()
+            if post.waiting():
+                self._bell.notify()
 
     def close(self) -> None:
-        with self._changed:
+        with self._bell:
             self._closed = True
-            self._changed.notify_all()
+            self._bell.notify_all()
 
-    def _something(self) -> bool:
-        return self._closed or any(p.waiting and not p.busy for p in self._posts.values())
-
-    def _most_overdue(self) -> Hashable | None:
-        now = self._now()
-        free = [(n, p) for n, p in self._posts.items() if p.waiting and not p.busy]
-        if self._closed or not free:
-            return None
-        return max(free, key=lambda item: _need(item[1], now))[0]
+    def _free(self) -> list[Hashable]:
+        return [name for name, p in self._posts.items() if not p.busy and p.waiting()]
 
 
 def _need(post: _Post, now: float) -> tuple[bool, float]:

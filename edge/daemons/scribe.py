@@ -93,6 +93,10 @@ class Scribe:
             if frame.at.mono >= wanted.due_mono:
                 self._clip_revision(key, frame.at)
 
+    def without_pictures(self, finding: Finding) -> None:
+        """A finding that came too fast for the disk: told, marked incomplete."""
+        self._desk.bare(self._book.bare(finding, ("disk",)))
+
     def finish(self, at: Stamp) -> None:
         """The recording is over, or the daemon stops: cut what clips can still be cut."""
         for key in list(self._clip_due):

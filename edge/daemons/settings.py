@@ -1,4 +1,4 @@
-"""Everything a daemon starts with, read once and cross-checked: site, device, categories, models."""
+"""What a daemon starts with, read once and cross-checked: site, device, categories, models."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.config import Category, ConfigError, Device, Site, config_sha256, load
-from edge.config.catalogue import load_categories
+from edge.config.catalogue import Calendar, load_calendar, load_categories
 from edge.config.shipped import shipped
-from edge.rules.check import check_site
-from edge.sensors.settings import check_sensors
-from edge.vision.manifest import Manifest, read_manifest
+from edge.rules.check import check_site, check_timezone
+from edge.vision.manifest import read_manifest
 
 DEFAULT_MODEL = "city-v1"
 
@@ -22,50 +21,75 @@ class Settings:
     site: Site
     device: Device
     categories: dict[str, Category]
+    calendar: Calendar
     sha256: str
     base: Path
 
     @property
     def state(self) -> Path:
-        return self.base_of_device(self.device.folders.state)
+        return self._folder(self.device.folders.state)
 
     @property
     def run(self) -> Path:
-        return self.base_of_device(self.device.folders.run)
+        return self._folder(self.device.folders.run)
 
-    def base_of_device(self, folder: str) -> Path:
-        return Path(folder) if Path(folder).is_absolute() else self.base / folder
+    def _folder(self, name: str) -> Path:
+        return Path(name) if Path(name).is_absolute() else self.base / name
 
 
 def load_settings(
     site: str | Path | None, device: str | Path | None, *, model: str | None = None
 ) -> Settings:
-    """Read and cross-check. Raises ConfigError: one line with file, key, value, what is allowed."""
+    """Read and cross-check. Raises ConfigError: one line with file, key, value, what is allowed.
+
+    model: stands in for the models that the site names.
+    """
     site_path = Path(site) if site else None
     device_path = Path(device) if device else None
     found_site = load(site_path, Site) if site_path else Site()
     found_device = load(device_path, Device) if device_path else Device()
-    base = (site_path or device_path or Path("x")).resolve().parent
-    categories = load_categories(city_files(base))
-    settings = Settings(
-        found_site, found_device, categories, config_sha256(found_site, found_device), base
-    )
+    base = (device_path or site_path or Path("x")).resolve().parent
+    site_base = (site_path or device_path or Path("x")).resolve().parent
     where = str(site_path) if site_path else "site"
-    for camera in found_site.cameras:
-        manifest = manifest_for(settings, camera.model or model or found_site.model)
-        check_site(found_site, camera, categories, manifest.classes, where)
-    check_sensors(found_site, where)
+    check_timezone(found_site.timezone, where)
+    settings = Settings(
+        found_site,
+        found_device,
+        load_categories(category_files(site_base)),
+        load_calendar(calendar_files(site_base, found_site, where)),
+        config_sha256(found_site, found_device),
+        base,
+    )
+    _check_cameras(settings, where, model)
     return settings
 
 
-def city_files(base: Path) -> list[Path]:
+def _check_cameras(settings: Settings, where: str, model: str | None) -> None:
+    for camera in settings.site.cameras:
+        path = manifest_path(settings, model or camera.model or settings.site.model)
+        classes = read_manifest(path).classes
+        check_site(settings.site, camera, settings.categories, classes, where)
+
+
+def category_files(base: Path) -> list[Path]:
     """The shipped categories, then the city's own file beside the site file, which wins."""
     own = base / "categories.yaml"
     return [shipped("config/categories.yaml"), *([own] if own.is_file() else [])]
 
 
-def manifest_for(settings: Settings, name: str | None) -> Manifest:
-    """A model by name or by the path of its manifest."""
+def calendar_files(base: Path, site: Site, where: str) -> list[Path]:
+    """The shipped calendars, and those that the site names."""
+    files = sorted(shipped("config/calendar").glob("*.yaml"))
+    for name in site.calendar:
+        path = base / name
+        if not path.is_file():
+            raise ConfigError(f"{where}: calendar {name!r}: no such file in {base}")
+        files.append(path)
+    return files
+
+
+def manifest_path(settings: Settings, name: str | None) -> Path:
+    """The manifest of a model, by name or by the path of its manifest. Raises ConfigError."""
     wanted = name or DEFAULT_MODEL
     places = [
         settings.base / wanted,
@@ -74,9 +98,9 @@ def manifest_for(settings: Settings, name: str | None) -> Manifest:
     ]
     for path in places:
         if path.suffix == ".yaml" and path.is_file():
-            return read_manifest(path)
+            return path
     try:
-        return read_manifest(shipped(f"models/{wanted}.yaml"))
+        return shipped(f"models/{wanted}.yaml")
     except FileNotFoundError:
         raise ConfigError(
             f"model = {wanted!r}: no such model; looked for {wanted}.yaml in "

@@ -21,7 +21,7 @@ import numpy as np
 
 from edge.config import Recipe
 from edge.evidence.overlay import crop, with_strip, with_ticks
-from edge.evidence.quality import PictureQuality, Shot, measure
+from edge.evidence.quality import PictureQuality, Shot, measure, spacing_s
 from edge.runtime import write_atomic
 from edge.values import Box, Candidate, Frame, Image, Role, Stamp
 
@@ -80,7 +80,7 @@ class Album:
     """All provisional pictures of one camera. One owner: the scribe."""
 
     def __init__(self, root: Path, caption: Caption) -> None:
-        self._root, self._caption = root, caption
+        self._root, self.caption = root, caption
         self._pages: dict[str, _Page] = {}
         root.mkdir(parents=True, exist_ok=True)
 
@@ -113,7 +113,7 @@ class Album:
         plain = crop(image, box) if role in ("close", "plate") else with_ticks(image, box)
         if role in ("before", "after"):
             plain = image
-        lines = self._caption(at, category)
+        lines = self.caption(at, category)
         quality = measure(image)
         return page.add(role, at, jpeg(with_strip(plain, lines)), quality, box)
 
@@ -155,8 +155,8 @@ def _overview_due(page: _Page, at: Stamp, recipe: Recipe, due_s: float) -> bool:
         return True
     if len(taken) >= max(1, recipe.overviews - 1):
         return False
-    gap_s = max(recipe.spacing_s, due_s / max(1, recipe.overviews - 1))
-    return at.mono - taken[-1] >= min(gap_s, max(recipe.spacing_s, due_s * 0.9))
+    gap_s = max(spacing_s(recipe, due_s), due_s / max(1, recipe.overviews - 1))
+    return at.mono - taken[-1] >= min(gap_s, max(spacing_s(recipe, due_s), due_s * 0.9))
 
 
 class _Page:

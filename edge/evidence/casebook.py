@@ -189,7 +189,7 @@ class Casebook:
         found = [
             (folder, manifest)
             for folder, manifest in revisions(self._root)
-            if manifest.get("camera") == self._origin.source.get("camera")
+            if manifest.get("camera") == self._origin.source.get("id")
         ]
         for _, manifest in found:
             self._remember(_case_from(manifest, now))

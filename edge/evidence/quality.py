@@ -103,7 +103,7 @@ def gate(
     roles = {f.role for f in files}
     checks = (
         ("pictures", len(overviews) < recipe.overviews),
-        ("spacing", _span_s(overviews[:2]) < recipe.spacing_s and len(overviews) > 1),
+        ("spacing", len(overviews) > 1 and _span_s(overviews[:2]) < spacing_s(recipe, stay_s)),
         ("stay", stay_s > 0 and _span_s(overviews) < stay_s),
         ("close", recipe.close and "close" not in roles),
         ("before_after", recipe.before_after and not {"before", "after"} <= roles),
@@ -116,6 +116,11 @@ def gate(
     return tuple(name for name, bad in checks if bad) + tuple(sorted(pictures))
 
 
+def spacing_s(recipe: Recipe, stay_s: float) -> float:
+    """Least time between the first two pictures; half the allowed stay where that is shorter."""
+    return min(recipe.spacing_s, stay_s / 2.0) if stay_s > 0 else recipe.spacing_s
+
+
 def _mono(shot: Shot) -> float:
     return shot.at.mono
 
@@ -125,6 +130,9 @@ def _span_s(shots: Sequence[Shot]) -> float:
 
 
 def _clock_bad(at: Stamp) -> bool:
+    """Unsynchronised or too wrong. A recording's time says itself that it is one: marked."""
+    if at.quality == "recording":
+        return False
     return at.quality == "unsynced" or at.error_ms > CLOCK_ERROR_MS
 
 

@@ -1,5 +1,7 @@
 """The roster: fair, by need, one worker per camera."""
 
+import threading
+
 from edge.daemons.roster import Roster
 
 
@@ -16,17 +18,15 @@ class Hand:
 def looked_at(fps, *, open_cases=None, seconds=20.0, look_s=0.1):
     """Looks per camera when one worker needs `look_s` for each and frames always wait."""
     clock = Hand()
-    roster = Roster(clock)
+    roster = Roster(threading.Condition(), clock)
     counts = dict.fromkeys(fps, 0)
     for camera, rate in fps.items():
-        roster.add(camera, rate)
-        roster.frame_waits(camera)
+        roster.add(camera, rate, lambda: True)
     while clock.now < seconds:
         camera = roster.take(0.0)
         counts[camera] += 1
         clock.now += look_s
         roster.done(camera, (open_cases or {}).get(camera, 0))
-        roster.frame_waits(camera)
     return counts
 
 
@@ -46,20 +46,19 @@ def test_open_cases_come_first_but_nobody_starves():
 
 
 def test_a_camera_is_with_one_worker_at_a_time():
-    roster = Roster(Hand())
-    roster.add("a", 5)
-    roster.frame_waits("a")
+    roster = Roster(threading.Condition(), Hand())
+    roster.add("a", 5, lambda: True)
     assert roster.take(0.0) == "a"
-    roster.frame_waits("a")
     assert roster.take(0.0) is None
     roster.done("a", 0)
     assert roster.take(0.0) == "a"
 
 
 def test_nothing_waits_nothing_taken_and_close_wakes():
-    roster = Roster(Hand())
-    roster.add("a", 5)
+    waiting = []
+    roster = Roster(threading.Condition(), Hand())
+    roster.add("a", 5, lambda: bool(waiting))
     assert roster.take(0.0) is None
-    roster.frame_waits("a")
+    waiting.append(1)
     roster.close()
     assert roster.take(5.0) is None

@@ -69,7 +69,7 @@ def categories():
 
 @pytest.fixture
 def origin():
-    return Origin("edge-1", {"kind": "camera", "camera": "north"}, Place(), "m" * 64, "c" * 64)
+    return Origin("edge-1", {"kind": "camera", "id": "north"}, Place(), "m" * 64, "c" * 64)
 
 
 @pytest.fixture

@@ -1,0 +1,71 @@
+"""One camera's scribe in a thread of its own, behind a short queue.
+
+A look without findings may be dropped when the scribe is behind (the next one shows the same
+place); a look with findings waits up to two seconds, and after that its findings are kept without
+pictures and a fault says that the disk is stuck. One slow card must not blind every camera.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from edge.daemons.lookout import Look
+from edge.daemons.scribe import Scribe
+from edge.values import Finding, Stamp
+
+QUEUE = 2
+PATIENCE_S = 2.0
+
+
+class ScribeThread:
+    """See the module. `late` is told when findings had to go without pictures."""
+
+    def __init__(
+        self,
+        name: str,
+        scribe: Scribe,
+        *,
+        late: Callable[[int], None],
+    ) -> None:
+        self._scribe, self._late = scribe, late
+        self._last: Stamp | None = None
+        self._queue: queue.Queue[Look | None] = queue.Queue(QUEUE)
+        self._overflow: deque[Finding] = deque()
+        self._thread = threading.Thread(target=self._run, name=f"scribe {name}", daemon=True)
+        self.dropped = 0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def hand_over(self, look: Look, *, wait: bool = False) -> None:
+        """Called by the thinking thread. wait: a recording, where nothing may be dropped."""
+        findings = look.judgement.findings
+        try:
+            if wait:
+                self._queue.put(look)
+            elif findings:
+                self._queue.put(look, timeout=PATIENCE_S)
+            else:
+                self._queue.put_nowait(look)
+        except queue.Full:
+            self.dropped += 1
+            if findings:
+                self._overflow.extend(findings)
+                self._late(len(findings))
+
+    def close(self, at: Stamp | None = None, *, timeout_s: float = 20.0) -> None:
+        """Let the queue run empty, cut open clips, end the thread."""
+        self._last = at
+        self._queue.put(None)
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while (look := self._queue.get()) is not None:
+            while self._overflow:
+                self._scribe.without_pictures(self._overflow.popleft())
+            self._scribe.handle(look.frame, look.judgement, look.tracks)
+        if self._last is not None:
+            self._scribe.finish(self._last)

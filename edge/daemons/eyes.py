@@ -1,0 +1,106 @@
+"""A camera's reader as the configuration asks: live, recording or pipeline, with its clips."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.camera.clips import file_clips
+from edge.camera.grabber import Grabber, Line
+from edge.camera.live import LiveSource
+from edge.camera.mailbox import Mailbox
+from edge.camera.recording import FileFrames, read_file_frames
+from edge.camera.ring import ClipSource, PacketRing
+from edge.camera.source import Source
+from edge.camera.url import Address, parse_source
+from edge.clock import Clock
+from edge.config import Camera
+from edge.daemons.feeder import Feeder
+
+# Beyond what a clip spans: the decision comes after the act, and cutting takes a moment.
+RING_SPARE_S = 20.0
+
+
+@dataclass(slots=True)
+class Eyes:
+    """What reads one camera. `clips` is None where none can be cut."""
+
+    address: Address
+    mailbox: Mailbox
+    reader: Grabber | Feeder
+    clips: ClipSource | None
+    record: Line | None = None
+
+    @property
+    def recording(self) -> bool:
+        return isinstance(self.reader, Feeder)
+
+    def waiting(self) -> bool:
+        return self.mailbox.peek() is not None
+
+    def start(self) -> None:
+        self.reader.start()
+        if self.record:
+            self.record.start()
+
+    def stop(self, wait_s: float = 0.0) -> None:
+        self.reader.stop(wait_s)
+        if self.record:
+            self.record.stop(wait_s)
+
+
+def open_eyes(
+    camera: Camera, *, base: Path, clock: Clock, bell: threading.Condition, ring_mb: int
+) -> Eyes:
+    """Wire the reader of a camera; nothing is opened before `start`, but a recording is checked.
+
+    Raises ConfigError for a source that is not allowed, or a recording that cannot be read.
+    """
+    address = parse_source(camera.source, where=f"{camera.id}: source", base=base)
+    mailbox = Mailbox(bell)
+    if address.kind in ("file", "folder"):
+        return _recording(camera, address, mailbox, clock)
+    return _live(camera, address, mailbox, clock, base, ring_mb)
+
+
+def _recording(camera: Camera, address: Address, mailbox: Mailbox, clock: Clock) -> Eyes:
+    realtime = camera.playback != "fast"
+
+    def frames() -> FileFrames:
+        return read_file_frames(
+            address, camera.fps, camera=camera.id, realtime=realtime, clock=clock
+        )
+
+    frames().close()
+    rounds = 0 if camera.playback == "loop" else 1
+    clips = file_clips(address, camera.fps)
+    return Eyes(address, mailbox, Feeder(camera.id, frames, mailbox, rounds=rounds), clips)
+
+
+def _live(
+    camera: Camera, address: Address, mailbox: Mailbox, clock: Clock, base: Path, ring_mb: int
+) -> Eyes:
+    span_s = camera.clip_before_s + camera.clip_after_s + RING_SPARE_S
+    ring = PacketRing(seconds=span_s, bytes_max=ring_mb * 1_000_000)
+    record = None
+    if camera.record:
+        main = parse_source(camera.record, where=f"{camera.id}: record", base=base)
+        record = Line(
+            f"{camera.id} record",
+            lambda: LiveSource(main, clock, keep=ring.add, decode=False),
+            _drain,
+        )
+    keep = None if record else ring.add
+
+    def connect() -> Source:
+        return LiveSource(address, clock, keep=keep)
+
+    grabber = Grabber(camera.id, connect, fps=camera.fps, mailbox=mailbox, clock=clock)
+    return Eyes(address, mailbox, grabber, ring, record)
+
+
+def _drain(source: Source) -> None:
+    """Read a stream whose packets alone are wanted."""
+    for _ in source.pictures():
+        pass

@@ -1,0 +1,137 @@
+"""Where a daemon's work becomes durable rows: revisions, bare violations and faults to the outbox.
+
+Faults are rows too, once per change; a full outbox keeps what is to be told in memory and tries
+again, so a full disk delays but does not silence.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edge.clock import Clock
+from edge.evidence.casebook import Sealed
+from edge.evidence.store import file_from_json
+from edge.outbox import Outbox, OutboxFull
+from edge.uplink import wire
+from edge.values import Fault, Violation
+
+log = logging.getLogger(__name__)
+
+WAITING_MAX = 2000
+
+
+class Outlet:
+    """Thread-safe by the outbox's own lock; `counts` are for the status file."""
+
+    def __init__(self, outbox: Outbox, clock: Clock) -> None:
+        self._outbox, self._clock = outbox, clock
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._open: dict[tuple[str, str], Fault] = {}
+        self.counts = {"violations": 0, "revisions": 0, "faults": 0, "delayed": 0, "dropped": 0}
+
+    def sealed(self, sealed: Sealed) -> None:
+        """A revision that is durable on disk: make its row."""
+        violation = sealed.violation
+        self._told(violation)
+        own = f"r{violation.revision}-"
+        self.put(
+            lane="violation",
+            kind="violation",
+            key=wire.violation_key(violation.id, violation.revision),
+            body=sealed.body,
+            folder=sealed.folder,
+            files=[f for f in violation.evidence if f.path.startswith(own)],
+        )
+
+    def bare(self, violation: Violation) -> None:
+        """A violation whose files could not be kept: told all the same."""
+        self._told(violation)
+        self.put(
+            lane="violation",
+            kind="violation",
+            key=wire.violation_key(violation.id, violation.revision),
+            body=wire.violation_data(violation),
+        )
+
+    def again(self, folder: Path, manifest: dict[str, Any], receipt: str) -> bool:
+        """At start: put a sealed revision that has neither row nor receipt. True where it did."""
+        key = wire.violation_key(manifest["id"], manifest["revision"])
+        if (folder / receipt).exists() or self._outbox.known("violation", key):
+            return False
+        own = f"r{manifest['revision']}-"
+        files = [file_from_json(row) for row in manifest["files"] if row["path"].startswith(own)]
+        self.put(
+            lane="violation",
+            kind="violation",
+            key=key,
+            body=manifest["violation"],
+            folder=folder,
+            files=files,
+        )
+        return True
+
+    def fault(self, kind: str, subject: str, text: str, **facts: Any) -> None:
+        """Something is wrong from now on; told once until `healed`."""
+        if (kind, subject) in self._open:
+            return
+        fault = Fault(kind, subject, "start", self._clock.now(), text, facts)
+        self._open[(kind, subject)] = fault
+        log.warning("fault %s of %s: %s", kind, subject, text)
+        self.tell(fault)
+
+    def healed(self, kind: str, subject: str) -> None:
+        started = self._open.pop((kind, subject), None)
+        if started is None:
+            return
+        now = self._clock.now()
+        lasted_s = round(now.mono - started.at.mono, 1)
+        log.info("fault %s of %s is over after %.0f s", kind, subject, lasted_s)
+        self.tell(Fault(kind, subject, "end", now, started.text, {"lasted_s": lasted_s}))
+
+    def tell(self, fault: Fault) -> None:
+        self.counts["faults"] += 1
+        body = wire.fault_data(fault)
+        self.put(lane="fault", kind="fault", key=wire.fault_key(fault), body=body)
+
+    def open_faults(self) -> list[dict[str, str]]:
+        return [{"kind": k, "subject": s, "text": f.text} for (k, s), f in self._open.items()]
+
+    def put(self, **row: Any) -> None:
+        """Insert, after what still waits; a full disk makes it wait."""
+        self._waiting.append(lambda: self._outbox.put(**row))
+        self.retry()
+
+    def retry(self) -> None:
+        while self._waiting:
+            try:
+                self._waiting[0]()
+            except OutboxFull as error:
+                self.counts["delayed"] += 1
+                log.debug("%s: %d row(s) wait in memory", error, len(self._waiting))
+                self._bound()
+                return
+            self._waiting.popleft()
+
+    def _bound(self) -> None:
+        while len(self._waiting) > WAITING_MAX:
+            self._waiting.popleft()
+            self.counts["dropped"] += 1
+            log.error("the outbox has been full for too long: a row was dropped")
+
+    def _told(self, violation: Violation) -> None:
+        self.counts["revisions"] += 1
+        if violation.revision == 1:
+            self.counts["violations"] += 1
+        log.info(
+            "suspected %s %s r%d %s at %s: %s",
+            violation.category,
+            violation.id,
+            violation.revision,
+            violation.phase,
+            violation.source.get("id"),
+            violation.gate,
+        )

@@ -1,0 +1,84 @@
+"""Requests from the spool: a clip or a picture of a camera around some instant, into a folder.
+
+Askers are other daemons (a noise violation wants pictures) and, through uplinkd, the platform.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edge.daemons.settings import Settings
+from edge.daemons.watchpost import Watchpost
+from edge.evidence.album import jpeg
+from edge.evidence.overlay import with_strip
+from edge.runtime import write_atomic
+
+log = logging.getLogger(__name__)
+
+LONGEST_S = 120.0
+
+
+def answer(request: Mapping[str, Any], posts: Mapping[str, Watchpost], settings: Settings) -> bool:
+    """Do what is asked; false (and a line in the log) where it cannot be done."""
+    kind, post = request["kind"], posts.get(str(request.get("camera")))
+    if post is None or kind not in ("clip", "snapshot"):
+        log.warning("request %r for camera %r: not served", kind, request.get("camera"))
+        return False
+    into = _inside(request.get("into"), settings.state)
+    if into is None:
+        log.warning("request %r: folder %r is not ours", kind, request.get("into"))
+        return False
+    into.mkdir(parents=True, exist_ok=True)
+    try:
+        done = _clip(request, post, into) if kind == "clip" else _snapshot(post, into)
+    except OSError as error:
+        log.warning("request %r for %s: %s", kind, post.camera.id, error)
+        return False
+    write_atomic(into / "answer.json", json.dumps({"done": done, **_told(request)}).encode())
+    return done
+
+
+def due_wall(request: Mapping[str, Any]) -> float:
+    """When the request can be served: a second after the end of the span it asks for."""
+    try:
+        after_s = min(LONGEST_S, float(request.get("after_s", 0.0)))
+        return float(request["at_wall"]) + after_s + 1.0
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+
+
+def _told(request: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: request.get(key) for key in ("kind", "camera", "for", "at_wall")}
+
+
+def _inside(folder: object, root: Path) -> Path | None:
+    """The folder, if it lies below root after links are followed."""
+    if not isinstance(folder, str):
+        return None
+    path, base = Path(folder).resolve(), root.resolve()
+    return path if path.is_relative_to(base) and path != base else None
+
+
+def _clip(request: Mapping[str, Any], post: Watchpost, into: Path) -> bool:
+    last = post.last
+    if last is None or post.clips is None:
+        return False
+    now = last.frame.at
+    middle = now.mono - (now.wall - float(request.get("at_wall", now.wall)))
+    before_s = min(LONGEST_S, float(request.get("before_s", post.camera.clip_before_s)))
+    after_s = min(LONGEST_S, float(request.get("after_s", post.camera.clip_after_s)))
+    span = post.clips.write_clip(into / "clip.mp4", middle - before_s, middle + after_s)
+    return _snapshot(post, into) or span is not None
+
+
+def _snapshot(post: Watchpost, into: Path) -> bool:
+    if post.last is None:
+        return False
+    frame = post.last.frame
+    lines = post.post.album.caption(frame.at, "")
+    write_atomic(into / "overview-1.jpg", jpeg(with_strip(frame.image, lines)))
+    return True

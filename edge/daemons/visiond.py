@@ -1,0 +1,196 @@
+"""edge-visiond: cameras to findings with evidence. One process for each accelerator.
+
+Threads: a reader for each camera, N thinking workers that share one session, a scribe for each
+camera, and the main thread, which feeds the watchdog, tells numbers and answers requests.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from edge.clock import SystemClock
+from edge.config import Site, load
+from edge.daemons.outlet import Outlet
+from edge.daemons.requests import answer, due_wall
+from edge.daemons.roster import Roster
+from edge.daemons.settings import Settings, load_settings
+from edge.daemons.watchpost import Watchpost
+from edge.daemons.wiring import build_watchpost, load_models
+from edge.outbox import RECEIPT, Outbox
+from edge.runtime import Notify, Progress, Stats, Stop, write_status
+from edge.spool import Spool
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.25
+STATUS_EVERY_S = 2.0
+WORKER_LIMIT_S = 30.0
+WORKERS_MOST = 4
+
+
+def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str | Path) -> int:
+    """Run until stopped or until the site file changes. Raises ConfigError for wrong files."""
+    settings = load_settings(site_path, device_path)
+    daemon = Visiond(settings, notify)
+    log.info("configuration sha256 %s", settings.sha256)
+    daemon.start()
+    notify.ready(f"{len(daemon.posts)} camera(s)")
+    changed = _SiteWatch(Path(site_path))
+    try:
+        while not stop.wait(TICK_S):
+            daemon.tick()
+            if changed():
+                log.info("the site file changed: starting again with it")
+                break
+        return 0
+    finally:
+        daemon.stop()
+
+
+class _SiteWatch:
+    """True once the site file has become another valid one; an invalid one is reported once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._seen = path, self._mark()
+
+    def _mark(self) -> tuple[int, int]:
+        try:
+            facts = self._path.stat()
+        except OSError:
+            return (0, 0)
+        return (facts.st_mtime_ns, facts.st_size)
+
+    def __call__(self) -> bool:
+        mark = self._mark()
+        if mark in (self._seen, (0, 0)):
+            return False
+        self._seen = mark
+        from edge.config import ConfigError
+
+        try:
+            load(self._path, Site)
+        except ConfigError as error:
+            log.warning("%s; the configuration in force stays", error)
+            return False
+        return True
+
+
+class Visiond:
+    """The parts, wired."""
+
+    def __init__(self, settings: Settings, notify: Notify) -> None:
+        self._settings, self._clock = settings, SystemClock()
+        self._bell = threading.Condition()
+        self._roster = Roster(self._bell, time.monotonic)
+        self._outbox = Outbox(settings.state / "outbox.db")
+        self.outlet = Outlet(self._outbox, self._clock)
+        self._spool = Spool(settings.run, "visiond")
+        self._progress = Progress(notify)
+        self._stats, self._counted = Stats(log), dict[str, dict[str, int]]()
+        self._status_at = -1e9
+        self._workers: list[threading.Thread] = []
+        self.posts: dict[str, Watchpost] = {}
+        self._finished: set[str] = set()
+        self._pending: list[dict[str, Any]] = []
+        self._requests = {"served": 0, "refused": 0}
+        models = load_models(settings)
+        for camera in settings.site.cameras:
+            if camera.enabled:
+                post = build_watchpost(
+                    settings, camera, models, outlet=self.outlet, bell=self._bell, clock=self._clock
+                )
+                self.posts[camera.id] = post
+                self._roster.add(camera.id, camera.fps, post.eyes.waiting)
+
+    def start(self) -> None:
+        now = self._clock.now()
+        for post in self.posts.values():
+            again = [self.outlet.again(f, m, RECEIPT) for f, m in post.post.book.recover(now)]
+            if any(again):
+                log.info("%s: %d revision(s) put again", post.camera.id, sum(again))
+            post.start(now)
+        for number in range(self._worker_count()):
+            name = f"think {number}"
+            self._progress.register(name, WORKER_LIMIT_S)
+            thread = threading.Thread(target=self._think, args=(name,), name=name, daemon=True)
+            self._workers.append(thread)
+            thread.start()
+
+    def _worker_count(self) -> int:
+        asked = self._settings.device.compute.workers
+        return asked or max(1, min(WORKERS_MOST, os.cpu_count() or 1, len(self.posts)))
+
+    def _think(self, name: str) -> None:
+        while not self._closing:
+            camera = self._roster.take(0.5)
+            self._progress.mark(name)
+            if isinstance(camera, str):
+                post = self.posts[camera]
+                post.look(self._clock.now)
+                self._roster.done(camera, post.open_cases)
+
+    _closing = False
+
+    def tick(self) -> None:
+        """What the main thread does four times a second."""
+        self._progress.feed()
+        self.outlet.retry()
+        for post in self.posts.values():
+            post.watch_health(self.outlet)
+        self._end_recordings()
+        self._answer_requests()
+        self._stats.tell(self._rows)
+        if time.monotonic() - self._status_at >= STATUS_EVERY_S:
+            self._status_at = time.monotonic()
+            write_status(self._settings.run, "visiond", self.status())
+
+    def _answer_requests(self) -> None:
+        """Those whose span is over; a clip that reaches into the future waits for it."""
+        self._pending += self._spool.take()
+        now = self._clock.now()
+        due = [r for r in self._pending if due_wall(r) <= now.wall]
+        self._pending = [r for r in self._pending if due_wall(r) > now.wall]
+        for request in due:
+            served = answer(request, self.posts, self._settings)
+            self._requests["served" if served else "refused"] += 1
+
+    def _end_recordings(self) -> None:
+        for name, post in self.posts.items():
+            if post.ended and name not in self._finished:
+                self._finished.add(name)
+                post.finish()
+                log.info("%s: the recording is over", name)
+
+    def _rows(self, elapsed_s: float) -> list[dict[str, Any]]:
+        return [
+            {"cam": name, **post.numbers(elapsed_s, self._counted.setdefault(name, {}))}
+            for name, post in self.posts.items()
+        ]
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "config": self._settings.sha256,
+            "cameras": {name: post.status() for name, post in self.posts.items()},
+            "counts": dict(self.outlet.counts),
+            "faults": self.outlet.open_faults(),
+            "requests": dict(self._requests),
+            "recordings_over": sorted(self._finished),
+        }
+
+    def stop(self) -> None:
+        """Readers first, then workers, then scribes: nothing found is left unwritten."""
+        for post in self.posts.values():
+            post.eyes.stop()
+        self._closing = True
+        self._roster.close()
+        for thread in self._workers:
+            thread.join(5.0)
+        for post in self.posts.values():
+            post.close()
+        write_status(self._settings.run, "visiond", self.status())
+        self._outbox.close()

@@ -1,0 +1,156 @@
+"""One camera of visiond: its reader, its post, its scribe thread, its numbers and its faults."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edge.camera.ring import ClipSource
+from edge.daemons.desk import ScribeThread
+from edge.daemons.eyes import Eyes
+from edge.daemons.feeder import Feeder
+from edge.daemons.lookout import Look
+from edge.daemons.outlet import Outlet
+from edge.daemons.post import Post
+from edge.daemons.sight import Sight
+from edge.runtime import write_atomic
+from edge.values import Frame, Stamp
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_EVERY_S = 15.0
+AGES = 200
+
+
+class Watchpost:
+    """See the module. `look` is called by one worker at a time; the rest by the main thread."""
+
+    def __init__(
+        self,
+        post: Post,
+        eyes: Eyes,
+        sight: Sight,
+        *,
+        memory: Path,
+        late: Callable[[int], None],
+    ) -> None:
+        self.post, self.eyes = post, eyes
+        self.camera = post.camera
+        self.recording = eyes.recording
+        self.open_cases = 0
+        self.last: Look | None = None
+        self._scribe = ScribeThread(post.camera.id, post.scribe, late=late)
+        self._sight, self._memory = sight, memory
+        self._ages_ms: deque[float] = deque(maxlen=AGES)
+        self._checkpointed = -1e9
+        self._stored: bytes | None = None
+        self._thinking = False
+
+    def start(self, now: Stamp) -> None:
+        self._restore(now)
+        self._scribe.start()
+        self.eyes.start()
+
+    def look(self, now: Callable[[], Stamp]) -> None:
+        """Think about the waiting frame, hand the result on."""
+        self._thinking = True
+        frame = self.eyes.mailbox.take()
+        if frame is not None:
+            self._think(frame, now)
+        self._thinking = False
+
+    def _think(self, frame: Frame, now: Callable[[], Stamp]) -> None:
+        look = self.post.lookout.look(frame)
+        if not self.recording:
+            self._ages_ms.append((now().mono - frame.at.mono) * 1000.0)
+        self.last = look
+        self.open_cases = len(look.judgement.candidates)
+        self._scribe.hand_over(look, wait=self.recording)
+        self._sight.show(look)
+        self._checkpoint(look.frame.at)
+
+    def close(self) -> None:
+        """Stop reading, end the scribe; a recording's judge is told that nothing more comes."""
+        self.eyes.stop(2.0)
+        last = self.last
+        if last is None:
+            self._scribe.close()
+            return
+        if not self.recording:
+            self._checkpoint(last.frame.at, always=True)
+        self._scribe.close(last.frame.at)
+
+    def finish(self) -> None:
+        """The recording is over: what still holds is ended and written."""
+        if self.last is None:
+            return
+        at = self.last.frame.at
+        judgement = self.post.lookout.finish(at)
+        self._scribe.hand_over(Look(self.last.frame, (), judgement, False), wait=True)
+
+    def _checkpoint(self, at: Stamp, *, always: bool = False) -> None:
+        """Running clocks survive a power cut; nothing is written while nothing changes."""
+        if self.recording or (at.mono - self._checkpointed < CHECKPOINT_EVERY_S and not always):
+            return
+        self._checkpointed = at.mono
+        if not always and not self.open_cases and not self.post.book.open_keys():
+            return
+        memory = self.post.lookout.snapshot()
+        body = json.dumps({"mono": at.mono, "wall": at.wall, "memory": memory}).encode()
+        if body != self._stored:
+            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(self._memory, body)
+            self._stored = body
+
+    def _restore(self, now: Stamp) -> None:
+        self.post.album.restore(now)
+        if self.recording or not self._memory.exists():
+            return
+        try:
+            self.post.lookout.restore(json.loads(self._memory.read_bytes())["memory"], now)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("%s: %s; clocks start anew", self._memory, error)
+
+    @property
+    def clips(self) -> ClipSource | None:
+        return self.eyes.clips
+
+    @property
+    def ended(self) -> bool:
+        """A recording has given its last frame, and that frame was judged."""
+        reader = self.eyes.reader
+        return isinstance(reader, Feeder) and reader.ended and not self._thinking
+
+    def watch_health(self, outlet: Outlet) -> None:
+        """Faults of the stream itself: no picture, refused, ended."""
+
+    def status(self) -> dict[str, Any]:
+        """For the status file: what the page and the doctor want to know."""
+        last = self.last
+        return {
+            "source": str(self.eyes.address),
+            "recording": self.recording,
+            "looks": self.post.lookout.looks,
+            "last_wall": last.frame.at.wall if last else None,
+            "size": list(last.frame.image.shape[1::-1]) if last else None,
+            "open": len(self.post.book.open_keys()),
+            "candidates": self.open_cases,
+        }
+
+    def numbers(self, elapsed_s: float, before: dict[str, int]) -> dict[str, Any]:
+        """What happened since `before` (updated in place), per second; ages in ms."""
+        now = {
+            "read": self.eyes.reader.read,
+            "dropped": self.eyes.mailbox.dropped,
+            "looks": self.post.lookout.looks,
+            "infer": self.post.lookout.detections,
+        }
+        rates = {k: round((v - before.get(k, 0)) / max(elapsed_s, 1e-3), 2) for k, v in now.items()}
+        before.update(now)
+        ages = sorted(self._ages_ms)
+        p95 = ages[int(0.95 * (len(ages) - 1))] if ages else 0.0
+        return {**rates, "age_ms": round(p95, 1)}

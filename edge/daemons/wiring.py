@@ -1,0 +1,70 @@
+"""Models and watchposts put together from the settings."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from edge.clock import Clock
+from edge.config import Camera
+from edge.daemons.eyes import open_eyes
+from edge.daemons.outlet import Outlet
+from edge.daemons.post import build_post
+from edge.daemons.scribe import Desk
+from edge.daemons.settings import Settings, manifest_path
+from edge.daemons.sight import Sight
+from edge.daemons.watchpost import Watchpost
+from edge.vision.model import Model, load_model
+
+log = logging.getLogger(__name__)
+
+
+def load_models(settings: Settings) -> dict[str | None, Model]:
+    """Each model once, by the name that cameras call it; the cameras share the sessions."""
+    compute = settings.device.compute
+    names = {c.model or settings.site.model for c in settings.site.cameras if c.enabled}
+    models = {}
+    for name in sorted(names, key=str):
+        path = manifest_path(settings, name)
+        models[name] = load_model(path, provider=compute.provider, workers=compute.workers)
+        log.info("model %s on %s", models[name].name, models[name].provider)
+    return models
+
+
+def build_watchpost(
+    settings: Settings,
+    camera: Camera,
+    models: dict[str | None, Model],
+    *,
+    outlet: Outlet,
+    bell: threading.Condition,
+    clock: Clock,
+) -> Watchpost:
+    """One camera, wired; nothing runs yet. Raises ConfigError."""
+    eyes = open_eyes(
+        camera, base=settings.base, clock=clock, bell=bell, ring_mb=settings.device.keep.ring_mb
+    )
+    desk = Desk(
+        sealed=outlet.sealed,
+        bare=outlet.bare,
+        trouble=lambda kind, text: outlet.fault(kind, camera.id, text),
+        healed=lambda kind: outlet.healed(kind, camera.id),
+    )
+    post = build_post(
+        settings,
+        camera,
+        models[camera.model or settings.site.model],
+        evidence=settings.state / "evidence",
+        album=settings.state / "album" / camera.id,
+        desk=desk,
+        clips=eyes.clips,
+    )
+    return Watchpost(
+        post,
+        eyes,
+        Sight(settings.run, camera),
+        memory=settings.state / "memory" / f"{camera.id}.json",
+        late=lambda count: outlet.fault(
+            "scribe", camera.id, f"the disk is stuck: {count} finding(s) without pictures"
+        ),
+    )
