@@ -1,0 +1,156 @@
+"""Other people's data sets to ours: YOLO, COCO, VOC, plain folders and a box's reviewed cases."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edge.config import ConfigError, read_yaml
+from tools.training.collection import (
+    PICTURES,
+    Collection,
+    Item,
+    Label,
+    Origin,
+    read_labels,
+    write_collection,
+    write_labels,
+)
+from tools.training.progress import progress
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where pictures whose stem matches come from; see tools/training/pack.yaml."""
+
+    match: re.Pattern[str]
+    source: str
+    unlabelled: tuple[str, ...] = ()
+    origin: Origin = "real"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How to read a foreign set: its class names, those to leave out, its sources."""
+
+    names: tuple[str, ...]
+    drop: frozenset[str] = frozenset()
+    sources: tuple[Source, ...] = ()
+    rename: dict[str, str] = field(default_factory=dict)
+
+    def place(self, stem: str, split: str) -> Item:
+        """An index row for this picture, file name to be filled in."""
+        for rule in self.sources:
+            found = rule.match.search(stem)
+            if found:
+                part = found.group(1) if found.groups() else stem
+                group = f"{rule.source}/{part}"
+                return Item("", split, group, rule.origin, rule.source, rule.unlabelled)
+        return Item("", split, f"other/{stem}", "real", "other")
+
+
+def read_rules(path: Path) -> Rules:
+    """Raises ConfigError naming file and key."""
+    data = read_yaml(path)
+    try:
+        sources = tuple(
+            Source(
+                re.compile(row["match"]),
+                row["source"],
+                tuple(row.get("unlabelled", ())),
+                row.get("origin", "real"),
+            )
+            for row in data.get("sources", ())
+        )
+        return Rules(
+            tuple(data["names"]),
+            frozenset(data.get("drop", ())),
+            sources,
+            dict(data.get("rename", {})),
+        )
+    except (KeyError, TypeError, AttributeError, re.error) as error:
+        raise ConfigError(f"{path}: {error!r}; see tools/training/pack.yaml for the form") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One foreign picture with its boxes in the foreign set's own class names."""
+
+    path: Path
+    split: str
+    boxes: tuple[tuple[str, Label], ...]
+    complaints: tuple[str, ...] = ()
+
+
+def read_yolo(folder: Path, names: Sequence[str], split: str) -> Iterable[Incoming]:
+    """`folder`/images/* with `folder`/labels/*.txt."""
+    for path in pictures(folder / "images"):
+        labels, complaints = read_labels(folder / "labels" / f"{path.stem}.txt", len(names))
+        boxes = tuple((names[label.label], label) for label in labels)
+        yield Incoming(path, split, boxes, tuple(complaints))
+
+
+def pictures(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder of pictures")
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+
+
+def store(
+    incoming: Iterable[Incoming], rules: Rules, names: Sequence[str], out: Path, *, total: int
+) -> tuple[Collection, list[str]]:
+    """Copy pictures and write labels in the order of `names`. Resumable: a picture already there
+    with the same size is not copied again. Returns the set and every complaint."""
+    for part in ("images", "labels"):
+        (out / part).mkdir(parents=True, exist_ok=True)
+    items, complaints, taken = [], [], dict[str, Path]()
+    for entry in progress(incoming, total, "import"):
+        name = entry.path.name
+        complaints += [f"{entry.path}: {text}" for text in entry.complaints]
+        if Path(name).stem in taken:
+            complaints.append(f"{entry.path}: duplicate name of {taken[Path(name).stem]}, left out")
+            continue
+        taken[Path(name).stem] = entry.path
+        labels, unknown = _translate(entry.boxes, rules, names)
+        complaints += [f"{entry.path}: class {text!r} is not in the target" for text in unknown]
+        _copy_once(entry.path, out / "images" / name)
+        write_labels(out / "labels" / f"{entry.path.stem}.txt", labels, durable=False)
+        items.append(_row(rules.place(entry.path.stem, entry.split), name))
+    collection = Collection(out, tuple(names), tuple(items))
+    write_collection(collection)
+    return collection, complaints
+
+
+def _row(item: Item, name: str) -> Item:
+    return Item(name, item.split, item.group, item.origin, item.source, item.unlabelled)
+
+
+def _translate(
+    boxes: Iterable[tuple[str, Label]], rules: Rules, names: Sequence[str]
+) -> tuple[list[Label], list[str]]:
+    labels, unknown = [], []
+    for foreign, box in boxes:
+        name = rules.rename.get(foreign, foreign)
+        if name in rules.drop:
+            continue
+        if name not in names:
+            unknown.append(foreign)
+            continue
+        labels.append(Label(names.index(name), box.x, box.y, box.w, box.h))
+    return labels, unknown
+
+
+def _copy_once(source: Path, target: Path) -> None:
+    if target.exists() and target.stat().st_size == source.stat().st_size:
+        return
+    partial = target.with_name(f".{target.name}.part")
+    shutil.copyfile(source, partial)
+    partial.replace(target)
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

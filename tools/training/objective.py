@@ -1,0 +1,110 @@
+"""The loss: ultralytics' detection loss, silent classes, and remembering what COCO taught."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as functional
+from ultralytics.nn.tasks import DetectionModel
+from ultralytics.utils.loss import v8DetectionLoss
+from ultralytics.utils.tal import make_anchors
+
+from tools.training.classes import COCO
+
+UNSEEN = -20.0  # a logit that costs nothing as background
+TEACHER_SURE = 0.08  # below this everywhere, the teacher says nothing about a place
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """image (b, 3, h, w) 0..1; index (n,) picture of each box; label (n,); box (n, 4) centre x,
+    centre y, width, height as fractions; silent (b, classes) bool."""
+
+    image: torch.Tensor
+    index: torch.Tensor
+    label: torch.Tensor
+    box: torch.Tensor
+    silent: torch.Tensor
+
+    def targets(self) -> dict[str, torch.Tensor]:
+        return {
+            "img": self.image,
+            "batch_idx": self.index,
+            "cls": self.label[:, None],
+            "bboxes": self.box,
+        }
+
+
+def as_float(value: Any) -> Any:
+    """Every tensor of a nested output as float32: the loss is not computed in bfloat16."""
+    if isinstance(value, torch.Tensor):
+        return value.float()
+    if isinstance(value, dict):
+        return {key: as_float(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(as_float(part) for part in value)
+    return value
+
+
+class Objective:
+    """Called with a model's training output and a batch; gives the loss and its parts."""
+
+    def __init__(
+        self,
+        model: DetectionModel,
+        names: tuple[str, ...],
+        teacher: DetectionModel | None,
+        keep_weight: float,
+    ) -> None:
+        self._loss = v8DetectionLoss(model)
+        self._teacher, self._keep_weight = teacher, keep_weight
+        pairs = [(names.index(name), row) for name, row in COCO.items() if name in names]
+        self._ours = [ours for ours, _ in pairs]
+        self._theirs = [theirs for _, theirs in pairs]
+
+    def __call__(
+        self, output: dict[str, Any], batch: Batch, *, remember: bool
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        output = as_float(output)
+        scores = output["scores"]  # (b, classes, anchors)
+        heard = scores.masked_fill(batch.silent[:, :, None], UNSEEN)
+        parts, _ = self._loss({**output, "scores": heard}, batch.targets())
+        told = dict(zip(("box", "cls", "dfl"), (parts / len(scores)).tolist(), strict=True))
+        total = parts.sum()
+        if remember and self._teacher is not None:
+            kept = self._remember(scores, output["feats"], batch)
+            told["keep"] = float(kept.detach())
+            total = total + self._keep_weight * kept * len(scores)
+        return total, told
+
+    def _remember(
+        self, scores: torch.Tensor, feats: list[torch.Tensor], batch: Batch
+    ) -> torch.Tensor:
+        """Cross entropy to the teacher's scores of the COCO classes, where it says anything and
+        no class of our own stands: a muck truck must not stay a truck."""
+        assert self._teacher is not None
+        with torch.no_grad(), torch.autocast(batch.image.device.type, torch.bfloat16):
+            said = self._teacher(batch.image)["scores"][:, self._theirs]
+        theirs = said.float().sigmoid()
+        anchors, strides = make_anchors(feats, self._loss.stride, 0.5)
+        own = self._own_places(anchors * strides, batch, batch.image.shape)
+        speaks = (theirs.amax(1) > TEACHER_SURE) & ~own
+        if not speaks.any():
+            return scores.sum() * 0.0
+        cost = functional.binary_cross_entropy_with_logits(
+            scores[:, self._ours], theirs, reduction="none"
+        ).sum(1)
+        return (cost * speaks).sum() / theirs.amax(1)[speaks].sum().clamp(min=1.0)
+
+    def _own_places(self, centres: torch.Tensor, batch: Batch, shape: torch.Size) -> torch.Tensor:
+        """(b, anchors) true inside a box of a class that COCO does not have. centres: (n, 2) px."""
+        inside = torch.zeros(shape[0], len(centres), dtype=torch.bool, device=centres.device)
+        size = torch.tensor([shape[3], shape[2]], device=centres.device)
+        for index, label, box in zip(batch.index, batch.label, batch.box, strict=True):
+            if int(label) in self._ours:
+                continue
+            middle, half = box[:2] * size, box[2:] * size / 2
+            inside[int(index)] |= ((centres - middle).abs() <= half).all(1)
+        return inside

@@ -1,0 +1,88 @@
+"""One YAML per training run, read strictly; the run folder keeps a copy of what was used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from edge.config import ConfigError, convert, read_yaml
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Mix(Part):
+    """One data set in the mix. `share`: how often a sample is drawn from it, relative to the
+    others; `weights`: how much oftener a source of it is drawn than its number of pictures says."""
+
+    set: str
+    share: Positive = 1.0
+    weights: dict[str, Positive] = {}
+
+
+class Picture(Part):
+    """How a training picture is made. `mosaic`: share made of several pictures; `plumes`: share of
+    real pictures that get a plume or flame laid over them, `cutouts`: that get rendered things;
+    `crop`: largest enlargement."""
+
+    height: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)] = 384
+    width: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)] = 640
+    mosaic: Share = 0.5
+    cutouts: Share = 0.35
+    plumes: Share = 0.3
+    plume_kinds: dict[str, Positive] = msgspec.field(
+        default_factory=lambda: {"dust": 1.0, "smoke": 1.0, "cloud": 0.4, "fire": 0.8}
+    )
+    crop: Positive = 1.8
+    colour: Share = 0.6
+    worsen: Share = 0.4
+
+
+class Run(Part):
+    """A whole run. `start`: a .pt checkpoint, with 80 COCO classes (the head is remapped) or with
+    ours. `steps` are batches; `patience` counts validations without a better score before
+    stopping early; `freeze`: how many of the first layers stay as they are."""
+
+    name: str
+    start: str
+    data: tuple[Mix, ...]
+    cutouts: str | None = None
+    seed: int = 1
+    steps: Count = 3000
+    batch: Count = 16
+    rate: Positive = 1e-3
+    rate_end: Positive = 2e-5
+    warmup: int = 150
+    decay: float = 5e-4
+    freeze: int = 3
+    keep_weight: float = 0.0
+    picture: Picture = Picture()
+    validate_every: Count = 500
+    patience: Count = 6
+    checkpoint_s: Positive = 120.0
+    threads: Count = 2
+
+
+def read_run(path: Path) -> Run:
+    """Raises ConfigError naming file and key."""
+    return convert(read_yaml(path), Run, str(path))
+
+
+def resolve(where: str, base: Path, variables: dict[str, Path]) -> Path:
+    """A path of a run file: `$SHARED/`, `$DATA/` are replaced, others are relative to the file."""
+    for name, value in variables.items():
+        if where.startswith(f"${name}"):
+            return value / where[len(name) + 1 :].lstrip("/")
+    path = Path(where)
+    if "$" in where:
+        raise ConfigError(
+            f"{base}: {where!r}: only {', '.join('$' + v for v in variables)} are known"
+        )
+    return path if path.is_absolute() else base.parent / path

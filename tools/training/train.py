@@ -1,0 +1,128 @@
+"""tools/train RUN.yaml: train the city detector; killed and started again it goes on.
+
+The run folder holds resume.pt, best.pt, last.pt, log.jsonl, curves.png and the settings used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import sys
+from pathlib import Path
+
+os.environ.setdefault("YOLO_OFFLINE", "true")  # no look-ups on the net, before ultralytics loads
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from ultralytics.nn.tasks import DetectionModel, load_checkpoint
+
+from edge.config import ConfigError
+from tools.training.average_precision import ap50
+from tools.training.classes import CITY
+from tools.training.collection import Collection, read_collection
+from tools.training.cutouts import load_cutouts
+from tools.training.judge_pictures import judge, matches
+from tools.training.learn import Learner
+from tools.training.samples import Mixer, load_shots
+from tools.training.settings import Run, read_run, resolve
+from tools.training.surgery import open_checkpoint
+
+LEAST_TRUTHS = 5  # a class with fewer validation boxes says nothing
+
+EXAMPLE = """example:
+  tools/train tools/training/runs/city.yaml --data datasets --out runs
+  tools/train tools/training/runs/short.yaml --data datasets --out runs   # minutes, to see it work
+"""
+
+
+class Torch:
+    """A model of the training run as a Network of raw_yolo."""
+
+    def __init__(self, model: DetectionModel, height: int, width: int) -> None:
+        self.height, self.width = height, width
+        self._model, self._device = model, next(model.parameters()).device
+
+    def __call__(self, blob: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.no_grad():
+            out = self._model(torch.from_numpy(blob).to(self._device))
+        return (out[0] if isinstance(out, tuple) else out).float().cpu().numpy()
+
+
+def validation(run: Run, sets: list[Collection]):  # noqa: ANN201  a closure for Learner.fit
+    """Mean AP50 over classes and origins with enough boxes in the sets' val split."""
+
+    def validate(model: DetectionModel) -> tuple[float, dict[str, float]]:
+        network = Torch(model, run.picture.height, run.picture.width)
+        told: dict[str, float] = {}
+        judged = [one for held in sets for one in judge(network, held, held.of("val").items)]
+        for origin in sorted({one.item.origin for one in judged}):
+            mine = [one for one in judged if one.item.origin == origin]
+            for label, name in enumerate(CITY):
+                parts = matches(mine, label)
+                if sum(part.truths for part in parts) >= LEAST_TRUTHS:
+                    told[f"{origin}/{name}"] = round(ap50(parts), 3)
+        return float(np.mean(list(told.values()))) if told else 0.0, told
+
+    return validate
+
+
+def prepare(path: Path, variables: dict[str, Path], out: Path) -> tuple[Learner, list[Collection]]:
+    """Reads the run, seeds everything, loads pictures and weights."""
+    run = read_run(path)
+    folder = out / run.name
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, folder / "run.yaml")
+    random.seed(run.seed)
+    np.random.seed(run.seed)
+    torch.manual_seed(run.seed)
+    torch.set_num_threads(run.threads)
+    cv2.setNumThreads(1)
+    sets = [read_collection(resolve(mix.set, path, variables)) for mix in run.data]
+    for held in sets:
+        if held.names != CITY:
+            raise ConfigError(f"{held.root}: its classes are not the city's; tools/dataset remap")
+    shelves = [(mix, load_shots(held, "train")) for mix, held in zip(run.data, sets, strict=True)]
+    cutouts = load_cutouts(resolve(run.cutouts, path, variables)) if run.cutouts else []
+    mixer = Mixer(shelves, run.picture, CITY, run.seed, cutouts)
+    start = resolve(run.start, path, {**variables, "RUNS": out})
+    teacher = None
+    if run.keep_weight > 0:
+        teacher = load_checkpoint(
+            str(resolve("$SHARED/data/weights/yolo11n_coco_deq.pt", path, variables)), device="cpu"
+        )[0].float()
+    return Learner(run, open_checkpoint(start, CITY), teacher, mixer, folder), sets
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="tools/train",
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", type=Path, help="YAML of the run")
+    parser.add_argument("--data", type=Path, default=Path("datasets"), help="$DATA of the YAML")
+    parser.add_argument(
+        "--shared", type=Path, default=Path("../shared"), help="$SHARED of the YAML"
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="where run folders go")
+    args = parser.parse_args(arguments)
+    variables = {"DATA": args.data.resolve(), "SHARED": args.shared.resolve()}
+    try:
+        learner, sets = prepare(args.run, variables, args.out.resolve())
+    except ConfigError as error:
+        print(f"tools/train: {error}", file=sys.stderr)
+        return 2
+    if learner.resume():
+        print(f"going on at step {learner.step} of {learner.run.steps}", flush=True)
+    print(f"{len(learner.mixer)} training pictures on {learner.device}", flush=True)
+    learner.fit(validation(learner.run, sets))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
