@@ -102,6 +102,21 @@ class Dispatch:
             moved += done.rowcount
         return moved
 
+    def requeue_unconfirmed(self) -> None:
+        """After a lost connection: what no PUBACK was seen for waits again."""
+        for table in ("record", "file"):
+            self._db.execute(
+                f"UPDATE {table} SET state = ? WHERE state = ?",  # noqa: S608  two literals
+                (State.NEW, State.INFLIGHT),
+            )
+
+    def waiting(self, kind: str) -> bool:
+        """Whether there is anything to claim; costs no write."""
+        found = self._db.execute(
+            "SELECT 1 FROM record WHERE state = ? AND kind = ? LIMIT 1", (State.NEW, kind)
+        )
+        return found.fetchone() is not None
+
     def claim(self, kind: str, limit: int, seal: Callable[[Row, Head], Sealed]) -> list[Row]:
         """The oldest waiting rows of a kind, sealed where they were not, now INFLIGHT.
 
@@ -155,6 +170,13 @@ class Dispatch:
             [(state, row_id, State.PLATFORM_ACK) for row_id in ids],
         )
 
+    def mark_passed(self, ids: Iterable[int]) -> None:
+        """The broker has them: INFLIGHT becomes BROKER_ACK."""
+        self._db.executemany(
+            "UPDATE record SET state = ? WHERE id = ? AND state = ?",
+            [(State.BROKER_ACK, row_id, State.INFLIGHT) for row_id in ids],
+        )
+
     def acknowledge(self, record_id: str, sha256: str, receipt: bytes) -> Row | None:
         """Release the record that has this id and exactly these bytes; None for no such record."""
         found = self._db.execute(
@@ -194,6 +216,14 @@ class Dispatch:
         )
         return done.rowcount
 
+    def files_waiting(self, lanes: Sequence[str]) -> bool:
+        marks = ", ".join("?" * len(lanes))
+        found = self._db.execute(
+            f"SELECT 1 FROM file WHERE state = ? AND lane IN ({marks}) LIMIT 1",  # noqa: S608
+            (State.NEW, *lanes),
+        )
+        return found.fetchone() is not None
+
     def claim_file(self, lanes: Sequence[str]) -> FileRow | None:
         """The next file to send: lanes in the order given, oldest record first; now INFLIGHT."""
         for lane in lanes:
@@ -217,6 +247,14 @@ class Dispatch:
             "UPDATE file SET state = ?, note = coalesce(?, note) WHERE sha256 = ? AND state <> ?",
             (state, note, sha256, State.PLATFORM_ACK),
         )
+
+    def refuse_file(self, sha256: str, note: str) -> int:
+        """Count one refusal of a file; returns how often it was refused so far."""
+        done = self._db.execute(
+            "UPDATE file SET refused = refused + 1, note = ? WHERE sha256 = ? RETURNING refused",
+            (note, sha256),
+        ).fetchone()
+        return int(done[0]) if done else 0
 
     def links(self, sha256: str) -> list[Row]:
         """The records that list a file."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import re
 import sqlite3
 import threading
 import time
@@ -27,6 +27,9 @@ from edge.outbox.schema import (
     transaction,
 )
 from edge.values import EvidenceFile
+
+# Plain names only, none of them hidden: what a path of one violation's folder looks like.
+_INSIDE = re.compile(r"([A-Za-z0-9_][^/\x00]*/)?[A-Za-z0-9_][^/\x00]*")
 
 
 class OutboxFull(Exception):
@@ -62,8 +65,9 @@ class Outbox:
     ) -> bool:
         """Insert one record; false where (kind, key) is there already.
 
-        `files` lie in `folder` under their names and must be fsynced before this call, and so
-        must the folder's manifest.json, which travels as one more file. Raises OutboxFull,
+        `folder` is the sealed revision `<violation id>/r<revision>`; the paths of `files` start
+        at its parent. All of it must be fsynced before this call; the folder's manifest.json
+        travels as one more file. Raises OutboxFull,
         OutboxBroken, and sqlite3.OperationalError for an I/O error, after which the process
         must exit: pages of a failed fsync are marked clean and never written again.
         """
@@ -117,6 +121,11 @@ class Outbox:
         )
         self._db.execute("INSERT OR IGNORE INTO record_file VALUES (?, ?)", (record, file[0]))
 
+    def boot(self) -> int:
+        """The number of this boot, counted by the outbox."""
+        with self._lock, gate(self._path), transaction(self._db):
+            return self._boot()
+
     def _boot(self) -> int:
         self._db.execute("INSERT OR IGNORE INTO boot (boot_id) VALUES (?)", (self._boot_id,))
         found = self._db.execute("SELECT n FROM boot WHERE boot_id = ?", (self._boot_id,))
@@ -163,10 +172,10 @@ def _text(folder: Path | None) -> str | None:
 
 
 def _file_row(folder: Path | None, file: EvidenceFile) -> tuple[Any, ...]:
-    if folder is None or os.sep in file.path or file.path in ("", ".", ".."):
-        raise ValueError(f"evidence file {file.path!r} is not a plain name in a folder")
+    if folder is None or not _INSIDE.fullmatch(file.path):
+        raise ValueError(f"evidence file {file.path!r} is not below a violation's folder")
     lane: Lane = "clip" if file.role == "clip" else "picture"
-    return (file.sha256, lane, file.role, str((folder / file.path).absolute()), file.size)
+    return (file.sha256, lane, file.role, str(folder.absolute().parent / file.path), file.size)
 
 
 def _manifest_row(folder: Path | None) -> list[tuple[Any, ...]]:

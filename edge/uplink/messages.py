@@ -201,10 +201,11 @@ class Pace(Message, frozen=True, kw_only=True):
     clips: bool = True
 
 
-class Down(Message, frozen=True, kw_only=True):
+class Down(Message, frozen=True, kw_only=True, tag_field="type"):
     """What every downward message carries: for whom, from whom, a rising counter, a signature.
 
-    `n` rises for each issuer; microseconds since 1970 or the last one plus one will do.
+    `type` keeps one kind from being replayed as another. `n` rises for each issuer and type;
+    microseconds since 1970, or the last one plus one, will do.
     `sig`: Ed25519 by the platform's key over the RFC 8785 bytes without `sig`, base64.
     """
 
@@ -215,7 +216,7 @@ class Down(Message, frozen=True, kw_only=True):
     sig: str = ""
 
 
-class Ack(Down, frozen=True, kw_only=True):
+class Ack(Down, frozen=True, kw_only=True, tag="ack"):
     """Stored after the platform's own commit. Only this releases a record or a file."""
 
     records: Annotated[tuple[RecordAck, ...], msgspec.Meta(max_length=1024)] = ()
@@ -224,7 +225,7 @@ class Ack(Down, frozen=True, kw_only=True):
     pace: Pace | None = None
 
 
-class Review(Down, frozen=True, kw_only=True):
+class Review(Down, frozen=True, kw_only=True, tag="review"):
     """A reviewer's verdict on one revision, bound to the record by its hash."""
 
     violation: Word
@@ -239,7 +240,7 @@ class Review(Down, frozen=True, kw_only=True):
 CommandName = Literal["snapshot", "clip", "recheck", "restart", "send_logs", "update_model"]
 
 
-class Command(Down, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Command(Down, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="command"):
     """A request; `exp` is UTC seconds since 1970, at most ten minutes ahead."""
 
     cmd_id: Word
@@ -255,7 +256,7 @@ class CommandResult(Message, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
 
 
-class Desired(Down, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Desired(Down, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="desired"):
     """The wanted site configuration: the data of site.yaml. `rev` rises strictly."""
 
     rev: Count
@@ -268,3 +269,52 @@ class Reported(Message, frozen=True, kw_only=True):
     status: Literal["applied", "rejected", "rolled_back", "applying"]
     errors: tuple[str, ...] = ()
     sha256: str = ""
+
+
+class PublicKey(Message, frozen=True, kw_only=True):
+    """A signing key of the device; `endorsed` is the signature of its predecessor over it."""
+
+    kid: str
+    pem: str
+    endorsed: dict[str, Any] | None = None
+
+
+class Birth(Message, frozen=True, kw_only=True):
+    """Retained, signed: what this box is and by which rules it listens."""
+
+    device: Name
+    tenant: Name
+    boot: Count
+    conn: Count
+    time: Utc
+    software: str
+    contract: Count
+    platform: str
+    models: dict[str, str]
+    cameras: tuple[dict[str, Any], ...]
+    sensors: tuple[dict[str, Any], ...]
+    config_sha256: str
+    config_rev: Count
+    limits: dict[str, Any]
+    clock: dict[str, Any]
+    trust: dict[str, str]
+    keys: tuple[PublicKey, ...]
+    schemas: tuple[str, ...]
+    kid: str = ""
+    sig: str = ""
+
+
+class Health(Message, frozen=True, kw_only=True):
+    """Every minute, QoS 0, expires after 180 s: may be lost."""
+
+    device: Name
+    boot: Count
+    conn: Count
+    time: Utc
+    uptime_s: float
+    clock: dict[str, Any]
+    board: dict[str, Any]
+    outbox: dict[str, Any]
+    uplink: dict[str, Any]
+    faults: tuple[str, ...]
+    ladder: Count

@@ -246,7 +246,7 @@ class Described:
 def describe(kind: str, data: Mapping[str, Json]) -> Described:
     base = KINDS[kind].type
     if kind == "violation":
-        part = str(data.get("source", {}).get("id", ""))
+        part = str(data.get("source", {}).get("camera", ""))
         return Described(f"{base}.{data['phase']}", str(data["id"]), part, data["decided"])
     if kind == "fault":
         return Described(f"{base}.{data['phase']}", str(data["subject"]), "", data["at"])

@@ -1,0 +1,77 @@
+"""TLS with a certificate of this device; read anew for every connection, so a renewal just works.
+
+`cert` and `key` may be followed by `.next`: a renewed pair lies there until a connection with it
+was accepted, then it takes the old one's place; a pair that does not work is left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+from edge.config import ConfigError
+from edge.config.device import Broker
+
+log = logging.getLogger(__name__)
+
+NEXT = ".next"
+
+
+class Credentials:
+    """The files behind one broker connection. `base` is where relative paths start."""
+
+    def __init__(self, broker: Broker, base: Path) -> None:
+        self._broker = broker
+        self._ca = base / broker.ca if broker.ca else None
+        self._cert = base / broker.cert if broker.cert else None
+        self._key = base / broker.key if broker.key else None
+        self._password = base / broker.password_file if broker.password_file else None
+        self._trying_next = False
+        self._check()
+
+    def _check(self) -> None:
+        for name, path in (("ca", self._ca), ("cert", self._cert), ("key", self._key)):
+            if self._broker.tls == "on" and path is not None and not path.is_file():
+                raise ConfigError(f"broker.{name} = {str(path)!r}: no such file")
+        if (self._cert is None) != (self._key is None):
+            raise ConfigError("broker.cert and broker.key: give both or none")
+        if self._password is not None and not self._password.is_file():
+            raise ConfigError(f"broker.password_file = {str(self._password)!r}: no such file")
+
+    @property
+    def tls(self) -> Callable[[], ssl.SSLContext] | None:
+        return self.context if self._broker.tls == "on" else None
+
+    @property
+    def password(self) -> Callable[[], str] | None:
+        path = self._password
+        return None if path is None else lambda: path.read_text(encoding="utf-8").strip()
+
+    def context(self) -> ssl.SSLContext:
+        """TLS 1.2 or newer, host name checked, our certificate shown. Raises OSError."""
+        context = ssl.create_default_context(cafile=str(self._ca) if self._ca else None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self._cert is not None and self._key is not None:
+            cert, key = self._pair(self._cert, self._key)
+            context.load_cert_chain(cert, key)
+        return context
+
+    def _pair(self, cert: Path, key: Path) -> tuple[Path, Path]:
+        """The renewed pair on every other attempt, so that a bad one does not lock us out."""
+        renewed = (_next(cert), _next(key))
+        self._trying_next = all(p.is_file() for p in renewed) and not self._trying_next
+        return renewed if self._trying_next else (cert, key)
+
+    def accepted(self) -> None:
+        """CONNACK came: with TLS 1.3 only this tells that the certificate was taken."""
+        if self._trying_next and self._cert is not None and self._key is not None:
+            _next(self._key).replace(self._key)
+            _next(self._cert).replace(self._cert)
+            self._trying_next = False
+            log.info("renewed certificate in use: %s", self._cert)
+
+
+def _next(path: Path) -> Path:
+    return path.with_name(path.name + NEXT)

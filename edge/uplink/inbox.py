@@ -1,0 +1,125 @@
+"""What came down in one turn: checked, stored, applied, only then acknowledged to the broker."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from edge.outbox import Dispatch, Row, State
+from edge.uplink import messages as m
+from edge.uplink.alarms import Alarms
+from edge.uplink.mqtt import Arrived
+from edge.uplink.notary import Notary
+from edge.uplink.records import Records
+from edge.uplink.transfer import Transfers
+from edge.uplink.trust import Refused, Trust, counter_name
+from edge.uplink.wire import Topics
+from edge.values import Stamp
+
+log = logging.getLogger(__name__)
+
+
+class Obey(Protocol):
+    """What is done with a message that passed; its counter is on disk already."""
+
+    def __call__(self, message: m.Down) -> None: ...
+
+
+class Inbox:
+    """`obey` maps review, command and desired to what they set off; acks are applied here."""
+
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        topics: Topics,
+        trust: Trust,
+        *,
+        notary: Notary,
+        records: Records,
+        transfers: Transfers,
+        alarms: Alarms,
+        obey: dict[str, Obey],
+        pace: Callable[[m.Pace], None],
+    ) -> None:
+        self._dispatch, self._trust, self._notary = dispatch, trust, notary
+        self._records, self._transfers, self._alarms = records, transfers, alarms
+        self._obey, self._pace = obey, pace
+        self._kinds = topics.down
+        self._heard = dispatch.issuers()
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def topics(self) -> list[str]:
+        return list(self._kinds)
+
+    def take(self, arrived: Sequence[Arrived], at: Stamp) -> None:
+        """Apply all messages of one turn; every acknowledgement among them in one transaction."""
+        passed = [
+            (kind, message)
+            for kind, message in (self._read(event, at) for event in arrived)
+            if message is not None
+        ]
+        acks = [message for _, message in passed if isinstance(message, m.Ack)]
+        if acks:
+            self._apply(acks, at)
+        for kind, message in passed:
+            if not isinstance(message, m.Ack):
+                self._hear_alone(kind, message)
+                self._obey[kind](message)
+
+    def _read(self, event: Arrived, at: Stamp) -> tuple[str, m.Down | None]:
+        kind = self._kinds.get(event.topic, "")
+        if not kind:
+            self.counts["refused:topic"] += 1
+            return kind, None
+        try:
+            message = self._trust.read(kind, event.payload, self._heard, at)
+        except Refused as error:
+            self._refuse(kind, error)
+            return kind, None
+        self._heard[counter_name(kind, message)] = message.n
+        return kind, message
+
+    def _refuse(self, kind: str, error: Refused) -> None:
+        """Counted and told. A redelivered message is refused as a replay: that is no attack."""
+        self.counts[f"refused:{kind}:{error.why}"] += 1
+        level = logging.DEBUG if error.why == "replay" else logging.WARNING
+        log.log(level, "%s refused (%s): %s", kind, error.why, error)
+        if error.why == "signature":
+            self._alarms.start("forged_message", kind, str(error)[:200])
+
+    def _hear_alone(self, kind: str, message: m.Down) -> None:
+        with self._dispatch.commit():
+            self._dispatch.hear(counter_name(kind, message), message.n)
+
+    def _apply(self, acks: Sequence[m.Ack], at: Stamp) -> None:
+        released: list[Row] = []
+        with self._dispatch.commit():
+            for ack in acks:
+                self._dispatch.hear(counter_name("ack", ack), ack.n)
+                released += self._release(ack)
+        self._records.released(released)
+        for ack in acks:
+            for answer in ack.evidence:
+                self._transfers.answered(answer, at.mono)
+            if ack.nonce is not None:
+                self._notary.nonce = ack.nonce
+            if ack.pace is not None:
+                self._pace(ack.pace)
+
+    def _release(self, ack: m.Ack) -> list[Row]:
+        """Exactly the records whose hash is named, and the files of which it has every byte."""
+        rows = []
+        for told in ack.records:
+            receipt = self._notary.receipt(told.id, told.sha256, ack.iss, ack.n)
+            row = self._dispatch.acknowledge(told.id, told.sha256, receipt)
+            if row is None:
+                self.counts["ack_for_nothing"] += 1
+            else:
+                rows.append(row)
+        for answer in ack.evidence:
+            if answer.state == "have":
+                self._dispatch.mark_file(answer.id, State.PLATFORM_ACK)
+        return rows

@@ -1,0 +1,122 @@
+"""What the device says of itself: status, birth, health and the signed ends of its chains."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from edge.outbox import Dispatch
+from edge.uplink import messages as m
+from edge.uplink.mqtt import Connection, Will
+from edge.uplink.notary import Notary
+from edge.uplink.window import Window
+from edge.uplink.wire import HEALTH_EXPIRY_S, KINDS, Topics, utc_text
+from edge.values import Json, Stamp
+
+HEALTH_EVERY_S = 60.0
+CHAIN_EVERY_S = 600.0
+CHAIN_EVERY_RECORDS = 100
+CHAIN_LOOK_S = 1.0
+CHAIN_FIRST_S = 5.0
+
+
+@dataclass(slots=True)
+class Session:
+    """Which boot and which connection this is."""
+
+    boot: int
+    conn: int = 0
+
+
+class Presence:
+    """Publishes beside the records, through the same window where an answer is wanted."""
+
+    def __init__(
+        self, topics: Topics, notary: Notary, dispatch: Dispatch, session: Session
+    ) -> None:
+        self._topics, self._notary, self._dispatch = topics, notary, dispatch
+        self._session = session
+        self._health_due = 0.0
+        self._chain_due = 0.0
+        self._chain_told = -CHAIN_EVERY_S
+        self._told_seq: dict[str, int] = {}
+        # Suffix -> payload: state of which only the latest matters, waiting for a place to go.
+        self._state: dict[str, bytes] = {}
+
+    def status(self, state: Literal["online", "offline", "stopping"]) -> bytes:
+        return msgspec.json.encode(
+            m.Status(state=state, boot=self._session.boot, conn=self._session.conn)
+        )
+
+    def will(self) -> Will:
+        return Will(self._topics.up("status"), self.status("offline"))
+
+    def greet(self, birth: Mapping[str, Json], now: float) -> None:
+        """On every connection: who we are, retained, before any record."""
+        self._state = {"status": self.status("online"), **self._state}
+        body = {**birth, "boot": self._session.boot, "conn": self._session.conn}
+        self.keep("birth", self._notary.sign(body))
+        self._health_due = now + random.uniform(0.0, HEALTH_EVERY_S)
+        self._chain_due = now + random.uniform(0.0, CHAIN_FIRST_S)
+
+    def keep(self, suffix: str, payload: bytes) -> None:
+        """Publish retained state as soon as there is room; a newer one replaces it."""
+        self._state[suffix] = payload
+
+    def fill(self, window: Window, at: Stamp) -> None:
+        """Send what state waits, then a chain head where one is due."""
+        while self._state and window.free() > 0:
+            suffix = next(iter(self._state))
+            payload = self._state.pop(suffix)
+            topic = self._topics.up(suffix)
+            if window.fits(topic, payload):
+                window.send(topic, payload, _ignore, now=at.mono, retain=True)
+        if at.mono >= self._chain_due and window.free() > 0:
+            self._chain_due = at.mono + CHAIN_LOOK_S
+            self._chain(window, at)
+
+    def farewell(self, connection: Connection) -> None:
+        connection.publish(self._topics.up("status"), self.status("stopping"), retain=True)
+
+    def health_due(self, now: float) -> bool:
+        """Every 60 s give or take 10 %, so that a fleet does not beat in step."""
+        if now < self._health_due:
+            return False
+        self._health_due = now + HEALTH_EVERY_S * random.uniform(0.9, 1.1)
+        return True
+
+    def health(self, connection: Connection, body: Mapping[str, Json]) -> None:
+        payload = msgspec.json.encode(body)
+        topic = self._topics.up("health")
+        connection.publish(topic, payload, qos=0, expiry_s=HEALTH_EXPIRY_S)
+
+    def _chain(self, window: Window, at: Stamp) -> None:
+        """The signed chain ends: every 10 minutes while they move, or after 100 records."""
+        heads = self.heads()
+        seqs = {kind: int(head["seq"]) for kind, head in heads.items()}
+        moved = sum(seqs.values()) - sum(self._told_seq.values())
+        due = at.mono - self._chain_told >= CHAIN_EVERY_S or moved >= CHAIN_EVERY_RECORDS
+        if moved > 0 and due:
+            self._told_seq, self._chain_told = seqs, at.mono
+            window.send(self._topics.up("chain"), self.signed_heads(at), _ignore, now=at.mono)
+
+    def heads(self) -> dict[str, dict[str, Json]]:
+        found = {kind: self._dispatch.head(kind) for kind, told in KINDS.items() if told.sealed}
+        return {k: {"seq": h.seq, "sha256": h.sha256} for k, h in found.items() if h.seq}
+
+    def signed_heads(self, at: Stamp) -> bytes:
+        body = {
+            "device": self._topics.device,
+            "boot": self._session.boot,
+            "time": utc_text(at.wall),
+            "heads": self.heads(),
+        }
+        return self._notary.sign(body)
+
+
+def _ignore(_code: int, _now: float) -> None:
+    """State that is published again on the next connection needs no answer."""

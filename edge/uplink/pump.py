@@ -1,0 +1,199 @@
+"""The uplink put together: outbox -> broker -> platform's word -> outbox, in one thread.
+
+Nothing here blocks but the network wait of `step` and an fsync; the daemon calls `step` for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.outbox import Dispatch
+from edge.runtime import Backoff
+from edge.uplink.alarms import Alarms
+from edge.uplink.inbox import Inbox
+from edge.uplink.link import Link
+from edge.uplink.mqtt import (
+    Address,
+    Answered,
+    Arrived,
+    Connected,
+    Connection,
+    Event,
+    Lost,
+    Subscribed,
+)
+from edge.uplink.presence import Presence, Session
+from edge.uplink.records import Records
+from edge.uplink.transfer import Transfers
+from edge.uplink.window import Window
+from edge.values import Json, Stamp
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.05
+# Connections that broke one after the other with something on its way: from then on one packet
+# at a time, so that the one that breaks them is found.
+CAUTION_AFTER = 2
+CAUTION_ENDS_AFTER = 8
+# Longer ago than this a packet is not to blame for the end of a connection.
+BLAME_WITHIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the pump drives; the daemon builds them."""
+
+    dispatch: Dispatch
+    records: Records
+    transfers: Transfers
+    inbox: Inbox
+    presence: Presence
+    alarms: Alarms
+    session: Session
+
+
+class Pump:
+    """Owner of the link: one window for each connection, the parts attached to it in turn."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        address: Address,
+        *,
+        birth: Callable[[], dict[str, Json]],
+        clock: Callable[[], Stamp],
+        puback_deadline_s: float = 20.0,
+        first_wait_s: float = 0.0,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._parts, self._address, self._birth, self._clock = parts, address, birth, clock
+        self._deadline_s = puback_deadline_s
+        self._window: Window | None = None
+        self._arrived: list[Arrived] = []
+        self._broken_in_a_row = 0
+        self.counts: Counter[str] = Counter()
+        self.link = Link(
+            self._connect,
+            self,
+            now=clock().mono,
+            first_wait_s=first_wait_s,
+            backoff=backoff,
+        )
+
+    @property
+    def online(self) -> bool:
+        return self._window is not None
+
+    def step(self, timeout_s: float = POLL_S) -> None:
+        """One turn: network in, outbox looked at, network out."""
+        if self._parts.dispatch.changed():
+            self._parts.records.changed()
+            self._parts.transfers.changed()
+        busy = self._fill()
+        self.link.step(self._mono(), 0.0 if busy else timeout_s, self._mono)
+        self._take_arrived()
+        self._watch()
+
+    def _mono(self) -> float:
+        return self._clock().mono
+
+    def _connect(self) -> Connection:
+        self.counts["connects"] += 1
+        with self._parts.dispatch.commit():
+            self._parts.dispatch.count("conn")
+        self._parts.session.conn = self._parts.dispatch.counted("conn")
+        return Connection(self._address, self._parts.presence.will())
+
+    def connected(self, connection: Connection, limits: Connected) -> None:
+        """A fresh window for a fresh connection; who we are goes first."""
+        alone = self._broken_in_a_row >= CAUTION_AFTER
+        self._window = Window(connection, limits, alone=alone)
+        log.info(
+            "connected: window %d, packets up to %d bytes, session %s",
+            self._window.size,
+            limits.packet_max,
+            "kept" if limits.session_present else "new",
+        )
+        connection.subscribe(self._parts.inbox.topics)
+        self._parts.presence.greet(self._birth(), self._mono())
+        self._parts.records.attach(self._window)
+        self._parts.transfers.attach(self._window)
+
+    def event(self, event: Event) -> None:
+        if isinstance(event, Answered) and self._window is not None:
+            self._window.answered(event, self._mono())
+            if self._window.answered_ok >= CAUTION_ENDS_AFTER:
+                self._broken_in_a_row = 0
+                self._window.widen()
+        elif isinstance(event, Arrived):
+            self._arrived.append(event)
+        elif isinstance(event, Subscribed):
+            self._subscribed(event)
+
+    def _subscribed(self, event: Subscribed) -> None:
+        if any(code >= 0x80 for code in event.codes):
+            told = " ".join(f"0x{code:02x}" for code in event.codes)
+            self._parts.alarms.start("subscribe_refused", "broker", f"SUBACK {told}")
+        else:
+            self._parts.alarms.end("subscribe_refused", "broker")
+
+    def lost(self, lost: Lost) -> None:
+        """Back to the outbox with all that was on its way."""
+        window, self._window = self._window, None
+        if window is not None:
+            self._blame(window, lost)
+        self._parts.transfers.detach()
+        self._parts.records.detach()
+        self._arrived.clear()
+
+    def _blame(self, window: Window, lost: Lost) -> None:
+        if window.busy and window.answered_ok < CAUTION_ENDS_AFTER:
+            self._broken_in_a_row += 1
+        sent = window.alone_at_loss() if window.size == 1 else None
+        now = self._mono()
+        if sent is not None and sent.blame is not None and now - sent.at < BLAME_WITHIN_S:
+            sent.blame(f"connection broke on it: {lost.reason}", now)
+
+    def _fill(self) -> bool:
+        """Send what the window takes; true where there may be more at once."""
+        if self._window is None:
+            return False
+        at = self._clock()
+        self._parts.presence.fill(self._window, at)
+        sent = self._parts.records.fill(at.mono)
+        sent += self._parts.transfers.fill(at.mono)
+        return sent > 0
+
+    def _take_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        if not arrived:
+            return
+        self._parts.inbox.take(arrived, self._clock())
+        connection = self.link.connection
+        for event in arrived:
+            if connection is not None:
+                connection.acknowledge(event.mid)
+
+    def _watch(self) -> None:
+        """No answer within the deadline: paho would wait for ever, so the link is cut."""
+        if self._window is None:
+            return
+        now = self._mono()
+        age_s = self._window.oldest_s(now)
+        if age_s > self._deadline_s:
+            self.counts["stalls"] += 1
+            self.link.hang_up(f"no PUBACK for {age_s:.0f} s", now)
+
+    def close(self) -> None:
+        """Goodbye: status "stopping", no will, everything unconfirmed back to the outbox."""
+        connection = self.link.connection
+        if connection is not None:
+            self._parts.presence.farewell(connection)
+        self.link.close()
+        if self._window is not None:
+            self._window = None
+            self._parts.transfers.detach()
+            self._parts.records.detach()

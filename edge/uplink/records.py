@@ -1,0 +1,252 @@
+"""Records on their way: claimed from the outbox, published, released by the platform's word.
+
+A PUBACK is a broker's promise and no more: of 50 acknowledged messages a killed broker delivered
+none, of 3,000 beyond its queue limit 1,000 (../shared/reference/reliability.md, facts 1 and 2).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from edge.outbox import Dispatch, Head, Row, Sealed, State
+from edge.runtime import Backoff
+from edge.uplink.alarms import Alarms
+from edge.uplink.window import Window
+from edge.uplink.wire import KINDS, Topics
+
+log = logging.getLogger(__name__)
+
+NO_SUBSCRIBERS = 0x10
+NOT_AUTHORIZED = 0x87
+QUOTA_EXCEEDED = 0x97
+# Answers about a topic or the moment, not about the record: its whole kind waits, nothing is lost.
+HOLDING = {
+    NO_SUBSCRIBERS: "nobody_listens",
+    NOT_AUTHORIZED: "not_authorized",
+    QUOTA_EXCEEDED: "quota_exceeded",
+}
+REFUSALS_MAX = 5
+BATCH = 64
+# Rows sent and not yet released; bounds memory, and stays below the queue of 1,000 messages that
+# brokers keep for a platform that is away.
+OUTSTANDING_MAX = 256
+PLATFORM_DEADLINE_S = 30.0
+PLATFORM_DEADLINE_MAX_S = 600.0
+# A PUBACK is worth less than an fsync of its own.
+MARK_EVERY_S = 0.5
+
+Seal = Callable[[Row, Head], Sealed]
+
+
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    until: float
+    backoff: Backoff
+
+
+class Records:
+    """One thread's. `fill` sends what the window takes, `platform` applies the platform's word."""
+
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        topics: Topics,
+        seal: Seal,
+        alarms: Alarms,
+        *,
+        by_broker: bool = False,
+    ) -> None:
+        self._dispatch, self._topics, self._seal, self._alarms = dispatch, topics, seal, alarms
+        self._by_broker = by_broker
+        self._window: Window | None = None
+        self._ready: dict[str, deque[Row]] = {kind: deque() for kind in KINDS}
+        self._maybe_more = dict.fromkeys(KINDS, True)
+        self._waiting: dict[int, float] = {}
+        self._later: list[tuple[float, int]] = []
+        self._holds: dict[str, _Hold] = {}
+        self._deadline_s = PLATFORM_DEADLINE_S
+        self._marks: list[int] = []
+        self._releases: list[Row] = []
+        self._flushed = 0.0
+        self.counts: Counter[str] = Counter()
+
+    def attach(self, window: Window) -> None:
+        """A connection is there. Dead letters that only its predecessor's limit refused go on."""
+        self._window = window
+        self._maybe_more = dict.fromkeys(KINDS, True)
+
+    def detach(self) -> None:
+        """The connection is gone: what no PUBACK was seen for is sent again, byte for byte."""
+        self._window = None
+        self._flush(0.0, force=True)
+        with self._dispatch.commit():
+            self._dispatch.requeue_unconfirmed()
+        for queue in self._ready.values():
+            queue.clear()
+        self._later.clear()
+
+    def changed(self) -> None:
+        """Another process put something."""
+        self._maybe_more = dict.fromkeys(KINDS, True)
+
+    def fill(self, now: float) -> int:
+        """Send what may be sent; returns how many packets left."""
+        if self._window is None:
+            return 0
+        self._overdue(now)
+        sent = 0
+        while self._window.free() > 0 and (row := self._next(now)) is not None:
+            self._send(row, now)
+            sent += 1
+        self._flush(now)
+        return sent
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is ready: evidence may use the line."""
+        return not any(self._ready.values())
+
+    @property
+    def outstanding(self) -> int:
+        return len(self._waiting)
+
+    def _next(self, now: float) -> Row | None:
+        for kind, queue in self._ready.items():
+            if self._held(kind, now):
+                continue
+            if not queue and self._maybe_more[kind]:
+                self._claim(kind)
+            if queue:
+                return queue.popleft()
+        return None
+
+    def _held(self, kind: str, now: float) -> bool:
+        hold = self._holds.get(kind)
+        return hold is not None and now < hold.until
+
+    def _claim(self, kind: str) -> None:
+        room = min(BATCH, OUTSTANDING_MAX - len(self._waiting))
+        if room <= 0:
+            return
+        self._maybe_more[kind] = False
+        if not self._dispatch.waiting(kind):
+            return
+        with self._dispatch.commit():
+            rows = self._dispatch.claim(kind, room, self._seal)
+        self._maybe_more[kind] = len(rows) == room
+        self._ready[kind].extend(rows)
+
+    def _send(self, row: Row, now: float) -> None:
+        assert self._window is not None and row.payload is not None
+        topic = self._topics.up(KINDS[row.kind].suffix)
+        if not self._window.fits(topic, row.payload):
+            self._bury(row, f"{len(row.payload)} bytes, broker takes {self._window.packet_max}")
+            return
+        self._waiting[row.id] = now + self._deadline_s
+        self._window.send(
+            topic,
+            row.payload,
+            lambda code, at: self._answered(row, code, at),
+            now=now,
+            blame=lambda why, at: self._refused(row, why, at),
+        )
+
+    def _answered(self, row: Row, code: int, now: float) -> None:
+        if code in HOLDING:
+            self._hold(row, code, now)
+        elif code >= 0x80:
+            self._refused(row, f"refused by the broker: 0x{code:02x}", now)
+        else:
+            self._passed(row)
+
+    def _passed(self, row: Row) -> None:
+        if self._holds.pop(row.kind, None) is not None:
+            for word in HOLDING.values():
+                self._alarms.end(word, row.kind)
+        self.counts["published"] += 1
+        if self._by_broker or not KINDS[row.kind].sealed:
+            self._releases.append(row)
+            self._waiting.pop(row.id, None)
+        else:
+            self._marks.append(row.id)
+
+    def _hold(self, row: Row, code: int, now: float) -> None:
+        word = HOLDING[code]
+        old = self._holds.get(row.kind)
+        backoff = old.backoff if old else Backoff(first_s=2.0, cap_s=60.0)
+        # Several of the window come back with the same answer: one step of waiting for all.
+        if old is None or now >= old.until:
+            self._holds[row.kind] = _Hold(now + 1.0 + backoff.next_s(), backoff)
+        self.counts[word] += 1
+        self._alarms.start(word, row.kind, f"broker answers 0x{code:02x}; kept and sent again")
+        self._put_back(row)
+
+    def _put_back(self, row: Row) -> None:
+        self._waiting.pop(row.id, None)
+        with self._dispatch.commit():
+            self._dispatch.mark([row.id], State.NEW)
+        self._maybe_more[row.kind] = True
+
+    def _refused(self, row: Row, why: str, now: float) -> None:
+        """Count a refusal; the fifth sends it to the dead letters, and the others flow."""
+        self._waiting.pop(row.id, None)
+        self.counts["refused"] += 1
+        with self._dispatch.commit():
+            times = self._dispatch.refuse(row.id, why)
+            self._dispatch.mark([row.id], State.INFLIGHT)
+        if times >= REFUSALS_MAX:
+            self._bury(row, why)
+        else:
+            self._later.append((now + 2.0**times / 2.0, row.id))
+
+    def _bury(self, row: Row, why: str) -> None:
+        self.counts["dead"] += 1
+        with self._dispatch.commit():
+            self._dispatch.bury(row.id, why)
+        log.warning("%s %s: to the dead letters: %s", row.kind, row.key, why)
+        self._alarms.once("dead_letter", row.key, why, lane=row.lane, record=row.record_id)
+
+    def _overdue(self, now: float) -> None:
+        """What was refused a while ago, and what the platform kept silent about, waits again."""
+        ids = [row_id for due, row_id in self._later if due <= now]
+        self._later = [(due, row_id) for due, row_id in self._later if due > now]
+        late = [row_id for row_id, due in self._waiting.items() if due <= now]
+        if late:
+            self.counts["resent"] += len(late)
+            self._deadline_s = min(self._deadline_s * 2.0, PLATFORM_DEADLINE_MAX_S)
+            log.info("platform silent about %d record(s); sent again", len(late))
+            for row_id in late:
+                del self._waiting[row_id]
+        if ids or late:
+            with self._dispatch.commit():
+                self._dispatch.mark(ids + late, State.NEW)
+            self.changed()
+
+    def _flush(self, now: float, *, force: bool = False) -> None:
+        if not self._marks and not self._releases:
+            return
+        if not force and now - self._flushed < MARK_EVERY_S and len(self._marks) < BATCH:
+            return
+        self._flushed = now
+        with self._dispatch.commit():
+            self._dispatch.mark_passed(self._marks)
+            for row in self._releases:
+                assert row.record_id is not None and row.sha256 is not None
+                self._dispatch.acknowledge(row.record_id, row.sha256, b"")
+        self._marks, self._releases = [], []
+
+    def released(self, rows: Sequence[Row]) -> None:
+        """The platform's acknowledgements were committed: forget these rows, be brisk again."""
+        self.counts["acknowledged"] += len(rows)
+        self._deadline_s = PLATFORM_DEADLINE_S
+        gone = {row.id for row in rows}
+        for row in rows:
+            self._waiting.pop(row.id, None)
+            queue = self._ready[row.kind]
+            if any(other.id in gone for other in queue):
+                self._ready[row.kind] = deque(o for o in queue if o.id not in gone)
+        if len(self._waiting) < OUTSTANDING_MAX:
+            self.changed()

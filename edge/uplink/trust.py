@@ -1,0 +1,103 @@
+"""Whose word counts: every downward message is checked here before anything looks inside.
+
+Signed by the platform's key, for this device, of the kind its topic says, with a counter higher
+than any heard from its issuer, and not expired. A refusal changes nothing on disk.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, TypeVar
+
+import msgspec
+
+from edge.uplink import messages as m
+from edge.uplink.seal import Forged, KeyRing
+from edge.uplink.wire import Malformed, parse
+from edge.values import Stamp
+
+Why = Literal["size", "json", "version", "fields", "signature", "device", "replay", "expired",
+              "clock", "issuer"]  # fmt: skip
+
+BYTES_MAX = {"ack": 256 * 1024, "review": 16 * 1024, "command": 64 * 1024, "desired": 512 * 1024}
+KINDS: dict[str, type[m.Down]] = {
+    "ack": m.Ack,
+    "review": m.Review,
+    "command": m.Command,
+    "desired": m.Desired,
+}
+ISSUERS_MAX = 256
+COMMAND_AHEAD_S = 600.0
+# A wall clock before this stands on a board without battery that has not met a time server.
+SANE_WALL = 1_767_225_600.0
+
+D = TypeVar("D", bound=m.Down)
+
+
+class Refused(ValueError):
+    """A downward message that is not obeyed; `why` is the word it is counted under."""
+
+    def __init__(self, why: Why, text: str) -> None:
+        super().__init__(text)
+        self.why = why
+
+
+class Trust:
+    """`keys` None: the configured weak mode `down: tls`, in which the broker's rules decide who
+    may publish; device, kind, counter and expiry are checked all the same."""
+
+    def __init__(self, device: str, keys: KeyRing | None) -> None:
+        self._device, self._keys = device, keys
+
+    def read(self, kind: str, payload: bytes, heard: Mapping[str, int], at: Stamp) -> m.Down:
+        """The message, typed. `heard` maps counter names to the highest counter accepted."""
+        if len(payload) > BYTES_MAX[kind]:
+            raise Refused("size", f"{len(payload)} bytes")
+        try:
+            data = parse(payload)
+        except Malformed as error:
+            raise Refused(error.why, str(error)) from None
+        if self._keys is not None:
+            try:
+                self._keys.verify(data)
+            except Forged as error:
+                raise Refused("signature", str(error)) from None
+        message = _convert(data, KINDS[kind])
+        if message.device != self._device:
+            raise Refused("device", f"for {message.device!r}")
+        self._fresh(kind, message, heard)
+        _not_expired(message, at)
+        return message
+
+    def _fresh(self, kind: str, message: m.Down, heard: Mapping[str, int]) -> None:
+        name = counter_name(kind, message)
+        if message.n <= heard.get(name, 0):
+            raise Refused("replay", f"{name}: {message.n} after {heard[name]}")
+        if name not in heard and len(heard) >= ISSUERS_MAX:
+            raise Refused("issuer", f"{name}: more than {ISSUERS_MAX} issuers")
+
+
+def counter_name(kind: str, message: m.Down) -> str:
+    """Counters rise for each kind and issuer: several receivers may acknowledge side by side."""
+    return f"{kind}:{message.iss}"
+
+
+def _convert(data: Mapping[str, object], kind: type[D]) -> D:
+    try:
+        return msgspec.convert(data, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise Refused("fields", str(error)) from None
+
+
+def _not_expired(message: m.Down, at: Stamp) -> None:
+    """Commands and configurations expire; where the clock cannot tell, they are not obeyed."""
+    exp = getattr(message, "exp", None)
+    if exp is None:
+        return
+    if at.wall < SANE_WALL:
+        raise Refused("clock", "the clock is not set, expiry cannot be judged")
+    if not math.isfinite(exp) or exp <= at.wall:
+        raise Refused("expired", f"{at.wall - exp:.0f} s ago")
+    if isinstance(message, m.Command) and exp > at.wall + COMMAND_AHEAD_S:
+        raise Refused("expired", f"more than {COMMAND_AHEAD_S:.0f} s ahead")
