@@ -183,22 +183,15 @@ def parse_items(cp: str, *, tolerant: bool = False) -> tuple[Item, ...]:
     """The groups of a CP. An unreadable one raises Refused, or is left out if tolerant."""
     if any(word in cp for word in _FORBIDDEN):
         raise Refused("frame marks inside CP")
-    items = []
-    for group in cp.split(";"):
-        if group.strip():
-            items += _items_of(group, tolerant)
-    return tuple(items)
-
-
-def _items_of(group: str, tolerant: bool) -> list[Item]:
     by_name: dict[str, dict[str, str]] = {}
-    for part in group.split(","):
+    for part in re.split("[;,]", cp):
         match = _FIELD.fullmatch(part)
         if match is not None:
+            # The flag of a value may stand in a group of its own: same name, same item.
             by_name.setdefault(match[1], {})[match[2] or ""] = match[3].strip()
-        elif not tolerant:
+        elif part.strip() and not tolerant:
             raise Refused(f"{part[:40]!r} in CP")
-    return [Item(name, fields) for name, fields in by_name.items()]
+    return tuple(Item(name, fields) for name, fields in by_name.items())
 
 
 def local_time(text: str) -> float | None:

@@ -95,8 +95,10 @@ class Hj212(Scanner):
         if data[at] != HEAD[0]:
             return NOISE
         head = data[at : at + 6]
-        if not head.startswith(HEAD[: len(head)]) or not (head[2:].isdigit() or len(head) <= 2):
+        if not head.startswith(HEAD[: len(head)]):
             return NOISE
+        if not head[2:].isdigit() and len(head) > 2:
+            return Bad()
         if len(head) < 6:
             return MORE
         for size, segment in self._segments(data, at, int(head[2:])):

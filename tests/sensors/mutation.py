@@ -1,0 +1,125 @@
+"""Damaged streams: what a decoder says about them must be what stood in the undamaged ones.
+
+    python -m tests.sensors.mutation --frames 1000000
+
+Each round takes five frames of one language, damages the third (cut, duplicated, interleaved with
+the fourth, garbage bytes in it, one byte changed) and feeds the stream in random pieces. Wrong is a
+value that no original frame holds; lost is an untouched frame, two or more after the damage, whose
+values did not come out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable
+
+from edge.sensors.frames import Reading, Stream
+from edge.sensors.kinds import KINDS, Options
+from tests.sensors.frames_of import KINDS_WITH_CHECK, random_frame
+
+Damage = Callable[[bytes, bytes, random.Random], bytes]
+
+
+def cut(frame: bytes, following: bytes, rng: random.Random) -> bytes:
+    start, stop = sorted(rng.randrange(len(frame) + 1) for _ in range(2))
+    return frame[:start] + frame[stop:] + following
+
+
+def duplicate(frame: bytes, following: bytes, rng: random.Random) -> bytes:
+    if rng.random() < 0.3:
+        return frame + frame + following
+    start, stop = sorted(rng.randrange(len(frame) + 1) for _ in range(2))
+    return frame[:stop] + frame[start:] + following
+
+
+def interleave(frame: bytes, following: bytes, rng: random.Random) -> bytes:
+    a, b = rng.randrange(len(frame)), rng.randrange(len(following))
+    return frame[:a] + following[:b] + frame[a:] + following[b:]
+
+
+def garbage(frame: bytes, following: bytes, rng: random.Random) -> bytes:
+    at = rng.randrange(len(frame) + 1)
+    return frame[:at] + rng.randbytes(rng.randrange(1, 12)) + frame[at:] + following
+
+
+def flip(frame: bytes, following: bytes, rng: random.Random) -> bytes:
+    at = rng.randrange(len(frame))
+    return frame[:at] + bytes([frame[at] ^ rng.randrange(1, 256)]) + frame[at + 1 :] + following
+
+
+def splice(frame: bytes, following: bytes, rng: random.Random) -> bytes:
+    return frame[: rng.randrange(len(frame))] + following[rng.randrange(len(following)) :]
+
+
+DAMAGES: tuple[Damage, ...] = (cut, duplicate, interleave, garbage, flip, splice)
+
+
+def overwrite(frame: bytes, following: bytes, rng: random.Random) -> bytes:
+    """Several bytes changed: what short checks cannot catch for sure; measured apart."""
+    at, size = rng.randrange(len(frame)), rng.randrange(2, 9)
+    return (frame[:at] + rng.randbytes(size) + frame[at + size :])[: len(frame)] + following
+
+
+def values(kind: str, data: bytes, rng: random.Random | None = None) -> list[tuple[str, object]]:
+    """(channel, value) of all readings, the data fed whole or in random pieces."""
+    stream = Stream(KINDS[kind](Options()))
+    readings: list[Reading] = []
+    at = 0
+    while at < len(data):
+        size = rng.randrange(1, 400) if rng else len(data)
+        readings += stream.feed(data[at : at + size])
+        at += size
+    readings += stream.feed(b"", final=True)
+    # Without its request an answer has no register numbers: judge the value by its place.
+    return [(_plain(r.channel), r.value) for r in readings if r.flag != "suspect"]
+
+
+def _plain(channel: str) -> str:
+    return "register" if channel.startswith(("0x", "+")) else channel
+
+
+def round_of(kind: str, damage: Damage, rng: random.Random) -> tuple[int, int]:
+    """(wrong values, untouched frames lost) of one damaged stream."""
+    frames = [random_frame(kind, rng) for _ in range(6)]
+    stream = frames[0] + frames[1] + damage(frames[2], frames[3], rng) + frames[4] + frames[5]
+    told = values(kind, stream, rng)
+    true = {pair for frame in frames for pair in values(kind, frame)}
+    wrong = sum(pair not in true for pair in told)
+    whole = set(told)
+    # The frame right after the damage may go with it, no later one.
+    lost = sum(not set(values(kind, frames[i])) <= whole for i in (0, 1, 5))
+    return wrong, lost
+
+
+def measure(rounds: int, seed: int, damages: tuple[Damage, ...] = DAMAGES) -> dict[str, Counter]:
+    rng = random.Random(seed)
+    found = {kind: Counter() for kind in KINDS_WITH_CHECK}
+    for n in range(rounds):
+        kind = KINDS_WITH_CHECK[n % len(KINDS_WITH_CHECK)]
+        damage = damages[n // len(KINDS_WITH_CHECK) % len(damages)]
+        wrong, lost = round_of(kind, damage, rng)
+        found[kind].update(streams=1, wrong=wrong, lost=lost)
+        if wrong:
+            found[kind][f"wrong by {damage.__name__}"] += 1
+        if n % 1000 == 0 and sys.stderr.isatty():
+            print(f"\r{n}/{rounds}", end="", file=sys.stderr)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--frames", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--overwrite", action="store_true", help="bursts of changed bytes instead")
+    args = parser.parse_args()
+    damages = (overwrite,) if args.overwrite else DAMAGES
+    for kind, counts in measure(args.frames, args.seed, damages).items():
+        print(json.dumps({"kind": kind, **counts}))
+
+
+if __name__ == "__main__":
+    main()
