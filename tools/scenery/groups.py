@@ -1,0 +1,136 @@
+"""Small groups that belong together (a stall with its vendor and customers), ready to be placed.
+
+Local frame: the kerb side, where customers stand, is -y; ground at z = 0; about 4 m across.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tools.scenery import goods, people, stalls
+from tools.scenery.model import Model
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A model and the class its box gets; an empty label is scenery that hides but has no box."""
+
+    model: Model
+    label: str = ""
+
+
+Group = list[Actor]
+
+
+def placed(group: Group, at: tuple[float, float, float], *, yaw: float = 0.0) -> Group:
+    return [Actor(actor.model.placed(at, yaw=yaw), actor.label) for actor in group]
+
+
+def _someone(
+    rng: random.Random,
+    pose: str,
+    at: tuple[float, float, float],
+    yaw: float,
+    *,
+    apron: bool = False,
+    vest: bool = False,
+) -> Actor:
+    return Actor(people.person(rng, pose, apron=apron, vest=vest).placed(at, yaw=yaw), "person")
+
+
+def stall_group(rng: random.Random, kind: str = "", *, crowd: int | None = None) -> Group:
+    """An open stall, its vendor behind it mostly, customers in front."""
+    model = stalls.stall(rng, kind)
+    model.put(stalls.clutter(rng), (0, 0.45, 0))
+    if rng.random() < 0.12:
+        model.put(goods.chalkboard(rng), (rng.choice([-1.3, 1.3]), -0.7, 0))
+    group = [Actor(model, "vendor_stall")]
+    if rng.random() < 0.72:
+        x, y = rng.uniform(-0.6, 0.6), rng.uniform(0.75, 1.1)
+        group.append(
+            _someone(
+                rng,
+                rng.choice(["work", "work", "stand", "sit"]),
+                (x, y, 0),
+                -math.pi / 2 + rng.uniform(-0.4, 0.4),
+                apron=rng.random() < 0.4,
+            )
+        )
+    count = rng.choices([0, 1, 2, 3, 5], [5, 3, 2, 1.5, 1])[0] if crowd is None else crowd
+    for _ in range(count):
+        at = (rng.uniform(-1.5, 1.5), -rng.uniform(0.8, 2.0), 0.0)
+        group.append(
+            _someone(
+                rng,
+                rng.choice(["stand", "stand", "walk", "work", "bend"]),
+                at,
+                math.pi / 2 + rng.uniform(-0.8, 0.8),
+            )
+        )
+    return group
+
+
+def closed_group(rng: random.Random) -> Group:
+    return [Actor(stalls.closed_stall(rng))]
+
+
+def parked_tricycle(rng: random.Random) -> Group:
+    """A delivery tricycle: looks like a cart, sells nothing."""
+    group = [Actor(stalls.tricycle(rng, load=rng.choice(["box", "box", "empty", "covered"])))]
+    if rng.random() < 0.4:
+        group.append(_someone(rng, "stand", (rng.uniform(-1, 1), -1.1, 0), rng.uniform(0, 6)))
+    return group
+
+
+def queue(rng: random.Random) -> Group:
+    """People waiting at a bus stop."""
+    group = [Actor(stalls.bus_stop(rng))]
+    for i in range(rng.randint(2, 8)):
+        at = (i * rng.uniform(0.5, 0.8) - 2, -rng.uniform(0.3, 1.3), 0.0)
+        group.append(
+            _someone(rng, "stand", at, rng.choice([-1.6, 0.0, 3.1]) + rng.uniform(-0.4, 0.4))
+        )
+    return group
+
+
+def cafe(rng: random.Random) -> Group:
+    group = [Actor(stalls.parasol_set(rng))]
+    for _ in range(rng.randint(0, 3)):
+        a = rng.uniform(0, 6.28)
+        group.append(
+            _someone(rng, "sit", (0.85 * math.cos(a), 0.85 * math.sin(a), 0.05), a + math.pi)
+        )
+    return group
+
+
+def refuse(rng: random.Random) -> Group:
+    return [Actor(goods.refuse_bags(rng, rng.randint(1, 7)), "garbage")]
+
+
+def passers(rng: random.Random) -> Group:
+    """One to four people on their way."""
+    yaw = rng.uniform(0, 6.28)
+    return [
+        _someone(
+            rng,
+            rng.choice(["walk", "walk", "stand"]),
+            (rng.uniform(-0.8, 0.8), i * rng.uniform(0.5, 0.9), 0),
+            yaw + rng.uniform(-0.3, 0.3),
+            vest=rng.random() < 0.07,
+        )
+        for i in range(rng.randint(1, 4))
+    ]
+
+
+GROUPS: dict[str, Callable[[random.Random], Group]] = {
+    "stall": stall_group,
+    "closed": closed_group,
+    "tricycle": parked_tricycle,
+    "queue": queue,
+    "cafe": cafe,
+    "refuse": refuse,
+    "passers": passers,
+}

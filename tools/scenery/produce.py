@@ -1,0 +1,65 @@
+"""Long productions: one numbered item at a time, resumable, with a manifest and a progress line."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tools.scenery.labels import Box, as_json, yolo_lines
+
+
+class Production:
+    """A folder being filled. An item is done when its line stands in manifest.jsonl."""
+
+    def __init__(self, folder: Path, *, what: str) -> None:
+        self.folder, self.what = folder, what
+        folder.mkdir(parents=True, exist_ok=True)
+        self.manifest = folder / "manifest.jsonl"
+        self.done = self._finished()
+
+    def _finished(self) -> set[int]:
+        if not self.manifest.exists():
+            return set()
+        numbers = set()
+        for line in self.manifest.read_text().splitlines():
+            try:
+                numbers.add(int(json.loads(line)["number"]))
+            except (json.JSONDecodeError, KeyError):
+                continue  # the last line of a killed run may be cut: that item is made again
+        return numbers
+
+    def record(self, number: int, **about: object) -> None:
+        with self.manifest.open("a") as out:
+            out.write(json.dumps({"number": number, **about}, ensure_ascii=False) + "\n")
+
+    def run(self, count: int, make: Callable[[int], dict[str, object]]) -> None:
+        """Makes items 0..count-1 that are not there yet."""
+        todo = [n for n in range(count) if n not in self.done]
+        began = time.monotonic()
+        for made, number in enumerate(todo, 1):
+            self.record(number, **make(number))
+            self._progress(made, len(todo), time.monotonic() - began)
+
+    def _progress(self, made: int, total: int, spent_s: float) -> None:
+        left_s = spent_s / made * (total - made)
+        end = "\r" if sys.stderr.isatty() and made < total else "\n"
+        print(
+            f"{self.what} {made}/{total}, {made / max(spent_s, 1e-6) * 3600:.0f} an hour, "
+            f"{left_s / 60:.0f} min left",
+            end=end,
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def write_labels(folder: Path, stem: str, boxes: list[Box], size: tuple[int, int]) -> None:
+    """labels/STEM.txt (YOLO) beside images/STEM.jpg; size is (width, height)."""
+    (folder / "labels").mkdir(parents=True, exist_ok=True)
+    (folder / "labels" / f"{stem}.txt").write_text(yolo_lines(boxes, *size))
+
+
+def counted(boxes: list[Box]) -> dict[str, object]:
+    return {"boxes": as_json(boxes)}
