@@ -56,7 +56,8 @@ class _SiteWatch:
     """True once the site file has become another valid one; an invalid one is reported once."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._seen = path, self._mark()
+        self._path = path
+        self._seen = self._mark()
 
     def _mark(self) -> tuple[int, int]:
         try:
