@@ -71,13 +71,15 @@ def iou(a: Box, b: Box) -> float:
 
 def iou_matrix(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
     """IoU of every pair: (n, 4) and (m, 4) to (n, m), float32."""
-    top = np.maximum(a[:, None, :2], b[None, :, :2])
-    low = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    size = np.clip(low - top, 0.0, None)
-    both = size[..., 0] * size[..., 1]
-    of_a = np.prod(a[:, 2:] - a[:, :2], axis=1)
-    of_b = np.prod(b[:, 2:] - b[:, :2], axis=1)
-    union = of_a[:, None] + of_b[None, :] - both
+    # Column by column: the inner loops of numpy are then as long as the rows, not two numbers.
+    ax1, ay1, ax2, ay2 = a.T[:, :, None]
+    bx1, by1, bx2, by2 = b.T[:, None, :]
+    both = np.minimum(ax2, bx2) - np.maximum(ax1, bx1)
+    height = np.minimum(ay2, by2) - np.maximum(ay1, by1)
+    both *= height
+    both[height <= 0] = 0
+    np.maximum(both, 0, out=both)
+    union = (ax2 - ax1) * (ay2 - ay1) + (bx2 - bx1) * (by2 - by1) - both
     result: NDArray[np.float32] = np.zeros_like(both)
     np.divide(both, union, out=result, where=union > 0)
     return result
