@@ -7,6 +7,7 @@ again, so a full disk delays but does not silence.
 from __future__ import annotations
 
 import logging
+import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -25,11 +26,12 @@ WAITING_MAX = 2000
 
 
 class Outlet:
-    """Thread-safe by the outbox's own lock; `counts` are for the status file."""
+    """Called by every thread of a daemon; `counts` are for the status file."""
 
     def __init__(self, outbox: Outbox, clock: Clock) -> None:
         self._outbox, self._clock = outbox, clock
         self._waiting: deque[Callable[[], object]] = deque()
+        self._lock = threading.Lock()
         self._open: dict[tuple[str, str], Fault] = {}
         self.counts = {"violations": 0, "revisions": 0, "faults": 0, "delayed": 0, "dropped": 0}
 
@@ -37,7 +39,7 @@ class Outlet:
         """A revision that is durable on disk: make its row."""
         violation = sealed.violation
         self._told(violation)
-        own = f"r{violation.revision}-"
+        own = f"r{violation.revision}/"
         self.put(
             lane="violation",
             kind="violation",
@@ -62,7 +64,7 @@ class Outlet:
         key = wire.violation_key(manifest["id"], manifest["revision"])
         if (folder / receipt).exists() or self._outbox.known("violation", key):
             return False
-        own = f"r{manifest['revision']}-"
+        own = f"r{manifest['revision']}/"
         files = [file_from_json(row) for row in manifest["files"] if row["path"].startswith(own)]
         self.put(
             lane="violation",
@@ -102,10 +104,16 @@ class Outlet:
 
     def put(self, **row: Any) -> None:
         """Insert, after what still waits; a full disk makes it wait."""
-        self._waiting.append(lambda: self._outbox.put(**row))
+        with self._lock:
+            self._waiting.append(lambda: self._outbox.put(**row))
         self.retry()
 
     def retry(self) -> None:
+        """Insert what waits, oldest first; called again and again by the daemon's loop."""
+        with self._lock:
+            self._insert_waiting()
+
+    def _insert_waiting(self) -> None:
         while self._waiting:
             try:
                 self._waiting[0]()

@@ -52,7 +52,7 @@ class Places:
 
     @property
     def outbox(self) -> Path:
-        return self.state / "outbox" / "outbox.db"
+        return self.state / "outbox.db"
 
 
 def places(device: Device, base: Path) -> Places:
