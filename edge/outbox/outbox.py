@@ -28,8 +28,8 @@ from edge.outbox.schema import (
 )
 from edge.values import EvidenceFile
 
-# Plain names only, none of them hidden: what a path of one violation's folder looks like.
-_INSIDE = re.compile(r"([A-Za-z0-9_][^/\x00]*/)?[A-Za-z0-9_][^/\x00]*")
+# A plain name, not hidden: what a path of an evidence file looks like.
+_NAME = re.compile(r"[A-Za-z0-9_][^/\x00]*")
 
 
 class OutboxFull(Exception):
@@ -65,9 +65,8 @@ class Outbox:
     ) -> bool:
         """Insert one record; false where (kind, key) is there already.
 
-        `folder` is the sealed revision `<violation id>/r<revision>`; the paths of `files` start
-        at its parent. All of it must be fsynced before this call; the folder's manifest.json
-        travels as one more file. Raises OutboxFull,
+        `files` are those that lie in `folder`, a sealed revision; all of it must be fsynced
+        before this call. The folder's manifest.json travels as one more file. Raises OutboxFull,
         OutboxBroken, and sqlite3.OperationalError for an I/O error, after which the process
         must exit: pages of a failed fsync are marked clean and never written again.
         """
@@ -172,10 +171,10 @@ def _text(folder: Path | None) -> str | None:
 
 
 def _file_row(folder: Path | None, file: EvidenceFile) -> tuple[Any, ...]:
-    if folder is None or not _INSIDE.fullmatch(file.path):
-        raise ValueError(f"evidence file {file.path!r} is not below a violation's folder")
+    if folder is None or not _NAME.fullmatch(file.path):
+        raise ValueError(f"evidence file {file.path!r} is not a plain name in a folder")
     lane: Lane = "clip" if file.role == "clip" else "picture"
-    return (file.sha256, lane, file.role, str(folder.absolute().parent / file.path), file.size)
+    return (file.sha256, lane, file.role, str(folder.absolute() / file.path), file.size)
 
 
 def _manifest_row(folder: Path | None) -> list[tuple[Any, ...]]:

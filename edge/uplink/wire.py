@@ -7,6 +7,7 @@ Structs of the messages stand in :mod:`edge.uplink.messages`, signatures in
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -31,6 +32,7 @@ ROOT = f"cm/v{VERSION}"
 # Broker limits start at 128 KB (AWS IoT); a chunk leaves room for topic and header.
 CHUNK_MAX = 96 * 1024
 HEALTH_EXPIRY_S = 180
+_ADDED_BY = re.compile(r"(r\d+)-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,13 @@ def stamp(at: m.Moment) -> Stamp:
 def violation_key(violation_id: str, revision: int) -> str:
     """Key of a violation's outbox row, and its folder below the evidence root."""
     return f"{violation_id}/r{revision}"
+
+
+def evidence_path(violation_id: str, revision: int, name: str) -> str:
+    """Where a listed file lies below the evidence root: names begin with the revision that
+    added them ("r1-close-1.jpg"), so that any later manifest finds them."""
+    added = _ADDED_BY.match(name)
+    return f"{violation_id}/{added[1] if added else f'r{revision}'}/{name}"
 
 
 def violation_data(violation: Violation) -> dict[str, Json]:

@@ -126,7 +126,7 @@ class Rig:
             child.stop()
 
     def outbox(self) -> Outbox:
-        return Outbox(self.state / "outbox" / "outbox.db")
+        return Outbox(self.state / "outbox.db")
 
     def put(self, outbox: Outbox, name: str, files: dict[str, bytes] | None = None) -> Violation:
         """One violation with its evidence folder, put as visiond does it."""
@@ -148,7 +148,7 @@ def write(folder: Path, name: str, data: bytes) -> EvidenceFile:
     (folder / name).write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
     role = "clip" if name.endswith(".mp4") else "overview"
-    return EvidenceFile(role, f"{folder.name}/{name}", digest, len(data), AT)
+    return EvidenceFile(role, name, digest, len(data), AT)
 
 
 def make_violation(name: str, files: tuple[EvidenceFile, ...] = ()) -> Violation:

@@ -17,7 +17,7 @@ def test_a_violation_with_pictures_and_a_clip_is_stored_and_released(rig: Rig) -
     rig.uplinkd(broker.port)
     outbox = rig.outbox()
     picture, clip = os.urandom(250_000), os.urandom(1_500_000)
-    rig.put(outbox, "v-1", {"a.jpg": picture, "b.mp4": clip})
+    rig.put(outbox, "v-1", {"r1-a.jpg": picture, "r1-b.mp4": clip})
 
     def released() -> bool:
         status = outbox.status()
@@ -28,8 +28,8 @@ def test_a_violation_with_pictures_and_a_clip_is_stored_and_released(rig: Rig) -
 
     eventually(released)
     stored = rig.platform / "evidence" / "box-1" / "v-1" / "r1"
-    assert (stored / "a.jpg").read_bytes() == picture
-    assert (stored / "b.mp4").read_bytes() == clip
+    assert (stored / "r1-a.jpg").read_bytes() == picture
+    assert (stored / "r1-b.mp4").read_bytes() == clip
     assert (stored / "manifest.json").is_file()
     own = rig.state / "evidence" / "v-1" / "r1"
     assert (stored / "envelope.json").read_bytes() == (own / "envelope.json").read_bytes()

@@ -117,7 +117,8 @@ class Receiver:
         data = msgspec.convert(told.data, m.ViolationData)
         folder = wire.violation_key(data.id, data.revision)
         for item in data.evidence:
-            self._store.want(device, item.sha256, f"{data.id}/{item.path}")
+            path = wire.evidence_path(data.id, data.revision, item.path)
+            self._store.want(device, item.sha256, path)
         if data.manifest:
             self._store.want(device, data.manifest, f"{folder}/manifest.json")
         self._store.place(device, f"{folder}/envelope.json", payload)

@@ -1,0 +1,127 @@
+"""edge evidence verify: does it still fit together, and who sealed it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    from edge.uplink.verify import Verdict
+
+EPILOG = """examples:
+  edge evidence verify out/watch
+  edge evidence verify --all --device /etc/edge/device.yaml --json
+  edge evidence verify received/evidence --key box-1.pub.pem     (only these keys are believed)
+exit 0: all of it fits; 1: something does not, and its first file is named"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=["verify"])
+    parser.add_argument("folder", nargs="*", type=Path, help="a revision, a violation, or a tree")
+    parser.add_argument("--all", action="store_true", help="all evidence of this box")
+    parser.add_argument("--device", help="device.yaml: where this box keeps its evidence and keys")
+    parser.add_argument("--key", nargs="+", type=Path, default=[], help="trusted public keys (PEM)")
+    parser.add_argument("--json", action="store_true", help="one line for each revision")
+
+
+def run(args: argparse.Namespace) -> int:
+    from edge.progress import ProgressBar
+    from edge.uplink.verify import check_chains, folders, verify_folder
+
+    roots, trusted = _roots(args), _trusted(args)
+    found = [folder for root in roots for folder in folders(root)]
+    if not found:
+        _nothing(args, roots)
+        return 0
+    bar = ProgressBar("verify")
+    verdicts = []
+    for number, folder in enumerate(found):
+        verdicts.append(verify_folder(folder, trusted))
+        bar.update((number + 1) / len(found), folder.parent.name)
+    bar.close()
+    broken, missing = check_chains(verdicts)
+    return _tell(args, verdicts, broken, missing)
+
+
+def _roots(args: argparse.Namespace) -> list[Path]:
+    from edge.config import ConfigError, Device, load
+
+    for folder in args.folder:
+        if not folder.is_dir():
+            raise ConfigError(f"{folder}: no such folder")
+    if args.folder:
+        return list(args.folder)
+    if not args.all:
+        raise ConfigError("nothing to verify: give a folder, or --all")
+    device = load(Path(args.device), Device) if args.device else Device()
+    base = Path(args.device).resolve().parent if args.device else Path()
+    return [base / device.folders.state / "evidence"]
+
+
+def _trusted(args: argparse.Namespace) -> list[Ed25519PublicKey]:
+    """Keys given, or else this box's own where its device file is given."""
+    from edge.config import ConfigError, Device, load
+    from edge.uplink import seal
+
+    keys = []
+    for path in args.key:
+        try:
+            keys += seal.read_public(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"--key {path}: {error}") from None
+    if keys or not (args.all and args.device):
+        return keys
+    device = load(Path(args.device), Device)
+    state = Path(args.device).resolve().parent / device.folders.state
+    for path in sorted((state / "keys").glob("*.pem")):
+        keys.append(seal.read_private(path.read_bytes()).public_key())
+    return keys
+
+
+def _nothing(args: argparse.Namespace, roots: list[Path]) -> None:
+    from edge.config import ConfigError
+
+    if args.folder:
+        raise ConfigError(f"{roots[0]}: holds no evidence (no manifest.json anywhere below)")
+    print("no evidence here yet", file=sys.stderr)
+
+
+def _tell(
+    args: argparse.Namespace, verdicts: list[Verdict], broken: list[Verdict], missing: int
+) -> int:
+    bad = [v for v in verdicts if not v.ok]
+    for verdict in verdicts:
+        line = _line(verdict, chain=verdict not in broken)
+        if args.json:
+            print(json.dumps(line, ensure_ascii=False))
+        elif not line["ok"]:
+            print(f"{verdict.folder}: {line['file']}: {line['problem']}")
+    signed = sorted({v.signed for v in verdicts if v.ok})
+    print(
+        f"{len(verdicts) - len(bad) - len(broken)} of {len(verdicts)} revision(s) fit"
+        f" ({', '.join(signed) or '-'}); {missing} number(s) of their chains are not here",
+        file=sys.stderr,
+    )
+    if "self" in signed:
+        print("signed by the key beside each; give --key to know whose", file=sys.stderr)
+    return 1 if bad or broken else 0
+
+
+def _line(verdict: Verdict, *, chain: bool) -> dict[str, Any]:
+    problem = verdict.problem if chain else "prev is not the hash of the record before it"
+    return {
+        "folder": str(verdict.folder),
+        "ok": verdict.ok and chain,
+        "file": verdict.file if chain else "envelope.json",
+        "problem": problem,
+        "signed": verdict.signed,
+        "files": verdict.files,
+        "record": verdict.envelope["id"] if verdict.envelope else None,
+        "sha256": verdict.sha256,
+        "kid": verdict.kid,
+    }
