@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -59,7 +60,7 @@ def measure(image: Image) -> PictureQuality:
     )
 
 
-def sharpness(grey: NDArray[np.uint8]) -> float:
+def sharpness(grey: NDArray[Any]) -> float:
     """0 (blurred) .. 1: the share of edge strength that blurring the picture once more takes away.
 
     After Crete et al., "The blur effect" (SPIE 6492, 2007): independent of contrast and subject.
