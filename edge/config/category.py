@@ -20,6 +20,7 @@ Kind = Literal[
     "cover",
     "noise",
     "fume",
+    "dust",
 ]
 
 

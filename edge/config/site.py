@@ -133,3 +133,4 @@ class Site(Part, frozen=True, kw_only=True):
     sensors: tuple[dict[str, Any], ...] = ()
     noise: tuple[dict[str, Any], ...] = ()
     fume: tuple[dict[str, Any], ...] = ()
+    dust: tuple[dict[str, Any], ...] = ()

@@ -1,0 +1,181 @@
+"""The sensor part of a site file read and cross-checked, with errors that name file and key."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge.config import Category, ConfigError, Site, convert
+from edge.sensors.limits import limit_for
+from edge.sensors.maps import Map, load_map
+from edge.sensors.settings import (
+    DustPoint,
+    NoisePoint,
+    Registry,
+    Sensor,
+    SensorSettings,
+    Shop,
+)
+
+
+def check_sensors(
+    site: Site,
+    *,
+    where: str = "site",
+    base: Path | None = None,
+    categories: Mapping[str, Category] | None = None,
+) -> SensorSettings:
+    """The sensor part of `site`. Raises ConfigError naming file, key, value and what is allowed.
+
+    base: the site file's folder, where maps and registries are looked for; categories: known
+    categories, if the rules' own are to be checked.
+    """
+    sensors = _converted(site.sensors, Sensor, f"{where}: sensors")
+    _unique((sensor.id for sensor in sensors), f"{where}: sensors")
+    maps = _maps(sensors, where, base)
+    found = SensorSettings(
+        {sensor.id: sensor for sensor in sensors},
+        maps,
+        _converted(site.noise, NoisePoint, f"{where}: noise"),
+        _shops(site.fume, where, base),
+        _converted(site.dust, DustPoint, f"{where}: dust"),
+    )
+    _check_lines(found, where)
+    _check_points(found, site, where, categories)
+    return found
+
+
+def _converted(rows: Sequence[Any], kind: type[Any], where: str) -> tuple[Any, ...]:
+    return tuple(convert(row, kind, f"{where}[{n}]") for n, row in enumerate(rows))
+
+
+def _unique(names: Iterable[str], where: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ConfigError(f"{where}: id = {name!r} stands twice")
+        seen.add(name)
+
+
+def _maps(sensors: Sequence[Sensor], where: str, base: Path | None) -> dict[str, Map]:
+    maps = {}
+    for sensor in sensors:
+        here = f"{where}: sensors: {sensor.id}: map"
+        if sensor.map is None:
+            if sensor.kind in ("modbus", "line"):
+                raise ConfigError(f"{here} is missing; kind {sensor.kind} needs one")
+            continue
+        maps[sensor.id] = load_map(sensor.map, beside=base, where=here)
+        if maps[sensor.id].kind != sensor.kind:
+            raise ConfigError(f"{here} = {sensor.map!r}: of kind {maps[sensor.id].kind}")
+    return maps
+
+
+def _shops(rows: Sequence[Any], where: str, base: Path | None) -> tuple[Shop, ...]:
+    shops: list[Shop] = []
+    for n, row in enumerate(rows):
+        here = f"{where}: fume[{n}]"
+        if isinstance(row, dict) and "registry" in row:
+            shops += _registry(convert(row, Registry, here).registry, here, base)
+        else:
+            shops.append(convert(row, Shop, here))
+    _unique((shop.id for shop in shops), f"{where}: fume")
+    return tuple(shops)
+
+
+def _registry(name: str, where: str, base: Path | None) -> list[Shop]:
+    path = Path(name) if Path(name).is_absolute() or base is None else base / name
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except UnicodeDecodeError:
+        raise ConfigError(f"{where}: registry: {path}: not UTF-8 text") from None
+    except OSError as error:
+        raise ConfigError(f"{where}: registry: {path}: {error.strerror or error}") from None
+    return [_shop_of(row, f"{path}: line {n}") for n, row in enumerate(rows, 2)]
+
+
+def _shop_of(row: dict[str, Any], where: str) -> Shop:
+    """A CSV row has texts only: msgspec reads numbers and yes/no out of them."""
+    given: dict[str, Any] = {key: text.strip() for key, text in row.items() if key and text}
+    if "hours" in given:
+        given["hours"] = {"hours": given["hours"].split()}
+    try:
+        return msgspec.convert(given, Shop, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _check_lines(found: SensorSettings, where: str) -> None:
+    for port, sensors in found.buses.items():
+        here = f"{where}: sensors: port = {port!r}"
+        if len({sensor.kind for sensor in sensors}) > 1:
+            raise ConfigError(f"{here}: sensors of different kinds cannot share a line")
+        if len(sensors) > 1 and sensors[0].kind not in ("modbus", "hj212"):
+            raise ConfigError(f"{here}: only modbus and hj212 can be told apart on one line")
+        if port.startswith("listen://") and sensors[0].kind != "hj212":
+            raise ConfigError(f"{here}: only hj212 stations call in")
+        _check_shared_line(found, sensors, here)
+
+
+def _check_shared_line(found: SensorSettings, sensors: Sequence[Sensor], here: str) -> None:
+    settings = {(s.baud, s.parity) for s in sensors if s.baud or s.parity}
+    if len(settings) > 1:
+        raise ConfigError(f"{here}: baud and parity differ between its sensors")
+    if sensors[0].kind == "modbus":
+        addresses = [found.address(sensor) for sensor in sensors]
+        twice = {a for a in addresses if addresses.count(a) > 1}
+        if twice:
+            raise ConfigError(f"{here}: address {min(twice)} stands twice")
+    elif sensors[0].kind == "hj212" and len(sensors) > 1 and any(s.mn is None for s in sensors):
+        raise ConfigError(f"{here}: stations that share a line each need their mn")
+
+
+def _check_points(
+    found: SensorSettings, site: Site, where: str, categories: Mapping[str, Category] | None
+) -> None:
+    cameras = {camera.id for camera in site.cameras}
+    for point in found.noise:
+        here = f"{where}: noise: {point.id}"
+        _known(point.sensor, found.sensors, f"{here}: sensor")
+        if point.weather:
+            _known(point.weather.sensor, found.sensors, f"{here}: weather.sensor")
+        if limit_for(point.standard, point.zone_class) is None:
+            raise ConfigError(f"{here}: zone_class = {point.zone_class!r}: not in {point.standard}")
+    for shop in found.shops:
+        if shop.sensor:
+            _known(shop.sensor, found.sensors, f"{where}: fume: {shop.id}: sensor")
+    for dust in found.dust:
+        here = f"{where}: dust: {dust.id}"
+        _known(dust.sensor, found.sensors, f"{here}: sensor")
+        if dust.background_sensor:
+            _known(dust.background_sensor, found.sensors, f"{here}: background_sensor")
+    _check_names(found, cameras, where, categories)
+
+
+def _check_names(
+    found: SensorSettings,
+    cameras: set[str],
+    where: str,
+    categories: Mapping[str, Category] | None,
+) -> None:
+    """Cameras and categories exist, and no two points share a name: cases are kept by it."""
+    points: list[NoisePoint | Shop | DustPoint] = [*found.noise, *found.shops, *found.dust]
+    for thing in (*found.sensors.values(), *points):
+        if thing.camera:
+            _known(thing.camera, cameras, f"{where}: {thing.id}: camera")
+    if categories is not None:
+        judged: list[NoisePoint | DustPoint] = [*found.noise, *found.dust]
+        for point in judged:
+            _known(point.category, categories, f"{where}: {point.id}: category")
+    _unique((point.id for point in points), f"{where}: noise, fume and dust")
+
+
+def _known(name: str, among: Iterable[str], where: str) -> None:
+    if name not in among:
+        known = ", ".join(sorted(among)) or "none"
+        raise ConfigError(f"{where} = {name!r}: unknown (known: {known})")
