@@ -21,6 +21,9 @@ STOP_S = 15.0
 STABLE_S = 30.0
 CONFIG_EXIT = 2
 
+# On a box a timer calls edge-janitord; here it stays.
+EXTRA = {"janitord": ("--every", "60")}
+
 DEVICE = """\
 # What this box is. Every key is explained by: edge check --schema
 device: edge-1
@@ -85,7 +88,9 @@ class Child:
 def run_all(names: Sequence[str], site: Path, device: Path, stop: Stop) -> int:
     """Run the named daemons until stop or a wrong configuration; the exit code of the trial."""
     files = ["--site", str(site), "--device", str(device)]
-    children = [Child(n, [sys.executable, "-m", "edge", n, *files]) for n in names]
+    children = [
+        Child(n, [sys.executable, "-m", "edge", n, *files, *EXTRA.get(n, ())]) for n in names
+    ]
     for child in children:
         child.start()
     try:

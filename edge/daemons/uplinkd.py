@@ -90,7 +90,12 @@ class Uplinkd:
         notary = Notary(keys.signer, self._topics, self._dispatch, time.time)
         by_broker = device.trust.release == "puback"
         records = Records(
-            self._dispatch, self._topics, notary.seal, self._alarms, by_broker=by_broker
+            self._dispatch,
+            self._topics,
+            notary.seal,
+            self._alarms,
+            receipt=notary.broker_receipt,
+            by_broker=by_broker,
         )
         self._bucket = TokenBucket(_bytes_s(broker.evidence_kbit_s))
         limit = broker.evidence_mb_day

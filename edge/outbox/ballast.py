@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 NAME = "ballast"
-_BLOCK = 1 << 20
+BLOCK = 1 << 20
 
 
 def drop(folder: Path) -> bool:
@@ -30,7 +30,7 @@ def restore(folder: Path, megabytes: int) -> bool:
     partial = folder / f".{NAME}.tmp"
     handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o660)
     try:
-        os.posix_fallocate(handle, 0, megabytes * _BLOCK)
+        os.posix_fallocate(handle, 0, megabytes * BLOCK)
         os.fsync(handle)
         partial.replace(path)
     except OSError:

@@ -207,15 +207,6 @@ class Dispatch:
             (State.DEAD, note, row_id, State.PLATFORM_ACK),
         )
 
-    def revive(self, key: str | None = None) -> int:
-        """Dead letters (all, or those whose key or record id is given) wait again."""
-        done = self._db.execute(
-            "UPDATE record SET state = ?, refused = 0 WHERE state = ?"
-            " AND (?3 IS NULL OR key = ?3 OR record_id = ?3)",
-            (State.NEW, State.DEAD, key),
-        )
-        return done.rowcount
-
     def files_waiting(self, lanes: Sequence[str]) -> bool:
         marks = ", ".join("?" * len(lanes))
         found = self._db.execute(
@@ -301,3 +292,16 @@ def count(db: sqlite3.Connection, name: str, n: int) -> None:
         "INSERT INTO count VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET n = n + excluded.n",
         (name, n),
     )
+
+
+def revive(db: sqlite3.Connection, key: str | None) -> int:
+    """Dead letters wait again: the one with this key, record id or file hash, or all of them."""
+    moved = 0
+    for table, names in (("record", "key = ?3 OR record_id = ?3"), ("file", "sha256 = ?3")):
+        done = db.execute(
+            f"UPDATE {table} SET state = ?1, refused = 0"  # noqa: S608  literals
+            f" WHERE state IN (?2, ?4) AND (?3 IS NULL OR {names})",
+            (State.NEW, State.DEAD, key, State.MISSING),
+        )
+        moved += done.rowcount
+    return moved

@@ -57,9 +57,11 @@ class Records:
         seal: Seal,
         alarms: Alarms,
         *,
+        receipt: Callable[[Row], bytes],
         by_broker: bool = False,
     ) -> None:
         self._dispatch, self._topics, self._seal, self._alarms = dispatch, topics, seal, alarms
+        self._receipt = receipt
         self._by_broker = by_broker
         self._window: Window | None = None
         self._ready: dict[str, deque[Row]] = {kind: deque() for kind in KINDS}
@@ -235,7 +237,7 @@ class Records:
             self._dispatch.mark_passed(self._marks)
             for row in self._releases:
                 assert row.record_id is not None and row.sha256 is not None
-                self._dispatch.acknowledge(row.record_id, row.sha256, b"")
+                self._dispatch.acknowledge(row.record_id, row.sha256, self._receipt(row))
         self._marks, self._releases = [], []
 
     def released(self, rows: Sequence[Row]) -> None:

@@ -1,0 +1,132 @@
+"""edge outbox: what waits for the platform, what was given up, and sending that again."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import sqlite3
+
+EPILOG = """examples:
+  edge outbox status --device /etc/edge/device.yaml
+  edge outbox list --state dead --json
+  edge outbox retry v-20260501-0001/r1      (a key or record id from the list; `all` for all)"""
+
+SHOWN = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=["status", "list", "retry"])
+    parser.add_argument("id", nargs="?", help="for retry: key, record id or all")
+    parser.add_argument("--device", help="device.yaml: where this box keeps its outbox")
+    parser.add_argument("--state", help="for list: new, inflight, broker_ack, platform_ack, dead")
+    parser.add_argument("--limit", type=int, default=SHOWN, help="for list: rows (default 100)")
+    parser.add_argument("--json", action="store_true", help="JSON lines on stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    from edge.outbox.schema import connect
+
+    db = connect(_path(args))
+    try:
+        return {"status": _status, "list": _list, "retry": _retry}[args.what](args, db)
+    finally:
+        db.close()
+
+
+def _path(args: argparse.Namespace) -> Path:
+    from edge.config import ConfigError, Device, load
+
+    device = load(Path(args.device), Device) if args.device else Device()
+    base = Path(args.device).resolve().parent if args.device else Path()
+    path = base / device.folders.state / "outbox.db"
+    if not path.is_file():
+        raise ConfigError(f"{path}: no outbox here; give the box's --device file")
+    return path
+
+
+def _status(args: argparse.Namespace, db: sqlite3.Connection) -> int:
+    from edge.outbox.outbox import summary
+
+    told = summary(db)
+    if args.json:
+        print(json.dumps(told))
+        return 0
+    for name in ("records", "files"):
+        for what, states in told[name].items():
+            print(f"{name:8} {what:12} " + "  ".join(f"{k} {n}" for k, n in states.items()))
+    if told["oldest_wall"] is not None:
+        print(f"oldest waiting: {time.time() - told['oldest_wall']:.0f} s")
+    for name, n in told["counts"].items():
+        print(f"count    {name} {n}")
+    if not told["records"]:
+        print("nothing waits")
+    return 0
+
+
+def _list(args: argparse.Namespace, db: sqlite3.Connection) -> int:
+    rows = db.execute(
+        "SELECT kind, key, state, put_wall, record_id, refused, note, folder FROM record"
+        " WHERE ?1 IS NULL OR state = ?1 ORDER BY id LIMIT ?2",
+        (_state(args.state), args.limit),
+    )
+    for row in rows:
+        told = _row(row)
+        if args.json:
+            print(json.dumps(told, ensure_ascii=False))
+        else:
+            print("{state:12} {kind:9} {key:40} {record} {note}".format(**_shown(told)))
+    return 0
+
+
+def _state(name: str | None) -> int | None:
+    from edge.config import ConfigError
+    from edge.outbox import State
+
+    if name is None:
+        return None
+    try:
+        return int(State[name.upper()])
+    except KeyError:
+        allowed = ", ".join(state.name.lower() for state in State)
+        raise ConfigError(f"--state {name}: no such state (allowed: {allowed})") from None
+
+
+def _row(row: tuple[Any, ...]) -> dict[str, Any]:
+    from edge.outbox import State
+
+    kind, key, state, put_wall, record, refused, note, folder = row
+    return {
+        "kind": kind,
+        "key": key,
+        "state": State(state).name.lower(),
+        "put": put_wall,
+        "record": record,
+        "refused": refused,
+        "note": note,
+        "folder": folder,
+    }
+
+
+def _shown(told: dict[str, Any]) -> dict[str, Any]:
+    return {key: "" if value is None else value for key, value in told.items()}
+
+
+def _retry(args: argparse.Namespace, db: sqlite3.Connection) -> int:
+    from edge.config import ConfigError
+    from edge.outbox.dispatch import revive
+    from edge.outbox.schema import transaction
+
+    if not args.id:
+        raise ConfigError("retry what? give a key or record id of `edge outbox list`, or `all`")
+    with transaction(db):
+        moved = revive(db, None if args.id == "all" else args.id)
+    if args.json:
+        print(json.dumps({"retried": moved}))
+    else:
+        print(f"{moved} waiting again")
+    return 0 if moved or args.id == "all" else 1

@@ -1,0 +1,269 @@
+"""janitord: the one that deletes. One pass: receipts, released rows, old evidence, the ladder.
+
+Never touches a folder without a receipt, and writes the receipt before the row goes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.clock import SystemClock
+from edge.config import Device, load
+from edge.outbox import RECEIPT, Outbox, OutboxFull, ballast, ladder
+from edge.outbox.schema import disk_full
+from edge.outbox.sweep import Sweep
+from edge.runtime import Notify, Stop, write_atomic, write_status
+from edge.uplink.wire import fault_data, fault_key
+from edge.values import Fault
+
+log = logging.getLogger("edge.janitord")
+
+MB = 1_000_000
+DAY_S = 86_400.0
+TELEMETRY_ROWS = 50_000
+TELEMETRY_ROWS_SHED = 1_000
+# Below this nothing can be written at all: the ballast goes at once.
+LAST_BYTES = 4 * MB
+REQUESTS_KEEP_S = DAY_S
+GONE = ".gone-"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One folder of evidence. `released` is when its last part was, None while any waits."""
+
+    folder: Path
+    size: int
+    released: float | None
+
+
+def cases(root: Path) -> Iterator[Case]:
+    """Every violation's (or request's) folder with its size and whether it may ever go."""
+    if not root.is_dir():
+        return
+    for entry in os.scandir(root):
+        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+            try:
+                yield _case(Path(entry.path))
+            except FileNotFoundError:
+                log.debug("%s: being worked on, next time", entry.name)
+
+
+def _case(folder: Path) -> Case:
+    parts = [folder] if (folder / "request.json").exists() else _revisions(folder)
+    size = sum(e.stat().st_size for part in [folder, *parts] for e in os.scandir(part))
+    times = [_mtime(part / RECEIPT) for part in parts]
+    whole = bool(times) and all(at is not None for at in times)
+    return Case(folder, size, max(at for at in times if at is not None) if whole else None)
+
+
+def _revisions(folder: Path) -> list[Path]:
+    """All of its sub-folders, unfinished ones too: those are being written and keep the case."""
+    return [Path(e.path) for e in os.scandir(folder) if e.is_dir(follow_symlinks=False)]
+
+
+def _mtime(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
+def _bring_back(gone: Path, folder: Path) -> None:
+    """Undo a move; the writer may have made the folder anew in the meantime."""
+    folder.mkdir(exist_ok=True)
+    for part in gone.iterdir():
+        part.rename(folder / part.name)
+    gone.rmdir()
+
+
+class Janitor:
+    """One pass over one box. `now` is UTC seconds."""
+
+    def __init__(self, device: Device, state: Path, run: Path) -> None:
+        self._keep, self._state, self._run = device.keep, state, run
+        self._evidence, self._requests = state / "evidence", state / "requests"
+        self._outbox_path = state / "outbox.db"
+        self.done = {"rows": 0, "folders": 0, "evicted": 0, "shed": 0, "bytes": 0}
+
+    def work(self, now: float) -> int:
+        """Returns the ladder's step after it."""
+        before = ladder.current_step(self._run)
+        self._state.mkdir(parents=True, exist_ok=True)
+        if self._free() < LAST_BYTES:
+            self._drop_ballast()
+        self._finish_deleting()
+        self._release_rows()
+        found = [*cases(self._evidence)]
+        found = self._past_retention(found, now)
+        room = self._make_room(found)
+        step = ladder.next_step(room, before)
+        self._shed(step)
+        self._lay_ballast(room)
+        self._tell(room, before, step)
+        return step
+
+    def _free(self) -> int:
+        return shutil.disk_usage(self._state).free
+
+    def _drop_ballast(self) -> None:
+        if ballast.drop(self._state):
+            log.warning("disk full: ballast removed")
+
+    def _finish_deleting(self) -> None:
+        for root in (self._evidence, self._requests):
+            for folder in root.glob(f"{GONE}*"):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _release_rows(self) -> None:
+        """Receipt into the folder, durably, then the row: the folder never stands without both."""
+        if not self._outbox_path.exists():
+            return
+        sweep = Sweep(self._outbox_path)
+        try:
+            while records := sweep.released():
+                for record in records:
+                    self._receipt(record.folder, record.receipt)
+                sweep.forget(records)
+                self.done["rows"] += len(records)
+            sweep.checkpoint()
+        except (OSError, sqlite3.OperationalError) as error:
+            if isinstance(error, sqlite3.OperationalError) and not disk_full(error):
+                raise
+            log.warning("released rows stay for now: %s", error)
+            self._drop_ballast()
+        finally:
+            sweep.close()
+
+    def _receipt(self, folder: str | None, receipt: bytes | None) -> None:
+        if folder is None or not Path(folder).is_dir() or (Path(folder) / RECEIPT).exists():
+            return
+        write_atomic(Path(folder) / RECEIPT, receipt or b"{}")
+
+    def _past_retention(self, found: list[Case], now: float) -> list[Case]:
+        keep_s = self._keep.released_days * DAY_S
+        old = [c for c in found if c.released is not None and now - c.released > keep_s]
+        done = [
+            c
+            for c in cases(self._requests)
+            if c.released is not None and now - c.released > REQUESTS_KEEP_S
+        ]
+        for case in [*old, *done]:
+            self._delete(case)
+            self.done["folders"] += 1
+        gone = {case.folder for case in old}
+        return [case for case in found if case.folder not in gone]
+
+    def _make_room(self, found: list[Case]) -> ladder.Room:
+        """Evict acknowledged evidence, oldest first, until there is room; nothing else ever."""
+        used = sum(case.size for case in found)
+        room = self._room(used)
+        free = sorted((c for c in found if c.released is not None), key=lambda c: c.released or 0)
+        for case in free:
+            if room.short <= 0:
+                break
+            self._delete(case)
+            self.done["evicted"] += 1
+            used -= case.size
+            room = self._room(used)
+        return room
+
+    def _room(self, used: int) -> ladder.Room:
+        quota = self._keep.evidence_mb * MB - used
+        return ladder.Room(self._free(), quota, self._keep.floor_mb * MB)
+
+    def _delete(self, case: Case) -> None:
+        """Out of sight in one step, so that half a folder is never taken for evidence.
+
+        A revision begun since we looked shows in the moved folder, and brings it back.
+        """
+        gone = case.folder.with_name(f"{GONE}{case.folder.name}")
+        case.folder.rename(gone)
+        if _case(gone).released is None:
+            _bring_back(gone, case.folder)
+            return
+        shutil.rmtree(gone, ignore_errors=True)
+        self.done["bytes"] += case.size
+
+    def _shed(self, step: int) -> None:
+        if not self._outbox_path.exists():
+            return
+        full = step >= ladder.STEPS.index("shed_telemetry")
+        sweep = Sweep(self._outbox_path)
+        try:
+            keep = TELEMETRY_ROWS_SHED if full else TELEMETRY_ROWS
+            self.done["shed"] += sweep.shed(keep, "disk" if full else "quota")
+        except sqlite3.OperationalError as error:
+            if not disk_full(error):
+                raise
+            self._drop_ballast()
+        finally:
+            sweep.close()
+
+    def _lay_ballast(self, room: ladder.Room) -> None:
+        if room.free < room.floor + self._keep.ballast_mb * ballast.BLOCK:
+            return
+        try:
+            ballast.restore(self._state, self._keep.ballast_mb)
+        except OSError as error:
+            log.warning("no room for the ballast: %s", error)
+
+    def _tell(self, room: ladder.Room, before: int, step: int) -> None:
+        status = {
+            "ladder": step,
+            "ladder_name": ladder.STEPS[step],
+            "free_mb": room.free // MB,
+            "quota_left_mb": room.quota // MB,
+            **self.done,
+        }
+        write_status(self._run, "janitord", status)
+        if step == before:
+            return
+        log.warning("disk: %s (free %d MB)", ladder.STEPS[step], room.free // MB)
+        self._faults(before, step)
+
+    def _faults(self, before: int, step: int) -> None:
+        """One fault for each step gone up, in order, and one end for each come down."""
+        at = SystemClock().now()
+        up = [(i, "start") for i in range(before + 1, step + 1)]
+        down = [(i, "end") for i in range(before, step, -1)]
+        outbox = Outbox(self._outbox_path)
+        try:
+            for index, phase in up or down:
+                name = ladder.STEPS[index]
+                text = f"disk ladder step {index}: {name}"
+                fault = Fault("disk_ladder", name, phase, at, text, {"step": index})  # type: ignore[arg-type]
+                outbox.put(lane="fault", kind="fault", key=fault_key(fault), body=fault_data(fault))
+        except OutboxFull as error:
+            log.error("%s; the status file tells the step", error)
+        finally:
+            outbox.close()
+
+
+def main(
+    stop: Stop,
+    notify: Notify,
+    *,
+    site_path: str | Path | None,
+    device_path: str | Path | None,
+    every_s: float | None = None,
+) -> int:
+    """One pass, or one every `every_s` seconds until stopped. Raises ConfigError."""
+    device = load(Path(device_path), Device) if device_path else Device()
+    base = Path(site_path or device_path or "x").resolve().parent
+    notify.ready("tidying")
+    while not stop:
+        janitor = Janitor(device, base / device.folders.state, base / device.folders.run)
+        janitor.work(time.time())
+        if any(janitor.done.values()):
+            log.info("stats %s", " ".join(f"{k}={v}" for k, v in janitor.done.items()))
+        if every_s is None or stop.wait(every_s):
+            break
+    return 0
