@@ -3,6 +3,8 @@
 import json
 import logging
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -72,3 +74,19 @@ def _wrong_file(*_):
 @pytest.mark.parametrize(("main", "code"), [(_bug, 1), (_wrong_file, 2), (lambda *_: 0, 0)])
 def test_run_turns_bugs_and_wrong_files_into_exit_codes(main, code):
     assert run(main) == code
+
+
+def test_a_bug_in_a_thread_ends_the_process(tmp_path):
+    program = (
+        "import threading, time\n"
+        "from edge.runtime import run\n"
+        "def main(stop, notify):\n"
+        "    threading.Thread(target=lambda: 1 / 0, name='reader').start()\n"
+        "    time.sleep(30)\n"
+        "raise SystemExit(run(main))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20
+    )
+    assert done.returncode == 1
+    assert "thread reader stopped by a bug" in done.stderr
