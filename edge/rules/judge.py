@@ -13,11 +13,17 @@ from edge.config import Camera, Category, ConfigError, Rule
 from edge.config.catalogue import Calendar
 from edge.rules.calendar import Moment
 from edge.rules.charge import Charge, Settings, settle
+from edge.rules.dumping import Dumping
+from edge.rules.grilling import Grilling
 from edge.rules.memory import Memory
 from edge.rules.motion import Motion
 from edge.rules.occupation import Occupation
+from edge.rules.plume import Plume
+from edge.rules.spill import Spill
 from edge.rules.stamps import shift_between, stamp_from, stamp_json
+from edge.rules.uncovered import Uncovered
 from edge.rules.view import Verdicts, View
+from edge.rules.wash import Wash
 from edge.rules.zones import WHOLE_FRAME, ZoneMap, ZoneRule
 from edge.values import Json, Judgement, Scene, Stamp
 
@@ -40,6 +46,12 @@ class RuleKind(Protocol):
 
 RULES: dict[str, type[RuleKind]] = {
     "occupation": Occupation,
+    "grilling": Grilling,
+    "plume": Plume,
+    "spill": Spill,
+    "uncovered": Uncovered,
+    "dumping": Dumping,
+    "wash": Wash,
 }
 # Kinds that other parts judge: a camera cannot.
 ELSEWHERE = {"noise": "sensors", "fume": "sensors", "cover": "flights"}

@@ -13,6 +13,8 @@ SPEED_OVER_S = 2.0
 FORGET_S = 30.0
 # Sizes a second: a parked box jitters below 0.02, a cart pushed at a stroll passes 0.2.
 MOVING = 0.12
+# Frame heights a second that a detector's jitter alone can come to over two seconds.
+JITTER = 0.005
 REJOIN_S = 3.0
 REJOIN_SIZES = 1.5
 
@@ -51,7 +53,8 @@ class Course:
 
     def speed(self, aspect: float) -> float:
         """Own sizes a second over the last two seconds."""
-        return distance((0.0, 0.0), self.velocity, aspect) / max(self.size, 1e-3)
+        per_s = distance((0.0, 0.0), self.velocity, aspect) - JITTER
+        return max(0.0, per_s) / max(self.size, 1e-3)
 
     def stood_since(self, radius: float, aspect: float) -> float:
         """Since when its foot has not left the circle round where it is now, within KEEP_S."""

@@ -57,9 +57,9 @@ class PlaceRule:
         charge = self.charge
         return view.of(charge.category.classes, charge.min_score * KEEP_SCORE)
 
-    def shows(self, view: View, spot: Spot, track: Track) -> bool:
-        """Whether this look at the thing counts as the offence being seen."""
-        return True
+    def shows(self, view: View, spot: Spot, track: Track) -> Sight:
+        """What this look at the thing says of the offence."""
+        return "seen"
 
     def observe(self, view: View, spot: Spot, passed: float) -> None:
         """Tally what else is worth knowing; about once a second while the place is seen."""
@@ -70,6 +70,10 @@ class PlaceRule:
 
     def facts(self, view: View, spot: Spot) -> dict[str, Json]:
         return {}
+
+    def subject_of(self, spot: Spot) -> int | None:
+        """The truck that caused it, by edge.rules.motion's number, where one did."""
+        return None
 
     def stands(self, view: View, track: Track) -> bool:
         """Whether a track not yet placed stands still, long enough to be worth a place."""
@@ -162,7 +166,7 @@ class PlaceRule:
             spot.remember_look(track.look)
             self._remember_patch(view, spot)
             self.observe(view, spot, min(since, 5.0))
-        return "seen" if self.shows(view, spot, track) else "missed"
+        return self.shows(view, spot, track)
 
     def _remember_patch(self, view: View, spot: Spot) -> None:
         if view.scene.image is None:
@@ -341,7 +345,7 @@ class PlaceRule:
         spot.began = reread(spot.began, view.now)
         spot.state, spot.decided, spot.told_mono = "open", view.now, view.mono
         grid = self._zones.grid_of(spot.verdict.decision) or charge.grid
-        case = Open(grid or "", charge.category.id, spot.box)
+        case = Open(grid or "", charge.category.id, spot.box, self.subject_of(spot))
         past = view.memory.opened(
             spot.key, case, spot.anchor, size=spot.size, aspect=view.aspect, now=view.now
         )

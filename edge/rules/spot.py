@@ -20,6 +20,8 @@ State = Literal["standing", "reminded", "open"]
 
 REACH = 0.5
 OVERLAP = 0.3
+# Frame heights: a smaller thing jitters by more than half its own size.
+LEAST_SIZE = 0.04
 LOOK_EVERY = 0.2
 
 
@@ -37,6 +39,7 @@ class Spot:
     seen: Stamp
     box: Box
     track: Track | None = None
+    reach: float = REACH
     state: State = "standing"
     verdict: Verdict = OUTSIDE
     decided: Stamp | None = None
@@ -58,9 +61,9 @@ class Spot:
 
     def fits(self, track: Track, aspect: float) -> float:
         """How well a track stands here: 1 on the anchor, 0 at the rim, below 0 elsewhere."""
-        away = distance(self.anchor, track.foot, aspect) / max(self.size, 1e-3)
-        if away <= REACH:
-            return 1.0 - away / (2 * REACH)
+        away = distance(self.anchor, track.foot, aspect) / max(self.size, LEAST_SIZE)
+        if away <= self.reach:
+            return 1.0 - away / (2 * self.reach)
         overlap = iou(self.home, track.box)
         if overlap >= OVERLAP:
             return overlap / 2
@@ -91,7 +94,7 @@ class Spot:
             "label": self.label,
             "anchor": self.anchor,
             "home": self.home,
-            "size": self.size,
+            "size": [self.size, self.reach],
             "began": stamp_json(self.began),
             "hold": self.hold.snapshot(),
             "seen": stamp_json(self.seen),
@@ -119,7 +122,8 @@ class Spot:
             label=data["label"],
             anchor=(x, y),
             home=_box(data["home"]),
-            size=data["size"],
+            size=data["size"][0],
+            reach=data["size"][1],
             began=stamp_from(data["began"], shift_s),
             hold=Hold.restore(terms, data["hold"], shift_s),
             seen=stamp_from(data["seen"], shift_s),

@@ -119,9 +119,7 @@ class ZoneRule:
 
     def ask(self, shares: Sequence[float], at: Moment) -> Verdict:
         """`shares`: of the contact band, one for each zone of the map."""
-        if at.minute != self._minute:
-            self._minute = at.minute
-            self._open = frozenset(i for i, z in enumerate(self._zones) if when_fits(z.when, at))
+        self._refresh(at)
         asked = [i for i in self._asked if i in self._open and shares[i] >= self._contact]
         left = any(i in self._open and shares[i] >= PERMITTED_SHARE for i in self._leaving)
         if not asked or left:
@@ -133,6 +131,25 @@ class ZoneRule:
             if i in self._open and shares[i] >= PERMITTED_SHARE:
                 return self._verdict(True, f"in the {self._zones[i].kind} zone", [i])
         return self._verdict(False, self._why(asked), asked)
+
+    def strongest(self, shares: Sequence[float], at: Moment) -> int | None:
+        """1-based number of the asked zone that holds most of the box, or None."""
+        self._refresh(at)
+        asked = [i for i in self._asked if i in self._open and shares[i] >= self._contact]
+        return max(asked, key=lambda i: shares[i]) + 1 if asked else None
+
+    def on_kind(self, kind: str, shares: Sequence[float], at: Moment) -> bool:
+        """Whether the box stands on a zone of this kind that holds now."""
+        self._refresh(at)
+        return any(
+            zone.kind == kind and i in self._open and shares[i] >= self._contact
+            for i, zone in enumerate(self._zones)
+        )
+
+    def _refresh(self, at: Moment) -> None:
+        if at.minute != self._minute:
+            self._minute = at.minute
+            self._open = frozenset(i for i, z in enumerate(self._zones) if when_fits(z.when, at))
 
     def _why(self, asked: list[int]) -> str:
         if any(z.kind in ("permitted", "dump") for z in self._zones):

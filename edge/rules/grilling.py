@@ -1,0 +1,120 @@
+"""Outdoor barbecue: a grill in use, or smoke or fire that stays where people stand by.
+
+Exhaust goes with a vehicle; steam rises over a food stall where neither grill nor flame is ever
+seen, or comes and goes; a white wall does not flutter. Smoke alone must pass all three.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+from edge.geometry import apart, size_of
+from edge.rules.charge import Setting, Settings
+from edge.rules.corroboration import corroboration
+from edge.rules.people import standing_by
+from edge.rules.places import PLACE_SETTINGS, PlaceRule
+from edge.rules.spot import Spot
+from edge.rules.view import View
+from edge.values import Box, Json, Track
+
+VEHICLES = ("car", "truck", "bus", "motorcycle", "muck_truck", "excavator")
+VAPOURS = ("smoke", "fire")
+BASE_SHARE = 0.4
+EXHAUST_SIZES = 0.3
+
+
+class Grilling(PlaceRule):
+    """See the module."""
+
+    SETTINGS: ClassVar[Settings] = {
+        **PLACE_SETTINGS,
+        "contact": Setting(0.3, "share of the source's foot that must lie in the zone", 0.01, 1.0),
+        "reach": Setting(1.5, "belonging together: so many times the grill's size away", 0.0, 10.0),
+        "used_share": Setting(0.1, "a grill is in use: people, smoke or fire that often", 0.0, 1.0),
+        "people_share": Setting(0.5, "smoke without grill: people stand by that often", 0.0, 1.0),
+        "flutter": Setting(1.15, "smoke without grill: largest over smallest size", 1.0, 10.0),
+        "channels": Setting(("fume", "a34041-Rtd", "a34041-Avg"), "fume channels that count"),
+        "fume_ug_m3": Setting(1000.0, "fume reading that supports it", 1.0, 1e6),
+    }
+
+    def subjects(self, view: View) -> list[Track]:
+        """Grills, and the foot of smoke and fire that no grill in view explains."""
+        grills = super().subjects(view)
+        vapours = view.of(VAPOURS, self.charge.min_score * 0.6)
+        return grills + [t for v in vapours if (t := self._source(view, v, grills)) is not None]
+
+    def _source(self, view: View, vapour: Track, grills: list[Track]) -> Track | None:
+        base = foot_of(vapour.box)
+        reach, aspect = self.charge.number("reach"), view.aspect
+        if any(apart(base, g.box, aspect) <= reach * size_of(g.box, aspect) for g in grills):
+            return None
+        for spot in self._spots:
+            if apart(base, spot.home, aspect) <= 0.5 * reach * spot.size:
+                return replace(vapour, box=spot.home)
+        if self._exhaust(view, vapour, base):
+            return None
+        return replace(vapour, box=base)
+
+    def _exhaust(self, view: View, vapour: Track, base: Box) -> bool:
+        near = EXHAUST_SIZES * size_of(vapour.box, view.aspect)
+        return any(apart(base, v.box, view.aspect) <= near for v in view.of(VEHICLES))
+
+    def observe(self, view: View, spot: Spot, passed: float) -> None:
+        reach = self.charge.number("reach") * spot.size
+        near = [
+            v
+            for v in view.of(VAPOURS, self.charge.min_score * 0.6)
+            if apart(foot_of(v.box), spot.home, view.aspect) <= reach
+        ]
+        for vapour in near:
+            spot.tally(f"with_{vapour.label}", passed)
+            _flutter(spot, size_of(vapour.box, view.aspect))
+        people = standing_by(view, spot.home, reach)
+        if people:
+            spot.tally("attended", passed)
+        if people or near:
+            spot.tally("used", passed)
+        if spot.track is not None and spot.track.label in self.charge.category.classes:
+            spot.tally("with_grill", passed)
+        if any(apart(s.box, spot.home, view.aspect) == 0.0 for s in view.of(("vendor_stall",))):
+            spot.tally("at_stall", passed)
+
+    def proven(self, view: View, spot: Spot) -> bool:
+        if spot.tally_share("with_grill") >= 0.1:
+            return spot.tally_share("used") >= self.charge.number("used_share")
+        if spot.tally_share("attended") < self.charge.number("people_share"):
+            return False
+        if spot.tally_share("with_fire") >= 0.1:
+            return True
+        steam = spot.tally_share("at_stall") >= 0.5
+        return not steam and _fluttered(spot) >= self.charge.number("flutter")
+
+    def facts(self, view: View, spot: Spot) -> dict[str, Json]:
+        shares = ("with_grill", "with_smoke", "with_fire", "attended", "at_stall")
+        channels, limit = self.charge.words("channels"), self.charge.number("fume_ug_m3")
+        return {
+            **{f"{name}_share": round(spot.tally_share(name), 3) for name in shares},
+            "smoke_flutter": round(_fluttered(spot), 2),
+            "fume": corroboration(view.scene.samples, channels, limit),
+        }
+
+
+def foot_of(box: Box) -> Box:
+    """Where smoke comes from: the lowest part of its box."""
+    return (box[0], box[3] - BASE_SHARE * (box[3] - box[1]), box[2], box[3])
+
+
+def _flutter(spot: Spot, size: float) -> None:
+    """Remember the smallest and largest size of the smoke, smoothed over a few looks."""
+    tallies = spot.tallies
+    mean = tallies.get("smoke_size", size)
+    mean += (size - mean) * 0.4
+    tallies["smoke_size"] = mean
+    tallies["smoke_least"] = min(tallies.get("smoke_least", mean), mean)
+    tallies["smoke_most"] = max(tallies.get("smoke_most", mean), mean)
+
+
+def _fluttered(spot: Spot) -> float:
+    least = spot.tallies.get("smoke_least", 0.0)
+    return spot.tallies.get("smoke_most", 0.0) / least if least > 0.0 else 0.0

@@ -1,0 +1,202 @@
+"""What lies on a lane that did not lie there before: two clean pictures of the road, compared.
+
+Pictures are thinned to WIDTH x HEIGHT; pixels under any track are never used. Nothing here knows
+what made the difference: the caller asks only along a truck's way.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.values import Box, Image
+
+WIDTH, HEIGHT = 192, 108
+EVERY_S = 0.5
+SETTLE_S = 4.0
+KEEP_BEFORE_S = 8.0
+EARLIER_S = 2.5
+NEEDED = 4
+FLOOR = 14.0
+SIGMAS = 5.0
+TINT = 4.0
+ROUGHER = 1.4
+MARGIN = 0.008
+
+Thumb = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One blob of difference. `box` in fractions; `area` as a share of the frame; `length` over
+    `breadth` of its tightest rectangle."""
+
+    box: Box
+    area: float
+    contrast: float
+    elongation: float
+    breadth: float
+
+
+class Backdrop:
+    """The road as it looks when nothing stands in front: a slow average of clean pixels."""
+
+    def __init__(self) -> None:
+        self._mean: Thumb | None = None
+        self._known = np.zeros((HEIGHT, WIDTH), np.float32)
+        self._looked = -1e9
+        self._earlier: deque[tuple[float, Thumb, Mask]] = deque()
+        self.fresh: tuple[Thumb, Mask] | None = None
+
+    def look(self, image: Image, mono: float, boxes: NDArray[np.float32]) -> bool:
+        """Take in one picture, twice a second at most; true where it was taken."""
+        if mono - self._looked < EVERY_S - 0.02:
+            return False
+        passed, self._looked = min(mono - self._looked, SETTLE_S), mono
+        small, clean = thumb(image), ~covered(boxes)
+        self.fresh = (small, clean)
+        if self._mean is None:
+            self._mean = small.copy()
+        share = np.where(self._known < SETTLE_S, 0.4, min(1.0, passed / SETTLE_S))
+        self._mean += np.where(clean, share, 0.0)[..., None] * (small - self._mean)
+        self._known = np.where(clean, self._known + passed, self._known)
+        self._earlier.append((mono, self._mean.copy(), self._known > EVERY_S))
+        while mono - self._earlier[0][0] > KEEP_BEFORE_S:
+            self._earlier.popleft()
+        return True
+
+    def before(self, mono: float) -> tuple[Thumb, Mask] | None:
+        """The road some seconds before `mono`, before anything that came then was in view."""
+        old = [entry for entry in self._earlier if entry[0] <= mono - EARLIER_S]
+        entry = old[-1] if old else (self._earlier[0] if self._earlier else None)
+        return (entry[1], entry[2]) if entry else None
+
+
+class Aftermath:
+    """Clean pictures after a truck, one window at a time, against the road before it."""
+
+    def __init__(self, before: tuple[Thumb, Mask], corridor: Mask) -> None:
+        self._before, self._known = before
+        self._corridor = corridor
+        self._samples: deque[tuple[Thumb, Mask]] = deque(maxlen=NEEDED)
+        self._latest: tuple[Thumb, Thumb, Mask] | None = None
+
+    def look(self, fresh: tuple[Thumb, Mask]) -> list[Patch]:
+        """Blobs by which the median of the last NEEDED pictures differs."""
+        self._samples.append(fresh)
+        if len(self._samples) < NEEDED:
+            return []
+        clean = np.all([mask for _, mask in self._samples], axis=0) & self._known
+        after = np.median(np.stack([picture for picture, _ in self._samples]), axis=0)
+        self._latest = (self._before, after.astype(np.float32), clean)
+        return differences(*self._latest, self._corridor)
+
+    def change_in(self, box: Box) -> float | None:
+        """Mean change inside a box, in grey levels of the brightest-changed colour; or None."""
+        if self._latest is None:
+            return None
+        before, after, clean = self._latest
+        here = covered(np.array([box], np.float32), 0.0) & clean
+        if here.sum() < 3:
+            return None
+        change = np.abs(after - _relit(before, after, clean & ~here)).max(axis=2)
+        return float(change[here].mean())
+
+
+def thumb(image: Image) -> Thumb:
+    """(HEIGHT, WIDTH, 3) float32; every n-th pixel of a large picture is enough for the mean."""
+    stride = max(1, min(image.shape[0] // (HEIGHT * 3), image.shape[1] // (WIDTH * 3)))
+    thinned = np.ascontiguousarray(image[::stride, ::stride])
+    small = cv2.resize(thinned, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    result = small.astype(np.float32)
+    return np.repeat(result[..., None], 3, axis=2) if result.ndim == 2 else result
+
+
+def covered(boxes: NDArray[np.float32], margin: float = MARGIN) -> Mask:
+    """Pixels under any of these boxes, (n, 4) fractions, and a little round them."""
+    mask = np.zeros((HEIGHT, WIDTH), np.bool_)
+    for x1, y1, x2, y2 in boxes.tolist():
+        left, top = max(0, int((x1 - margin) * WIDTH)), max(0, int((y1 - margin) * HEIGHT))
+        right = int(np.ceil((x2 + margin) * WIDTH))
+        mask[top : int(np.ceil((y2 + margin) * HEIGHT)), left:right] = True
+    return mask
+
+
+def swept(boxes: Sequence[Box]) -> Mask:
+    """The ground a truck went over: the lower half of its boxes along its way."""
+    low = [(b[0], (b[1] + b[3]) / 2, b[2], min(1.0, b[3] + 0.02)) for b in boxes]
+    return covered(np.array(low, np.float32).reshape(-1, 4))
+
+
+def differences(before: Thumb, after: Thumb, clean: Mask, corridor: Mask) -> list[Patch]:
+    """Blobs of new matter in the corridor, largest first.
+
+    The light of the day is taken out by gain and offset over the rest of the road; a shadow or
+    water only darkens, so a blob must be tinted, brighter, or rougher than the road was.
+    """
+    rest = clean & ~corridor
+    usable = clean & corridor
+    if usable.sum() < 12:
+        return []
+    before = _relit(before, after, rest if rest.sum() > 500 else clean)
+    change = after - before
+    size = np.abs(change).max(axis=2)
+    noise = 1.4826 * float(np.median(size[rest])) if rest.any() else 2.0
+    mask = ((size > max(FLOOR, SIGMAS * noise)) & usable).astype(np.uint8)
+    opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    whole = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(whole, connectivity=8)
+    found = []
+    for i in range(1, count):
+        blob = labels == i
+        if _is_matter(before, after, blob):
+            found.append(_patch(blob, stats[i], float(size[blob].mean())))
+    return sorted(found, key=lambda patch: -patch.area)
+
+
+def _relit(before: Thumb, after: Thumb, where: Mask) -> Thumb:
+    """The picture before in the light of the picture after: one gain and offset for each colour."""
+    result = before.copy()
+    for c in range(3):
+        a, b = before[..., c][where], after[..., c][where]
+        if a.size == 0:
+            continue
+        spread = float(np.percentile(a, 90) - np.percentile(a, 10))
+        wanted = float(np.percentile(b, 90) - np.percentile(b, 10))
+        gain = float(np.clip(wanted / spread, 0.5, 2.0)) if spread > 12.0 else 1.0
+        result[..., c] = (before[..., c] - np.median(a)) * gain + np.median(b)
+    return result
+
+
+def _is_matter(before: Thumb, after: Thumb, blob: Mask) -> bool:
+    change = (after[blob] - before[blob]).mean(axis=0)
+    brighter = float(change.mean()) > 0.0
+    tint = float(np.abs(change - change.mean()).max())
+    # A shadow scales all colours alike, so the road's own tint shrinks with it: allow for that.
+    scale = float(after[blob].mean()) / max(1.0, float(before[blob].mean()))
+    own = before[blob].mean(axis=0)
+    expected = np.abs((own - own.mean()) * (scale - 1.0)).max()
+    rough_before = float(before[blob].mean(axis=1).std()) * min(1.0, scale)
+    rough_after = float(after[blob].mean(axis=1).std())
+    tinted = tint - float(expected) > TINT
+    return brighter or tinted or rough_after > ROUGHER * max(rough_before, 4.0)
+
+
+def _patch(blob: Mask, stats: NDArray[np.int32], contrast: float) -> Patch:
+    x, y, w, h, area = (int(v) for v in stats[:5])
+    points = np.argwhere(blob)[:, ::-1].astype(np.float32)
+    (_, (a, b), _) = cv2.minAreaRect(points)
+    long, short = max(a, b) + 1.0, min(a, b) + 1.0
+    return Patch(
+        box=(x / WIDTH, y / HEIGHT, (x + w) / WIDTH, (y + h) / HEIGHT),
+        area=area / (WIDTH * HEIGHT),
+        contrast=round(contrast, 1),
+        elongation=round(long / short, 2),
+        breadth=short / WIDTH,
+    )

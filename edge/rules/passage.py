@@ -1,0 +1,149 @@
+"""Trucks passing through: where each went, how it looked best, when it was last seen.
+
+A passage belongs to a subject, not to a track id: an id switch continues it (edge.rules.motion).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from edge.geometry import distance, mixed, size_of
+from edge.rules.view import View
+from edge.values import Box, Json, Stamp, Track
+
+EVERY_S = 0.2
+WAY_POINTS = 240
+LEFT_S = 2.0
+REMEMBER_S = 900.0
+STANDING = 0.06
+ASIDE = 0.03
+
+
+@dataclass(slots=True)
+class Passage:
+    """One truck on its way. `way`: (mono, box), thinned; `best` is its largest unclipped look."""
+
+    subject: int
+    label: str
+    key: str
+    began: Stamp
+    seen: Stamp
+    track: Track
+    way: list[tuple[float, Box]]
+    best: tuple[float, Box]
+    best_size: float = 0.0
+    seen_s: float = 0.0
+    stood_s: float = 0.0
+    score: float = 0.0
+    ids: int = 1
+    told: bool = False
+    ended: bool = False
+    tallies: dict[str, float] = field(default_factory=dict)
+
+    def moved(self, aspect: float) -> float:
+        """The furthest it has been from where it came into view, in its own sizes."""
+        x, y = (self.way[0][1][0] + self.way[0][1][2]) / 2, self.way[0][1][3]
+        size = max(size_of(self.best[1], aspect), 1e-3)
+        return max(distance((x, y), ((b[0] + b[2]) / 2, b[3]), aspect) / size for _, b in self.way)
+
+    def over(self, box: Box) -> tuple[float, float] | None:
+        """First and last instant at which the truck covered this place on the ground, or None.
+
+        The ground below a truck is seen as the lower half of its box; what falls off its tail lies
+        a little outside.
+        """
+        x, y = (box[0] + box[2]) / 2, box[3]
+        times = [
+            mono
+            for mono, (x1, y1, x2, y2) in self.between()
+            if x1 - ASIDE <= x <= x2 + ASIDE and (y1 + y2) / 2 <= y <= y2 + ASIDE
+        ]
+        return (times[0], times[-1]) if times else None
+
+    def between(self) -> list[tuple[float, Box]]:
+        """The way with points put in, so that a fast truck leaves no holes at 2 looks a second."""
+        dense: list[tuple[float, Box]] = []
+        for (t1, a), (t2, b) in zip(self.way, self.way[1:], strict=False):
+            dense += [(t1 + (t2 - t1) * k / 4, mixed(a, b, k / 4)) for k in range(4)]
+        return [*dense, self.way[-1]]
+
+    def facts(self, aspect: float) -> dict[str, Json]:
+        return {
+            "class": self.label,
+            "seen_s": round(self.seen_s, 2),
+            "displacement": round(self.moved(aspect), 2),
+            "best_score": round(self.score, 3),
+            "track_ids": self.ids,
+            "truck_box": [round(v, 4) for v in self.best[1]],
+            "truck_at_s": round(self.best[0], 3),
+        }
+
+    def moments(self) -> tuple[float, float, float]:
+        """Mono seconds of the best look, and of two looks as far apart as the way allows."""
+        count = len(self.way)
+        return self.best[0], self.way[count // 4][0], self.way[(3 * count) // 4][0]
+
+
+class Passages:
+    """All trucks of one rule, present and of the last quarter of an hour."""
+
+    def __init__(self, name: str, labels: Sequence[str], min_score: float) -> None:
+        self._name, self._labels, self._min_score = name, tuple(labels), min_score
+        self._by_subject: dict[int, Passage] = {}
+
+    def step(self, view: View) -> list[Passage]:
+        """Account for the trucks of this scene; returns those in view."""
+        present = []
+        for track in view.of(self._labels, self._min_score * 0.6):
+            course = view.motion.course(track)
+            if course is None:
+                continue
+            passage = self._by_subject.get(course.subject)
+            if passage is None:
+                passage = self._new(view, track, course.subject)
+                self._by_subject[course.subject] = passage
+            self._see(view, passage, track)
+            present.append(passage)
+        self._forget(view.mono)
+        return present
+
+    def _new(self, view: View, track: Track, subject: int) -> Passage:
+        x, y = track.foot
+        key = f"{self._name}/{x * 1000:.0f}-{y * 1000:.0f}/{view.now.wall:.3f}"
+        at = (view.mono, track.box)
+        return Passage(subject, track.label, key, view.now, view.now, track, [at], at)
+
+    def _see(self, view: View, passage: Passage, track: Track) -> None:
+        passed = min(view.mono - passage.seen.mono, LEFT_S)
+        passage.seen_s += passed
+        course = view.motion.course(track)
+        if course is not None and course.speed(view.aspect) < STANDING:
+            passage.stood_s += passed
+        passage.ids += passage.track.id != track.id
+        passage.seen, passage.track = view.now, track
+        passage.score = max(passage.score, track.score)
+        if view.mono - passage.way[-1][0] >= EVERY_S and len(passage.way) < WAY_POINTS:
+            passage.way.append((view.mono, track.box))
+        size = size_of(track.box, view.aspect) * track.score * _unclipped(track.box)
+        if size > passage.best_size:
+            passage.best_size, passage.best = size, (view.mono, track.box)
+
+    def _forget(self, mono: float) -> None:
+        old = [k for k, p in self._by_subject.items() if mono - p.seen.mono > REMEMBER_S]
+        for key in old:
+            del self._by_subject[key]
+
+    def left(self, mono: float) -> list[Passage]:
+        """Trucks out of view for LEFT_S."""
+        return [p for p in self._by_subject.values() if mono - p.seen.mono >= LEFT_S]
+
+    def all(self) -> list[Passage]:
+        return list(self._by_subject.values())
+
+
+def _unclipped(box: Box) -> float:
+    """1 for a box inside the frame, less where the frame cuts it off."""
+    edge = 0.004
+    cut = box[0] < edge or box[1] < edge or box[2] > 1 - edge or box[3] > 1 - edge
+    return 0.5 if cut else 1.0

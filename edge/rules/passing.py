@@ -1,0 +1,158 @@
+"""The life of a case that drives through: a truck in view, decided on the way, ended when gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from edge.rules.calendar import when_fits
+from edge.rules.charge import Charge, Setting
+from edge.rules.memory import Open
+from edge.rules.passage import Passage, Passages
+from edge.rules.stamps import reread
+from edge.rules.view import Verdicts, View
+from edge.rules.zones import ZoneRule
+from edge.values import Candidate, Finding, Json, Phase, Stamp, ZoneDecision
+
+PASSING_SETTINGS: Mapping[str, Setting] = {
+    "band": Setting(0.25, "lowest share of the box that is asked for its zone", 0.02, 1.0),
+    "contact": Setting(0.3, "share of that band that must lie in the zone", 0.01, 1.0),
+    "displacement": Setting(0.5, "the truck must move by so many of its own sizes", 0.0, 50.0),
+}
+
+
+class PassingRule:
+    """Base of the rule kinds that judge trucks on their way. One owner: the judge."""
+
+    SETTINGS: ClassVar[Mapping[str, Setting]] = PASSING_SETTINGS
+
+    def __init__(self, charge: Charge, zones: ZoneRule) -> None:
+        self.charge, self._zones = charge, zones
+        name = f"{charge.camera}/{charge.category.id}"
+        self._trucks = Passages(name, charge.category.classes, charge.min_score)
+        self._open: dict[str, tuple[Passage, Finding]] = {}
+
+    def observe(self, view: View, truck: Passage) -> None:
+        """Tally what one look at a truck shows."""
+
+    def proven(self, view: View, truck: Passage) -> bool:
+        """Whether this truck, here and now, is a case."""
+        return False
+
+    def facts(self, truck: Passage) -> dict[str, Json]:
+        return {}
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._open)
+
+    def step(self, view: View, out: Verdicts) -> None:
+        present = self._trucks.step(view)
+        if present and when_fits(self.charge.when, view.moment):
+            band = self.charge.number("band")
+            rows = view.shares([t.track.box for t in present], band).tolist()
+            for truck, row in zip(present, rows, strict=True):
+                self._judge(view, truck, row, out)
+        for key, (truck, told) in list(self._open.items()):
+            if view.mono - truck.seen.mono >= self.charge.category.gap_s:
+                self._close(key, view, told, truck.seen, out)
+
+    def _judge(self, view: View, truck: Passage, row: list[float], out: Verdicts) -> None:
+        self.observe(view, truck)
+        verdict = self._zones.ask(row, view.moment)
+        if not verdict.judged or verdict.decision.allowed or truck.told:
+            return
+        if view.now.wall - truck.tallies.get("told_wall", -1e18) < self.charge.realarm_s:
+            return
+        if truck.moved(view.aspect) < self.charge.number("displacement"):
+            return
+        if self.proven(view, truck):
+            self._tell(view, truck, verdict.decision, out)
+        elif truck.seen_s > 0.0:
+            out.candidates.append(self._candidate(truck))
+
+    def _tell(self, view: View, truck: Passage, zone: ZoneDecision, out: Verdicts) -> None:
+        truck.told = True
+        grid = self._zones.grid_of(zone) or self.charge.grid
+        case = Open(grid or "", self.charge.category.id, truck.track.box, truck.subject)
+        view.memory.opened(
+            truck.key, case, truck.track.foot, size=0.0, aspect=view.aspect, now=view.now
+        )
+        parent = view.memory.cause_of(truck.key, case)
+        finding = self._finding(view, truck, zone, "new", parent)
+        self._open[truck.key] = (truck, finding)
+        out.findings.append(finding)
+
+    def _finding(
+        self, view: View, truck: Passage, zone: ZoneDecision, phase: Phase, parent: str | None
+    ) -> Finding:
+        _, early, late = truck.moments()
+        grid = self._zones.grid_of(zone) or self.charge.grid
+        return Finding(
+            key=truck.key,
+            camera=self.charge.camera,
+            category=self.charge.category.id,
+            rule=self.charge.rule,
+            phase=phase,
+            began=reread(truck.began, view.now),
+            decided=view.now,
+            ended=None,
+            place=truck.track.foot,
+            box=truck.track.box,
+            subject=truck.track,
+            zone=zone,
+            facts={
+                **truck.facts(view.aspect),
+                "dwell_limit_s": 0.0,
+                "limits": self.charge.limits(),
+                "grid": grid,
+                "open_in_grid": view.memory.open_in(grid, self.charge.category.id),
+                "outcome": "to_report",
+                "deadline_h": self.charge.category.deadline_h,
+                "clock_quality": view.now.quality,
+                **self.facts(truck),
+            },
+            parent=parent,
+            moments=(("overview", early), ("overview", late)),
+            priority=self.charge.category.priority,
+        )
+
+    def _candidate(self, truck: Passage) -> Candidate:
+        return Candidate(
+            key=truck.key,
+            camera=self.charge.camera,
+            category=self.charge.category.id,
+            rule=self.charge.rule,
+            box=truck.track.box,
+            place=truck.track.foot,
+            began=truck.began,
+            held_s=round(min(truck.seen_s, 1.0), 2),
+            due_s=1.0,
+        )
+
+    def _close(
+        self, key: str, view: View, told: Finding, ended: Stamp | None, out: Verdicts
+    ) -> None:
+        view.memory.ended(key, view.now)
+        out.findings.append(ended_of(told, ended))
+        del self._open[key]
+
+    def finish(self, view: View, out: Verdicts) -> None:
+        for key, (truck, told) in list(self._open.items()):
+            here = view.mono - truck.seen.mono < self.charge.category.gap_s
+            self._close(key, view, told, None if here else truck.seen, out)
+
+    def snapshot(self) -> Json:
+        """A truck does not wait for a restart: nothing is worth keeping but that it was told."""
+        return []
+
+    def restore(self, data: Any, shift_s: float, down_s: float) -> None:
+        del data, shift_s, down_s
+
+
+def ended_of(told: Finding, ended: Stamp | None) -> Finding:
+    """The closing word of a case that drove away."""
+    because = "out of view" if ended else "recording ended"
+    facts = {**told.facts, "ended_because": because}
+    return replace(told, phase="end", ended=ended, facts=facts, moments=())

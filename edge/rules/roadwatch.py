@@ -1,0 +1,70 @@
+"""The road before and after each truck of one camera: keeps the pictures that a spill needs."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+
+from edge.rules.lane import Aftermath, Backdrop, Mask, Patch, Thumb, swept
+from edge.rules.passage import Passage
+from edge.rules.view import View
+from edge.values import Box
+
+CLEAR_S = 1.0
+
+
+class RoadWatch:
+    """One owner: the spill rule. `found` are the differences of the latest picture."""
+
+    def __init__(self, *, moved: float, keep_s: float) -> None:
+        self._moved, self._keep_s = moved, keep_s
+        self._backdrop = Backdrop()
+        self._before: dict[int, tuple[Thumb, Mask] | None] = {}
+        self._after: dict[int, Aftermath] = {}
+        self._done: set[int] = set()
+        self.found: list[tuple[Passage, Patch]] = []
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._after or self._before)
+
+    def step(self, view: View, trucks: Iterable[Passage], wanted: Container[int]) -> None:
+        """Take in the picture. `wanted`: subjects whose case is open, so that they are kept."""
+        image = view.scene.image
+        if image is None or not self._backdrop.look(image, view.mono, view.boxes):
+            return
+        trucks = list(trucks)
+        for truck in trucks:
+            self._note(view, truck)
+        self._found(view, trucks, wanted)
+
+    def _note(self, view: View, truck: Passage) -> None:
+        """The road as it was, when a truck comes; the ground it went over, once it has gone."""
+        subject = truck.subject
+        if subject in self._done:
+            return
+        if subject not in self._before:
+            self._before[subject] = self._backdrop.before(truck.began.mono)
+        if view.mono - truck.seen.mono < CLEAR_S:
+            return
+        self._done.add(subject)
+        before = self._before.pop(subject)
+        if before is not None and truck.moved(view.aspect) >= self._moved:
+            self._after[subject] = Aftermath(before, swept([box for _, box in truck.between()]))
+
+    def _found(self, view: View, trucks: list[Passage], wanted: Container[int]) -> None:
+        assert self._backdrop.fresh is not None
+        self.found = []
+        known = {truck.subject: truck for truck in trucks}
+        for subject, aftermath in list(self._after.items()):
+            truck = known.get(subject)
+            late = truck is None or view.mono - truck.seen.mono > self._keep_s
+            if truck is None or (late and subject not in wanted):
+                del self._after[subject]
+                continue
+            self.found += [(truck, patch) for patch in aftermath.look(self._backdrop.fresh)]
+        self._done &= set(known)
+
+    def change_in(self, truck: Passage, box: Box) -> float | None:
+        """Mean change of the road in a box, before this truck to now, in grey levels; or None."""
+        aftermath = self._after.get(truck.subject)
+        return aftermath.change_in(box) if aftermath else None

@@ -1,0 +1,62 @@
+"""What is wrong with a truck itself: an open load, muddy wheels. Said by a second classifier
+(`Track.traits`) or by a detector class on the truck's box."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from edge.geometry import within
+from edge.rules.charge import Setting, Settings
+from edge.rules.passage import Passage
+from edge.rules.passing import PASSING_SETTINGS, PassingRule
+from edge.rules.view import View
+from edge.values import Json
+
+LONGEST_LOOK_S = 2.0
+
+
+class Uncovered(PassingRule):
+    """For `dwell_s` of a moving truck, and for `seen_share` of the time it was judged."""
+
+    SETTINGS: ClassVar[Settings] = {
+        **PASSING_SETTINGS,
+        "trait": Setting("", "what the truck classifier must say"),
+        "trait_score": Setting(0.6, "and how surely", 0.0, 1.0),
+    }
+
+    def observe(self, view: View, truck: Passage) -> None:
+        judged_s = truck.tallies.get("looked_mono", truck.began.mono)
+        passed = min(view.mono - judged_s, LONGEST_LOOK_S)
+        truck.tallies["looked_mono"] = view.mono
+        says = self._says(view, truck)
+        if says is None:
+            return
+        truck.tallies["judged"] = truck.tallies.get("judged", 0.0) + passed
+        if says >= self.charge.number("trait_score"):
+            truck.tallies["guilty"] = truck.tallies.get("guilty", 0.0) + passed
+        truck.tallies["surest"] = max(truck.tallies.get("surest", 0.0), says)
+
+    def _says(self, view: View, truck: Passage) -> float | None:
+        """How surely it is so; None where nobody judged this look."""
+        for name, score in truck.track.traits:
+            if name == self.charge.word("trait"):
+                return score
+        parts = view.of(self.charge.category.with_classes, self.charge.min_score)
+        on_it = [p.score for p in parts if within(p.box, truck.track.box) >= 0.7]
+        if on_it:
+            return max(on_it)
+        return 0.0 if self.charge.category.with_classes else None
+
+    def proven(self, view: View, truck: Passage) -> bool:
+        judged, guilty = truck.tallies.get("judged", 0.0), truck.tallies.get("guilty", 0.0)
+        enough = guilty >= self.charge.dwell_s - 1e-6 and guilty > 0.0
+        return enough and guilty >= self.charge.share * judged
+
+    def facts(self, truck: Passage) -> dict[str, Json]:
+        judged = truck.tallies.get("judged", 0.0)
+        share = truck.tallies.get("guilty", 0.0) / judged if judged > 0 else 0.0
+        return {
+            "trait": self.charge.word("trait"),
+            "trait_share": round(share, 3),
+            "trait_best": round(truck.tallies.get("surest", 0.0), 3),
+        }
