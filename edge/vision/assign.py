@@ -1,8 +1,8 @@
 """The best pairing of rows and columns: least total cost, exactly. Pure numpy, no scipy.
 
-Most rows of a tracking problem have one partner and nobody else wants it: those are paired at
-once, which is exact. What is entangled goes through shortest augmenting paths (Jonker & Volgenant,
-Computing 38, 1987), one vectorised Dijkstra for each row.
+Most rows of a tracking problem like one column best that no other row likes best: then that is the
+answer. The rows in conflict go through shortest augmenting paths (Jonker & Volgenant, Computing 38,
+1987), one vectorised Dijkstra each, starting from the row minima as prices.
 """
 
 from __future__ import annotations
@@ -20,36 +20,35 @@ def assign(costs: NDArray[np.floating], most: float) -> tuple[Indices, Indices]:
     A pair dearer than `most` is never made; leaving a row alone costs `most`. So the result is the
     assignment of least sum(cost of pairs) + most * (rows left alone).
     """
-    allowed = costs < most
-    rows_of = allowed.sum(axis=0)
-    columns_of = allowed.sum(axis=1)
-    rows, columns = np.nonzero(allowed & (rows_of == 1)[None, :] & (columns_of == 1)[:, None])
-    hard_rows = np.flatnonzero(columns_of > 0)
-    if len(rows) < len(hard_rows):
-        mine = np.ones(len(costs), bool)
-        mine[rows] = False
-        hard_rows = hard_rows[mine[hard_rows]]
-        hard_columns = np.flatnonzero(allowed[hard_rows].any(axis=0))
-        more_rows, more_columns = _augment(costs[np.ix_(hard_rows, hard_columns)], most)
-        rows = np.concatenate([rows, hard_rows[more_rows]])
-        columns = np.concatenate([columns, hard_columns[more_columns]])
-        order = np.argsort(rows)
-        rows, columns = rows[order], columns[order]
+    rows = (costs.min(axis=1, initial=np.inf) < most).nonzero()[0]
+    if not len(rows):
+        return rows, rows
+    wanted = costs[rows]
+    columns = wanted.argmin(axis=1)
+    if np.bincount(columns).max() > 1:
+        paired, columns = _augment(wanted, columns, most)
+        rows = rows[paired]
     return rows, columns
 
 
-def _augment(costs: NDArray[np.floating], most: float) -> tuple[Indices, Indices]:
-    """Shortest augmenting paths; each row has a column of its own of cost `most`: to stay alone."""
+def _augment(costs: NDArray[np.floating], best: Indices, most: float) -> tuple[Indices, Indices]:
+    """Shortest augmenting paths; each row has a column of its own of cost `most`: to stay alone.
+
+    best: the cheapest column of each row. With the minima as prices every row that is first to
+    want its column may have it, since its reduced cost is 0; only the others need a path.
+    """
     n, m = costs.shape
     wide = np.full((n, m + n), np.inf)
     wide[:, :m] = np.where(costs < most, costs, np.inf)
     wide[np.arange(n), m + np.arange(n)] = most
     row_of = np.full(m + n, -1)
     column_of = np.full(n, -1)
-    price_row, price_column = np.zeros(n), np.zeros(m + n)
-    for row in range(n):
+    taken, first = np.unique(best, return_index=True)
+    row_of[taken], column_of[first] = first, taken
+    price_row, price_column = wide.min(axis=1), np.zeros(m + n)
+    for row in (column_of < 0).nonzero()[0].tolist():
         _place(row, wide, row_of, column_of, price_row, price_column)
-    paired = np.flatnonzero(column_of < m)
+    paired = (column_of < m).nonzero()[0]
     return paired, column_of[paired]
 
 

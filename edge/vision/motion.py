@@ -7,6 +7,7 @@ Time is in seconds throughout, so any and changing frame rates are alike.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ WALK = 1.0
 # The size of a box changes slower than its place.
 SIZE_SHARE = 0.4
 # A velocity is believed for this long: what is hidden longer has stopped or turned.
-FADE_S = 2.0
+FADE_S = 4.0
 
 _SHARE = np.array([1.0, 1.0, SIZE_SHARE, SIZE_SHARE])
 
@@ -52,10 +53,10 @@ class Motion:
 
     def predict(self, dt: float, aspect: float) -> None:
         """Move all boxes on by dt seconds."""
-        reach = FADE_S * (1.0 - np.exp(-dt / FADE_S))
-        self.mean += self.speed * reach
+        fade = math.exp(-dt / FADE_S)
+        self.mean += self.speed * (FADE_S * (1.0 - fade))
         np.maximum(self.mean[:, 2:], 1e-4, out=self.mean[:, 2:])
-        self.speed *= np.exp(-dt / FADE_S)
+        self.speed *= fade
         walk = (WALK * _unit(self.mean, aspect) * _SHARE) ** 2
         place, both, speed = self.spread[:, 0], self.spread[:, 1], self.spread[:, 2]
         place += 2 * dt * both + dt * dt * speed + walk * dt**3 / 3
@@ -83,23 +84,18 @@ class Motion:
         self.speed = np.concatenate([self.speed, other.speed])
         self.spread = np.concatenate([self.spread, other.spread])
 
-    def corners(self) -> NDArray[np.float32]:
-        """x1 y1 x2 y2 (n, 4)."""
-        return to_corners(self.mean)
+    def corners(self, grow: Floats | float = 0.0) -> NDArray[np.float32]:
+        """x1 y1 x2 y2 (n, 4), each box larger by the share `grow` (n,) of its size."""
+        half = self.mean[:, 2:].T * ((1.0 + grow) / 2)
+        centre = self.mean[:, :2].T
+        return np.concatenate([centre - half, centre + half]).T.astype(np.float32)
 
 
 def _unit(mean: Floats, aspect: float) -> Floats:
     """The size of each box as a length along x, y, x and y: its geometric mean in frame heights,
     so that a tall thin person may move sideways as fast as a wide cart."""
-    size = np.sqrt(np.maximum(mean[:, 2] * mean[:, 3], 1e-10) * aspect)
-    across = size / aspect
-    return np.stack([across, size, across, size], axis=1)
-
-
-def to_corners(mean: Floats) -> NDArray[np.float32]:
-    """Centre and size to x1 y1 x2 y2."""
-    half = mean[:, 2:] / 2
-    return np.concatenate([mean[:, :2] - half, mean[:, :2] + half], axis=1).astype(np.float32)
+    size = np.sqrt(np.maximum(mean[:, 2:3] * mean[:, 3:], 1e-10) * aspect)
+    return np.asarray(size * np.array([1 / aspect, 1.0, 1 / aspect, 1.0]), np.float64)
 
 
 def to_centres(boxes: NDArray[np.float32]) -> Floats:

@@ -7,6 +7,7 @@ owns its ids.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,17 +22,15 @@ from edge.vision.motion import Motion, to_centres
 
 Boxes = NDArray[np.float32]
 Indices = NDArray[np.int64]
-Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 # A pair overlaps at least this much: strong boxes, weak boxes.
-LEAST_OVERLAP, LEAST_OVERLAP_WEAK = 0.1, 0.4
+LEAST_OVERLAP, LEAST_OVERLAP_WEAK = 0.02, 0.4
 # A box of another class must overlap this much more than one of the track's own class.
 OTHER_CLASS = 0.25
 # At few pictures a second even a walker leaves his own box: predicted boxes grow by this share of
 # their size for each second since they were seen, to at most the second number.
-GROW_PER_S, GROW_MOST = 0.5, 0.4
-# A lost track that overlaps a seen one of its class this much is the same object.
-SAME_PLACE = 0.8
+GROW_PER_S, GROW_MOST = 0.15, 0.4
 # Two boxes of different classes that overlap this much are one object with two names.
 ONE_OBJECT = 0.9
 # A track seen less often than this is not told yet, unless its score is sure.
@@ -61,7 +60,7 @@ class _Life:
     path: tuple[tuple[float, float, float], ...]
     hits: int = 1
     look: tuple[float, ...] | None = None
-    looked_s: float = -np.inf
+    looked_s: float = -math.inf
 
     @property
     def sure(self) -> bool:
@@ -69,8 +68,8 @@ class _Life:
 
     def hit(self, box: Box, score: float, label: int, at: Stamp) -> None:
         """Seen again."""
-        fade = np.exp(-(at.mono - self.seen.mono) / SCORE_S)
-        self.score = float(fade * self.score + (1 - fade) * score)
+        fade = math.exp(-(at.mono - self.seen.mono) / SCORE_S)
+        self.score = fade * self.score + (1 - fade) * score
         self.box, self.seen, self.hits = box, at, self.hits + 1
         self.votes[label] = self.votes.get(label, 0.0) + score
         if label != self.label and self.votes[label] > self.votes[self.label]:
@@ -148,7 +147,7 @@ class Tracker:
 
     def _usable(self, found: Detections) -> Detections:
         """Boxes worth pairing, best first; of two names for one object the better."""
-        good = np.flatnonzero(found.scores >= self._weak)
+        good = (found.scores >= self._weak).nonzero()[0]
         good = good[np.argsort(-found.scores[good], kind="stable")]
         boxes = found.boxes[good]
         if len(good) > 1:
@@ -162,37 +161,34 @@ class Tracker:
         track_of = np.full(len(found), -1, np.int64)
         if not len(found) or not self._lives:
             return track_of
-        cost = self._cost(found)
-        sure = np.array([life.sure for life in self._lives])
-        fresh = np.array([life.seen.mono >= before_s for life in self._lives])
-        strong = found.scores >= self._strong
+        seen_s, sure, labels = np.array(
+            [(life.seen.mono, life.sure, life.label) for life in self._lives]
+        ).T
+        cost = self._cost(found, seen_s, labels)
+        known, fresh, strong = sure > 0, seen_s >= before_s, found.scores >= self._strong
         for tracks, boxes, least in (
-            (sure, strong, LEAST_OVERLAP),
-            (sure & fresh, ~strong, LEAST_OVERLAP_WEAK),
-            (~sure, strong, LEAST_OVERLAP),
+            (known, strong, LEAST_OVERLAP),
+            (known & fresh, ~strong, LEAST_OVERLAP_WEAK),
+            (~known, strong, LEAST_OVERLAP),
         ):
             free = tracks.copy()
             free[track_of[track_of >= 0]] = False
-            rows, columns = np.flatnonzero(free), np.flatnonzero(boxes & (track_of < 0))
+            rows, columns = free.nonzero()[0], (boxes & (track_of < 0)).nonzero()[0]
             if len(rows) and len(columns):
-                paired, to = assign(cost[np.ix_(rows, columns)], 1.0 - least)
+                paired, to = assign(cost[rows[:, None], columns], 1.0 - least)
                 track_of[columns[to]] = rows[paired]
         return track_of
 
-    def _cost(self, found: Detections) -> NDArray[np.float32]:
+    def _cost(self, found: Detections, seen_s: Floats, labels: Floats) -> NDArray[np.float32]:
         """1 - overlap of every predicted track with every box, dearer across classes."""
         assert self._now_s is not None
-        unseen_s = self._now_s - np.array([life.seen.mono for life in self._lives])
-        grow = np.minimum(GROW_MOST, GROW_PER_S * unseen_s).astype(np.float32)[:, None]
-        predicted = self._motion.corners()
-        rim = (predicted[:, 2:] - predicted[:, :2]) * grow / 2
-        wide = predicted + np.concatenate([-rim, rim], axis=1)
-        labels = np.array([life.label for life in self._lives])
-        other = labels[:, None] != found.labels[None, :]
+        grow = np.minimum(GROW_MOST, GROW_PER_S * (self._now_s - seen_s))
+        wide = self._motion.corners(grow)
+        other = labels[:, None] != found.labels
         return np.asarray(1.0 - iou_matrix(wide, found.boxes) + OTHER_CLASS * other, np.float32)
 
     def _correct(self, found: Detections, track_of: Indices, at: Stamp) -> None:
-        hit = np.flatnonzero(track_of >= 0)
+        hit = (track_of >= 0).nonzero()[0]
         rows, boxes = track_of[hit], found.boxes[hit]
         self._motion.correct(rows, to_centres(boxes), self._aspect)
         scores, labels = found.scores[hit].tolist(), found.labels[hit].tolist()
@@ -203,7 +199,7 @@ class Tracker:
 
     def _start(self, found: Detections, track_of: Indices, at: Stamp) -> None:
         """New tracks from strong boxes that nobody claimed."""
-        new = np.flatnonzero((track_of < 0) & (found.scores >= self._strong))
+        new = ((track_of < 0) & (found.scores >= self._strong)).nonzero()[0]
         if not len(new):
             return
         self._motion.add(Motion.start(to_centres(found.boxes[new]), self._aspect))
@@ -217,13 +213,12 @@ class Tracker:
             self._next_id += 1
 
     def _forget(self, at: Stamp) -> None:
-        """Drop what was not seen for too long, flickers, what left the picture, and doubles."""
+        """Drop what was not seen for too long, flickers, and what left the picture."""
         if not self._lives:
             return
         keep = np.array([self._remembered(life, at) for life in self._lives])
         centre = self._motion.mean[:, :2]
         keep &= ((centre > 0) & (centre < 1)).all(axis=1)
-        keep &= ~self._doubles(at)
         if not keep.all():
             self._motion.keep(keep)
             self._lives = [life for life, kept in zip(self._lives, keep, strict=True) if kept]
@@ -233,18 +228,6 @@ class Tracker:
             return True
         horizon_s = max(self._lost_s, LEAST_INTERVALS * self._interval_s)
         return life.sure and at.mono - life.seen.mono <= horizon_s
-
-    def _doubles(self, at: Stamp) -> Mask:
-        """Lost tracks that lie on a seen one of their class."""
-        lost = np.array([life.seen is not at for life in self._lives])
-        double = np.zeros(len(lost), bool)
-        if lost.any() and not lost.all():
-            boxes = self._motion.corners()
-            labels = np.array([life.label for life in self._lives])
-            same = labels[lost][:, None] == labels[~lost][None, :]
-            over = iou_matrix(boxes[lost], boxes[~lost]) > SAME_PLACE
-            double[lost] = (same & over).any(axis=1)
-        return double
 
     def _see(self, image: Image, at: Stamp) -> None:
         """Take the look of the seen track whose look is oldest, if it is due."""

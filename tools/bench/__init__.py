@@ -1,0 +1,1 @@
+"""Speed and identity quality measured side by side with peers, as ratios."""
