@@ -224,7 +224,7 @@ class Judgement:
 class EvidenceFile:
     """One finished file of a violation; a listed hash never changes.
 
-    `path` is relative to the violation's folder: "r1/overview-1.jpg" was added by revision 1.
+    `path` is its name, unique in the violation: "r1-overview-1.jpg" was added by revision 1.
     """
 
     role: Role

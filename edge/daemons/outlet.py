@@ -39,7 +39,7 @@ class Outlet:
         """A revision that is durable on disk: make its row."""
         violation = sealed.violation
         self._told(violation)
-        own = f"r{violation.revision}/"
+        own = f"r{violation.revision}-"
         self.put(
             lane="violation",
             kind="violation",
@@ -64,7 +64,7 @@ class Outlet:
         key = wire.violation_key(manifest["id"], manifest["revision"])
         if (folder / receipt).exists() or self._outbox.known("violation", key):
             return False
-        own = f"r{manifest['revision']}/"
+        own = f"r{manifest['revision']}-"
         files = [file_from_json(row) for row in manifest["files"] if row["path"].startswith(own)]
         self.put(
             lane="violation",

@@ -149,7 +149,7 @@ def event_line(violation: Violation, sealed: Sealed | None, *, recording: bool) 
         "evidence": [
             {
                 "role": file.role,
-                "path": str(folder / file.path) if folder else None,
+                "path": str(folder / file.path.partition("-")[0] / file.path) if folder else None,
                 "sha256": file.sha256,
                 "size": file.size,
                 "at_s": seconds(file.at),

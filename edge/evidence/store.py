@@ -1,7 +1,8 @@
 """The evidence folder: written once, whole or not at all, verifiable for ever.
 
 `<root>/<violation id>/r<revision>/` holds the files that this revision added and a `manifest.json`
-that lists all files of the violation so far, each with its path below `<violation id>/`.
+that lists all files of the violation so far. Names begin with their revision ("r1-close-1.jpg"), so
+they are unique in the violation, and `located` finds each from any of its manifests.
 Order of writing: files, manifest, fsync of each, fsync of the folder, rename, fsync of the parent;
 only then may the outbox row be made. A folder whose name starts with "." was never finished.
 """
@@ -61,9 +62,9 @@ class Revision:
 
     def add(self, draft: Draft) -> EvidenceFile:
         """Write one file durably; its hash is taken from the bytes that were written."""
-        digest, size = _write(self._partial / draft.name, draft)
-        path = f"{self._name}/{draft.name}"
-        return EvidenceFile(draft.role, path, digest, size, draft.at, draft.masked)
+        name = f"{self._name}-{draft.name}"
+        digest, size = _write(self._partial / name, draft)
+        return EvidenceFile(draft.role, name, digest, size, draft.at, draft.masked)
 
     def seal(self, manifest: dict[str, Any]) -> Path:
         """Write the manifest last, then make the folder visible. Returns its final path."""
@@ -128,6 +129,11 @@ def file_from_json(data: dict[str, Any]) -> EvidenceFile:
         Stamp(**data["at"]),
         data.get("masked", False),
     )
+
+
+def located(folder: Path, name: str) -> Path:
+    """Where a file listed in `folder`'s manifest lies: here, or in the revision that added it."""
+    return folder.parent / name.partition("-")[0] / name
 
 
 def clean(root: Path) -> int:

@@ -11,6 +11,7 @@ from edge.config import Camera, convert
 from edge.daemons.scribe import Desk, Scribe
 from edge.evidence.album import Album
 from edge.evidence.casebook import Casebook
+from edge.evidence.store import located
 from edge.values import Judgement
 from tests.evidence.conftest import candidate, finding, frame, stamp
 
@@ -132,14 +133,14 @@ def test_manifest_lists_every_file_with_its_true_hash(box):
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["revision"] == 2
     for row in manifest["files"]:
-        data = (folder.parent / row["path"]).read_bytes()
+        data = located(folder, row["path"]).read_bytes()
         assert (hashlib.sha256(data).hexdigest(), len(data)) == (row["sha256"], row["size"])
 
 
 def test_pictures_carry_a_strip_below_and_the_scene_above_untouched(box):
     box.play(30)
     close = next(f for f in box.sealed[0].violation.evidence if f.path.endswith("overview-1.jpg"))
-    image = cv2.imread(str(box.sealed[0].folder.parent / close.path))
+    image = cv2.imread(str(box.sealed[0].folder / close.path))
     assert image.shape[1] == 1280
     assert image.shape[0] > 720
 
@@ -161,7 +162,7 @@ def test_a_restart_keeps_the_first_picture_and_the_case(tmp_path, categories, or
     for mono in range(13, 31):
         found = (finding("new", mono),) if mono == 30 else ()
         after.scribe.handle(frame(mono), Judgement(found, (candidate(mono),)))
-    times = [f.at.mono for f in after.sealed[0].violation.evidence if f.path.startswith("r1/over")]
+    times = [f.at.mono for f in after.sealed[0].violation.evidence if f.path.startswith("r1-over")]
     assert times[0] == pytest.approx(0.0)
     third = Box(tmp_path, categories, origin, Ring())
     third.book.recover(stamp(31))

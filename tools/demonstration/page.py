@@ -106,7 +106,7 @@ def _tag(good: bool, yes: str, no: str) -> str:
 
 
 def _link(file: dict[str, Any], shown: Shown, base: Path) -> str:
-    path = shown.folder / file["path"]
+    path = shown.folder / file["path"].partition("-")[0] / file["path"]
     return _e(os.path.relpath(path, base))
 
 
