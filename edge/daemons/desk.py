@@ -56,6 +56,11 @@ class ScribeThread:
                 self._overflow.extend(findings)
                 self._late(len(findings))
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything handed over has been written."""
+        return self._queue.unfinished_tasks == 0
+
     def close(self, at: Stamp | None = None, *, timeout_s: float = 20.0) -> None:
         """Let the queue run empty, cut open clips, end the thread."""
         self._last = at
@@ -67,5 +72,6 @@ class ScribeThread:
             while self._overflow:
                 self._scribe.without_pictures(self._overflow.popleft())
             self._scribe.handle(look.frame, look.judgement, look.tracks)
+            self._queue.task_done()
         if self._last is not None:
             self._scribe.finish(self._last)

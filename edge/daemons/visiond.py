@@ -180,7 +180,7 @@ class Visiond:
             "counts": dict(self.outlet.counts),
             "faults": self.outlet.open_faults(),
             "requests": dict(self._requests),
-            "recordings_over": sorted(self._finished),
+            "recordings_over": sorted(n for n in self._finished if self.posts[n].written),
         }
 
     def stop(self) -> None:

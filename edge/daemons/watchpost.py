@@ -120,6 +120,10 @@ class Watchpost:
         return self.eyes.clips
 
     @property
+    def written(self) -> bool:
+        return self._scribe.idle
+
+    @property
     def ended(self) -> bool:
         """A recording has given its last frame, and that frame was judged."""
         reader = self.eyes.reader
