@@ -1,0 +1,248 @@
+"""The learning part's files; the only place of edge.learning that touches a disk.
+
+`<state>/learning/` (sole writer: whoever runs `learn`, the janitor's timer):
+  judged.jsonl       every case with its verdict, kept when the evidence is long gone
+  samples/ID.jpg .json   the close-up of a judged case, and what it shows
+  offsets.json       what verdicts moved; visiond reads it at start
+  precision.json     confirmed precision for people
+`<state>/harvest/CAMERA/` (sole writer: visiond): crops near the limit, for a labeller.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import msgspec
+
+from edge.learning.harvest import Budget, Wish, allowed, crop
+from edge.learning.precision import precision
+from edge.learning.thresholds import Bounds, Offset, step
+from edge.learning.verdicts import Case, Judged, case_of, join, latest, parse_lines
+from edge.runtime import write_atomic
+from edge.values import Box, Image, Stamp
+
+log = logging.getLogger(__name__)
+
+PRECISION_WINDOW_S = 90 * 86_400.0
+JPEG_QUALITY = 92
+# The close-up of the evidence album is cut with this share of the box round it on every side.
+CLOSE_MARGIN = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What one run of `learn` did; for the log and the status file."""
+
+    verdicts: int
+    bad_lines: int
+    new: int
+    without_case: int
+    moved: tuple[str, ...]
+
+
+def learn(state: Path, *, now_s: float, bounds: Bounds | None = None) -> Learnt:
+    """Take in new verdicts, keep their pictures, move thresholds. Repeating it changes nothing.
+
+    Raises OSError when the disk refuses.
+    """
+    folder = state / "learning"
+    (folder / "samples").mkdir(parents=True, exist_ok=True)
+    verdicts, bad = _read_reviews(state / "reviews")
+    known = {one.violation: one for one in read_judged(folder)}
+    fresh, orphans = 0, 0
+    for violation, verdict in latest(verdicts).items():
+        held = known.get(violation)
+        if held and (held.judged_s, held.verdict) == (verdict.wall_s, verdict.verdict):
+            continue
+        case = _case(state / "evidence", violation)
+        if case is not None:
+            _keep_sample(state / "evidence", folder / "samples", case, join(case, verdict))
+            known[violation] = join(case, verdict)
+        elif held is not None:
+            known[violation] = msgspec.structs.replace(
+                held, verdict=verdict.verdict, judged_s=verdict.wall_s, reason=verdict.reason
+            )
+        else:
+            orphans += 1
+            continue
+        fresh += 1
+    if fresh:
+        _write_judged(folder, known.values())
+    moved = _move(folder, list(known.values()), now_s, bounds)
+    _write_precision(folder, known.values(), now_s)
+    return Learnt(len(verdicts), bad, fresh, orphans, moved)
+
+
+def _read_reviews(folder: Path) -> tuple[list[Any], int]:
+    lines = [line for path in sorted(folder.glob("*.jsonl")) for line in path.open("rb")]
+    return parse_lines(lines)
+
+
+def _case(evidence: Path, violation: str) -> Case | None:
+    """From the newest sealed revision; None where the evidence was released and deleted."""
+    if not violation or "/" in violation or violation.startswith("."):
+        return None
+    folders = sorted((evidence / violation).glob("r[0-9]*"), key=lambda p: int(p.name[1:] or 0))
+    if not folders:
+        return None
+    try:
+        return case_of(json.loads((folders[-1] / "manifest.json").read_bytes()))
+    except (OSError, ValueError):
+        return None
+
+
+def _keep_sample(evidence: Path, samples: Path, case: Case, judged: Judged) -> None:
+    """Copy the clean close-up (overviews carry ticks round the subject: a label leak)."""
+    closes = [path for path in case.pictures if Path(path).name.startswith("close")]
+    source = evidence / case.violation / closes[-1] if closes else None
+    if source is None or not source.is_file():
+        return
+    shutil.copyfile(source, samples / f"{case.violation}.jpg")
+    row = {**msgspec.to_builtins(judged), "label": case.label, "box": close_box(case.box)}
+    write_atomic(samples / f"{case.violation}.json", _json(row))
+
+
+def close_box(box: Box) -> Box:
+    """Where the subject lies in its close-up, fractions of the crop, which the frame may clip."""
+    x1, x2 = _span(box[0], box[2])
+    y1, y2 = _span(box[1], box[3])
+    return (x1, y1, x2, y2)
+
+
+def _span(low: float, high: float) -> tuple[float, float]:
+    reach = (high - low) * CLOSE_MARGIN
+    start, end = max(0.0, low - reach), min(1.0, high + reach)
+    size = max(end - start, 1e-9)
+    return round((low - start) / size, 4), round((high - start) / size, 4)
+
+
+def read_judged(folder: Path) -> list[Judged]:
+    """Every judged case so far; unreadable lines are left out and counted in the log."""
+    path = folder / "judged.jsonl"
+    if not path.is_file():
+        return []
+    decoder, judged, bad = msgspec.json.Decoder(Judged), [], 0
+    for line in path.open("rb"):
+        try:
+            judged.append(decoder.decode(line))
+        except msgspec.MsgspecError:
+            bad += 1
+    if bad:
+        log.warning("%s: %d unreadable lines left out", path, bad)
+    return judged
+
+
+def _write_judged(folder: Path, judged: Iterable[Judged]) -> None:
+    ordered = sorted(judged, key=lambda one: (one.judged_s, one.violation))
+    data = b"".join(msgspec.json.encode(one) + b"\n" for one in ordered)
+    write_atomic(folder / "judged.jsonl", data)
+
+
+def read_offsets(state: Path) -> dict[tuple[str, str], Offset]:
+    """By (camera, category): what to add to the configured least score. Empty where nothing was
+    learnt or the file is damaged (then what is configured holds)."""
+    path = state / "learning" / "offsets.json"
+    try:
+        rows = [Offset(**row) for row in json.loads(path.read_bytes())]
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError) as error:
+        log.warning("%s: %s; the configured thresholds hold", path, error)
+        return {}
+    return {(row.camera, row.category): row for row in rows}
+
+
+def _move(
+    folder: Path, judged: Sequence[Judged], now_s: float, bounds: Bounds | None
+) -> tuple[str, ...]:
+    held = read_offsets(folder.parent)
+    keys = sorted({(one.camera, one.category) for one in judged} | set(held))
+    after = {
+        key: step(held.get(key, Offset(*key)), judged, now_s=now_s, bounds=bounds) for key in keys
+    }
+    write_atomic(folder / "offsets.json", _json([asdict(offset) for offset in after.values()]))
+    moved = [o for key, o in after.items() if o.value != held.get(key, Offset(*key)).value]
+    for offset in moved:
+        log.info(
+            "%s %s: least score now %+.2f from what is configured (%s)",
+            offset.camera, offset.category, offset.value, offset.reason,
+        )  # fmt: skip
+    return tuple(f"{o.camera}/{o.category} {o.value:+.2f}" for o in moved)
+
+
+def _write_precision(folder: Path, judged: Iterable[Judged], now_s: float) -> None:
+    rows = precision(judged, now_s=now_s, window_s=PRECISION_WINDOW_S)
+    data = {"at_s": now_s, "window_s": PRECISION_WINDOW_S, "rows": [asdict(row) for row in rows]}
+    write_atomic(folder / "precision.json", _json(data))
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, ensure_ascii=False, indent=1).encode()
+
+
+class Harvest:
+    """Keeps crops that are worth labelling for one camera. One owner: the thread that looks."""
+
+    def __init__(self, folder: Path, camera: str, budget: Budget | None = None) -> None:
+        self._folder, self._camera = folder / camera, camera
+        self._budget = budget or Budget()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        held = [json.loads(path.read_bytes()) for path in self._folder.glob("*.json")]
+        self._kept_at_s = sorted(float(row["at_s"]) for row in held)
+        self._bytes = sum(path.stat().st_size for path in self._folder.iterdir())
+        self._last_s: dict[tuple[str, str], float] = {}
+
+    def offer(
+        self, image: Image, wish: Wish, others: Sequence[Box], at: Stamp, *, gap_s: float = 600.0
+    ) -> Path | None:
+        """Keep one crop if the budget allows; the same class for the same reason at most every
+        `gap_s`. `others`: people not concerned. Raises OSError."""
+        key = (wish.why, wish.label)
+        if at.wall - self._last_s.get(key, -1e18) < gap_s:
+            return None
+        if not allowed(self._budget, self._kept_at_s, self._bytes, now_s=at.wall):
+            return None
+        part, box = crop(image, wish.box, others)
+        ok, data = cv2.imencode(".jpg", part, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        if not ok:
+            return None
+        self._last_s[key] = at.wall
+        return self._write(wish, box, at, data.tobytes())
+
+    def _write(self, wish: Wish, box: Box, at: Stamp, data: bytes) -> Path:
+        name = f"{int(at.wall * 1000)}-{wish.why}-{wish.label}"
+        row = {
+            "camera": self._camera,
+            "at_s": at.wall,
+            "why": wish.why,
+            "label": wish.label,
+            "score": round(wish.score, 4),
+            "box": [round(side, 4) for side in box],
+        }
+        path = self._folder / f"{name}.jpg"
+        write_atomic(path, data, durable=False)
+        text = _json(row)
+        write_atomic(path.with_suffix(".json"), text, durable=False)
+        self._kept_at_s.append(at.wall)
+        self._bytes += len(data) + len(text)
+        return path
+
+    def sweep(self, *, now_s: float) -> int:
+        """Delete what is older than the budget allows; returns how many pictures went."""
+        oldest_s, gone = now_s - self._budget.keep_days * 86_400.0, 0
+        for path in sorted(self._folder.glob("*.jpg")):
+            at_s = float(path.name.split("-", 1)[0]) / 1000.0
+            if at_s < oldest_s:
+                for part in (path, path.with_suffix(".json")):
+                    part.unlink(missing_ok=True)
+                gone += 1
+        self._kept_at_s = [at for at in self._kept_at_s if at >= oldest_s]
+        self._bytes = sum(path.stat().st_size for path in self._folder.iterdir())
+        return gone

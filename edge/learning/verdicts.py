@@ -1,0 +1,132 @@
+"""What reviewers said, joined with what the box had said: the raw material of learning. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from edge.values import Box
+
+Said = Literal["confirmed", "rejected"]
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of `<state>/reviews/*.jsonl`; further keys (record hash, reviewer) are not needed.
+
+    `at` is UTC as ISO 8601.
+    """
+
+    violation: str
+    verdict: Said
+    at: str
+    reason: str = ""
+    revision: int = 0
+
+    @property
+    def wall_s(self) -> float:
+        return datetime.fromisoformat(self.at.replace("Z", "+00:00")).timestamp()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What the box had published. `score` is the best of the subject, `limit` the least score
+    that counted then; `pictures` are paths below the violation's folder, the unmasked overview
+    and close-up ones. `decided_s` is UTC."""
+
+    violation: str
+    camera: str
+    category: str
+    score: float
+    limit: float
+    box: Box
+    decided_s: float
+    label: str = ""
+    pictures: tuple[str, ...] = ()
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A case with its verdict: one line of `<state>/learning/judged.jsonl`. Times are UTC s."""
+
+    violation: str
+    camera: str
+    category: str
+    verdict: Said
+    score: float
+    limit: float
+    decided_s: float
+    judged_s: float
+    reason: str = ""
+
+
+def parse_lines(lines: Iterable[bytes]) -> tuple[list[Verdict], int]:
+    """(verdicts, lines that are none). The last line may be torn by a power cut."""
+    verdicts, bad = [], 0
+    decoder = msgspec.json.Decoder(Verdict)
+    for line in lines:
+        if not line.strip():
+            continue
+        try:
+            verdict = decoder.decode(line)
+            _ = verdict.wall_s
+        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+            bad += 1
+        else:
+            verdicts.append(verdict)
+    return verdicts, bad
+
+
+def latest(verdicts: Iterable[Verdict]) -> dict[str, Verdict]:
+    """By violation: a reviewer may change their mind, the last word counts."""
+    found: dict[str, Verdict] = {}
+    for verdict in verdicts:
+        held = found.get(verdict.violation)
+        if held is None or verdict.wall_s >= held.wall_s:
+            found[verdict.violation] = verdict
+    return found
+
+
+def case_of(manifest: dict[str, Any]) -> Case | None:
+    """The case of a violation's evidence manifest; None where it is not one of a camera's."""
+    try:
+        finding, facts = manifest["finding"], manifest["finding"]["facts"]
+        x1, y1, x2, y2 = (float(side) for side in finding["box"])
+        return Case(
+            violation=manifest["id"],
+            camera=manifest["camera"],
+            category=finding["category"],
+            score=float(facts.get("best_score", 0.0)),
+            limit=float(facts.get("min_score", 0.0)),
+            box=(x1, y1, x2, y2),
+            decided_s=float(finding["decided"]["wall"]),
+            label=str(facts.get("label", "")),
+            pictures=_pictures(manifest["files"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _pictures(files: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    wanted = ("overview", "close", "before", "after")
+    return tuple(
+        file["path"]
+        for file in files
+        if file["role"] in wanted and not file.get("masked") and file["path"].endswith(".jpg")
+    )
+
+
+def join(case: Case, verdict: Verdict) -> Judged:
+    return Judged(
+        violation=case.violation,
+        camera=case.camera,
+        category=case.category,
+        verdict=verdict.verdict,
+        score=case.score,
+        limit=case.limit,
+        decided_s=case.decided_s,
+        judged_s=verdict.wall_s,
+        reason=verdict.reason,
+    )
