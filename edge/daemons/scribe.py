@@ -18,9 +18,9 @@ from edge.config import Camera, Category
 from edge.evidence.album import Album, History, Picture, jpeg
 from edge.evidence.casebook import Casebook, Sealed
 from edge.evidence.mask import public_copy
-from edge.evidence.overlay import crop
+from edge.evidence.overlay import crop, with_strip, with_ticks
 from edge.evidence.store import Draft
-from edge.values import Box, Finding, Frame, Image, Judgement, Stamp, Track, Violation
+from edge.values import Finding, Frame, Image, Judgement, Stamp, Track, Violation
 
 log = logging.getLogger(__name__)
 
@@ -175,8 +175,8 @@ class Scribe:
         return replace(finding, facts={**finding.facts, "close_check": seen})
 
     def _public(self, frame: Frame, finding: Finding, tracks: Sequence[Track]) -> Draft:
-        subject: Box | None = finding.box
-        data = jpeg(public_copy(frame.image, tracks, subject))
+        image = with_ticks(public_copy(frame.image, tracks, finding.box), finding.box)
+        data = jpeg(with_strip(image, self._album.caption(frame.at, finding.category)))
         return Draft("overview", "public-1.jpg", frame.at, data=data, masked=True)
 
     def _records(self, finding: Finding) -> list[Draft]:

@@ -14,11 +14,13 @@ import msgspec
 from edge import __version__
 from edge.clock import SystemClock
 from edge.config import ConfigError, Device, load
-from edge.outbox import Dispatch, Outbox
+from edge.outbox import Dispatch, Outbox, ladder
 from edge.runtime import Notify, Progress, Stats, Stop, write_status
 from edge.uplink import messages as m
 from edge.uplink.alarms import Alarms
+from edge.uplink.commands import Commands
 from edge.uplink.credentials import Credentials
+from edge.uplink.desired import DesiredSite
 from edge.uplink.inbox import Inbox
 from edge.uplink.keys import Keys, device_keys, platform_ring, rotate
 from edge.uplink.mqtt import Address
@@ -30,7 +32,8 @@ from edge.uplink.records import Records
 from edge.uplink.reviews import Reviews
 from edge.uplink.transfer import Mode, Transfers
 from edge.uplink.trust import Trust
-from edge.uplink.wire import KINDS, VERSION, Topics, fault_data, fault_key, utc_text
+from edge.uplink.wire import CHUNK_MAX, KINDS, VERSION, Topics, fault_data, fault_key, utc_text
+from edge.values import EvidenceFile
 
 log = logging.getLogger("edge.uplinkd")
 
@@ -62,8 +65,10 @@ def places(device: Device, base: Path) -> Places:
 class Uplinkd:
     """One run of the daemon."""
 
-    def __init__(self, device: Device, where: Places, *, boot_spread_s: float) -> None:
-        self._device, self._where = device, where
+    def __init__(
+        self, device: Device, where: Places, files: Files, stop: Stop, *, boot_spread_s: float
+    ) -> None:
+        self._device, self._where, self._files = device, where, files
         self._clock = SystemClock()
         self._started = time.monotonic()
         self._status_due = 0.0
@@ -75,6 +80,18 @@ class Uplinkd:
         self._topics = Topics(device.tenant, device.device)
         self._alarms = Alarms(self._clock.now)
         self._reviews = Reviews(where.state / "reviews")
+        self._commands = Commands(
+            where.run, where.state / "requests", tell=self._tell_result, restart=stop.set
+        )
+        self._commands.recover(time.monotonic())
+        self._desired = DesiredSite(
+            files.site,
+            where.state / "config",
+            where.run,
+            check=lambda path: site_sha256(path, files.device),
+            report=lambda payload: self._parts.presence.keep("cfg/reported", payload),
+            now=time.monotonic(),
+        )
         self._parts = self._build(Trust(device.device, ring), self._keys)
         self._pump = Pump(
             self._parts,
@@ -116,7 +133,7 @@ class Uplinkd:
             records=records,
             transfers=transfers,
             alarms=self._alarms,
-            obey={"review": self._review},
+            obey={"review": self._review, "command": self._command, "desired": self._want},
             pace=self._pace,
         )
         session = Session(self._outbox.boot())
@@ -136,9 +153,12 @@ class Uplinkd:
         )
 
     def _birth(self) -> dict[str, Any]:
+        """Called on every connection, so everything in it is of now."""
         self._credentials.accepted()
+        self._desired.tell()
         at = self._clock.now()
         return {
+            **self._scene(),
             "device": self._device.device,
             "tenant": self._device.tenant,
             "time": utc_text(at.wall),
@@ -154,6 +174,39 @@ class Uplinkd:
             "keys": msgspec.to_builtins(self._keys.public),
             "schemas": [f"urn:cm:schema:{kind}:{VERSION}" for kind in KINDS],
         }
+
+    def _scene(self) -> dict[str, Any]:
+        """What the other daemons say they watch, and with which model."""
+        vision = read_status(self._where.run, "visiond")
+        sensors = read_status(self._where.run, "sensord")
+        return {
+            "cameras": [{"id": name} for name in vision.get("cameras", {})],
+            "sensors": [{"id": name} for name in sensors.get("sensors", {})],
+            "models": vision.get("models", {}),
+            "config_sha256": vision.get("config", ""),
+            "config_rev": self._desired.rev,
+            "limits": {"chunk_max": CHUNK_MAX, "keep": msgspec.to_builtins(self._device.keep)},
+        }
+
+    def _command(self, message: m.Down) -> None:
+        assert isinstance(message, m.Command)
+        self._commands.obey(message, time.monotonic())
+
+    def _want(self, message: m.Down) -> None:
+        assert isinstance(message, m.Desired)
+        self._desired.obey(message, time.monotonic())
+
+    def _tell_result(
+        self, result: m.CommandResult, folder: Path | None, files: list[EvidenceFile]
+    ) -> None:
+        self._outbox.put(
+            lane="fault",
+            kind="cmd_res",
+            key=f"{result.cmd_id}:{result.state}",
+            body=msgspec.to_builtins(result),
+            folder=folder,
+            files=files,
+        )
 
     def _review(self, message: m.Down) -> None:
         assert isinstance(message, m.Review)
@@ -175,6 +228,8 @@ class Uplinkd:
             self._pump.step(POLL_S)
             if not self._pump.online:
                 stop.wait(POLL_S)
+            self._commands.step(time.monotonic(), self._clock.now())
+            self._desired.step(time.monotonic())
             self._put_faults()
             self._tell(stats)
             progress.mark("pump")
@@ -231,6 +286,7 @@ class Uplinkd:
             "outbox": status["outbox"],
             "uplink": {key: status[key] for key in ("records", "evidence", "refused", "connects")},
             "faults": status["alarms"],
+            "ladder": ladder.current_step(self._where.run),
         }
         self._parts.presence.health(connection, body)
 
@@ -249,6 +305,30 @@ def _line(status: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The configuration's own files."""
+
+    site: Path
+    device: Path | None
+
+
+def site_sha256(site: Path, device: Path | None) -> str:
+    """Check a site file as `edge check` does; returns the hash it would have in force."""
+    from edge.daemons.settings import load_settings
+
+    return load_settings(site, device).sha256
+
+
+def read_status(run: Path, daemon: str) -> dict[str, Any]:
+    """Another daemon's status file; {} where there is none."""
+    try:
+        told = msgspec.json.decode((run / "status" / f"{daemon}.json").read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
 def main(
     stop: Stop,
     notify: Notify,
@@ -257,10 +337,17 @@ def main(
     device_path: str | Path | None,
     boot_spread_s: float = BOOT_SPREAD_S,
 ) -> int:
-    """Deliver until stopped. Raises ConfigError for a device file that does not hold together."""
+    """Deliver until stopped. Raises ConfigError for a device file that does not hold together.
+
+    A broken site file does not stop delivery: what was found before must still arrive, and the
+    platform must be able to send a sound one.
+    """
     device = load(Path(device_path), Device) if device_path else Device()
+    site = Path(site_path or "site.yaml").resolve()
     base = Path(site_path or device_path or "x").resolve().parent
-    Uplinkd(device, places(device, base), boot_spread_s=boot_spread_s).run(stop, notify)
+    files = Files(site, Path(device_path).resolve() if device_path else None)
+    where = places(device, base)
+    Uplinkd(device, where, files, stop, boot_spread_s=boot_spread_s).run(stop, notify)
     return 0
 
 

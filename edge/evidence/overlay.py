@@ -17,6 +17,7 @@ from edge.values import Box, Image, Place, Stamp
 
 STRIP_SHARE = 0.034
 STRIP_MIN_PX = 20
+STRIP_WIDTH_PX = 560
 TICK_SHARE = 0.25
 RED = (40, 40, 230)
 
@@ -57,8 +58,16 @@ def where_text(where: Place) -> str:
 
 
 def with_strip(image: Image, lines: Sequence[str]) -> Image:
-    """The picture with one strip line for each text below it; grows in height, never covers."""
+    """The picture with one strip line for each text below it; grows, never covers.
+
+    A narrow close-up is set on a wider canvas, so that the text stays readable beside its pixels.
+    """
     height, width = image.shape[:2]
+    if width < STRIP_WIDTH_PX:
+        beside = (STRIP_WIDTH_PX - width) // 2
+        rest = STRIP_WIDTH_PX - width - beside
+        image = np.pad(image, ((0, 0), (beside, rest), (0, 0)), constant_values=24)
+        width = STRIP_WIDTH_PX
     line_px = max(STRIP_MIN_PX, round(height * STRIP_SHARE))
     strip = np.full((line_px * len(lines), width, 3), 24, np.uint8)
     for row, text in enumerate(lines):
