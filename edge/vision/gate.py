@@ -7,8 +7,9 @@ Pure: the time is an argument.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -25,103 +26,105 @@ LONG_SIDE = 320
 # Detail is what differs from its surroundings: a box mean of this side (of 320) is taken off, so
 # that exposure steps, rolling flicker and cloud shadows, which are broad, leave no difference.
 SURROUND = 31
-# Grey levels of detail that must change, whatever the noise; and in standard deviations of it.
-LEAST_CHANGE = 7.0
-NOISE_SHARE = 5.0
+# Grey levels by which detail must change, whatever the noise; and in standard deviations of it.
+LEAST_CHANGE, NOISE_SHARE = 7.0, 5.0
 # Least side of a changed blob, in pixels of 320: rain streaks and single noisy pixels are thinner.
 LEAST_BLOB = 3
-# A reference older than this is forgotten slowly, so that drifting light never holds it open.
+# A change smaller than this share of the picture counts only where something changed before, this
+# many pixels of 320 around: a leaf flashes once, a far walker goes on.
+SUDDEN, AROUND = 0.005, 15
+# The reference is forgotten with this time constant, so that drifting light never holds it open.
 DRIFT_S = 30.0
 # The noise level is learnt with this time constant.
 NOISE_S = 5.0
-# More than this share changing at once, after the broad part is gone, is a new view.
-NEW_VIEW = 0.6
 
 _BLOB = np.ones((LEAST_BLOB, LEAST_BLOB), np.uint8)
+_NEAR = np.ones((AROUND, AROUND), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Whether to run the detector now, why, the changed share of the picture, and where.
-
-    `regions` are up to eight boxes (fractions) around what changed, the largest first.
-    """
+    """Whether to run the detector now, why, and which share of the picture moved."""
 
     open: bool
     reason: Reason
-    changed: float = 0.0
-    regions: tuple[Box, ...] = ()
+    moved: float = 0.0
 
 
 class MotionGate:
     """One camera's gate.
 
     forced_s: longest time without a look, 1 to 2 s by the design. after_s: how long it stays open
-    after the last motion. least_share: share of the picture whose change counts as motion; 0.0003
-    is a person 1/40 of the picture high.
+    after the last motion. least: share of the picture that must move; 0.0005 is a square of 1/33
+    of its height.
     """
 
     def __init__(
-        self, *, forced_s: float = 1.5, after_s: float = 1.0, least_share: float = 0.0003
+        self, *, forced_s: float = 1.5, after_s: float = 0.3, least: float = 0.0005
     ) -> None:
-        self._forced_s, self._after_s, self._least = forced_s, after_s, least_share
+        self._forced_s, self._after_s, self._least = forced_s, after_s, least
         self._reference: Plane | None = None
         self._previous: Plane | None = None
+        self._mask = np.zeros((1, 1), np.uint8)
         self._noise = 2.0
-        self._seen_s = self._looked_s = self._moved_s = -np.inf
+        self._seen_s = self._looked_s = self._moved_s = -math.inf
 
     def look(self, image: Image, now_s: float, *, alive: bool = False) -> Look:
         """Judge one picture. alive: tracks or candidates are waiting, so look in any case.
 
-        The gate learns from every picture it is shown, also from those it opens for anyway.
+        The gate learns from every picture it is shown, also from those it opens for anyway. A
+        picture of another size, or time running backwards, starts it anew.
         """
         detail = _detail(image)
-        if self._reference is None or self._reference.shape != detail.shape or self._back(now_s):
+        known = self._reference is not None and self._reference.shape == detail.shape
+        if not known or now_s < self._seen_s:
             self._restart(detail, now_s)
             return Look(True, "first", 1.0)
-        changed, regions = self._compare(detail, now_s)
-        if changed >= self._least:
-            self._moved_s, self._reference = now_s, detail
-        look = Look(True, self._reason(now_s, alive, changed), changed, regions)
-        if look.reason == "quiet":
-            return Look(False, "quiet", changed)
-        self._looked_s = now_s
-        return look
+        moved = self._compare(detail, now_s)
+        if moved >= self._least:
+            self._moved_s, self._reference = now_s, detail.copy()
+        reason = self._reason(now_s, alive, moved)
+        if reason != "quiet":
+            self._looked_s = now_s
+        return Look(reason != "quiet", reason, moved)
 
-    def _reason(self, now_s: float, alive: bool, changed: float) -> Reason:
+    def regions(self) -> tuple[Box, ...]:
+        """Up to eight boxes (fractions) around what differed in the last picture, largest first:
+        where a crop at native resolution is worth more than the whole picture."""
+        return _regions(self._mask)
+
+    def _reason(self, now_s: float, alive: bool, moved: float) -> Reason:
         if alive:
             return "alive"
-        if changed >= self._least:
+        if moved >= self._least:
             return "motion"
         if now_s - self._moved_s <= self._after_s:
             return "after"
         return "forced" if now_s - self._looked_s >= self._forced_s - 1e-6 else "quiet"
 
-    def _back(self, now_s: float) -> bool:
-        return now_s < self._seen_s
-
     def _restart(self, detail: Plane, now_s: float) -> None:
-        self._reference = self._previous = detail
+        self._reference, self._previous = detail.copy(), detail
+        self._mask = np.zeros(detail.shape, np.uint8)
         self._seen_s = self._looked_s = now_s
 
-    def _compare(self, detail: Plane, now_s: float) -> tuple[float, tuple[Box, ...]]:
-        """Changed share against the reference: the picture of the last motion, not of the last
+    def _compare(self, detail: Plane, now_s: float) -> float:
+        """Moved share against the reference: the picture of the last motion, not of the last
         frame, so that a creeping object adds up until it shows."""
         assert self._reference is not None and self._previous is not None
         dt = now_s - self._seen_s
-        self._learn_noise(detail, dt)
+        self._learn_noise(cv2.absdiff(detail[::4, ::4], self._previous[::4, ::4]), dt)
         level = max(LEAST_CHANGE, NOISE_SHARE * self._noise)
         difference = cv2.absdiff(detail, self._reference * _gain(detail, self._reference))
-        mask = cv2.erode((difference > level).astype(np.uint8), _BLOB)
-        share = cv2.countNonZero(mask) * LEAST_BLOB**2 / mask.size
+        mask = cv2.morphologyEx((difference > level).astype(np.uint8), cv2.MORPH_OPEN, _BLOB)
+        lasting = cv2.countNonZero(cv2.bitwise_and(mask, cv2.dilate(self._mask, _NEAR)))
+        sudden = cv2.countNonZero(mask)
         cv2.accumulateWeighted(detail, self._reference, min(1.0, dt / DRIFT_S))
-        self._previous, self._seen_s = detail, now_s
-        return share, _regions(np.asarray(mask, np.uint8)) if share >= self._least else ()
+        self._previous, self._seen_s, self._mask = detail, now_s, np.asarray(mask, np.uint8)
+        return (sudden if sudden >= SUDDEN * mask.size else lasting) / mask.size
 
-    def _learn_noise(self, detail: Plane, dt: float) -> None:
-        """Standard deviation of the picture noise from the median change since the last picture:
+    def _learn_noise(self, step: NDArray[Any], dt: float) -> None:
+        """Standard deviation of the picture noise from the median change between two pictures:
         half of the pixels may move before it is touched."""
-        step = cv2.absdiff(detail[::4, ::4], self._previous[::4, ::4])  # type: ignore[index]
         noise = float(np.median(step)) / 0.954
         self._noise += (noise - self._noise) * min(1.0, dt / NOISE_S)
 
@@ -145,9 +148,10 @@ def _gain(detail: Plane, reference: Plane) -> float:
 
 
 def _regions(mask: Grey) -> tuple[Box, ...]:
-    count, _, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(mask, np.ones((15, 15))))
-    height, width = mask.shape
-    largest = sorted(range(1, count), key=lambda i: -stats[i][cv2.CC_STAT_AREA])[:8]
+    coarse = np.asarray(cv2.dilate(mask, _NEAR), np.uint8)[::4, ::4]
+    count, _, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(coarse))
+    height, width = coarse.shape
+    largest = sorted(range(1, count), key=lambda i: -int(stats[i][cv2.CC_STAT_AREA]))[:8]
     boxes = []
     for index in largest:
         x, y, w, h = (int(stats[index][column]) for column in range(4))
