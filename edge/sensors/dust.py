@@ -1,0 +1,148 @@
+"""Measured dust at one point: means over the rule's time, counted against the day's allowance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from edge.config import Category
+from edge.sensors.acoustics import VALID_SHARE
+from edge.sensors.episode import Case, Episode
+from edge.sensors.hours import LocalTime
+from edge.sensors.settings import DustPoint
+from edge.values import Finding, Json, Sample, Stamp, ZoneDecision
+
+TO_MG = {"mg/m3": 1.0, "ug/m3": 1e-3, "ng/m3": 1e-6}
+CLEAR_WINDOWS = 2
+EXCEEDANCES_TOLD = 50
+
+
+class DustJudge:
+    """Judges one point by (pollutant, averaging time, limit, allowed exceedances a day)."""
+
+    def __init__(
+        self, point: DustPoint, category: Category, local: LocalTime, *, every_s: float
+    ) -> None:
+        self.point, self._local, self._every_s = point, local, every_s
+        self._length_s = point.average_min * 60.0
+        self._limit_mg = point.limit * TO_MG[point.unit]
+        self._slot: int | None = None
+        self._slot_at: Stamp | None = None
+        self._values: dict[str, list[float]] = {"here": [], "background": []}
+        self._day = ""
+        self.exceedances: list[dict[str, Any]] = []
+        self.last: dict[str, Any] | None = None
+        self._clean = 0
+        case = Case(point.id, point.category, "dust.over-limit", category.realarm_s)
+        self._episode = Episode(case)
+
+    def step(self, samples: Iterable[Sample], now: Stamp) -> tuple[Finding, ...]:
+        """Take samples in; means are over slots of the local clock (:00, :15, ...)."""
+        slot = math.floor((now.wall - self._local.midnight(now.wall)) / self._length_s)
+        slot += 100_000 * self._local.at(now.wall).toordinal()
+        findings: tuple[Finding, ...] = ()
+        if self._slot is not None and slot != self._slot:
+            findings = tuple(self._closed(now))
+        if slot != self._slot:
+            self._slot, self._slot_at = slot, now
+            self._values = {"here": [], "background": []}
+        for sample in samples:
+            self._take(sample)
+        return findings
+
+    def _take(self, sample: Sample) -> None:
+        point = self.point
+        if sample.flag != "ok" or sample.unit not in TO_MG:
+            return
+        value = sample.value * TO_MG[sample.unit]
+        if (sample.sensor, sample.channel) == (point.sensor, point.channel):
+            self._values["here"].append(value)
+        elif (sample.sensor, sample.channel) == (
+            point.background_sensor,
+            point.background_channel or point.channel,
+        ):
+            self._values["background"].append(value)
+
+    def _closed(self, now: Stamp) -> Iterable[Finding]:
+        assert self._slot_at is not None
+        today = self._local.date(self._slot_at.wall)
+        if today != self._day:
+            self._day, self.exceedances = today, []
+        mean, share = self._mean()
+        result = "unknown" if mean is None else "over" if mean > self._limit_mg else "within"
+        self.last = {
+            "began_wall": self._slot_at.wall,
+            "mean_mg_m3": None if mean is None else round(mean, 6),
+            "valid_share": round(share, 4),
+            "result": result,
+        }
+        if result == "over":
+            self.exceedances.append(self.last)
+        quiet = mean is not None and mean <= self._limit_mg * (1.0 - self.point.hysteresis)
+        self._clean = self._clean + 1 if quiet else 0 if result == "over" else self._clean
+        yield from self._judge(result, now)
+
+    def _mean(self) -> tuple[float | None, float]:
+        here, around = self._values["here"], self._values["background"]
+        expected = max(1, round(self._length_s / self._every_s))
+        share = min(1.0, len(here) / expected)
+        if share < VALID_SHARE or (self.point.background_sensor and not around):
+            return None, share
+        mean = math.fsum(here) / len(here)
+        return mean - (math.fsum(around) / len(around) if around else 0.0), share
+
+    def _judge(self, result: str, now: Stamp) -> Iterable[Finding]:
+        facts, zone = self._facts(), ZoneDecision(False, self._words())
+        if not self._episode.open:
+            if result == "over" and len(self.exceedances) > self.point.allowed:
+                assert self._slot_at is not None
+                yield self._episode.begin(self._slot_at, now, zone, facts)
+        elif self._clean >= CLEAR_WINDOWS:
+            yield self._episode.end(now, zone, {**facts, "ended_because": "within the limit"})
+        elif update := self._episode.go_on(now, zone, facts):
+            yield update
+
+    def _words(self) -> str:
+        point = self.point
+        return (
+            f"{point.channel}, {point.average_min}-min mean, limit {point.limit:g} {point.unit}, "
+            f"{point.allowed} exceedance(s) a day allowed"
+        )
+
+    def _facts(self) -> dict[str, Json]:
+        return {
+            **(self.last or {}),
+            "sense": "dust",
+            "sensor": self.point.sensor,
+            "channel": self.point.channel,
+            "limit_mg_m3": self._limit_mg,
+            "average_min": self.point.average_min,
+            "allowed": self.point.allowed,
+            "exceedances": self.exceedances[-EXCEEDANCES_TOLD:],
+            "exceedances_today": len(self.exceedances),
+            "background_subtracted": self.point.background_sensor is not None,
+            "basis": self.point.basis,
+            "metrology": {"standing": "indicative", "reasons": ["online sensor"]},
+        }
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "id": self.point.id,
+            "name": self.point.name,
+            "state": self.last["result"] if self.last else "unknown",
+            "last": self.last,
+            "exceedances_today": len(self.exceedances),
+            "open": [self._episode.case.rule] if self._episode.open else [],
+        }
+
+    def snapshot(self) -> Json:
+        return {
+            "episode": self._episode.snapshot(),
+            "day": self._day,
+            "exceedances": self.exceedances,
+        }
+
+    def restore(self, data: Mapping[str, Any], now: Stamp) -> None:
+        self._episode.restore(data["episode"], now)
+        self._day, self.exceedances = data["day"], list(data["exceedances"])

@@ -1,0 +1,140 @@
+"""From "it is so now" to one violation while it lasts: new, update, end, and how often before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edge.values import Finding, Json, Stamp, ZoneDecision
+
+WHOLE: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What an episode is about. `realarm_s`, `reopen_s` as in the category."""
+
+    point: str
+    category: str
+    rule: str
+    realarm_s: float = 3600.0
+    reopen_s: float = 3600.0
+    priority: str = "normal"
+
+
+class Episode:
+    """One rule at one point. Ask it with what is true now; it says what is to be told."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self._began: Stamp | None = None
+        self._told: Stamp | None = None
+        self._ended_wall: float | None = None
+        self._count = 0
+
+    @property
+    def open(self) -> bool:
+        return self._began is not None
+
+    def begin(self, began: Stamp, now: Stamp, zone: ZoneDecision, facts: Json) -> Finding:
+        """It has been shown. Soon after the last time it is a repeat, and counted as one."""
+        soon = self._ended_wall is not None and now.wall - self._ended_wall <= self.case.reopen_s
+        self._count = self._count + 1 if soon else 1
+        self._began, self._told = began, now
+        return self._finding("new", now, None, zone, facts)
+
+    def go_on(self, now: Stamp, zone: ZoneDecision, facts: Json) -> Finding | None:
+        """It lasts: an update when the re-alarm interval has passed."""
+        assert self._began is not None and self._told is not None, "not open"
+        if now.mono - self._told.mono < self.case.realarm_s:
+            return None
+        self._told = now
+        return self._finding("update", now, None, zone, facts)
+
+    def end(self, now: Stamp, zone: ZoneDecision, facts: Json) -> Finding:
+        """It is gone, or can no longer be vouched for; the facts say which."""
+        finding = self._finding("end", now, now, zone, facts)
+        self._began = self._told = None
+        self._ended_wall = now.wall
+        return finding
+
+    def _finding(
+        self, phase: Any, now: Stamp, ended: Stamp | None, zone: ZoneDecision, facts: Json
+    ) -> Finding:
+        assert self._began is not None
+        case = self.case
+        return Finding(
+            key=f"{case.point}/{case.category}/{case.rule}",
+            camera=case.point,
+            category=case.category,
+            rule=case.rule,
+            phase=phase,
+            began=self._began,
+            decided=now,
+            ended=ended,
+            place=(0.5, 0.5),
+            box=WHOLE,
+            subject=None,
+            zone=zone,
+            facts=facts,
+            occurrence=self._count,
+            priority="lead" if case.priority == "lead" else "normal",
+        )
+
+    def snapshot(self) -> Json:
+        return {
+            "began": asdict(self._began) if self._began else None,
+            "told": asdict(self._told) if self._told else None,
+            "ended_wall": self._ended_wall,
+            "count": self._count,
+        }
+
+    def restore(self, data: Mapping[str, Any], now: Stamp) -> None:
+        """Continue after a restart: instants move onto this boot's monotonic clock."""
+        self._began = rebased(data["began"], now)
+        self._told = rebased(data["told"], now)
+        self._ended_wall, self._count = data["ended_wall"], int(data["count"])
+
+
+def rebased(stored: Mapping[str, Any] | None, now: Stamp) -> Stamp | None:
+    """A stored instant on this boot's monotonic clock, by the wall clock."""
+    if stored is None:
+        return None
+    mono = now.mono - max(0.0, now.wall - stored["wall"])
+    return Stamp(mono, stored["wall"], stored["quality"], stored["error_ms"])
+
+
+class Held:
+    """How long a condition has been seen to hold; time nobody saw does not count.
+
+    gap_s: looks further apart than this are a gap. A gap is forgiven, never added; after
+    `forget_s` unseen the count starts afresh.
+    """
+
+    def __init__(self, *, gap_s: float, forget_s: float = 1800.0) -> None:
+        self._gap_s, self._forget_s = gap_s, forget_s
+        self._last: float | None = None
+        self.began: Stamp | None = None
+        self.held_s = 0.0
+
+    def step(self, holds: bool | None, now: Stamp) -> None:
+        """`holds` None: nobody knows."""
+        if holds is None:
+            if self._last is not None and now.mono - self._last > self._forget_s:
+                self.clear()
+            return
+        if not holds:
+            self.clear()
+            return
+        if self.began is None or self._last is None:
+            self.began, self.held_s = now, 0.0
+        elif now.mono - self._last <= self._gap_s:
+            self.held_s += now.mono - self._last
+        self._last = now.mono
+
+    def clear(self) -> None:
+        self.began, self._last, self.held_s = None, None, 0.0
+
+    def for_s(self, seconds: float) -> bool:
+        return self.began is not None and self.held_s >= seconds

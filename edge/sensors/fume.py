@@ -1,0 +1,243 @@
+"""Cooking fume of one shop: the events F1 to F5 of domain.md §4.3 and forbidden places. Pure.
+
+An online monitor never yields the legal concentration (that is sampled by hand and normalised):
+whatever is found here is a warning value and a lead for an inspection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from edge.config import Category
+from edge.sensors.episode import Case, Episode, Held
+from edge.sensors.fume_signs import Means, Oddities
+from edge.sensors.hours import LocalTime
+from edge.sensors.kitchen import Day, Kitchen, Reader, both
+from edge.sensors.settings import Shop
+from edge.values import Finding, Json, Sample, Stamp, ZoneDecision
+
+# rule -> (category, phrase). One violation each, with evidence of its own.
+EVENTS: Mapping[str, tuple[str, str]] = {
+    "F1": ("fume-not-used", "fan on, purifier off"),
+    "F2": ("fume-over-limit", "mean above the limit with fan and purifier on"),
+    "F3": ("fume-not-installed", "cooking without fan and purifier"),
+    "F3.none": ("fume-not-installed", "cooking in a shop known to have no purifier"),
+    "F4": ("fume-no-data", "data missing or implausible"),
+    "F5": ("fume-not-used", "purifier ran for less of the fan's time than required"),
+    "no-catering": ("fume-no-catering", "cooking where catering is forbidden"),
+}
+CLEAR_S = 60.0
+COOKING_S = 600.0
+F2_WINDOWS = 2
+F2_HYSTERESIS = 0.1
+# A day with less cooking than this says nothing about usage.
+USAGE_LEAST_S = 3600.0
+
+
+class FumeJudge:
+    """Judges one shop. One owner; `step` at least every few seconds, with or without samples."""
+
+    def __init__(
+        self,
+        shop: Shop,
+        categories: Mapping[str, Category],
+        local: LocalTime,
+        *,
+        stale_s: float,
+        every_s: float,
+    ) -> None:
+        self.shop, self._local = shop, local
+        self._reader = Reader(shop, stale_s)
+        self._every_s = every_s
+        self._episodes = {rule: Episode(_case(shop, rule, categories)) for rule in EVENTS}
+        self._held = {rule: Held(gap_s=stale_s) for rule in EVENTS}
+        self._clear = {rule: Held(gap_s=stale_s) for rule in EVENTS}
+        self._windows = Means(shop.window_s, every_s)
+        self._oddities = Oddities(shop, stale_s)
+        self._started: Stamp | None = None
+        self._last: Stamp | None = None
+        self.kitchen = Kitchen()
+        self.day: Day | None = None
+        self.finished_days: list[Day] = []
+
+    def step(
+        self, samples: Iterable[Sample], now: Stamp, *, smoke_seen: bool = False
+    ) -> tuple[Finding, ...]:
+        """smoke_seen: the shop's camera shows cooking smoke now."""
+        self._started = self._started or now
+        samples = list(samples)
+        self._reader.take(samples)
+        kitchen = self._reader.now(now, smoke_seen=smoke_seen)
+        open_now = self._local.fits(self.shop.hours, now.wall)
+        findings = [*self._count(kitchen, now, open_now)]
+        values = [s.value for s in samples if self._is_fume(s)]
+        self._windows.step(values, now, both(kitchen.fan, kitchen.purifier))
+        self._oddities.step(values, kitchen, now, open_now)
+        self.kitchen, self._last = kitchen, now
+        for rule, (holds, after_s) in self._conditions(kitchen, open_now).items():
+            findings += self._judge(rule, holds, after_s, now)
+        return (*findings, *self._judge_over(now), *self._judge_odd(now))
+
+    def _is_fume(self, sample: Sample) -> bool:
+        wanted = (self.shop.sensor, self.shop.fume, "ok")
+        return (sample.sensor, sample.channel, sample.flag) == wanted
+
+    def _conditions(self, k: Kitchen, open_now: bool) -> dict[str, tuple[bool | None, float]]:
+        """rule -> (does it hold now, for how long it must)."""
+        shop = self.shop
+        high = None if k.fume_mg is None else k.fume_mg > 0.5 * shop.limit
+        cooking = True if k.smoke_seen else high
+        off = both(_no(k.fan), _no(k.purifier))
+        has_one = shop.purifier_state != "none"
+        forbidden = shop.no_catering and _either(k.fan, cooking)
+        return {
+            "F1": (both(k.fan, _no(k.purifier), open_now, has_one), shop.not_used_s),
+            "F3": (both(off, cooking, has_one), shop.not_used_s),
+            "F3.none": (both(_either(k.fan, cooking), not has_one), shop.not_used_s),
+            "no-catering": (forbidden, COOKING_S),
+        }
+
+    def _judge(
+        self, rule: str, holds: bool | None, after_s: float, now: Stamp
+    ) -> Iterable[Finding]:
+        """Open once held for long enough, end once the opposite has been seen for a minute."""
+        episode, held, clear = self._episodes[rule], self._held[rule], self._clear[rule]
+        held.step(holds, now)
+        clear.step(_no(holds), now)
+        if not episode.open:
+            if held.for_s(after_s):
+                assert held.began is not None
+                yield episode.begin(held.began, now, self._zone(rule), self._facts(held.held_s))
+        elif clear.for_s(CLEAR_S):
+            yield episode.end(now, self._zone(rule), self._facts(held.held_s))
+        elif update := episode.go_on(now, self._zone(rule), self._facts(held.held_s)):
+            yield update
+
+    def _judge_over(self, now: Stamp) -> Iterable[Finding]:
+        """F2: two periods in a row above the limit, or the hour's mean above it."""
+        windows, limit = self._windows, self.shop.limit
+        closed = windows.take_closed()
+        if closed is None:
+            return
+        episode, facts = self._episodes["F2"], {**self._facts(0.0), **windows.as_json()}
+        recent = windows.means[-F2_WINDOWS:]
+        over = len(recent) == F2_WINDOWS and all(m is not None and m > limit for _, m in recent)
+        hour = windows.hour_mean()
+        over = over or (hour is not None and hour > limit)
+        mean = closed[1]
+        if not episode.open:
+            if over:
+                began = recent[0][0] if recent else now
+                yield episode.begin(began, now, self._zone("F2"), facts)
+        elif mean is not None and mean <= limit * (1.0 - F2_HYSTERESIS):
+            yield episode.end(now, self._zone("F2"), facts)
+        elif update := episode.go_on(now, self._zone("F2"), facts):
+            yield update
+
+    def _judge_odd(self, now: Stamp) -> Iterable[Finding]:
+        """F4: what a monitor does when someone has been at it, or when it is dead."""
+        if self.shop.sensor is None:
+            return
+        odd, episode = self._oddities.now(now), self._episodes["F4"]
+        facts = {**self._facts(0.0), "odd": list(odd)}
+        if odd and not episode.open:
+            yield episode.begin(self._oddities.since(now), now, self._zone("F4"), facts)
+        elif not odd and episode.open:
+            yield episode.end(now, self._zone("F4"), facts)
+
+    def _count(self, kitchen: Kitchen, now: Stamp, open_now: bool) -> Iterable[Finding]:
+        """Run times of the day, and F5 when the day is over."""
+        today = self._local.date(now.wall)
+        if self.day is None:
+            self.day = Day(today)
+        if self.day.date != today:
+            finished, self.day = self.day, Day(today)
+            self._reader.reported_hours = {}
+            self.finished_days.append(finished)
+            yield from self._judge_usage(finished, now)
+        passed_s = now.mono - self._last.mono if self._last else 0.0
+        # Between two looks far apart nobody knows what ran.
+        if 0.0 < passed_s <= 60.0:
+            self.day.add(kitchen, passed_s, open_now=open_now)
+        self.day.reported = dict(self._reader.reported_hours)
+
+    def _judge_usage(self, day: Day, now: Stamp) -> Iterable[Finding]:
+        usage = day.usage
+        ran_s = max(day.fan_s, day.reported.get("fan", 0.0) * 3600.0)
+        if usage is None or ran_s < USAGE_LEAST_S or usage >= self.shop.usage:
+            return
+        facts = {**self._facts(0.0), "day": day.as_json(), "required": self.shop.usage}
+        began = Stamp(now.mono, now.wall - 86_400.0, now.quality, now.error_ms)
+        zone = ZoneDecision(False, f"{EVENTS['F5'][1]} on {day.date}")
+        yield self._episodes["F5"].begin(began, now, zone, facts)
+        yield self._episodes["F5"].end(now, zone, facts)
+
+    def _zone(self, rule: str) -> ZoneDecision:
+        name = self.shop.name or self.shop.id
+        return ZoneDecision(
+            False, f"{name}: {EVENTS[rule][1]}", hours=" ".join(self.shop.hours.hours)
+        )
+
+    def _facts(self, held_s: float) -> dict[str, Json]:
+        return {
+            "sense": "fume",
+            "shop": {"id": self.shop.id, "name": self.shop.name, "address": self.shop.address},
+            "sensor": self.shop.sensor,
+            "kitchen": asdict(self.kitchen),
+            "held_s": round(held_s, 1),
+            "limit_mg_m3": self.shop.limit,
+            "usage_today": self.day.as_json() if self.day else None,
+            "metrology": {
+                "standing": "indicative",
+                "reasons": ["an online monitor gives a warning value, not the legal one"],
+            },
+        }
+
+    def take_days(self) -> list[Day]:
+        """Days that ended since the last call, for the ledger."""
+        days, self.finished_days = self.finished_days, []
+        return days
+
+    def status(self) -> dict[str, Any]:
+        kitchen = self.kitchen
+        opened = [rule for rule, episode in self._episodes.items() if episode.open]
+        return {
+            "id": self.shop.id,
+            "name": self.shop.name,
+            "state": "open" if opened else "normal" if kitchen.known else "unknown",
+            "fan": kitchen.fan,
+            "purifier": kitchen.purifier,
+            "fume_mg_m3": kitchen.fume_mg,
+            "usage_today": self.day.usage if self.day else None,
+            "open": opened,
+        }
+
+    def snapshot(self) -> Json:
+        return {
+            "episodes": {rule: e.snapshot() for rule, e in self._episodes.items()},
+            "day": asdict(self.day) if self.day else None,
+        }
+
+    def restore(self, data: Mapping[str, Any], now: Stamp) -> None:
+        for rule, stored in data["episodes"].items():
+            if rule in self._episodes:
+                self._episodes[rule].restore(stored, now)
+        self.day = Day(**data["day"]) if data["day"] else None
+
+
+def _case(shop: Shop, rule: str, categories: Mapping[str, Category]) -> Case:
+    category = categories[EVENTS[rule][0]]
+    terms = (category.realarm_s, category.reopen_s)
+    # A day's usage is for the ledger and the inspector, not for the officer on duty.
+    priority = "lead" if rule == "F5" else category.priority
+    return Case(shop.id, category.id, f"fume.{rule}", *terms, priority)
+
+
+def _no(value: bool | None) -> bool | None:
+    return None if value is None else not value
+
+
+def _either(*parts: bool | None) -> bool | None:
+    return _no(both(*(_no(part) for part in parts)))

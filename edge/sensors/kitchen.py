@@ -1,0 +1,111 @@
+"""A shop's machines and fume as one state: fan, purifier and value, each known or not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge.sensors.settings import Shop
+from edge.values import Sample, Stamp
+
+# Daily run hours that a monitor reports itself (HJ 212 CN 2041: SB1 fan, SB2 purifier).
+RUN_HOURS = {"fan_hours": "fan", "purifier_hours": "purifier"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kitchen:
+    """What is known now. None: unknown (never reported, stale, or flagged)."""
+
+    fan: bool | None = None
+    purifier: bool | None = None
+    fume_mg: float | None = None
+    smoke_seen: bool = False
+
+    @property
+    def known(self) -> bool:
+        return self.fan is not None or self.purifier is not None or self.fume_mg is not None
+
+
+def both(*parts: bool | None) -> bool | None:
+    """And, where unknown stays unknown unless a part is false."""
+    if any(part is False for part in parts):
+        return False
+    return None if any(part is None for part in parts) else True
+
+
+class Reader:
+    """Turns samples of one shop's sensor into a Kitchen; forgets what is older than `stale_s`."""
+
+    def __init__(self, shop: Shop, stale_s: float) -> None:
+        self._shop, self._stale_s = shop, stale_s
+        self._latest: dict[str, tuple[float, float]] = {}
+        self.reported_hours: dict[str, float] = {}
+
+    def take(self, samples: Iterable[Sample]) -> None:
+        for sample in samples:
+            if sample.sensor != self._shop.sensor or sample.flag != "ok":
+                continue
+            if sample.channel in RUN_HOURS:
+                self.reported_hours[RUN_HOURS[sample.channel]] = sample.value
+            else:
+                self._latest[sample.channel] = (sample.value, sample.at.mono)
+
+    def now(self, at: Stamp, *, smoke_seen: bool) -> Kitchen:
+        shop = self._shop
+        return Kitchen(
+            fan=self._running(shop.fan, shop.fan_on_a, at),
+            purifier=self._running(shop.purifier, shop.purifier_on_a, at),
+            fume_mg=self._value(shop.fume, at),
+            smoke_seen=smoke_seen,
+        )
+
+    def _value(self, channel: str, at: Stamp) -> float | None:
+        value, mono = self._latest.get(channel, (0.0, -1e12))
+        return value if at.mono - mono <= self._stale_s else None
+
+    def _running(self, channel: str, on_from_a: float | None, at: Stamp) -> bool | None:
+        value = self._value(channel, at)
+        if value is None:
+            return None
+        return value >= on_from_a if on_from_a is not None else value >= 0.5
+
+
+@dataclass(slots=True)
+class Day:
+    """Run times of one shop on one local day, seconds; `unknown_s` within business hours."""
+
+    date: str
+    fan_s: float = 0.0
+    purifier_s: float = 0.0
+    linked_s: float = 0.0
+    unknown_s: float = 0.0
+    reported: dict[str, float] = field(default_factory=dict)
+
+    def add(self, kitchen: Kitchen, seconds: float, *, open_now: bool) -> None:
+        self.fan_s += seconds if kitchen.fan else 0.0
+        self.purifier_s += seconds if kitchen.purifier else 0.0
+        self.linked_s += seconds if kitchen.fan and kitchen.purifier else 0.0
+        self.unknown_s += seconds if open_now and kitchen.fan is None else 0.0
+
+    @property
+    def usage(self) -> float | None:
+        """Share of the fan's run time with the purifier on; the target is 100 %. None: no run.
+
+        Where the monitor reports its own hours (HJ 212 CN 2041) and we saw less, those count.
+        """
+        fan_h, purifier_h = self.reported.get("fan", 0.0), self.reported.get("purifier", 0.0)
+        if fan_h * 3600.0 > self.fan_s:
+            return min(1.0, purifier_h / fan_h)
+        return self.linked_s / self.fan_s if self.fan_s > 0.0 else None
+
+    def as_json(self) -> dict[str, Any]:
+        usage = self.usage
+        return {
+            "date": self.date,
+            "fan_h": round(self.fan_s / 3600.0, 3),
+            "purifier_h": round(self.purifier_s / 3600.0, 3),
+            "unknown_h": round(self.unknown_s / 3600.0, 3),
+            "usage": None if usage is None else round(usage, 4),
+            "reported_h": self.reported,
+        }

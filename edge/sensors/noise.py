@@ -1,0 +1,272 @@
+"""Noise at one point: seconds to measuring periods, periods to violations. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge.config import Category
+from edge.sensors import metrology
+from edge.sensors.acoustics import Levels, levels_of
+from edge.sensors.episode import Case, Episode
+from edge.sensors.hours import LocalTime
+from edge.sensors.limits import INDOORS_DB, WINDOW_S, Limit, Period, limit_for
+from edge.sensors.settings import Instrument, NoisePoint, Permit, Special
+from edge.sensors.verdict import Verdict, judge
+from edge.values import Finding, Json, Sample, Stamp, ZoneDecision
+
+# Periods kept for the facts of a violation.
+TOLD_PERIODS = 12
+# A case that nobody can vouch for any more ends, saying so.
+UNKNOWN_ENDS_S = 7200.0
+# Rain or wind is believed for so long after it was last reported.
+WEATHER_S = 600.0
+
+
+@dataclass(slots=True)
+class _Window:
+    """One measuring period being filled."""
+
+    began: Stamp
+    period: Period
+    valid_db: list[float] = field(default_factory=list)
+    peaks_db: list[float] = field(default_factory=list)
+    weather_lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One finished measuring period, as it goes into facts and status."""
+
+    began: Stamp
+    verdict: Verdict
+    levels: Levels | None
+    weather_lost: int
+
+    def as_json(self) -> dict[str, Any]:
+        levels = self.levels.as_json() if self.levels else {"valid_share": 0.0}
+        lost = {"weather_lost": self.weather_lost} if self.weather_lost else {}
+        return {"began_wall": self.began.wall, **levels, **self.verdict.as_json(), **lost}
+
+
+class NoiseJudge:
+    """Judges one point. One owner; samples in the order of time, of any sensor."""
+
+    def __init__(
+        self,
+        point: NoisePoint,
+        category: Category,
+        local: LocalTime,
+        *,
+        instrument: Instrument,
+        every_s: float,
+    ) -> None:
+        self.point, self._local, self._instrument = point, local, instrument
+        self._every_s = every_s
+        self._limit = _limit(point)
+        self._length_s = point.window_s or WINDOW_S[point.standard]
+        self._window: _Window | None = None
+        self._weather: dict[str, tuple[float, float]] = {}
+        self._known_at: float | None = None
+        self.told: deque[Told] = deque(maxlen=TOLD_PERIODS)
+        self.suppressed = 0
+        terms = (category.realarm_s, category.reopen_s)
+        self._over = Episode(Case(point.id, point.category, "noise.over-limit", *terms))
+        self._work = Episode(Case(point.id, point.category, "noise.night-work", *terms))
+
+    def step(self, samples: Iterable[Sample], now: Stamp) -> tuple[Finding, ...]:
+        """Take samples in and close the period if its time is up."""
+        for sample in samples:
+            self._take(sample)
+        window = self._window
+        if window is None:
+            self._window = self._opened(now)
+            return ()
+        if self._local.period(now.wall, self.point.day) != window.period:
+            # A period that runs from day into night can be judged by neither limit.
+            self._window = self._opened(now)
+            return ()
+        if now.mono - window.began.mono < self._length_s:
+            return ()
+        self._window = self._opened(now)
+        return tuple(self._closed(window, now))
+
+    def _opened(self, now: Stamp) -> _Window:
+        return _Window(now, self._local.period(now.wall, self.point.day))
+
+    def _take(self, sample: Sample) -> None:
+        point, weather = self.point, self.point.weather
+        if weather and sample.sensor == weather.sensor and sample.flag == "ok":
+            self._weather[sample.channel] = (sample.value, sample.at.mono)
+        if sample.sensor != point.sensor or sample.flag != "ok" or self._window is None:
+            return
+        if sample.channel == point.channel:
+            if self._foul(sample.at.mono):
+                self._window.weather_lost += 1
+            else:
+                self._window.valid_db.append(sample.value)
+        elif sample.channel == point.peak_channel and not self._foul(sample.at.mono):
+            self._window.peaks_db.append(sample.value)
+
+    def _foul(self, mono: float) -> bool:
+        """Rain, or wind above the limit, reported lately."""
+        weather = self.point.weather
+        if weather is None:
+            return False
+        bounds = ((weather.rain, 0.0), (weather.wind, weather.wind_max_m_s))
+        return any(
+            name in self._weather
+            and self._weather[name][0] > most
+            and mono - self._weather[name][1] <= WEATHER_S
+            for name, most in bounds
+            if name
+        )
+
+    def _closed(self, window: _Window, now: Stamp) -> Iterable[Finding]:
+        expected = max(1, round(self._length_s / self._every_s))
+        levels = levels_of(window.valid_db, expected=expected, peaks_db=window.peaks_db)
+        special = self._special(window.began.wall)
+        limit, period = self._effective(special, window.period)
+        verdict = judge(levels, limit, period, background_db=self.point.background_db)
+        self.told.append(Told(window.began, verdict, levels, window.weather_lost))
+        if verdict.result != "unknown" or self._known_at is None:
+            self._known_at = now.mono
+        yield from self._judge_level(limit, period, special, now)
+        yield from self._judge_work(levels, window.period, now)
+
+    def _effective(self, special: Special | None, period: Period) -> tuple[Limit, Period]:
+        if special is None:
+            return self._limit, period
+        limit = self._limit.shifted(-special.stricter_db)
+        return limit, "night" if special.as_night else period
+
+    def _special(self, wall: float) -> Special | None:
+        return next((s for s in self.point.special if self._local.fits(s.when, wall)), None)
+
+    def _permit(self, wall: float) -> Permit | None:
+        return next((p for p in self.point.permits if self._local.fits(p.when, wall)), None)
+
+    def _judge_level(
+        self, limit: Limit, period: Period, special: Special | None, now: Stamp
+    ) -> Iterable[Finding]:
+        zone, facts = self._zone(limit, period, special, now), self._facts(special, now)
+        recent = list(self.told)[-self.point.windows :]
+        confirmed = len(recent) == self.point.windows and all(
+            told.verdict.result == "over" for told in recent
+        )
+        if not self._over.open:
+            if confirmed:
+                yield self._over.begin(recent[0].began, now, zone, facts)
+            return
+        if self._cleared(limit, period):
+            yield self._over.end(now, zone, {**facts, "ended_because": "within the limit"})
+        elif self._lost(now):
+            yield self._over.end(now, zone, {**facts, "ended_because": "no valid data"})
+        elif update := self._over.go_on(now, zone, facts):
+            yield update
+
+    def _cleared(self, limit: Limit, period: Period) -> bool:
+        """Quiet by more than the hysteresis for the agreed number of periods."""
+        recent = list(self.told)[-self.point.clear_windows :]
+        quieter = limit.shifted(-self.point.hysteresis_db)
+        return len(recent) == self.point.clear_windows and all(
+            told.verdict.result == "within"
+            and judge(told.levels, quieter, period, background_db=self.point.background_db).result
+            == "within"
+            for told in recent
+        )
+
+    def _lost(self, now: Stamp) -> bool:
+        return self._known_at is not None and now.mono - self._known_at > UNKNOWN_ENDS_S
+
+    def _judge_work(self, levels: Levels | None, period: Period, now: Stamp) -> Iterable[Finding]:
+        """At work at night without a permit; with one the event is suppressed and counted."""
+        least = self.point.night_work_db
+        if least is None or levels is None or not levels.usable:
+            return
+        at_work = period == "night" and levels.leq_db >= least
+        permit = self._permit(now.wall)
+        zone = ZoneDecision(
+            allowed=permit is not None,
+            reason="at work at night" + (" with a permit" if permit else ", no permit"),
+            permit=permit.id if permit else None,
+            hours=self.point.day,
+        )
+        facts = {**self._facts(None, now), "night_work_db": least}
+        if at_work and permit and not self._work.open:
+            self.suppressed += 1
+        elif at_work and not self._work.open:
+            yield self._work.begin(self.told[-1].began, now, zone, facts)
+        elif self._work.open and (permit or levels.leq_db < least - self.point.hysteresis_db):
+            yield self._work.end(now, zone, facts)
+        elif self._work.open and (update := self._work.go_on(now, zone, facts)):
+            yield update
+
+    def _zone(
+        self, limit: Limit, period: Period, special: Special | None, now: Stamp
+    ) -> ZoneDecision:
+        permit = self._permit(now.wall)
+        words = f"{self.point.standard} class {self.point.zone_class}, {period}: "
+        words += f"limit {limit.of(period):.0f} dB(A)"
+        if special:
+            words += f", special period {special.name}"
+        if permit:
+            # A permit allows the work, not the level.
+            words += f"; night work permitted by {permit.id}"
+        return ZoneDecision(
+            allowed=False,
+            reason=words,
+            permit=permit.id if permit else None,
+            hours=self.point.day,
+        )
+
+    def _facts(self, special: Special | None, now: Stamp) -> dict[str, Json]:
+        last = self.told[-1]
+        weather = {name: value for name, (value, _) in self._weather.items()}
+        return {
+            **last.as_json(),
+            "sense": "noise",
+            "sensor": self.point.sensor,
+            "channel": self.point.channel,
+            "standard": self.point.standard,
+            "class": self.point.zone_class,
+            "day_hours": self.point.day,
+            "window_s": self._length_s,
+            "windows": [told.as_json() for told in list(self.told)[-self.point.windows :]],
+            "background_db": self.point.background_db,
+            "special": special.name if special else None,
+            "weather": weather or ("none measured" if self.point.weather is None else "unknown"),
+            "metrology": metrology.assess(self._instrument, self._local.date(now.wall)),
+            "pattern": "source not told apart by sound",
+        }
+
+    def status(self) -> dict[str, Any]:
+        """For the status file: the last period and what is open."""
+        last = self.told[-1].as_json() if self.told else None
+        return {
+            "id": self.point.id,
+            "name": self.point.name,
+            "state": last["result"] if last else "unknown",
+            "last": last,
+            "open": [e.case.rule for e in (self._over, self._work) if e.open],
+            "suppressed": self.suppressed,
+        }
+
+    def snapshot(self) -> Json:
+        return {"over": self._over.snapshot(), "work": self._work.snapshot()}
+
+    def restore(self, data: Mapping[str, Any], now: Stamp) -> None:
+        self._over.restore(data["over"], now)
+        self._work.restore(data["work"], now)
+        self._known_at = now.mono
+
+
+def _limit(point: NoisePoint) -> Limit:
+    """The limits of the class, the point's own words winning, 10 dB lower indoors."""
+    found = limit_for(point.standard, point.zone_class)
+    assert found is not None, "checked when the site was read"
+    over_db = found.night_over_db if point.night_over_db is None else point.night_over_db
+    own = Limit(point.day_db or found.day_db, point.night_db or found.night_db, over_db)
+    return own.shifted(INDOORS_DB) if point.indoors else own
