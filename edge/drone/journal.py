@@ -1,0 +1,85 @@
+"""A flight's journal: every look as one line, with checkpoints, so that a broken run goes on.
+
+Looks are appended; a checkpoint (site grids, mosaic, how many lines stand) is replaced whole
+after them. What was written behind the last checkpoint is cut off at resume: a line and what it
+did to the grids count together or not at all.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.drone.look import Look, from_json, to_json
+from edge.runtime import write_atomic
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Journal:
+    """The journal in one flight's folder. `key` names what was flown and how it is looked at: a
+    journal of another key is begun anew."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self._lines, self._mark = folder / "looks.jsonl", folder / "checkpoint.npz"
+        self.key = key
+        folder.mkdir(parents=True, exist_ok=True)
+        self.count = 0
+        self.resumed = False
+        self.arrays: Arrays = {}
+        self._open()
+
+    def _open(self) -> None:
+        found = self._checkpoint()
+        if found is not None:
+            self.count, self.arrays = found
+            self.resumed = self.count > 0
+        self._cut()
+
+    def _checkpoint(self) -> tuple[int, Arrays] | None:
+        try:
+            with np.load(self._mark, allow_pickle=False) as data:
+                arrays = {name: data[name] for name in data.files}
+        except (OSError, ValueError, EOFError):
+            return None
+        if str(arrays.pop("key", "")) != self.key:
+            return None
+        return int(arrays.pop("count")), arrays
+
+    def _cut(self) -> None:
+        """Keep exactly the lines the checkpoint knows."""
+        self._lines.touch()
+        with self._lines.open("r+b") as file:
+            for _ in range(self.count):
+                if not file.readline().endswith(b"\n"):
+                    file.seek(0)
+                    self.count, self.arrays, self.resumed = 0, {}, False
+                    break
+            file.truncate(file.tell())
+
+    def add(self, look: Look) -> None:
+        with self._lines.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(to_json(look), ensure_ascii=False) + "\n")
+        self.count += 1
+
+    def checkpoint(self, arrays: Arrays) -> None:
+        """Make everything up to now durable."""
+        with self._lines.open("rb") as file:
+            os.fsync(file.fileno())
+        buffer = io.BytesIO()
+        named: dict[str, Any] = {**arrays, "key": np.array(self.key), "count": np.array(self.count)}
+        np.savez_compressed(buffer, **named)
+        write_atomic(self._mark, buffer.getvalue())
+
+    def looks(self) -> Iterator[Look]:
+        """All looks so far, in order, read one by one: memory does not grow with the flight."""
+        with self._lines.open(encoding="utf-8") as file:
+            for line in file:
+                yield from_json(json.loads(line))

@@ -1,0 +1,85 @@
+"""One looked-at picture of a flight and what was sighted in it; the lines of a flight's journal."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edge.drone.georef import View
+from edge.values import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One detection with its place. east and north are metres of the flight's plane.
+
+    `width_m` is the box's width on the ground; `soil` the share of soil colours in its inner half
+    (trucks: an open load); `azimuth_deg` and `ground_m` lead from the aircraft to it.
+    """
+
+    label: str
+    score: float
+    box: Box
+    lat: float
+    lon: float
+    east: float
+    north: float
+    ce90_m: float
+    ground_m: float
+    azimuth_deg: float
+    low_confidence: bool
+    width_m: float
+    soil: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """A detection in a picture without a pose: it has a time and a picture, and no place."""
+
+    label: str
+    score: float
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A key frame: `t_s` from the start of the video, `wall` UTC seconds.
+
+    `view` is None where there is no pose, and `why` says what is missing. `carried` is the
+    measured homography from the previous look's pixels to these, or None. `tiles` of `all_tiles`
+    were looked at; `seen` are ids of the sites of which ground was inspected; `aircraft` is its
+    own lat and lon where they are known.
+    """
+
+    t_s: float
+    wall: float
+    view: View | None
+    why: str | None = None
+    quality: str = "none"
+    source: str = ""
+    carried: tuple[float, ...] | None = None
+    tiles: int = 0
+    all_tiles: int = 0
+    sightings: tuple[Sighting, ...] = ()
+    unplaced: tuple[Unplaced, ...] = ()
+    seen: tuple[str, ...] = ()
+    aircraft: tuple[float, float] | None = None
+
+
+def to_json(look: Look) -> dict[str, Any]:
+    return asdict(look)
+
+
+def from_json(row: dict[str, Any]) -> Look:
+    """Raises KeyError or TypeError for a line that is no look."""
+    return Look(
+        **{
+            **row,
+            "view": None if row["view"] is None else View(**row["view"]),
+            "carried": None if row["carried"] is None else tuple(row["carried"]),
+            "sightings": tuple(Sighting(**{**s, "box": tuple(s["box"])}) for s in row["sightings"]),
+            "unplaced": tuple(Unplaced(**{**u, "box": tuple(u["box"])}) for u in row["unplaced"]),
+            "seen": tuple(row["seen"]),
+            "aircraft": None if row["aircraft"] is None else tuple(row["aircraft"]),
+        }
+    )

@@ -1,0 +1,252 @@
+"""The register of inspected places: sites, road corridors, permits, from one GeoJSON file.
+
+RFC 7946: longitude first, WGS-84. Construction sites and permitted or dump areas are polygons,
+corridors are lines with a width. Geometry is asked in metres of a flight's own plane.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from edge.config import ConfigError
+from edge.drone.earth import LatLon, Local
+from edge.geometry import inside
+
+Kind = Literal["site", "corridor", "watch", "forbidden", "permitted", "dump"]
+KINDS: tuple[Kind, ...] = ("site", "corridor", "watch", "forbidden", "permitted", "dump")
+Ring = tuple[tuple[float, float], ...]
+Membership = Literal["in_polygon", "within_ce90", "outside"]
+_KEYS = {
+    *("id", "name", "name_en", "kind", "valid_from", "valid_to", "permits", "grid", "width_m"),
+    *("ground_m", "categories", "note"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One place of the register. Rings are (lon, lat), outer ring first in each polygon.
+
+    `ground_m` is its ground against the take-off point, where no height grid is given.
+    """
+
+    id: str
+    name: str
+    kind: Kind
+    polygons: tuple[tuple[Ring, ...], ...] = ()
+    line: Ring = ()
+    width_m: float = 0.0
+    name_en: str | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
+    permits: tuple[str, ...] = ()
+    grid: str | None = None
+    ground_m: float = 0.0
+    categories: tuple[str, ...] = ()
+
+    def valid_on(self, day: date) -> bool:
+        return (self.valid_from is None or self.valid_from <= day) and (
+            self.valid_to is None or day <= self.valid_to
+        )
+
+    @property
+    def first(self) -> LatLon:
+        """lat, lon of one of its points."""
+        lon, lat = self.line[0] if self.line else self.polygons[0][0][0]
+        return lat, lon
+
+
+class Area:
+    """A site in metres (east, north) of a flight's plane: asked for points and circles."""
+
+    def __init__(self, site: Site, plane: Local) -> None:
+        self.site = site
+        self.polygons = [[_metres(ring, plane) for ring in rings] for rings in site.polygons]
+        self.line = _metres(site.line, plane)
+
+    def holds(self, east: float, north: float) -> bool:
+        if self.line:
+            return _distance((east, north), self.line) <= self.site.width_m / 2.0
+        return any(_in_rings((east, north), rings) for rings in self.polygons)
+
+    def share_of_circle(self, east: float, north: float, radius_m: float) -> float:
+        """Share of the circle's area that lies in the site, by 144 points spread evenly."""
+        hits = sum(self.holds(east + x * radius_m, north + y * radius_m) for x, y in _DISC)
+        return hits / len(_DISC)
+
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east, north in metres, the corridor's width included."""
+        points = self.line or [p for rings in self.polygons for p in rings[0]]
+        half = self.site.width_m / 2.0 if self.line else 0.0
+        xs, ys = [p[0] for p in points], [p[1] for p in points]
+        return min(xs) - half, min(ys) - half, max(xs) + half, max(ys) + half
+
+
+# Sunflower seeds: evenly spread over the unit disc.
+_GOLDEN = math.pi * (3.0 - math.sqrt(5.0))
+_DISC = [
+    (
+        math.sqrt((n + 0.5) / 144) * math.cos(n * _GOLDEN),
+        math.sqrt((n + 0.5) / 144) * math.sin(n * _GOLDEN),
+    )
+    for n in range(144)
+]
+
+
+def _metres(ring: Ring, plane: Local) -> list[tuple[float, float]]:
+    return [plane.metres(lat, lon) for lon, lat in ring]
+
+
+def _in_rings(point: tuple[float, float], rings: Sequence[Sequence[tuple[float, float]]]) -> bool:
+    return inside(point, rings[0]) and not any(inside(point, hole) for hole in rings[1:])
+
+
+def _distance(point: tuple[float, float], line: Sequence[tuple[float, float]]) -> float:
+    return min(_to_segment(point, a, b) for a, b in itertools.pairwise(line))
+
+
+def _to_segment(p: tuple[float, float], a: tuple[float, float], b: tuple[float, float]) -> float:
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    length = dx * dx + dy * dy
+    share = 0.0 if length == 0 else ((p[0] - a[0]) * dx + (p[1] - a[1]) * dy) / length
+    share = min(1.0, max(0.0, share))
+    return math.hypot(p[0] - a[0] - share * dx, p[1] - a[1] - share * dy)
+
+
+def assign(
+    areas: Sequence[Area], east: float, north: float, ce90_m: float
+) -> tuple[Area | None, Membership, float]:
+    """The site a point belongs to: the one that holds most of its circle of uncertainty.
+
+    At least half of the circle: in_polygon; some of it: within_ce90, for the reviewer to decide.
+    """
+    shares = [(area.share_of_circle(east, north, ce90_m), area) for area in areas]
+    if not shares:
+        return None, "outside", 0.0
+    share, area = max(shares, key=lambda pair: pair[0])
+    if share >= 0.5:
+        return area, "in_polygon", share
+    return (area, "within_ce90", share) if share > 0.0 else (None, "outside", 0.0)
+
+
+def read_sites(path: Path) -> tuple[Site, ...]:
+    """The register. Raises ConfigError naming the feature and what is wrong with it."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: not JSON: {error}") from None
+    features = data.get("features") if isinstance(data, dict) else None
+    if not isinstance(features, list) or not features:
+        raise ConfigError(f"{path}: expected a GeoJSON FeatureCollection with features")
+    sites = tuple(_site(feature, f"{path}: features[{n}]") for n, feature in enumerate(features))
+    names = [site.id for site in sites]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{path}: id {twice!r} stands twice")
+    return sites
+
+
+def _site(feature: Any, where: str) -> Site:
+    if not isinstance(feature, dict) or not isinstance(feature.get("properties"), dict):
+        raise ConfigError(f"{where}: expected a Feature with properties")
+    given = feature["properties"]
+    unknown = set(given) - _KEYS
+    if unknown:
+        raise ConfigError(f"{where}: unknown property {min(unknown)!r} (allowed: {sorted(_KEYS)})")
+    name = str(given.get("id") or feature.get("id") or "")
+    if not name:
+        raise ConfigError(f"{where}: id missing")
+    kind = given.get("kind", "site")
+    if kind not in KINDS:
+        raise ConfigError(f"{where}: kind = {kind!r}: allowed {', '.join(KINDS)}")
+    polygons, line = _geometry(feature.get("geometry"), where)
+    width = _positive(given.get("width_m", 30.0), f"{where}: width_m") if line else 0.0
+    if bool(line) != (kind == "corridor"):
+        raise ConfigError(f"{where}: a corridor is a LineString, every other kind a Polygon")
+    return Site(
+        id=name,
+        name=str(given.get("name") or name),
+        kind=kind,
+        polygons=polygons,
+        line=line,
+        width_m=width,
+        name_en=given.get("name_en"),
+        valid_from=_day(given.get("valid_from"), f"{where}: valid_from"),
+        valid_to=_day(given.get("valid_to"), f"{where}: valid_to"),
+        permits=_words(given.get("permits"), f"{where}: permits"),
+        grid=given.get("grid"),
+        ground_m=_number(given.get("ground_m", 0.0), f"{where}: ground_m"),
+        categories=_words(given.get("categories"), f"{where}: categories"),
+    )
+
+
+def _geometry(data: Any, where: str) -> tuple[tuple[tuple[Ring, ...], ...], Ring]:
+    kind = data.get("type") if isinstance(data, dict) else None
+    shapes = data.get("coordinates") if isinstance(data, dict) else None
+    if kind == "Polygon":
+        return (_rings(shapes, where),), ()
+    if kind == "MultiPolygon" and isinstance(shapes, list):
+        return tuple(_rings(rings, where) for rings in shapes), ()
+    if kind == "LineString":
+        line = _ring(shapes, where)
+        if len(line) < 2:
+            raise ConfigError(f"{where}: a line needs two points")
+        return (), line
+    raise ConfigError(f"{where}: geometry {kind!r}: allowed Polygon, MultiPolygon, LineString")
+
+
+def _rings(data: Any, where: str) -> tuple[Ring, ...]:
+    if not isinstance(data, list) or not data:
+        raise ConfigError(f"{where}: a polygon without rings")
+    rings = tuple(_ring(ring, where) for ring in data)
+    if any(len(ring) < 4 or ring[0] != ring[-1] for ring in rings):
+        raise ConfigError(f"{where}: a ring has four or more points, the last equal to the first")
+    return tuple(ring[:-1] for ring in rings)
+
+
+def _ring(data: Any, where: str) -> Ring:
+    try:
+        points = tuple((float(point[0]), float(point[1])) for point in data)
+    except (TypeError, ValueError, IndexError, KeyError):
+        raise ConfigError(f"{where}: a position is [longitude, latitude]") from None
+    for lon, lat in points:
+        if not (abs(lon) <= 180.0 and abs(lat) <= 90.0):
+            raise ConfigError(f"{where}: [{lon:g}, {lat:g}] is no [longitude, latitude]")
+    return points
+
+
+def _day(value: Any, where: str) -> date | None:
+    if value is None:
+        return None
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise ConfigError(f"{where} = {value!r}: expected a date as 2026-05-01") from None
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ConfigError(f"{where} = {value!r}: expected a number")
+    return float(value)
+
+
+def _positive(value: Any, where: str) -> float:
+    number = _number(value, where)
+    if number <= 0:
+        raise ConfigError(f"{where} = {value!r}: must be above 0")
+    return number
+
+
+def _words(value: Any, where: str) -> tuple[str, ...]:
+    words = [value] if isinstance(value, str) else value or []
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ConfigError(f"{where} = {value!r}: expected a list of words")
+    return tuple(words)
