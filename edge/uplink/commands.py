@@ -1,0 +1,245 @@
+"""Commands from the platform: a short list, each with its own arguments; handed over as requests.
+
+Nothing is run here but journalctl with arguments of ours. The counter was stored before, so that a
+command is carried out at most once, whatever happens in between.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import logging
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from edge.config.site import Name, Part
+from edge.runtime import write_atomic
+from edge.spool import Spool, SpoolFull
+from edge.uplink.messages import Command, CommandResult
+from edge.values import EvidenceFile, Role, Stamp
+
+log = logging.getLogger(__name__)
+
+ANSWER = "answer.json"
+REQUEST = "request.json"
+LOGS = "logs.txt"
+ANSWER_WITHIN_S = 240.0
+LOOK_EVERY_S = 1.0
+LOG_LINES = 20_000
+ROLES: dict[str, Role] = {".mp4": "clip", ".jpg": "overview"}
+
+Span = Annotated[float, msgspec.Meta(ge=0, le=60)]
+
+
+class Snapshot(Part, frozen=True, kw_only=True):
+    camera: Name
+
+
+class Clip(Part, frozen=True, kw_only=True):
+    """`at_wall`: UTC seconds of the middle."""
+
+    camera: Name
+    at_wall: float
+    before_s: Span = 10.0
+    after_s: Span = 10.0
+
+
+class Recheck(Part, frozen=True, kw_only=True):
+    camera: Name
+
+
+class Restart(Part, frozen=True, kw_only=True):
+    daemon: Literal["visiond", "sensord", "uplinkd", "consoled"]
+
+
+class SendLogs(Part, frozen=True, kw_only=True):
+    minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 60
+
+
+class UpdateModel(Part, frozen=True, kw_only=True):
+    """Only names what is to be fetched; whoever installs it checks signature and release."""
+
+    name: Name
+    release: Annotated[int, msgspec.Meta(ge=1)]
+    sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How one command is served. `daemon` takes the request; None: this one does it itself."""
+
+    arguments: type[Part]
+    daemon: str | None
+    answers: bool = True
+
+
+ORDERS: dict[str, Order] = {
+    "snapshot": Order(Snapshot, "visiond"),
+    "clip": Order(Clip, "visiond"),
+    "recheck": Order(Recheck, "visiond", answers=False),
+    "restart": Order(Restart, None, answers=False),
+    "send_logs": Order(SendLogs, None),
+    "update_model": Order(UpdateModel, "visiond", answers=False),
+}
+
+
+@dataclass(slots=True)
+class _Pending:
+    command: Command
+    folder: Path
+    deadline: float
+    journal: subprocess.Popen[bytes] | None = None
+
+
+class Commands:
+    """tell(result, folder, files) makes the durable row; `restart` ends this very process."""
+
+    def __init__(
+        self,
+        run: Path,
+        folder: Path,
+        *,
+        tell: Callable[[CommandResult, Path | None, list[EvidenceFile]], None],
+        restart: Callable[[], None],
+    ) -> None:
+        self._run, self._folder, self._tell, self._restart = run, folder, tell, restart
+        self._pending: list[_Pending] = []
+        self._look_at = 0.0
+
+    def recover(self, now: float) -> None:
+        """At start: what was asked before the restart may still be answered."""
+        for path in sorted(self._folder.glob(f"*/{REQUEST}")):
+            if not (path.parent / "told.json").exists():
+                command = msgspec.json.decode(path.read_bytes(), type=Command)
+                self._pending.append(_Pending(command, path.parent, now + ANSWER_WITHIN_S))
+
+    def obey(self, command: Command, now: float) -> None:
+        order = ORDERS[command.command]
+        folder = self._folder / command.cmd_id
+        try:
+            asked = msgspec.convert(command.arguments, order.arguments)
+        except msgspec.ValidationError as error:
+            self._say(command, "rejected", f"arguments: {error}")
+            return
+        if folder.exists():
+            self._say(command, "rejected", "this cmd_id was used before")
+            return
+        folder.mkdir(parents=True)
+        write_atomic(folder / REQUEST, msgspec.json.encode(command))
+        self._say(command, "accepted", "")
+        self._serve(command, order, asked, folder, now)
+
+    def _serve(self, command: Command, order: Order, asked: Part, folder: Path, now: float) -> None:
+        pending = _Pending(command, folder, now + ANSWER_WITHIN_S)
+        if isinstance(asked, Restart):
+            self._finish(pending, "done", "")
+            self._restart_daemon(asked.daemon)
+            return
+        if isinstance(asked, SendLogs):
+            pending.journal = _journal(asked, folder)
+            if pending.journal is None:
+                self._finish(pending, "failed", "this system has no journal")
+                return
+        elif order.daemon is not None and not self._ask(command, order.daemon, asked, folder):
+            self._finish(pending, "failed", f"{order.daemon} takes no requests")
+            return
+        if order.answers:
+            self._pending.append(pending)
+        else:
+            self._finish(pending, "done", "handed over")
+
+    def _ask(self, command: Command, daemon: str, asked: Part, folder: Path) -> bool:
+        fields: dict[str, Any] = msgspec.to_builtins(asked)
+        try:
+            Spool(self._run, daemon).ask(command.command, into=str(folder), **fields)
+        except SpoolFull as error:
+            log.warning("%s", error)
+            return False
+        return True
+
+    def _restart_daemon(self, daemon: str) -> None:
+        if daemon == "uplinkd":
+            self._restart()
+        else:
+            Spool(self._run, daemon).ask("restart")
+
+    def step(self, now: float, at: Stamp) -> None:
+        """Called all the time: what was answered goes up with its files."""
+        if not self._pending or now < self._look_at:
+            return
+        self._look_at = now + LOOK_EVERY_S
+        for pending in list(self._pending):
+            if pending.journal is not None and pending.journal.poll() is not None:
+                _pack_logs(pending.folder, pending.journal.returncode)
+            if (pending.folder / ANSWER).exists():
+                self._answered(pending, at)
+            elif now > pending.deadline:
+                self._finish(pending, "failed", f"no answer within {ANSWER_WITHIN_S:.0f} s")
+
+    def _answered(self, pending: _Pending, at: Stamp) -> None:
+        try:
+            told = msgspec.json.decode((pending.folder / ANSWER).read_bytes(), type=dict)
+        except msgspec.DecodeError:
+            told = {}
+        files = [
+            evidence_file(path, at)
+            for path in sorted(pending.folder.iterdir())
+            if path.name not in (ANSWER, REQUEST) and not path.name.startswith(".")
+        ]
+        state: Literal["done", "failed"] = "done" if told.get("done") else "failed"
+        self._finish(pending, state, str(told.get("reason", "")), files)
+
+    def _finish(
+        self,
+        pending: _Pending,
+        state: Literal["done", "failed"],
+        reason: str,
+        files: list[EvidenceFile] | None = None,
+    ) -> None:
+        if pending in self._pending:
+            self._pending.remove(pending)
+        self._say(pending.command, state, reason, pending.folder, files or [])
+        write_atomic(pending.folder / "told.json", b"{}")
+
+    def _say(
+        self,
+        command: Command,
+        state: Literal["accepted", "rejected", "done", "failed"],
+        reason: str,
+        folder: Path | None = None,
+        files: list[EvidenceFile] | None = None,
+    ) -> None:
+        log.info("command %s %s: %s %s", command.command, command.cmd_id, state, reason)
+        listed = [{"path": f.path, "sha256": f.sha256, "size": f.size} for f in files or ()]
+        data = {"files": listed} if listed else {}
+        result = CommandResult(cmd_id=command.cmd_id, state=state, reason=reason[:500], data=data)
+        self._tell(result, folder, files or [])
+
+
+def evidence_file(path: Path, at: Stamp) -> EvidenceFile:
+    data = path.read_bytes()
+    role = ROLES.get(path.suffix, "samples")
+    return EvidenceFile(role, path.name, hashlib.sha256(data).hexdigest(), len(data), at)
+
+
+def _journal(asked: SendLogs, folder: Path) -> subprocess.Popen[bytes] | None:
+    argv = ["journalctl", "--no-pager", "--output=short-iso", "--unit=edge-*"]
+    argv += [f"--since=-{asked.minutes}min", f"--lines={LOG_LINES}"]
+    try:
+        with (folder / f".{LOGS}").open("wb") as out:
+            return subprocess.Popen(argv, stdout=out, stderr=subprocess.DEVNULL)
+    except FileNotFoundError:
+        return None
+
+
+def _pack_logs(folder: Path, code: int) -> None:
+    data = (folder / f".{LOGS}").read_bytes()
+    write_atomic(folder / f"{LOGS}.gz", gzip.compress(data, mtime=0))
+    write_atomic(
+        folder / ANSWER, msgspec.json.encode({"done": code == 0, "reason": f"exit {code}"})
+    )

@@ -1,0 +1,208 @@
+"""The configuration that the platform wants: checked, laid down, watched, and taken back by itself.
+
+`<state>/config/applied.json` holds the revision in force and, while one is being tried, what to
+wait for; `<state>/config/previous.yaml` is the site file to go back to. Both are on disk before
+the site file changes, so that a power cut in the middle ends in one of the two, never in neither.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from edge.config import ConfigError, read_yaml
+from edge.runtime import write_atomic
+from edge.uplink.messages import Desired, Reported
+from edge.uplink.prudence import dangers
+
+log = logging.getLogger(__name__)
+
+# The daemons leave when the site file changes and are back in seconds; after this one of them is
+# not coming back with it, and the old one must be in force again within the minute.
+HEALTHY_WITHIN_S = 45.0
+# A daemon that crashes on its new configuration is up for a moment before it does.
+STEADY_S = 6.0
+FRESH_S = 15.0
+LOOK_EVERY_S = 1.0
+WATCHED = ("visiond", "sensord")
+ERRORS_MAX = 20
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration being tried: the daemons that were alive, with their process ids."""
+
+    rev: int
+    before: dict[str, int]
+
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands in applied.json. `seen` is the highest revision ever looked at."""
+
+    seen: int = 0
+    reported: Reported = Reported(rev=0, status="applied")
+    trial: Trial | None = None
+
+
+class DesiredSite:
+    """Sole writer of the site file from afar. Time is the monotonic `now` of each call.
+
+    check(path) -> sha256 raises ConfigError as `edge check` does; report(bytes) publishes.
+    """
+
+    def __init__(
+        self,
+        site: Path,
+        folder: Path,
+        run: Path,
+        *,
+        check: Callable[[Path], str],
+        report: Callable[[bytes], None],
+        now: float,
+    ) -> None:
+        self._site, self._run, self._check, self._report = site, run, check, report
+        self._candidate = site.with_name(f".{site.name}.desired")
+        self._previous = folder / "previous.yaml"
+        self._file = folder / "applied.json"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._applied = _read(self._file)
+        self._deadline = now + HEALTHY_WITHIN_S
+        self._look_at = 0.0
+        self._steady: tuple[dict[str, int], float] | None = None
+
+    @property
+    def rev(self) -> int:
+        return self._applied.reported.rev
+
+    def tell(self) -> None:
+        """Publish the reported state; on every connection."""
+        self._report(msgspec.json.encode(self._applied.reported))
+
+    def obey(self, wanted: Desired, now: float) -> None:
+        """Try a configuration. Nothing is touched unless it passes every check."""
+        if wanted.rev <= self._applied.seen:
+            self._reject(wanted.rev, [f"rev {wanted.rev} is not above {self._applied.seen}"])
+            return
+        try:
+            sha256 = self._prepare(wanted)
+        except (ConfigError, OSError) as error:
+            self._candidate.unlink(missing_ok=True)
+            self._reject(wanted.rev, str(error).replace(str(self._candidate), "site").split("; "))
+            return
+        self._try(wanted.rev, sha256, now)
+
+    def _prepare(self, wanted: Desired) -> str:
+        """The candidate, written beside the site file and checked there; returns its hash."""
+        if self._applied.trial is not None:
+            raise ConfigError(f"rev {self._applied.trial.rev} is still being tried")
+        present = read_yaml(self._site) if self._site.exists() else {}
+        found = dangers(wanted.site, present)
+        if found:
+            raise ConfigError("; ".join(found))
+        text = yaml.safe_dump(wanted.site, allow_unicode=True, sort_keys=False)
+        write_atomic(self._candidate, text.encode())
+        if read_yaml(self._candidate) != wanted.site:
+            raise ConfigError("site: cannot be written as YAML without change")
+        return self._check(self._candidate)
+
+    def _reject(self, rev: int, errors: list[str]) -> None:
+        log.warning("configuration rev %d rejected: %s", rev, errors[0])
+        told = Reported(
+            rev=self._applied.reported.rev,
+            status="rejected",
+            errors=(f"rev {rev}", *errors[:ERRORS_MAX]),
+            sha256=self._applied.reported.sha256,
+        )
+        seen = max(self._applied.seen, rev)
+        self._keep(Applied(seen=seen, reported=told, trial=self._applied.trial))
+
+    def _try(self, rev: int, sha256: str, now: float) -> None:
+        old = self._site.read_bytes() if self._site.exists() else b""
+        write_atomic(self._previous, old)
+        told = Reported(rev=rev, status="applying", sha256=sha256)
+        self._keep(Applied(seen=rev, reported=told, trial=Trial(rev=rev, before=self._alive())))
+        write_atomic(self._site, self._candidate.read_bytes())
+        self._candidate.unlink(missing_ok=True)
+        self._deadline, self._steady = now + HEALTHY_WITHIN_S, None
+        log.info("configuration rev %d laid down; watching the daemons", rev)
+
+    def step(self, now: float) -> None:
+        """Called all the time: is everybody back?"""
+        trial = self._applied.trial
+        if trial is None or now < self._look_at:
+            return
+        self._look_at = now + LOOK_EVERY_S
+        if self._well(trial, now):
+            self._settle("applied", ())
+        elif now >= self._deadline:
+            self._roll_back(trial)
+
+    def _well(self, trial: Trial, now: float) -> bool:
+        """Every daemon of before is up as a new process, and the same one for a while."""
+        alive = {name: pid for name, pid in self._alive().items() if name in trial.before}
+        renewed = all(alive.get(name) not in (None, pid) for name, pid in trial.before.items())
+        if not renewed:
+            self._steady = None
+            return False
+        if self._steady is None or self._steady[0] != alive:
+            self._steady = (alive, now)
+        return not alive or now - self._steady[1] >= STEADY_S
+
+    def _roll_back(self, trial: Trial) -> None:
+        alive = self._alive()
+        missing = [n for n, pid in trial.before.items() if alive.get(n) in (None, pid)]
+        log.error("configuration rev %d: %s not back; rolled back", trial.rev, missing)
+        write_atomic(self._site, self._previous.read_bytes())
+        who = ", ".join(missing or trial.before)
+        self._settle("rolled_back", (f"rev {trial.rev}: {who} did not come back with it",))
+
+    def _settle(self, status: str, errors: tuple[str, ...]) -> None:
+        old = self._applied.reported
+        told = Reported(rev=old.rev, status=status, errors=errors, sha256=old.sha256)  # type: ignore[arg-type]
+        self._keep(Applied(seen=self._applied.seen, reported=told))
+
+    def _keep(self, applied: Applied) -> None:
+        write_atomic(self._file, msgspec.json.encode(applied))
+        self._applied = applied
+        self.tell()
+
+    def _alive(self) -> dict[str, int]:
+        """The daemons whose status file is fresh, with their process ids."""
+        found = {}
+        for name in WATCHED:
+            status = _status(self._run / "status" / f"{name}.json")
+            if status is not None:
+                found[name] = status
+        return found
+
+
+def _status(path: Path) -> int | None:
+    """Process id in a status file that was written just now, by the file system's own clock."""
+    try:
+        written, told = path.stat().st_mtime, json.loads(path.read_bytes())
+        here: Any = told["pid"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return int(here) if _age_s(path, written) < FRESH_S else None
+
+
+def _age_s(path: Path, written: float) -> float:
+    """Against a file touched now in the same place: immune to a stepping wall clock elsewhere."""
+    probe = path.with_name(".now")
+    probe.touch()
+    return probe.stat().st_mtime - written
+
+
+def _read(path: Path) -> Applied:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Applied)
+    except FileNotFoundError:
+        return Applied()
+    except msgspec.DecodeError as error:
+        log.error("%s: %s; starting from revision 0", path, error)
+        return Applied()
