@@ -1,5 +1,7 @@
 """A camera's worth of evidence parts, on made-up pictures."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -14,11 +16,14 @@ def stamp(mono, quality="ntp"):
     return Stamp(mono, WALL + mono, quality, 5.0)
 
 
+@functools.lru_cache(maxsize=8)
 def picture(seed=0, height=720, width=1280):
     """A sharp, well-lit picture: coarse blocks of random colour."""
     rng = np.random.default_rng(seed)
     blocks = rng.integers(20, 235, (height // 20, width // 20, 3), np.uint8)
-    return np.kron(blocks, np.ones((20, 20, 1), np.uint8))
+    image = np.kron(blocks, np.ones((20, 20, 1), np.uint8))
+    image.flags.writeable = False
+    return image
 
 
 def frame(mono, seed=0, **size):

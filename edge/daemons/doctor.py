@@ -1,0 +1,239 @@
+"""What is wrong with this box, in words a technician can act on. One function for each check.
+
+A check gives Advice: well, a remark, or wrong with what to do. It never raises for a sick box.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edge.board import Board, storage
+from edge.camera.opening import addresses, connector
+from edge.camera.recording import read_file_frames
+from edge.camera.source import SourceError
+from edge.clock import SystemClock
+from edge.config import Camera, ConfigError, Device
+from edge.daemons.settings import Settings, manifest_path
+
+Level = Literal["well", "remark", "wrong"]
+
+HOT_C, WARM_C = 85.0, 75.0
+LEAST_FREE_MB = 500
+CERT_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One line: which part, how it is, what was found, what to do (zh and en)."""
+
+    part: str
+    level: Level
+    found: str
+    do_en: str = ""
+    do_zh: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Advice]:
+    """All checks, cheapest first; each yields one or more lines."""
+    for check in CHECKS:
+        yield from check(settings)
+
+
+def _clock(_: Settings) -> Iterator[Advice]:
+    now = SystemClock().now()
+    year = time.gmtime(now.wall).tm_year
+    if year < 2024:
+        yield Advice(
+            "clock",
+            "wrong",
+            f"it is {year} here",
+            "connect the network or set the time",
+            "接入网络或手动校时",
+        )
+    elif now.quality == "unsynced":
+        yield Advice(
+            "clock",
+            "remark",
+            "not synchronised",
+            "allow NTP (port 123) or add a GNSS receiver",
+            "放行 NTP（123 端口）或加装北斗/GPS",
+        )
+    else:
+        yield Advice("clock", "well", f"{now.quality}, error below {now.error_ms:.0f} ms")
+
+
+def _board(_: Settings) -> Iterator[Advice]:
+    state = Board().look()
+    heat = state.temperature_c
+    shown = "unknown" if heat is None else f"{heat:.0f} °C"
+    if heat is not None and heat >= WARM_C:
+        level: Level = "wrong" if heat >= HOT_C else "remark"
+        yield Advice("board", level, shown, "shade the box, clean the fan", "遮阳、清理风扇")
+    else:
+        yield Advice("board", "well", f"{state.model}, {shown}, load {state.load:.1f}")
+    for trouble in state.troubles:
+        yield Advice(
+            "board",
+            "wrong",
+            trouble,
+            "use the 27 W supply and a short cable; cool the box",
+            "换用 27 W 电源与短线，改善散热",
+        )
+
+
+def _disk(settings: Settings) -> Iterator[Advice]:
+    for name, folder in (("state", settings.state), ("run", settings.run)):
+        place = next(p for p in (folder, *folder.parents) if p.exists())
+        disk = storage(place)
+        if not disk.writable:
+            yield Advice(
+                "disk",
+                "wrong",
+                f"{name} folder {folder} cannot be written",
+                f"chown it to the service's user; a read-only card is dying: {place}",
+                "修正目录权限；若存储卡只读，请更换",
+            )
+        elif name == "state" and disk.free_mb < LEAST_FREE_MB:
+            yield Advice(
+                "disk",
+                "wrong",
+                f"{disk.free_mb} MB free on {place}",
+                "free some space or lower keep.evidence_mb",
+                "清理空间或调低 keep.evidence_mb",
+            )
+        else:
+            yield Advice("disk", "well", f"{name}: {folder}, {disk.free_mb} MB free")
+
+
+def _model(settings: Settings) -> Iterator[Advice]:
+    from edge.vision.model import load_model
+
+    names = {c.model or settings.site.model for c in settings.site.cameras} or {None}
+    for name in sorted(names, key=str):
+        try:
+            model = load_model(manifest_path(settings, name))
+        except ConfigError as error:
+            yield Advice("model", "wrong", str(error), "install the model again", "重新安装模型")
+        else:
+            yield Advice("model", "well", f"{model.name} on {model.provider}")
+
+
+def _cameras(settings: Settings) -> Iterator[Advice]:
+    if not settings.site.cameras:
+        yield Advice(
+            "cameras",
+            "remark",
+            "none is configured",
+            "add one on the page or in site.yaml",
+            "在页面或 site.yaml 中添加摄像头",
+        )
+    for camera in settings.site.cameras:
+        if camera.enabled:
+            yield _camera(settings, camera)
+
+
+def _camera(settings: Settings, camera: Camera) -> Advice:
+    part = f"camera {camera.id}"
+    try:
+        found = addresses(camera, settings.base)
+        if found.recording:
+            read_file_frames(found.source, camera.fps).close()
+            return Advice(part, "well", f"recording {found.source}")
+        source = connector(found, SystemClock(), None)()
+        try:
+            shape = next(source.pictures()).bgr().shape
+        finally:
+            source.close()
+    except ConfigError as error:
+        return Advice(part, "wrong", str(error), "correct its source", "检查 source 配置")
+    except SourceError as error:
+        return Advice(
+            part,
+            "wrong",
+            f"{found.source}: {error}",
+            "check power, cable, address and password",
+            "检查电源、网线、地址与密码",
+        )
+    return Advice(part, "well", f"{shape[1]}x{shape[0]} from {found.source}")
+
+
+def _groups(settings: Settings) -> Iterator[Advice]:
+    if not settings.site.sensors:
+        return
+    names = {grp.getgrgid(gid).gr_name for gid in os.getgroups()}
+    if os.geteuid() != 0 and "dialout" not in names:
+        yield Advice(
+            "serial",
+            "wrong",
+            "this user is not in the group dialout",
+            "sudo usermod -aG dialout $USER, then log in again",
+            "将用户加入 dialout 组后重新登录",
+        )
+    else:
+        yield Advice("serial", "well", "serial ports may be opened")
+
+
+def _broker(settings: Settings) -> Iterator[Advice]:
+    broker = settings.device.broker
+    where = f"{broker.host}:{broker.port}"
+    try:
+        with socket.create_connection((broker.host, broker.port), timeout=4.0) as plain:
+            if broker.tls == "off":
+                yield Advice(
+                    "broker",
+                    "remark",
+                    f"{where} answers, without TLS",
+                    "use tls: on",
+                    "请启用 tls: on",
+                )
+                return
+            yield from _tls(plain, settings.device, settings.base, where)
+    except OSError as error:
+        yield Advice(
+            "broker",
+            "wrong",
+            f"{where}: {error.strerror or error}",
+            "check the link, the address and the firewall",
+            "检查网络、地址与防火墙",
+        )
+
+
+def _tls(plain: socket.socket, device: Device, base: Path, where: str) -> Iterator[Advice]:
+    broker = device.broker
+    try:
+        context = ssl.create_default_context(cafile=str(base / broker.ca) if broker.ca else None)
+        if broker.cert:
+            context.load_cert_chain(base / broker.cert, base / broker.key if broker.key else None)
+        with context.wrap_socket(plain, server_hostname=broker.host) as secure:
+            told = secure.getpeercert() or {}
+    except (ssl.SSLError, OSError) as error:
+        yield Advice(
+            "broker",
+            "wrong",
+            f"{where}: {error}",
+            "check ca, cert, key and the clock",
+            "检查证书与时钟",
+        )
+        return
+    days = (ssl.cert_time_to_seconds(str(told["notAfter"])) - time.time()) / 86_400
+    level: Level = "remark" if days < CERT_DAYS else "well"
+    yield Advice("broker", level, f"{where} answers with TLS; its certificate has {days:.0f} days")
+
+
+CHECKS: tuple[Callable[[Settings], Iterator[Advice]], ...] = (
+    _clock,
+    _board,
+    _disk,
+    _groups,
+    _model,
+    _broker,
+    _cameras,
+)
