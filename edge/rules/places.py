@@ -340,7 +340,7 @@ class PlaceRule:
             self._candidate(view, spot, spot.hold.held_s + self.charge.number("grace_s"))
         )
 
-    def _open(self, view: View, spot: Spot, out: Verdicts, **more: Json) -> None:
+    def _open(self, view: View, spot: Spot, out: Verdicts) -> None:
         charge = self.charge
         spot.began = reread(spot.began, view.now)
         spot.state, spot.decided, spot.told_mono = "open", view.now, view.mono
@@ -351,7 +351,7 @@ class PlaceRule:
         )
         spot.occurrence = past.count
         back_s = view.now.wall - past.ended_wall
-        facts = dict(more)
+        facts: dict[str, Json] = {}
         if past.key and 0.0 <= back_s <= charge.category.reopen_s:
             facts |= {"reopened_after_s": round(back_s, 1), "previous": past.key}
         finding = self._finding(view, spot, "new", **facts)
@@ -361,7 +361,8 @@ class PlaceRule:
     def _over(self, view: View, spot: Spot, why: str, out: Verdicts) -> bool:
         """The place is free, or another's: close what was open. Always false."""
         if spot.state == "reminded":
-            self._open(view, spot, out, outcome="self_corrected")
+            spot.outcome = "self_corrected"
+            self._open(view, spot, out)
             out.findings[-1] = replace(out.findings[-1], priority="lead")
         if spot.state == "open":
             view.memory.ended(spot.key, view.now)
@@ -430,7 +431,7 @@ class PlaceRule:
             "grid": grid,
             "open_in_grid": view.memory.open_in(grid, category.id),
             "first_offence": spot.occurrence == 1,
-            "outcome": "to_report",
+            "outcome": spot.outcome,
             "deadline_h": category.deadline_h,
             "clock_quality": view.now.quality,
             **self.facts(view, spot),

@@ -114,7 +114,8 @@ class Spill(PlaceRule):
             return False
         spot.key, spot.tallies["settled"], truck.told = truck.key, 1.0, True
         over = truck.over(spot.home)
-        spot.began = at_mono(over[1] if over else spot.began.mono, view.now)
+        if over and spot.began.mono > over[1]:
+            spot.began = at_mono(over[1], view.now)
         spot.tallies["change"] = -1.0 if change is None else change
         self._cause[spot.key] = truck
         return True

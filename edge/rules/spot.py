@@ -46,6 +46,7 @@ class Spot:
     told_mono: float = 0.0
     asked_mono: float = -1e9
     occurrence: int = 1
+    outcome: str = "to_report"
     ids: int = 1
     gaps: int = 0
     score: float = 0.0
@@ -104,6 +105,7 @@ class Spot:
             "told": self.told_mono,
             "zone": _zone_json(self.verdict),
             "occurrence": self.occurrence,
+            "outcome": self.outcome,
             "counts": [self.ids, self.gaps, self.score],
             "lawful": [self.allowed, self.suppressed],
             "tallies": self.tallies,
@@ -133,6 +135,7 @@ class Spot:
             decided=stamp_from(data["decided"], shift_s) if data["decided"] else None,
             told_mono=data["told"] + shift_s,
             occurrence=data["occurrence"],
+            outcome=data["outcome"],
             ids=ids,
             gaps=gaps,
             score=score,

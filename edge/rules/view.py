@@ -30,7 +30,8 @@ class View:
 
     def __post_init__(self) -> None:
         self.by_label = {}
-        self.boxes = np.array([t.box for t in self.scene.tracks], np.float32).reshape(-1, 4)
+        seen = [track.box for track in self.scene.tracks if not track.coasted]
+        self.boxes = np.array(seen, np.float32).reshape(-1, 4)
         for track in self.scene.tracks:
             self.by_label.setdefault(track.label, []).append(track)
 
@@ -59,7 +60,7 @@ class View:
         return self.motion.moving(track, self.scene.aspect)
 
     def covered(self, box: Box) -> float:
-        """Share of a box that tracks cover, counted twice where two overlap, at most 1."""
+        """Share of a box that seen tracks cover, counted twice where two overlap, at most 1."""
         boxes = self.boxes
         if not len(boxes):
             return 0.0

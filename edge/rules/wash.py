@@ -45,10 +45,10 @@ class Wash(PassingRule):
         row = view.shares([truck.track.box], self.charge.number("band"))[0].tolist()
         if self._zones.on_kind("wash", row, view.moment):
             tallies["washed"] = tallies.get("washed", 0.0) + passed
-            tallies["inside"] = 1.0
+            tallies["inside"], tallies["gate"] = 1.0, 0.0
         elif self._zones.on_kind("site", row, view.moment):
-            tallies["inside"] = 1.0
-        elif self._zones.on_kind("gate", row, view.moment):
+            tallies["inside"], tallies["gate"] = 1.0, 0.0
+        elif tallies.get("inside") and self._zones.on_kind("gate", row, view.moment):
             tallies["gate"] = tallies.get("gate", 0.0) + passed
 
     def _inherit(self, view: View, truck: Passage) -> None:

@@ -44,6 +44,10 @@ class Actor:
                 return x1 + (x2 - x1) * part, y1 + (y2 - y1) * part
         return self.way[-1][1], self.way[-1][2]
 
+    def height(self, t: float) -> float:
+        """Height in multiples of what its size says, the foot staying where it is."""
+        return 1.0
+
     def scale(self, t: float) -> float:
         if not self.grows:
             return 1.0
@@ -114,7 +118,7 @@ class Stage:
     def _box(self, actor: Actor, i: int, t: float, height: int) -> Box:
         noise = random.Random(f"{self.seed}/{i}/{int(t * 4)}")
         (x, y), k = actor.foot(t), actor.scale(t)
-        w, h = actor.size[0] * k, actor.size[1] * k
+        w, h = actor.size[0] * k, actor.size[1] * k * actor.height(t)
         dx, dy = (noise.gauss(0.0, actor.wobble) for _ in range(2))
         if self.shake:
             sway = random.Random(f"{self.seed}/shake/{int(t * 4)}")
