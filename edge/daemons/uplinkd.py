@@ -15,12 +15,14 @@ from edge import __version__
 from edge.clock import SystemClock
 from edge.config import ConfigError, Device, load
 from edge.outbox import Dispatch, Outbox, ladder
+from edge.outbox.salvage import check_and_salvage
 from edge.runtime import Notify, Progress, Stats, Stop, write_status
 from edge.uplink import messages as m
 from edge.uplink.alarms import Alarms
 from edge.uplink.commands import Commands
 from edge.uplink.credentials import Credentials
 from edge.uplink.desired import DesiredSite
+from edge.uplink.heads import HeadsFile
 from edge.uplink.inbox import Inbox
 from edge.uplink.keys import Keys, device_keys, platform_ring, rotate
 from edge.uplink.mqtt import Address
@@ -75,10 +77,17 @@ class Uplinkd:
         self._keys = device_keys(device.trust, device.device, where.state / "keys", where.base)
         ring = platform_ring(device.trust, where.base)
         self._credentials = Credentials(device.broker, where.base)
+        salvage = check_and_salvage(where.outbox)
         self._outbox = Outbox(where.outbox)
         self._dispatch = Dispatch(where.outbox)
+        self._heads = HeadsFile(where.state / "uplink" / "heads.json")
+        jumped = self._heads.restore(self._dispatch)
         self._topics = Topics(device.tenant, device.device)
         self._alarms = Alarms(self._clock.now)
+        if salvage is not None:
+            text = f"{salvage.rows} rows carried over, {salvage.from_evidence} from evidence"
+            kept_as = salvage.kept_as.name
+            self._alarms.once("outbox_salvaged", "outbox", text, file=kept_as, chains=jumped)
         self._reviews = Reviews(where.state / "reviews")
         self._commands = Commands(
             where.run, where.state / "requests", tell=self._tell_result, restart=stop.set
@@ -137,7 +146,7 @@ class Uplinkd:
             pace=self._pace,
         )
         session = Session(self._outbox.boot())
-        presence = Presence(self._topics, notary, self._dispatch, session)
+        presence = Presence(self._topics, notary, self._dispatch, session, self._heads)
         return Parts(self._dispatch, records, transfers, inbox, presence, self._alarms, session)
 
     def _address(self) -> Address:
@@ -235,6 +244,7 @@ class Uplinkd:
             progress.mark("pump")
             progress.feed()
         self._pump.close()
+        self._heads.keep(self._dispatch)
         self._dispatch.close()
         self._outbox.close()
 

@@ -163,6 +163,11 @@ class Dispatch:
             "INSERT OR REPLACE INTO head VALUES (?, ?, ?)", (chain, head.seq, head.sha256)
         )
 
+    def highest_seq(self, kind: str) -> int:
+        """The highest number that any row still here was given."""
+        found = self._db.execute("SELECT max(seq) FROM record WHERE kind = ?", (kind,)).fetchone()
+        return int(found[0] or 0)
+
     def mark(self, ids: Iterable[int], state: State) -> None:
         """Move records to a state on their way; nothing acknowledged ever moves back."""
         self._db.executemany(

@@ -11,6 +11,7 @@ import msgspec
 
 from edge.outbox import Dispatch
 from edge.uplink import messages as m
+from edge.uplink.heads import HeadsFile
 from edge.uplink.mqtt import Connection, Will
 from edge.uplink.notary import Notary
 from edge.uplink.window import Window
@@ -36,10 +37,15 @@ class Presence:
     """Publishes beside the records, through the same window where an answer is wanted."""
 
     def __init__(
-        self, topics: Topics, notary: Notary, dispatch: Dispatch, session: Session
+        self,
+        topics: Topics,
+        notary: Notary,
+        dispatch: Dispatch,
+        session: Session,
+        kept: HeadsFile,
     ) -> None:
         self._topics, self._notary, self._dispatch = topics, notary, dispatch
-        self._session = session
+        self._session, self._kept = session, kept
         self._health_due = 0.0
         self._chain_due = 0.0
         self._chain_told = -CHAIN_EVERY_S
@@ -102,6 +108,7 @@ class Presence:
         due = at.mono - self._chain_told >= CHAIN_EVERY_S or moved >= CHAIN_EVERY_RECORDS
         if moved > 0 and due:
             self._told_seq, self._chain_told = seqs, at.mono
+            self._kept.keep(self._dispatch)
             window.send(self._topics.up("chain"), self.signed_heads(at), _ignore, now=at.mono)
 
     def heads(self) -> dict[str, dict[str, Json]]:

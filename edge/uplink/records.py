@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from edge.outbox import Dispatch, Head, Row, Sealed, State
 from edge.runtime import Backoff
+from edge.uplink import seal
 from edge.uplink.alarms import Alarms
 from edge.uplink.window import Window
 from edge.uplink.wire import KINDS, Topics
@@ -54,13 +55,13 @@ class Records:
         self,
         dispatch: Dispatch,
         topics: Topics,
-        seal: Seal,
+        notarise: Seal,
         alarms: Alarms,
         *,
         receipt: Callable[[Row], bytes],
         by_broker: bool = False,
     ) -> None:
-        self._dispatch, self._topics, self._seal, self._alarms = dispatch, topics, seal, alarms
+        self._dispatch, self._topics, self._seal, self._alarms = dispatch, topics, notarise, alarms
         self._receipt = receipt
         self._by_broker = by_broker
         self._window: Window | None = None
@@ -144,6 +145,9 @@ class Records:
     def _send(self, row: Row, now: float) -> None:
         assert self._window is not None and row.payload is not None
         topic = self._topics.up(KINDS[row.kind].suffix)
+        if seal.sha256(row.payload) != row.sha256:
+            self._bury(row, "its bytes changed on the disk since it was sealed")
+            return
         if not self._window.fits(topic, row.payload):
             self._bury(row, f"{len(row.payload)} bytes, broker takes {self._window.packet_max}")
             return

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from edge.outbox import Outbox
 from edge.uplink import wire
 from edge.values import EvidenceFile, Place, Stamp, Violation, ZoneDecision
@@ -135,8 +137,8 @@ class Rig:
         listed = [write(folder, path, data) for path, data in (files or {}).items()]
         violation = make_violation(name, tuple(listed))
         body = wire.violation_data(violation)
-        manifest = wire.msgspec.json.encode({"id": name, "revision": 1, "files": body["evidence"]})
-        (folder / "manifest.json").write_bytes(manifest)
+        told = {"id": name, "revision": 1, "files": body["evidence"], "violation": body}
+        (folder / "manifest.json").write_bytes(msgspec.json.encode(told))
         key = wire.violation_key(name, 1)
         outbox.put(
             lane="violation", kind="violation", key=key, body=body, folder=folder, files=listed

@@ -1,0 +1,81 @@
+"""The ends of the chains a second time, outside the database, for the day it is lost.
+
+A number must never be given twice for different records: that would be a forgery by our own hand.
+So after a loss counting goes on well above anything that can have been given; the gap shows, as it
+should.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import msgspec
+
+from edge.outbox import Dispatch, Head
+from edge.runtime import write_atomic
+from edge.uplink.wire import KINDS
+
+log = logging.getLogger(__name__)
+
+# The file is at most 100 records or a second of them behind.
+JUMP = 10_000
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands in the file. `heard`: counters of downward messages, against replay."""
+
+    heads: dict[str, Head]
+    heard: dict[str, int]
+    conn: int = 0
+
+
+class HeadsFile:
+    """`<state>/uplink/heads.json`, written with each published chain head and at every stop."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def keep(self, dispatch: Dispatch) -> None:
+        kinds = [name for name, kind in KINDS.items() if kind.sealed]
+        kept = Kept(
+            heads={kind: dispatch.head(kind) for kind in kinds},
+            heard=dispatch.issuers(),
+            conn=dispatch.counted("conn"),
+        )
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(self._path, msgspec.json.encode(kept))
+
+    def restore(self, dispatch: Dispatch) -> list[str]:
+        """At start: the chains that lost their end and were given a new start above it."""
+        kept = self._read()
+        jumped = []
+        with dispatch.commit():
+            for kind, told in KINDS.items():
+                if told.sealed and self._jump(dispatch, kind, kept.heads.get(kind, Head())):
+                    jumped.append(kind)
+            for issuer, n in kept.heard.items():
+                if dispatch.heard(issuer) < n:
+                    dispatch.hear(issuer, n)
+            behind = kept.conn - dispatch.counted("conn")
+            if behind > 0:
+                dispatch.count("conn", behind + JUMP)
+        return jumped
+
+    def _jump(self, dispatch: Dispatch, kind: str, kept: Head) -> bool:
+        head = dispatch.head(kind)
+        known = max(kept.seq, dispatch.highest_seq(kind))
+        if head.seq >= known:
+            return False
+        log.error("chain %s: its end was lost; going on at %d", kind, known + JUMP)
+        dispatch.set_head(kind, Head(known + JUMP, kept.sha256))
+        return True
+
+    def _read(self) -> Kept:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=Kept)
+        except FileNotFoundError:
+            return Kept(heads={}, heard={})
+        except msgspec.DecodeError as error:
+            log.error("%s: %s; ignored", self._path, error)
+            return Kept(heads={}, heard={})

@@ -1,0 +1,180 @@
+"""A damaged outbox is salvaged: at least 99 of 100 rows, the bad file kept, start within 10 s."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge.outbox import Dispatch, Head, Outbox, OutboxBroken, Row, Sealed, State
+from edge.outbox.salvage import check_and_salvage
+from edge.outbox.schema import connect
+from tests.uplink.rig import Rig
+
+ROWS = 2000
+PAGE = 4096
+
+
+def seal(row: Row, head: Head) -> Sealed:
+    payload = b"sealed " + (row.body or b"") + b"." * 900
+    digest = hashlib.sha256(payload).hexdigest()
+    return Sealed(head.seq + 1, f"box-1:1:{head.seq + 1}", payload, digest)
+
+
+def fill(path: Path) -> None:
+    """Rows in every state and of every size, some beyond a page."""
+    db = Outbox(path)
+    rng = random.Random(5)
+    for n in range(ROWS):
+        text = "x" * rng.choice([10, 1500, 1500, 1500, 9000])
+        db.put(lane="violation", kind="violation", key=f"v-{n}", body={"n": n, "text": text})
+    dispatch = Dispatch(path)
+    with dispatch.commit():
+        for row in dispatch.claim("violation", ROWS // 2, seal)[: ROWS // 4]:
+            dispatch.acknowledge(row.record_id or "", row.sha256 or "", b"{}")
+        dispatch.hear("ack:receiver-1", 77)
+    dispatch.close()
+    db.close()
+
+
+def flip_pages(path: Path) -> None:
+    rng = random.Random(11)
+    with path.open("r+b") as file:
+        for page in rng.sample(range(1, path.stat().st_size // PAGE), 5):
+            file.seek(page * PAGE)
+            file.write(rng.randbytes(PAGE))
+
+
+def zero_header(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(bytes(100))
+
+
+def zero_first_page(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(bytes(PAGE))
+
+
+def cut_off_a_little(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 3 * PAGE - 100)
+
+
+DAMAGE: list[Callable[[Path], None]] = [flip_pages, zero_header, zero_first_page, cut_off_a_little]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("sound") / "outbox.db"
+    fill(path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("damage", DAMAGE, ids=lambda d: d.__name__)
+def test_damage_costs_at_most_one_row_in_a_hundred(
+    damage: Callable[[Path], None], sound: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "outbox.db"
+    path.write_bytes(sound)
+    damage(path)
+    bad = path.read_bytes()
+    began = time.monotonic()
+    told = check_and_salvage(path)
+    assert time.monotonic() - began < 10.0
+    assert told is not None
+    assert told.rows >= 0.99 * ROWS, f"{told.rows} of {ROWS}"
+    assert told.kept_as.read_bytes()[PAGE:] == bad[PAGE:]
+    assert check_and_salvage(path) is None
+    found = connect(path).execute("SELECT key, body, payload, state FROM record").fetchall()
+    original = sqlite3.connect(":memory:")
+    original.deserialize(_plain(sound))
+    right = {
+        row[0]: row[1:]
+        for row in original.execute("SELECT key, body, payload, state FROM record").fetchall()
+    }
+    wrong = [row[0] for row in found if right[row[0]] != row[1:]]
+    assert wrong == [], "what is carried over is exactly what was there"
+
+
+def _plain(data: bytes) -> bytes:
+    """Journal mode bytes of the header set to rollback, for opening in memory."""
+    return data[:18] + b"\x01\x01" + data[20:]
+
+
+def test_rows_that_only_the_log_holds_survive_a_bad_header(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = Outbox(path)
+    for n in range(50):
+        outbox.put(lane="violation", kind="violation", key=f"v-{n}", body={"n": n})
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+    for part in tmp_path.glob("outbox.db*"):
+        (crashed / part.name).write_bytes(part.read_bytes())
+    log = (crashed / "outbox.db-wal").read_bytes()
+    data = (crashed / "outbox.db").read_bytes()
+    assert len(log) > len(data)
+    (crashed / "outbox.db-shm").unlink()
+    (crashed / "outbox.db").write_bytes(b"\xff" * 100 + data[100:])
+    check_and_salvage(crashed / "outbox.db")
+    again = Outbox(crashed / "outbox.db")
+    assert all(again.known("violation", f"v-{n}") for n in range(50))
+
+
+def test_a_missing_log_leaves_a_database_that_opens(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = Outbox(path)
+    outbox.put(lane="violation", kind="violation", key="v-1", body={"n": 1})
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+    (crashed / "outbox.db").write_bytes(path.read_bytes())
+    assert check_and_salvage(crashed / "outbox.db") is None
+    again = Outbox(crashed / "outbox.db")
+    assert again.put(lane="violation", kind="violation", key="v-1", body={"n": 1})
+
+
+def test_lost_rows_are_made_anew_from_the_evidence(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    outbox = rig.outbox()
+    for n in range(5):
+        rig.put(outbox, f"v-{n}", {"r1-a.jpg": b"picture %d" % n})
+    outbox.close()
+    path = rig.state / "outbox.db"
+    for part in rig.state.glob("outbox.db*"):
+        part.unlink()
+    path.write_bytes(b"not a database at all" * 1000)
+    told = check_and_salvage(path)
+    assert told is not None
+    assert told.from_evidence == 5
+    status = Outbox(path).status()
+    assert status["records"] == {"violation": {"new": 5}}
+    assert status["files"] == {"picture": {"new": 10}}
+
+
+def test_a_producer_goes_on_in_the_new_file(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = Outbox(path)
+    outbox.put(lane="violation", kind="violation", key="v-1", body={"n": 1})
+    Dispatch(path).close()
+    db = connect(path)
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    db.close()
+    zero_header(path)
+    assert check_and_salvage(path) is not None
+    assert outbox.put(lane="violation", kind="violation", key="v-2", body={"n": 2})
+    assert Outbox(path).known("violation", "v-2")
+    assert Outbox(path).known("violation", "v-1")
+
+
+def test_a_newer_database_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    db = connect(path)
+    db.execute("PRAGMA user_version=99")
+    db.close()
+    with pytest.raises(OutboxBroken, match="newer version"):
+        check_and_salvage(path)
+    assert State.NEW == 0
