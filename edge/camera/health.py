@@ -1,0 +1,293 @@
+"""Is the picture still worth watching: frozen, black, blurred, covered, or moved? Pure.
+
+Works on a small grey picture about once a second. What a scene normally looks like is learned
+slowly, block by block; only what has always stood still there is asked whether the camera moved,
+and only blocks in which something can be seen now may answer. So nightfall, headlights, rain, a
+bus in front or a crowd take witnesses away, but do not testify.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.values import Fault, Image, Json, Stamp
+
+Grid = NDArray[np.float32]
+
+WIDTH, HEIGHT = 160, 90
+# Blocks of 10 x 10 pixels.
+COLUMNS, ROWS, BLOCK = 16, 9, 10
+
+# Fault kind -> (seconds before it starts, seconds before it ends, Chinese, English).
+KINDS: dict[str, tuple[float, float, str, str]] = {
+    "picture_frozen": (60.0, 2.0, "画面冻结", "the picture is frozen"),
+    "picture_black": (30.0, 5.0, "画面全黑", "the picture is black"),
+    "picture_covered": (30.0, 10.0, "镜头被遮挡", "the lens is covered"),
+    "picture_blurred": (120.0, 30.0, "画面模糊", "the picture is blurred"),
+    "camera_moved": (60.0, 30.0, "摄像机位置偏移", "the camera has moved"),
+}
+
+# Frozen: nowhere more than so many grey levels of difference (recoding one and the same picture
+# changes this much), outside the strips where cameras draw a clock.
+FROZEN_LEVELS = 2
+CLOCK_ROWS = 12
+# Black: 99 % of the picture below this grey level; lamps of a night street are above.
+BLACK_LEVEL = 40
+# A lamp or bright window so far above the middle level tells that the lens is free.
+LAMP_LEVELS = 60.0
+# A block with this contrast (standard deviation, grey levels) shows something.
+TEXTURED = 6.0
+# Lost texture: below this share of what it was, in this share of the textured blocks.
+LOST_CONTRAST, COVERED_SHARE = 0.25, 0.8
+# Blurred: fine detail relative to contrast below this share of what it was.
+LOST_DETAIL, BLURRED_SHARE = 0.5, 0.8
+# Agreement (correlation of edges) of one block, and the share of blocks below which the whole
+# picture no longer shows the learned place.
+AGREES, MOVED_SHARE = 0.35, 0.25
+# Blocks that must have been steady, and the share of them that must see something, to judge by.
+STEADY_MIN, WITNESS_SHARE = 10, 0.4
+STEADY = 0.6
+
+# Moving things fade from the recent picture in this time; the normal look is learned in these.
+RECENT_S = 8.0
+LEARN_S = 600.0
+FIRST_S = 60.0
+# A longer time between looks counts as this: an hour offline teaches nothing.
+GAP_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """What is looked at: grey (90, 160) uint8, and the fine detail of each block."""
+
+    gray: NDArray[np.uint8]
+    detail: Grid
+
+
+def thumbnail(image: Image) -> Thumbnail:
+    """Of a BGR picture of any size; 0.3 ms for 1080p.
+
+    Every n-th pixel is taken as it is, so that fine detail (and its loss) survives into the
+    480 x 270 picture on which detail is measured; averaging comes after that.
+    """
+    step = max(1, min(image.shape[1] // (3 * WIDTH), image.shape[0] // (3 * HEIGHT)))
+    gray = cv2.cvtColor(np.ascontiguousarray(image[::step, ::step]), cv2.COLOR_BGR2GRAY)
+    middle = cv2.resize(gray, (3 * WIDTH, 3 * HEIGHT), interpolation=cv2.INTER_AREA)
+    fine = cv2.convertScaleAbs(cv2.Laplacian(middle, cv2.CV_16S))
+    detail: Any = cv2.resize(fine, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
+    small: Any = cv2.resize(middle, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    return Thumbnail(small, np.asarray(detail, np.float32))
+
+
+class Sustained:
+    """A state that starts once it was seen for `start_s` and ends once it was not for `end_s`."""
+
+    __slots__ = ("_end_s", "_since", "_start_s", "on")
+
+    def __init__(self, start_s: float, end_s: float) -> None:
+        self._start_s, self._end_s = start_s, end_s
+        self._since: float | None = None
+        self.on = False
+
+    def step(self, seen: bool, now_s: float) -> bool:
+        """True where this look turned it on or off."""
+        if seen == self.on:
+            self._since = None
+            return False
+        if self._since is None:
+            self._since = now_s
+        if now_s - self._since < (self._end_s if self.on else self._start_s):
+            return False
+        self.on, self._since = seen, None
+        return True
+
+
+@dataclass(slots=True)
+class Normal:
+    """What this camera usually shows, learned while nothing is wrong."""
+
+    contrast: Grid
+    sharpness: Grid
+    edges: Grid
+    # How steadily each block has shown the same edges, -1..1.
+    steadiness: Grid
+    learned_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Look:
+    """What one look measured."""
+
+    contrast: Grid
+    sharpness: Grid
+    edges: Grid
+    facts: dict[str, Json] = field(default_factory=dict)
+
+
+class Health:
+    """One camera. `step` wants about one look a second; the times are the caller's."""
+
+    def __init__(self, camera: str) -> None:
+        self._camera = camera
+        self._states = {kind: Sustained(row[0], row[1]) for kind, row in KINDS.items()}
+        self._still: NDArray[np.uint8] | None = None
+        self._recent: Grid | None = None
+        self._normal: Normal | None = None
+        self._last_s: float | None = None
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """Kinds of the faults that hold now."""
+        return tuple(kind for kind, state in self._states.items() if state.on)
+
+    def step(self, seen: Thumbnail, now: Stamp) -> tuple[Fault, ...]:
+        """The faults that this look started or ended."""
+        passed_s = 0.0 if self._last_s is None else now.mono - self._last_s
+        self._last_s = now.mono
+        passed_s = min(max(passed_s, 0.0), GAP_S)
+        self._remember(seen.gray, passed_s)
+        look = self._measure(seen)
+        signs = self._signs(seen.gray, look)
+        if not any(signs.values()) and not self.wrong:
+            self._learn(look, passed_s)
+        return tuple(self._changes(signs, look, now))
+
+    def _remember(self, gray: NDArray[np.uint8], passed_s: float) -> None:
+        current = gray.astype(np.float32)
+        if self._recent is None:
+            self._recent = current
+        else:
+            cv2.accumulateWeighted(current, self._recent, 1.0 - math.exp(-passed_s / RECENT_S))
+
+    def _measure(self, seen: Thumbnail) -> _Look:
+        assert self._recent is not None, "remembered before measured"
+        contrast = _deviation(self._recent)
+        now = _deviation(seen.gray.astype(np.float32))
+        return _Look(contrast, seen.detail / (now + 2.0), _edges(self._recent))
+
+    def _signs(self, gray: NDArray[np.uint8], look: _Look) -> dict[str, bool]:
+        """Each kind: does this look speak for it? A worse one hides those it would imitate."""
+        levels = np.percentile(gray, (50, 99, 99.5))
+        black = bool(levels[1] < BLACK_LEVEL)
+        frozen = self._frozen(gray) and not black
+        lamp = levels[2] - levels[0] > LAMP_LEVELS
+        covered = not black and not lamp and self._covered(look)
+        blurred = not (black or covered) and self._blurred(look)
+        moved = not (black or covered or blurred) and self._moved(look)
+        return {
+            "picture_frozen": frozen,
+            "picture_black": black,
+            "picture_covered": covered,
+            "picture_blurred": blurred,
+            "camera_moved": moved,
+        }
+
+    def _frozen(self, gray: NDArray[np.uint8]) -> bool:
+        """Whether nothing changed since the picture that may be frozen."""
+        watched = gray[CLOCK_ROWS:-CLOCK_ROWS]
+        still = self._still
+        if still is not None and cv2.norm(watched, still, cv2.NORM_INF) <= FROZEN_LEVELS:
+            return True
+        self._still = watched.copy()
+        return False
+
+    def _covered(self, look: _Look) -> bool:
+        if self._normal is None:
+            return False
+        textured = self._normal.contrast > TEXTURED
+        lost = (look.contrast < LOST_CONTRAST * self._normal.contrast) & (look.contrast < TEXTURED)
+        return _share(lost, textured) >= COVERED_SHARE
+
+    def _blurred(self, look: _Look) -> bool:
+        if self._normal is None:
+            return False
+        textured = (self._normal.contrast > TEXTURED) & (look.contrast > TEXTURED / 2)
+        lost = look.sharpness < LOST_DETAIL * self._normal.sharpness
+        return _share(lost, textured) >= BLURRED_SHARE
+
+    def _moved(self, look: _Look) -> bool:
+        normal = self._normal
+        if normal is None or normal.learned_s < FIRST_S:
+            return False
+        steady = normal.steadiness > STEADY
+        witness = steady & (look.contrast > TEXTURED / 2)
+        if steady.sum() < STEADY_MIN or _share(witness, steady) < WITNESS_SHARE:
+            return False
+        agreeing = _share(_agreement(look.edges, normal.edges) > AGREES, witness)
+        look.facts["agreeing_share"] = round(agreeing, 2)
+        return agreeing < MOVED_SHARE
+
+    def _learn(self, look: _Look, passed_s: float) -> None:
+        if self._normal is None:
+            steadiness = np.zeros((ROWS, COLUMNS), np.float32)
+            self._normal = Normal(look.contrast, look.sharpness, look.edges, steadiness)
+            return
+        normal = self._normal
+        normal.learned_s += passed_s
+        # A plain mean at first, then forgetting with LEARN_S.
+        over_s = min(LEARN_S, max(normal.learned_s, passed_s))
+        weight = passed_s / over_s if over_s > 0 else 0.0
+        agreement = _agreement(look.edges, normal.edges)
+        for learned, new in (
+            (normal.contrast, look.contrast),
+            (normal.sharpness, look.sharpness),
+            (normal.edges, look.edges),
+            (normal.steadiness, agreement),
+        ):
+            learned += weight * (new - learned)
+
+    def _changes(self, signs: dict[str, bool], look: _Look, now: Stamp) -> list[Fault]:
+        return [
+            self._fault(kind, self._states[kind].on, look, now)
+            for kind, sign in signs.items()
+            if self._states[kind].step(sign, now.mono)
+        ]
+
+    def _fault(self, kind: str, on: bool, look: _Look, now: Stamp) -> Fault:
+        _, _, zh, en = KINDS[kind]
+        if not on:
+            return Fault(kind, self._camera, "end", now, f"{zh}:已恢复 / {en}: over")
+        return Fault(kind, self._camera, "start", now, f"{zh} / {en}", dict(look.facts))
+
+
+def _share(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> float:
+    """Share of `among` that is also `of`; 0 where `among` is too few to tell."""
+    count = int(among.sum())
+    return float((of & among).sum()) / count if count >= STEADY_MIN else 0.0
+
+
+def _blocks(values: Grid) -> Grid:
+    """(90, 160) as (9, 16, 100): the pixels of each block."""
+    parted = values.reshape(ROWS, BLOCK, COLUMNS, BLOCK).swapaxes(1, 2)
+    return np.asarray(parted.reshape(ROWS, COLUMNS, BLOCK * BLOCK), np.float32)
+
+
+def _deviation(values: Grid) -> Grid:
+    """Standard deviation inside each block."""
+    return np.asarray(_blocks(values).std(axis=2), np.float32)
+
+
+def _edges(values: Grid) -> Grid:
+    """Strength of edges relative to their surroundings: alike by day, by lamps and by infrared."""
+    smooth = cv2.GaussianBlur(values, (3, 3), 0)
+    strength = cv2.magnitude(
+        cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
+    )
+    strength = cv2.GaussianBlur(strength, (5, 5), 0)
+    around = cv2.blur(strength, (2 * BLOCK + 1, 2 * BLOCK + 1))
+    return np.asarray(strength / (around + 4.0), np.float32)
+
+
+def _agreement(one: Grid, other: Grid) -> Grid:
+    """Correlation of two edge pictures, block by block, -1..1."""
+    a, b = _blocks(one), _blocks(other)
+    a = a - a.mean(axis=2, keepdims=True)
+    b = b - b.mean(axis=2, keepdims=True)
+    norm = np.sqrt((a * a).sum(axis=2) * (b * b).sum(axis=2)) + 1e-6
+    return np.asarray((a * b).sum(axis=2) / norm, np.float32)

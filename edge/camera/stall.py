@@ -1,0 +1,57 @@
+"""When a stream without pictures becomes a fault, and when it is over. Pure."""
+
+from __future__ import annotations
+
+from edge.camera.source import STALL_S, Cause, SourceError
+from edge.values import Fault, Stamp
+
+KIND = "stream_stall"
+
+# Cause -> what a person is told, Chinese and English; docs/cameras.md explains each.
+CAUSES: dict[Cause, tuple[str, str]] = {
+    "unreachable": ("连接不上摄像机", "the camera cannot be reached"),
+    "refused": ("摄像机拒绝连接", "the camera refuses the connection"),
+    "login": ("用户名或密码错误", "the camera refuses the user or password"),
+    "not_found": ("码流地址不存在", "the camera has no such stream"),
+    "stall": ("码流中断", "the stream stopped"),
+    "ended": ("码流结束或被断开", "the stream ended"),
+    "unsupported": ("码流格式不支持", "the stream is of a kind that is not supported"),
+    "broken": ("收到的不是视频", "what comes is not video"),
+}
+
+
+class StallWatch:
+    """One stream: a fault starts once no picture came for STALL_S and ends with the next one.
+
+    However often the reason changes meanwhile, it is one fault with one end.
+    """
+
+    def __init__(self, subject: str) -> None:
+        self._subject = subject
+        self._since: float | None = None
+
+    @property
+    def open(self) -> bool:
+        return self._since is not None
+
+    def step(self, now: Stamp, last_s: float, error: SourceError | None) -> Fault | None:
+        """last_s: when the last picture came (mono), or when watching began; error: why none
+        comes now, where that is known."""
+        silent_s = now.mono - last_s
+        if self._since is None and silent_s > STALL_S:
+            self._since = last_s
+            return self._start(now, error, silent_s)
+        if self._since is not None and silent_s <= STALL_S and last_s > self._since:
+            lasted_s, self._since = last_s - self._since, None
+            return Fault(
+                KIND, self._subject, "end", now, "画面恢复 / pictures again",
+                {"lasted_s": round(lasted_s, 1)},
+            )  # fmt: skip
+        return None
+
+    def _start(self, now: Stamp, error: SourceError | None, silent_s: float) -> Fault:
+        cause: Cause = error.cause if error is not None else "stall"
+        zh, en = CAUSES[cause]
+        detail = f": {error}" if error is not None else ""
+        facts = {"cause": cause, "silent_s": round(silent_s, 1)}
+        return Fault(KIND, self._subject, "start", now, f"{zh} / {en}{detail}", facts)
