@@ -8,15 +8,18 @@ from pathlib import Path
 
 from edge.camera.clips import file_clips
 from edge.camera.grabber import Grabber, Line
+from edge.camera.jpegs import JpegPacker
 from edge.camera.live import LiveSource
 from edge.camera.mailbox import Mailbox
+from edge.camera.opening import Addresses, addresses, connector
 from edge.camera.recording import FileFrames, read_file_frames
 from edge.camera.ring import ClipSource, PacketRing
 from edge.camera.source import Source
-from edge.camera.url import Address, parse_source
+from edge.camera.url import Address
 from edge.clock import Clock
 from edge.config import Camera
 from edge.daemons.feeder import Feeder
+from edge.values import Frame
 
 # Beyond what a clip spans: the decision comes after the act, and cutting takes a moment.
 RING_SPARE_S = 20.0
@@ -31,6 +34,13 @@ class Eyes:
     reader: Grabber | Feeder
     clips: ClipSource | None
     record: Line | None = None
+    keep_pictures: tuple[JpegPacker, PacketRing] | None = None
+
+    def looked_at(self, frame: Frame) -> None:
+        """Called with every analysed picture."""
+        if self.keep_pictures:
+            packer, ring = self.keep_pictures
+            ring.add(packer.pack(frame.image, frame.at))
 
     @property
     def recording(self) -> bool:
@@ -57,11 +67,11 @@ def open_eyes(
 
     Raises ConfigError for a source that is not allowed, or a recording that cannot be read.
     """
-    address = parse_source(camera.source, where=f"{camera.id}: source", base=base)
+    found = addresses(camera, base)
     mailbox = Mailbox(bell)
-    if address.kind in ("file", "folder"):
-        return _recording(camera, address, mailbox, clock)
-    return _live(camera, address, mailbox, clock, base, ring_mb)
+    if found.recording:
+        return _recording(camera, found.source, mailbox, clock)
+    return _live(camera, found, mailbox, clock, ring_mb)
 
 
 def _recording(camera: Camera, address: Address, mailbox: Mailbox, clock: Clock) -> Eyes:
@@ -78,26 +88,28 @@ def _recording(camera: Camera, address: Address, mailbox: Mailbox, clock: Clock)
     return Eyes(address, mailbox, Feeder(camera.id, frames, mailbox, rounds=rounds), clips)
 
 
-def _live(
-    camera: Camera, address: Address, mailbox: Mailbox, clock: Clock, base: Path, ring_mb: int
-) -> Eyes:
+def _live(camera: Camera, found: Addresses, mailbox: Mailbox, clock: Clock, ring_mb: int) -> Eyes:
     span_s = camera.clip_before_s + camera.clip_after_s + RING_SPARE_S
     ring = PacketRing(seconds=span_s, bytes_max=ring_mb * 1_000_000)
-    record = None
-    if camera.record:
-        main = parse_source(camera.record, where=f"{camera.id}: record", base=base)
-        record = Line(
-            f"{camera.id} record",
-            lambda: LiveSource(main, clock, keep=ring.add, decode=False),
-            _drain,
-        )
-    keep = None if record else ring.add
+    packed = found.source.kind == "network"
+    record = _record_line(camera, found.record, ring, clock) if found.record else None
+    keep = ring.add if packed and record is None else None
+    grabber = Grabber(
+        camera.id, connector(found, clock, keep), fps=camera.fps, mailbox=mailbox, clock=clock
+    )
+    eyes = Eyes(found.source, mailbox, grabber, ring, record)
+    if not packed:
+        # A pipeline or USB camera gives pictures only: the clip is made of the analysed ones.
+        eyes.keep_pictures = (JpegPacker(), ring)
+    return eyes
 
-    def connect() -> Source:
-        return LiveSource(address, clock, keep=keep)
 
-    grabber = Grabber(camera.id, connect, fps=camera.fps, mailbox=mailbox, clock=clock)
-    return Eyes(address, mailbox, grabber, ring, record)
+def _record_line(camera: Camera, record: Address, ring: PacketRing, clock: Clock) -> Line:
+    return Line(
+        f"{camera.id} record",
+        lambda: LiveSource(record, clock, keep=ring.add, decode=False),
+        _drain,
+    )
 
 
 def _drain(source: Source) -> None:

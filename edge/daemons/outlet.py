@@ -80,22 +80,26 @@ class Outlet:
         """Something is wrong from now on; told once until `healed`."""
         if (kind, subject) in self._open:
             return
-        fault = Fault(kind, subject, "start", self._clock.now(), text, facts)
-        self._open[(kind, subject)] = fault
-        log.warning("fault %s of %s: %s", kind, subject, text)
-        self.tell(fault)
+        self.tell(Fault(kind, subject, "start", self._clock.now(), text, facts))
 
     def healed(self, kind: str, subject: str) -> None:
-        started = self._open.pop((kind, subject), None)
+        started = self._open.get((kind, subject))
         if started is None:
             return
         now = self._clock.now()
-        lasted_s = round(now.mono - started.at.mono, 1)
-        log.info("fault %s of %s is over after %.0f s", kind, subject, lasted_s)
-        self.tell(Fault(kind, subject, "end", now, started.text, {"lasted_s": lasted_s}))
+        facts = {"lasted_s": round(now.mono - started.at.mono, 1)}
+        self.tell(Fault(kind, subject, "end", now, started.text, facts))
 
     def tell(self, fault: Fault) -> None:
+        """A start or an end, as whoever watches found it."""
         self.counts["faults"] += 1
+        named = (fault.kind, fault.subject)
+        if fault.phase == "start":
+            self._open[named] = fault
+            log.warning("fault %s of %s: %s", *named, fault.text)
+        else:
+            self._open.pop(named, None)
+            log.info("fault %s of %s is over: %s", *named, fault.text)
         body = wire.fault_data(fault)
         self.put(lane="fault", kind="fault", key=wire.fault_key(fault), body=body)
 

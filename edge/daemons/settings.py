@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.config import Category, ConfigError, Device, Site, config_sha256, load
 from edge.config.catalogue import Calendar, load_calendar, load_categories
 from edge.config.shipped import shipped
+from edge.daemons.reminder import split_hook
 from edge.rules.check import check_site, check_timezone
+from edge.sensors.check import check_sensors
 from edge.vision.manifest import read_manifest
+
+log = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "city-v1"
 
@@ -61,6 +66,7 @@ def load_settings(
         base,
     )
     _check_cameras(settings, where, model)
+    check_sensors(found_site, where=where, base=site_base, categories=settings.categories)
     return settings
 
 
@@ -68,7 +74,12 @@ def _check_cameras(settings: Settings, where: str, model: str | None) -> None:
     for camera in settings.site.cameras:
         path = manifest_path(settings, model or camera.model or settings.site.model)
         classes = read_manifest(path).classes
-        check_site(settings.site, camera, settings.categories, classes, where)
+        for remark in check_site(settings.site, camera, settings.categories, classes, where):
+            log.info("%s", remark)
+        for rule in camera.rules:
+            hook = rule.set.get("remind", settings.categories[rule.category].set.get("remind"))
+            if hook:
+                split_hook(str(hook), f"{where}: camera {camera.id}: rule {rule.category}")
 
 
 def category_files(base: Path) -> list[Path]:

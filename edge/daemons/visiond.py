@@ -16,6 +16,7 @@ from typing import Any
 from edge.clock import SystemClock
 from edge.config import Site, load
 from edge.daemons.outlet import Outlet
+from edge.daemons.reminder import Reminders
 from edge.daemons.requests import answer, due_wall
 from edge.daemons.roster import Roster
 from edge.daemons.settings import Settings, load_settings
@@ -90,6 +91,7 @@ class Visiond:
         self._roster = Roster(self._bell, time.monotonic)
         self._outbox = Outbox(settings.state / "outbox.db")
         self.outlet = Outlet(self._outbox, self._clock)
+        self.reminders = Reminders()
         self._spool = Spool(settings.run, "visiond")
         self._progress = Progress(notify)
         self._stats, self._counted = Stats(log), dict[str, dict[str, int]]()
@@ -103,7 +105,13 @@ class Visiond:
         for camera in settings.site.cameras:
             if camera.enabled:
                 post = build_watchpost(
-                    settings, camera, models, outlet=self.outlet, bell=self._bell, clock=self._clock
+                    settings,
+                    camera,
+                    models,
+                    outlet=self.outlet,
+                    remind=self.reminders.perform,
+                    bell=self._bell,
+                    clock=self._clock,
                 )
                 self.posts[camera.id] = post
                 self._roster.add(camera.id, camera.fps, post.eyes.waiting)
@@ -142,7 +150,7 @@ class Visiond:
         self._progress.feed()
         self.outlet.retry()
         for post in self.posts.values():
-            post.watch_health(self.outlet)
+            post.watch_health(self._clock.now(), self.outlet)
         self._end_recordings()
         self._answer_requests()
         self._stats.tell(self._rows)
@@ -180,6 +188,7 @@ class Visiond:
             "counts": dict(self.outlet.counts),
             "faults": self.outlet.open_faults(),
             "requests": dict(self._requests),
+            "reminders": {"done": self.reminders.done, "failed": self.reminders.failed},
             "recordings_over": sorted(n for n in self._finished if self.posts[n].written),
         }
 

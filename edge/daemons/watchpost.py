@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edge.camera.health import Health, thumbnail
 from edge.camera.ring import ClipSource
+from edge.camera.stall import StallWatch
 from edge.daemons.desk import ScribeThread
 from edge.daemons.eyes import Eyes
 from edge.daemons.feeder import Feeder
@@ -18,7 +20,7 @@ from edge.daemons.outlet import Outlet
 from edge.daemons.post import Post
 from edge.daemons.sight import Sight
 from edge.runtime import write_atomic
-from edge.values import Frame, Stamp
+from edge.values import Fault, Frame, Prompt, Stamp
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class Watchpost:
         *,
         memory: Path,
         late: Callable[[int], None],
+        remind: Callable[[Prompt], None],
     ) -> None:
         self.post, self.eyes = post, eyes
         self.camera = post.camera
@@ -45,10 +48,13 @@ class Watchpost:
         self.last: Look | None = None
         self._scribe = ScribeThread(post.camera.id, post.scribe, late=late)
         self._sight, self._memory = sight, memory
+        self._remind = remind
         self._ages_ms: deque[float] = deque(maxlen=AGES)
         self._checkpointed = -1e9
         self._stored: bytes | None = None
         self._thinking = False
+        self._stall, self._health = StallWatch(post.camera.id), Health(post.camera.id)
+        self._faults: deque[Fault] = deque()
 
     def start(self, now: Stamp) -> None:
         self._restore(now)
@@ -64,12 +70,17 @@ class Watchpost:
         self._thinking = False
 
     def _think(self, frame: Frame, now: Callable[[], Stamp]) -> None:
+        self.eyes.looked_at(frame)
         look = self.post.lookout.look(frame)
+        if not self.recording:
+            self._faults.extend(self._health.step(thumbnail(frame.image), frame.at))
         if not self.recording:
             self._ages_ms.append((now().mono - frame.at.mono) * 1000.0)
         self.last = look
         self.open_cases = len(look.judgement.candidates)
         self._scribe.hand_over(look, wait=self.recording)
+        for prompt in look.judgement.prompts:
+            self._remind(prompt)
         self._sight.show(look)
         self._checkpoint(look.frame.at)
 
@@ -129,8 +140,16 @@ class Watchpost:
         reader = self.eyes.reader
         return isinstance(reader, Feeder) and reader.ended and not self._thinking
 
-    def watch_health(self, outlet: Outlet) -> None:
-        """Faults of the stream itself: no picture, refused, ended."""
+    def watch_health(self, now: Stamp, outlet: Outlet) -> None:
+        """Tell what is wrong with the stream (no picture) and with its picture (covered, ...)."""
+        while self._faults:
+            outlet.tell(self._faults.popleft())
+        reader = self.eyes.reader
+        if isinstance(reader, Feeder):
+            return
+        fault = self._stall.step(now, reader.last_picture_s, reader.line.error)
+        if fault:
+            outlet.tell(fault)
 
     def status(self) -> dict[str, Any]:
         """For the status file: what the page and the doctor want to know."""

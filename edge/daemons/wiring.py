@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from edge.clock import Clock
 from edge.config import Camera
@@ -14,6 +15,7 @@ from edge.daemons.scribe import Desk
 from edge.daemons.settings import Settings, manifest_path
 from edge.daemons.sight import Sight
 from edge.daemons.watchpost import Watchpost
+from edge.values import Prompt
 from edge.vision.model import Model, load_model
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ def build_watchpost(
     models: dict[str | None, Model],
     *,
     outlet: Outlet,
+    remind: Callable[[Prompt], None],
     bell: threading.Condition,
     clock: Clock,
 ) -> Watchpost:
@@ -64,6 +67,7 @@ def build_watchpost(
         eyes,
         Sight(settings.run, camera),
         memory=settings.state / "memory" / f"{camera.id}.json",
+        remind=remind,
         late=lambda count: outlet.fault(
             "scribe", camera.id, f"the disk is stuck: {count} finding(s) without pictures"
         ),

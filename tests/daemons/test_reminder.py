@@ -1,0 +1,79 @@
+"""Reminder hooks: what is allowed, and a real web server that gets one."""
+
+import http.server
+import json
+import threading
+import time
+
+import pytest
+
+from edge.config import ConfigError
+from edge.daemons.reminder import Reminders, split_hook
+from edge.values import Prompt, Stamp
+
+
+@pytest.mark.parametrize(
+    ("hook", "kind"),
+    [
+        ("http://10.0.0.5/speak", "http"),
+        ("audio:/usr/share/edge/leave.wav", "audio"),
+        ("gpio:gpiochip4/17", "gpio"),
+    ],
+)
+def test_known_hooks(hook, kind):
+    assert split_hook(hook, "north")[0] == kind
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "rm -rf /",
+        "audio:leave.wav",
+        "audio:/etc/passwd",
+        "gpio:gpiochip4/x",
+        "http://",
+        "file:///x",
+    ],
+)
+def test_other_hooks_are_refused(hook):
+    with pytest.raises(ConfigError, match="remind"):
+        split_hook(hook, "north")
+
+
+def prompt(hook):
+    return Prompt("k", "north", "street-vendor", Stamp(1, 2), hook, "请离开", "please leave")
+
+
+def wait(reminders):
+    until = time.monotonic() + 5
+    while not (reminders.done or reminders.failed) and time.monotonic() < until:
+        time.sleep(0.01)
+    return reminders.done, reminders.failed
+
+
+def test_a_web_hook_is_told():
+    got = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        reminders = Reminders()
+        reminders.perform(prompt(f"http://127.0.0.1:{server.server_port}/speak"))
+        assert wait(reminders) == (1, 0)
+        thread.join()
+    assert got[0]["zh"] == "请离开"
+
+
+def test_a_dead_hook_is_counted_and_nothing_else():
+    reminders = Reminders()
+    reminders.perform(prompt("http://127.0.0.1:9/"))
+    assert wait(reminders) == (0, 1)
