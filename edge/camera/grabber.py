@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from edge.camera.mailbox import Mailbox
 from edge.camera.pacing import Pacer
@@ -23,16 +24,17 @@ RETRY_SLOW_S = 60.0
 _SLOW: frozenset[Cause] = frozenset({"login", "unsupported"})
 
 
-class Line:
+S = TypeVar("S", bound=Source)
+
+
+class Line(Generic[S]):
     """A thread that keeps one source open: opens, reads, and after any failure opens again.
 
     `read` is called with each open source and returns only by SourceError or at stop. All public
     attributes are written by this thread only and may be read by any other.
     """
 
-    def __init__(
-        self, name: str, connect: Callable[[], Source], read: Callable[[Source], None]
-    ) -> None:
+    def __init__(self, name: str, connect: Callable[[], S], read: Callable[[S], None]) -> None:
         self._connect = connect
         self._read = read
         self._stop = threading.Event()
@@ -62,7 +64,9 @@ class Line:
         return self._thread.is_alive()
 
     def healed(self) -> None:
-        """Called by `read` once data flows."""
+        """Called by `read` whenever data flows."""
+        if self.error is None:
+            return
         self.error = None
         self._trouble.healed(self._name)
         self._backoff.reset()
@@ -110,7 +114,7 @@ class Grabber:
         self.read = 0
         self.last_picture_s = clock.now().mono
         self._fps = fps
-        self.line = Line(camera, connect, self._pump)
+        self.line: Line[Source] = Line(camera, connect, self._pump)
 
     def start(self) -> None:
         self.line.start()
@@ -127,8 +131,7 @@ class Grabber:
                 source.want = self.want
             self.read += 1
             self.last_picture_s = picture.at.mono
-            if self.line.error is not None:
-                self.line.healed()
+            self.line.healed()
             if pacer.due(picture.time_s):
                 self._post(picture)
 

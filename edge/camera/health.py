@@ -60,6 +60,7 @@ LEARN_S = 600.0
 FIRST_S = 60.0
 # A longer time between looks counts as this: an hour offline teaches nothing.
 GAP_S = 5.0
+LOOK_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,12 @@ class Health:
     def wrong(self) -> tuple[str, ...]:
         """Kinds of the faults that hold now."""
         return tuple(kind for kind, state in self._states.items() if state.on)
+
+    def look(self, image: Image, now: Stamp) -> tuple[Fault, ...]:
+        """`step`, once a second at most: may be called with every picture."""
+        if self._last_s is not None and 0.0 <= now.mono - self._last_s < LOOK_EVERY_S:
+            return ()
+        return self.step(thumbnail(image), now)
 
     def step(self, seen: Thumbnail, now: Stamp) -> tuple[Fault, ...]:
         """The faults that this look started or ended."""

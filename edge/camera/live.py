@@ -25,19 +25,13 @@ _INSIDE_MAX = 64
 
 
 class LiveSource:
-    """A network or USB stream: packets to `keep`, pictures to whoever iterates.
+    """A network or USB stream: pictures for whoever iterates, their packets to `keep`.
 
-    decode=False only keeps packets: for the record stream beside the analysed one.
-    Raises SourceError when it cannot be opened.
+    decode=False: no pictures, packets only. Raises SourceError when it cannot be opened.
     """
 
     def __init__(
-        self,
-        address: Address,
-        clock: Clock,
-        *,
-        keep: Keep | None = None,
-        decode: bool = True,
+        self, address: Address, clock: Clock, *, keep: Keep | None = None, decode: bool = True
     ) -> None:
         self._input: Input = open_input(address)
         self._clock = clock
@@ -60,13 +54,22 @@ class LiveSource:
             at = self._clock.now()
             if self._keep is not None and self.facts.packets:
                 self._keep(self._encoded(packet, at))
-            if not self._decode or self.want == "key":
+            if self.want == "key" or not self._decode:
+                # Key pictures may be further apart than a stall is long: packets are enough.
                 last_s = at.mono
             for picture in self._pictures(packet, at) if self._decode else ():
                 last_s = at.mono
                 yield picture
             if at.mono - last_s > STALL_S:
                 raise SourceError("stall", "data comes but no picture can be made of it")
+        raise SourceError("ended", "the stream ended")
+
+    def packets(self) -> Iterator[Encoded]:
+        """Packets alone, nothing decoded, for the record stream beside the analysed one."""
+        if not self._connection.header:
+            raise SourceError("unsupported", f"MP4 cannot hold {self.facts.codec}; set H.264")
+        for packet in self._packets():
+            yield self._encoded(packet, self._clock.now())
         raise SourceError("ended", "the stream ended")
 
     def close(self) -> None:
