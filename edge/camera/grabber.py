@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
 
 from edge.camera.mailbox import Mailbox
 from edge.camera.pacing import Pacer
@@ -24,10 +23,7 @@ RETRY_SLOW_S = 60.0
 _SLOW: frozenset[Cause] = frozenset({"login", "unsupported"})
 
 
-S = TypeVar("S", bound=Source)
-
-
-class Line(Generic[S]):
+class Line:
     """A thread that keeps one source open: opens, reads, and after any failure opens again.
 
     `read` is called with each open source and returns only by SourceError or at stop. All public
@@ -114,7 +110,7 @@ class Grabber:
         self.read = 0
         self.last_picture_s = clock.now().mono
         self._fps = fps
-        self.line: Line[Source] = Line(camera, connect, self._pump)
+        self.line = Line(camera, connect, self._pump)
 
     def start(self) -> None:
         self.line.start()

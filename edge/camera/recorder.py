@@ -5,6 +5,7 @@ from __future__ import annotations
 from edge.camera.grabber import Line
 from edge.camera.live import LiveSource
 from edge.camera.ring import PacketRing
+from edge.camera.source import Source
 from edge.camera.url import Address
 from edge.clock import Clock
 
@@ -15,9 +16,10 @@ class Recorder:
     def __init__(self, camera: str, address: Address, ring: PacketRing, clock: Clock) -> None:
         self.ring = ring
         self.last_packet_s = clock.now().mono
-        self.line: Line[LiveSource] = Line(
-            f"{camera} record", lambda: LiveSource(address, clock), self._fill
-        )
+        self._address = address
+        self._clock = clock
+        self._source: LiveSource | None = None
+        self.line = Line(f"{camera} record", self._open, self._fill)
 
     def start(self) -> None:
         self.line.start()
@@ -25,8 +27,13 @@ class Recorder:
     def stop(self, wait_s: float = 0.0) -> None:
         self.line.stop(wait_s)
 
-    def _fill(self, source: LiveSource) -> None:
-        for packet in source.packets():
+    def _open(self) -> Source:
+        self._source = LiveSource(self._address, self._clock)
+        return self._source
+
+    def _fill(self, _: Source) -> None:
+        assert self._source is not None, "opened before read"
+        for packet in self._source.packets():
             if self.line.stopping:
                 return
             self.line.healed()
