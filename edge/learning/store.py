@@ -81,7 +81,8 @@ def learn(state: Path, *, now_s: float, bounds: Bounds | None = None) -> Learnt:
 
 
 def _read_reviews(folder: Path) -> tuple[list[Any], int]:
-    lines = [line for path in sorted(folder.glob("*.jsonl")) for line in path.open("rb")]
+    files = sorted(folder.glob("*.jsonl"))
+    lines = [line for path in files for line in path.read_bytes().splitlines()]
     return parse_lines(lines)
 
 
@@ -129,7 +130,7 @@ def read_judged(folder: Path) -> list[Judged]:
     if not path.is_file():
         return []
     decoder, judged, bad = msgspec.json.Decoder(Judged), [], 0
-    for line in path.open("rb"):
+    for line in path.read_bytes().splitlines():
         try:
             judged.append(decoder.decode(line))
         except msgspec.MsgspecError:

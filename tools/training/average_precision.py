@@ -32,6 +32,7 @@ class Seen:
     truth: Floats
     truth_labels: NDArray[np.int64]
     silent: frozenset[int] = frozenset()
+    aspect: float = 16 / 9
 
 
 @dataclass(frozen=True, slots=True, eq=False)

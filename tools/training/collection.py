@@ -42,6 +42,9 @@ class Item:
     def stem(self) -> str:
         return Path(self.image).stem
 
+    def named(self, image: str) -> Item:
+        return replace(self, image=image)
+
 
 @dataclass(frozen=True, slots=True)
 class Label:

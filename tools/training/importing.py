@@ -86,10 +86,12 @@ class Incoming:
     complaints: tuple[str, ...] = ()
 
 
-def read_yolo(folder: Path, names: Sequence[str], split: str) -> Iterable[Incoming]:
+def read_yolo(
+    folder: Path, names: Sequence[str], split: str, *, labels_in: str = "labels"
+) -> Iterable[Incoming]:
     """`folder`/images/* with `folder`/labels/*.txt."""
     for path in pictures(folder / "images"):
-        labels, complaints = read_labels(folder / "labels" / f"{path.stem}.txt", len(names))
+        labels, complaints = read_labels(folder / labels_in / f"{path.stem}.txt", len(names))
         boxes = tuple((names[label.label], label) for label in labels)
         yield Incoming(path, split, boxes, tuple(complaints))
 
@@ -111,6 +113,9 @@ def store(
     for entry in progress(incoming, total, "import"):
         name = entry.path.name
         complaints += [f"{entry.path}: {text}" for text in entry.complaints]
+        if not entry.path.is_file():
+            complaints.append(f"{entry.path}: no such picture, left out")
+            continue
         if Path(name).stem in taken:
             complaints.append(f"{entry.path}: duplicate name of {taken[Path(name).stem]}, left out")
             continue
@@ -119,14 +124,10 @@ def store(
         complaints += [f"{entry.path}: class {text!r} is not in the target" for text in unknown]
         _copy_once(entry.path, out / "images" / name)
         write_labels(out / "labels" / f"{entry.path.stem}.txt", labels, durable=False)
-        items.append(_row(rules.place(entry.path.stem, entry.split), name))
+        items.append(rules.place(entry.path.stem, entry.split).named(name))
     collection = Collection(out, tuple(names), tuple(items))
     write_collection(collection)
     return collection, complaints
-
-
-def _row(item: Item, name: str) -> Item:
-    return Item(name, item.split, item.group, item.origin, item.source, item.unlabelled)
 
 
 def _translate(

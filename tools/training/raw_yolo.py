@@ -52,6 +52,10 @@ class Onnx:
             raise ConfigError(f"{path}: input {port.shape} is not of fixed size")
         self._name, (self.height, self.width) = port.name, port.shape[2:]
 
+    def rows(self) -> int:
+        """4 + classes of the head's output."""
+        return int(self._session.get_outputs()[0].shape[1])
+
     def __call__(self, blob: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(self._session.run(None, {self._name: blob})[0])
 

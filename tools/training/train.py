@@ -27,6 +27,7 @@ from tools.training.collection import Collection, read_collection
 from tools.training.cutouts import load_cutouts
 from tools.training.judge_pictures import judge, matches
 from tools.training.learn import Learner
+from tools.training.pictures import of_collection
 from tools.training.samples import Mixer, load_shots
 from tools.training.settings import Run, read_run, resolve
 from tools.training.surgery import open_checkpoint
@@ -58,9 +59,10 @@ def validation(run: Run, sets: list[Collection]):  # noqa: ANN201  a closure for
     def validate(model: DetectionModel) -> tuple[float, dict[str, float]]:
         network = Torch(model, run.picture.height, run.picture.width)
         told: dict[str, float] = {}
-        judged = [one for held in sets for one in judge(network, held, held.of("val").items)]
-        for origin in sorted({one.item.origin for one in judged}):
-            mine = [one for one in judged if one.item.origin == origin]
+        held = [picture for part in sets for picture in of_collection(part, "val")]
+        judged = list(judge(network, held, CITY))
+        for origin in sorted({one.picture.item.origin for one in judged}):
+            mine = [one for one in judged if one.picture.item.origin == origin]
             for label, name in enumerate(CITY):
                 parts = matches(mine, label)
                 if sum(part.truths for part in parts) >= LEAST_TRUTHS:

@@ -1,0 +1,267 @@
+"""tools/dataset: import, check, split, merge, remap, describe and export sets of labelled pictures.
+
+Nothing is skipped in silence: what is wrong is listed, one line each, and `check` fails on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from itertools import chain
+from pathlib import Path
+
+from edge.config import ConfigError, read_yaml
+from tools.training import checking, foreign, shaping, stats
+from tools.training.classes import CITY
+from tools.training.collection import SPLITS, Collection, read_collection, write_collection
+from tools.training.importing import Incoming, Rules, pictures, read_rules, read_yolo, store
+
+EXAMPLE = """examples:
+  tools/dataset import yolo ../shared/data/pack/train ../shared/data/pack/val \\
+      --rules tools/training/pack.yaml --out datasets/pack
+  tools/dataset teach datasets/pack --teacher ../shared/data/weights/yolo11n_coco_deq.onnx
+  tools/dataset import --from-box /var/lib/edge --rules tools/training/box.yaml --out datasets/box
+  tools/dataset check datasets/pack
+  tools/dataset split datasets/box --val 0.2
+  tools/dataset merge datasets/pack datasets/box --out datasets/all
+  tools/dataset stats datasets/all --sheet out/sheet.jpg
+  tools/dataset export datasets/all --out out/yolo
+"""
+
+
+def import_command(args: argparse.Namespace) -> int:
+    rules = read_rules(args.rules) if args.rules else Rules(names=CITY)
+    names = _target_names(args.names)
+    form, args.folders = _what(args)
+    entries = IMPORT[form](args, rules)
+    collection, complaints = store(entries, rules, names, args.out, total=args.total)
+    for line in complaints:
+        print(line, file=sys.stderr)
+    print(f"{args.out}: {len(collection.items)} pictures, {len(complaints)} complaints")
+    return 1 if complaints and args.strict else 0
+
+
+def _what(args: argparse.Namespace) -> tuple[str, list[Path]]:
+    """(form, folders) of an import line."""
+    if args.from_box:
+        return "box", args.from_box
+    form, folders = (args.source or [""])[0], [Path(word) for word in args.source[1:]]
+    if form not in IMPORT or not folders:
+        raise ConfigError(f"import: {form!r}: write one of {', '.join(IMPORT)}, then the folders")
+    return form, folders
+
+
+def _target_names(path: Path | None) -> tuple[str, ...]:
+    if path is None:
+        return CITY
+    try:
+        return tuple(read_yaml(path)["names"])
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: has no list `names` ({error!r})") from None
+
+
+def _split_of(folder: Path, asked: str | None) -> str:
+    """What was asked for, else the folder's own name where that is a split."""
+    if asked:
+        return asked
+    return folder.name if folder.name in SPLITS else "train"
+
+
+def _yolo(args: argparse.Namespace, rules: Rules) -> Sequence[Incoming]:
+    args.total = sum(len(pictures(folder / "images")) for folder in args.folders)
+    return chain.from_iterable(  # type: ignore[return-value]
+        read_yolo(folder, rules.names, _split_of(folder, args.split)) for folder in args.folders
+    )
+
+
+def _coco(args: argparse.Namespace, _: Rules) -> Sequence[Incoming]:
+    if args.images is None:
+        raise ConfigError("import coco: --images FOLDER says where the pictures are")
+    found = [
+        entry
+        for path in args.folders
+        for entry in foreign.read_coco(path, args.images, _split_of(path.parent, args.split))
+    ]
+    args.total = len(found)
+    return found
+
+
+def _voc(args: argparse.Namespace, _: Rules) -> Sequence[Incoming]:
+    found = [
+        entry
+        for folder in args.folders
+        for entry in foreign.read_voc(folder, args.images or folder, _split_of(folder, args.split))
+    ]
+    args.total = len(found)
+    return found
+
+
+def _box(args: argparse.Namespace, _: Rules) -> Sequence[Incoming]:
+    found = [
+        replace(entry, split=args.split or "train")
+        for state in args.folders
+        for entry in foreign.read_box(state, unjudged=args.unjudged)
+    ]
+    args.total = len(found)
+    return found
+
+
+IMPORT: dict[str, Callable[[argparse.Namespace, Rules], Sequence[Incoming]]] = {
+    "yolo": _yolo,
+    "coco": _coco,
+    "voc": _voc,
+    "box": _box,
+}
+
+
+def teach_command(args: argparse.Namespace) -> int:
+    from tools.training.pseudo import pseudo_label
+
+    if not args.teacher.is_file():
+        raise ConfigError(f"{args.teacher}: no such model")
+    done = pseudo_label(read_collection(args.set), args.teacher)
+    print(f"{args.set}: COCO classes added to {len(done.items)} pictures")
+    return 0
+
+
+def check_command(args: argparse.Namespace) -> int:
+    faults = checking.check(read_collection(args.set))
+    for fault in faults:
+        if args.json:
+            print(json.dumps({**asdict(fault), "fatal": fault.fatal}, ensure_ascii=False))
+        else:
+            print(f"{fault.kind}: {fault.where}: {fault.detail}")
+    print(f"{args.set}: {checking.summary(faults)}", file=sys.stderr if args.json else sys.stdout)
+    return 1 if any(fault.fatal for fault in faults) else 0
+
+
+def split_command(args: argparse.Namespace) -> int:
+    collection = read_collection(args.set)
+    done = shaping.split(collection, val=args.val, test=args.test, seed=args.seed)
+    write_collection(done)
+    _say_splits(done)
+    return 0
+
+
+def _say_splits(collection: Collection) -> None:
+    counts = {name: len(collection.of(name).items) for name in SPLITS}
+    print(f"{collection.root}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+
+
+def merge_command(args: argparse.Namespace) -> int:
+    merged = shaping.merge([read_collection(folder) for folder in args.sets], args.out)
+    _say_splits(merged)
+    return 0
+
+
+def remap_command(args: argparse.Namespace) -> int:
+    rename = dict(_pair(text) for text in args.rename)
+    names = _target_names(args.names)
+    shaping.remap(read_collection(args.set), names, rename, frozenset(args.drop))
+    print(f"{args.set}: classes are now {', '.join(names)}")
+    return 0
+
+
+def _pair(text: str) -> tuple[str, str]:
+    old, arrow, new = text.partition("=")
+    if not (old and arrow and new):
+        raise ConfigError(f"--rename {text!r}: write OLD=NEW")
+    return old, new
+
+
+def stats_command(args: argparse.Namespace) -> int:
+    collection = read_collection(args.set)
+    print(stats.table(collection))
+    if args.sheet:
+        args.sheet.parent.mkdir(parents=True, exist_ok=True)
+        stats.save_sheet(collection, args.sheet)
+        print(f"\ncontact sheet: {args.sheet}")
+    return 0
+
+
+def export_command(args: argparse.Namespace) -> int:
+    print(shaping.export_yolo(read_collection(args.set), args.out))
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="tools/dataset",
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(dest="command", required=True)
+    _import_parser(commands.add_parser("import", help="foreign sets and boxes into a set of ours"))
+    teach = commands.add_parser("teach", help="add COCO classes by a teacher's sure boxes")
+    teach.add_argument("set", type=Path)
+    teach.add_argument("--teacher", type=Path, required=True, help="COCO detector, .onnx")
+    teach.set_defaults(run=teach_command)
+    one = commands.add_parser("check", help="list every fault; fails on those that matter")
+    one.add_argument("set", type=Path)
+    one.add_argument("--json", action="store_true")
+    one.set_defaults(run=check_command)
+    parts = commands.add_parser("split", help="whole source groups to train, val and test")
+    parts.add_argument("set", type=Path)
+    parts.add_argument("--val", type=float, default=0.15)
+    parts.add_argument("--test", type=float, default=0.0)
+    parts.add_argument("--seed", type=int, default=0)
+    parts.set_defaults(run=split_command)
+    _shape_parsers(commands)
+    return top
+
+
+def _import_parser(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "source", nargs="*", metavar="FORM FOLDER...", help=f"FORM is one of {', '.join(IMPORT)}"
+    )
+    one.add_argument(
+        "--from-box", type=Path, action="append", metavar="STATE", help="a box's state folder"
+    )
+    one.add_argument("--images", type=Path, help="pictures of a COCO or VOC set")
+    one.add_argument("--rules", type=Path, help="YAML: names, drop, rename, sources")
+    one.add_argument(
+        "--names", type=Path, help="YAML with the target classes (default: the city's)"
+    )
+    one.add_argument("--split", choices=SPLITS, help="default: the folder's name, else train")
+    one.add_argument("--unjudged", action="store_true", help="box: also what nobody has judged")
+    one.add_argument("--strict", action="store_true", help="fail where anything was complained of")
+    one.add_argument("--out", type=Path, required=True)
+    one.set_defaults(run=import_command)
+
+
+def _shape_parsers(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    merge = commands.add_parser("merge", help="several sets of the same classes into one")
+    merge.add_argument("sets", type=Path, nargs="+")
+    merge.add_argument("--out", type=Path, required=True)
+    merge.set_defaults(run=merge_command)
+    remap = commands.add_parser("remap", help="rewrite labels to other classes, in place")
+    remap.add_argument("set", type=Path)
+    remap.add_argument("--names", type=Path, help="YAML with the target classes")
+    remap.add_argument("--rename", action="append", default=[], metavar="OLD=NEW")
+    remap.add_argument("--drop", action="append", default=[], metavar="CLASS")
+    remap.set_defaults(run=remap_command)
+    told = commands.add_parser("stats", help="counts, sizes, sources; a contact sheet")
+    told.add_argument("set", type=Path)
+    told.add_argument("--sheet", type=Path, metavar="FILE.jpg")
+    told.set_defaults(run=stats_command)
+    out = commands.add_parser("export", help="as YOLO folders with data.yaml")
+    out.add_argument("set", type=Path)
+    out.add_argument("--out", type=Path, required=True)
+    out.set_defaults(run=export_command)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = parser().parse_args(arguments)
+    try:
+        return int(args.run(args))
+    except ConfigError as error:
+        print(f"tools/dataset: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""tools/evaluate MODEL...: how good a model is, and what its other forms lose against it.
+
+Real pictures come from ../shared (named aloud where they are not there); rendered ones from a
+data set given with --rendered, and stand apart: no figure from them speaks for real streets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from edge.config import ConfigError, read_yaml
+from tools.training import figures, report
+from tools.training.classes import CITY, COCO
+from tools.training.collection import read_collection
+from tools.training.judge_pictures import Judged, judge
+from tools.training.pictures import Picture, of_collection, read_suite
+from tools.training.progress import progress
+from tools.training.raw_yolo import Ncnn, Network, Onnx
+from tools.training.relabel import Relabelled
+
+HERE = Path(__file__).parent
+TABLE_MARKS = ("<!-- figures begin -->", "<!-- figures end -->")
+
+EXAMPLE = """example:
+  tools/evaluate models/city-v1.onnx models/city-v1-int8.onnx --out out/evaluation
+  tools/evaluate models/city-v1.onnx models/city-v1-int8.onnx --card models/city-v1.md
+  tools/evaluate models/city-v1.onnx --suite tools/training/suites/coco_traffic.yaml
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One form of a model: its name in tables, the network, its class names."""
+
+    name: str
+    network: Network
+    names: tuple[str, ...]
+
+
+def open_form(path: Path) -> Form:
+    """An .onnx, or a folder of ncnn files, with its manifest beside it (or CITY without one)."""
+    manifest = path.with_suffix(".yaml")
+    fields = read_yaml(manifest) if manifest.is_file() else {}
+    names = tuple(fields.get("classes", CITY))
+    if path.is_dir():
+        size = fields.get("input", {"height": 384, "width": 640})
+        return Form(path.name, Ncnn(path, size["height"], size["width"]), names)
+    network = Onnx(path)
+    rows = network.rows()
+    if rows == 4 + 80:
+        return Form(path.stem, Relabelled(network, COCO, CITY), CITY)
+    if rows != 4 + len(names):
+        raise ConfigError(f"{path}: {rows - 4} classes, but {manifest.name} names {len(names)}")
+    return Form(path.stem, network, names)
+
+
+def judge_form(form: Form, pictures: Sequence[Picture]) -> list[Judged]:
+    if form.names != CITY:
+        raise ConfigError(f"{form.name}: its classes are not the city's: {', '.join(form.names)}")
+    seen = judge(form.network, pictures, CITY)
+    return list(progress(seen, len(pictures), form.name))
+
+
+def write_all(form: Form, judged: list[Judged], rows: list[figures.Row], out: Path) -> None:
+    """Everything about one form into `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    report.save_json(out / "figures.json", [row.plain() for row in rows])
+    report.plot_curves(judged, CITY, out / "precision_recall.png")
+    counts = figures.confusion(judged, len(CITY))
+    report.plot_confusion(counts, CITY, out / "confusion.png")
+    report.save_json(out / "confusion.json", counts.tolist())
+    sheet = report.contact_sheet(report.worst(judged, 16), CITY)
+    cv2.imwrite(str(out / "worst.jpg"), sheet, [cv2.IMWRITE_JPEG_QUALITY, 82])
+
+
+def describe(forms: list[Form], pictures: Sequence[Picture], out: Path | None) -> str:
+    """The whole report as Markdown; pictures and JSON go to `out`."""
+    parts: list[str] = []
+    every: dict[str, list[figures.Row]] = {}
+    for form in forms:
+        judged = judge_form(form, pictures)
+        rows = every[form.name] = figures.rows(judged, CITY)
+        if out is not None:
+            write_all(form, judged, rows, out / form.name)
+        if form is forms[0]:
+            parts += _reference(form, judged, rows)
+    if len(forms) > 1:
+        first, *others = every
+        title = f"### What the other forms lose against {first}"
+        parts += [title, report.losses(every[first], {name: every[name] for name in others})]
+    return "\n\n".join(parts) + "\n"
+
+
+def _reference(form: Form, judged: list[Judged], rows: list[figures.Row]) -> list[str]:
+    parts = []
+    for origin in sorted({row.origin for row in rows}, key=("real", "composite", "rendered").index):
+        parts += [
+            f"### {origin.capitalize()} pictures",
+            report.table(r for r in rows if r.origin == origin),
+        ]
+    real = [one for one in judged if one.picture.item.origin == "real"]
+    sizes = figures.sizes(real, CITY, form.network.height, form.network.width)
+    parts += ["### Recall by size at the model's input, real pictures", report.size_table(sizes)]
+    return parts
+
+
+def into_card(card: Path, text: str) -> None:
+    """Replace what stands between the marks of a card. Raises ConfigError without marks."""
+    old = card.read_text()
+    begin, end = (old.find(mark) for mark in TABLE_MARKS)
+    if begin < 0 or end < begin:
+        raise ConfigError(f"{card}: has no {TABLE_MARKS[0]} ... {TABLE_MARKS[1]}")
+    card.write_text(old[: begin + len(TABLE_MARKS[0])] + "\n" + text + old[end:])
+
+
+def gather(args: argparse.Namespace) -> tuple[list[Picture], list[str]]:
+    suite = read_suite(args.suite, {"SHARED": args.shared}, CITY)
+    pictures, missing = list(suite.pictures), list(suite.missing)
+    if args.rendered:
+        pictures += of_collection(read_collection(args.rendered), "val")
+    if not pictures:
+        raise ConfigError(
+            f"{args.suite}: no picture of it is on this machine; {'; '.join(missing)}"
+        )
+    return pictures, missing
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="tools/evaluate",
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "models", nargs="+", type=Path, help="the first is what others are held against"
+    )
+    parser.add_argument("--suite", type=Path, default=HERE / "suites" / "city.yaml")
+    parser.add_argument(
+        "--shared", type=Path, default=Path("../shared"), help="$SHARED of the suite"
+    )
+    parser.add_argument(
+        "--rendered", type=Path, help="a data set whose val split is judged as well"
+    )
+    parser.add_argument("--out", type=Path, help="folder for plots, contact sheets and JSON")
+    parser.add_argument("--card", type=Path, help="rewrite the figures of this card")
+    parser.add_argument("--json", action="store_true", help="rows as JSON lines instead of a table")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = parse(arguments)
+    try:
+        pictures, missing = gather(args)
+        for line in missing:
+            print(f"tools/evaluate: {line}", file=sys.stderr)
+        forms = [open_form(path) for path in args.models]
+        if args.json:
+            for form in forms:
+                for row in figures.rows(judge_form(form, pictures), CITY):
+                    print(json.dumps({"model": form.name, **row.plain()}, ensure_ascii=False))
+            return 0
+        text = describe(forms, pictures, args.out)
+        if args.card:
+            into_card(args.card, text)
+        print(text)
+    except ConfigError as error:
+        print(f"tools/evaluate: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""tools/export CHECKPOINT: the shipped forms of a model, each with its manifest.
+
+fp32 ONNX of fixed size with the raw YOLO head; int8 QDQ calibrated on real pictures, the head's
+sensitive layers left in float; NCNN; and the command that makes a TensorRT engine on a Jetson.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import copy
+import hashlib
+import io
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("YOLO_OFFLINE", "true")
+
+import torch
+import yaml
+from ultralytics.nn.tasks import DetectionModel, load_checkpoint
+
+from edge.config import ConfigError
+from tools.training.calibrate import quantise
+
+LICENCE = "AGPL-3.0-or-later"
+OPSET = 17  # onnxruntime 1.19, TensorRT 10 and OpenVINO read it
+SIZES = {"384x640": (384, 640), "640x640": (640, 640), "256x448": (256, 448)}
+
+EXAMPLE = """example:
+  tools/export runs/city-3/best.pt --out models --name city-v1
+  tools/export runs/city-3/best.pt --out models --name city-v1 --int8 datasets/pack
+  tools/export runs/city-3/best.pt --out models --name city-v1 --size 640x640 --ncnn
+On a Jetson, in the folder of the ONNX (the engine is bound to that board and TensorRT):
+  trtexec --onnx=city-v1.onnx --saveEngine=city-v1.engine --fp16 --memPoolSize=workspace:1024
+"""
+
+
+def open_average(path: Path) -> DetectionModel:
+    """The checkpoint as it is shipped: float32, fused, head set to give one raw output."""
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such checkpoint; make one with tools/train")
+    model = load_checkpoint(str(path), device="cpu", fuse=True)[0].float().eval()
+    head = model.model[-1]
+    head.export, head.format, head.dynamic = True, "onnx", False
+    for parameter in model.parameters():
+        parameter.requires_grad = False
+    return model
+
+
+def write_onnx(model: DetectionModel, path: Path, height: int, width: int) -> None:
+    """(1, 3, height, width) in, (1, 4 + classes, n) out, simplified, without a date in it."""
+    import onnx
+    import onnxslim
+
+    blank = torch.zeros(1, 3, height, width)
+    copied = copy.deepcopy(model)
+    copied(blank)  # anchors of this size
+    raw = io.BytesIO()
+    torch.onnx.export(
+        copied,
+        (blank,),
+        raw,
+        opset_version=OPSET,
+        input_names=["images"],
+        output_names=["output0"],
+        dynamo=False,
+    )
+    slim = onnxslim.slim(onnx.load_from_string(raw.getvalue()))
+    names = {str(i): name for i, name in model.names.items()}
+    slim.metadata_props.add(key="names", value=json.dumps(names))
+    _save(path, slim.SerializeToString())
+
+
+def write_ncnn(model: DetectionModel, folder: Path, height: int, width: int) -> None:
+    """model.ncnn.param and model.ncnn.bin by pnnx, which must be installed."""
+    from ultralytics import YOLO
+
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = YOLO("yolo11n.yaml")
+    whole.model = model
+    with contextlib.redirect_stdout(sys.stderr):
+        made = Path(whole.export(format="ncnn", imgsz=(height, width)))
+    for name in ("model.ncnn.param", "model.ncnn.bin"):
+        (made / name).replace(folder / name)
+
+
+def _save(path: Path, data: bytes) -> None:
+    partial = path.with_suffix(".part")
+    partial.write_bytes(data)
+    partial.replace(path)
+
+
+def manifest(path: Path, names: Sequence[str], size: tuple[int, int], **more: Any) -> Path:
+    """`<name>.yaml` beside the weights. The signature is put there by who publishes them."""
+    fields = {
+        "file": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "classes": list(names),
+        "input": {"height": size[0], "width": size[1]},
+        "head": "raw",
+        "licence": LICENCE,
+        "release": 1,
+        **more,
+    }
+    target = path.with_suffix(".yaml")
+    text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=96)
+    _save(target, text.encode())
+    return target
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="tools/export",
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("models"))
+    parser.add_argument("--name", default="city-v1")
+    parser.add_argument("--size", choices=SIZES, default="384x640", help="height x width, px")
+    parser.add_argument(
+        "--int8", type=Path, metavar="SET", help="calibrate on this data set's train split"
+    )
+    parser.add_argument("--pictures", type=int, default=160, help="how many to calibrate on")
+    parser.add_argument("--ncnn", action="store_true", help="also NCNN (needs pnnx)")
+    parser.add_argument("--sources", type=Path, help="YAML list: what it was trained on")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = parse(arguments)
+    try:
+        model = open_average(args.checkpoint)
+        names = [model.names[i] for i in range(len(model.names))]
+        size = SIZES[args.size]
+        suffix = "" if args.size == "384x640" else f"-{args.size}"
+        args.out.mkdir(parents=True, exist_ok=True)
+        trained = yaml.safe_load(args.sources.read_text()) if args.sources else []
+        plain = args.out / f"{args.name}{suffix}.onnx"
+        write_onnx(model, plain, *size)
+        print(manifest(plain, names, size, trained_on=trained))
+        if args.int8:
+            small = args.out / f"{args.name}{suffix}-int8.onnx"
+            quantise(plain, small, args.int8, args.pictures)
+            print(manifest(small, names, size, trained_on=trained))
+        if args.ncnn:
+            write_ncnn(model, args.out / f"{args.name}{suffix}-ncnn", *size)
+    except ConfigError as error:
+        print(f"tools/export: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
