@@ -11,7 +11,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from edge.clock import Clock
 from edge.runtime import Backoff, Stop, Trouble
@@ -92,6 +93,7 @@ class Bus(threading.Thread):
         self.state = "opening"
         self.opened_mono: float | None = None
         self.moved = time.monotonic()
+        self._flood_seen = 0
         self._limiter = Limiter(self.counts)
         self._trouble = Trouble(log)
 
@@ -110,6 +112,21 @@ class Bus(threading.Thread):
                 self.port.close()
             self.moved = time.monotonic()
             self.stop.wait(max(0.2, backoff.next_s()))
+
+    def flooding(self) -> bool:
+        """Whether values were thrown away for coming too fast since the last call."""
+        seen = self.counts.flooded + self.counts.dropped
+        more, self._flood_seen = seen > self._flood_seen, seen
+        return more
+
+    def status(self) -> dict[str, Any]:
+        """For the status file."""
+        return {
+            "port": self.port.url,
+            "state": self.state,
+            "sensors": [binding.sensor.id for binding in self.bindings],
+            **asdict(self.counts),
+        }
 
     def open_line(self) -> None:
         """Raises PortGone."""

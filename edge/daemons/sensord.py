@@ -1,0 +1,334 @@
+"""edge-sensord: serial lines to samples, minutes and findings with evidence.
+
+Threads: one for each line, which owns its port; the main thread owns everything else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from edge.clock import SystemClock
+from edge.config import ConfigError, Site, load
+from edge.daemons.outlet import Outlet
+from edge.daemons.sensor_cases import SensorCases
+from edge.daemons.sensor_wiring import Parts, build
+from edge.daemons.settings import Settings, load_settings
+from edge.outbox import Outbox
+from edge.runtime import Notify, Progress, Stats, Stop, write_atomic, write_status
+from edge.sensors import raw
+from edge.sensors.live import Live
+from edge.sensors.minutes import Minute, Minutes
+from edge.sensors.settings import Sensor
+from edge.spool import Spool
+from edge.uplink import messages, wire
+from edge.values import Sample, Stamp
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.5
+LIVE_EVERY_S = 1.0
+STATUS_EVERY_S = 2.0
+MEMORY_EVERY_S = 120.0
+SITE_EVERY_S = 2.0
+# Shops are many and slow: one step in so many seconds.
+SHOPS_EVERY_S = 5.0
+LINE_LIMIT_S = 60.0
+# Minutes travel in batches of so many, to spare the card and the link.
+BATCH_MINUTES = 2
+# Valid values are due some time after the start; before that nothing is called silent.
+START_GRACE_S = 30.0
+
+
+def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str | Path) -> int:
+    """Run until stopped or until the site file changes. Raises ConfigError for wrong files."""
+    settings = load_settings(site_path, device_path)
+    lines = Stop()
+    daemon = Sensord(settings, Path(site_path).parent, notify, lines)
+    daemon.start()
+    notify.ready(f"{len(daemon.parts.sensors.sensors)} sensor(s)")
+    changed = SiteChange(Path(site_path))
+    try:
+        while not stop.wait(TICK_S):
+            daemon.tick()
+            if changed():
+                log.info("the site file changed: starting again with it")
+                break
+        return 0
+    finally:
+        lines.set()
+        daemon.close()
+
+
+class SiteChange:
+    """True once the site file has become another valid one; an invalid one is reported once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._seen, self._looked = path, self._mark(path), time.monotonic()
+
+    @staticmethod
+    def _mark(path: Path) -> tuple[int, int]:
+        try:
+            facts = path.stat()
+        except OSError:
+            return (0, 0)
+        return (facts.st_mtime_ns, facts.st_size)
+
+    def __call__(self) -> bool:
+        if time.monotonic() - self._looked < SITE_EVERY_S:
+            return False
+        self._looked = time.monotonic()
+        mark = self._mark(self._path)
+        if mark in (self._seen, (0, 0)):
+            return False
+        self._seen = mark
+        try:
+            load(self._path, Site)
+        except ConfigError as error:
+            log.warning("%s; the configuration in force stays", error)
+            return False
+        return True
+
+
+class Sensord:
+    """The parts, wired."""
+
+    def __init__(self, settings: Settings, base: Path, notify: Notify, lines: Stop) -> None:
+        self._settings, self._clock = settings, SystemClock()
+        self.parts: Parts = build(settings, base, self._clock, lines)
+        state, run = settings.state, settings.run
+        state.mkdir(parents=True, exist_ok=True)
+        self._outbox = Outbox(state / "outbox.db")
+        self.outlet = Outlet(self._outbox, self._clock)
+        self._store, self._recent = raw.Store(state), raw.Recent(run)
+        self._live = Live(self.parts.sensors.sensors, run)
+        self._minutes, self._batch = Minutes(), list[Minute]()
+        self._cases = SensorCases(
+            settings, self.parts.subjects, self.outlet, flush=lambda: self._store.flush(force=True)
+        )
+        self._spool = Spool(run, "sensord")
+        self._memory = state / "memory" / "sensord.json"
+        self._progress, self._stats = Progress(notify), Stats(log)
+        self._due = dict.fromkeys(("live", "status", "memory", "shops"), 0.0)
+        self._shop_samples: list[Sample] = []
+        self._began = self._clock.now()
+        self._samples = 0
+
+    def start(self) -> None:
+        now = self._clock.now()
+        again = self._cases.recover(now)
+        if again:
+            log.info("%d revision(s) put again", again)
+        self._remember(now)
+        self._progress.register("main", 30.0)
+        for line in self.parts.lines:
+            line.start()
+
+    def tick(self) -> None:
+        now = self._clock.now()
+        samples = [sample for line in self.parts.lines for sample in line.queue.take()]
+        samples.sort(key=_mono)
+        self._take(samples, now)
+        self._judge(samples, now)
+        self._cases.tick(now)
+        self._answer(now)
+        self._watch(now)
+        self.outlet.retry()
+        self._tell(now)
+        self._progress.mark("main")
+        self._progress.feed()
+
+    def _take(self, samples: list[Sample], now: Stamp) -> None:
+        self._samples += len(samples)
+        self._live.add(samples)
+        self._recent.add(samples)
+        self._store.add(samples)
+        self._store.flush()
+        for minute in self._minutes.step(samples, now):
+            self._batch.append(minute)
+        began = min((m.began.mono for m in self._batch), default=now.mono)
+        if now.mono - began >= 60.0 * BATCH_MINUTES - 5.0:
+            self._send_minutes()
+
+    def _send_minutes(self) -> None:
+        batch, self._batch = self._batch, []
+        if not batch:
+            return
+        for sender in self.parts.senders:
+            sender.add(batch)
+        data = wire.sensor_data([_reading(minute) for minute in batch])
+        key = f"{batch[0].began.wall:.3f}"
+        self.outlet.put(lane="telemetry", kind="sensor", key=key, body=data)
+
+    def _judge(self, samples: list[Sample], now: Stamp) -> None:
+        for judge in self.parts.fast:
+            for finding in judge.step(samples, now):
+                self._cases.file(finding, now)
+        self._shop_samples += samples
+        if not self._is_due("shops", SHOPS_EVERY_S):
+            return
+        by_sensor: dict[str, list[Sample]] = {}
+        for sample in self._shop_samples:
+            by_sensor.setdefault(sample.sensor, []).append(sample)
+        self._shop_samples = []
+        for shop in self.parts.shops:
+            own = by_sensor.get(shop.shop.sensor or "", [])
+            seen = self.parts.smoke.seen(shop.shop.camera, now)
+            for finding in shop.step(own, now, smoke_seen=seen):
+                self._cases.file(finding, now)
+            for day in shop.take_days():
+                self.parts.ledgers.add("usage", {"shop": shop.shop.id, **day.as_json()})
+
+    def _watch(self, now: Stamp) -> None:
+        """Faults of sensors and lines: each told once, and once when it is over."""
+        if now.mono - self._began.mono < START_GRACE_S:
+            return
+        stale, constant = set(self._live.stale(now)), self._live.constant(now)
+        for name in self.parts.sensors.sensors:
+            self._fault("sensor_stale", name, name in stale, "no valid value: unknown, not normal")
+            stuck = constant.get(name)
+            self._fault("sensor_constant", name, stuck is not None, f"{stuck} never moves")
+        for line in self.parts.lines:
+            if not line.is_alive():
+                raise RuntimeError(f"the thread of {line.port.url} ended")
+            idle_s = time.monotonic() - line.moved
+            self._fault("line_stuck", line.port.url, idle_s > LINE_LIMIT_S, "hangs in the driver")
+            flooded = line.flooding()
+            self._fault("sensor_flood", line.port.url, flooded, "more values than it should send")
+
+    def _fault(self, kind: str, subject: str, wrong: bool, text: str) -> None:
+        if wrong:
+            self.outlet.fault(kind, subject, text)
+        else:
+            self.outlet.healed(kind, subject)
+
+    def _answer(self, now: Stamp) -> None:
+        """Requests: a purifier was cleaned, a meter was calibrated (ledger rows)."""
+        for request in self._spool.take():
+            if request["kind"] in ("cleaning", "calibration", "inspection"):
+                row = {k: v for k, v in request.items() if k not in ("kind", "expires_mono")}
+                self.parts.ledgers.add(request["kind"], {"wall": now.wall, **row})
+            else:
+                log.warning("request %r: not served", request["kind"])
+
+    def _is_due(self, what: str, every_s: float) -> bool:
+        now = time.monotonic()
+        if now - self._due[what] < every_s:
+            return False
+        self._due[what] = now
+        return True
+
+    def _tell(self, now: Stamp) -> None:
+        if self._is_due("live", LIVE_EVERY_S):
+            self._live.write(now)
+        if self._is_due("status", STATUS_EVERY_S):
+            write_status(self._settings.run, "sensord", self.status(now))
+        if self._is_due("memory", MEMORY_EVERY_S):
+            self._keep()
+        self._stats.tell(self._rows)
+
+    def _rows(self, elapsed_s: float) -> list[dict[str, Any]]:
+        count, self._samples = self._samples, 0
+        lines = [
+            {"line": line.port.url, "state": "open" if line.state == "open" else "gone",
+             "good": line.counts.good, "bad": line.counts.bad,
+             "unanswered": line.counts.unanswered, "dropped": line.counts.dropped}
+            for line in self.parts.lines
+        ]  # fmt: skip
+        return [{"samples_s": count / elapsed_s, "written_mb": raw.bytes_written() / 1e6}, *lines]
+
+    def status(self, now: Stamp) -> dict[str, Any]:
+        up_s = max(1.0, now.mono - self._began.mono)
+        stale = set(self._live.stale(now))
+        return {
+            "sensors": {name: _sensor_status(s, name in stale)
+                        for name, s in self.parts.sensors.sensors.items()},
+            "lines": [line.status() for line in self.parts.lines],
+            "senders": [sender.status() for sender in self.parts.senders],
+            "points": [judge.status() for judge in self.parts.fast],
+            "shops": [shop.status() for shop in self.parts.shops],
+            "cleaning": self.parts.ledgers.cleaning(
+                [s.shop for s in self.parts.shops], now.wall
+            ),
+            "faults": self.outlet.open_faults(),
+            "counts": self.outlet.counts,
+            "bytes_written_day": round(raw.bytes_written() / up_s * 86_400.0),
+        }  # fmt: skip
+
+    def _keep(self) -> None:
+        """What a restart must not forget: open cases, run times of the day."""
+        judges = {judge.point.id: judge.snapshot() for judge in self.parts.fast}
+        shops = {shop.shop.id: shop.snapshot() for shop in self.parts.shops}
+        self._memory.parent.mkdir(parents=True, exist_ok=True)
+        body = json.dumps({"judges": judges, "shops": shops}).encode()
+        try:
+            write_atomic(self._memory, body)
+        except OSError as error:
+            log.warning("%s: %s", self._memory, error)
+
+    def _remember(self, now: Stamp) -> None:
+        try:
+            memory = json.loads(self._memory.read_bytes())
+            for judge in self.parts.fast:
+                if judge.point.id in memory["judges"]:
+                    judge.restore(memory["judges"][judge.point.id], now)
+            for shop in self.parts.shops:
+                if shop.shop.id in memory["shops"]:
+                    shop.restore(memory["shops"][shop.shop.id], now)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("%s: %s; starting afresh", self._memory, error)
+
+    def close(self) -> None:
+        """Stop the lines and keep what is on its way."""
+        now = self._clock.now()
+        for thread in (*self.parts.lines, *self.parts.senders):
+            if thread.is_alive():
+                thread.join(3.0)
+        self._take([s for line in self.parts.lines for s in line.queue.take()], now)
+        self._send_minutes()
+        self._store.flush(force=True)
+        self._keep()
+        self._outbox.close()
+
+
+def _sensor_status(sensor: Sensor, stale: bool) -> dict[str, Any]:
+    return {
+        "name": sensor.name,
+        "kind": sensor.kind,
+        "port": sensor.port,
+        "state": "unknown" if stale else "heard",
+        "camera": sensor.camera,
+        "certificate": sensor.instrument.certificate,
+        "expires": sensor.instrument.expires,
+    }
+
+
+def _mono(sample: Sample) -> float:
+    return sample.at.mono
+
+
+def _reading(minute: Minute) -> messages.Reading:
+    return messages.Reading(
+        sensor=minute.sensor,
+        channel=minute.channel,
+        unit=minute.unit,
+        began=wire.moment(minute.began),
+        ended=wire.moment(minute.ended),
+        n=minute.n,
+        valid=minute.valid,
+        mean=minute.mean,
+        min=minute.min,
+        max=minute.max,
+        flags=minute.flags,
+        levels=minute.levels,
+    )
+
+
+def local_text(wall: float) -> str:
+    return datetime.fromtimestamp(wall).astimezone().isoformat(timespec="seconds")

@@ -1,0 +1,133 @@
+"""The latest value of every channel: kept here by sensord, read by anybody from the run directory.
+
+A value older than its sensor's limit is "stale": unknown, never normal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge.runtime import write_atomic
+from edge.sensors.raw import HEADER, line, read, recent_files
+from edge.sensors.settings import Sensor
+from edge.values import Flag, Sample, Stamp
+
+FAR_PAST = -1e12
+# Units of values that always move a little; a switch or a wind direction need not.
+MEASURED = ("dB", "mg/m3", "ug/m3")
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One sensor as it is heard."""
+
+    heard_mono: float = FAR_PAST
+    valid_mono: float = FAR_PAST
+
+
+class Live:
+    """Owned by sensord's main thread."""
+
+    def __init__(self, sensors: Mapping[str, Sensor], run: Path) -> None:
+        self._sensors, self._folder = sensors, run / "samples"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._latest: dict[str, dict[str, Sample]] = {name: {} for name in sensors}
+        self._watched = {name: _Watched() for name in sensors}
+        self._constant: dict[tuple[str, str], tuple[float, float]] = {}
+
+    def add(self, samples: Iterable[Sample]) -> None:
+        for sample in samples:
+            self._latest[sample.sensor][sample.channel] = sample
+            watched = self._watched[sample.sensor]
+            watched.heard_mono = sample.at.mono
+            if sample.flag == "ok":
+                watched.valid_mono = sample.at.mono
+                self._note_constant(sample)
+
+    def _note_constant(self, sample: Sample) -> None:
+        key = (sample.sensor, sample.channel)
+        value, _ = self._constant.get(key, (None, 0.0))
+        if value != sample.value:
+            self._constant[key] = (sample.value, sample.at.mono)
+
+    def stale(self, now: Stamp) -> list[str]:
+        """Sensors without a valid value for longer than their limit."""
+        return [
+            name
+            for name, sensor in self._sensors.items()
+            if now.mono - self._watched[name].valid_mono > sensor.silent_after_s
+        ]
+
+    def constant(self, now: Stamp) -> dict[str, str]:
+        """sensor -> channel whose level or concentration never moves: stuck or tampered with."""
+        found = {}
+        for (name, channel), (_, since) in self._constant.items():
+            sensor = self._sensors[name]
+            measured = self._latest[name][channel].unit in MEASURED
+            fresh = now.mono - self._watched[name].valid_mono <= sensor.silent_after_s
+            long = sensor.constant_s > 0.0 and now.mono - since > sensor.constant_s
+            if measured and fresh and long:
+                found[name] = channel
+        return found
+
+    def write(self, now: Stamp) -> None:
+        """`<run>/samples/<sensor>.json`, for the page, the cameras and `edge sensors watch`."""
+        for name, latest in self._latest.items():
+            body = json.dumps(self._told(name, latest, now), ensure_ascii=False)
+            write_atomic(self._folder / f"{name}.json", body.encode(), durable=False)
+
+    def _told(self, name: str, latest: Mapping[str, Sample], now: Stamp) -> dict[str, Any]:
+        sensor = self._sensors[name]
+        return {
+            "sensor": name,
+            "name": sensor.name,
+            "kind": sensor.kind,
+            "wall": now.wall,
+            "stale_after_s": sensor.silent_after_s,
+            "stale": now.mono - self._watched[name].valid_mono > sensor.silent_after_s,
+            "channels": {
+                channel: {
+                    "value": sample.value,
+                    "unit": sample.unit,
+                    "flag": sample.flag,
+                    "wall": round(sample.at.wall, 3),
+                }
+                for channel, sample in latest.items()
+            },
+        }
+
+
+def latest(run: Path, sensors: Iterable[str], now: Stamp) -> tuple[Sample, ...]:
+    """The latest samples of these sensors as a camera's rules see them; old ones are "stale".
+
+    `at.mono` is on this process's clock. A sensor that nobody has heard gives nothing.
+    """
+    return tuple(sample for name in sensors for sample in _latest_of(run, name, now))
+
+
+def _latest_of(run: Path, sensor: str, now: Stamp) -> Iterable[Sample]:
+    try:
+        told = json.loads((run / "samples" / f"{sensor}.json").read_bytes())
+        limit_s = float(told["stale_after_s"])
+        rows = told["channels"].items()
+    except (OSError, ValueError, KeyError, AttributeError):
+        return
+    for channel, row in rows:
+        age_s = now.wall - row["wall"]
+        flag: Flag = "stale" if not -60.0 <= age_s <= limit_s else row["flag"]
+        at = Stamp(now.mono - max(0.0, age_s), row["wall"], now.quality, now.error_ms)
+        yield Sample(sensor, channel, row["value"], row["unit"], flag, at)
+
+
+def window_csv(run: Path, sensors: Iterable[str], from_wall: float, to_wall: float) -> bytes | None:
+    """Raw samples around an event as CSV, for a camera's evidence; None where there are none."""
+    lines = [
+        line(sample)
+        for name in sensors
+        for sample in read(recent_files(run, name), {name}, from_wall, to_wall)
+    ]
+    return (HEADER + "".join(sorted(lines))).encode() if lines else None

@@ -1,0 +1,180 @@
+"""Raw samples: the last minutes in the run directory for everybody, days of them on the card.
+
+Text lines `wall,sensor,channel,value,unit,flag`. The run directory is tmpfs, so it is written every
+second; the card gets one batch every few minutes (a lone 1 Hz commit would cost gigabytes a day).
+What a violation needs is copied into its evidence and does not depend on the batches.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+from edge.runtime import Trouble
+from edge.values import Flag, Sample, Stamp
+
+log = logging.getLogger(__name__)
+
+FLUSH_S = 180.0
+# Two files of this size for each sensor: about an hour of one channel at 1 Hz.
+RECENT_BYTES = 192 * 1024
+BATCH_MAX = 50_000
+STORE_MB = 400
+
+
+def line(sample: Sample) -> str:
+    """One row of every raw file and of the CSV export."""
+    return (
+        f"{sample.at.wall:.3f},{sample.sensor},{sample.channel},{sample.value:.10g},"
+        f"{sample.unit},{sample.flag}\n"
+    )
+
+
+HEADER = "wall,sensor,channel,value,unit,flag\n"
+
+
+class Recent:
+    """`<run>/samples/<sensor>.csv`, appended to, and `<sensor>.old.csv` before it."""
+
+    def __init__(self, run: Path) -> None:
+        self._folder = run / "samples"
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, samples: Iterable[Sample]) -> None:
+        by_sensor: dict[str, list[str]] = {}
+        for sample in samples:
+            by_sensor.setdefault(sample.sensor, []).append(line(sample))
+        for sensor, lines in by_sensor.items():
+            path = self._folder / f"{sensor}.csv"
+            with path.open("a", encoding="utf-8") as file:
+                file.writelines(lines)
+                size = file.tell()
+            if size > RECENT_BYTES:
+                path.replace(path.with_suffix(".old.csv"))
+
+
+class Store:
+    """`<state>/samples/YYYYMMDD-HH.csv` (UTC), all sensors in one file, in batches, bounded."""
+
+    def __init__(self, state: Path, *, flush_s: float = FLUSH_S, most_mb: int = STORE_MB) -> None:
+        self.folder = state / "samples"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._flush_s, self._most_bytes = flush_s, most_mb * 1_000_000
+        self._batch: list[Sample] = []
+        self._flushed = time.monotonic()
+        self._trouble = Trouble(log)
+        self.written = self.dropped = 0
+
+    def add(self, samples: Iterable[Sample]) -> None:
+        self._batch += samples
+        over = len(self._batch) - BATCH_MAX
+        if over > 0:
+            self.dropped += over
+            del self._batch[:over]
+
+    def flush(self, *, force: bool = False) -> bool:
+        """Write the batch when due. False where the disk refused; the batch is kept then."""
+        now = time.monotonic()
+        if not force and now - self._flushed < self._flush_s:
+            return True
+        self._flushed = now
+        try:
+            self._write()
+            self._bound()
+        except OSError as error:
+            self._trouble.failed("sample store", str(error))
+            return False
+        self._trouble.healed("sample store")
+        return True
+
+    def _write(self) -> None:
+        by_hour: dict[str, list[str]] = {}
+        for sample in self._batch:
+            by_hour.setdefault(hour_name(sample.at.wall), []).append(line(sample))
+        for name, lines in by_hour.items():
+            with (self.folder / name).open("a", encoding="utf-8") as file:
+                if file.tell() == 0:
+                    file.write(HEADER)
+                file.writelines(lines)
+                self.written += sum(map(len, lines))
+        self._batch = []
+
+    def _bound(self) -> None:
+        """Delete the oldest hours above the bound: raw samples, never evidence."""
+        files = sorted(self.folder.glob("*.csv"))
+        total = sum(file.stat().st_size for file in files)
+        for file in files[:-1]:
+            if total <= self._most_bytes:
+                return
+            total -= file.stat().st_size
+            file.unlink(missing_ok=True)
+
+
+def hour_name(wall: float) -> str:
+    return datetime.fromtimestamp(wall, timezone.utc).strftime("%Y%m%d-%H.csv")
+
+
+def read(
+    paths: Iterable[Path], sensors: set[str], from_wall: float, to_wall: float
+) -> Iterator[Sample]:
+    """Samples of these sensors and times; a torn last line (power cut) is left out."""
+    for path in paths:
+        try:
+            with path.open(encoding="utf-8", errors="replace", newline="") as file:
+                samples = (_sample(row) for row in csv.reader(file))
+                yield from (
+                    sample
+                    for sample in samples
+                    if sample is not None
+                    and (not sensors or sample.sensor in sensors)
+                    and from_wall <= sample.at.wall <= to_wall
+                )
+        except OSError as error:
+            log.debug("%s: %s", path, error)
+
+
+FLAGS: dict[str, Flag] = {
+    "ok": "ok",
+    "calibrating": "calibrating",
+    "maintenance": "maintenance",
+    "fault": "fault",
+    "over_range": "over_range",
+    "suspect": "suspect",
+    "stale": "stale",
+}
+
+
+def _sample(row: list[str]) -> Sample | None:
+    if len(row) != 6 or row[5] not in FLAGS:
+        return None
+    try:
+        wall, value = float(row[0]), float(row[3])
+    except ValueError:
+        return None
+    return Sample(row[1], row[2], value, row[4], FLAGS[row[5]], Stamp(0.0, wall))
+
+
+def recent_files(run: Path, sensor: str) -> list[Path]:
+    folder = run / "samples"
+    return [folder / f"{sensor}.old.csv", folder / f"{sensor}.csv"]
+
+
+def store_files(state: Path, from_wall: float, to_wall: float) -> list[Path]:
+    """The hour files that may hold this span, oldest first."""
+    folder, first, last = state / "samples", hour_name(from_wall), hour_name(to_wall)
+    return [path for path in sorted(folder.glob("*.csv")) if first <= path.name <= last]
+
+
+def bytes_written() -> int:
+    """What this process has sent to storage so far (Linux /proc; 0 elsewhere)."""
+    try:
+        text = Path(f"/proc/{os.getpid()}/io").read_text()
+    except OSError:
+        return 0
+    fields = dict(row.split(": ") for row in text.splitlines())
+    return int(fields.get("write_bytes", 0))

@@ -1,0 +1,337 @@
+"""Instruments on pseudo-terminals: a noise meter, a fume monitor, dust sensors, a station; faults.
+
+    tools/instruments --folder /tmp/ports noise=construction fume=evening pm
+    tools/instruments --folder /tmp/ports noise=levels.jsonl --fault 'unplug@20+60'
+
+Each instrument gets a port FOLDER/NAME (a link that stays the same over unplugging, as
+/dev/serial/by-id does). Modbus answers are made by pymodbus, not by the code they test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import random
+import re
+import select
+import signal
+import sys
+import threading
+import time
+import tty
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from pymodbus.framer.rtu import FramerRTU
+from pymodbus.pdu import DecodePDU
+from pymodbus.pdu.register_message import ReadHoldingRegistersResponse
+
+from edge.sensors import plantower
+from edge.sensors.hj212 import Packet, encode, request_number, time_text
+
+TURN_S = 0.02
+
+
+class Instrument(Protocol):
+    """What hangs on a line: answers what it is asked, says by itself what is due."""
+
+    def heard(self, data: bytes, t_s: float) -> bytes: ...
+    def due(self, t_s: float) -> bytes: ...
+
+
+@dataclass
+class ModbusSlave:
+    """Registers as a function of time; other addresses and bad frames are ignored, as on a line."""
+
+    address: int
+    registers: Callable[[float], dict[int, int]]
+    function: int = 3
+    asked: int = 0
+
+    def __post_init__(self) -> None:
+        self._framer = FramerRTU(DecodePDU(True))
+
+    def heard(self, data: bytes, t_s: float) -> bytes:
+        if len(data) < 8 or not FramerRTU.check_CRC(data[:6], int.from_bytes(data[6:8], "big")):
+            return b""
+        if data[0] != self.address or data[1] != self.function:
+            return b""
+        self.asked += 1
+        start, count = (int.from_bytes(data[i : i + 2], "big") for i in (2, 4))
+        values = self.registers(t_s)
+        wanted = range(start, start + count)
+        if any(n not in values for n in wanted):
+            body = bytes([self.address, self.function | 0x80, 2])
+            return body + FramerRTU.compute_CRC(body).to_bytes(2, "big")
+        answer = ReadHoldingRegistersResponse(
+            registers=[values[n] for n in wanted], dev_id=self.address
+        )
+        return bytes(self._framer.buildFrame(answer))
+
+    def due(self, t_s: float) -> bytes:
+        return b""
+
+
+@dataclass
+class Talker:
+    """Says a frame every `every_s`; `frame(t_s)` makes it."""
+
+    frame: Callable[[float], bytes]
+    every_s: float = 1.0
+    _next_s: float = 0.0
+
+    def heard(self, data: bytes, t_s: float) -> bytes:
+        return b""
+
+    def due(self, t_s: float) -> bytes:
+        if t_s < self._next_s:
+            return b""
+        self._next_s = max(self._next_s + self.every_s, t_s)
+        return self.frame(t_s)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`kind` from `start_s` for `length_s`: garbage, cut, checksum, silent, unplug, flood."""
+
+    kind: str
+    start_s: float
+    length_s: float
+
+    def now(self, t_s: float) -> bool:
+        return self.start_s <= t_s < self.start_s + self.length_s
+
+
+FAULTS = ("garbage", "cut", "checksum", "silent", "unplug", "flood")
+
+
+def parse_fault(text: str) -> Fault:
+    """`unplug@20+60`. Raises ValueError."""
+    match = re.fullmatch(r"(\w+)@([\d.]+)\+([\d.]+)", text)
+    if match is None or match[1] not in FAULTS:
+        raise ValueError(f"{text!r}: KIND@START+LENGTH wanted, KIND one of {', '.join(FAULTS)}")
+    return Fault(match[1], float(match[2]), float(match[3]))
+
+
+@dataclass
+class Line(threading.Thread):
+    """One pty with its instruments. The port's name is a link, made anew after unplugging."""
+
+    link: Path
+    instruments: Sequence[Instrument]
+    faults: Sequence[Fault] = ()
+    seed: int = 1
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        super().__init__(daemon=True)
+        self._rng = random.Random(self.seed)
+        self._master = self._slave = -1
+        self._plug()
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def run(self) -> None:
+        began = time.monotonic()
+        while not self.stopped.is_set():
+            t_s = time.monotonic() - began
+            out = self._faults_now("unplug", t_s)
+            if out and self._master >= 0:
+                self._unplug()
+            elif not out and self._master < 0:
+                self._plug()
+            if self._master < 0:
+                self.stopped.wait(TURN_S)
+            else:
+                self._turn(t_s)
+        self._unplug()
+
+    def _turn(self, t_s: float) -> None:
+        ready, _, _ = select.select([self._master], [], [], TURN_S)
+        data = b""
+        if ready:
+            with contextlib.suppress(OSError):
+                data = os.read(self._master, 4096)
+        for instrument in self.instruments:
+            said = instrument.heard(data, t_s) if data else b""
+            said += instrument.due(t_s)
+            if said:
+                self._say(self._spoilt(said, t_s))
+
+    def _say(self, data: bytes) -> None:
+        # Nobody reads: a real line loses the bytes too.
+        with contextlib.suppress(BlockingIOError, OSError):
+            os.write(self._master, data)
+
+    def _faults_now(self, kind: str, t_s: float) -> bool:
+        return any(fault.kind == kind and fault.now(t_s) for fault in self.faults)
+
+    def _spoilt(self, data: bytes, t_s: float) -> bytes:
+        rng = self._rng
+        if self._faults_now("silent", t_s):
+            return b""
+        if self._faults_now("garbage", t_s):
+            at = rng.randrange(len(data) + 1)
+            data = data[:at] + rng.randbytes(rng.randrange(1, 9)) + data[at:]
+        if self._faults_now("cut", t_s):
+            data = data[: rng.randrange(len(data))]
+        if self._faults_now("checksum", t_s) and data:
+            at = rng.randrange(len(data))
+            data = data[:at] + bytes([data[at] ^ rng.randrange(1, 256)]) + data[at + 1 :]
+        return data * 10 if self._faults_now("flood", t_s) else data
+
+    def _plug(self) -> None:
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.link.unlink(missing_ok=True)
+        self.link.symlink_to(os.ttyname(self._slave))
+
+    def _unplug(self) -> None:
+        self.link.unlink(missing_ok=True)
+        for handle in (self._master, self._slave):
+            if handle >= 0:
+                os.close(handle)
+        self._master = self._slave = -1
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self.join(2.0)
+
+
+def noise_meter(levels: Callable[[float], float], *, address: int = 1) -> ModbusSlave:
+    """RS-485 transmitter: register 0x0000 in 0.1 dB."""
+    return ModbusSlave(address, lambda t_s: {0: round(levels(t_s) * 10)})
+
+
+def night_construction(seed: int = 4, *, quiet_s: float = 5.0) -> Callable[[float], float]:
+    """Quiet street, then an excavator at about 66 dB with hammer blows up to 80 dB."""
+
+    def level(t_s: float) -> float:
+        rng = random.Random(f"{seed} {int(t_s)}")
+        if t_s < quiet_s:
+            return 44.0 + rng.gauss(0, 0.8)
+        base = 66.0 + 2.0 * math.sin(t_s / 9.0) + rng.gauss(0, 1.5)
+        return base + (12.0 if rng.random() < 0.08 else 0.0)
+
+    return level
+
+
+def recorded(path: Path) -> Callable[[float], float]:
+    """Levels of a file of {"t_s", "db"} lines, played in a loop."""
+    rows = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    levels = [float(row["db"]) for row in rows]
+    return lambda t_s: levels[int(t_s) % len(levels)]
+
+
+# A cook's evening: from when, fan, purifier, fume mg/m³. He opens with the purifier, then turns it
+# off to save power, and remembers it when the street is full.
+EVENING = (
+    (0.0, 0, 0, 0.05),
+    (3.0, 1, 1, 0.45),
+    (12.0, 1, 0, 2.6),
+    (90.0, 1, 1, 0.7),
+    (150.0, 0, 0, 0.05),
+)
+
+
+def fume_monitor(
+    evening: Sequence[tuple[float, int, int, float]] = EVENING, *, address: int = 2, seed: int = 2
+) -> ModbusSlave:
+    """Registers of config/sensors/fume-generic.yaml."""
+
+    def registers(t_s: float) -> dict[int, int]:
+        _, fan, purifier, fume = [row for row in evening if row[0] <= t_s][-1]
+        rng = random.Random(f"{seed} {int(t_s)}")
+        value = max(0.0, fume * (1.0 + rng.gauss(0, 0.06)))
+        return {
+            0: round(value * 100),
+            1: round(value * 25),
+            2: round(value * 300),
+            3: fan | purifier << 1,
+        }
+
+    return ModbusSlave(address, registers)
+
+
+def pm_sensor(*, every_s: float = 1.0, seed: int = 6) -> Talker:
+    """Plantower frames with a slow wave of dust."""
+
+    def frame(t_s: float) -> bytes:
+        rng = random.Random(f"{seed} {int(t_s)}")
+        pm10 = max(3, round(60 + 40 * math.sin(t_s / 40.0) + rng.gauss(0, 4)))
+        words = [pm10 // 3, pm10 // 2, pm10] * 2 + [pm10 * 20, pm10 * 8, pm10 * 2, 9, 3, 1, 0x9700]
+        body = plantower.HEAD + (28).to_bytes(2, "big")
+        body += b"".join(word.to_bytes(2, "big") for word in words)
+        return body + plantower.checksum(body).to_bytes(2, "big")
+
+    return Talker(frame, every_s)
+
+
+def station(mn: str, levels: Callable[[float], float], *, every_s: float = 1.0) -> Talker:
+    """An HJ 212 station of a building site: LA and TSP."""
+
+    def frame(t_s: float) -> bytes:
+        wall = time.time()
+        cp = (
+            f"DataTime={time_text(wall)};LA-Rtd={levels(t_s):.1f},LA-Flag=N;"
+            f"a34001-Rtd={0.3 + 0.1 * math.sin(t_s / 30):.3f},a34001-Flag=N"
+        )
+        return encode(Packet(request_number(wall), "39", "2011", mn, 5, cp))
+
+    return Talker(frame, every_s)
+
+
+def make(text: str) -> Instrument:
+    """`noise`, `noise=construction`, `noise=FILE.jsonl`, `fume`, `pm`, `station`."""
+    kind, _, argument = text.partition("=")
+    levels = night_construction()
+    if kind in ("noise", "station") and argument not in ("", "construction"):
+        levels = recorded(Path(argument))
+    makers: dict[str, Callable[[], Instrument]] = {
+        "noise": lambda: noise_meter(levels),
+        "fume": fume_monitor,
+        "pm": pm_sensor,
+        "station": lambda: station("370215CG0000000000000001", levels),
+    }
+    if kind not in makers:
+        raise ValueError(f"{text!r}: unknown; one of {', '.join(makers)}")
+    return makers[kind]()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("instruments", nargs="+", help="noise[=FILE], fume, pm, station[=FILE]")
+    parser.add_argument("--folder", type=Path, required=True, help="where the ports appear")
+    parser.add_argument("--fault", action="append", default=[], metavar="KIND@START+LENGTH")
+    args = parser.parse_args()
+    try:
+        faults = [parse_fault(text) for text in args.fault]
+        made = [(text.partition("=")[0], make(text)) for text in args.instruments]
+    except (ValueError, OSError, KeyError) as error:
+        print(f"tools/instruments: {error}", file=sys.stderr)
+        return 2
+    args.folder.mkdir(parents=True, exist_ok=True)
+    lines = [Line(args.folder / name, [instrument], faults) for name, instrument in made]
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    for line in lines:
+        line.start()
+        print(line.link, flush=True)
+    stop.wait()
+    for line in lines:
+        line.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
