@@ -46,10 +46,12 @@ class Course:
         points.append((now, x, y))
         while now - points[0][0] > KEEP_S:
             points.popleft()
-        since = next(p for p in points if now - p[0] <= SPEED_OVER_S + EVERY_S or p is points[-1])
-        passed = now - since[0]
-        if passed > 0.0:
-            self.velocity = ((x - since[1]) / passed, (y - since[2]) / passed)
+        for t, px, py in points:
+            passed = now - t
+            if passed <= SPEED_OVER_S + EVERY_S:
+                if passed > 0.0:
+                    self.velocity = ((x - px) / passed, (y - py) / passed)
+                return
 
     def speed(self, aspect: float) -> float:
         """Own sizes a second over the last two seconds."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from edge.geometry import distance, mixed, size_of
+from edge.geometry import distance, foot, mixed, size_of
 from edge.rules.view import View
 from edge.values import Box, Json, Stamp, Track
 
@@ -33,6 +33,7 @@ class Passage:
     way: list[tuple[float, Box]]
     best: tuple[float, Box]
     best_size: float = 0.0
+    furthest: float = 0.0
     seen_s: float = 0.0
     stood_s: float = 0.0
     score: float = 0.0
@@ -43,9 +44,7 @@ class Passage:
 
     def moved(self, aspect: float) -> float:
         """The furthest it has been from where it came into view, in its own sizes."""
-        x, y = (self.way[0][1][0] + self.way[0][1][2]) / 2, self.way[0][1][3]
-        size = max(size_of(self.best[1], aspect), 1e-3)
-        return max(distance((x, y), ((b[0] + b[2]) / 2, b[3]), aspect) / size for _, b in self.way)
+        return self.furthest / max(size_of(self.best[1], aspect), 1e-3)
 
     def over(self, box: Box) -> tuple[float, float] | None:
         """First and last instant at which the truck covered this place on the ground, or None.
@@ -123,6 +122,8 @@ class Passages:
         passage.ids += passage.track.id != track.id
         passage.seen, passage.track = view.now, track
         passage.score = max(passage.score, track.score)
+        away = distance(foot(passage.way[0][1]), track.foot, view.aspect)
+        passage.furthest = max(passage.furthest, away)
         if view.mono - passage.way[-1][0] >= EVERY_S and len(passage.way) < WAY_POINTS:
             passage.way.append((view.mono, track.box))
         size = size_of(track.box, view.aspect) * track.score * _unclipped(track.box)

@@ -49,6 +49,7 @@ class PlaceRule:
     def __init__(self, charge: Charge, zones: ZoneRule) -> None:
         self.charge, self._zones = charge, zones
         self._spots: list[Spot] = []
+        self._refused: dict[int, float] = {}
 
     # What a kind may say otherwise.
 
@@ -93,9 +94,9 @@ class PlaceRule:
         placed, free = self._assign(view, self.subjects(view))
         for index, spot in enumerate(self._spots):
             self._look(view, spot, placed.get(index))
-        self._follow(view, free, out)
-        if in_hours:
-            self._start(view, free)
+        self._follow(view, free)
+        if in_hours and free:
+            self._start(view, [t for t in free if self._worth_a_place(view, t, placed)])
         self._spots = [s for s in self._spots if self._alive(view, s, in_hours, out)]
 
     def _assign(self, view: View, tracks: list[Track]) -> tuple[dict[int, Track], list[Track]]:
@@ -112,17 +113,18 @@ class PlaceRule:
                 rest.append(track)
         if len(placed) < len(self._spots) and rest:
             rest = self._fit_best(view, placed, rest)
-        return placed, [t for t in rest if not self._duplicate(t, placed)]
+        return placed, rest
 
     def _fit_best(self, view: View, placed: dict[int, Track], rest: list[Track]) -> list[Track]:
+        still = [track for track in rest if not view.moving(track)]
         pairs = [
             (fit, i, track)
             for i, spot in enumerate(self._spots)
             if i not in placed
-            for track in rest
-            if abs(track.box[3] - spot.anchor[1]) < 2.0 * spot.size
+            for track in still
+            if track.box[0] < spot.home[2]
+            and spot.home[0] < track.box[2]
             and (fit := spot.fits(track, view.aspect)) >= 0.0
-            and not view.moving(track)
         ]
         used: set[int] = set()
         for _, i, track in sorted(pairs, key=lambda pair: -pair[0]):
@@ -210,7 +212,7 @@ class PlaceRule:
                 return not track.coasted and spot.fits(track, view.aspect) < 0.0
         return spot.empty_s > 0.0
 
-    def _follow(self, view: View, free: list[Track], out: Verdicts) -> None:
+    def _follow(self, view: View, free: list[Track]) -> None:
         """An open case whose subject shuffled a step aside is the same case."""
         for spot in self._spots:
             if spot.state != "open" or spot.track is None:
@@ -222,15 +224,25 @@ class PlaceRule:
                     free.remove(track)
                     break
 
-    def _start(self, view: View, free: list[Track]) -> None:
-        fresh = [t for t in free if t.score >= self.charge.min_score and self.stands(view, t)]
+    def _worth_a_place(self, view: View, track: Track, placed: Mapping[int, Track]) -> bool:
+        """Sure, standing, not asked about a moment ago, and not a second box on a placed thing."""
+        if view.mono - self._refused.get(track.id, -1e9) < ASK_EVERY_S:
+            return False
+        sure = track.score >= self.charge.min_score and self.stands(view, track)
+        return sure and not self._duplicate(track, placed)
+
+    def _start(self, view: View, fresh: list[Track]) -> None:
         if not fresh:
             return
+        if len(self._refused) > 200:
+            self._refused.clear()
         shares = view.shares([t.box for t in fresh], self.charge.number("band"))
         for track, row in zip(fresh, shares.tolist(), strict=True):
             verdict = self._zones.ask(row, view.moment)
             if verdict.judged:
                 self._spots.append(self._new_spot(view, track, verdict))
+            else:
+                self._refused[track.id] = view.mono
 
     def _new_spot(self, view: View, track: Track, verdict: Verdict) -> Spot:
         course = view.motion.course(track)

@@ -77,9 +77,9 @@ class Plume(PlaceRule):
         placed = {by_site[-t.id]: t for t in tracks if -t.id in by_site}
         return placed, [t for t in tracks if -t.id not in by_site]
 
-    def _start(self, view: View, free: list[Track]) -> None:
+    def _start(self, view: View, fresh: list[Track]) -> None:
         already = len(self._spots)
-        super()._start(view, free)
+        super()._start(view, fresh)
         for spot in self._spots[already:]:
             assert spot.track is not None
             spot.tallies["site"] = float(-spot.track.id)

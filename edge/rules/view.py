@@ -27,11 +27,14 @@ class View:
     memory: Memory
     by_label: dict[str, list[Track]] = field(init=False)
     boxes: NDArray[np.float32] = field(init=False)
+    _columns: NDArray[np.float32] = field(init=False)
+    _moving: dict[int, bool] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.by_label = {}
         seen = [track.box for track in self.scene.tracks if not track.coasted]
         self.boxes = np.array(seen, np.float32).reshape(-1, 4)
+        self._columns = np.ascontiguousarray(self.boxes.T)
         for track in self.scene.tracks:
             self.by_label.setdefault(track.label, []).append(track)
 
@@ -57,18 +60,24 @@ class View:
         ]
 
     def moving(self, track: Track) -> bool:
-        return self.motion.moving(track, self.scene.aspect)
+        known = self._moving.get(track.id)
+        if known is None:
+            known = self._moving[track.id] = self.motion.moving(track, self.scene.aspect)
+        return known
 
     def covered(self, box: Box) -> float:
         """Share of a box that seen tracks cover, counted twice where two overlap, at most 1."""
         boxes = self.boxes
         if not len(boxes):
             return 0.0
-        low = np.minimum(boxes[:, 2:], np.array(box[2:], np.float32))
-        top = np.maximum(boxes[:, :2], np.array(box[:2], np.float32))
-        size = np.clip(low - top, 0.0, None)
+        x1, y1, x2, y2 = self._columns
+        wide = np.minimum(x2, box[2]) - np.maximum(x1, box[0])
+        high = np.minimum(y2, box[3]) - np.maximum(y1, box[1])
+        met = (wide > 0) & (high > 0)
+        if not met.any():
+            return 0.0
         whole = max((box[2] - box[0]) * (box[3] - box[1]), 1e-9)
-        return min(1.0, float((size[:, 0] * size[:, 1]).sum()) / whole)
+        return min(1.0, float(np.dot(wide[met], high[met])) / whole)
 
     def shares(self, boxes: Sequence[Box], band: float) -> NDArray[np.float32]:
         """(n, zones): share of each box's contact band in each zone."""

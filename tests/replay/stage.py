@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from edge.values import Box, Sample, Scene, Stamp, Track
 
@@ -55,6 +56,12 @@ class Actor:
         after = [g for g in self.grows if g[0] > t] or [before[-1]]
         (t1, s1), (t2, s2) = before[-1], after[0]
         return s1 + (s2 - s1) * ((t - t1) / (t2 - t1) if t2 > t1 else 0.0)
+
+
+@lru_cache(maxsize=4096)
+def _gauss(seed: str) -> tuple[float, float]:
+    drawn = random.Random(seed)
+    return drawn.gauss(0.0, 1.0), drawn.gauss(0.0, 1.0)
 
 
 def parked(label: str, x: float, y: float, start: float, end: float, **more: object) -> Actor:
@@ -116,13 +123,13 @@ class Stage:
         )
 
     def _box(self, actor: Actor, i: int, t: float, height: int) -> Box:
-        noise = random.Random(f"{self.seed}/{i}/{int(t * 4)}")
         (x, y), k = actor.foot(t), actor.scale(t)
         w, h = actor.size[0] * k, actor.size[1] * k * actor.height(t)
-        dx, dy = (noise.gauss(0.0, actor.wobble) for _ in range(2))
+        a, b = _gauss(f"{self.seed}/{i}/{int(t * 4)}")
+        dx, dy = a * actor.wobble, b * actor.wobble
         if self.shake:
-            sway = random.Random(f"{self.seed}/shake/{int(t * 4)}")
-            dx, dy = dx + sway.gauss(0.0, self.shake), dy + sway.gauss(0.0, self.shake)
+            a, b = _gauss(f"{self.seed}/shake/{int(t * 4)}")
+            dx, dy = dx + a * self.shake, dy + b * self.shake
         width = height * 16 / 9
         raw = (x - w / 2 + dx, y - h + dy, x + w / 2 + dx, y + dy)
         scale = (width, height, width, height)

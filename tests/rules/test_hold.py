@@ -1,0 +1,93 @@
+"""The one clock: seconds, not samples."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.hold import Hold, Terms
+
+TERMS = Terms(dwell_s=60.0, share=0.8, window_s=20.0, gap_s=20.0, hidden_s=300.0)
+
+
+def run(states, *, step=0.5, terms=TERMS):
+    """`states`: (seconds, sight) in a row, looked at every `step` seconds."""
+    hold, now = Hold(terms, 0.0), 0.0
+    for seconds, sight in states:
+        for _ in range(round(seconds / step)):
+            now += step
+            hold.step(now, sight)
+    return hold
+
+
+@pytest.mark.parametrize(
+    ("states", "held", "gone"),
+    [
+        ([(60, "seen")], 60.0, False),
+        ([(30, "seen"), (15, "missed")], 30.0, False),
+        ([(30, "seen"), (15, "missed"), (20, "seen")], 65.0, False),
+        ([(30, "seen"), (20, "missed"), (1, "seen")], 51.0, False),
+        ([(30, "seen"), (30, "missed")], 30.0, True),
+        ([(30, "seen"), (100, "hidden")], 30.0, False),
+        ([(30, "seen"), (100, "hidden"), (10, "seen")], 60.0, False),
+        ([(30, "seen"), (301, "hidden")], 30.0, True),
+        ([(30, "seen"), (100, "kept")], 30.0, False),
+        ([(30, "seen"), (100, "kept"), (10, "seen")], 40.0, False),
+        ([(30, "seen"), (10, "missed"), (100, "hidden"), (10, "missed")], 30.0, False),
+    ],
+)
+def test_what_counts(states, held, gone):
+    hold = run(states)
+    assert hold.held_s == pytest.approx(held, abs=1.0)
+    assert hold.gone == gone
+
+
+def test_blinks_do_not_spoil_the_share():
+    assert run([(2, "seen"), (1.5, "missed")] * 20 + [(1, "seen")]).share == pytest.approx(1.0)
+    assert run([(2, "seen"), (6, "missed")] * 9 + [(1, "seen")]).share < 0.5
+
+
+def test_blind_time_is_not_visible_time():
+    hold = run([(20, "seen"), (60, "hidden"), (2, "seen")])
+    assert hold.share == pytest.approx(1.0)
+    assert hold.held_for(40.0)
+
+
+def test_nobody_looked_is_not_seen():
+    hold = Hold(TERMS, 0.0)
+    hold.step(0.5, "seen")
+    hold.step(100.0, "seen")
+    assert hold.held_s == pytest.approx(20.5, abs=0.6), "no more than a forgiven gap"
+
+
+def test_never_decided_inside_a_gap():
+    hold = run([(59, "seen"), (10, "missed")])
+    assert not hold.held_for(60.0)
+    hold.step(hold.now + 0.5, "seen")
+    assert hold.held_for(60.0) is (hold.share >= 0.8)
+
+
+@given(
+    parts=st.lists(
+        st.tuples(st.integers(2, 30), st.sampled_from(("seen", "missed", "hidden"))), max_size=8
+    ),
+    steps=st.lists(st.sampled_from((0.04, 0.1, 0.2, 0.5, 1.0)), min_size=2, max_size=2),
+)
+def test_the_rate_of_looking_changes_nothing(parts, steps):
+    fine, coarse = (run([(5, "seen"), *parts, (3, "seen")], step=step) for step in steps)
+    # Each change of state may be noticed one look later.
+    slack = (max(steps) + 0.05) * (len(parts) + 2)
+    # A gap of exactly the forgiven length lies on one side or the other: not asked about.
+    missed = [seconds for seconds, sight in parts if sight == "missed"]
+    gap = any(20 <= sum(missed[i:j]) <= 25 for i in range(9) for j in range(i + 1, 10))
+    if not gap and not any(2 <= seconds <= 3 for seconds in missed):
+        assert fine.held_s == pytest.approx(coarse.held_s, abs=slack)
+
+
+def test_a_snapshot_goes_on_where_it_was():
+    hold = run([(30, "seen"), (5, "missed")])
+    twin = Hold.restore(TERMS, hold.snapshot(), 1000.0)
+    for h, shift in ((hold, 0.0), (twin, 1000.0)):
+        for t in range(36, 80):
+            h.step(t + shift, "seen")
+    assert twin.held_s == pytest.approx(hold.held_s)
+    assert twin.share == pytest.approx(hold.share)
