@@ -30,7 +30,9 @@ class Line:
     attributes are written by this thread only and may be read by any other.
     """
 
-    def __init__(self, name: str, connect: Callable[[], S], read: Callable[[S], None]) -> None:
+    def __init__(
+        self, name: str, connect: Callable[[], Source], read: Callable[[Source], None]
+    ) -> None:
         self._connect = connect
         self._read = read
         self._stop = threading.Event()
