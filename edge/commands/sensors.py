@@ -1,15 +1,19 @@
-"""`edge sensors`: what is connected, what captured bytes mean, live values as a table."""
+"""`edge sensors`: what is connected, what captured bytes mean, live values, export, ledgers."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from typing import Any
 
 EPILOG = """\
 examples:
   edge sensors list                                     maps, serial ports, and the site's sensors
   edge sensors decode --kind hj212 capture.bin --json   captured bytes to values, bad frames counted
   echo '01 03 02 02 99 79 4E' | edge sensors decode --kind modbus --hex --map noise-rs485 -
-  edge sensors watch --site site.yaml                   live values of the sensor daemon
+  edge sensors watch --device device.yaml               live values of the sensor daemon
+  edge sensors export --device device.yaml --hours 24 --sensor noise-west > day.csv
+  edge sensors record cleaning shop-017 --device device.yaml --by 'Li Wei' --note 'monthly'
 """
 
 
@@ -17,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _list_arguments(actions.add_parser("list", help="maps, serial ports, the site's sensors"))
     _decode_arguments(actions.add_parser("decode", help="captured bytes to values"))
+    _watch_arguments(actions.add_parser("watch", help="live values as a table"))
+    _export_arguments(actions.add_parser("export", help="raw samples as CSV"))
+    _record_arguments(
+        actions.add_parser("record", help="a cleaning or calibration, for the ledger")
+    )
 
 
 def _list_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +44,46 @@ def _decode_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crc", choices=("hj212", "modbus"), default="hj212", help="hj212 only")
 
 
+def _watch_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--site", metavar="SITE.yaml", help="checked, if given")
+    parser.add_argument("--device", metavar="DEVICE.yaml", help="whose run directory to look into")
+    parser.add_argument(
+        "--json", action="store_true", help="one line for each channel, each second"
+    )
+    parser.add_argument("--once", action="store_true", help="print once and stop")
+
+
+def _export_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", metavar="DEVICE.yaml")
+    parser.add_argument("--sensor", action="append", default=[], metavar="ID")
+    parser.add_argument("--hours", type=float, default=24.0, help="so many hours back from now")
+
+
+def _record_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("cleaning", "calibration", "inspection"))
+    parser.add_argument("subject", help="shop or sensor")
+    parser.add_argument("--device", metavar="DEVICE.yaml")
+    parser.add_argument("--by", required=True, help="who did it")
+    parser.add_argument("--note", default="")
+
+
 def run(args: argparse.Namespace) -> int:
-    return {"list": _list, "decode": _decode}[args.action](args)
+    actions = {
+        "list": _list,
+        "decode": _decode,
+        "watch": _watch,
+        "export": _export,
+        "record": _record,
+    }
+    return actions[args.action](args)
+
+
+def _list(args: argparse.Namespace) -> int:
+    from edge.sensors import listing
+
+    for line in listing.lines(args.site, as_json=args.json):
+        print(line)
+    return 0
 
 
 def _decode(args: argparse.Namespace) -> int:
@@ -53,9 +100,66 @@ def _decode(args: argparse.Namespace) -> int:
     return 0
 
 
-def _list(args: argparse.Namespace) -> int:
-    from edge.sensors import listing
+def _folders(device_file: str | None) -> Any:
+    """(state, run) of the device file, or the defaults of an installed box."""
+    from pathlib import Path
 
-    for line in listing.lines(args.site, as_json=args.json):
-        print(line)
+    from edge.config import Device, load
+
+    device = load(Path(device_file), Device) if device_file else Device()
+    base = Path(device_file).resolve().parent if device_file else Path("/")
+    return base / device.folders.state, base / device.folders.run
+
+
+def _watch(args: argparse.Namespace) -> int:
+    import json
+    import time
+    from pathlib import Path
+
+    from edge.config import ConfigError, Site, load
+    from edge.sensors import table
+    from edge.sensors.check import check_sensors
+
+    if args.site:
+        check_sensors(load(Path(args.site), Site), where=args.site, base=Path(args.site).parent)
+    _, run_folder = _folders(args.device)
+    if not (run_folder / "samples").is_dir():
+        raise ConfigError(f"{run_folder}/samples: not there; is sensord running? (--device)")
+    clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() and not args.once else ""
+    while True:
+        if args.json:
+            for row in table.rows(run_folder, time.time()):
+                print(json.dumps(row, ensure_ascii=False), flush=True)
+        else:
+            print(f"{clear}{table.text(run_folder, time.time())}", flush=True)
+        if args.once:
+            return 0
+        time.sleep(1.0)
+
+
+def _export(args: argparse.Namespace) -> int:
+    import time
+
+    from edge.sensors import raw
+
+    state, _ = _folders(args.device)
+    end = time.time()
+    start = end - args.hours * 3600.0
+    files = raw.store_files(state, start, end)
+    print(raw.HEADER, end="")
+    for sample in raw.read(files, set(args.sensor), start, end):
+        print(raw.line(sample), end="")
+    if not files:
+        print(f"edge sensors export: nothing stored in {state / 'samples'}", file=sys.stderr)
+    return 0
+
+
+def _record(args: argparse.Namespace) -> int:
+    from edge.spool import Spool
+
+    _, run_folder = _folders(args.device)
+    key = "shop" if args.what in ("cleaning", "inspection") else "sensor"
+    fields = {key: args.subject, "by": args.by, "note": args.note}
+    Spool(run_folder, "sensord").ask(args.what, expires_s=86_400.0, **fields)
+    print(f"handed to sensord: {args.what} of {args.subject}", file=sys.stderr)
     return 0

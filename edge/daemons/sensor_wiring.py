@@ -181,8 +181,7 @@ def _subjects(site: Site, sensors: SensorSettings) -> tuple[Subject, ...]:
     for noise in sensors.noise:
         beside = (noise.weather.sensor if noise.weather else None,)
         found.append(_point_subject(site, sensors, noise, beside))
-    for dust in sensors.dust:
-        found.append(_point_subject(site, sensors, dust, (dust.background_sensor,)))
+    found += [_point_subject(site, sensors, d, (d.background_sensor,)) for d in sensors.dust]
     for shop in sensors.shops:
         own = sensors.sensors[shop.sensor] if shop.sensor else None
         position = shop.position if shop.position.lat is not None or own is None else own.position

@@ -41,7 +41,9 @@ class _Poll:
         self.failures = 0 if answered else self.failures + 1
         every_s = self.slave.every_s
         if answered:
-            self.due = max(self.due + every_s, now)
+            # In step with the clock; after a delay from now on, never to catch up.
+            due = self.due + every_s
+            self.due = due if due > now else now + every_s
             return
         slower = min(QUIET_CAP_S, every_s * 2.0 ** min(self.failures // 3, 10))
         self.due = now + max(every_s, slower)
