@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.camera.clips import file_clips
-from edge.camera.grabber import Grabber, Line
+from edge.camera.grabber import Grabber
 from edge.camera.jpegs import JpegPacker
-from edge.camera.live import LiveSource
 from edge.camera.mailbox import Mailbox
 from edge.camera.opening import Addresses, addresses, connector
+from edge.camera.recorder import Recorder
 from edge.camera.recording import FileFrames, read_file_frames
 from edge.camera.ring import ClipSource, PacketRing
-from edge.camera.source import Source
 from edge.camera.url import Address
 from edge.clock import Clock
 from edge.config import Camera
@@ -33,7 +32,7 @@ class Eyes:
     mailbox: Mailbox
     reader: Grabber | Feeder
     clips: ClipSource | None
-    record: Line | None = None
+    record: Recorder | None = None
     keep_pictures: tuple[JpegPacker, PacketRing] | None = None
 
     def looked_at(self, frame: Frame) -> None:
@@ -92,7 +91,7 @@ def _live(camera: Camera, found: Addresses, mailbox: Mailbox, clock: Clock, ring
     span_s = camera.clip_before_s + camera.clip_after_s + RING_SPARE_S
     ring = PacketRing(seconds=span_s, bytes_max=ring_mb * 1_000_000)
     packed = found.source.kind == "network"
-    record = _record_line(camera, found.record, ring, clock) if found.record else None
+    record = Recorder(camera.id, found.record, ring, clock) if found.record else None
     keep = ring.add if packed and record is None else None
     grabber = Grabber(
         camera.id, connector(found, clock, keep), fps=camera.fps, mailbox=mailbox, clock=clock
@@ -102,17 +101,3 @@ def _live(camera: Camera, found: Addresses, mailbox: Mailbox, clock: Clock, ring
         # A pipeline or USB camera gives pictures only: the clip is made of the analysed ones.
         eyes.keep_pictures = (JpegPacker(), ring)
     return eyes
-
-
-def _record_line(camera: Camera, record: Address, ring: PacketRing, clock: Clock) -> Line:
-    return Line(
-        f"{camera.id} record",
-        lambda: LiveSource(record, clock, keep=ring.add, decode=False),
-        _drain,
-    )
-
-
-def _drain(source: Source) -> None:
-    """Read a stream whose packets alone are wanted."""
-    for _ in source.pictures():
-        pass
