@@ -25,7 +25,7 @@ from tools.scenery.shapes import Floats
 
 @dataclass(frozen=True)
 class Render:
-    """linear (h, w, 4) light with alpha; index (h, w) entity number, 0 none; depth (h, w) metres."""
+    """linear (h, w, 4) light with alpha; index (h, w) entity, 0 none; depth (h, w) metres."""
 
     linear: Floats
     index: Floats
@@ -69,8 +69,8 @@ class Studio:
         cycles.denoiser = "OPENIMAGEDENOISE"
         cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
         cycles.denoising_prefilter = cycles.denoising_quality = "FAST"
-        cycles.max_bounces = 4
-        cycles.diffuse_bounces = cycles.glossy_bounces = 2
+        cycles.max_bounces = 3
+        cycles.diffuse_bounces = cycles.glossy_bounces = 1
         cycles.transparent_max_bounces = 8
         cycles.sample_clamp_indirect = 4
         cycles.caustics_reflective = cycles.caustics_refractive = False

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tools.scenery import goods, people, stalls
+from tools.scenery import goods, nuisances, people, stalls, trucks, vehicles
 from tools.scenery.model import Model
 
 
@@ -125,6 +125,71 @@ def passers(rng: random.Random) -> Group:
     ]
 
 
+def truck_group(rng: random.Random, load: str = "") -> Group:
+    return [Actor(trucks.muck_truck(rng, load), "muck_truck")]
+
+
+def other_truck(rng: random.Random) -> Group:
+    return [Actor(trucks.mixer(rng) if rng.random() < 0.4 else vehicles.box_truck(rng), "truck")]
+
+
+def spill_group(rng: random.Random) -> Group:
+    spill = nuisances.spillage(rng)
+    return [Actor(spill, "spillage"), Actor(nuisances.spill_stain(rng, spill))]
+
+
+def _guest(rng: random.Random) -> Actor:
+    at = (rng.uniform(-1, 1), -rng.uniform(0.7, 1.4), 0.0)
+    return _someone(rng, rng.choice(["stand", "work"]), at, math.pi / 2)
+
+
+def grill_group(rng: random.Random) -> Group:
+    """A grill with its cook; guests at low tables now and then."""
+    group = [Actor(nuisances.grill(rng), "grill")]
+    if rng.random() < 0.85:
+        group.append(
+            _someone(
+                rng,
+                "work",
+                (rng.uniform(-0.3, 0.3), 0.6, 0),
+                -math.pi / 2,
+                apron=rng.random() < 0.4,
+            )
+        )
+    guests = rng.choices([0, 1, 2], [4, 2, 1])[0]
+    group += [_guest(rng) for _ in range(guests)]
+    if rng.random() < 0.3:
+        at = (rng.choice([-2.0, 2.0]), -rng.uniform(0.5, 1.5), 0.0)
+        group.append(Actor(nuisances.dining(rng).placed(at)))
+        group.append(_someone(rng, "sit", (at[0], at[1] + 0.8, 0), -math.pi / 2))
+    return group
+
+
+def digger(rng: random.Random) -> Group:
+    return [Actor(trucks.excavator(rng), "excavator")]
+
+
+def traffic(rng: random.Random) -> Group:
+    """One vehicle of daily traffic, front towards +x."""
+    make, label = rng.choices(
+        [(vehicles.car, "car"), (vehicles.van, "car"), (vehicles.bus, "bus")], [7, 2, 1]
+    )[0]
+    return [Actor(make(rng), label)]
+
+
+def two_wheeler(rng: random.Random) -> Group:
+    ridden = rng.random() < 0.5
+    if rng.random() < 0.6:
+        return [Actor(vehicles.motorcycle(rng, ridden=ridden), "motorcycle")]
+    return [Actor(vehicles.bicycle(rng, ridden=ridden), "bicycle")]
+
+
+def patches(rng: random.Random) -> Group:
+    """What lies on the lane and is no soil."""
+    make = rng.choice([nuisances.wet_patch, nuisances.road_repair, nuisances.leaves])
+    return [Actor(make(rng))]
+
+
 GROUPS: dict[str, Callable[[random.Random], Group]] = {
     "stall": stall_group,
     "closed": closed_group,
@@ -133,4 +198,12 @@ GROUPS: dict[str, Callable[[random.Random], Group]] = {
     "cafe": cafe,
     "refuse": refuse,
     "passers": passers,
+    "truck": truck_group,
+    "other_truck": other_truck,
+    "spillage": spill_group,
+    "grill": grill_group,
+    "digger": digger,
+    "traffic": traffic,
+    "two_wheeler": two_wheeler,
+    "patches": patches,
 }

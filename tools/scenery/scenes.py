@@ -18,7 +18,7 @@ def sprites_command(args: argparse.Namespace) -> int:
     from tools.scenery.blender import Studio
     from tools.scenery.produce import Production
 
-    studio = Studio(samples=args.samples or 6, threads=args.threads)
+    studio = Studio(samples=args.samples or 4, threads=args.threads)
 
     def make(number: int) -> dict[str, object]:
         views = []
@@ -30,6 +30,22 @@ def sprites_command(args: argparse.Namespace) -> int:
         return {"sprites": views}
 
     Production(args.out, what="sprite groups").run(args.count, make)
+    return 0
+
+
+def pictures_command(args: argparse.Namespace) -> int:
+    from tools.scenery import pictures
+    from tools.scenery.blender import Studio
+    from tools.scenery.produce import Production
+
+    studio = Studio(samples=args.samples or 4, threads=args.threads)
+
+    def make(number: int) -> dict[str, object]:
+        return pictures.make(
+            args.seed, number, args.out, studio, name=args.situation, views=args.views
+        )
+
+    Production(args.out, what="scenes").run(args.count, make)
     return 0
 
 
@@ -53,6 +69,14 @@ def composites_command(args: argparse.Namespace) -> int:
     return 0
 
 
+def clip_command(args: argparse.Namespace) -> int:
+    from tools.scenery import clip_films
+
+    return clip_films.film(
+        args.name, args.work / args.name, args.out, samples=args.samples or 4, threads=args.threads
+    )
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="tools/scenes",
@@ -69,6 +93,12 @@ def parser() -> argparse.ArgumentParser:
     sprites = commands.add_parser("sprites", parents=[common], help="cut-outs to paste on photos")
     sprites.add_argument("--group", default="", help="only this group (default: a mix)")
     sprites.set_defaults(run=sprites_command)
+    pictures = commands.add_parser(
+        "pictures", parents=[common], help="labelled pictures of streets"
+    )
+    pictures.add_argument("--situation", default="", help="only this one (default: a mix)")
+    pictures.add_argument("--views", type=int, default=4, help="cameras per scene (default 4)")
+    pictures.set_defaults(run=pictures_command)
     composites = commands.add_parser(
         "composites", parents=[common], help="plumes and sprites on real photographs"
     )
@@ -81,6 +111,15 @@ def parser() -> argparse.ArgumentParser:
     composites.add_argument("--effects", default="", help="only these, e.g. dust,smoke,fire")
     composites.add_argument("--sprites", type=Path, help="what `tools/scenes sprites` made")
     composites.set_defaults(run=composites_command)
+    clip = commands.add_parser("clip", parents=[common], help="a demo or regression clip")
+    clip.add_argument("name", choices=("street", "flyover"))
+    clip.add_argument(
+        "--work",
+        type=Path,
+        default=Path("out/clips"),
+        help="rendered frames; a killed run goes on from them (default out/clips)",
+    )
+    clip.set_defaults(run=clip_command)
     return top
 
 

@@ -27,13 +27,19 @@ if TYPE_CHECKING:
 
 # Share of the sprites that each group gets, and how large the thing is (metres across).
 MENU: dict[str, tuple[float, float]] = {
-    "stall": (10, 3.6),
+    "stall": (5, 3.6),
+    "grill": (3, 2.6),
+    "truck": (3, 7.5),
+    "spillage": (1.6, 6.0),
     "closed": (0.6, 2.6),
-    "tricycle": (1.2, 3.0),
-    "queue": (0.4, 6.0),
+    "tricycle": (1.0, 3.0),
+    "queue": (0.3, 6.0),
     "cafe": (0.4, 3.2),
-    "refuse": (0.8, 1.6),
-    "passers": (1.0, 2.6),
+    "refuse": (0.6, 1.6),
+    "passers": (0.8, 2.6),
+    "other_truck": (0.5, 7.0),
+    "digger": (0.6, 8.0),
+    "two_wheeler": (0.3, 2.0),
 }
 # Heights of view: how often, metres above ground, pitch in degrees.
 VIEWS = {
@@ -107,7 +113,7 @@ def stage(studio: Studio, group: Group, rng: random.Random) -> dict[int, str]:
 
 
 def render(
-    seed: int, number: int, *, group: str = "", size: int = 384, studio: Studio
+    seed: int, number: int, *, group: str = "", size: int = 320, studio: Studio
 ) -> Iterator[tuple[str, Sprite]]:
     """The sprites of one built group from several views: (group and view, sprite)."""
     rng = seeds.stream("sprite", seed, number)

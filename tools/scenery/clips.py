@@ -1,0 +1,253 @@
+"""Clips of a fixed camera: a plate for what stands, small windows for what moves, one clock.
+
+Frames are sparse and carry their true time: a minute of waiting costs a few pictures. What was
+rendered lies in a work folder, so that a killed run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from tools.scenery import labels, seeds
+from tools.scenery.camera import Camera
+from tools.scenery.develop import Look, picture
+from tools.scenery.groups import Group
+from tools.scenery.labels import Box
+from tools.scenery.light import Light
+from tools.scenery.model import Model
+from tools.scenery.pictures import with_plumes
+from tools.scenery.plumes import Plume
+from tools.scenery.shapes import Floats
+
+if TYPE_CHECKING:
+    from tools.scenery.blender import Render, Studio
+
+Pose = tuple[float, float, float, float]  # x, y, z, yaw
+SHADOW_MARGIN_PX = 10
+
+
+@dataclass(frozen=True)
+class Mover:
+    """Something that is not in the plate; `path` says where at a time, None while it is away."""
+
+    name: str
+    group: Group
+    path: Callable[[float], Pose | None]
+
+
+@dataclass
+class Script:
+    """A clip: what stands, what moves, plumes by time, and the times of the pictures (s)."""
+
+    name: str
+    seed: int
+    ground: Model
+    standing: Group
+    movers: list[Mover]
+    plumes: Callable[[float], list[Plume]]
+    light: Light
+    camera: Camera
+    times: list[float]
+    look: Look = field(default_factory=lambda: Look(noise=2.0, sharpen=0.3, quality=92))
+    exposure: float = 1.0
+
+
+def still(at: Pose, since: float, until: float) -> Callable[[float], Pose | None]:
+    return lambda t: at if since <= t < until else None
+
+
+def along(stops: Sequence[tuple[float, Pose]]) -> Callable[[float], Pose | None]:
+    """Straight from stop to stop by the clock; away before the first and after the last."""
+
+    def path(t: float) -> Pose | None:
+        for (t0, a), (t1, b) in pairwise(stops):
+            if t0 <= t < t1:
+                k = (t - t0) / (t1 - t0)
+                x, y, z, yaw = (p + (q - p) * k for p, q in zip(a, b, strict=True))
+                return x, y, z, yaw
+        return None
+
+    return path
+
+
+def sun_shadow(verts: Floats, light: Light) -> Floats:
+    """The verts and where their shadows fall on the ground."""
+    if light.sun <= 0:
+        return verts
+    high, around = math.radians(light.elevation), math.radians(light.azimuth)
+    reach = verts[:, 2:] / math.tan(high)
+    fallen = verts[:, :2] - reach * (math.sin(around), math.cos(around))
+    return np.concatenate([verts, np.column_stack([fallen, np.zeros(len(verts))])])
+
+
+def window_of(verts: Floats, camera: Camera, light: Light) -> tuple[int, int, int, int] | None:
+    """The part of the picture that a thing with these vertices and its shadow can change."""
+    seen = camera.project(sun_shadow(verts, light))
+    seen = seen[seen[:, 2] > 0.4]
+    if not len(seen):
+        return None
+    x0, y0 = np.floor(seen[:, :2].min(0)).astype(int) - SHADOW_MARGIN_PX
+    x1, y1 = np.ceil(seen[:, :2].max(0)).astype(int) + SHADOW_MARGIN_PX
+    x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, camera.width), min(y1, camera.height)
+    return (int(x0), int(y0), int(x1), int(y1)) if x1 - x0 > 4 and y1 - y0 > 4 else None
+
+
+def merged(windows: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+    """Windows that overlap become one."""
+    left = list(windows)
+    out: list[tuple[int, int, int, int]] = []
+    while left:
+        a = left.pop()
+        hit = next(
+            (b for b in left if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]), None
+        )
+        if hit is None:
+            out.append(a)
+            continue
+        left.remove(hit)
+        left.append((min(a[0], hit[0]), min(a[1], hit[1]), max(a[2], hit[2]), max(a[3], hit[3])))
+    return out
+
+
+class Shooting:
+    """Renders the frames of a script that are not in the work folder yet."""
+
+    def __init__(self, script: Script, studio: Studio, work: Path) -> None:
+        self.script, self.studio, self.work = script, studio, work
+        work.mkdir(parents=True, exist_ok=True)
+        studio.clear()
+        studio.add(script.ground)
+        self.names: dict[int, str] = {}
+        self.who: dict[int, str] = {}
+        for actor in script.standing:
+            studio.add(actor.model, entity=self._entity(actor.label, "standing"))
+        self.things = []
+        for mover in script.movers:
+            parts = []
+            for actor in mover.group:
+                parts += studio.add(actor.model, entity=self._entity(actor.label, mover.name))
+            self.things.append(parts)
+        studio.light(script.light)
+        studio.camera(script.camera)
+        self.plate: Render | None = None
+
+    def _entity(self, label: str, name: str) -> int:
+        entity = len(self.who) + 1
+        self.who[entity] = name
+        if label:
+            self.names[entity] = label
+        return entity
+
+    def _plate(self) -> Render:
+        """The picture with nobody in it; kept, for it is dear."""
+        from tools.scenery.blender import Render
+
+        path = self.work / "plate.npz"
+        if self.plate is None and path.exists():
+            with np.load(path) as kept:
+                self.plate = Render(kept["linear"], kept["index"], kept["depth"])
+        if self.plate is None:
+            for things in self.things:
+                self.studio.show(things, False)
+            self.plate = self.studio.shoot(samples=10)
+            np.savez_compressed(
+                path, linear=self.plate.linear, index=self.plate.index, depth=self.plate.depth
+            )
+        return self.plate
+
+    def shot(self, t: float) -> Render:
+        """The plate with everything that moves at time t."""
+        plate = self._plate()
+        windows = []
+        for mover, things in zip(self.script.movers, self.things, strict=True):
+            pose = mover.path(t)
+            self.studio.show(things, pose is not None)
+            if pose is None:
+                continue
+            self.studio.move(things, pose[:3], yaw=pose[3])
+            verts = np.concatenate(
+                [a.model.placed(pose[:3], yaw=pose[3]).verts() for a in mover.group]
+            )
+            windows.append(window_of(verts, self.script.camera, self.script.light))
+        out = replace(
+            plate, linear=plate.linear.copy(), index=plate.index.copy(), depth=plate.depth.copy()
+        )
+        for window in merged([w for w in windows if w]):
+            part = self.studio.shoot(window=window)
+            x0, y0, x1, y1 = window
+            where = np.s_[y0:y1, x0:x1]
+            soft = _feather(part.depth.shape)[..., None]
+            out.linear[where] = out.linear[where] * (1 - soft) + part.linear * soft
+            out.index[where], out.depth[where] = part.index, part.depth
+        return out
+
+    def frame(self, number: int) -> None:
+        """FRAME.png and FRAME.json of one time, unless they are there."""
+        script, t = self.script, self.script.times[number]
+        about = self.work / f"{number:04d}.json"
+        if about.exists():
+            return
+        shot = self.shot(t)
+        linear, boxes = with_plumes(shot, script.plumes(t), script.camera, script.light)
+        boxes = labels.index_boxes(shot.index, self.names) + boxes
+        numbers = seeds.array_stream("clip", script.name, script.seed, number)
+        image = picture(linear * script.exposure, script.look, numbers)
+        cv2.imwrite(str(self.work / f"{number:04d}.png"), image)
+        rows = [
+            {
+                "label": b.label,
+                "who": self.who.get(b.entity, b.label),
+                "track": b.entity,
+                "box": [b.x0, b.y0, b.x1, b.y1],
+            }
+            for b in boxes
+        ]
+        about.write_text(json.dumps({"t_s": t, "boxes": rows}))
+
+
+def _feather(shape: tuple[int, ...]) -> Floats:
+    """1 inside, falling to 0 over the outer pixels: seams of separately denoised parts vanish."""
+    height, width = shape[:2]
+    y = np.minimum(np.arange(height) + 0.5, height - 0.5 - np.arange(height))
+    x = np.minimum(np.arange(width) + 0.5, width - 0.5 - np.arange(width))
+    return np.clip(np.minimum(y[:, None], x[None]) / 6, 0, 1).astype(np.float32)
+
+
+def encode(frames: Sequence[Path], times: Sequence[float], out: Path, *, crf: int = 27) -> None:
+    """H.264 MP4 with the times as presentation times, in milliseconds; the last lasts a second."""
+    import av
+
+    first = cv2.imread(str(frames[0]))
+    with av.open(str(out), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height = first.shape[1], first.shape[0]
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": str(crf), "preset": "slow", "bf": "0", "g": "20"}
+        stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
+        for path, t in zip(frames, times, strict=True):
+            frame = av.VideoFrame.from_ndarray(cv2.imread(str(path)), format="bgr24")
+            frame.pts, frame.time_base = round(t * 1000), Fraction(1, 1000)
+            for packet in stream.encode(frame):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+
+
+def tracks_of(work: Path, count: int) -> list[dict[str, object]]:
+    return [json.loads((work / f"{n:04d}.json").read_text()) for n in range(count)]
+
+
+def foot(box: Box | Sequence[float], camera: Camera) -> list[float]:
+    """Foot point of a box as fractions of the frame."""
+    x0, _, x1, y1 = (box.x0, box.y0, box.x1, box.y1) if isinstance(box, Box) else box
+    return [round((x0 + x1) / 2 / camera.width, 4), round(min(y1 / camera.height, 1.0), 4)]
