@@ -37,6 +37,10 @@ SUDDEN, AROUND = 0.005, 15
 DRIFT_S = 30.0
 # The noise level is learnt with this time constant.
 NOISE_S = 5.0
+# What moves all the time without being anything (rain, leaves, a lamp on alternating current) is
+# learnt while nothing is alive, with this time constant: motion is what exceeds its usual share by
+# this many usual deviations. Objects lost in it wait for the forced look.
+USUAL_S, DEVIATIONS, USUAL_MOST = 20.0, 2.5, 0.15
 
 _BLOB = np.ones((LEAST_BLOB, LEAST_BLOB), np.uint8)
 _NEAR = np.ones((AROUND, AROUND), np.uint8)
@@ -66,7 +70,7 @@ class MotionGate:
         self._reference: Plane | None = None
         self._previous: Plane | None = None
         self._mask = np.zeros((1, 1), np.uint8)
-        self._noise = 2.0
+        self._noise, self._usual, self._spread = 2.0, 0.0, 0.0
         self._seen_s = self._looked_s = self._moved_s = -math.inf
 
     def look(self, image: Image, now_s: float, *, alive: bool = False) -> Look:
@@ -80,10 +84,16 @@ class MotionGate:
         if not known or now_s < self._seen_s:
             self._restart(detail, now_s)
             return Look(True, "first", 1.0)
-        moved = self._compare(detail, now_s)
-        if moved >= self._least:
+        dt = now_s - self._seen_s
+        moved = self._compare(detail, dt)
+        usual = min(USUAL_MOST, self._usual + DEVIATIONS * self._spread)
+        moving = moved >= max(self._least, usual)
+        if not alive:
+            self._learn_usual(moved, min(1.0, dt / USUAL_S))
+        self._previous, self._seen_s = detail, now_s
+        if moving:
             self._moved_s, self._reference = now_s, detail.copy()
-        reason = self._reason(now_s, alive, moved)
+        reason = self._reason(now_s, alive, moving)
         if reason != "quiet":
             self._looked_s = now_s
         return Look(reason != "quiet", reason, moved)
@@ -93,10 +103,10 @@ class MotionGate:
         where a crop at native resolution is worth more than the whole picture."""
         return _regions(self._mask)
 
-    def _reason(self, now_s: float, alive: bool, moved: float) -> Reason:
+    def _reason(self, now_s: float, alive: bool, moving: bool) -> Reason:
         if alive:
             return "alive"
-        if moved >= self._least:
+        if moving:
             return "motion"
         if now_s - self._moved_s <= self._after_s:
             return "after"
@@ -107,11 +117,10 @@ class MotionGate:
         self._mask = np.zeros(detail.shape, np.uint8)
         self._seen_s = self._looked_s = now_s
 
-    def _compare(self, detail: Plane, now_s: float) -> float:
+    def _compare(self, detail: Plane, dt: float) -> float:
         """Moved share against the reference: the picture of the last motion, not of the last
         frame, so that a creeping object adds up until it shows."""
         assert self._reference is not None and self._previous is not None
-        dt = now_s - self._seen_s
         self._learn_noise(cv2.absdiff(detail[::4, ::4], self._previous[::4, ::4]), dt)
         level = max(LEAST_CHANGE, NOISE_SHARE * self._noise)
         difference = cv2.absdiff(detail, self._reference * _gain(detail, self._reference))
@@ -119,8 +128,12 @@ class MotionGate:
         lasting = cv2.countNonZero(cv2.bitwise_and(mask, cv2.dilate(self._mask, _NEAR)))
         sudden = cv2.countNonZero(mask)
         cv2.accumulateWeighted(detail, self._reference, min(1.0, dt / DRIFT_S))
-        self._previous, self._seen_s, self._mask = detail, now_s, np.asarray(mask, np.uint8)
+        self._mask = np.asarray(mask, np.uint8)
         return (sudden if sudden >= SUDDEN * mask.size else lasting) / mask.size
+
+    def _learn_usual(self, moved: float, share: float) -> None:
+        self._spread += (abs(moved - self._usual) - self._spread) * share
+        self._usual += (moved - self._usual) * share
 
     def _learn_noise(self, step: NDArray[Any], dt: float) -> None:
         """Standard deviation of the picture noise from the median change between two pictures:

@@ -101,4 +101,4 @@ def _best_agreement(agree: dict[tuple[int, int], int]) -> int:
         table[trues.index(true), givens.index(given)] = count
     most = table.max()
     rows, columns = assign(1.0 - table / (most + 1), 1.0)
-    return int(round(table[rows, columns].sum()))
+    return round(float(table[rows, columns].sum()))

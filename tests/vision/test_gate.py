@@ -1,0 +1,157 @@
+"""The gate saves work on a scene that stands still, and on no other."""
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.vision.gate import MotionGate
+
+HEIGHT, WIDTH = 360, 640
+
+
+def street(seed=0):
+    """A picture with houses, road and texture."""
+    rng = np.random.default_rng(seed)
+    picture = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+    for _ in range(60):
+        x, y = int(rng.integers(WIDTH)), int(rng.integers(HEIGHT))
+        colour = rng.integers(40, 200, 3).tolist()
+        cv2.rectangle(picture, (x, y), (x + 60, y + 40), colour, -1)
+    return cv2.GaussianBlur(picture, (5, 5), 0)
+
+
+STREET = street()
+
+
+def with_block(x, y, side=24, level=230):
+    picture = STREET.copy()
+    cv2.rectangle(
+        picture, (round(x), round(y)), (round(x) + side, round(y) + side), (level,) * 3, -1
+    )
+    return picture
+
+
+def run(pictures, fps=5.0, gate=None, alive=False):
+    gate = gate or MotionGate()
+    return [gate.look(one, index / fps, alive=alive) for index, one in enumerate(pictures)]
+
+
+def still(looks):
+    """Share of the pictures of the second half that the gate let through for motion."""
+    half = looks[len(looks) // 2 :]
+    return np.mean([look.reason in ("motion", "after", "first") for look in half])
+
+
+def noisy(picture, sigma, rng):
+    return np.clip(picture + rng.normal(0, sigma, picture.shape), 0, 255).astype(np.uint8)
+
+
+def rain(picture, rng):
+    wet = picture.copy()
+    for _ in range(250):
+        x, y = int(rng.integers(WIDTH)), int(rng.integers(HEIGHT))
+        cv2.line(wet, (x, y), (x + 1, y + 14), (210, 210, 210), 1)
+    return cv2.addWeighted(picture, 0.4, wet, 0.6, 0)
+
+
+def flicker(picture, phase):
+    """Rolling bands of lamps on alternating current, 12 % deep."""
+    rows = 1 + 0.12 * np.sin(2 * np.pi * (np.arange(HEIGHT) / HEIGHT * 1.7 + phase))
+    return np.clip(picture * rows[:, None, None], 0, 255).astype(np.uint8)
+
+
+def exposed(picture, index):
+    return np.clip(picture * (0.8 if index % 14 < 7 else 1.1), 0, 255).astype(np.uint8)
+
+
+def compressed(picture, index):
+    return cv2.imdecode(cv2.imencode(".jpg", picture, [1, 40 + 5 * (index % 8)])[1], 1)
+
+
+# What moves without being anything: (index, random) -> picture.
+SCENES = {
+    "nothing": lambda index, rng: STREET,
+    "noise of a night": lambda index, rng: noisy(STREET, 6, rng),
+    "rain": lambda index, rng: rain(STREET, rng),
+    "flicker": lambda index, rng: flicker(STREET, rng.random()),
+    "exposure steps": lambda index, rng: exposed(STREET, index),
+    "dusk": lambda index, rng: (STREET * (1 - 0.002 * index)).astype(np.uint8),
+    "compression": lambda index, rng: compressed(STREET, index),
+}
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_only_objects_open_it_whatever_the_weather(name):
+    """40 s of weather stay shut; then a car drives in."""
+    gate, rng = MotionGate(), np.random.default_rng(1)
+    looks = [gate.look(SCENES[name](index, rng), index / 5) for index in range(200)]
+    assert still(looks) <= 0.15
+    looks = []
+    for index in range(6):
+        there = SCENES[name](200 + index, rng).copy()
+        cv2.rectangle(there, (60 * index, 150), (60 * index + 130, 220), (225, 225, 225), -1)
+        looks.append(gate.look(there, 40 + index / 5))
+    assert "motion" in [look.reason for look in looks[:4]]
+
+
+@pytest.mark.parametrize("fps", [2.0, 5.0, 25.0])
+def test_never_longer_without_a_look_than_promised(fps):
+    looks = run([STREET] * int(12 * fps), fps)
+    opened = [index / fps for index, look in enumerate(looks) if look.open]
+    gaps = np.diff([*opened, len(looks) / fps])
+    assert gaps.max() <= 1.5 + 1 / fps + 1e-9
+    assert still(looks) == 0 and np.mean([look.open for look in looks]) < 0.5
+
+
+@pytest.mark.parametrize("side", [12, 24, 60])
+def test_a_walker_opens_it_at_once(side):
+    walk = [with_block(20 + 6 * index, 200, side) for index in range(20)]
+    looks = run([STREET] * 20 + walk)
+    reasons = [look.reason for look in looks[20:]]
+    assert "motion" in reasons[:3]
+    assert np.mean([look.open for look in looks[20:]]) > 0.9
+
+
+def test_a_creeping_object_adds_up_until_it_shows():
+    """One pixel of 640 a second; between two pictures nothing changes that the eye could see."""
+    creep = [with_block(100 + index / 5, 150, 40) for index in range(150)]
+    looks = run(creep)
+    moved = [index / 5 for index, look in enumerate(looks) if look.reason == "motion"]
+    assert moved and max(np.diff([0, *moved, 30])) <= 15
+
+
+def test_alive_keeps_it_open_for_what_stands_still():
+    looks = run([with_block(100, 100)] * 30, alive=True)
+    assert all(look.open for look in looks)
+
+
+def test_a_parked_object_is_looked_at_again_and_again_without_alive():
+    looks = run([STREET] * 5 + [with_block(100, 100)] * 50)
+    assert sum(look.open for look in looks[25:]) >= 3
+
+
+def test_regions_tell_where():
+    gate = MotionGate()
+    run([STREET] * 5 + [with_block(320, 180, 60)] * 1, gate=gate)
+    (x1, y1, x2, y2), *_ = gate.regions()
+    assert x1 <= 0.5 and x2 >= 380 / 640 - 0.02 and y1 <= 0.5 and y2 >= 240 / 360 - 0.02
+    assert x2 - x1 < 0.3
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((90, 40, 3), np.uint8),
+        np.zeros((64, 64), np.uint8),
+    ],
+)
+def test_another_size_or_kind_of_picture_starts_anew(picture):
+    gate = MotionGate()
+    run([STREET] * 3, gate=gate)
+    assert gate.look(picture, 1.0).reason == "first"
+
+
+def test_time_running_backwards_starts_anew():
+    gate = MotionGate()
+    run([STREET] * 10, gate=gate)
+    assert gate.look(STREET, 0.1).reason == "first"
