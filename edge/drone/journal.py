@@ -64,6 +64,12 @@ class Journal:
                     break
             file.truncate(file.tell())
 
+    def clear(self) -> None:
+        """Begin anew."""
+        self.count, self.arrays, self.resumed = 0, {}, False
+        self._mark.unlink(missing_ok=True)
+        self._cut()
+
     def add(self, look: Look) -> None:
         with self._lines.open("a", encoding="utf-8") as file:
             file.write(json.dumps(to_json(look), ensure_ascii=False) + "\n")

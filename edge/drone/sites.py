@@ -21,6 +21,8 @@ from edge.geometry import inside
 
 Kind = Literal["site", "corridor", "watch", "forbidden", "permitted", "dump"]
 KINDS: tuple[Kind, ...] = ("site", "corridor", "watch", "forbidden", "permitted", "dump")
+# Kinds that a flight inspects; the others only say what is allowed where.
+INSPECTED: tuple[Kind, ...] = ("site", "corridor", "watch", "forbidden")
 Ring = tuple[tuple[float, float], ...]
 Membership = Literal["in_polygon", "within_ce90", "outside"]
 _KEYS = {

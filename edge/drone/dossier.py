@@ -1,0 +1,190 @@
+"""A flight's findings as violations: evidence folders and outbox rows, as from any camera."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import cv2
+import msgspec
+
+from edge.config import Category
+from edge.drone.exports import circle
+from edge.evidence.casebook import Casebook, Origin, Sealed, violation_id
+from edge.evidence.overlay import where_text, with_strip
+from edge.evidence.quality import Shot, measure
+from edge.evidence.store import Draft
+from edge.uplink import wire
+from edge.values import EvidenceFile, Finding, Place, Role, Stamp, ZoneDecision
+
+# A flight's clock is the aircraft's or the file's: what the platform is told of it.
+CLOCK_ERROR_MS = 2000.0
+
+
+class Put(Protocol):
+    """What is needed of the outbox."""
+
+    def put(
+        self,
+        *,
+        lane: Literal["violation"],
+        kind: str,
+        key: str,
+        body: dict[str, Any],
+        folder: Path | None = None,
+        files: Sequence[EvidenceFile] = (),
+    ) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Where violations go: this box, its evidence folder, its outbox."""
+
+    device: str
+    evidence: Path
+    outbox: Put
+
+    def __call__(
+        self,
+        ledger: Mapping[str, Any],
+        pictures: Path,
+        categories: Mapping[str, Category],
+        *,
+        camera: str = "drone",
+    ) -> int:
+        """Seal and put every placed finding of a ledger; how many were new to the outbox.
+
+        Idempotent: a flight sent twice makes no second case.
+        """
+        return sum(
+            self._send(ledger, finding, pictures, categories, camera)
+            for finding in ledger["findings"]
+            if finding["lat"] is not None
+        )
+
+    def _send(
+        self,
+        ledger: Mapping[str, Any],
+        row: Mapping[str, Any],
+        pictures: Path,
+        categories: Mapping[str, Category],
+        camera: str,
+    ) -> bool:
+        finding = as_finding(row, camera)
+        name = violation_id(self.device, finding)
+        if (self.evidence / name / "r1").is_dir():
+            return False
+        where = Place(row["lat"], row["lon"], row["ce90_m"], "WGS-84", row.get("grid"))
+        drafts, shots = pictures_of(row, pictures, where)
+        book = Casebook(
+            self.evidence,
+            Origin(
+                device=self.device,
+                source=source_of(ledger, camera),
+                where=where,
+                model_sha256=ledger["model_sha256"],
+                config_sha256=ledger["config_sha256"],
+            ),
+            {key: from_the_air(category) for key, category in categories.items()},
+            wire.violation_data,
+        )
+        return self._put(book.write(finding, drafts, shots))
+
+    def _put(self, sealed: Sealed) -> bool:
+        violation = sealed.violation
+        return self.outbox.put(
+            lane="violation",
+            kind="violation",
+            key=wire.violation_key(violation.id, violation.revision),
+            body=sealed.body,
+            folder=sealed.folder,
+            files=violation.evidence,
+        )
+
+
+def from_the_air(category: Category) -> Category:
+    """The category with the evidence a flight can bring: two looks and a close-up, no plate, no
+    clip, no stay."""
+    recipe = msgspec.structs.replace(
+        category.recipe,
+        overviews=min(2, category.recipe.overviews),
+        spacing_s=0.0,
+        before_after=False,
+        clip=False,
+        plate=False,
+    )
+    return msgspec.structs.replace(category, recipe=recipe)
+
+
+def source_of(ledger: Mapping[str, Any], camera: str) -> dict[str, Any]:
+    return {
+        "kind": "drone",
+        "id": camera,
+        "flight": ledger["flight_id"],
+        "name": ledger["name"],
+        "aircraft": ledger["aircraft"],
+        "pose_source": ledger["pose_source"],
+    }
+
+
+def as_finding(row: Mapping[str, Any], camera: str) -> Finding:
+    """The rule's word for a ledger row; its key is its number in its flight."""
+    box = tuple(row["box"]) if row["box"] else (0.0, 0.0, 1.0, 1.0)
+    zone = dict(row["zone"])
+    facts = {
+        **row["facts"],
+        "ce90_m": row["ce90_m"],
+        "membership": row["membership"],
+        "low_confidence_geo": row["low_confidence"],
+        "status": row["status"],
+        "circle": [[lon, lat] for lat, lon in circle(row["lat"], row["lon"], row["ce90_m"])],
+    }
+    return Finding(
+        key=row["id"],
+        camera=camera,
+        category=row["category"],
+        rule=f"flight-{row['category']}",
+        phase="new",
+        began=_stamp(row["first_s"], row["first_utc"]),
+        decided=_stamp(row["last_s"], row["last_utc"]),
+        ended=None,
+        place=((box[0] + box[2]) / 2, box[3]),
+        box=(box[0], box[1], box[2], box[3]),
+        subject=None,
+        zone=ZoneDecision(**{**zone, "zones": tuple(zone["zones"])}),
+        facts=facts,
+        priority="lead" if row["low_confidence"] else "normal",
+    )
+
+
+def _stamp(mono: float, wall: float) -> Stamp:
+    return Stamp(mono, wall, "recording", CLOCK_ERROR_MS)
+
+
+def pictures_of(
+    row: Mapping[str, Any], folder: Path, where: Place
+) -> tuple[list[Draft], list[Shot]]:
+    """The pictures on disk as drafts with their strip, and what the gate asks of them."""
+    names: list[tuple[Role, str]] = [
+        ("overview", row["pictures"].get("overview", "")),
+        *(("overview", name) for name in row["pictures"].get("more", [])),
+        ("close", row["pictures"].get("close", "")),
+    ]
+    times = [shot["t_s"] for shot in row["shots"]] or [row["first_s"]]
+    drafts: list[Draft] = []
+    shots: list[Shot] = []
+    for number, (role, name) in enumerate(names):
+        image = cv2.imread(str(folder / name)) if name else None
+        if image is None:
+            continue
+        t_s = times[min(number, len(times) - 1)] if role == "overview" else times[0]
+        at = _stamp(t_s, row["first_utc"] + t_s - row["first_s"])
+        if role == "overview":
+            shots.append(Shot(role, at, measure(image)))  # type: ignore[arg-type]
+        strip = with_strip(image, [where_text(where)])  # type: ignore[arg-type]
+        done, data = cv2.imencode(".jpg", strip, [cv2.IMWRITE_JPEG_QUALITY, 88])
+        assert done, "a BGR picture can always be a JPEG"
+        drafts.append(Draft(role, f"{role}-{number}.jpg", at, data.tobytes()))
+    return drafts, shots

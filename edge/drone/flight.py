@@ -1,0 +1,374 @@
+"""A recorded flight into a ledger: what is flown with what, the survey, the conclusion."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.camera.recording import read_file_frames
+from edge.config import Category, ConfigError, config_sha256
+from edge.drone import optics
+from edge.drone.dem import Dem
+from edge.drone.earth import LatLon, Local
+from edge.drone.eye import Setup, with_takeoff
+from edge.drone.flightpath import FlightPath, clock_offset
+from edge.drone.georef import NoGround, View
+from edge.drone.groundgrid import SiteGrid
+from edge.drone.journal import Journal
+from edge.drone.mosaic import Extent, Mosaic, extent_of
+from edge.drone.settings import Drone
+from edge.drone.sites import INSPECTED, Area, Site
+from edge.drone.sources import Found, find
+from edge.drone.survey import Detector, Survey
+from edge.drone.telemetry.pose import Telemetry
+from edge.drone.yawfit import Landmark, YawBias, fit, from_aims
+
+# Things five pixels across can be told apart; coarser ground was flown over, not inspected.
+INSPECTED_PIXELS = 5.0
+# Fewer seconds of poses than this share of the video make one ask whether they belong together.
+SHORT_SHARE = 0.8
+LARGEST_REACH_M = 250.0
+# Clocks of aircraft and of file headers are in zones; further apart they are of two flights.
+PAIR_H = 26.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A landmark a person clicked: video time, pixel, place."""
+
+    t_s: float
+    u: float
+    v: float
+    lat: float
+    lon: float
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a person said about one flight beside the settings file."""
+
+    video: Path
+    out: Path
+    telemetry: Path | None = None
+    name: str | None = None
+    offset_s: float | None = None
+    clip: int | None = None
+    yaw_bias_deg: float | None = None
+    marks: tuple[Mark, ...] = ()
+    pitch_deg: float | None = None
+    yaw_deg: float | None = None
+    height_m: float | None = None
+    takeoff_alt_m: float | None = None
+    dem: Dem | None = None
+    restart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence for the reader, by its key in edge.drone.words."""
+
+    key: str
+    text: str = ""
+
+
+@dataclass(slots=True)
+class Flight:
+    """Everything known before the first picture is looked at."""
+
+    given: Given
+    settings: Drone
+    found: Found
+    path: FlightPath | None
+    setup: Setup
+    plane: Local
+    areas: list[Area]
+    extent: Extent | None
+    duration_s: float
+    start_wall: float
+    offset_s: float
+    clock: str
+    flight_id: str
+    video_sha256: str
+    notes: list[Note] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        return self.given.out
+
+    def lens(self) -> str:
+        if self.path is None or self.path.coverage is None:
+            return "–"
+        focal = self.setup.focal(self.path.poses[0])
+        return "unknown" if focal is None else f"{focal.px:.0f} px ({focal.by})"
+
+
+def prepare(given: Given, settings: Drone, sites: Sequence[Site], today: date) -> Flight:
+    """Open the video, find its telemetry, set clocks and places. Raises ConfigError for input
+    that cannot be used, or that cannot be of one flight."""
+    with read_file_frames(str(given.video), settings.look.fps) as frames:
+        first = next(frames, None)
+        if first is None:
+            raise ConfigError(f"{given.video}: no picture could be decoded from it")
+        duration, start, by = frames.duration_s, frames.start.wall, frames.start.by
+    height, width = first.image.shape[:2]
+    found = find(
+        given.video,
+        given.telemetry,
+        utc_offset_h=settings.aircraft.utc_offset_h,
+        payload=settings.aircraft.payload,
+    )
+    header = start if by == "header" else None
+    path, offset, clock, notes = _aligned(given, found, duration, header)
+    wall = _start_wall(path, start)
+    origin = _origin(path, sites)
+    plane = Local(*origin)
+    day = datetime.fromtimestamp(wall, timezone.utc).date() if path else today
+    areas = [Area(site, plane) for site in sites if site.valid_on(day)]
+    if not sites:
+        notes.append(Note("no-sites"))
+    setup = _setup(given, settings, width, height, path, notes)
+    return Flight(
+        given=given,
+        settings=settings,
+        found=found,
+        path=path,
+        setup=setup,
+        plane=plane,
+        areas=areas,
+        extent=_extent(path, setup, plane, areas),
+        duration_s=duration,
+        start_wall=wall,
+        offset_s=offset,
+        clock=clock,
+        flight_id=_flight_id(given.video, found),
+        video_sha256=quick_sha256(given.video),
+        notes=notes,
+    )
+
+
+def _aligned(
+    given: Given, found: Found, duration_s: float, header: float | None
+) -> tuple[FlightPath | None, float, str, list[Note]]:
+    """The path on media time, the offset, by what it is known, and what is to be said."""
+    telemetry = found.telemetry
+    if telemetry is None:
+        return None, 0.0, "–", [Note("no-telemetry", found.text)]
+    notes = [Note("telemetry", f"{found.text}: {telemetry.summary()}")]
+    path = FlightPath(telemetry.poses)
+    if path.coverage is None:
+        return None, 0.0, "–", [*notes, Note("no-fix")]
+    if path.coverage.aimed == 0 and given.pitch_deg is None:
+        notes.append(Note("no-angles"))
+    offset, by = clock_offset(
+        telemetry, start_utc=header, duration_s=duration_s, clip=_clip(given, telemetry)
+    )
+    if given.offset_s is not None:
+        offset, by = given.offset_s, "given"
+    if by.endswith("(assumed)"):
+        notes.append(Note("clock-assumed", by))
+    path = path.moved(offset)
+    notes += _overlap(given, found, path, duration_s, header if given.offset_s is None else None)
+    return path, offset, f"{by}, offset {offset:+.1f} s", notes
+
+
+def _clip(given: Given, telemetry: Telemetry) -> int | None:
+    if given.clip is not None and not 1 <= given.clip <= len(telemetry.clips):
+        raise ConfigError(f"--clip = {given.clip}: the log knows {len(telemetry.clips)} videos")
+    return given.clip
+
+
+def _overlap(
+    given: Given, found: Found, path: FlightPath, duration_s: float, header: float | None
+) -> list[Note]:
+    """Raises ConfigError where video and telemetry have no time in common."""
+    covered = path.coverage
+    assert covered is not None
+    names = f"{given.video.name} and {found.text}"
+    if covered.start_s >= duration_s > 0 or covered.end_s <= 0.0:
+        raise ConfigError(
+            f"{names} do not overlap: the video runs 0..{duration_s:.0f} s, the telemetry "
+            f"{covered.start_s:.0f}..{covered.end_s:.0f} s of it; give the right pair or --offset"
+        )
+    utc = path.poses[0].utc
+    if header is not None and utc is not None and abs(utc - header) > PAIR_H * 3600.0:
+        apart = timedelta(seconds=round(abs(utc - header)))
+        raise ConfigError(
+            f"{names} do not overlap: their clocks are {apart} apart; give the right pair, "
+            "or --offset if one clock was wrong"
+        )
+    both = min(covered.end_s, duration_s) - max(covered.start_s, 0.0)
+    if duration_s > 0 and both < SHORT_SHARE * duration_s:
+        return [Note("short-telemetry", f"{both:.0f} s / {duration_s:.0f} s")]
+    return []
+
+
+def _start_wall(path: FlightPath | None, otherwise: float) -> float:
+    """UTC of the video's first picture: by the telemetry if it knows, else by the file."""
+    first = next((p for p in path.poses if p.utc is not None), None) if path else None
+    return otherwise if first is None or first.utc is None else first.utc - first.t_s
+
+
+def _origin(path: FlightPath | None, sites: Sequence[Site]) -> LatLon:
+    """Where the flight's plane touches the Earth: the middle of its path."""
+    if path is not None and path.poses:
+        lats = [pose.lat for pose in path.poses if pose.lat is not None]
+        lons = [pose.lon for pose in path.poses if pose.lon is not None]
+        return float(np.median(lats)), float(np.median(lons))
+    return sites[0].first if sites else (0.0, 0.0)
+
+
+def _setup(
+    given: Given,
+    settings: Drone,
+    width: int,
+    height: int,
+    path: FlightPath | None,
+    notes: list[Note],
+) -> Setup:
+    lens = optics.camera(settings.aircraft.camera) if settings.aircraft.camera else None
+    setup = Setup(
+        width=width,
+        height=height,
+        hfov_deg=settings.aircraft.hfov_deg,
+        lens=lens,
+        pitch_deg=given.pitch_deg,
+        yaw_deg=given.yaw_deg,
+        height_m=given.height_m,
+        takeoff_alt_m=given.takeoff_alt_m,
+        dem=given.dem,
+        profile=settings.aircraft.profile,
+    )
+    if path is None:
+        return setup
+    if setup.dem is None:
+        notes.append(Note("map-only-flat"))
+    first = path.poses[0]
+    assert first.lat is not None and first.lon is not None
+    try:
+        setup = with_takeoff(setup, (first.lat, first.lon))
+    except NoGround as error:
+        raise ConfigError(f"--dem: take-off {error}") from None
+    return replace(setup, bias=_bias(given, setup, path))
+
+
+def _bias(given: Given, setup: Setup, path: FlightPath) -> YawBias | None:
+    """What a person said, else by landmarks, else by what a laser measured on the way."""
+    if given.yaw_bias_deg is not None:
+        return YawBias(given.yaw_bias_deg, 0.0, 1)
+    if given.marks:
+        bias = fit([_landmark(mark, setup, path) for mark in given.marks])
+        if bias is None:
+            raise ConfigError("--landmark: too near to straight below to tell a direction")
+        return bias
+    aimed = [
+        (pose, view)
+        for pose in itertools.islice(path.poses, 0, None, max(1, len(path.poses) // 500))
+        if pose.aim is not None and isinstance(view := setup.view(pose), View)
+    ]
+    return from_aims(aimed)
+
+
+def _landmark(mark: Mark, setup: Setup, path: FlightPath) -> Landmark:
+    view = setup.view(path.at(mark.t_s))
+    if isinstance(view, str):
+        raise ConfigError(f"--landmark at {mark.t_s:g} s: {view}")
+    return Landmark(view, mark.u, mark.v, mark.lat, mark.lon)
+
+
+def _extent(
+    path: FlightPath | None, setup: Setup, plane: Local, areas: list[Area]
+) -> Extent | None:
+    if path is None:
+        return None
+    points = np.array([plane.metres(p.lat, p.lon) for p in path.poses if p.lat and p.lon])
+    heights = [v.h_m for p in path.poses[:: max(1, len(path.poses) // 50)]
+               if isinstance(v := setup.view(p), View)]  # fmt: skip
+    reach = min(LARGEST_REACH_M, 1.6 * max(heights)) if heights else 50.0
+    return extent_of(points, reach, areas)
+
+
+def quick_sha256(path: Path) -> str:
+    """Of name, size, first and last megabyte: a 4K flight is 10 GB, and this only names it."""
+    if path.is_dir():
+        names = "\n".join(sorted(item.name for item in path.iterdir()))
+        return hashlib.sha256(names.encode()).hexdigest()
+    digest = hashlib.sha256(str(path.stat().st_size).encode())
+    with path.open("rb") as file:
+        digest.update(file.read(1 << 20))
+        file.seek(max(0, path.stat().st_size - (1 << 20)))
+        digest.update(file.read())
+    return digest.hexdigest()
+
+
+def _flight_id(video: Path, found: Found) -> str:
+    beside = quick_sha256(found.path) if found.path is not None else ""
+    return "f-" + hashlib.sha256(f"{quick_sha256(video)}{beside}".encode()).hexdigest()[:16]
+
+
+def survey(
+    flight: Flight,
+    detector: Detector,
+    *,
+    told: Callable[[float, float], None] = lambda t_s, of_s: None,
+) -> tuple[Journal, Survey]:
+    """Look at the flight, going on where an earlier run stopped; `told` gets seconds and of how
+    many."""
+    settings = flight.settings
+    journal = Journal(flight.folder / "work", _key(flight, detector))
+    if flight.given.restart:
+        journal.clear()
+    gsd = settings.look.object_m / INSPECTED_PIXELS
+    job = Survey(
+        path=flight.path,
+        setup=flight.setup,
+        plane=flight.plane,
+        areas=flight.areas,
+        detector=detector,
+        settings=settings.look,
+        grids={
+            area.site.id: SiteGrid(area, flight.plane, inspected_gsd_m=gsd)
+            for area in flight.areas
+            if area.site.kind in INSPECTED
+        },
+        mosaic=Mosaic(flight.extent, flight.plane) if flight.extent else None,
+    )
+    frames = read_file_frames(
+        str(flight.given.video), settings.look.fps, start_wall=flight.start_wall
+    )
+    try:
+        with frames:
+            job.run(frames, journal, told=lambda t_s: told(t_s, flight.duration_s))
+    finally:
+        job.close()
+    return journal, job
+
+
+def _key(flight: Flight, detector: Detector) -> str:
+    """What was flown and how it is looked at: change one, and the flight is looked at anew."""
+    parts: list[Any] = [
+        flight.flight_id,
+        detector.sha256,
+        config_sha256(flight.settings.aircraft, flight.settings.look),
+        [area.site for area in flight.areas],
+        flight.setup.bias,
+        flight.offset_s,
+        (flight.given.pitch_deg, flight.given.yaw_deg, flight.given.height_m),
+        flight.given.takeoff_alt_m,
+        None if flight.given.dem is None else float(np.nansum(flight.given.dem.heights)),
+    ]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def chosen(categories: dict[str, Category], settings: Drone) -> list[Category]:
+    """The categories a flight judges. Raises ConfigError for a name that is not there."""
+    unknown = [name for name in settings.judging.categories if name not in categories]
+    if unknown:
+        raise ConfigError(f"judging.categories: {unknown[0]!r} is not in categories.yaml")
+    return list(categories.values())

@@ -1,0 +1,76 @@
+"""Which telemetry belongs to a video: given, inside it, or lying beside it. Reads files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.config import ConfigError
+from edge.drone.read import read
+from edge.drone.telemetry.pose import Telemetry
+
+SUFFIXES = (".srt", ".csv", ".tlog", ".jsonl", ".json", ".klv")
+VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".ts", ".avi", ".m4v", ".mts"}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The best telemetry for a video and where it is from; None and why where there is none."""
+
+    telemetry: Telemetry | None
+    path: Path | None
+    text: str
+
+
+def find(
+    video: Path,
+    given: Path | None,
+    *,
+    utc_offset_h: float | None = None,
+    payload: str | None = None,
+) -> Found:
+    """By the ladder: what a person gave; else, of the video's own track and the files beside it,
+    the one that knows most: camera angles before positions before nothing.
+
+    Raises ConfigError for a file a person gave that cannot be read. Others that cannot are told.
+    """
+    if given is not None:
+        return Found(
+            read(given, utc_offset_h=utc_offset_h, payload=payload), given, f"{given.name} (given)"
+        )
+    tried: list[tuple[tuple[float, int], Telemetry, Path]] = []
+    refused: list[str] = []
+    for path in [video, *beside(video)] if video.is_file() else beside(video):
+        try:
+            found = read(path, utc_offset_h=utc_offset_h, payload=payload)
+        except ConfigError as error:
+            if path != video:
+                refused.append(str(error))
+            continue
+        tried.append((rank(found), found, path))
+    if not tried:
+        why = "; ".join(refused) or "no telemetry track in it and no .SRT beside it"
+        return Found(None, None, why)
+    _, telemetry, path = max(tried, key=lambda row: row[0])
+    where = "its own track" if path == video else path.name
+    return Found(telemetry, path, where)
+
+
+def beside(video: Path) -> list[Path]:
+    """Files of the video's name with a telemetry suffix, in any case of letters."""
+    if not video.parent.is_dir():
+        return []
+    stem = video.stem.lower()
+    return sorted(
+        path
+        for path in video.parent.iterdir()
+        if path.stem.lower() == stem and path.suffix.lower() in SUFFIXES and path != video
+    )
+
+
+def rank(telemetry: Telemetry) -> tuple[float, int]:
+    """Share of poses with a fix and camera angles (in tenths), then how many fixes."""
+    if not telemetry.poses:
+        return 0.0, 0
+    aimed = sum(pose.has_fix and pose.has_angles for pose in telemetry.poses)
+    return round(aimed / len(telemetry.poses), 1), telemetry.fixes

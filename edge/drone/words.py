@@ -1,0 +1,67 @@
+"""Words of the ledger in Chinese and English, by the keys that the job uses."""
+
+from __future__ import annotations
+
+STATUS = {
+    "new": ("新增", "new"),
+    "still": ("仍在", "still there"),
+    "gone": ("已消失", "gone"),
+}
+MEMBERSHIP = {
+    "in_polygon": ("在范围内", "inside"),
+    "within_ce90": ("误差范围内临近", "beside, within error"),
+    "outside": ("范围外", "outside every area"),
+}
+BLIND = {
+    "no pose for this picture": ("该时刻无位姿", "no pose for this picture"),
+    "no position fix": ("无卫星定位", "no position fix"),
+    "no camera angles (give the flight log, or --gimbal-pitch)": (
+        "无云台角度",
+        "no camera angles",
+    ),
+    "no height above take-off (give --height or --takeoff-alt)": (
+        "无相对高度",
+        "no height above take-off",
+    ),
+    "not in the air": ("未起飞", "not in the air"),
+    "focal length unknown (give --camera or --hfov)": ("焦距未知", "focal length unknown"),
+    "camera flatter than 20°": ("俯角小于 20°", "camera flatter than 20°"),
+    "no pictures looked at": ("无画面", "no pictures"),
+}
+NOTES = {
+    "no-telemetry": (
+        "视频没有遥测数据:目标没有坐标,也不推测坐标。{text}",
+        "The video has no telemetry: findings have no place, and none is made up. {text}",
+    ),
+    "no-fix": (
+        "遥测中没有卫星定位:目标没有坐标,也不推测坐标。{text}",
+        "The telemetry has no position fix: findings have no place, and none is made up. {text}",
+    ),
+    "no-angles": (
+        "遥测中没有云台角度:只知道飞机位置,不知道目标位置。{text}",
+        "The telemetry has no camera angles: the aircraft's place is known, the things' is not. "
+        "{text}",
+    ),
+    "no-video": (
+        "只有遥测、没有视频:仅有航迹,没有查看任何画面。{text}",
+        "Telemetry without a video: a track only, no picture was looked at. {text}",
+    ),
+    "short-telemetry": (
+        "遥测只覆盖视频的一部分:{text}。请确认二者属于同一次飞行。",
+        "The telemetry covers only a part of the video: {text}. Are both of one flight?",
+    ),
+    "clock-assumed": (
+        "日志与视频的时间关系未知,按同时开始处理:{text}",
+        "How the log's clock relates to the video is unknown; both are taken to begin together: "
+        "{text}",
+    ),
+    "no-sites": (
+        "未给出工地范围:全部画面都查看,问题不归属任何工地。{text}",
+        "No sites were given: everything was looked at, and findings belong to no site. {text}",
+    ),
+    "telemetry": ("遥测:{text}", "Telemetry: {text}"),
+    "map-only-flat": (
+        "地面按平面处理:坡地上的位置误差会更大。{text}",
+        "The ground is taken as flat: on slopes places are further off. {text}",
+    ),
+}
