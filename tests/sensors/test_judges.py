@@ -1,0 +1,388 @@
+"""Noise, fume and dust judged from tables of what happened, minute by minute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from edge.config import When
+from edge.config.catalogue import load_calendar, load_categories
+from edge.config.shipped import shipped
+from edge.rules.calendar import Moment, when_fits
+from edge.sensors import metrology
+from edge.sensors.dust import DustJudge
+from edge.sensors.fume import FumeJudge
+from edge.sensors.hours import LocalTime
+from edge.sensors.noise import NoiseJudge
+from edge.sensors.settings import (
+    Calibration,
+    DustPoint,
+    Instrument,
+    NoisePoint,
+    Permit,
+    Shop,
+    Special,
+    Weather,
+)
+from edge.values import Finding, Sample, Stamp
+
+CATEGORIES = load_categories([shipped("config/categories.yaml")])
+CALENDAR = load_calendar(sorted(shipped("config/calendar").glob("*.yaml")))
+ZONE = ZoneInfo("Asia/Shanghai")
+LOCAL = LocalTime("Asia/Shanghai", lambda when, at: when_fits(when, Moment(at, CALENDAR)))
+
+
+def wall(text: str) -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=ZONE).timestamp()
+
+
+NIGHT, DAY = wall("2026-03-01 23:00"), wall("2026-03-02 10:00")
+
+
+class Run:
+    """Feeds a judge second by second; `levels(t)` gives {channel: value} or None for silence."""
+
+    def __init__(self, judge, start: float, *, sensor: str = "s", unit: str = "dB", step_s=1.0):
+        self.judge, self.start, self.sensor, self.unit = judge, start, sensor, unit
+        self.t, self.step_s = 0.0, step_s
+        self.told: list[tuple[float, Finding]] = []
+
+    def go(self, seconds: float, levels: Callable[[float], dict | None] | dict | None, **more):
+        end = self.t + seconds
+        while self.t < end:
+            now = Stamp(1000.0 + self.t, self.start + self.t, "ntp", 1.0)
+            values = levels(self.t) if callable(levels) else levels
+            samples = [self._sample(c, v, now) for c, v in (values or {}).items()]
+            for finding in self.judge.step(samples, now, **more):
+                self.told.append((self.t, finding))
+            self.t += self.step_s
+        return self
+
+    def _sample(self, channel: str, value, now: Stamp) -> Sample:
+        value, flag = value if isinstance(value, tuple) else (value, "ok")
+        sensor, _, name = channel.rpartition("/")
+        return Sample(sensor or self.sensor, name, float(value), self.unit, flag, now)
+
+    @property
+    def phases(self) -> list[tuple[str, str]]:
+        return [(f.rule.partition(".")[2], f.phase) for _, f in self.told]
+
+
+def noise(**fields) -> NoiseJudge:
+    point = NoisePoint(id="p", sensor="s", **fields)
+    category = CATEGORIES[point.category]
+    return NoiseJudge(point, category, LOCAL, instrument=Instrument(), every_s=1.0)
+
+
+def test_night_construction_is_told_after_the_second_period():
+    run = Run(noise(), NIGHT).go(2500, {"LA": 60.9})
+    ((at, finding),) = run.told
+    assert (finding.phase, finding.category) == ("new", "construction-noise")
+    assert 2400 <= at <= 2402
+    assert finding.decided.wall - finding.began.wall == pytest.approx(2400, abs=2)
+    assert finding.facts["exceeds"] == ["leq"]
+    assert finding.facts["metrology"]["standing"] == "indicative"
+
+
+@pytest.mark.parametrize(
+    ("start", "level", "told"),
+    [(DAY, 69.9, 0), (DAY, 70.2, 1), (NIGHT, 55.0, 0), (NIGHT, 55.2, 1)],
+)
+def test_limits_of_day_and_night(start, level, told):
+    assert len(Run(noise(), start).go(2500, {"LA": level}).told) == told
+
+
+def test_peaks_at_night_violate_without_a_high_mean():
+    def level(t):
+        return {"LA": 71.0 if t % 600 < 1 else 50.0}
+
+    ((_, finding),) = Run(noise(), NIGHT).go(2500, level).told
+    assert finding.facts["exceeds"] == ["lmax"]
+
+
+def test_one_loud_period_is_no_violation():
+    run = Run(noise(), NIGHT).go(1200, {"LA": 70.0}).go(3600, {"LA": 45.0})
+    assert run.told == []
+
+
+def test_silence_is_unknown_and_ends_nothing_and_begins_nothing():
+    run = Run(noise(), NIGHT).go(2500, {"LA": 60.0}).go(1300, None)
+    assert run.phases == [("over-limit", "new")]
+    assert run.judge.status()["state"] == "unknown"
+    gap = Run(noise(), NIGHT).go(1200, {"LA": 60.0}).go(1200, None).go(1200, {"LA": 60.0})
+    assert gap.told == []
+
+
+def test_invalid_samples_do_not_count():
+    run = Run(noise(), NIGHT).go(2500, {"LA": (90.0, "over_range")})
+    assert run.told == []
+    assert run.judge.status()["state"] == "unknown"
+
+
+def test_it_ends_when_quiet_by_more_than_the_hysteresis():
+    run = Run(noise(), NIGHT).go(2500, {"LA": 60.0}).go(4800, {"LA": 54.5})
+    assert run.phases[0] == ("over-limit", "new")
+    assert ("over-limit", "end") not in run.phases
+    run.go(2500, {"LA": 50.0})
+    assert run.phases[-1] == ("over-limit", "end")
+    assert run.told[-1][1].facts["ended_because"] == "within the limit"
+
+
+def test_soon_again_counts_as_a_repeat():
+    run = Run(noise(window_s=60), NIGHT)
+    for _ in range(2):
+        run.go(200, {"LA": 60.0}).go(200, {"LA": 40.0})
+    assert [f.occurrence for _, f in run.told if f.phase == "new"] == [1, 2]
+
+
+def test_no_sensor_for_hours_ends_it_saying_so():
+    judge = NoiseJudge(
+        NoisePoint(id="p", sensor="s", window_s=60), CATEGORIES["construction-noise"], LOCAL,
+        instrument=Instrument(), every_s=5.0,
+    )  # fmt: skip
+    run = Run(judge, NIGHT, step_s=5).go(300, {"LA": 60.0}).go(9000, None)
+    assert run.phases[-1] == ("over-limit", "end")
+    assert run.told[-1][1].facts["ended_because"] == "no valid data"
+
+
+def test_a_period_never_runs_from_day_into_night():
+    start = wall("2026-03-01 21:50")
+    run = Run(noise(), start).go(7200, {"LA": 60.0})
+    (_, finding), *_ = run.told
+    assert finding.began.wall >= wall("2026-03-01 22:00")
+
+
+PERMIT = Permit(id="014", when=When(from_date="2026-03-01", to_date="2026-03-02"))
+
+
+def test_permit_suppresses_night_work_but_not_the_level():
+    loud = {"LA": 60.0}
+    without = Run(noise(night_work_db=52, window_s=60), NIGHT).go(300, loud)
+    assert {rule for rule, _ in without.phases} == {"over-limit", "night-work"}
+    judge = noise(night_work_db=52, window_s=60, permits=(PERMIT,))
+    permitted = Run(judge, NIGHT).go(300, loud)
+    assert {rule for rule, _ in permitted.phases} == {"over-limit"}
+    assert permitted.told[0][1].zone.permit == "014"
+    assert judge.suppressed >= 3
+
+
+def test_exam_days_take_the_nights_limit():
+    special = Special(name="高考", when=When(days=("exam",)), as_night=True)
+    exam = wall("2026-06-07 10:00")
+    run = Run(noise(window_s=60, special=(special,)), exam).go(200, {"LA": 60.0})
+    assert run.told[0][1].facts["special"] == "高考"
+    assert Run(noise(window_s=60, special=(special,)), DAY).go(200, {"LA": 60.0}).told == []
+
+
+def test_background_is_taken_off():
+    assert Run(noise(window_s=60, background_db=53.0), NIGHT).go(200, {"LA": 56.5}).told == []
+    assert Run(noise(window_s=60, background_db=40.0), NIGHT).go(200, {"LA": 56.5}).told != []
+
+
+@pytest.mark.parametrize(("wind", "state"), [(4.0, "over"), (5.1, "unknown")])
+def test_wind_makes_levels_invalid(wind, state):
+    weather = Weather(sensor="w", wind="wind")
+    run = Run(noise(window_s=60, weather=weather), NIGHT)
+    run.go(200, {"w/wind": wind, "LA": 60.0})
+    assert run.judge.status()["state"] == state
+
+
+def test_restart_keeps_an_open_case_open():
+    run = Run(noise(window_s=60), NIGHT).go(200, {"LA": 60.0})
+    after = noise(window_s=60)
+    after.restore(run.judge.snapshot(), Stamp(5.0, NIGHT + 230, "ntp", 1.0))
+    again = Run(after, NIGHT + 230).go(200, {"LA": 60.0})
+    assert [f.phase for _, f in again.told if f.phase == "new"] == []
+    assert again.judge.status()["open"] == ["noise.over-limit"]
+
+
+CALIBRATED = Calibration(date="2026-03-01", before_db=93.9, after_db=94.1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "standing"),
+    [
+        ({}, "legal"),
+        ({"accuracy_class": None}, "indicative"),
+        ({"expires": "2026-02-28"}, "indicative"),
+        ({"certificate": ""}, "indicative"),
+        ({"calibration": None}, "indicative"),
+        (
+            {"calibration": Calibration(date="2026-03-01", before_db=93.6, after_db=94.2)},
+            "indicative",
+        ),
+    ],
+)
+def test_metrology(fields, standing):
+    whole = {
+        "accuracy_class": 1, "certificate": "C1", "expires": "2026-12-31",
+        "calibration": CALIBRATED,
+    }  # fmt: skip
+    found = metrology.assess(Instrument(**{**whole, **fields}), "2026-03-01")
+    assert found["standing"] == standing
+    assert bool(found["reasons"]) == (standing == "indicative")
+
+
+NOON = wall("2026-03-02 12:00")
+HOURS = When(hours=("10:00-14:00",))
+
+
+def kitchen(fan, purifier, fume=0.5) -> dict:
+    return {"fan": fan, "purifier": purifier, "fume": fume}
+
+
+def fume(**fields) -> FumeJudge:
+    shop = Shop(id="shop", sensor="s", limit=1.0, hours=HOURS, **fields)
+    return FumeJudge(shop, CATEGORIES, LOCAL, stale_s=10.0, every_s=1.0)
+
+
+def fumes(judge: FumeJudge, start: float = NOON) -> Run:
+    return Run(judge, start, unit="mg/m3")
+
+
+def wobble(fan, purifier, fume=0.5):
+    return lambda t: kitchen(fan, purifier, fume * (1.0 + 0.01 * (t % 7)))
+
+
+def test_f1_purifier_not_used():
+    run = fumes(fume()).go(290, wobble(1, 0)).go(60, wobble(1, 1))
+    assert run.told == []
+    run.go(310, wobble(1, 0)).go(120, wobble(1, 1))
+    assert run.phases == [("F1", "new"), ("F1", "end")]
+    assert run.told[0][1].category == "fume-not-used"
+
+
+def test_f1_outside_business_hours_is_none():
+    assert fumes(fume(), wall("2026-03-02 15:00")).go(900, wobble(1, 0)).told == []
+
+
+def test_f2_two_periods_over_the_limit():
+    run = fumes(fume()).go(1199, wobble(1, 1, 1.3))
+    assert run.told == []
+    run.go(5, wobble(1, 1, 1.3)).go(900, wobble(1, 1, 0.5))
+    assert [p for p in run.phases if p[0] == "F2"] == [("F2", "new"), ("F2", "end")]
+    assert run.told[0][1].category == "fume-over-limit"
+
+
+def test_f2_needs_both_machines_running():
+    assert ("F2", "new") not in fumes(fume()).go(1300, wobble(1, 0, 3.0)).phases
+
+
+def test_f3_cooking_without_machines():
+    assert fumes(fume()).go(310, wobble(0, 0, 0.7)).phases == [("F3", "new")]
+    assert fumes(fume()).go(310, wobble(0, 0, 0.3)).phases == []
+    seen = fumes(fume()).go(310, wobble(0, 0, 0.1), smoke_seen=True)
+    assert seen.phases == [("F3", "new")]
+    assert seen.told[0][1].facts["kitchen"]["smoke_seen"]
+
+
+def test_shop_known_to_have_no_purifier():
+    run = fumes(fume(purifier_state="none")).go(310, wobble(1, 0, 0.7))
+    assert run.phases == [("F3.none", "new")]
+
+
+def test_no_catering_zone():
+    run = fumes(fume(no_catering=True)).go(610, wobble(1, 1, 0.3))
+    assert run.phases == [("no-catering", "new")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "sign"),
+    [
+        ([(905, None)], "no data"),
+        ([(3700, kitchen(1, 1, 0.31))], "constant value with the fan on"),
+        ([(3700, lambda t: kitchen(1, 1, 0.01 + 0.001 * (t % 5)))], "too low with the fan on"),
+    ],
+)
+def test_f4_signs(rows, sign):
+    run = fumes(fume(), wall("2026-03-02 10:00"))
+    for seconds, values in rows:
+        run.go(seconds, values)
+    assert run.phases == [("F4", "new")]
+    assert sign in run.told[0][1].facts["odd"]
+    assert run.told[0][1].priority == "lead"
+
+
+def test_constant_value_with_the_fan_off_is_nothing_odd():
+    assert fumes(fume(), wall("2026-03-02 10:00")).go(3700, kitchen(0, 0, 0.0)).told == []
+
+
+def test_f5_usage_of_the_day():
+    start = wall("2026-03-02 10:00")
+    judge = fume()
+    run = fumes(judge, start).go(4000, wobble(1, 1)).go(280, wobble(1, 0))
+    run.go(1, kitchen(0, 0, 0.0))
+    run.start, run.t = wall("2026-03-03 00:00"), 50_400.0
+    run.start -= run.t
+    run.go(10, kitchen(0, 0, 0.0))
+    assert [p for p in run.phases if p[0] == "F5"] == [("F5", "new"), ("F5", "end")]
+    (day,) = judge.take_days()
+    assert day.usage == pytest.approx(4000 / 4280, abs=0.01)
+
+
+def test_run_hours_that_a_monitor_reports_count():
+    judge = fume()
+    run = fumes(judge, wall("2026-03-02 10:00")).go(5, {"fan_hours": 9.5, "purifier_hours": 6.25})
+    run.start, run.t = wall("2026-03-03 00:00") - 60_000.0, 60_000.0
+    run.go(5, kitchen(0, 0, 0.0))
+    assert run.told[0][1].facts["day"]["usage"] == pytest.approx(0.6579, abs=1e-4)
+
+
+def test_gap_of_a_minute_invents_nothing():
+    """Not used for 4 of the 5 minutes, a minute unplugged, then used: nobody saw 5 minutes."""
+    run = fumes(fume()).go(240, wobble(1, 0)).go(60, None).go(20, wobble(1, 0)).go(9, wobble(1, 1))
+    assert run.told == []
+
+
+def test_unknown_machines_are_unknown_not_normal():
+    run = fumes(fume()).go(30, wobble(1, 1)).go(30, None)
+    assert run.judge.status()["state"] == "unknown"
+
+
+def test_currents_tell_whether_a_machine_runs():
+    judge = fume(fan="fan_current", fan_on_a=2.0, purifier="purifier_current", purifier_on_a=0.3)
+    run = fumes(judge).go(310, {"fan_current": 5.1, "purifier_current": 0.02})
+    assert run.phases == [("F1", "new")]
+
+
+def dust(**fields) -> DustJudge:
+    point = DustPoint(id="d", sensor="s", limit=1.0, **fields)
+    return DustJudge(point, CATEGORIES["dust-level"], LOCAL, every_s=1.0)
+
+
+def dusts(judge: DustJudge, unit: str = "mg/m3") -> Run:
+    return Run(judge, DAY, unit=unit)
+
+
+def test_dust_counts_exceedances_of_the_day():
+    run = dusts(dust(average_min=5, allowed=2)).go(905, {"tsp": 1.2})
+    assert [f.facts["exceedances_today"] for _, f in run.told] == [3]
+    run.go(700, {"tsp": 0.3})
+    assert run.phases == [("over-limit", "new"), ("over-limit", "end")]
+
+
+def test_dust_units_background_and_validity():
+    assert dusts(dust(average_min=1), "ug/m3").go(130, {"tsp": 1200.0}).told
+    assert not dusts(dust(average_min=1), "").go(130, {"tsp": 1200.0}).told
+    around = dust(average_min=1, background_sensor="b")
+    assert not dusts(around).go(130, {"tsp": 1.5, "b/tsp": 0.7}).told
+    sparse = dusts(dust(average_min=1)).go(130, lambda t: {"tsp": 5.0} if t % 60 < 40 else None)
+    assert not sparse.told
+
+
+def steps(shops: Iterable[FumeJudge], now: Stamp) -> None:
+    for shop in shops:
+        shop.step((), now)
+
+
+def test_six_hundred_shops_are_one_small_step():
+    shops = [
+        FumeJudge(Shop(id=f"shop-{n}"), CATEGORIES, LOCAL, stale_s=30.0, every_s=60.0)
+        for n in range(600)
+    ]
+    for t in range(3):
+        steps(shops, Stamp(float(t), NOON + t, "ntp", 1.0))
+    assert all(shop.status()["state"] == "unknown" for shop in shops)
