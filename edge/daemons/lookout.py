@@ -9,7 +9,7 @@ from typing import Any
 from edge.config import Camera
 from edge.evidence.mask import blackened
 from edge.rules.judge import Judge
-from edge.values import Frame, Image, Judgement, Sample, Scene, Stamp, Track
+from edge.values import Detections, Frame, Image, Judgement, Sample, Scene, Stamp, Track
 from edge.vision.gate import MotionGate
 from edge.vision.model import Model
 from edge.vision.tracker import Tracker
@@ -26,6 +26,7 @@ class Look:
     tracks: tuple[Track, ...]
     judgement: Judgement
     detected: bool
+    found: Detections | None = None
 
 
 class Lookout:
@@ -56,7 +57,8 @@ class Lookout:
         gate = self._gate
         detected = gate is None or gate.look(frame.image, frame.at.mono, alive=self._busy).open
         aspect = frame.image.shape[1] / frame.image.shape[0]
-        tracks = self._detect(frame, aspect) if detected else ()
+        found = self._detect(frame) if detected else None
+        tracks = self._track(frame, found, aspect) if found is not None else ()
         scene = Scene(
             camera=frame.camera,
             at=frame.at,
@@ -67,13 +69,15 @@ class Lookout:
         )
         judgement = self._judge.step(scene)
         self._busy = bool(tracks or judgement.candidates)
-        return Look(frame, tracks, judgement, detected)
+        return Look(frame, tracks, judgement, detected, found)
 
-    def _detect(self, frame: Frame, aspect: float) -> tuple[Track, ...]:
+    def _detect(self, frame: Frame) -> Detections:
         self.detections += 1
+        return self._model.detect(frame.image, min_score=WEAK, tile=self.camera.tile)
+
+    def _track(self, frame: Frame, found: Detections, aspect: float) -> tuple[Track, ...]:
         if self._tracker is None:
             self._tracker = Tracker(strong=self.camera.min_score, weak=WEAK, aspect=aspect)
-        found = self._model.detect(frame.image, min_score=WEAK, tile=self.camera.tile)
         return self._tracker.update(found, frame.at, frame.image)
 
     def finish(self, at: Stamp) -> Judgement:

@@ -15,6 +15,7 @@ from edge.camera.stall import StallWatch
 from edge.daemons.desk import ScribeThread
 from edge.daemons.eyes import Eyes
 from edge.daemons.feeder import Feeder
+from edge.daemons.gleaner import Gleaner
 from edge.daemons.lookout import Look
 from edge.daemons.outlet import Outlet
 from edge.daemons.post import Post
@@ -40,6 +41,7 @@ class Watchpost:
         memory: Path,
         late: Callable[[int], None],
         remind: Callable[[Prompt], None],
+        gleaner: Gleaner | None = None,
     ) -> None:
         self.post, self.eyes = post, eyes
         self.camera = post.camera
@@ -48,7 +50,7 @@ class Watchpost:
         self.last: Look | None = None
         self._scribe = ScribeThread(post.camera.id, post.scribe, late=late)
         self._sight, self._memory = sight, memory
-        self._remind = remind
+        self._remind, self._gleaner = remind, gleaner
         self._ages_ms: deque[float] = deque(maxlen=AGES)
         self._checkpointed = -1e9
         self._stored: bytes | None = None
@@ -79,10 +81,17 @@ class Watchpost:
         self.last = look
         self.open_cases = len(look.judgement.candidates)
         self._scribe.hand_over(look, wait=self.recording)
+        self._learn(look)
         for prompt in look.judgement.prompts:
             self._remind(prompt)
         self._sight.show(look)
         self._checkpoint(look.frame.at)
+
+    def _learn(self, look: Look) -> None:
+        """Keep a crop where the detector was unsure or the tracker disagrees with it."""
+        if look.found is None or self._gleaner is None:
+            return
+        self._gleaner.glean(look.frame, look.found, look.tracks)
 
     def close(self) -> None:
         """Stop reading, end the scribe; a recording's judge is told that nothing more comes."""

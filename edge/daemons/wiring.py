@@ -9,6 +9,7 @@ from collections.abc import Callable
 from edge.clock import Clock
 from edge.config import Camera
 from edge.daemons.eyes import open_eyes
+from edge.daemons.gleaner import gleaner_for, with_learnt
 from edge.daemons.outlet import Outlet
 from edge.daemons.post import build_post
 from edge.daemons.scribe import Desk
@@ -44,6 +45,7 @@ def build_watchpost(
     clock: Clock,
 ) -> Watchpost:
     """One camera, wired; nothing runs yet. Raises ConfigError."""
+    camera = with_learnt(camera, settings)
     eyes = open_eyes(
         camera, base=settings.base, clock=clock, bell=bell, ring_mb=settings.device.keep.ring_mb
     )
@@ -68,6 +70,7 @@ def build_watchpost(
         Sight(settings.run, camera),
         memory=settings.state / "memory" / f"{camera.id}.json",
         remind=remind,
+        gleaner=None if eyes.recording else gleaner_for(settings, camera),
         late=lambda count: outlet.fault(
             "scribe", camera.id, f"the disk is stuck: {count} finding(s) without pictures"
         ),
