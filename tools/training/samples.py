@@ -88,7 +88,7 @@ class Mixer:
         self._shots = [shot for _, shots in shelves for shot in shots]
         self._odds = np.concatenate([_odds(mix, shots) for mix, shots in shelves])
         self._odds /= self._odds.sum()
-        self._cutouts = {above: [c for c in cutouts if c.above == above] for above in (False, True)}
+        self._cutouts = {above: _shelve(cutouts, above) for above in (False, True)}
         self._sprites = grow_library(np.random.default_rng([seed, 7]), 120)
 
     def __len__(self) -> int:
@@ -138,9 +138,11 @@ class Mixer:
         labels: list[NDArray[np.int64]],
         rng: Generator,
     ) -> None:
-        pool = self._cutouts[shot.item.source in SEEN_FROM_ABOVE]
-        if not pool:
+        pools = self._cutouts[shot.item.source in SEEN_FROM_ABOVE]
+        if not pools:
             return
+        wished = np.array([self._picture.cutout_kinds.get(kind, 0.5) for kind in pools])
+        pool = pools[str(rng.choice(list(pools), p=wished / wished.sum()))]
         cutout = pool[rng.integers(len(pool))]
         high, wide = cutout.rgba.shape[:2]
         low = 0.06 if cutout.above else 0.1
@@ -191,6 +193,15 @@ class Mixer:
         foot = region.height * rng.uniform(0.35, 1.1)
         left = rng.uniform(-0.3 * width, region.width - 0.7 * width)
         return sprite, label, (int(left), int(foot - height)), (int(width) + 1, int(height) + 1)
+
+
+def _shelve(cutouts: list[Cutout], above: bool) -> dict[str, list[Cutout]]:
+    """Those seen from above or from the ground, by kind."""
+    shelves: dict[str, list[Cutout]] = {}
+    for cutout in cutouts:
+        if cutout.above == above:
+            shelves.setdefault(cutout.kind, []).append(cutout)
+    return shelves
 
 
 def _hide(

@@ -30,6 +30,7 @@ class Mix(Part):
 class Picture(Part):
     """How a training picture is made. `mosaic`: share made of several pictures; `plumes`: share of
     real pictures that get a plume or flame laid over them, `cutouts`: that get rendered things;
+    the `_kinds` say how often each of them, relative to the others (0.5 for kinds not named);
     `crop`: largest enlargement."""
 
     height: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)] = 384
@@ -39,6 +40,9 @@ class Picture(Part):
     plumes: Share = 0.3
     plume_kinds: dict[str, Positive] = msgspec.field(
         default_factory=lambda: {"dust": 1.0, "smoke": 1.0, "cloud": 0.4, "fire": 0.8}
+    )
+    cutout_kinds: dict[str, Positive] = msgspec.field(
+        default_factory=lambda: {"stall": 5.0, "grill": 2.5, "truck": 2.0, "spillage": 2.5}
     )
     crop: Positive = 1.8
     colour: Share = 0.6
