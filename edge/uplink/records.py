@@ -191,9 +191,12 @@ class Records:
         self._put_back(row)
 
     def _put_back(self, row: Row) -> None:
+        """With all that was claimed after it, so that the order stays the outbox's."""
         self._waiting.pop(row.id, None)
+        queue = self._ready[row.kind]
         with self._dispatch.commit():
-            self._dispatch.mark([row.id], State.NEW)
+            self._dispatch.mark([row.id, *(other.id for other in queue)], State.NEW)
+        queue.clear()
         self._maybe_more[row.kind] = True
 
     def _refused(self, row: Row, why: str, now: float) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -21,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from edge.values import Json
 
 FINGERPRINT_CHARS = 16
+# Integers up to here are exact in every reader (RFC 8785, appendix D).
+_EXACT_BELOW = 2**53
 
 
 class Forged(ValueError):
@@ -30,9 +33,47 @@ class Forged(ValueError):
 def canonical(data: Json) -> bytes:
     """RFC 8785 bytes. Raises ValueError for what that cannot express (NaN, 2^53 and more)."""
     try:
-        return rfc8785.dumps(data)
-    except rfc8785.CanonicalizationError as error:
+        return _ENCODER.encode(_exact(data)).encode()
+    except _Odd:
+        pass
+    except (TypeError, RecursionError) as error:
         raise ValueError(f"no canonical form: {error}") from None
+    try:
+        return rfc8785.dumps(data)
+    except (rfc8785.CanonicalizationError, RecursionError) as error:
+        raise ValueError(f"no canonical form: {error}") from None
+
+
+class _Odd(Exception):
+    """A value that the fast way writes differently from RFC 8785."""
+
+
+# Python's C encoder gives the bytes of RFC 8785 once numbers are as _exact leaves them and every
+# key is ASCII: 15 times as fast as the pure Python library, which is kept for all else.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def _exact(value: Json) -> Json:
+    """Whole floats as integers; _Odd for a number or key whose form or order would differ."""
+    if isinstance(value, str) or value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, float):
+        if value.is_integer() and abs(value) < _EXACT_BELOW:
+            return int(value)
+        if not 1e-4 <= abs(value) < _EXACT_BELOW:
+            raise _Odd
+        return value
+    if isinstance(value, int):
+        if abs(value) >= _EXACT_BELOW:
+            raise _Odd
+        return value
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) and key.isascii() for key in value):
+            raise _Odd
+        return {key: _exact(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_exact(item) for item in value]
+    raise _Odd
 
 
 def sha256(data: bytes) -> str:

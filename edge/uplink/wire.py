@@ -103,15 +103,18 @@ def utc_seconds(text: str) -> float:
 
 
 def plain(value: Json) -> Json:
-    """Facts as JSON: numpy scalars and tuples as plain ones, NaN and infinities as null."""
+    """Facts as JSON: numpy scalars and tuples as plain ones, NaN and infinities as null.
+
+    RFC 8785 knows only doubles: a number of 2^53 or more goes as text, or a reader would see (and
+    a signature cover) another one.
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, np.ndarray):
         value = value.tolist()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, int) and not isinstance(value, bool):
-        # RFC 8785 knows only doubles; beyond 2^53 a reader would see another number.
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return value if abs(value) < 2**53 else str(value)
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
