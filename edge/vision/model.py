@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from edge.config import ConfigError
@@ -176,16 +177,18 @@ def load_model(
     workers: threads that will call at once; 0 means one for each core, at most MOST_WORKERS. The
     cores are shared out among them. Raises ConfigError in one line for anything that does not fit.
     """
-    weights = resolve(manifest, variant or _variant_for(manifest, provider))
+    weights = resolve(manifest, variant or _variant_for(provider))
+    # The callers are the parallelism; OpenCV's own pool for a 1 ms resize only gets in their way.
+    cv2.setNumThreads(1)
     callers = workers or min(cores(), MOST_WORKERS)
     threads = max(1, cores() // callers)
     cache = manifest.parent / f".{weights.path.stem}-{weights.sha256[:12]}"
     return Model(weights, provider=provider, workers=callers, threads=threads, cache=cache)
 
 
-def _variant_for(manifest: Path, provider: Provider) -> str | None:
+def _variant_for(provider: Provider) -> str | None:
     """NCNN reads files of its own; a manifest that has them calls the variant `ncnn`."""
-    return "ncnn" if provider == "ncnn" and manifest.suffix == ".yaml" else None
+    return "ncnn" if provider == "ncnn" else None
 
 
 def _fixed(weights: Weights, shape: tuple[int | None, int | None]) -> Shape | None:

@@ -134,6 +134,5 @@ def write(folder: Path, data: bytes, classes: Sequence[str], **keys: object) -> 
 
 
 def damaged(data: bytes) -> bytes:
-    """The same length with its middle overwritten."""
-    middle = len(data) // 2
-    return data[:middle] + struct.pack("<I", 0xDEADBEEF) * 8 + data[middle + 32 :]
+    """The same length with a stretch of the graph overwritten."""
+    return data[:40] + struct.pack("<I", 0xDEADBEEF) * 16 + data[104:]

@@ -42,8 +42,12 @@ def still(looks):
     return np.mean([look.reason in ("motion", "after", "first") for look in half])
 
 
+GRAIN = np.random.default_rng(2).normal(0, 1, (4, HEIGHT, WIDTH, 3)).astype(np.float32)
+
+
 def noisy(picture, sigma, rng):
-    return np.clip(picture + rng.normal(0, sigma, picture.shape), 0, 255).astype(np.uint8)
+    grain = np.roll(GRAIN[rng.integers(4)], rng.integers(WIDTH), axis=1)
+    return np.clip(picture + sigma * grain, 0, 255).astype(np.uint8)
 
 
 def rain(picture, rng):

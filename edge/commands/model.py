@@ -1,0 +1,188 @@
+"""`edge model`: what models there are, whether they are what they claim, and how fast they run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edge.vision.model import Model
+
+EPILOG = """examples:
+  edge model list
+  edge model verify models/city-v1.yaml --provider tensorrt   (builds the engine, minutes)
+  edge model bench models/city-v1.yaml --seconds 5 --json"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("list", "verify", "bench"))
+    parser.add_argument(
+        "manifest", nargs="*", type=Path, help="manifests; without any, all of --models"
+    )
+    parser.add_argument("--models", type=Path, default=None, help="folder of manifests")
+    parser.add_argument("--variant", help="a variant of the manifest, such as int8")
+    parser.add_argument(
+        "--provider",
+        default="auto",
+        choices=("auto", "cpu", "cuda", "tensorrt", "openvino", "ncnn"),
+    )
+    parser.add_argument("--image", type=Path, help="a picture to look at instead of a grey one")
+    parser.add_argument("--seconds", type=float, default=3.0, help="bench: how long")
+    parser.add_argument("--workers", type=int, default=0, help="bench: threads; 0: one a core")
+    parser.add_argument("--json", action="store_true")
+
+
+def run(args: argparse.Namespace) -> int:
+    worst = 0
+    for path in _manifests(args):
+        row = _ACTIONS[args.action](path, args)
+        worst = max(worst, 0 if row.get("ok", True) else 1)
+        print(json.dumps(row, ensure_ascii=False) if args.json else _line(args.action, row))
+    return worst
+
+
+def _manifests(args: argparse.Namespace) -> list[Path]:
+    from edge.config import ConfigError
+
+    if args.manifest:
+        return list(args.manifest)
+    folder = args.models or _default_folder()
+    found = sorted(folder.glob("*.yaml"))
+    if not found:
+        raise ConfigError(f"{folder}: no model manifest (*.yaml) here; name one, or use --models")
+    return found
+
+
+def _default_folder() -> Path:
+    """The device's folder of models where it is set up, else those that came with the program."""
+    from edge.config import ConfigError, Device
+    from edge.config.shipped import shipped
+
+    installed = Path(Device().folders.models)
+    if installed.is_dir():
+        return installed
+    try:
+        return shipped("models")
+    except FileNotFoundError as error:
+        raise ConfigError(f"{error}; name a manifest, or use --models") from None
+
+
+def _listed(path: Path, args: argparse.Namespace) -> dict[str, Any]:
+    from edge.config import ConfigError
+    from edge.vision.manifest import read_manifest
+
+    try:
+        manifest = read_manifest(path)
+    except ConfigError as error:
+        return {"manifest": str(path), "ok": False, "error": str(error)}
+    return {
+        "manifest": str(path),
+        "ok": True,
+        "name": manifest.name or path.stem,
+        "file": manifest.file,
+        "sha256": manifest.sha256,
+        "classes": list(manifest.classes),
+        "input": [manifest.input.height, manifest.input.width],
+        "licence": manifest.licence,
+        "release": manifest.release,
+        "signed": manifest.signature is not None,
+        "metrics": manifest.metrics,
+        "variants": sorted(manifest.variants),
+    }
+
+
+def _verified(path: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """Hash of the file and of every variant, and a real inference of the chosen one."""
+    from edge.config import ConfigError
+    from edge.vision.manifest import read_manifest, resolve
+
+    try:
+        for variant in (None, *read_manifest(path).variants):
+            resolve(path, variant)
+        model, image = _loaded(path, args), _picture(args)
+        found = model.detect(image)
+    except ConfigError as error:
+        return {"manifest": str(path), "ok": False, "error": str(error)}
+    return {
+        "manifest": str(path),
+        "ok": True,
+        "name": model.name,
+        "sha256": model.sha256,
+        "provider": model.provider,
+        "input": list(model.shape_for(image)),
+        "boxes": len(found),
+    }
+
+
+def _benched(path: Path, args: argparse.Namespace) -> dict[str, Any]:
+    from edge.vision.pace import measure
+
+    model, image = _loaded(path, args), _picture(args)
+    pace = measure(model, image, seconds=args.seconds, progress=_progress)
+    return {
+        "manifest": str(path),
+        "name": model.name,
+        "provider": model.provider,
+        "input": list(model.shape_for(image)),
+        "workers": model.workers,
+        "pictures_per_s": round(pace.pictures_per_s, 2),
+        "cpu_ms": round(pace.cpu_ms, 2),
+        "p50_ms": round(pace.p50_ms, 2),
+        "p95_ms": round(pace.p95_ms, 2),
+        "streams_at_5_fps": int(pace.pictures_per_s / 5),
+    }
+
+
+def _loaded(path: Path, args: argparse.Namespace) -> Model:
+    from edge.vision.model import load_model
+
+    return load_model(
+        path, provider=args.provider, workers=max(0, args.workers), variant=args.variant
+    )
+
+
+def _picture(args: argparse.Namespace) -> Any:
+    import cv2
+    import numpy as np
+
+    from edge.config import ConfigError
+
+    if args.image is None:
+        return np.full((1080, 1920, 3), 114, np.uint8)
+    image = cv2.imread(str(args.image))
+    if image is None:
+        raise ConfigError(f"--image {args.image}: not a readable picture")
+    return image
+
+
+def _progress(share: float) -> None:
+    if sys.stderr.isatty():
+        end = "\n" if share >= 1 else ""
+        print(f"\rmeasuring {share:4.0%}", end=end, file=sys.stderr, flush=True)
+
+
+def _line(action: str, row: dict[str, Any]) -> str:
+    if not row.get("ok", True):
+        return f"BAD   {row['error']}"
+    size = "x".join(str(side) for side in row["input"])
+    if action == "list":
+        more = f", variants {', '.join(row['variants'])}" if row["variants"] else ""
+        signed = "signed" if row["signed"] else "not signed"
+        return (
+            f"{row['name']}: release {row['release']}, {len(row['classes'])} classes, {size}, "
+            f"{row['licence']}, {signed}, sha256 {row['sha256'][:12]}{more}"
+        )
+    if action == "verify":
+        return f"good  {row['name']}: sha256 {row['sha256'][:12]}, {size} on {row['provider']}"
+    return (
+        f"{row['name']} {size} on {row['provider']}, {row['workers']} worker(s): "
+        f"{row['pictures_per_s']:.1f} pictures/s, {row['cpu_ms']:.1f} ms CPU each, "
+        f"p95 {row['p95_ms']:.0f} ms; {row['streams_at_5_fps']} stream(s) at 5 a second "
+        "before decoding"
+    )
+
+
+_ACTIONS = {"list": _listed, "verify": _verified, "bench": _benched}
