@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from edge.camera.ring import ClipSource, made
 from edge.camera.url import Address
 from edge.config import ConfigError
 from edge.values import Json, Stamp
+
+# Tried one after another where a file cannot seek exactly; key pictures are rarely further apart.
+BACK_S = (0.0, 5.0, 20.0, 1e6)
 
 
 def file_clips(address: Address, fps: float) -> ClipSource:
@@ -53,7 +57,7 @@ class FileClips:
         opened = open_video(self._path)
         try:
             offset_s = seconds(opened.stream.start_time, opened.stream.time_base) or 0.0
-            _seek(opened, max(0.0, start_mono) + offset_s)
+            _seek(opened, offset_s, max(0.0, start_mono))
             part = _between(opened, offset_s, start_mono, end_mono)
             if self._connection.header:
                 return write_mp4(path, _as_it_is(part, self._connection, offset_s))
@@ -62,13 +66,37 @@ class FileClips:
             opened.close()
 
 
-def _seek(opened: Input, time_s: float) -> None:
-    ticks = int(time_s / opened.stream.time_base)
+def _seek(opened: Input, offset_s: float, start_s: float) -> None:
+    """Stand before the last key picture at or before the start.
+
+    Containers without an index (MPEG-TS) seek to where they guess, which may be behind it; so
+    what comes first is looked at, and if that is too late, the next try is further back.
+    """
+    for back_s in BACK_S:
+        if not _seek_once(opened, start_s - back_s + offset_s):
+            return
+        if _first_key_s(opened, offset_s) <= start_s or back_s > start_s:
+            _seek_once(opened, start_s - back_s + offset_s)
+            return
+
+
+def _seek_once(opened: Input, time_s: float) -> bool:
     try:
-        opened.container.seek(ticks, stream=opened.stream)
+        opened.container.seek(int(max(0.0, time_s) / opened.stream.time_base), stream=opened.stream)
     except av.error.FFmpegError:
         # No index to seek by (raw streams): read from the beginning.
-        return
+        return False
+    return True
+
+
+def _first_key_s(opened: Input, offset_s: float) -> float:
+    try:
+        for packet in opened.container.demux(opened.stream):
+            if packet.size and packet.is_keyframe:
+                return _time_s(packet, offset_s) or 0.0
+    except av.error.FFmpegError:
+        return math.inf
+    return math.inf
 
 
 def _time_s(packet: Any, offset_s: float) -> float | None:

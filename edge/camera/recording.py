@@ -22,8 +22,9 @@ from edge.values import Frame, Image, Stamp
 
 log = logging.getLogger(__name__)
 
-# A presentation time that runs back by more than this starts a new piece of a joined file.
-JOIN_S = 1.0
+# A presentation time that runs back by more than this starts a new piece of a joined file; less
+# is a muxer's muddle about the order of pictures.
+JOIN_S = 0.3
 # How wrong a recording's start may be: a person said it; its header says it (often local time
 # written as UTC); only the file's date is known.
 GIVEN_ERROR_MS = 1_000.0

@@ -15,6 +15,8 @@ from edge.camera.libav import Input
 from edge.camera.packets import Connection, Encoded, parameter_sets
 
 TIME_BASE = Fraction(1, 90_000)
+# How long a clip's only picture is shown.
+LAST_TICKS = 9_000
 # A step of the stream's own time that is longer than this, or this far backwards, is a fault of
 # its clock (restart, wrap of 32 bits at 90 kHz, lost numbering); arrival times then decide.
 JUMP_S = 5.0
@@ -91,10 +93,27 @@ def _write(path: Path, first: Encoded, packets: Iterable[Encoded]) -> float:
         av.open(f"file:{path}", "w", format="mp4", options=_MOV) as out,
     ):
         stream = _stream(out, template.streams.video[0], first)
-        for packet, dts, pts in retime(packets):
-            out.mux_one(_packet(packet, stream, dts, pts))
+        for packet, dts, pts, lasts in _lasting(retime(packets)):
+            out.mux_one(_packet(packet, stream, (dts, pts, lasts)))
             last_s = max(last_s, packet.at.mono)
     return last_s
+
+
+def _lasting(
+    timed: Iterator[tuple[Encoded, int, int]],
+) -> Iterator[tuple[Encoded, int, int, int]]:
+    """Each packet with its duration: until the next; the last as long as the one before.
+
+    Without one for the last, players do not show it at all.
+    """
+    lasts = LAST_TICKS
+    held = next(timed, None)
+    while held is not None:
+        following = next(timed, None)
+        if following is not None:
+            lasts = following[1] - held[1]
+        yield (*held, lasts)
+        held = following
 
 
 _MOV = {"movflags": "+faststart"}
@@ -145,10 +164,10 @@ def _stream(out: Any, template: Any, first: Encoded) -> Any:
     return stream
 
 
-def _packet(packet: Encoded, stream: Any, dts: int, pts: int) -> Any:
+def _packet(packet: Encoded, stream: Any, times: tuple[int, int, int]) -> Any:
     made = av.Packet(packet.data)
     made.stream = stream
     made.time_base = TIME_BASE
-    made.dts, made.pts = dts, pts
+    made.dts, made.pts, made.duration = times
     made.is_keyframe = packet.key
     return made
