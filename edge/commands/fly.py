@@ -74,7 +74,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _recorded(args: argparse.Namespace, sites: tuple[Site, ...]) -> int:
-    from edge.drone.conclude import Model as Told
     from edge.drone.conclude import conclude
     from edge.drone.flight import chosen, prepare, survey
     from edge.drone.trackonly import is_telemetry, track_only
@@ -95,7 +94,7 @@ def _recorded(args: argparse.Namespace, sites: tuple[Site, ...]) -> int:
         flight,
         journal,
         job,
-        Told(model.name, model.sha256),
+        (model.name, model.sha256),
         categories=chosen(categories, settings),
         sites=sites,
         history=history,
@@ -183,18 +182,26 @@ def _mark(text: str) -> Mark:
 
 
 def _history(args: argparse.Namespace) -> tuple[list[Any], Path | None]:
-    from edge.drone.conclude import read_history
-
     if args.history is not None:
-        return read_history(args.history, but=args.out), args.history
+        return _ledgers(args.history, args.out), args.history
     if args.previous is None:
         return [], None
     folder = args.previous if args.previous.is_dir() else args.previous.parent
     if not (folder / "flight.json").is_file():
         raise ConfigError(f"--previous = {args.previous}: no flight.json there")
-    found = read_history(folder.parent, but=args.out)
+    found = _ledgers(folder.parent, args.out)
     wanted = json.loads((folder / "flight.json").read_text(encoding="utf-8"))["flight_id"]
     return [flight for flight in found if flight["flight_id"] == wanted], folder.parent
+
+
+def _ledgers(root: Path, own: Path | None) -> list[Any]:
+    """Earlier ledgers below a folder; those that cannot be read are said, not skipped silently."""
+    from edge.drone.conclude import read_history
+
+    flights, damaged = read_history(root, but=own or root)
+    for path in damaged:
+        print(f"{path}: no ledger that can be read; left out", file=sys.stderr)
+    return flights
 
 
 def _categories(args: argparse.Namespace) -> dict[str, Category]:
@@ -243,12 +250,11 @@ def _send(
 
 def _overdue(args: argparse.Namespace, sites: tuple[Site, ...]) -> int:
     from edge.drone.compare import overdue
-    from edge.drone.conclude import read_history
 
     settings = _settings(args)
     if not sites:
         raise ConfigError("--overdue needs --sites GEOJSON")
-    flights = read_history(args.overdue, but=args.out or Path("/nonexistent"))
+    flights = _ledgers(args.overdue, args.out)
     days = settings.ledger.overdue_days
     late = overdue(sites, flights, _today(), days=days)
     for row in late:

@@ -228,10 +228,18 @@ def _charge(
 
 
 def _shots(track: GroundTrack) -> tuple[Seen, ...]:
-    """The best look (score, and near rather than far), the first and the last, each once."""
-    best = max(track.seen, key=lambda s: s.sighting.score / max(1.0, s.sighting.ground_m) ** 0.25)
+    """The best look (sure, near, not at the picture's edge), the first and the last, each once."""
+    best = max(track.seen, key=_showing)
     chosen = [best, track.seen[0], track.seen[-1]]
     return tuple({seen.t_s: seen for seen in chosen}.values())
+
+
+def _showing(seen: Seen) -> float:
+    """How well a look shows the thing: half as well at the very edge, less from far away."""
+    x1, y1, x2, y2 = seen.sighting.box
+    inner = min(x1, y1, 1.0 - x2, 1.0 - y2)
+    central = 0.5 + 0.5 * min(1.0, max(0.0, inner) / 0.15)
+    return seen.sighting.score * central / math.sqrt(math.sqrt(max(1.0, seen.sighting.ground_m)))
 
 
 def _zone(

@@ -6,7 +6,7 @@ Every text from outside (names, notes) is escaped; the page runs no script but t
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, tzinfo
 from html import escape
 from importlib.resources import files
@@ -16,7 +16,7 @@ from typing import Any
 from edge.drone.exports import shown
 from edge.drone.settings import Ledger
 from edge.drone.svgmap import colour
-from edge.drone.words import BLIND, MEMBERSHIP, NOTES, STATUS
+from edge.drone.words import BLIND, FACTS, MEMBERSHIP, NOTES, STATUS
 
 Row = Mapping[str, Any]
 
@@ -68,6 +68,11 @@ class _Page:
         data = base64.b64encode((self.pictures / name).read_bytes()).decode()
         return f'<img alt="" loading="lazy" src="data:image/jpeg;base64,{data}">'
 
+    def _figure(self, name: str | None, label: str) -> str:
+        image = self._image(name)
+        caption = f"<figcaption>{label}</figcaption>"
+        return f"<figure>{image}{caption}</figure>" if image else ""
+
     def head(self) -> str:
         flight = self.flight
         when = f"{self._clock(flight['start_utc'])} – {self._clock(flight['end_utc'], '%H:%M:%S')}"
@@ -109,7 +114,7 @@ class _Page:
     def legend(self) -> str:
         seen = {f["category"]: f["names"] for f in self.flight["findings"]}
         marks = "".join(
-            f'<i style="background:{colour(name)}"></i>{t(escape(names["zh"]), escape(names["en"]))}'
+            f'<i style="background:{colour(name)}"></i>{_both(names)}'
             for name, names in sorted(seen.items())
         )
         text = t(
@@ -140,7 +145,7 @@ class _Page:
         share = site["inspected_share"]
         bar = f'<span class="bar"><i style="width:{share * 100:.0f}%"></i></span>{share:.0%}'
         found = ", ".join(
-            f"{t(escape(names['zh']), escape(names['en']))} {n}"
+            f"{_both(names)} {n}"
             for names, n in ((row["names"], row["count"]) for row in site["found"])
         )
         name = t(escape(site["name"]), escape(site["name_en"] or site["name"]))
@@ -162,17 +167,8 @@ class _Page:
     def _finding(self, finding: Row) -> str:
         pictures = finding["pictures"]
         main = self._image(pictures.get("overview"))
-        side = "".join(
-            f"<figure>{image}<figcaption>{label}</figcaption></figure>"
-            for image, label in (
-                (self._image(pictures.get("close")), t("近景", "close")),
-                (
-                    self._image(pictures.get("patch")),
-                    t("30 m 正北俯视", "30 m of ground, north up"),
-                ),
-            )
-            if image
-        )
+        side = self._figure(pictures.get("close"), t("近景", "close"))
+        side += self._figure(pictures.get("patch"), t("30 m 正北俯视", "30 m of ground, north up"))
         shade = colour(finding["category"])
         return (
             f'<section class="find" id="f{escape(finding["id"])}" style="--shade:{shade}">'
@@ -185,7 +181,7 @@ class _Page:
     def _name(finding: Row) -> str:
         code = next(iter(finding["codes"].values()), "")
         names = finding["names"]
-        return f"{t(escape(names['zh']), escape(names['en']))} {escape(code)}"
+        return f"{_both(names)} {escape(code)}"
 
     @staticmethod
     def _tags(finding: Row) -> str:
@@ -211,7 +207,7 @@ class _Page:
             (t("时间", "time"), self._clock(finding["first_utc"])),
             (t("视频", "video"), f"{_mmss(first)}–{_mmss(last)}"),
             (t("置信度", "score"), f"{finding['score']:.2f}"),
-            *((escape(key), escape(_value(value))) for key, value in finding["facts"].items()),
+            *_told(finding["facts"]),
         ]
         if finding.get("previous"):
             facts.append((t("上次编号", "earlier finding"), escape(finding["previous"])))
@@ -228,20 +224,22 @@ class _Page:
         return f"<h2>{t('已消失(复飞核实)', 'Gone, by flying again')}</h2>{rows}"
 
     def _gone(self, finding: Row) -> str:
-        before, after = (self._image(finding["pictures"].get(key)) for key in ("before", "after"))
+        pictures = finding["pictures"]
+        before = self._figure(pictures.get("before"), t("此前", "before"))
+        after = self._figure(pictures.get("after"), t("本次", "this flight"))
         return (
             f'<section class="find gone" style="--shade:#2b8a3e"><h3>✓ {self._name(finding)}'
             f'<span class="tag gone">{t(*STATUS["gone"])}</span></h3>'
             f'<div class="facts"><span><b>{t("上次编号", "earlier finding")}</b> '
             f"{escape(finding['id'])}</span><span>{escape(finding['site_name'] or '')}</span></div>"
-            f'<div class="pics"><figure>{before}<figcaption>{t("此前", "before")}</figcaption></figure>'
-            f"<figure>{after}<figcaption>{t('本次', 'this flight')}</figcaption></figure></div></section>"
+            f'<div class="pics">{before}{after}</div></section>'
         )
 
     def unplaced(self) -> str:
         rows = "".join(
             _row(
                 "td",
+                self._image(group.get("pictures", {}).get("close")),
                 escape(group["label"]),
                 f"{_mmss(group['first_s'])}–{_mmss(group['last_s'])}",
                 str(group["count"]),
@@ -255,13 +253,14 @@ class _Page:
             return ""
         head = _row(
             "th",
+            t("画面", "Picture"),
             t("类别", "Class"),
             t("视频", "Video"),
             t("次数", "Looks"),
             t("飞机位置(非目标)", "Aircraft, not the thing"),
         )
         title = t("无法定位的目标", "Seen, but without a place")
-        return f"<h2>{title}</h2><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        return f'<h2>{title}</h2><table class="small">{head}{rows}</table>'
 
     def waiting(self) -> str:
         days = self.flight["overdue_days"]
@@ -327,6 +326,10 @@ class _Page:
         )
 
 
+def _both(names: Row) -> str:
+    return t(escape(names["zh"]), escape(names["en"]))
+
+
 def _row(cell: str, *values: str) -> str:
     return "<tr>" + "".join(f"<{cell}>{value}</{cell}>" for value in values) + "</tr>"
 
@@ -343,4 +346,9 @@ def _value(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
-Writer = Callable[[Row], str]
+def _told(facts: Row) -> Iterable[tuple[str, str]]:
+    """The facts that people are told, in words."""
+    for key, value in facts.items():
+        if value is not None and value != [] and key in FACTS:
+            shown_value = f"{value:.0%}" if key.endswith("_share") else _value(value)
+            yield t(*FACTS[key]), escape(shown_value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,37 +21,17 @@ INSET_MAGNIFY = 3.0
 PATCH_PX = 360
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """File names in the flight's `pictures` folder."""
-
-    overview: str
-    close: str
-    patch: str | None
-
-
-def save(
-    folder: Path,
-    name: str,
-    image: Image,
-    box: Box | None,
-    *,
-    view: View | None,
-    plane: Local | None,
-    place: tuple[float, float] | None,
-) -> Saved:
-    """Write the three pictures of one look. A box is ticked and shown again, larger, as an inset."""
+def save_overview(folder: Path, name: str, image: Image, box: Box | None) -> dict[str, str]:
+    """Write a look: the picture with its box ticked and shown again as an inset, and a close-up."""
     folder.mkdir(parents=True, exist_ok=True)
-    shown = image if box is None else with_inset(with_ticks(image, box), image, box)
-    overview = _write(folder / f"{name}.jpg", _narrow(shown, PAGE_WIDTH))
-    close = _write(
-        folder / f"{name}-close.jpg",
-        image if box is None else crop(image, box, margin=1.0, least_px=240),
-    )
-    ground = None
-    if view is not None and plane is not None and place is not None:
-        ground = save_patch(folder, name, image, view, plane, place)
-    return Saved(overview, close, ground)
+    if box is None:
+        return {"overview": _write(folder / f"{name}.jpg", _narrow(image, PAGE_WIDTH))}
+    shown = with_inset(with_ticks(image, box), image, box)
+    close = crop(image, box, margin=1.0, least_px=240)
+    return {
+        "overview": _write(folder / f"{name}.jpg", _narrow(shown, PAGE_WIDTH)),
+        "close": _write(folder / f"{name}-close.jpg", close),
+    }
 
 
 def save_patch(

@@ -29,12 +29,20 @@ COLOURS = {
     "bare-soil": "#b3541e",
 }
 OTHER_COLOUR = "#c92a2a"
+GONE_COLOUR = "#2b8a3e"
 _AREA_COLOURS = {
     "site": "#1864ab",
     "corridor": "#5c940d",
+    "watch": "#5f3dc4",
+    "forbidden": "#c92a2a",
     "permitted": "#2b8a3e",
     "dump": "#868e96",
 }
+_STEPS_M = (5000, 2000, 1000, 500, 200, 100, 50, 20, 10, 5)
+MARGIN_M = 12.0
+NEAR_M = 60.0
+# What lies under the drawing is paled by this share of white.
+PALE = 0.38
 
 
 def colour(category: str) -> str:
@@ -49,140 +57,198 @@ def svg(
     mosaic: Mosaic | None,
 ) -> str:
     """The map. Its viewBox is metres, so every length is true."""
-    width, height = extent.east - extent.west, extent.north - extent.south
-    pen = max(width, height) / 900.0
-    parts = [
-        f'<svg class="map" viewBox="{extent.west:.1f} {-extent.north:.1f} {width:.1f} {height:.1f}" '
-        'role="img" aria-label="map 地图" xmlns="http://www.w3.org/2000/svg">',
-        f'<rect x="{extent.west:.1f}" y="{-extent.north:.1f}" width="{width:.1f}" height="{height:.1f}" fill="#eef1ee"/>',
-    ]
-    if mosaic is not None and mosaic.steep.any():
-        parts.append(_background(mosaic, extent))
-    parts += [_footprint(outline, pen) for outline in flight["footprints"]]
-    parts += [_area(area, pen) for area in areas]
-    parts.append(_track(flight, plane, pen))
-    for finding in [*flight["findings"], *flight["gone"]]:
-        if finding["lat"] is not None:
-            parts.append(_finding(finding, plane, pen))
-    parts += [_scale_bar(extent, pen), _north(extent, pen), "</svg>"]
-    return "\n".join(parts)
-
-
-def _background(mosaic: Mosaic, extent: Extent) -> str:
-    picture = mosaic.picture.copy()
-    picture[mosaic.steep == 0] = (238, 241, 238)
-    # Paler, so that what is drawn upon it can be read.
-    pale = np.asarray(cv2.addWeighted(picture, 0.62, np.full_like(picture, 255), 0.38, 0), np.uint8)
-    return (
-        f'<image x="{extent.west:.1f}" y="{-extent.north:.1f}" '
-        f'width="{extent.east - extent.west:.1f}" height="{extent.north - extent.south:.1f}" '
-        f'preserveAspectRatio="none" href="{jpeg_uri(pale, 72)}"/>'
+    frame = _frame(flight, areas, plane, mosaic)
+    drawing = _Drawing(plane, frame if frame is not None else extent)
+    rows = [row for row in (*flight["findings"], *flight["gone"]) if row["lat"] is not None]
+    ground = mosaic is not None and bool(mosaic.steep.any())
+    return "\n".join(
+        [
+            drawing.head(),
+            _background(mosaic) if mosaic is not None and ground else "",
+            *(drawing.footprint(outline) for outline in flight["footprints"]),
+            *(drawing.area(area) for area in areas),
+            drawing.track(flight["track"]),
+            *(drawing.finding(row) for row in rows),
+            drawing.scale_bar(),
+            drawing.north(),
+            "</svg>",
+        ]
     )
 
 
-def jpeg_uri(image: Any, quality: int = 80) -> str:
+def _frame(
+    flight: Mapping[str, Any], areas: Sequence[Area], plane: Local, mosaic: Mosaic | None
+) -> Extent | None:
+    """What was flown and seen, with the sites beside it: the part worth showing."""
+    places = [plane.metres(row[1], row[0]) for row in flight["track"]]
+    places += [plane.metres(row["lat"], row["lon"]) for row in flight["findings"] if row["lat"]]
+    if mosaic is not None and mosaic.steep.any():
+        rows, columns = np.nonzero(mosaic.steep)
+        grid = mosaic.extent
+        for row, column in ((rows.min(), columns.min()), (rows.max(), columns.max())):
+            places.append((grid.west + column * grid.metre_px, grid.north - row * grid.metre_px))
+    if not places:
+        return None
+    west, south = np.min(places, axis=0)
+    east, north = np.max(places, axis=0)
+    for area in areas:
+        w, s, e, n = area.bounds()
+        if w < east + NEAR_M and e > west - NEAR_M and s < north + NEAR_M and n > south - NEAR_M:
+            west, south, east, north = min(west, w), min(south, s), max(east, e), max(north, n)
+    room = max(MARGIN_M, 0.03 * float(max(east - west, north - south)))
+    return Extent(
+        float(west) - room, float(south) - room, float(east) + room, float(north) + room, 1.0
+    )
+
+
+def _background(mosaic: Mosaic) -> str:
+    picture = mosaic.picture.copy()
+    picture[mosaic.steep == 0] = (238, 241, 238)
+    white = np.full_like(picture, 255)
+    pale = cv2.addWeighted(picture, 1.0 - PALE, white, PALE, 0)
+    grid = mosaic.extent
+    return (
+        f'<image x="{grid.west:.1f}" y="{-grid.north:.1f}" width="{grid.east - grid.west:.1f}" '
+        f'height="{grid.north - grid.south:.1f}" preserveAspectRatio="none" '
+        f'href="{jpeg_uri(pale, 72)}"/>'
+    )
+
+
+def jpeg_uri(image: Any, quality: int) -> str:
     done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert done, "a BGR picture can always be a JPEG"
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
-def _points(points: Iterable[Sequence[float]]) -> str:
-    return " ".join(f"{x:.1f},{-y:.1f}" for x, y in points)
+class _Drawing:
+    """Pieces of SVG in metres; y grows downwards there, so north is negative. `pen` is the size
+    of a pixel on a page 900 wide."""
 
+    def __init__(self, plane: Local, frame: Extent) -> None:
+        self._plane, self._frame = plane, frame
+        self.width, self.height = frame.east - frame.west, frame.north - frame.south
+        self.pen = max(self.width, self.height) / 900.0
 
-def _footprint(outline: Sequence[Sequence[float]], pen: float) -> str:
-    return (
-        f'<polygon points="{_points(outline)}" fill="none" stroke="#495057" '
-        f'stroke-opacity="0.35" stroke-width="{0.7 * pen:.2f}"/>'
-    )
-
-
-def _area(area: Area, pen: float) -> str:
-    shade = _AREA_COLOURS.get(area.site.kind, "#1864ab")
-    if area.line:
-        west, south, east, north = area.bounds()
-        label_at = area.line[0]
-        shape = (
-            f'<polyline points="{_points(area.line)}" fill="none" stroke="{shade}" '
-            f'stroke-opacity="0.25" stroke-width="{area.site.width_m:.1f}" stroke-linecap="round"/>'
+    def head(self) -> str:
+        place = (
+            f"{self._frame.west:.1f} {-self._frame.north:.1f} {self.width:.1f} {self.height:.1f}"
         )
-        del west, south, east, north
-    else:
-        label_at = max((p for rings in area.polygons for p in rings[0]), key=lambda p: p[1])
-        shape = "".join(
-            f'<polygon points="{_points(ring)}" fill="{shade}" fill-opacity="0.10" '
-            f'stroke="{shade}" stroke-width="{2 * pen:.2f}"/>'
+        x, y, width, height = place.split()
+        return (
+            f'<svg class="map" viewBox="{place}" role="img" aria-label="地图 map" '
+            f'xmlns="http://www.w3.org/2000/svg"><rect x="{x}" y="{y}" width="{width}" '
+            f'height="{height}" fill="#eef1ee"/>'
+        )
+
+    def footprint(self, outline: Sequence[Sequence[float]]) -> str:
+        return (
+            f'<polygon points="{_points(outline)}" fill="none" stroke="#495057" '
+            f'stroke-opacity="0.3" stroke-width="{0.7 * self.pen:.2f}"/>'
+        )
+
+    def area(self, area: Area) -> str:
+        shade = _AREA_COLOURS.get(area.site.kind, OTHER_COLOUR)
+        shape = self._corridor(area, shade) if area.line else self._polygons(area, shade)
+        points = area.line or [p for rings in area.polygons for p in rings[0]]
+        inside = [p for p in points if self._shows(*p)]
+        if not inside:
+            return shape
+        x, y = max(inside, key=lambda p: p[1] - p[0])
+        return shape + self.text(x, y + 4 * self.pen, area.site.name, shade, size=15)
+
+    def _shows(self, x: float, y: float) -> bool:
+        frame = self._frame
+        return frame.west <= x <= frame.east and frame.south <= y <= frame.north
+
+    @staticmethod
+    def _corridor(area: Area, shade: str) -> str:
+        return (
+            f'<polyline points="{_points(area.line)}" fill="none" stroke="{shade}" '
+            f'stroke-opacity="0.25" stroke-width="{area.site.width_m:.1f}" '
+            'stroke-linecap="round" stroke-linejoin="round"/>'
+        )
+
+    def _polygons(self, area: Area, shade: str) -> str:
+        return "".join(
+            f'<polygon points="{_points(ring)}" fill="{shade}" fill-opacity="0.08" '
+            f'stroke="{shade}" stroke-width="{2 * self.pen:.2f}"/>'
             for rings in area.polygons
             for ring in rings
         )
-    name = escape(area.site.name)
-    return shape + _text(label_at[0], label_at[1] + 4 * pen, name, pen, shade, size=15)
+
+    def track(self, rows: Sequence[Sequence[float]]) -> str:
+        places = [self._plane.metres(row[1], row[0]) for row in rows]
+        if len(places) < 2:
+            return ""
+        pen = self.pen
+        (x, y), (x2, y2) = places[0], places[-1]
+        return (
+            f'<polyline points="{_points(places)}" fill="none" stroke="#212529" '
+            f'stroke-width="{2 * pen:.2f}" stroke-dasharray="{8 * pen:.1f} {4 * pen:.1f}"/>'
+            f'<circle cx="{x:.1f}" cy="{-y:.1f}" r="{5 * pen:.2f}" fill="{GONE_COLOUR}"/>'
+            f'<rect x="{x2 - 4 * pen:.1f}" y="{-y2 - 4 * pen:.1f}" width="{8 * pen:.1f}" '
+            f'height="{8 * pen:.1f}" fill="#212529"/>'
+        )
+
+    def finding(self, row: Mapping[str, Any]) -> str:
+        """Circle of uncertainty (dashed: low confidence, or gone), point, number, link."""
+        x, y = self._plane.metres(row["lat"], row["lon"])
+        pen, gone = self.pen, row["status"] == "gone"
+        shade = GONE_COLOUR if gone else colour(row["category"])
+        dash = f' stroke-dasharray="{4 * pen:.1f} {3 * pen:.1f}"'
+        radius = max(float(row["ce90_m"]), 1.0)
+        away = radius * 0.7 + 6 * pen
+        return (
+            f'<a href="#f{escape(str(row["id"]))}">'
+            f'<circle cx="{x:.1f}" cy="{-y:.1f}" r="{radius:.1f}" fill="{shade}" '
+            f'fill-opacity="0.18" stroke="{shade}" stroke-width="{1.6 * pen:.2f}"'
+            f"{dash if gone or row['low_confidence'] else ''}/>"
+            f'<circle cx="{x:.1f}" cy="{-y:.1f}" r="{2.6 * pen:.2f}" fill="{shade}"/>'
+            f"{self._badge(x + away, y + away, '✓' if gone else str(row['number']), shade)}</a>"
+        )
+
+    def _badge(self, x: float, y: float, text: str, shade: str) -> str:
+        r = 11 * self.pen
+        return (
+            f'<circle cx="{x:.1f}" cy="{-y:.1f}" r="{r:.1f}" fill="{shade}" stroke="#fff" '
+            f'stroke-width="{1.5 * self.pen:.1f}"/>'
+            f'<text x="{x:.1f}" y="{-y + 0.45 * r:.1f}" font-size="{1.25 * r:.1f}" '
+            f'text-anchor="middle" fill="#fff" font-weight="700">{escape(text)}</text>'
+        )
+
+    def _centred(self, x: float, y: float, text: str) -> str:
+        return self.text(x, y, text, "#000", size=14, anchor="middle")
+
+    def text(
+        self, x: float, y: float, text: str, shade: str, *, size: float, anchor: str = "start"
+    ) -> str:
+        return (
+            f'<text x="{x:.1f}" y="{-y:.1f}" font-size="{size * self.pen:.1f}" fill="{shade}" '
+            f'text-anchor="{anchor}" paint-order="stroke" stroke="#fff" '
+            f'stroke-width="{3 * self.pen:.1f}">{escape(text)}</text>'
+        )
+
+    def scale_bar(self) -> str:
+        length = next((step for step in _STEPS_M if step <= self.width / 4), _STEPS_M[-1])
+        pen = self.pen
+        x, y = self._frame.west + 16 * pen, self._frame.south + 18 * pen
+        bar = f"M{x:.1f} {-y - 6 * pen:.1f}V{-y:.1f}H{x + length:.1f}V{-y - 6 * pen:.1f}"
+        words = self.text(
+            x + length / 2, y + 9 * pen, f"{length} m", "#000", size=14, anchor="middle"
+        )
+        return f'<path d="{bar}" fill="none" stroke="#000" stroke-width="{2 * pen:.2f}"/>{words}'
+
+    def north(self) -> str:
+        pen = self.pen
+        x, y = self._frame.east - 24 * pen, self._frame.north - 44 * pen
+        arrow = (
+            f"M{x:.1f} {-y - 26 * pen:.1f}L{x - 8 * pen:.1f} {-y:.1f}"
+            f"L{x:.1f} {-y - 6 * pen:.1f}L{x + 8 * pen:.1f} {-y:.1f}Z"
+        )
+        return f'<path d="{arrow}"/>' + self.text(
+            x, y - 16 * pen, "N", "#000", size=15, anchor="middle"
+        )
 
 
-def _track(flight: Mapping[str, Any], plane: Local, pen: float) -> str:
-    places = [plane.metres(lat, lon) for lon, lat, *_ in flight["track"]]
-    if len(places) < 2:
-        return ""
-    line = f'<polyline points="{_points(places)}" fill="none" stroke="#212529" stroke-width="{2 * pen:.2f}" stroke-dasharray="{8 * pen:.1f} {4 * pen:.1f}"/>'
-    (x, y), (x2, y2) = places[0], places[-1]
-    start = f'<circle cx="{x:.1f}" cy="{-y:.1f}" r="{5 * pen:.2f}" fill="#2b8a3e"/>'
-    end = f'<rect x="{x2 - 4 * pen:.1f}" y="{-y2 - 4 * pen:.1f}" width="{8 * pen:.1f}" height="{8 * pen:.1f}" fill="#212529"/>'
-    return line + start + end
-
-
-def _finding(finding: Mapping[str, Any], plane: Local, pen: float) -> str:
-    x, y = plane.metres(finding["lat"], finding["lon"])
-    gone = finding["status"] == "gone"
-    shade = "#2b8a3e" if gone else colour(finding["category"])
-    dash = (
-        f' stroke-dasharray="{4 * pen:.1f} {3 * pen:.1f}"'
-        if finding["low_confidence"] or gone
-        else ""
-    )
-    radius = max(float(finding["ce90_m"]), 1.0)
-    circle = (
-        f'<circle cx="{x:.1f}" cy="{-y:.1f}" r="{radius:.1f}" fill="{shade}" fill-opacity="0.18" '
-        f'stroke="{shade}" stroke-width="{1.6 * pen:.2f}"{dash}/>'
-        f'<circle cx="{x:.1f}" cy="{-y:.1f}" r="{2.6 * pen:.2f}" fill="{shade}"/>'
-    )
-    number = "✓" if gone else str(finding["number"])
-    return f'<a href="#f{escape(str(finding["id"]))}">{circle}{_badge(x + radius * 0.7, y + radius * 0.7, number, pen, shade)}</a>'
-
-
-def _badge(x: float, y: float, text: str, pen: float, shade: str) -> str:
-    r = 11 * pen
-    return (
-        f'<circle cx="{x:.1f}" cy="{-y:.1f}" r="{r:.1f}" fill="{shade}" stroke="#fff" stroke-width="{1.5 * pen:.1f}"/>'
-        f'<text x="{x:.1f}" y="{-y + 0.36 * 1.25 * r:.1f}" font-size="{1.25 * r:.1f}" '
-        f'text-anchor="middle" fill="#fff" font-weight="700">{escape(text)}</text>'
-    )
-
-
-def _text(
-    x: float, y: float, text: str, pen: float, shade: str, *, size: float, anchor: str = "start"
-) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{-y:.1f}" font-size="{size * pen:.1f}" fill="{shade}" '
-        f'text-anchor="{anchor}" paint-order="stroke" stroke="#fff" stroke-width="{3 * pen:.1f}">{text}</text>'
-    )
-
-
-def _scale_bar(extent: Extent, pen: float) -> str:
-    span = extent.east - extent.west
-    length = next(
-        step for step in (5000, 2000, 1000, 500, 200, 100, 50, 20, 10, 5, 0) if step <= span / 4
-    )
-    x, y = extent.west + 16 * pen, extent.south + 18 * pen
-    return (
-        f'<path d="M{x:.1f} {-y - 6 * pen:.1f}V{-y:.1f}H{x + length:.1f}V{-y - 6 * pen:.1f}" '
-        f'fill="none" stroke="#000" stroke-width="{2 * pen:.2f}"/>'
-        + _text(x + length / 2, y + 9 * pen, f"{length} m", pen, "#000", size=14, anchor="middle")
-    )
-
-
-def _north(extent: Extent, pen: float) -> str:
-    x, y = extent.east - 24 * pen, extent.north - 44 * pen
-    arrow = f"M{x:.1f} {-y - 26 * pen:.1f}L{x - 8 * pen:.1f} {-y:.1f}L{x:.1f} {-y - 6 * pen:.1f}L{x + 8 * pen:.1f} {-y:.1f}Z"
-    return f'<path d="{arrow}" fill="#000"/>' + _text(
-        x, y - 16 * pen, "N", pen, "#000", size=15, anchor="middle"
-    )
+def _points(points: Iterable[Sequence[float]]) -> str:
+    return " ".join(f"{point[0]:.1f},{-point[1]:.1f}" for point in points)

@@ -65,3 +65,19 @@ NOTES = {
         "The ground is taken as flat: on slopes places are further off. {text}",
     ),
 }
+FACTS = {
+    "beside": ("旁有", "beside it"),
+    "looks": ("看到次数", "looks"),
+    "baseline_m": ("观测跨度 米", "baseline m"),
+    "seen_s": ("持续 秒", "seen s"),
+    "truck_near": ("附近有渣土车", "truck nearby"),
+    "load_soil_share": ("车厢土色", "soil in the bed"),
+    "speed_mps": ("速度 米/秒", "speed m/s"),
+    "soil_share": ("裸土占已查", "bare soil of inspected"),
+    "net_share": ("绿网", "green net"),
+    "growth_share": ("植被", "growth"),
+    "inspected_share": ("已查", "inspected"),
+    "bare_m2": ("裸土 平方米", "bare m²"),
+    "index": ("判据", "index"),
+    "raised_m": ("视差高度 米", "height by parallax m"),
+}
