@@ -284,3 +284,33 @@ def test_stats_and_export(small, tmp_path, capsys):
     assert run("export", small.root, "--out", tmp_path / "yolo") == 0
     assert (tmp_path / "yolo/images/val/p7.jpg").is_file()
     assert "images/train" in (tmp_path / "yolo/data.yaml").read_text()
+
+
+def test_import_from_a_box(tmp_path, capsys):
+    samples, harvest = tmp_path / "learning/samples", tmp_path / "harvest/gate"
+    rows = {
+        samples / "v-1": {"label": "vendor_stall", "verdict": "confirmed"},
+        samples / "v-2": {"category": "street-vendor", "verdict": "rejected"},
+        samples / "v-3": {"category": "construction-dust", "verdict": "confirmed"},
+        samples / "v-4": {"label": "vendor_stall", "verdict": "confirmed"},
+        harvest / "1800000000000-near_limit-grill": {"label": "grill"},
+    }
+    for number, (path, row) in enumerate(rows.items()):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.name != "v-4":
+            cv2.imwrite(f"{path}.jpg", scene(number))
+        path.with_suffix(".json").write_text(json.dumps({**row, "box": [0.2, 0.2, 0.6, 0.8]}))
+    rules = dataset.Path(dataset.__file__).parent / "box.yaml"
+    out = tmp_path / "out"
+    words = ["import", "--from-box", tmp_path, "--rules", rules, "--out", out]
+    assert run(*words) == 0
+    assert "v-4.jpg: picture is missing" in capsys.readouterr().err
+    made = read_collection(out)
+    labels = {
+        item.image: [made.names[x.label] for x in read_labels(made.label(item), 16)[0]]
+        for item in made.items
+    }
+    assert labels == {"v-1.jpg": ["vendor_stall"], "v-2.jpg": [], "v-3.jpg": ["dust"]}
+    assert {item.group for item in made.items} == {f"box_verdicts/v-{n}" for n in (1, 2, 3)}
+    assert run(*words[:-1], tmp_path / "all", "--unjudged") == 0
+    assert len(read_collection(tmp_path / "all").items) == 4

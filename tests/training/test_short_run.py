@@ -51,8 +51,9 @@ def trainer(tmp_path):
         pytest.skip("no ../shared: the COCO weights to start from are there")
     _pictures(tmp_path / "data")
     (tmp_path / "tiny.yaml").write_text(RUN)
-    words = [PYTHON, "-m", "tools.training.train", tmp_path / "tiny.yaml", "--data",
-             tmp_path / "data", "--shared", ROOT / "../shared", "--out", tmp_path / "runs"]  # fmt: skip
+    words = [PYTHON, "-m", "tools.training.train", tmp_path / "tiny.yaml"]
+    words += ["--data", tmp_path / "data", "--shared", ROOT / "../shared"]
+    words += ["--out", tmp_path / "runs"]
     return lambda: subprocess.Popen(
         words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
