@@ -30,6 +30,8 @@ HOLDING = {
     QUOTA_EXCEEDED: "quota_exceeded",
 }
 REFUSALS_MAX = 5
+# Doubled with each refusal of the same record.
+REFUSAL_WAIT_S = 0.5
 BATCH = 64
 # Rows sent and not yet released; bounds memory, and stays below the queue of 1,000 messages that
 # brokers keep for a platform that is away.
@@ -209,7 +211,7 @@ class Records:
         if times >= REFUSALS_MAX:
             self._bury(row, why)
         else:
-            self._later.append((now + 2.0**times / 2.0, row.id))
+            self._later.append((now + REFUSAL_WAIT_S * 2.0**times, row.id))
 
     def _bury(self, row: Row, why: str) -> None:
         self.counts["dead"] += 1

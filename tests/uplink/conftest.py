@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.uplink.box import Box, Brisk, Platform
 from tests.uplink.rig import Rig
+from tools.platform.fake_broker import FakeBroker
 
 
 @pytest.fixture
@@ -20,5 +22,28 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
             pytest.fail("mosquitto is missing: apt-get install mosquitto")
         pytest.skip("mosquitto is missing: apt-get install mosquitto")
     made = Rig(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def platform() -> Platform:
+    return Platform()
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeBroker]:
+    broker = FakeBroker()
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def box(
+    tmp_path: Path, fake: FakeBroker, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Box]:
+    """A device on the raw broker, not started yet."""
+    monkeypatch.setattr("edge.uplink.link.Backoff", Brisk)
+    made = Box(tmp_path, fake.port, platform)
     yield made
     made.close()

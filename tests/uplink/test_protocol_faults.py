@@ -1,0 +1,238 @@
+"""Brokers that break the rules: nothing is lost, nothing is released that was not stored."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.uplink.box import TOPICS, Box, Platform, of_kind, violations
+from tests.uplink.rig import eventually
+from tools.platform.fake_broker import FakeBroker, Got, Manners, plain_answer, puback
+
+
+def acknowledge_all(box: Box, broker: FakeBroker) -> None:
+    """The platform confirms everything that has arrived so far."""
+    broker.send(TOPICS.up("ack"), box.platform.ack(*{got.payload for got in violations(broker)}))
+
+
+def released(box: Box, n: int) -> Callable[[], bool]:
+    return lambda: box.states() == {"platform_ack": n}
+
+
+def test_puback_alone_releases_nothing(box: Box, fake: FakeBroker) -> None:
+    box.put("v-1", "v-2")
+    box.start()
+    eventually(lambda: box.states() == {"broker_ack": 2})
+    acknowledge_all(box, fake)
+    eventually(released(box, 2))
+
+
+def every_way(got: Got) -> list[bytes]:
+    return [puback(got.mid)] * 3
+
+
+def wrong_mid(got: Got) -> list[bytes]:
+    return [puback((got.mid + 7) % 65_536)]
+
+
+def nothing(_: Got) -> list[bytes]:
+    return []
+
+
+class Reversed:
+    """Four at a time, the last one first."""
+
+    def __init__(self) -> None:
+        self._held: list[int] = []
+
+    def __call__(self, got: Got) -> list[bytes]:
+        self._held.append(got.mid)
+        if len(self._held) < 4:
+            return []
+        held, self._held = self._held[::-1], []
+        return [puback(mid) for mid in held]
+
+
+@pytest.mark.parametrize("answer", [every_way, Reversed()], ids=["three times", "reversed"])
+def test_repeated_and_reversed_pubacks_do_no_harm(
+    box: Box, fake: FakeBroker, answer: Callable[[Got], list[bytes]]
+) -> None:
+    fake.manners = Manners(
+        answer=lambda got: answer(got) if "evt" in got.topic else [puback(got.mid)]
+    )
+    box.put(*(f"v-{n}" for n in range(8)))
+    box.start()
+    eventually(lambda: len({got.payload for got in violations(fake)}) == 8)
+    time.sleep(0.3)
+    assert "platform_ack" not in box.states()
+    acknowledge_all(box, fake)
+    eventually(released(box, 8))
+
+
+@pytest.mark.parametrize("answer", [nothing, wrong_mid], ids=["never", "wrong message id"])
+def test_without_a_right_puback_the_link_is_cut_and_all_sent_again(
+    box: Box, fake: FakeBroker, answer: Callable[[Got], list[bytes]]
+) -> None:
+    text = box.device.read_text().replace("tls: off}", "tls: off, ack_deadline_s: 1.0}")
+    box.device.write_text(text)
+    fake.manners = Manners(answer=answer)
+    box.put("v-1", "v-2")
+    box.start()
+    eventually(lambda: len(fake.connects) >= 3)
+    assert "platform_ack" not in box.states()
+    fake.manners = Manners()
+    eventually(lambda: box.states() == {"broker_ack": 2})
+    assert len({got.payload for got in violations(fake)}) == 2, "a repeat is byte-identical"
+    acknowledge_all(box, fake)
+    eventually(released(box, 2))
+
+
+@pytest.mark.parametrize("limit", [1, 5])
+def test_receive_maximum_is_never_exceeded(
+    box: Box, fake: FakeBroker, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(got: Got) -> list[bytes]:
+        time.sleep(0.002)
+        return plain_answer(got)
+
+    fake.manners = Manners(receive_max=limit, answer=slowly)
+    names = [f"v-{n:03d}" for n in range(100)]
+    box.put(*names)
+    box.start()
+    eventually(lambda: len(violations(fake)) == 100)
+    assert fake.most_unanswered <= limit
+    assert len(fake.connects) == 1
+    order = [json.loads(got.payload)["subject"] for got in violations(fake)]
+    assert order == names
+
+
+def test_a_broker_with_small_packets_gets_small_chunks_and_one_dead_letter(
+    box: Box, fake: FakeBroker
+) -> None:
+    fake.manners = Manners(packet_max=4096)
+    outbox = box.outbox()
+    body = {**json.loads(json.dumps(_body("v-big"))), "facts": {"trace": "x" * 5000}}
+    outbox.put(lane="violation", kind="violation", key="v-big/r1", body=body)
+    box.rig.put(outbox, "v-1", {"r1-a.jpg": b"p" * 20_000})
+    box.start()
+    eventually(lambda: box.states() == {"dead": 1, "broker_ack": 1})
+    eventually(lambda: len(of_kind(fake, "evt/fault")) >= 1)
+    assert b"dead_letter" in of_kind(fake, "evt/fault")[0].payload
+    assert max(got.size for got in fake.got) <= 4096
+    assert len(fake.connects) == 1
+
+
+def _body(name: str) -> dict[str, object]:
+    from edge.uplink import wire
+    from tests.uplink.rig import make_violation
+
+    return wire.violation_data(make_violation(name))
+
+
+@pytest.mark.parametrize("code", [0x10, 0x87, 0x97])
+def test_a_topic_that_is_refused_waits_while_the_others_flow(
+    box: Box, fake: FakeBroker, code: int
+) -> None:
+    def refuse(got: Got) -> list[bytes]:
+        return [puback(got.mid, code if got.topic.endswith("violation") else 0)]
+
+    fake.manners = Manners(answer=refuse)
+    box.put("v-1")
+    began = time.monotonic()
+    box.start()
+    eventually(lambda: len(of_kind(fake, "evt/fault")) >= 1, within_s=10)
+    assert time.monotonic() - began < 10.0, "alarm within 10 s"
+    assert box.states() in ({"new": 1}, {"inflight": 1})
+    assert len(fake.connects) == 1
+    fake.manners = Manners()
+    eventually(lambda: box.states() == {"broker_ack": 1}, within_s=60)
+
+
+def test_a_record_that_is_refused_five_times_is_set_aside_and_the_others_flow(
+    box: Box, fake: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.uplink.records.REFUSAL_WAIT_S", 0.01)
+
+    def refuse(got: Got) -> list[bytes]:
+        return [puback(got.mid, 0x99 if b"v-poison" in got.payload else 0)]
+
+    fake.manners = Manners(answer=refuse)
+    box.put("v-1", "v-poison", "v-2")
+    box.start()
+    eventually(lambda: box.states() == {"broker_ack": 2, "dead": 1})
+    sent = [got for got in violations(fake) if b"v-poison" in got.payload]
+    assert len(sent) == 5
+    assert len(fake.connects) == 1
+
+
+def test_a_record_that_breaks_every_connection_is_found_and_set_aside(
+    box: Box, fake: FakeBroker
+) -> None:
+    fake.manners = Manners(hang_up=lambda got: b"v-poison" in got.payload, hang_up_code=0x95)
+    box.put("v-1", "v-poison", "v-2", "v-3")
+    box.start()
+    eventually(lambda: box.states() == {"broker_ack": 3, "dead": 1}, within_s=60)
+    assert len(fake.connects) <= 12
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x00\x00\x00",
+        b"\x30\x7f" + b"\xff" * 40,
+        b"\xf0\xff\xff\xff\xff\xff",
+        b"\x32\x05\x00\x01\xff\x00\x01",
+        b"\x40\x02\xff\xff\x40\x04\x00\x01\xff\xff",
+        b"\xe0\x02\x8d\x00",
+        b"\x30\x0a\x00\x03a/b\xff\xff\xff\xff\xff",
+    ],
+)
+def test_bytes_that_are_not_mqtt_end_the_connection_and_no_more(
+    box: Box, fake: FakeBroker, garbage: bytes
+) -> None:
+    fake.manners = Manners(raw_on_connect=garbage)
+    box.put("v-1")
+    box.start()
+    eventually(lambda: len(fake.connects) >= 1)
+    time.sleep(0.3)
+    fake.manners = Manners()
+    fake.cut()
+    eventually(lambda: box.states() == {"broker_ack": 1})
+
+
+def test_a_refused_connection_is_tried_again(box: Box, fake: FakeBroker) -> None:
+    fake.manners = Manners(connack=0x86)
+    box.put("v-1")
+    box.start()
+    eventually(lambda: len(fake.connects) >= 1)
+    fake.manners = Manners()
+    eventually(lambda: box.states() == {"broker_ack": 1})
+
+
+def test_the_platform_is_asked_again_when_it_stays_silent(
+    box: Box, fake: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.uplink.records.PLATFORM_DEADLINE_S", 0.3)
+    box.put("v-1")
+    box.start()
+    eventually(lambda: len(violations(fake)) >= 3)
+    assert len({got.payload for got in violations(fake)}) == 1
+    acknowledge_all(box, fake)
+    eventually(released(box, 1))
+
+
+def test_an_acknowledgement_for_other_bytes_releases_nothing(
+    box: Box, fake: FakeBroker, platform: Platform
+) -> None:
+    box.put("v-1")
+    box.start()
+    eventually(lambda: box.states() == {"broker_ack": 1})
+    record = json.loads(violations(fake)[0].payload)["id"]
+    for sha256 in ("0" * 64, "f" * 64):
+        wrong = platform.message("ack", records=[{"id": record, "sha256": sha256}])
+        fake.send(TOPICS.up("ack"), wrong)
+    eventually(lambda: box.status()["refused"].get("ack_for_nothing") == 2)
+    assert box.states() == {"broker_ack": 1}
