@@ -197,9 +197,11 @@ class Studio:
         render.use_border = render.use_crop_to_border = window is not None
         if window:
             width, height = render.resolution_x, render.resolution_y
-            render.border_min_x, render.border_max_x = window[0] / width, window[2] / width
-            render.border_min_y = 1 - window[3] / height
-            render.border_max_y = 1 - window[1] / height
+            x0, y0, x1, y1 = window
+            # Blender cuts fractions of the frame down to pixels: a quarter keeps off the brink.
+            render.border_min_x, render.border_max_x = (x0 + 0.25) / width, (x1 + 0.25) / width
+            render.border_min_y = (height - y1 + 0.25) / height
+            render.border_max_y = (height - y0 + 0.25) / height
         path = self._out / "picture.exr"
         render.filepath = str(path)
         with quiet():

@@ -6,9 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.scenery import clip_flyover, clip_street
-from tools.scenery.camera import Camera
-from tools.scenery.clips import encode, foot, tracks_of
+from tools.scenery import clip_flyover
+from tools.scenery.clips import Script, encode, foot, tracks_of, zone_polygon
 
 Row = dict[str, object]
 
@@ -24,81 +23,65 @@ def _seen(frames: Sequence[Row], who: str, label: str, near_s: float) -> list[in
     return min(found)[1] if found else None
 
 
-def street_truth(frames: Sequence[Row], camera: Camera) -> Row:
-    """The events of the clip; the place is the foot point of the thing's own box."""
-    events = []
-    for event in clip_street.truth_events():
-        box = _seen(frames, str(event["who"]), str(event["label"]), float(event["look_s"]))  # type: ignore[arg-type]
+def truth(script: Script, frames: Sequence[Row]) -> Row:
+    """The events of a clip; the place is the foot point of the thing's own box."""
+    rows = []
+    for event in script.events:
+        box = _seen(frames, event.who, event.label, event.look_s)
         if box is None:
-            raise ValueError(f"{event['who']}: never seen; the clip cannot be told as planned")
-        events.append(
+            raise ValueError(f"{event.who}: never seen; the clip cannot be told as planned")
+        rows.append(
             {
-                "category": event["category"],
-                "start_s": event["start_s"],
-                "end_s": event["end_s"],
-                "place": foot(box, camera),
+                "category": event.category,
+                "start_s": event.start_s,
+                "end_s": event.end_s,
+                "place": foot(box, script.camera),
                 "radius": 0.12,
-                "must": event["must"],
+                "must": event.must,
             }
         )
     return {
-        "recording": "street",
-        "events": events,
+        "recording": script.name,
+        "events": rows,
         "ignore": [],
-        "duration_s": clip_street.LENGTH_S,
-        "about": "rendered by tools/scenes clip street; no picture of a real place",
+        "duration_s": script.length_s,
+        "about": f"{script.about}; rendered by tools/scenes, no picture of a real place",
     }
 
 
-SITE = """\
-# The demo's street: one recording, judged like a camera. Dwell times are shortened to seconds so
-# that a clip of {length:.0f} s holds whole violations; a real site takes them from categories.yaml.
-name: 演示路口
-name_en: demo street
-timezone: Asia/Shanghai
-cameras:
-- id: street
-  name: 演示路口杆机
-  source: street.mp4
-  playback: fast
-  fps: 4
-  zones:
-  - id: pavement
-    kind: watch
-    polygon: {pavement}
-  - id: no-fire
-    kind: forbidden
-    categories: [outdoor-barbecue]
-    polygon: {no_fire}
-  - id: lane
-    kind: lane
-    polygon: {lane}
-  rules:
-  - {{category: street-vendor, zones: [pavement], dwell_s: 12, confirm_s: 4}}
-  - {{category: outdoor-barbecue, zones: [no-fire], dwell_s: 12, confirm_s: 4}}
-  - {{category: road-spillage, zones: [lane]}}
-"""
+def site(script: Script) -> str:
+    """A site file that judges the clip like a camera."""
+    lines = [
+        f"# The clip '{script.name}', judged like a camera. Dwell times are cut to seconds so that",
+        f"# {script.length_s:.0f} s hold whole ones; real sites take them from categories.yaml.",
+        f"name: {script.name}",
+        "timezone: Asia/Shanghai",
+        "cameras:",
+        f"- id: {script.name}",
+        f"  source: {script.name}.mp4",
+        "  playback: fast",
+        "  fps: 4",
+        "  zones:",
+    ]
+    for zone in script.zones:
+        lines += [f"  - id: {zone.id}", f"    kind: {zone.kind}"]
+        if zone.categories:
+            lines.append(f"    categories: [{', '.join(zone.categories)}]")
+        lines.append(f"    polygon: {zone_polygon(script.camera, zone.corners)}")
+    return "\n".join([*lines, "  rules:", *(f"  - {rule}" for rule in script.rules)]) + "\n"
 
 
-def street_site() -> str:
-    zones = clip_street.zones()
-    return SITE.format(
-        length=clip_street.LENGTH_S,
-        pavement=zones["pavement"],
-        lane=zones["lane"],
-        no_fire=zones["no-fire"],
-    )
-
-
-def write_street(work: Path, out: Path) -> None:
-    """street.mp4, truth.json, tracks.json and site.yaml into `out` from rendered frames."""
+def write_clip(script: Script, work: Path, out: Path) -> None:
+    """NAME.mp4, truth.json, tracks.json and site.yaml into `out` from rendered frames."""
     out.mkdir(parents=True, exist_ok=True)
-    times, camera = clip_street.times(), clip_street.camera()
-    frames = tracks_of(work, len(times))
-    encode([work / f"{n:04d}.png" for n in range(len(times))], times, out / "street.mp4")
-    _write(out / "truth.json", street_truth(frames, camera), indent=1)
-    _write(out / "tracks.json", {"size": [camera.width, camera.height], "frames": frames})
-    (out / "site.yaml").write_text(street_site())
+    frames = tracks_of(work, len(script.times))
+    pictures = [work / f"{n:04d}.png" for n in range(len(script.times))]
+    encode(pictures, script.times, out / f"{script.name}.mp4")
+    _write(out / "truth.json", truth(script, frames), indent=1)
+    _write(
+        out / "tracks.json", {"size": [script.camera.width, script.camera.height], "frames": frames}
+    )
+    (out / "site.yaml").write_text(site(script))
 
 
 def flyover_truth(frames: Sequence[Row]) -> Row:

@@ -10,9 +10,17 @@ from pathlib import Path
 
 import cv2
 
-from tools.scenery import clip_files, clip_flyover, clip_street, labels, pictures, seeds
+from tools.scenery import (
+    clip_cases,
+    clip_files,
+    clip_flyover,
+    clip_street,
+    labels,
+    pictures,
+    seeds,
+)
 from tools.scenery.blender import Studio
-from tools.scenery.clips import Shooting
+from tools.scenery.clips import Script, Shooting
 from tools.scenery.develop import Look, picture
 
 
@@ -32,11 +40,10 @@ def _shoot(name: str, count: int, make: Callable[[int], None]) -> None:
         _progress(name, number + 1, count, began)
 
 
-def film_street(work: Path, out: Path, studio: Studio) -> None:
-    script = clip_street.script()
+def film_script(script: Script, work: Path, out: Path, studio: Studio) -> None:
     shooting = Shooting(script, studio, work)
-    _shoot("street", len(script.times), shooting.frame)
-    clip_files.write_street(work, out)
+    _shoot(script.name, len(script.times), shooting.frame)
+    clip_files.write_clip(script, work, out)
 
 
 class Flight:
@@ -80,12 +87,13 @@ def film_flyover(work: Path, out: Path, studio: Studio) -> None:
     clip_files.write_flyover(work, out)
 
 
-FILMS: dict[str, Callable[[Path, Path, Studio], None]] = {
-    "street": film_street,
-    "flyover": film_flyover,
-}
+SCRIPTS: dict[str, Callable[[], Script]] = {"street": clip_street.script, **clip_cases.SCRIPTS}
 
 
 def film(name: str, work: Path, out: Path, *, samples: int, threads: int) -> int:
-    FILMS[name](work, out, Studio(samples=samples, threads=threads))
+    studio = Studio(samples=samples, threads=threads)
+    if name == "flyover":
+        film_flyover(work, out, studio)
+    else:
+        film_script(SCRIPTS[name](), work, out, studio)
     return 0

@@ -10,10 +10,9 @@ import numpy as np
 
 from tools.scenery import groups, nuisances, people, seeds, stalls, trucks, vehicles
 from tools.scenery.camera import Camera, looking_at
-from tools.scenery.clips import Mover, Pose, Script, along, still
+from tools.scenery.clips import Event, GroundZone, Mover, Pose, Script, along, still
 from tools.scenery.groups import Actor, Group
 from tools.scenery.light import Light
-from tools.scenery.model import Model
 from tools.scenery.plumes import Plume
 from tools.scenery.street import Street, street
 
@@ -208,6 +207,33 @@ def place() -> Street:
     return street(rng_for("place"), lane_count=2, awnings=0.5)
 
 
+def events() -> list[Event]:
+    length = times()[-1]
+    return [
+        Event("street-vendor", "vendor", "vendor_stall", VENDOR["parked"], VENDOR["leaves"], 50.0),
+        Event("outdoor-barbecue", "standing", "grill", 0.0, length, 0.0),
+        Event("road-spillage", "soil", "spillage", spill_time(), length, 60.0),
+        Event(
+            "uncovered-load", "truck", "muck_truck", TRUCK["enters"], TRUCK["leaves"], 43.0, False
+        ),
+    ]
+
+
+def zones(where: Street) -> list[GroundZone]:
+    """Pavement with the kerb side of the far lane, the part where no fire may be, the lanes."""
+    low, kerb, far = where.width - 2.6, where.width, where.far[1]
+    return [
+        GroundZone("pavement", "watch", ((-8, low), (34, low), (34, far), (-8, far))),
+        GroundZone(
+            "no-fire",
+            "forbidden",
+            ((-7, kerb + 0.3), (1, kerb + 0.3), (1, far), (-7, far)),
+            ("outdoor-barbecue",),
+        ),
+        GroundZone("lane", "lane", ((-6, 0.4), (40, 0.4), (40, low), (-6, low))),
+    ]
+
+
 def script() -> Script:
     where = place()
     movers = vendor(where) + truck_and_soil(where) + others(where)
@@ -222,91 +248,12 @@ def script() -> Script:
         camera(),
         times(),
         exposure=1.1,
+        events=events(),
+        zones=zones(where),
+        rules=[
+            "{category: street-vendor, zones: [pavement], dwell_s: 12, confirm_s: 4}",
+            "{category: outdoor-barbecue, zones: [no-fire], dwell_s: 12, confirm_s: 4}",
+            "{category: road-spillage, zones: [lane]}",
+        ],
+        about="a vendor, a barbecue and a truck that loses soil; a courier, a bus queue",
     )
-
-
-def ground_zone(
-    view: Camera, corners: list[tuple[float, float]], z: float = 0.0
-) -> list[list[float]]:
-    """Ground polygon as fractions of the frame, cut to what is before the camera."""
-    points = [
-        (x0 + (x1 - x0) * k, y0 + (y1 - y0) * k, z)
-        for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True)
-        for k in np.linspace(0, 1, 24, endpoint=False)
-    ]
-    seen = view.project(np.asarray(points, np.float32))
-    seen = seen[seen[:, 2] > 1.0][:, :2] / (view.width, view.height)
-    inside = np.clip(seen, 0.001, 0.999).astype(np.float32)
-    return _simplified(inside)
-
-
-def _simplified(points: np.ndarray) -> list[list[float]]:
-    import cv2
-
-    hull = cv2.convexHull(points.reshape(-1, 1, 2))
-    short = cv2.approxPolyDP(hull, 0.006, closed=True)[:, 0]
-    return [[round(float(x), 3), round(float(y), 3)] for x, y in short]
-
-
-def zones() -> dict[str, list[list[float]]]:
-    """Pavement with the kerb side of the far lane, the lanes, and the part where no fire may be."""
-    where, view = place(), camera()
-    far = where.far[1]
-    return {
-        "pavement": ground_zone(
-            view, [(-8, where.width - 2.4), (34, where.width - 2.4), (34, far), (-8, far)]
-        ),
-        "lane": ground_zone(
-            view, [(-6, 0.4), (40, 0.4), (40, where.width - 2.6), (-6, where.width - 2.6)]
-        ),
-        "no-fire": ground_zone(
-            view, [(-7, where.width + 0.3), (1, where.width + 0.3), (1, far), (-7, far)]
-        ),
-    }
-
-
-def truth_events() -> list[dict[str, object]]:
-    """Who did what and when, by mover's or standing thing's name."""
-    return [
-        {
-            "category": "street-vendor",
-            "who": "vendor",
-            "label": "vendor_stall",
-            "start_s": VENDOR["parked"],
-            "end_s": VENDOR["leaves"],
-            "look_s": 50.0,
-            "must": True,
-        },
-        {
-            "category": "outdoor-barbecue",
-            "who": "standing",
-            "label": "grill",
-            "start_s": 0.0,
-            "end_s": LENGTH_S,
-            "look_s": 0.0,
-            "must": True,
-        },
-        {
-            "category": "road-spillage",
-            "who": "soil",
-            "label": "spillage",
-            "start_s": spill_time(),
-            "end_s": LENGTH_S,
-            "look_s": 60.0,
-            "must": True,
-        },
-        {
-            "category": "uncovered-load",
-            "who": "truck",
-            "label": "muck_truck",
-            "start_s": TRUCK["enters"],
-            "end_s": TRUCK["leaves"],
-            "look_s": 43.0,
-            "must": False,
-        },
-    ]
-
-
-def preview() -> tuple[Model, Group]:
-    where = place()
-    return where.model, standing(where)

@@ -45,6 +45,30 @@ class Mover:
     path: Callable[[float], Pose | None]
 
 
+@dataclass(frozen=True)
+class Event:
+    """A violation of the script: by whom, of which label, when; `look_s` is a time at which its
+    box is told from the picture, for the place."""
+
+    category: str
+    who: str
+    label: str
+    start_s: float
+    end_s: float
+    look_s: float
+    must: bool = True
+
+
+@dataclass(frozen=True)
+class GroundZone:
+    """A zone of the site file, by its corners on the ground (metres)."""
+
+    id: str
+    kind: str
+    corners: tuple[tuple[float, float], ...]
+    categories: tuple[str, ...] = ()
+
+
 @dataclass
 class Script:
     """A clip: what stands, what moves, plumes by time, and the times of the pictures (s)."""
@@ -60,6 +84,28 @@ class Script:
     times: list[float]
     look: Look = field(default_factory=lambda: Look(noise=2.0, sharpen=0.3, quality=92))
     exposure: float = 1.0
+    events: list[Event] = field(default_factory=list)
+    zones: list[GroundZone] = field(default_factory=list)
+    rules: list[str] = field(default_factory=list)
+    about: str = ""
+
+    @property
+    def length_s(self) -> float:
+        return self.times[-1]
+
+
+def zone_polygon(view: Camera, corners: Sequence[tuple[float, float]]) -> list[list[float]]:
+    """Ground polygon as fractions of the frame, cut to what is before the camera and in it."""
+    points = [
+        (x0 + (x1 - x0) * k, y0 + (y1 - y0) * k, 0.0)
+        for (x0, y0), (x1, y1) in zip(corners, (*corners[1:], corners[0]), strict=True)
+        for k in np.linspace(0, 1, 24, endpoint=False)
+    ]
+    seen = view.project(np.asarray(points, np.float32))
+    seen = seen[seen[:, 2] > 1.0][:, :2] / (view.width, view.height)
+    hull = cv2.convexHull(np.clip(seen, 0.001, 0.999).astype(np.float32).reshape(-1, 1, 2))
+    short = cv2.approxPolyDP(hull, 0.006, closed=True)[:, 0]
+    return [[round(float(x), 3), round(float(y), 3)] for x, y in short]
 
 
 def still(at: Pose, since: float, until: float) -> Callable[[float], Pose | None]:

@@ -51,7 +51,9 @@ def noise_volume(seed: int, cells: int = NOISE_CELLS) -> Floats:
     far = np.sqrt(
         f[:, None, None] ** 2 + f[None, :, None] ** 2 + np.fft.rfftfreq(cells)[None, None, :] ** 2
     )
-    shaped = np.fft.irfftn(white / np.maximum(far, 1.5 / cells) ** 1.75, s=(cells,) * 3)
+    shaped = np.fft.irfftn(
+        white / np.maximum(far, 1.5 / cells) ** 1.75, s=(cells,) * 3, axes=(0, 1, 2)
+    )
     return ((shaped - shaped.mean()) / shaped.std()).astype(np.float32)
 
 

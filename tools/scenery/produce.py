@@ -12,10 +12,11 @@ from tools.scenery.labels import Box, as_json, yolo_lines
 
 
 class Production:
-    """A folder being filled. An item is done when its line stands in manifest.jsonl."""
+    """A folder being filled. An item is done when its line stands in manifest.jsonl; `series` (a
+    seed and what is made with it) keeps several productions in one folder apart."""
 
-    def __init__(self, folder: Path, *, what: str) -> None:
-        self.folder, self.what = folder, what
+    def __init__(self, folder: Path, *, what: str, series: str) -> None:
+        self.folder, self.what, self.series = folder, what, series
         folder.mkdir(parents=True, exist_ok=True)
         self.manifest = folder / "manifest.jsonl"
         self.done = self._finished()
@@ -24,16 +25,23 @@ class Production:
         if not self.manifest.exists():
             return set()
         numbers = set()
-        for line in self.manifest.read_text().splitlines():
+        text = self.manifest.read_text()
+        if text and not text.endswith("\n"):  # a killed run's last line: do not write behind it
+            with self.manifest.open("a") as out:
+                out.write("\n")
+        for line in text.splitlines():
             try:
-                numbers.add(int(json.loads(line)["number"]))
+                about = json.loads(line)
+                if about["series"] == self.series:
+                    numbers.add(int(about["number"]))
             except (json.JSONDecodeError, KeyError):
                 continue  # the last line of a killed run may be cut: that item is made again
         return numbers
 
     def record(self, number: int, **about: object) -> None:
         with self.manifest.open("a") as out:
-            out.write(json.dumps({"number": number, **about}, ensure_ascii=False) + "\n")
+            line = {"series": self.series, "number": number, **about}
+            out.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     def run(self, count: int, make: Callable[[int], dict[str, object]]) -> None:
         """Makes items 0..count-1 that are not there yet."""

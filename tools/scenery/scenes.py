@@ -29,7 +29,9 @@ def sprites_command(args: argparse.Namespace) -> int:
             views.append(stem)
         return {"sprites": views}
 
-    Production(args.out, what="sprite groups").run(args.count, make)
+    Production(args.out, what="sprite groups", series=f"{args.group}-{args.seed}").run(
+        args.count, make
+    )
     return 0
 
 
@@ -45,7 +47,9 @@ def pictures_command(args: argparse.Namespace) -> int:
             args.seed, number, args.out, studio, name=args.situation, views=args.views
         )
 
-    Production(args.out, what="scenes").run(args.count, make)
+    Production(args.out, what="scenes", series=f"{args.situation}-{args.seed}").run(
+        args.count, make
+    )
     return 0
 
 
@@ -65,7 +69,9 @@ def composites_command(args: argparse.Namespace) -> int:
             effects=tuple(args.effects.split(",")) if args.effects else (),
         )
 
-    Production(args.out, what="composites").run(args.count, make)
+    Production(args.out, what="composites", series=f"{args.effects}-{args.seed}").run(
+        args.count, make
+    )
     return 0
 
 
@@ -112,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
     composites.add_argument("--sprites", type=Path, help="what `tools/scenes sprites` made")
     composites.set_defaults(run=composites_command)
     clip = commands.add_parser("clip", parents=[common], help="a demo or regression clip")
-    clip.add_argument("name", choices=("street", "flyover"))
+    clip.add_argument("name", help="street, flyover, or a case of tools.scenery.clip_cases")
     clip.add_argument(
         "--work",
         type=Path,

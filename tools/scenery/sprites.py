@@ -75,7 +75,7 @@ def view(rng: random.Random, across: float, *, size: int) -> tuple[str, Camera]:
     side = -math.pi / 2 + rng.choice([rng.gauss(0, 0.7), rng.uniform(-math.pi, math.pi)])
     eye = (away * math.cos(side), away * math.sin(side), high)
     far = math.dist(eye, target)
-    hfov = 2 * math.degrees(math.atan(1.35 * across / 2 / far))
+    hfov = 2 * math.degrees(math.atan(1.5 * across / 2 / far))
     return name, looking_at(
         eye, target, hfov=min(hfov, 100), size=(size, size), roll=rng.gauss(0, 2.5)
     )
@@ -85,7 +85,8 @@ def cut(linear: Floats, index: Floats, labels: dict[int, str], camera: Camera) -
     """Tone-mapped, straight alpha, cropped; None where next to nothing is in view."""
     alpha = np.clip(linear[..., 3], 0, 1)
     # The far skirt of a soft shadow would draw the square of the picture on the photograph.
-    alpha = np.where(index > 0, alpha, np.clip(alpha - 0.1, 0, 1) / 0.9)
+    shadow = np.clip(alpha - 0.1, 0, 1) / 0.9 * _border_fade(alpha.shape)
+    alpha = np.where(index > 0, alpha, shadow)
     corners = extent(alpha > 0.03)
     if corners is None or not (index > 0).any():
         return None
@@ -96,6 +97,12 @@ def cut(linear: Floats, index: Floats, labels: dict[int, str], camera: Camera) -
     rgba = np.dstack([tone(light)[..., ::-1] * 255, alpha * 255]).astype(np.uint8)
     x0, y0, x1, y1 = corners
     return Sprite(rgba[y0:y1, x0:x1], index[y0:y1, x0:x1].astype(np.uint8), labels, camera)
+
+
+def _border_fade(shape: tuple[int, ...]) -> Floats:
+    """1 inside, 0 at the rim of the picture: a shadow that runs out of it must not end straight."""
+    y, x = (np.minimum(np.arange(n) + 0.5, n - 0.5 - np.arange(n)) for n in shape[:2])
+    return np.clip(np.minimum(y[:, None], x[None]) / (0.08 * shape[0]), 0, 1).astype(np.float32)
 
 
 def stage(studio: Studio, group: Group, rng: random.Random) -> dict[int, str]:

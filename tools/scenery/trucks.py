@@ -302,7 +302,7 @@ def excavator(rng: random.Random) -> Model:
     )
     dark = plain((0.03, 0.03, 0.032), 0.8, dirt=0.6)
     for s in (-1, 1):
-        ring = [(1.8, 0.45), (1.5, 0.12), (-1.5, 0.12), (-1.8, 0.45), (-1.5, 0.8), (1.5, 0.8)]
+        ring = [(1.8, 0.45), (1.5, 0.0), (-1.5, 0.0), (-1.8, 0.45), (-1.5, 0.8), (1.5, 0.8)]
         rings = [[(x, s * 1.15 + y, z) for x, z in ring] for y in (-0.28, 0.28)]
         model.add(loft(np.asarray(rings, np.float32)), dark)
     turn = rng.uniform(-0.7, 0.7)

@@ -1,0 +1,308 @@
+"""Regression clips: one situation each, cheap to render, seeds and streets of their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from tools.scenery import groups, nuisances, people, seeds, stalls, trucks, vehicles
+from tools.scenery.camera import Camera, looking_at
+from tools.scenery.clips import Event, GroundZone, Mover, Script, along, still
+from tools.scenery.groups import Actor, Group
+from tools.scenery.light import Light, weather
+from tools.scenery.plumes import Plume
+from tools.scenery.street import Street, street
+
+SIZE = (1280, 720)
+
+
+def _place(name: str, seed: int, *, site: bool = False, awnings: float = 0.2) -> Street:
+    return street(seeds.stream("clip-case", name, seed), site=site, lane_count=2, awnings=awnings)
+
+
+def _pole(where: Street, x: float, target: tuple[float, float]) -> Camera:
+    return looking_at((x, -1.3, 6.2), (*target, 0.6), hfov=66, size=SIZE)
+
+
+def _day(elevation: float, azimuth: float) -> Light:
+    return Light(
+        "sun",
+        3.2,
+        elevation,
+        azimuth,
+        (1.0, 0.95, 0.88),
+        1.5,
+        (0.2, 0.36, 0.72),
+        (0.65, 0.72, 0.82),
+        0.9,
+        0.5,
+        (0.95, 0.95, 0.95),
+        0.0012,
+        0.6,
+    )
+
+
+def _seconds(length: float, step: float) -> list[float]:
+    return [round(float(t), 3) for t in np.arange(0, length + 0.01, step)]
+
+
+def _no_plumes(_: float) -> list[Plume]:
+    return []
+
+
+def _drive(
+    group: Group, name: str, start: float, lane: float, *, back: bool = False, speed: float = 8.0
+) -> Mover:
+    """Once along the road: towards +x, or towards -x where `back`."""
+    a, b, yaw = (60.0, -18.0, math.pi) if back else (-18.0, 60.0, 0.0)
+    stops = [(start, (a, lane, 0.0, yaw)), (start + 78.0 / speed, (b, lane, 0.0, yaw))]
+    return Mover(name, group, along(stops))
+
+
+def dust_site() -> Script:
+    """Dust rises over a site for two minutes, then none; the street before it is quiet."""
+    name, seed = "dust-site", 3101
+    where = _place(name, seed, site=True)
+    x0, y0, x1, _ = where.site or (6.0, 14.0, 46.0, 44.0)
+    at = ((x0 + x1) / 2, y0 + 11.0)
+    rng = seeds.stream("clip-case", name, "things")
+    standing = groups.placed(groups.digger(rng), (at[0], at[1], 0.0), yaw=3.6)
+    standing += groups.placed(
+        [Actor(trucks.muck_truck(rng, "open_empty"), "muck_truck")],
+        (at[0] - 8, at[1] - 4, 0.0),
+        yaw=0.2,
+    )
+    begins, ends, length = 20.0, 110.0, 150.0
+
+    def plumes(t: float) -> list[Plume]:
+        grown = min(1.0, max(0.0, (t - begins) / 8.0)) * min(1.0, max(0.0, (ends - t) / 10.0))
+        if grown <= 0:
+            return []
+        return [
+            Plume(
+                "dust",
+                (at[0] + 3, at[1] - 2, 0.0),
+                (20.0, 11.0, 7.5),
+                2.6,
+                (0.84, 0.76, 0.63),
+                2.4 * grown,
+                91733,
+                t * 0.6,
+            )
+        ]
+
+    movers = [
+        _drive([Actor(vehicles.car(rng), "car")], "car-0", 42.0, where.lanes[0]),
+        _drive([Actor(vehicles.car(rng), "car")], "car-1", 90.0, where.lanes[1], back=True),
+    ]
+    corners = ((x0, y0 + 1), (x1, y0 + 1), (x1, y0 + 26), (x0, y0 + 26))
+    return Script(
+        name,
+        seed,
+        where.model,
+        standing,
+        movers,
+        plumes,
+        _day(50, 240),
+        _pole(where, at[0] - 20, (at[0] - 2, at[1])),
+        _seconds(length, 3.0),
+        exposure=1.1,
+        events=[Event("construction-dust", "dust", "dust", begins + 3, ends - 3, 60.0)],
+        zones=[GroundZone("building-site", "site", corners)],
+        rules=["{category: construction-dust, zones: [building-site], dwell_s: 20, confirm_s: 5}"],
+        about="dust over a site from a minute's third to its end",
+    )
+
+
+def night_barbecue() -> Script:
+    """Street lamps, a lit grill with smoke and guests; people walk by."""
+    name, seed = "night-barbecue", 3102
+    where = _place(name, seed)
+    light = replace(weather(seeds.stream("clip-case", name), "night", lamps=where.lamps), sky=0.9)
+    rng = seeds.stream("clip-case", name, "things")
+    y = where.width + 2.0
+    standing = groups.placed([Actor(nuisances.grill(rng), "grill")], (-1.0, y, 0.15))
+    cook = people.person(rng, "work", apron=True).placed((-1.0, y + 0.65, 0.15), yaw=-math.pi / 2)
+    standing.append(Actor(cook, "person"))
+    for x in (-3.6, 1.8):
+        standing += groups.placed([Actor(nuisances.dining(rng))], (x, y + 0.4, 0.15))
+        for angle in (0.4, 2.4):
+            at = (x + 0.75 * math.cos(angle), y + 0.4 + 0.75 * math.sin(angle), 0.05)
+            standing.append(
+                Actor(people.person(rng, "sit").placed(at, yaw=angle + math.pi), "person")
+            )
+
+    def plumes(t: float) -> list[Plume]:
+        return [
+            Plume(
+                "smoke", (-1.2, y, 0.95), (3.6, 1.6, 4.4), 2.4, (0.7, 0.7, 0.72), 1.6, 5512, t * 0.9
+            )
+        ]
+
+    walk = along([(20.0, (-8.0, y + 2, 0.15, 0.0)), (52.0, (30.0, y + 2, 0.15, 0.0))])
+    movers = [Mover("walker", [Actor(people.person(rng, "walk"), "person")], walk)]
+    corners = (
+        (-8.0, where.width + 0.3),
+        (8.0, where.width + 0.3),
+        (8.0, where.far[1]),
+        (-8.0, where.far[1]),
+    )
+    return Script(
+        name,
+        seed,
+        where.model,
+        standing,
+        movers,
+        plumes,
+        light,
+        _pole(where, -10.5, (3.0, where.width)),
+        _seconds(90.0, 3.0),
+        exposure=3.2,
+        events=[Event("outdoor-barbecue", "standing", "grill", 0.0, 90.0, 0.0)],
+        zones=[GroundZone("no-fire", "forbidden", corners, ("outdoor-barbecue",))],
+        rules=["{category: outdoor-barbecue, zones: [no-fire], dwell_s: 20, confirm_s: 5}"],
+        about="a lit grill and guests under street lamps",
+    )
+
+
+def spill_day() -> Script:
+    """A truck passes and loses soil; before it a covered one passes that loses none."""
+    name, seed = "spill-day", 3103
+    where = _place(name, seed)
+    y, speed = where.lanes[0] + 0.1, 4.2
+    rng = seeds.stream("clip-case", name, "things")
+    soil = nuisances.spillage(seeds.stream("clip-case", name, "soil-1"), colour=(0.24, 0.17, 0.11))
+    stain = nuisances.spill_stain(seeds.stream("clip-case", name, "soil-1"), soil)
+    falls = round(26.0 + (9.0 + 5.5 + 18.0) / speed, 2)
+    movers = [
+        _drive(
+            [Actor(trucks.muck_truck(rng, "covered"), "muck_truck")], "clean", 4.0, y, speed=speed
+        ),
+        _drive(
+            [Actor(trucks.muck_truck(rng, "open_loaded"), "muck_truck")],
+            "truck",
+            26.0,
+            y,
+            speed=speed,
+        ),
+        Mover(
+            "soil",
+            [Actor(soil, "spillage"), Actor(stain)],
+            still((5.0, y + 0.2, 0.0, 0.0), falls, 1e9),
+        ),
+    ]
+    passing = [*np.arange(4, 18, 0.5), *np.arange(26, 40, 0.5)]
+    times = sorted({round(float(t), 3) for t in (*_seconds(70.0, 2.5), *passing)})
+    lane = ((-6.0, 0.4), (40.0, 0.4), (40.0, where.width - 0.4), (-6.0, where.width - 0.4))
+    return Script(
+        name,
+        seed,
+        where.model,
+        [],
+        movers,
+        _no_plumes,
+        _day(38, 150),
+        _pole(where, -11.0, (6.0, 4.0)),
+        times,
+        exposure=1.1,
+        events=[Event("road-spillage", "soil", "spillage", falls, 70.0, 60.0)],
+        zones=[GroundZone("lane", "lane", lane)],
+        rules=["{category: road-spillage, zones: [lane]}"],
+        about="two muck trucks, the second of which loses soil",
+    )
+
+
+def negatives() -> Script:
+    """Six minutes in which nothing is violated: what the field complains of, one after another."""
+    name, seed = "negatives", 3104
+    where = _place(name, seed, awnings=0.8)
+    rng = seeds.stream("clip-case", name, "things")
+    kerb = where.width + 1.4
+    standing: Group = []
+    standing += groups.placed([Actor(stalls.closed_stall(rng))], (-2.5, kerb, 0.15), yaw=0.1)
+    standing += groups.placed(groups.cafe(rng), (3.0, kerb + 1.6, 0.15))
+    standing += groups.placed(groups.queue(rng), (17.0, kerb + 1.4, 0.15))
+    standing += groups.placed([Actor(nuisances.wet_patch(rng))], (6.0, where.lanes[0], 0.0))
+    standing += groups.placed([Actor(nuisances.road_repair(rng))], (-1.0, where.lanes[1], 0.0))
+    standing += groups.placed([Actor(nuisances.leaves(rng))], (12.0, 0.6, 0.0))
+    courier = stalls.tricycle(rng, load="box")
+    y = where.width - 1.0
+    stops = [
+        (40.0, (45.0, y, 0, math.pi)),
+        (49.0, (9.0, y, 0, math.pi)),
+        (95.0, (9.0, y, 0, math.pi)),
+        (104.0, (-18.0, y, 0, math.pi)),
+    ]
+    movers = [
+        Mover("courier", [Actor(courier)], along(stops)),
+        _drive(
+            [Actor(trucks.muck_truck(rng, "covered"), "muck_truck")],
+            "covered",
+            130.0,
+            where.lanes[0],
+            speed=6,
+        ),
+        _drive([Actor(trucks.mixer(rng), "truck")], "mixer", 180.0, where.lanes[0], speed=6),
+        _drive(
+            [Actor(vehicles.box_truck(rng), "truck")],
+            "box",
+            230.0,
+            where.lanes[1],
+            back=True,
+            speed=6,
+        ),
+        _drive([Actor(vehicles.bus(rng), "bus")], "bus", 280.0, where.lanes[1], back=True, speed=6),
+    ]
+    for number in range(6):
+        start, turn = 20.0 + number * 55.0, number % 2 == 0
+        a, b = (-6.0, 34.0) if turn else (34.0, -6.0)
+        yaw = 0.0 if turn else math.pi
+        path = along(
+            [(start, (a, kerb + 1.2, 0.15, yaw)), (start + 34, (b, kerb + 1.2, 0.15, yaw))]
+        )
+        movers.append(
+            Mover(f"walker-{number}", [Actor(people.person(rng, "walk"), "person")], path)
+        )
+    passing = [t for start in (130, 180, 230, 280) for t in np.arange(start, start + 13, 1.0)]
+    times = sorted({round(float(t), 3) for t in (*_seconds(360.0, 6.0), *passing)})
+    far, low = where.far[1], where.width - 2.6
+    lane = ((-6.0, 0.4), (40.0, 0.4), (40.0, low), (-6.0, low))
+    return Script(
+        name,
+        seed,
+        where.model,
+        standing,
+        movers,
+        _no_plumes,
+        _day(44, 250),
+        _pole(where, -11.0, (6.0, 5.5)),
+        times,
+        exposure=1.1,
+        zones=[
+            GroundZone("pavement", "watch", ((-8.0, low), (34.0, low), (34.0, far), (-8.0, far))),
+            GroundZone(
+                "no-fire",
+                "forbidden",
+                ((-7.0, where.width + 0.3), (20.0, where.width + 0.3), (20.0, far), (-7.0, far)),
+                ("outdoor-barbecue",),
+            ),
+            GroundZone("lane", "lane", lane),
+        ],
+        rules=[
+            "{category: street-vendor, zones: [pavement], dwell_s: 12, confirm_s: 4}",
+            "{category: outdoor-barbecue, zones: [no-fire], dwell_s: 12, confirm_s: 4}",
+            "{category: road-spillage, zones: [lane]}",
+        ],
+        about="nothing is violated: shut cart, café, bus queue, courier, covered truck, wet patch",
+    )
+
+
+SCRIPTS: dict[str, Callable[[], Script]] = {
+    "dust-site": dust_site,
+    "night-barbecue": night_barbecue,
+    "spill-day": spill_day,
+    "negatives": negatives,
+}
