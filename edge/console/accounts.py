@@ -1,0 +1,186 @@
+"""Who may use the page: accounts, passwords, the first code, sessions, CSRF, lock-out.
+
+The only writer of `<state>/console/accounts.json` and `audit.jsonl`. Passwords are hashed by
+argon2id (RFC 9106) with the library's defaults. Sessions live in memory: a restart logs out.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from edge.runtime import write_atomic
+
+Role = Literal["viewer", "installer"]
+
+CODE_DIGITS = 8
+NAME_MAX = 32
+PASSWORD_LEAST, PASSWORD_MOST = 10, 128
+TRIES, TRIES_WITHIN_S, LOCKED_S = 5, 300.0, 300.0
+SESSIONS_MAX = 200
+
+
+class Refused(Exception):
+    """A login or a password that is not taken; the word is a key of edge.console.texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody logged in. `csrf` must come back with every form."""
+
+    token: str
+    csrf: str
+    name: str
+    role: Role
+    until: float
+
+
+class Accounts:
+    """See the module. `now` is monotonic seconds."""
+
+    def __init__(
+        self, folder: Path, *, session_s: float, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._folder, self._session_s, self._now = folder, session_s, now
+        self._hasher = PasswordHasher()
+        self._sessions: dict[str, Session] = {}
+        self._tries: dict[str, deque[float]] = defaultdict(deque)
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        self._accounts: dict[str, dict[str, str]] = self._read()
+        self.first_code = None if self._accounts else self._make_code()
+
+    def _read(self) -> dict[str, dict[str, str]]:
+        path = self._folder / "accounts.json"
+        return dict(json.loads(path.read_bytes())) if path.exists() else {}
+
+    def _make_code(self) -> str:
+        """The code that is printed on the box's own log or label; it survives a restart."""
+        path = self._folder / "first-code"
+        if path.exists():
+            return path.read_text().strip()
+        code = "".join(secrets.choice("0123456789") for _ in range(CODE_DIGITS))
+        write_atomic(path, code.encode())
+        path.chmod(0o600)
+        return code
+
+    @property
+    def fresh(self) -> bool:
+        """No account yet: the page answers only to the first code."""
+        return not self._accounts
+
+    def set_up(self, code: str, name: str, password: str, client: str) -> Session:
+        """The first account, an installer's, made with the code. Raises Refused."""
+        self._not_locked(client)
+        if self.first_code is None or not hmac.compare_digest(code.strip(), self.first_code):
+            self._missed(client)
+            raise Refused("wrong_code")
+        self._add(name, password, "installer")
+        self.first_code = None
+        (self._folder / "first-code").unlink(missing_ok=True)
+        return self._session(name, "installer")
+
+    def add(self, name: str, password: str, role: Role) -> None:
+        """Another account. Raises Refused."""
+        if name in self._accounts:
+            raise Refused("name_taken")
+        self._add(name, password, role)
+
+    def remove(self, name: str) -> None:
+        """Raises Refused for the last installer: nobody could come in any more."""
+        left = {n: a for n, a in self._accounts.items() if n != name}
+        if not any(a["role"] == "installer" for a in left.values()):
+            raise Refused("last_installer")
+        self._accounts = left
+        self._write()
+        self._sessions = {t: s for t, s in self._sessions.items() if s.name != name}
+
+    def names(self) -> dict[str, str]:
+        return {name: account["role"] for name, account in sorted(self._accounts.items())}
+
+    def _add(self, name: str, password: str, role: Role) -> None:
+        if not (0 < len(name) <= NAME_MAX and name.isprintable() and name.strip() == name):
+            raise Refused("bad_name")
+        if not PASSWORD_LEAST <= len(password) <= PASSWORD_MOST:
+            raise Refused("bad_password")
+        self._accounts[name] = {"hash": self._hasher.hash(password), "role": role}
+        self._write()
+
+    def _write(self) -> None:
+        path = self._folder / "accounts.json"
+        write_atomic(path, json.dumps(self._accounts, ensure_ascii=False).encode())
+        path.chmod(0o600)
+
+    def log_in(self, name: str, password: str, client: str) -> Session:
+        """Raises Refused; the answer does not tell whether the name or the password is wrong."""
+        self._not_locked(client)
+        account = self._accounts.get(name)
+        # An unknown name costs the same time as a known one.
+        stored = account["hash"] if account else self._decoy()
+        try:
+            self._hasher.verify(stored, password[:PASSWORD_MOST])
+        except (VerificationError, InvalidHashError):
+            account = None
+        if account is None:
+            self._missed(client)
+            raise Refused("wrong_login")
+        self._tries.pop(client, None)
+        role: Role = "installer" if account["role"] == "installer" else "viewer"
+        return self._session(name, role)
+
+    _decoy_hash = ""
+
+    def _decoy(self) -> str:
+        if not self._decoy_hash:
+            self._decoy_hash = self._hasher.hash(secrets.token_hex(16))
+        return self._decoy_hash
+
+    def _not_locked(self, client: str) -> None:
+        tries = self._tries[client]
+        now = self._now()
+        while tries and now - tries[0] > TRIES_WITHIN_S:
+            tries.popleft()
+        if len(tries) >= TRIES and now - tries[-1] < LOCKED_S:
+            raise Refused("locked")
+
+    def _missed(self, client: str) -> None:
+        if len(self._tries) > 10_000:
+            self._tries.clear()
+        self._tries[client].append(self._now())
+
+    def _session(self, name: str, role: Role) -> Session:
+        self._forget_old()
+        token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
+        session = Session(token, csrf, name, role, self._now() + self._session_s)
+        self._sessions[token] = session
+        return session
+
+    def _forget_old(self) -> None:
+        now = self._now()
+        alive = {t: s for t, s in self._sessions.items() if s.until > now}
+        while len(alive) >= SESSIONS_MAX:
+            alive.pop(next(iter(alive)))
+        self._sessions = alive
+
+    def session(self, token: str | None) -> Session | None:
+        found = self._sessions.get(token or "")
+        return found if found and found.until > self._now() else None
+
+    def log_out(self, token: str) -> None:
+        self._sessions.pop(token, None)
+
+    def audit(self, who: str, what: str, **facts: Any) -> None:
+        """One line for everything that somebody changed, with who and when."""
+        row = {"wall": round(time.time(), 3), "who": who, "what": what, **facts}
+        with (self._folder / "audit.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -1,0 +1,76 @@
+"""Changes of the site file as data: what the forms and the zone editor ask for. Pure.
+
+Each takes the file's text and gives the new text; whether it is sound is decided by the same
+check that the daemons start with. Comments of a hand-written file are not kept: the older file is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+Site = dict[str, Any]
+
+
+def parse(text: str) -> Site:
+    """The site as plain data; {} for an empty or broken file (the check will say what is wrong)."""
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def dump(site: Site) -> str:
+    return yaml.safe_dump(site, allow_unicode=True, sort_keys=False, width=100)
+
+
+def add_camera(text: str, camera: Mapping[str, Any]) -> str:
+    site = parse(text)
+    site["cameras"] = [*_cameras(site), dict(camera)]
+    return dump(site)
+
+
+def remove_camera(text: str, camera_id: str) -> str:
+    site = parse(text)
+    site["cameras"] = [c for c in _cameras(site) if c.get("id") != camera_id]
+    return dump(site)
+
+
+def set_zones(
+    text: str,
+    camera_id: str,
+    zones: Sequence[Mapping[str, Any]],
+    rules: Sequence[Mapping[str, Any]],
+) -> str:
+    """Replace the zones and rules of one camera; corners are rounded to a ten-thousandth."""
+    rounded = [{**z, "polygon": [[_near(x), _near(y)] for x, y in z["polygon"]]} for z in zones]
+    return _with_camera(text, camera_id, lambda c: {**c, "zones": rounded, "rules": list(rules)})
+
+
+def _near(value: Any) -> float:
+    return round(min(1.0, max(0.0, float(value))), 4)
+
+
+def _with_camera(text: str, camera_id: str, change: Callable[[Site], Site]) -> str:
+    site = parse(text)
+    site["cameras"] = [change(c) if c.get("id") == camera_id else c for c in _cameras(site)]
+    return dump(site)
+
+
+def _cameras(site: Site) -> list[Site]:
+    found = site.get("cameras") or []
+    return [c for c in found if isinstance(c, dict)]
+
+
+def free_name(site: Site, wanted: str) -> str:
+    """An id that no camera has yet: letters, digits, dash."""
+    stem = "".join(c for c in wanted.lower() if c.isascii() and (c.isalnum() or c == "-"))[:24]
+    stem = stem.strip("-") or "camera"
+    taken = {c.get("id") for c in _cameras(site)}
+    number = 1
+    while (name := stem if number == 1 and stem != "camera" else f"{stem}-{number}") in taken:
+        number += 1
+    return name
