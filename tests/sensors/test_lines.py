@@ -1,0 +1,380 @@
+"""Lines as they are: pseudo-terminals, TCP, unplugging, dead slaves, floods, wrong bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import serial
+from serial.rfc2217 import PortManager
+
+from edge.clock import SystemClock
+from edge.runtime import Stop
+from edge.sensors.binding import Binding
+from edge.sensors.bus import Bus, Counts, Limiter, Queue
+from edge.sensors.frames import Stream
+from edge.sensors.hj212 import Packet, encode, request_number
+from edge.sensors.hj212_stream import Hj212
+from edge.sensors.kinds import KINDS, Options
+from edge.sensors.listener import Listener
+from edge.sensors.maps import Serial, load_map
+from edge.sensors.minutes import Minute
+from edge.sensors.modbus_bus import ModbusBus, Slave
+from edge.sensors.port import Port, PortGone
+from edge.sensors.sender import Sender
+from edge.sensors.settings import Forward, Sensor, SensorSettings
+from edge.sensors.stream_bus import StreamBus
+from edge.values import Sample, Stamp
+from tests.sensors.frames_of import MN, hj212_frame, sds_frame
+from tools.fakes.instruments import (
+    Fault,
+    Line,
+    ModbusSlave,
+    Talker,
+    fume_monitor,
+    noise_meter,
+    pm_sensor,
+)
+
+LINE = Serial(timeout_s=0.15, turnaround_s=0.01)
+
+
+@pytest.fixture
+def stop():
+    event = Stop()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def lines():
+    made: list[Line] = []
+
+    def make(folder: Path, instruments, faults=()) -> Line:
+        line = Line(folder / "port", instruments, faults)
+        line.start()
+        made.append(line)
+        return line
+
+    yield make
+    for line in made:
+        line.stop()
+
+
+def settings(*sensors: Sensor) -> SensorSettings:
+    return SensorSettings({s.id: s for s in sensors}, {}, (), (), ())
+
+
+def modbus(stop, port: str, *slaves: tuple[str, str, int], every_s: float = 0.05) -> ModbusBus:
+    found = []
+    for name, map_name, address in slaves:
+        sensor = Sensor(id=name, kind="modbus", port=port, map=map_name)
+        binding = Binding(sensor, settings(sensor))
+        found.append(Slave(binding, address, every_s, load_map(map_name).registers))
+    return started(ModbusBus(Port(port, LINE), found, SystemClock(), stop, LINE))
+
+
+def stream(stop, port: str, kind: str, **fields) -> StreamBus:
+    sensor = Sensor(id="x", kind=kind, port=port, settle_s=0.0, **fields)
+    return started(
+        StreamBus(
+            Port(port, LINE), [Binding(sensor, settings(sensor))], SystemClock(), stop,
+            stream=lambda: Stream(KINDS[kind](Options())), every_s=0.1,
+        )
+    )  # fmt: skip
+
+
+def started(bus: Bus) -> Bus:
+    bus.start()
+    return bus
+
+
+def gather(bus: Bus, enough, within_s: float = 8.0) -> list[Sample]:
+    found: list[Sample] = []
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        found += bus.queue.take()
+        if enough(found):
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"not within {within_s} s: {found[-3:]} {bus.state} {bus.counts}")
+
+
+def test_several_slaves_share_a_line_and_a_dead_one_does_not_stop_them(stop, lines, tmp_path):
+    meters = [noise_meter(lambda _: 61.5), fume_monitor(((0.0, 1, 0, 1.5),))]
+    lines(tmp_path, meters)
+    bus = modbus(
+        stop, str(tmp_path / "port"),
+        ("noise", "noise-rs485", 1), ("fume", "fume-generic", 2), ("dead", "noise-rs485", 9),
+    )  # fmt: skip
+    found = gather(bus, lambda s: len([x for x in s if x.sensor == "noise"]) >= 20)
+    assert {s.value for s in found if s.sensor == "noise"} == {61.5}
+    assert {s.channel for s in found if s.sensor == "fume"} == {
+        "fume", "pm", "nmhc", "fan", "purifier",
+    }  # fmt: skip
+    assert not [s for s in found if s.sensor == "dead"]
+    assert 3 <= bus.counts.unanswered < 20
+
+
+def test_exception_answers_are_counted_and_give_nothing(stop, lines, tmp_path):
+    lines(tmp_path, [ModbusSlave(1, lambda _: {5: 1})])
+    bus = modbus(stop, str(tmp_path / "port"), ("noise", "noise-rs485", 1))
+    time.sleep(0.5)
+    assert bus.counts.exceptions >= 2
+    assert bus.queue.take() == []
+
+
+@pytest.mark.parametrize("kind", ["garbage", "cut", "checksum"])
+def test_wrong_bytes_give_no_wrong_value(kind, stop, lines, tmp_path):
+    lines(tmp_path, [noise_meter(lambda _: 61.5)], [Fault(kind, 0.0, 1.5)])
+    bus = modbus(stop, str(tmp_path / "port"), ("noise", "noise-rs485", 1), every_s=0.02)
+    time.sleep(1.5)
+    found = bus.queue.take() + gather(bus, lambda s: len(s) >= 5)
+    assert {s.value for s in found} == {61.5}
+
+
+def test_unplugged_and_back_within_five_seconds(stop, lines, tmp_path):
+    lines(tmp_path, [noise_meter(lambda _: 61.5)], [Fault("unplug", 1.0, 3.0)])
+    bus = modbus(stop, str(tmp_path / "port"), ("noise", "noise-rs485", 1))
+    gather(bus, lambda s: len(s) >= 3)
+    deadline = time.monotonic() + 5.0
+    while bus.state == "open" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert "port" in bus.state
+    bus.queue.take()
+    found = gather(bus, lambda s: len(s) >= 3, within_s=3.0 + 5.0)
+    assert bus.counts.opened == 2
+    assert {s.value for s in found} == {61.5}
+
+
+def test_silent_adapter_that_vanishes_is_noticed(lines, tmp_path):
+    line = lines(tmp_path, [Talker(lambda _: b"", 1.0)])
+    port = Port(str(line.link), LINE)
+    port.open()
+    target = line.link.resolve()
+    line.link.unlink()
+    line.link.symlink_to("/dev/null")
+    with pytest.raises(PortGone):
+        for _ in range(40):
+            port.read(0.1)
+    port.close()
+    assert target.exists()
+
+
+def test_a_port_has_one_owner(lines, tmp_path):
+    line = lines(tmp_path, [pm_sensor()])
+    first, second = Port(str(line.link), LINE), Port(str(line.link), LINE)
+    first.open()
+    with pytest.raises(PortGone, match="another program"):
+        second.open()
+    first.close()
+    second.open()
+    second.close()
+
+
+def test_missing_port_is_one_line_and_tried_again(stop, tmp_path):
+    bus = stream(stop, str(tmp_path / "nothing"), "plantower")
+    time.sleep(0.3)
+    assert bus.is_alive()
+    assert "nothing" in bus.state
+    assert "\n" not in bus.state
+
+
+def test_particle_sensor_streams(stop, lines, tmp_path):
+    lines(tmp_path, [pm_sensor(every_s=0.05)])
+    bus = stream(stop, str(tmp_path / "port"), "plantower")
+    found = gather(bus, lambda s: len(s) >= 12)
+    assert {s.channel for s in found} == {"pm1", "pm25", "pm10"}
+    assert bus.counts.bad == 0
+
+
+def test_a_flood_is_thinned_and_counted(stop, lines, tmp_path):
+    talker = Talker(lambda _: sds_frame(100, 200) * 40, 0.02)
+    lines(tmp_path, [talker])
+    bus = stream(stop, str(tmp_path / "port"), "sds")
+    time.sleep(2.0)
+    found = bus.queue.take()
+    # Two seconds' worth at once, then 20 values a second of each of the two channels.
+    assert len(found) <= 2 * (40 + 20 * 3)
+    assert bus.flooding()
+    assert {s.value for s in found} == {10.0, 20.0}
+
+
+def test_queue_is_bounded_and_counts_what_it_drops():
+    counts = Counts()
+    queue = Queue(counts)
+    sample = Sample("s", "c", 1.0, "", "ok", Stamp(0.0, 0.0))
+    for _ in range(30):
+        queue.put([sample] * 1000)
+    assert len(queue.items) == 20_000
+    assert counts.dropped == 10_000
+    assert len(queue.take()) == 20_000
+
+
+def test_limiter_lets_the_ordinary_pace_through():
+    counts = Counts()
+    limiter = Limiter(counts)
+    sample = Sample("s", "c", 1.0, "", "ok", Stamp(0.0, 0.0))
+    assert all(limiter.let([sample], t * 0.1) for t in range(600))
+    assert counts.flooded == 0
+
+
+def test_socket_and_reconnect(stop):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+        port = f"socket://127.0.0.1:{server.getsockname()[1]}"
+        bus = stream(stop, port, "sds")
+        for value in (100, 300):
+            peer, _ = server.accept()
+            with peer:
+                gather(bus, lambda s, p=peer, v=value: _heard(p, v, s), within_s=15.0)
+    assert bus.counts.opened >= 2
+
+
+def _heard(peer: socket.socket, value: int, samples: list[Sample]) -> bool:
+    """The instrument goes on talking: what is sent while a port is being opened is lost."""
+    peer.sendall(sds_frame(value, 400))
+    return any(sample.value == value / 10 for sample in samples)
+
+
+# pyserial 3.5 names its reader thread in a way that Python calls deprecated.
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")
+def test_rfc2217_server(stop):
+    """A serial server that speaks the protocol with pyserial's own server class."""
+    meter, ended = noise_meter(lambda _: 58.3), threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_serve_rfc2217, args=(server, meter, ended))
+        thread.start()
+        port = f"rfc2217://127.0.0.1:{server.getsockname()[1]}"
+        bus = modbus(stop, port, ("noise", "noise-rs485", 1))
+        found = gather(bus, lambda s: len(s) >= 2, within_s=20.0)
+        stop.set()
+        bus.join(8)
+        ended.set()
+        thread.join(8)
+    assert {s.value for s in found} == {58.3}
+
+
+def _serve_rfc2217(server: socket.socket, meter: ModbusSlave, ended: threading.Event) -> None:
+    """One caller, whose settings go to a loop device and whose bytes go to the meter."""
+    peer, _ = server.accept()
+    with peer, serial.serial_for_url("loop://", timeout=0) as device:
+        peer.settimeout(0.05)
+        manager = PortManager(device, SimpleNamespace(write=peer.sendall))
+        while not ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                data = peer.recv(1024)
+                if not data:
+                    return
+                asked = b"".join(manager.filter(data))
+                peer.sendall(b"".join(manager.escape(meter.heard(asked, 0.0))))
+
+
+def listener(stop, **fields) -> Listener:
+    sensor = Sensor(id="x", kind="hj212", port="listen://127.0.0.1:0", **fields)
+    bus = Listener(
+        sensor.port, [Binding(sensor, settings(sensor))], SystemClock(), stop,
+        stream=lambda: Stream(Hj212()),
+    )  # fmt: skip
+    started(bus)
+    deadline = time.monotonic() + 5
+    while not bus.address[1] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return bus
+
+
+def _now_frame(value: float, mn: str = MN) -> bytes:
+    cp = f"LA-Rtd={value},LA-Flag=N"
+    return encode(Packet(request_number(time.time()), "39", "2011", mn, 5, cp))
+
+
+def test_stations_call_in_and_are_answered(stop):
+    bus = listener(stop, mn=MN, rename={"LA-Rtd": "LA"})
+    frame = _now_frame(63.4)
+    with socket.create_connection(bus.address) as one, socket.create_connection(bus.address) as two:
+        one.sendall(frame[:30])
+        two.sendall(_now_frame(99.0, "SOMEONE0000000000000ELSE"))
+        one.sendall(frame[30:])
+        found = gather(bus, bool)
+        one.settimeout(5)
+        reply = one.recv(1000)
+    assert [(s.channel, s.value) for s in found] == [("LA", 63.4)]
+    decoder = Hj212()
+    Stream(decoder).feed(reply)
+    assert [(p.cn, p.st, p.flag) for p in decoder.packets] == [("9014", "91", 4)]
+    assert bus.bindings[0].strangers == 1
+
+
+def test_news_of_the_past_is_stale(stop):
+    bus = listener(stop)
+    with socket.create_connection(bus.address) as station:
+        station.sendall(hj212_frame({"LA-Rtd": "99.0"}))
+        (sample,) = gather(bus, bool)
+    assert sample.flag == "stale"
+
+
+def test_caller_that_sends_rubbish_costs_nobody_else(stop):
+    bus = listener(stop)
+    with (
+        socket.create_connection(bus.address) as bad,
+        socket.create_connection(bus.address) as good,
+    ):
+        bad.sendall(os.urandom(200_000))
+        good.sendall(_now_frame(61.0))
+        assert gather(bus, bool)[0].value == 61.0
+
+
+class Platform(threading.Thread):
+    """An environment platform that answers from the third try on, and asks for the time once."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"tcp://127.0.0.1:{self.server.getsockname()[1]}"
+        self.packets: list[Packet] = []
+
+    def run(self):
+        with self.server, self.server.accept()[0] as peer:
+            peer.sendall(encode(Packet("20260301221530000", "39", "1011", MN, 5, "")))
+            decoder = Hj212()
+            stream = Stream(decoder)
+            while data := peer.recv(4096):
+                stream.feed(data)
+                for packet in decoder.packets:
+                    self._take(peer, packet)
+
+    def _take(self, peer, packet):
+        self.packets.append(packet)
+        if packet.cn == "2051" and sum(p.qn == packet.qn for p in self.packets) == 3:
+            peer.sendall(encode(Packet(packet.qn, "91", "9014", MN, 4, "")))
+
+
+def test_minutes_are_sent_until_they_are_acknowledged(stop):
+    platform = Platform()
+    platform.start()
+    forward = Forward(to=platform.url, mn=MN, channels={"LA": "LA"})
+    sender = Sender("noise", forward, SystemClock(), stop, answer_wait_s=0.2)
+    at = Stamp(0.0, 1772374500.0)
+    levels = {"L5": 66.9, "L10": 64.8, "L50": 57.2, "L90": 49.0, "L95": 47.7}
+    minute = Minute("noise", "LA", "dB", at, at, 60, 60, 60.9, 44.1, 72.3, {"ok": 60}, levels)
+    sender.add([minute])
+    sender.start()
+    deadline = time.monotonic() + 10
+    while not sender.sent and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert sender.sent == 1
+    assert sender.status()["waiting"] == 0
+    data = [p for p in platform.packets if p.cn == "2051"]
+    assert len({p.qn for p in data}) == 1
+    assert "Leq-Data=60.9" in data[0].cp
+    assert "LMx-Data=72.3" in data[0].cp
+    assert {p.cn for p in platform.packets} >= {"9011", "9012"}
+    stop.set()
+    sender.join(5)
+    platform.join(5)
