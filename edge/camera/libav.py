@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -54,7 +55,12 @@ _FILE_FORMATS = (
     "mov,matroska,webm,avi,mpegts,mpeg,flv,live_flv,asf,ogg,h264,hevc,mjpeg,m4v,dhav,mxf,ivf,obu"
 )
 _TIMEOUT_US = str(int(STALL_S * 1e6))
-_ANALYSE = {"analyzeduration": str(int(ANALYSE_S * 1e6)), "probesize": "5000000"}
+# fpsprobesize 0: or the opening waits a second to measure a rate that nobody asks for.
+_ANALYSE = {
+    "analyzeduration": str(int(ANALYSE_S * 1e6)),
+    "probesize": "5000000",
+    "fpsprobesize": "0",
+}
 _RTSP = {
     "rtsp_transport": "tcp",
     "allowed_media_types": "video",
@@ -129,6 +135,7 @@ class Input:
 def open_input(address: Address) -> Input:
     """Open a network stream, file or USB camera; gives up in time. Raises SourceError."""
     scheme = address.scheme or address.kind
+    began_s = time.monotonic()
     try:
         container = av.open(
             f"file:{address.target}" if address.kind == "file" else address.target,
@@ -137,8 +144,10 @@ def open_input(address: Address) -> Input:
             timeout=(OPEN_S, STALL_S),
         )
     except av.error.FFmpegError as error:
-        cause, text = explain(error)
-        raise SourceError(cause, text) from None
+        if address.kind == "network" and time.monotonic() - began_s >= OPEN_S:
+            # An opening that was interrupted may call what it has got so far invalid.
+            raise SourceError("unreachable", "no answer in time") from None
+        raise SourceError(*explain(error)) from None
     try:
         return Input(container, _video(container, address))
     except SourceError:

@@ -20,6 +20,7 @@ from edge.values import Stamp
 Keep = Callable[[Encoded], None]
 
 _SKIP: dict[Want, str] = {"all": "DEFAULT", "nonref": "NONREF", "key": "NONKEY"}
+NOTHING = "nothing comes any more"
 # Arrival times kept for pictures still inside the decoder; H.264 allows 16 of them.
 _INSIDE_MAX = 64
 
@@ -50,8 +51,7 @@ class LiveSource:
     def pictures(self) -> Iterator[Picture]:
         """Pictures until the stream fails; always ends with SourceError."""
         last_s = self._clock.now().mono
-        for packet in self._packets():
-            at = self._clock.now()
+        for packet, at in self._packets():
             if self._keep is not None and self.facts.packets:
                 self._keep(self._encoded(packet, at))
             if self.want == "key" or not self._decode:
@@ -68,27 +68,33 @@ class LiveSource:
         """Packets alone, nothing decoded, for the record stream beside the analysed one."""
         if not self._connection.header:
             raise SourceError("unsupported", f"MP4 cannot hold {self.facts.codec}; set H.264")
-        for packet in self._packets():
-            yield self._encoded(packet, self._clock.now())
+        for packet, at in self._packets():
+            yield self._encoded(packet, at)
         raise SourceError("ended", "the stream ended")
 
     def close(self) -> None:
         self._input.close()
 
-    def _packets(self) -> Iterator[Any]:
-        """Packets with data. A read that takes too long is a stall, whatever trickles in."""
+    def _packets(self) -> Iterator[tuple[Any, Stamp]]:
+        """Packets with data and their arrival. A read that takes too long is a stall, whatever
+        trickles in."""
         demuxed = self._input.container.demux(self._input.stream)
         while True:
+            asked_s = self._clock.now().mono
             try:
                 packet = next(demuxed, None)
             except av.error.ExitError:
-                raise SourceError("stall", f"nothing came for {STALL_S:.0f} s") from None
+                raise SourceError("stall", NOTHING) from None
             except av.error.FFmpegError as error:
                 raise SourceError(*explain(error)) from None
             if packet is None:
                 return
+            at = self._clock.now()
+            if at.mono - asked_s >= STALL_S:
+                # The read was given up, and libav handed out a rest that came long ago.
+                raise SourceError("stall", NOTHING)
             if packet.size:
-                yield packet
+                yield packet, at
 
     def _pictures(self, packet: Any, at: Stamp) -> Iterator[Picture]:
         context = self._input.stream.codec_context

@@ -89,7 +89,11 @@ def parse_source(text: str, *, where: str = "source", base: Path | None = None) 
 
 
 def _wrong(where: str, text: str, why: str) -> ConfigError:
-    return ConfigError(f"{where} = {redact(text)!r}: {why}")
+    """Whatever stands before the last '@' may be a password, however odd its characters."""
+    scheme, slashes, rest = text.partition("://")
+    _, at, tail = rest.rpartition("@")
+    hidden = f"{scheme}://***@{tail}" if slashes and at else text
+    return ConfigError(f"{where} = {redact(hidden)!r}: {why}")
 
 
 def _network(text: str, scheme: str, where: str) -> Address:
