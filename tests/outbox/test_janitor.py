@@ -13,7 +13,7 @@ from edge.config.device import Keep
 from edge.daemons.janitord import Janitor
 from edge.outbox import RECEIPT, Dispatch, Head, Outbox, Row, Sealed, State, ladder
 from edge.outbox.ladder import Room, next_step
-from tests.uplink.rig import Rig
+from tools.platform.rig import Rig
 
 MB = 1_000_000
 NOW = time.time()

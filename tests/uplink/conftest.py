@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.uplink.box import Box, Brisk, Platform
-from tests.uplink.rig import Rig
 from tools.platform.fake_broker import FakeBroker
+from tools.platform.rig import Rig
 
 
 @pytest.fixture

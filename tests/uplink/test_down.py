@@ -19,8 +19,8 @@ from edge.uplink import seal
 from edge.uplink.trust import KINDS, Refused, Trust
 from edge.values import Stamp
 from tests.uplink.box import TOPICS, Box, Platform, of_kind, violations
-from tests.uplink.rig import eventually
 from tools.platform.fake_broker import FakeBroker
+from tools.platform.rig import eventually
 
 NOW = Stamp(100.0, 1_780_000_000.0, "ntp", 5.0)
 PLATFORM = Platform()

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.uplink.rig import Rig, eventually
+from tools.platform.rig import Rig, eventually
 
 pytestmark = pytest.mark.broker
 

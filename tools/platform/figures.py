@@ -24,8 +24,8 @@ import psutil
 
 from edge.outbox import Outbox
 from edge.uplink import wire
-from tests.uplink.rig import Rig, eventually, make_violation
 from tools.platform.proxy import Faults, Proxy
+from tools.platform.rig import Rig, eventually, make_violation
 
 IDLE_ROUNDS = 60
 THIN_KBIT_S = 64.0

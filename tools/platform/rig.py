@@ -1,4 +1,4 @@
-"""A whole uplink in one test: Mosquitto, the device's daemon, the reference platform."""
+"""A whole uplink in one folder: Mosquitto, the device's daemon, the reference platform."""
 
 from __future__ import annotations
 
@@ -92,6 +92,7 @@ class Rig:
         self.platform = folder / "platform"
         self.state = folder / "state"
         self.children: list[Process] = []
+        self._uplinkd: Process | None = None
 
     def broker(self, **options: object) -> Mosquitto:
         return self._own(Mosquitto(self.folder, **options))  # type: ignore[arg-type]
@@ -114,10 +115,16 @@ class Rig:
         return path
 
     def uplinkd(self, port: int, env: dict[str, str] | None = None, **trust: str) -> Process:
-        path = self.device_file(port, **trust)
+        return self.uplinkd_with(self.device_file(port, **trust), env)
+
+    def uplinkd_with(self, path: Path, env: dict[str, str] | None = None) -> Process:
+        """With a device file written before; ends one that still runs."""
+        if self._uplinkd is not None:
+            self._uplinkd.stop()
         argv = [sys.executable, "-m", "edge", "uplinkd", "--device", str(path)]
         argv += ["--site", str(self.folder / "site.yaml")]
-        return self._own(Process(argv, self.folder / "uplinkd.log", env))
+        self._uplinkd = self._own(Process(argv, self.folder / "uplinkd.log", env))
+        return self._uplinkd
 
     def _own(self, child: Process) -> Process:
         self.children.append(child)
