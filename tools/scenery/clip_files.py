@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tools.scenery import clip_flyover
 from tools.scenery.clips import Script, encode, foot, tracks_of, zone_polygon
+from tools.scenery.refusal import Refused
 
 Row = dict[str, object]
 
@@ -29,7 +30,7 @@ def truth(script: Script, frames: Sequence[Row]) -> Row:
     for event in script.events:
         box = _seen(frames, event.who, event.label, event.look_s)
         if box is None:
-            raise ValueError(f"{event.who}: never seen; the clip cannot be told as planned")
+            raise Refused(f"{event.who}: never seen; the clip cannot be told as planned")
         rows.append(
             {
                 "category": event.category,

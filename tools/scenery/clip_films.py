@@ -22,6 +22,7 @@ from tools.scenery import (
 from tools.scenery.blender import Studio
 from tools.scenery.clips import Script, Shooting
 from tools.scenery.develop import Look, picture
+from tools.scenery.refusal import Refused
 
 
 def _progress(name: str, made: int, total: int, began: float) -> None:
@@ -91,6 +92,9 @@ SCRIPTS: dict[str, Callable[[], Script]] = {"street": clip_street.script, **clip
 
 
 def film(name: str, work: Path, out: Path, *, samples: int, threads: int) -> int:
+    known = ("flyover", *SCRIPTS)
+    if name not in known:
+        raise Refused(f"clip {name}: not known; one of {', '.join(known)}")
     studio = Studio(samples=samples, threads=threads)
     if name == "flyover":
         film_flyover(work, out, studio)

@@ -15,6 +15,7 @@ import numpy as np
 from tools.scenery.camera import Camera
 from tools.scenery.develop import untone
 from tools.scenery.labels import CLASSES, Box
+from tools.scenery.refusal import Refused
 from tools.scenery.shapes import Floats
 
 LONGEST_PX = 640
@@ -73,21 +74,22 @@ class Photo:
 
 
 def listed(folder: Path) -> dict[str, list[Path]]:
-    """Pictures below FOLDER/images by their set's prefix; ValueError where there are none."""
+    """Pictures below FOLDER/images by their set's prefix; Refused where there are none."""
     found: dict[str, list[Path]] = {}
     for path in sorted((folder / "images").glob("*.jpg")):
         kind = path.name.split("_")[0]
         if kind in SETS:
             found.setdefault(kind, []).append(path)
     if not found:
-        raise ValueError(f"{folder}: no images/ with pictures of the sets {', '.join(SETS)}")
+        known = ", ".join(SETS)
+        raise Refused(f"--photos {folder}: no images/ of the sets {known} (SET_NAME.jpg)")
     return found
 
 
 def open_photo(path: Path, rng: random.Random) -> Photo:
     image = cv2.imread(str(path))
     if image is None:
-        raise ValueError(f"{path}: not a readable picture")
+        raise Refused(f"{path}: not a readable picture")
     scale = LONGEST_PX / max(image.shape[:2])
     image = cv2.resize(
         image,

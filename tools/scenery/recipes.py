@@ -12,6 +12,7 @@ from tools.scenery.compositing import Canvas
 from tools.scenery.develop import write_jpeg
 from tools.scenery.photographs import SETS
 from tools.scenery.produce import write_labels
+from tools.scenery.refusal import Refused
 
 PHOTO_WEIGHTS = {"mt": 3.0, "hu": 1.6, "sg": 2.2, "ng": 2.6, "va": 1.0}
 NADIR_PITCH = -55.0
@@ -188,6 +189,9 @@ def compose(
 ) -> dict[str, object]:
     """Writes images/ and labels/ of one composite; what was done, for the manifest."""
     rng = seeds.stream("composite", seed, number)
+    unknown = set(effects) - set(EFFECTS)
+    if unknown:
+        raise Refused(f"--effects {', '.join(unknown)}: not known; some of {', '.join(EFFECTS)}")
     kinds = [kind for kind in PHOTO_WEIGHTS if kind in photos and _menu(kind, effects)]
     kind = rng.choices(kinds, [PHOTO_WEIGHTS[k] for k in kinds])[0]
     photo = photographs.open_photo(rng.choice(photos[kind]), rng)

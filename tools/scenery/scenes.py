@@ -12,6 +12,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from tools.scenery.refusal import Refused
+
 
 def sprites_command(args: argparse.Namespace) -> int:
     from tools.scenery import sprites
@@ -131,7 +133,14 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     args = parser().parse_args()
-    return args.run(args)
+    try:
+        return args.run(args)
+    except Refused as refused:
+        print(f"tools/scenes: {refused}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

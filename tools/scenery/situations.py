@@ -13,6 +13,7 @@ from tools.scenery.groups import Actor, Group
 from tools.scenery.light import Light, weather
 from tools.scenery.model import Model
 from tools.scenery.plumes import Plume
+from tools.scenery.refusal import Refused
 from tools.scenery.street import Street, street
 
 Point = tuple[float, float, float]
@@ -262,6 +263,8 @@ def build(
     seed: int, number: int, *, name: str = "", views: int = 4, size: tuple[int, int] = (640, 384)
 ) -> Scene:
     """The scene of a number; the same for the same seed in every process."""
+    if name and name not in SITUATIONS:
+        raise Refused(f"--situation {name}: not known; one of {', '.join(SITUATIONS)}")
     rng = seeds.stream("scene", seed, number)
     name = name or rng.choices(list(SITUATIONS), [share for share, _ in SITUATIONS.values()])[0]
     place = street(rng, site=name == "dust_site", awnings=0.4 if name == "negatives" else 0.15)

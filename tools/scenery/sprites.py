@@ -20,6 +20,7 @@ from tools.scenery.groups import GROUPS, Group
 from tools.scenery.labels import extent
 from tools.scenery.light import weather
 from tools.scenery.model import Model, plain
+from tools.scenery.refusal import Refused
 from tools.scenery.shapes import Floats, sheet
 
 if TYPE_CHECKING:
@@ -123,12 +124,14 @@ def render(
     seed: int, number: int, *, group: str = "", size: int = 320, studio: Studio
 ) -> Iterator[tuple[str, Sprite]]:
     """The sprites of one built group from several views: (group and view, sprite)."""
+    if group and group not in GROUPS:
+        raise Refused(f"--group {group}: not known; one of {', '.join(GROUPS)}")
     rng = seeds.stream("sprite", seed, number)
     name = group or rng.choices(list(MENU), [share for share, _ in MENU.values()])[0]
     studio.clear()
     labels = stage(studio, GROUPS[name](rng), rng)
     for _ in range(VIEWS_PER_GROUP):
-        kind, camera = view(rng, MENU[name][1], size=size)
+        kind, camera = view(rng, MENU.get(name, (1, 4.0))[1], size=size)
         studio.camera(camera)
         shot = studio.shoot(transparent=True)
         sprite = cut(shot.linear, shot.index, labels, camera)
@@ -151,6 +154,6 @@ def load(path: Path) -> Sprite:
     rgba = cv2.imread(str(path.with_suffix(".png")), cv2.IMREAD_UNCHANGED)
     index = cv2.imread(str(path.parent / f"{path.stem}_index.png"), cv2.IMREAD_GRAYSCALE)
     if rgba is None or index is None:
-        raise ValueError(f"{path}: its pictures are missing; delete it and render again")
+        raise Refused(f"{path}: its pictures are missing; delete it and render again")
     labels = {int(number): label for number, label in about["labels"].items()}
     return Sprite(rgba, index, labels, Camera(**about["camera"]))
