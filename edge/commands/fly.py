@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--history", type=Path, metavar="DIR", help="folder of all ledger folders")
     parser.add_argument("--overdue", type=Path, metavar="DIR", help="list sites not flown, and end")
+    parser.add_argument("--live", type=Path, metavar="DIR", help="what this flight sent while up")
     parser.add_argument("--name", help="name of the flight")
     parser.add_argument("--utc-offset", type=hours, metavar="HH:MM", help="zone of the aircraft")
     parser.add_argument("--offset", type=float, metavar="S", help="telemetry time at video start")
@@ -100,8 +102,25 @@ def _recorded(args: argparse.Namespace, sites: tuple[Site, ...]) -> int:
         history=history,
         history_root=root,
     )
+    _join_live(args, ledger)
     _send(args, flight, ledger, categories)
     return _report(args, ledger)
+
+
+def _join_live(args: argparse.Namespace, ledger: dict[str, Any]) -> None:
+    """Findings that went out while the aircraft was up are the same cases, not new ones."""
+    if args.live is None:
+        return
+    from edge.drone.compare import difference
+
+    path = args.live / "live.jsonl"
+    if not path.is_file():
+        raise ConfigError(f"--live = {args.live}: no live.jsonl there")
+    sent = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    still = difference(sent, ledger["findings"], lambda row: True).still
+    for finding in ledger["findings"]:
+        row = still.get(finding["id"])
+        finding["live"] = {"id": row["id"], "first_utc": row["first_utc"]} if row else None
 
 
 def _say_resumed(resumed: bool, count: int) -> None:
@@ -267,16 +286,14 @@ def _overdue(args: argparse.Namespace, sites: tuple[Site, ...]) -> int:
 
 
 def _live(args: argparse.Namespace, sites: tuple[Site, ...]) -> int:
-    from edge.drone.liveflight import fly_live
+    """Until Ctrl-C: pictures of the stream, poses of the broker, findings as they are confirmed."""
+    from edge.commands.flylive import fly_live
 
     settings = _settings(args)
-    model = _model(args, settings)
-    return fly_live(args.video, args.out, settings, sites, model, _categories(args), args.device)
+    return fly_live(args, settings, sites, _model(args, settings), _categories(args))
 
 
-def _today() -> Any:
-    from datetime import datetime, timezone
-
+def _today() -> date:
     return datetime.now(timezone.utc).date()
 
 

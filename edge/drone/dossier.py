@@ -58,39 +58,47 @@ class Sender:
 
         Idempotent: a flight sent twice makes no second case.
         """
-        return sum(
-            self._send(ledger, finding, pictures, categories, camera)
-            for finding in ledger["findings"]
-            if finding["lat"] is not None
-        )
+        rows = [row for row in ledger["findings"] if row["lat"] is not None]
+        return sum(self.send(ledger, row, pictures, categories, camera=camera) for row in rows)
 
-    def _send(
+    def send(
         self,
         ledger: Mapping[str, Any],
         row: Mapping[str, Any],
         pictures: Path,
         categories: Mapping[str, Category],
-        camera: str,
+        *,
+        camera: str = "drone",
     ) -> bool:
+        """One finding. Where it was sent live already (`row["live"]`), as that case's update."""
         finding = as_finding(row, camera)
         name = violation_id(self.device, finding)
-        if (self.evidence / name / "r1").is_dir():
+        known = (self.evidence / name / "r1").is_dir()
+        if known and (finding.phase == "new" or (self.evidence / name / "r2").is_dir()):
             return False
         where = Place(row["lat"], row["lon"], row["ce90_m"], "WGS-84", row.get("grid"))
         drafts, shots = pictures_of(row, pictures, where)
-        book = Casebook(
-            self.evidence,
-            Origin(
-                device=self.device,
-                source=source_of(ledger, camera),
-                where=where,
-                model_sha256=ledger["model_sha256"],
-                config_sha256=ledger["config_sha256"],
-            ),
-            {key: from_the_air(category) for key, category in categories.items()},
-            wire.violation_data,
-        )
+        book = self._book(ledger, where, categories, camera)
+        if known:
+            book.recover(finding.decided)
         return self._put(book.write(finding, drafts, shots))
+
+    def _book(
+        self,
+        ledger: Mapping[str, Any],
+        where: Place,
+        categories: Mapping[str, Category],
+        camera: str,
+    ) -> Casebook:
+        origin = Origin(
+            device=self.device,
+            source=source_of(ledger, camera),
+            where=where,
+            model_sha256=ledger["model_sha256"],
+            config_sha256=ledger["config_sha256"],
+        )
+        seen = {key: from_the_air(category) for key, category in categories.items()}
+        return Casebook(self.evidence, origin, seen, wire.violation_data)
 
     def _put(self, sealed: Sealed) -> bool:
         violation = sealed.violation
@@ -100,7 +108,7 @@ class Sender:
             key=wire.violation_key(violation.id, violation.revision),
             body=sealed.body,
             folder=sealed.folder,
-            files=violation.evidence,
+            files=[f for f in violation.evidence if f.path.startswith(f"r{violation.revision}-")],
         )
 
 
@@ -130,7 +138,9 @@ def source_of(ledger: Mapping[str, Any], camera: str) -> dict[str, Any]:
 
 
 def as_finding(row: Mapping[str, Any], camera: str) -> Finding:
-    """The rule's word for a ledger row; its key is its number in its flight."""
+    """The rule's word for a ledger row. Its key is its number in its flight, or the one under
+    which it went out while the aircraft was up."""
+    live = row.get("live")
     box = tuple(row["box"]) if row["box"] else (0.0, 0.0, 1.0, 1.0)
     zone = dict(row["zone"])
     facts = {
@@ -142,12 +152,12 @@ def as_finding(row: Mapping[str, Any], camera: str) -> Finding:
         "circle": [[lon, lat] for lat, lon in circle(row["lat"], row["lon"], row["ce90_m"])],
     }
     return Finding(
-        key=row["id"],
+        key=live["id"] if live else row["id"],
         camera=camera,
         category=row["category"],
         rule=f"flight-{row['category']}",
-        phase="new",
-        began=_stamp(row["first_s"], row["first_utc"]),
+        phase="update" if live else "new",
+        began=_stamp(row["first_s"], live["first_utc"] if live else row["first_utc"]),
         decided=_stamp(row["last_s"], row["last_utc"]),
         ended=None,
         place=((box[0] + box[2]) / 2, box[3]),

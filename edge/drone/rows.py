@@ -12,6 +12,7 @@ from edge.config import Category, config_sha256
 from edge.drone.charges import Charge
 from edge.drone.compare import Row as Earlier
 from edge.drone.compare import last_inspections, overdue
+from edge.drone.earth import Local
 from edge.drone.flight import Flight
 from edge.drone.groundgrid import Cover
 from edge.drone.mosaic import Mosaic
@@ -22,12 +23,27 @@ Row = dict[str, Any]
 
 
 def finding_row(flight: Flight, number: int, charge: Charge, categories: Sequence[Category]) -> Row:
+    name = f"{flight.flight_id}-{number:03d}"
+    start = flight.start_wall
+    return charge_row(charge, flight.plane, categories, number=number, name=name, start_wall=start)
+
+
+def charge_row(
+    charge: Charge,
+    plane: Local,
+    categories: Sequence[Category],
+    *,
+    number: int,
+    name: str,
+    start_wall: float,
+) -> Row:
+    """A charge as the ledger tells it; `start_wall` is UTC of the charge's second 0."""
     category = next(c for c in categories if c.id == charge.category)
-    lat, lon = flight.plane.degrees(charge.east, charge.north)
+    lat, lon = plane.degrees(charge.east, charge.north)
     site = charge.site
     best = charge.shots[0] if charge.shots else None
     return {
-        "id": f"{flight.flight_id}-{number:03d}",
+        "id": name,
         "number": number,
         "category": category.id,
         "codes": dict(category.codes),
@@ -46,8 +62,8 @@ def finding_row(flight: Flight, number: int, charge: Charge, categories: Sequenc
         "score": charge.score,
         "first_s": charge.first_s,
         "last_s": charge.last_s,
-        "first_utc": flight.start_wall + charge.first_s,
-        "last_utc": flight.start_wall + charge.last_s,
+        "first_utc": start_wall + charge.first_s,
+        "last_utc": start_wall + charge.last_s,
         "best_s": best.t_s if best else None,
         "box": list(best.sighting.box) if best else None,
         "shots": [{"t_s": s.t_s, "box": list(s.sighting.box)} for s in charge.shots],

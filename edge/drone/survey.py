@@ -110,7 +110,11 @@ class Survey:
             grid.restore({key: journal.arrays[f"{key}:{name}"] for key in ("gsd", "votes")})
         if self.mosaic is not None and "mosaic" in journal.arrays:
             self.mosaic.restore(journal.arrays)
-        return max((look.t_s for look in journal.looks()), default=-1.0)
+        last = -1.0
+        for look in journal.looks():
+            last = look.t_s
+            self.keys.due(look.t_s, look.view)
+        return last
 
     def arrays(self) -> Arrays:
         """What a checkpoint must hold to go on: grids and mosaic."""

@@ -105,7 +105,7 @@ def render(ground: Ground, shot: Shot, width: int, height: int, fx: float) -> np
 
 
 def straight(*, seconds: float, start: tuple[float, float], course: float, speed: float = 8.0,
-             h_m: float = 60.0, pitch: float = -60.0, fps: float = 10.0) -> list[Shot]:  # fmt: skip
+             h_m: float = 60.0, pitch: float = -60.0, fps: float = 4.0) -> list[Shot]:  # fmt: skip
     shots = []
     for number in range(round(seconds * fps)):
         away = speed * number / fps
@@ -118,7 +118,7 @@ def straight(*, seconds: float, start: tuple[float, float], course: float, speed
 def joined(*legs: list[Shot]) -> list[Shot]:
     out: list[Shot] = []
     for leg in legs:
-        shift = out[-1].t_s + 0.1 if out else 0.0
+        shift = out[-1].t_s + 0.25 if out else 0.0
         out += [Shot(s.t_s + shift, s.east, s.north, s.h_m, s.yaw, s.pitch) for s in leg]
     return out
 
@@ -128,12 +128,12 @@ FOCAL35_MM = 24.0
 FX = FOCAL35_MM * 1.25 * SIZE[0] / 43.267
 
 
-def write_video(path: Path, ground: Ground, shots: list[Shot], *, fps: int = 10) -> None:
+def write_video(path: Path, ground: Ground, shots: list[Shot], *, fps: int = 4) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps)
         stream.width, stream.height = SIZE
         stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": "14", "preset": "ultrafast", "g": "20"}
+        stream.options = {"crf": "14", "preset": "ultrafast", "g": "8"}
         for shot in shots:
             image = render(ground, shot, *SIZE, FX)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
@@ -141,7 +141,7 @@ def write_video(path: Path, ground: Ground, shots: list[Shot], *, fps: int = 10)
 
 
 def write_srt(
-    path: Path, shots: list[Shot], *, step_s: float = 0.1, yaw_error: float = 0.0
+    path: Path, shots: list[Shot], *, step_s: float = 0.25, yaw_error: float = 0.0
 ) -> None:
     cues = []
     for number, shot in enumerate(shots, 1):

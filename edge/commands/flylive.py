@@ -1,0 +1,111 @@
+"""The live part of `edge fly`: threads and the broker round edge.drone.liveflight."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge.config import Camera, Category, Device, config_sha256, load
+
+if TYPE_CHECKING:
+    from edge.drone.settings import Drone
+    from edge.drone.sites import Site
+    from edge.vision.model import Model
+
+TAKE_S = 0.2
+
+
+def fly_live(
+    args: argparse.Namespace,
+    settings: Drone,
+    sites: tuple[Site, ...],
+    model: Model,
+    categories: Mapping[str, Category],
+) -> int:
+    """Runs until SIGINT or SIGTERM; the stream and the broker are retried for ever."""
+    from edge.camera.grabber import Grabber
+    from edge.camera.mailbox import Mailbox
+    from edge.camera.opening import addresses, connector
+    from edge.clock import SystemClock
+    from edge.drone.liveflight import LiveFlight
+    from edge.drone.posefeed import PoseFeed
+    from edge.runtime import Stop
+
+    clock, mailbox, stop = SystemClock(), Mailbox(), Stop()
+    camera = Camera(id="drone", source=args.video, fps=settings.look.fps)
+    connect = connector(addresses(camera), clock, None)
+    grabber = Grabber("drone", connect, fps=settings.look.fps, mailbox=mailbox, clock=clock)
+    args.out.mkdir(parents=True, exist_ok=True)
+    flight = LiveFlight(
+        args.out, settings, sites, model, list(categories.values()), lambda row: None,
+        name=args.name or "live",
+    )  # fmt: skip
+    told = (model.name, model.sha256)
+    flight.publish = _publisher(args, flight, categories, told, config_sha256(settings))
+    feed = PoseFeed(settings.live, clock)
+    feed.feed.payload = settings.aircraft.payload
+    stop.on_signals()
+    grabber.start()
+    try:
+        while not stop:
+            _turn(flight, feed, mailbox.take(TAKE_S), settings.live.video_delay_s)
+    finally:
+        grabber.stop(2.0)
+        feed.close()
+    print(
+        f"{flight.looks} pictures looked at, {len(flight.rows)} findings, {flight.dropped} "
+        f"pictures without a pose in time; make the ledger from the recording: edge fly RECORDING "
+        f"--live {args.out}",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _turn(flight: Any, feed: Any, frame: Any, delay_s: float) -> None:
+    """One round: at most one picture, and whatever the broker has."""
+    if frame is not None:
+        measured = feed.feed.delay_ms
+        flight.picture(frame, delay_s if measured is None else measured / 1000.0)
+    feed.poll()
+    flight.poses(list(feed.poses))
+
+
+def _publisher(
+    args: argparse.Namespace,
+    flight: Any,
+    categories: Mapping[str, Category],
+    model: tuple[str, str],
+    sha256: str,
+) -> Callable[[dict[str, Any]], None]:
+    """Tell a finding on stdout, and put it into the outbox where a device file names one."""
+    send = _outbox(args)
+
+    def publish(row: dict[str, Any]) -> None:
+        print(json.dumps(row, ensure_ascii=False) if args.json else _sentence(row), flush=True)
+        if send is not None:
+            send.send(flight.source(model, sha256), row, args.out / "pictures", categories)
+
+    return publish
+
+
+def _outbox(args: argparse.Namespace) -> Any:
+    if args.device is None:
+        return None
+    from edge.drone.dossier import Sender
+    from edge.outbox import Outbox
+
+    device = load(args.device, Device)
+    state = Path(device.folders.state)
+    return Sender(device.device, state / "evidence", Outbox(state / "outbox.db"))
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    names = row["names"]
+    return (
+        f"suspected {names['zh']} {names['en']} at {row['lat']:.6f}, {row['lon']:.6f} "
+        f"±{row['ce90_m']:g} m, {row['facts'].get('looks')} looks"
+    )

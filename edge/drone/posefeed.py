@@ -1,0 +1,116 @@
+"""Poses of a flying aircraft from the platform's broker: listens, never publishes.
+
+One owner, no thread: the live job polls it between pictures. The broker is retried for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import ssl
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+
+from edge.clock import Clock
+from edge.config import ConfigError
+from edge.drone.settings import Live
+from edge.drone.telemetry.cloudapi import Feed
+from edge.drone.telemetry.pose import Pose
+from edge.runtime import Backoff, Trouble
+
+log = logging.getLogger(__name__)
+
+KEEPALIVE_S = 30
+# Poses kept: as long as a picture may wait for the pose behind it, and far more.
+KEPT = 400
+
+
+@dataclass(slots=True)
+class PoseFeed:
+    """`poses` are the aircraft's in order of time; `feed` counts what was refused and why."""
+
+    settings: Live
+    clock: Clock
+    feed: Feed = field(default_factory=Feed)
+    poses: deque[Pose] = field(default_factory=lambda: deque(maxlen=KEPT))
+    _client: Client | None = None
+    _backoff: Backoff = field(default_factory=Backoff)
+    _trouble: Trouble = field(default_factory=lambda: Trouble(log))
+    _again_s: float = 0.0
+
+    def poll(self) -> bool:
+        """Read what has arrived; true where there is a new pose."""
+        before = self.feed.last_ms
+        if self._client is None:
+            self._connect()
+        if self._client is not None:
+            code = self._client.loop(0.0)
+            if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                self._lost(str(code))
+        return self.feed.last_ms != before
+
+    def take(self, payload: bytes) -> None:
+        """One message of the broker."""
+        try:
+            message: Any = json.loads(payload)
+        except ValueError:
+            self.feed.refused.append("not JSON")
+            return
+        pose = self.feed.push(message)
+        if pose is not None:
+            self.poses.append(pose)
+
+    def _connect(self) -> None:
+        if self.clock.now().mono < self._again_s:
+            return
+        client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        client.on_message = self._on_message
+        client.on_connect = self._on_connect
+        self._secure(client)
+        try:
+            client.connect(self.settings.host, self.settings.port, KEEPALIVE_S)
+        except OSError as error:
+            self._lost(str(error))
+            return
+        self._client = client
+
+    def _secure(self, client: Client) -> None:
+        settings = self.settings
+        if settings.tls == "on":
+            client.tls_set_context(ssl.create_default_context(cafile=settings.ca))
+        if settings.username is not None:
+            client.username_pw_set(settings.username, password(settings))
+
+    def _lost(self, why: str) -> None:
+        self._client = None
+        self._again_s = self.clock.now().mono + self._backoff.next_s()
+        where = f"{self.settings.host}:{self.settings.port}"
+        self._trouble.failed("broker", f"{where}: {why}; tried again")
+
+    def _on_connect(self, client: Client, *_: Any) -> None:
+        self._backoff.reset()
+        self._trouble.healed("broker")
+        client.subscribe([(topic, 0) for topic in self.settings.topics])
+
+    def _on_message(self, _client: Client, _user: Any, message: MQTTMessage) -> None:
+        self.take(bytes(message.payload))
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.disconnect()
+            self._client = None
+
+
+def password(settings: Live) -> str | None:
+    """Raises ConfigError for a password file that cannot be read."""
+    if settings.password_file is None:
+        return None
+    try:
+        return Path(settings.password_file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"live.password_file = {settings.password_file}: {error}") from None
