@@ -7,7 +7,7 @@ pixel belongs to which labelled thing. What it hides of the photograph's own obj
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -32,6 +32,11 @@ class Cutout:
     labels: dict[int, str]
     kind: str
     view: str
+
+    def turned(self, quarters: int) -> Cutout:
+        """Turned by quarters of a circle: seen from above, no direction is up."""
+        rgba, index = np.rot90(self.rgba, quarters), np.rot90(self.index, quarters)
+        return replace(self, rgba=np.ascontiguousarray(rgba), index=np.ascontiguousarray(index))
 
     @property
     def above(self) -> bool:

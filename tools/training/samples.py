@@ -25,6 +25,9 @@ LONG_SIDE = 768  # cached pictures are no larger: the input is 640 wide
 SMALLEST_PX = 3.0  # boxes thinner than this on the canvas are dropped
 LEAST_VISIBLE = 0.3  # of a box's area, inside the canvas
 MOST_HIDDEN = 0.65  # of a box's area, by a cut-out pasted over it
+# Under its umbrella a grill is, from above, any stall: the label would teach confusion.
+HIDDEN_FROM_ABOVE = ("grill",)
+LEAST_TRANSPLANT_PX = 20  # short side; smaller ones are smears
 SEEN_FROM_ABOVE = ("aerial_stalls", "drone_trucks")
 
 
@@ -88,6 +91,7 @@ class Mixer:
         self._shots = [shot for _, shots in shelves for shot in shots]
         self._odds = np.concatenate([_odds(mix, shots) for mix, shots in shelves])
         self._odds /= self._odds.sum()
+        cutouts = [*cutouts, *_transplants(self._shots, names)]
         self._cutouts = {above: _shelve(cutouts, above) for above in (False, True)}
         self._sprites = grow_library(np.random.default_rng([seed, 7]), 120)
 
@@ -145,13 +149,15 @@ class Mixer:
         pool = pools[str(rng.choice(list(pools), p=wished / wished.sum()))]
         cutout = pool[rng.integers(len(pool))]
         high, wide = cutout.rgba.shape[:2]
-        low = 0.06 if cutout.above else 0.1
-        size = region.height * np.exp(rng.uniform(np.log(low), np.log(0.85)))
+        low, most = (0.06, 0.45) if cutout.above else (0.1, 0.85)
+        size = region.height * np.exp(rng.uniform(np.log(low), np.log(most)))
         scale = size / max(high, wide)
         left = rng.uniform(-0.25 * wide * scale, region.width - 0.75 * wide * scale)
         foot = region.height * rng.uniform(0.3, 1.1)
         part = canvas[region.top : region.bottom, region.left : region.right]
         corner = (int(left), int(foot - high * scale))
+        if cutout.above:
+            cutout = cutout.turned(int(rng.integers(4)))
         found, covered = paste(part, cutout, scale, corner, rng)
         _hide(boxes, labels, covered, region)
         if found:
@@ -199,9 +205,40 @@ def _shelve(cutouts: list[Cutout], above: bool) -> dict[str, list[Cutout]]:
     """Those seen from above or from the ground, by kind."""
     shelves: dict[str, list[Cutout]] = {}
     for cutout in cutouts:
-        if cutout.above == above:
+        if cutout.above == above and not (above and cutout.kind in HIDDEN_FROM_ABOVE):
             shelves.setdefault(cutout.kind, []).append(cutout)
     return shelves
+
+
+def _transplants(shots: list[Shot], names: tuple[str, ...]) -> list[Cutout]:
+    """Real muck trucks seen from above as cut-outs: there are few, on few backgrounds."""
+    if "muck_truck" not in names:
+        return []
+    label = names.index("muck_truck")
+    found = []
+    for shot in shots:
+        if shot.item.origin == "real" and shot.item.source == "drone_trucks":
+            for box in shot.boxes[shot.labels == label]:
+                found += [_transplant(shot.image, box)] if _whole(box) else []
+    return [cutout for cutout in found if min(cutout.index.shape) >= LEAST_TRANSPLANT_PX]
+
+
+def _whole(box: NDArray[np.float32]) -> bool:
+    """Not cut by the picture's edge."""
+    return bool(box.min() > 0.005 and box.max() < 0.995)
+
+
+def _transplant(image: Image, box: NDArray[np.float32]) -> Cutout:
+    """The box with a feathered border of its own ground."""
+    size = np.array([image.shape[1], image.shape[0]] * 2)
+    x1, y1, x2, y2 = (box * size).astype(int)
+    margin = max(2, round(0.08 * max(x2 - x1, y2 - y1)))
+    left, top = max(0, x1 - margin), max(0, y1 - margin)
+    part = image[top : y2 + margin, left : x2 + margin]
+    index = np.zeros(part.shape[:2], np.uint8)
+    index[y1 - top : y2 - top, x1 - left : x2 - left] = 1
+    alpha = cv2.blur((index * 255), (2 * margin // 2 + 1,) * 2)[..., None]
+    return Cutout(np.concatenate([part, alpha], 2), index, {1: "muck_truck"}, "real", "drone")
 
 
 def _hide(
@@ -301,8 +338,8 @@ def _motion(region: Region, shot: Shot, picture: Picture, rng: Generator) -> NDA
     scale = fit * (rng.uniform(0.9, 1.1) if rng.random() < 0.4 else rng.uniform(0.55, largest))
     angle = np.deg2rad(rng.normal(0, 3)) if rng.random() < 0.3 else 0.0
     flip = -1.0 if rng.random() < 0.5 else 1.0
-    if shot.item.source in SEEN_FROM_ABOVE[:1]:
-        angle = rng.integers(4) * np.pi / 2 + angle  # straight down has no up
+    if shot.item.source in SEEN_FROM_ABOVE and rng.random() < 0.7:
+        angle = rng.integers(4) * np.pi / 2 + angle  # from above, no direction is up
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     turn = np.array([[flip * cos, -sin], [flip * sin, cos]])
     slack = np.array([region.width - width * scale, region.height - height * scale])

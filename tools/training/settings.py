@@ -42,7 +42,13 @@ class Picture(Part):
         default_factory=lambda: {"dust": 1.0, "smoke": 1.0, "cloud": 0.4, "fire": 0.8}
     )
     cutout_kinds: dict[str, Positive] = msgspec.field(
-        default_factory=lambda: {"stall": 5.0, "grill": 2.5, "truck": 2.0, "spillage": 2.5}
+        default_factory=lambda: {
+            "stall": 5.0,
+            "grill": 2.5,
+            "truck": 2.0,
+            "spillage": 2.5,
+            "real": 3.0,
+        }
     )
     crop: Positive = 1.8
     colour: Share = 0.6
