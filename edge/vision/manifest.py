@@ -114,6 +114,9 @@ def resolve(path: Path, variant: str | None = None) -> Weights:
     manifest = read_manifest(path)
     part = _variant(path, manifest, variant) if variant else None
     chosen = part or manifest
+    weights = Path(chosen.file).with_suffix(".bin").name
+    if chosen.file.endswith(".param") and weights not in chosen.beside:
+        raise ConfigError(f"{path}: beside: {weights} and its SHA-256 are missing")
     for file, sha256 in {chosen.file: chosen.sha256, **chosen.beside}.items():
         check_sha256(path, path.parent / file, sha256)
     size = chosen.input or manifest.input

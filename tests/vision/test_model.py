@@ -195,6 +195,19 @@ def test_variants_are_chosen_by_name(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("beside", "words"),
+    [({}, "beside: m.bin and its SHA-256 are missing"), ({"m.bin": "0" * 64}, "m.bin hashes to")],
+)
+def test_a_file_that_comes_in_two_is_checked_in_both(tmp_path, beside, words):
+    for name in ("m.param", "m.bin"):
+        (tmp_path / name).write_bytes(b"x")
+    path = write(tmp_path, BRIGHT, CLASSES)
+    spoil(path, file="m.param", sha256=sha(b"x"), beside=beside)
+    with pytest.raises(ConfigError, match=words):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
     ("provider", "words"),
     [
         ("cuda", "this onnxruntime has no CUDAExecutionProvider"),
@@ -212,7 +225,9 @@ def test_a_missing_extra_is_named(tmp_path, file, extra, monkeypatch):
     monkeypatch.setitem(sys.modules, "ncnn", None)
     monkeypatch.setitem(sys.modules, "torch", None)
     (tmp_path / file).write_bytes(b"x")
-    path = write(tmp_path, BRIGHT, CLASSES, variants={"v": {"file": file, "sha256": sha(b"x")}})
+    (tmp_path / "m.bin").write_bytes(b"y")
+    variant = {"file": file, "sha256": sha(b"x"), "beside": {"m.bin": sha(b"y")}}
+    path = write(tmp_path, BRIGHT, CLASSES, variants={"v": variant})
     with pytest.raises(ConfigError, match=rf"pip install 'city-edge\[{extra}\]'"):
         load_model(path, variant="v")
 
