@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from edge.sensors.minutes import Minute, Minutes
 from edge.sensors.settings import Sensor
 from edge.spool import Spool
 from edge.uplink import messages, wire
-from edge.values import Sample, Stamp
+from edge.values import Finding, Sample, Stamp
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +166,7 @@ class Sensord:
     def _judge(self, samples: list[Sample], now: Stamp) -> None:
         for judge in self.parts.fast:
             for finding in judge.step(samples, now):
-                self._cases.file(finding, now)
+                self._file(finding, now)
         self._shop_samples += samples
         if not self._is_due("shops", SHOPS_EVERY_S):
             return
@@ -179,9 +178,13 @@ class Sensord:
             own = by_sensor.get(shop.shop.sensor or "", [])
             seen = self.parts.smoke.seen(shop.shop.camera, now)
             for finding in shop.step(own, now, smoke_seen=seen):
-                self._cases.file(finding, now)
+                self._file(finding, now)
             for day in shop.take_days():
                 self.parts.ledgers.add("usage", {"shop": shop.shop.id, **day.as_json()})
+
+    def _file(self, finding: Finding, now: Stamp) -> None:
+        self._cases.file(finding, now)
+        self._due["memory"] = 0.0
 
     def _watch(self, now: Stamp) -> None:
         """Faults of sensors and lines: each told once, and once when it is over."""
@@ -328,7 +331,3 @@ def _reading(minute: Minute) -> messages.Reading:
         flags=minute.flags,
         levels=minute.levels,
     )
-
-
-def local_text(wall: float) -> str:
-    return datetime.fromtimestamp(wall).astimezone().isoformat(timespec="seconds")

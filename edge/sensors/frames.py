@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from edge.values import Flag
 
+KindName = Literal["modbus", "hj212", "plantower", "sds", "nmea", "line"]
 NO_EXTRA: Mapping[str, str] = {}
 
 

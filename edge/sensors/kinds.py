@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-from edge.sensors.frames import Decoder
+from edge.sensors.frames import Decoder, KindName
 from edge.sensors.hj212 import CrcName
 from edge.sensors.hj212_stream import Hj212
 from edge.sensors.lines import Lines
@@ -15,8 +14,6 @@ from edge.sensors.modbus import Sniffer
 from edge.sensors.nmea import Nmea
 from edge.sensors.plantower import Plantower
 from edge.sensors.sds import Sds
-
-KindName = Literal["modbus", "hj212", "plantower", "sds", "nmea", "line"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import msgspec
 
 from edge.config import Position, When
 from edge.config.site import HourSpan, Name, Part, Positive, Seconds
+from edge.sensors.frames import KindName
 from edge.sensors.hj212 import CrcName
-from edge.sensors.kinds import KindName
 from edge.sensors.limits import Standard, ZoneClass
 from edge.sensors.maps import Map, Serial, units
 
