@@ -269,8 +269,8 @@ def _feather(shape: tuple[int, ...]) -> Floats:
     return np.clip(np.minimum(y[:, None], x[None]) / 6, 0, 1).astype(np.float32)
 
 
-def encode(frames: Sequence[Path], times: Sequence[float], out: Path, *, crf: int = 27) -> None:
-    """H.264 MP4 with the times as presentation times, in milliseconds; the last lasts a second."""
+def encode(frames: Sequence[Path], times: Sequence[float], out: Path, *, crf: int = 31) -> None:
+    """H.264 MP4 with the times as presentation times, in milliseconds."""
     import av
 
     first = cv2.imread(str(frames[0]))
@@ -278,7 +278,7 @@ def encode(frames: Sequence[Path], times: Sequence[float], out: Path, *, crf: in
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height = first.shape[1], first.shape[0]
         stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": str(crf), "preset": "slow", "bf": "0", "g": "20"}
+        stream.options = {"crf": str(crf), "preset": "medium", "bf": "0", "g": "20"}
         stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
         for path, t in zip(frames, times, strict=True):
             frame = av.VideoFrame.from_ndarray(cv2.imread(str(path)), format="bgr24")
