@@ -11,7 +11,6 @@ import contextlib
 import copy
 import hashlib
 import io
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -71,8 +70,8 @@ def write_onnx(model: DetectionModel, path: Path, height: int, width: int) -> No
         dynamo=False,
     )
     slim = onnxslim.slim(onnx.load_from_string(raw.getvalue()))
-    names = {str(i): name for i, name in model.names.items()}
-    slim.metadata_props.add(key="names", value=json.dumps(names))
+    # The text of a dict with whole numbers as keys, as ultralytics writes it and edge.vision reads.
+    slim.metadata_props.add(key="names", value=str(dict(model.names)))
     _save(path, slim.SerializeToString())
 
 

@@ -1,0 +1,46 @@
+"""The shipped model as the box loads it: manifest, hash, classes, size, and that it sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.vision.manifest import read_manifest, resolve
+from edge.vision.model import load_model
+from tools.training.classes import CITY
+
+ROOT = Path(__file__).parents[2]
+MODELS = ROOT / "models"
+PACK = ROOT / "../shared/data/pack/val/images"
+LARGEST_BYTES = 12_000_000
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.glob("city-*.yaml")), ids=lambda path: path.stem)
+def test_manifest_weights_and_size(path):
+    manifest = read_manifest(path)
+    weights = resolve(path)
+    assert manifest.classes == CITY
+    assert manifest.licence and manifest.trained_on
+    assert weights.path.stat().st_size <= LARGEST_BYTES
+
+
+def test_an_empty_picture_is_empty():
+    model = load_model(MODELS / "city-v1.yaml", provider="cpu", workers=1)
+    assert model.names == CITY
+    assert not len(model.detect(np.full((720, 1280, 3), 114, np.uint8), min_score=0.35))
+
+
+@pytest.mark.shared
+def test_it_sees_a_refuse_bag():
+    if not PACK.is_dir():
+        pytest.skip("no ../shared: its pictures are development material")
+    model = load_model(MODELS / "city-v1.yaml", provider="cpu", workers=1)
+    pictures = sorted(PACK.glob("sg_*.jpg"))[:10]
+    seen = 0
+    for path in pictures:
+        found = model.detect(cv2.imread(str(path)), min_score=0.35)
+        seen += "garbage" in {model.names[label] for label in found.labels}
+    assert seen >= 8
