@@ -258,7 +258,7 @@ def _zone(
     if area is not None:
         reason = "in the area" if membership == "in_polygon" else "beside the area, within error"
         return ZoneDecision(False, reason, (area.site.id,)), area, membership, share
-    if not situation.areas:
+    if not situation.areas and kinds:
         return ZoneDecision(False, "no register: judged everywhere"), None, "outside", 0.0
     return ZoneDecision(True, "outside every area of its kind"), None, "outside", 0.0
 

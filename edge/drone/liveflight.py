@@ -36,7 +36,8 @@ from edge.drone.survey import Detector, Survey
 from edge.drone.telemetry.pose import Pose
 from edge.values import Frame, Stamp
 
-# Pictures that wait for the pose behind them (OSD comes every 2 s), and pictures that findings may need: 1080p JPEGs of the last looks.
+# Pictures that wait for the pose behind them (OSD comes every 2 s), and pictures that findings
+# may need: 1080p JPEGs of the last looks.
 MOST_WAITING, MOST_KEPT = 8, 90
 JUDGE_EVERY_S = 2.0
 

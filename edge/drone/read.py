@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,13 @@ _TS_PACKET = 188
 _MAX_TEXT_BYTES = 512 * 1024 * 1024
 
 
+# A binary kind is one parser and one row: how it is recognised, how it is read.
+BINARY: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], Telemetry]], ...] = (
+    (misb.looks_like, misb.parse),
+    (mavlink.looks_like, mavlink.parse),
+)
+
+
 def read(path: Path, *, utc_offset_h: float | None = None, payload: str | None = None) -> Telemetry:
     """The poses of a file. Raises ConfigError where it cannot be read or is of no known kind."""
     head = _head(path)
@@ -28,10 +35,9 @@ def read(path: Path, *, utc_offset_h: float | None = None, payload: str | None =
     if path.stat().st_size > _MAX_TEXT_BYTES:
         raise ConfigError(f"{path}: larger than any telemetry file; expected {KINDS}")
     data = path.read_bytes()
-    if misb.KEY in data[:65_536]:
-        return misb.parse(data)
-    if mavlink.looks_like(data):
-        return mavlink.parse(data)
+    for looks_like, parse in BINARY:
+        if looks_like(data):
+            return parse(data)
     return _from_text(path, _decode(data), utc_offset_h, payload)
 
 

@@ -1,4 +1,4 @@
-"""`edge fly` from end to end on a painted ground: places, ledger, comparison, resume, wrong input."""
+"""`edge fly` from end to end on a painted ground: places, ledger, resume, wrong input."""
 
 from __future__ import annotations
 
