@@ -73,6 +73,7 @@ class Records:
         self._later: list[tuple[float, int]] = []
         self._holds: dict[str, _Hold] = {}
         self._deadline_s = PLATFORM_DEADLINE_S
+        self._patient_at = 0.0
         self._marks: list[int] = []
         self._releases: list[Row] = []
         self._flushed = 0.0
@@ -227,7 +228,7 @@ class Records:
         late = [row_id for row_id, due in self._waiting.items() if due <= now]
         if late:
             self.counts["resent"] += len(late)
-            self._deadline_s = min(self._deadline_s * 2.0, PLATFORM_DEADLINE_MAX_S)
+            self._be_patient(now)
             log.info("platform silent about %d record(s); sent again", len(late))
             for row_id in late:
                 del self._waiting[row_id]
@@ -235,6 +236,12 @@ class Records:
             with self._dispatch.commit():
                 self._dispatch.mark(ids + late, State.NEW)
             self.changed()
+
+    def _be_patient(self, now: float) -> None:
+        """Once a round, however many batches of it run out one after the other."""
+        if now - self._patient_at >= self._deadline_s:
+            self._patient_at = now
+            self._deadline_s = min(self._deadline_s * 2.0, PLATFORM_DEADLINE_MAX_S)
 
     def _flush(self, now: float, *, force: bool = False) -> None:
         if not self._marks and not self._releases:

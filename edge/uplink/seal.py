@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import rfc8785
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -143,7 +143,7 @@ def read_private(pem: bytes) -> Ed25519PrivateKey:
     """Raises ValueError for anything but one unencrypted Ed25519 private key in PEM."""
     try:
         key = serialization.load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ValueError(f"not a PEM private key: {error}") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("not an Ed25519 key")
@@ -162,7 +162,7 @@ def read_public(pem: bytes) -> list[Ed25519PublicKey]:
     for block in pem.split(END)[:-1]:
         try:
             key = serialization.load_pem_public_key(block[max(block.find(b"-----"), 0) :] + END)
-        except ValueError as error:
+        except (ValueError, UnsupportedAlgorithm) as error:
             raise ValueError(f"not a PEM public key: {error}") from None
         if not isinstance(key, Ed25519PublicKey):
             raise ValueError("not an Ed25519 key")

@@ -1,0 +1,153 @@
+"""edge evidence verify: one changed byte anywhere is found, and its file is named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge.outbox import Dispatch
+from edge.uplink import seal, wire
+from edge.uplink.notary import Notary
+from edge.uplink.verify import check_chains, folders, verify_folder
+from tests.uplink.test_seal import PRIVATE, SIGNER
+from tools.platform.rig import Rig
+
+TOPICS = wire.Topics("city", "box-1")
+PUBLIC = [PRIVATE.public_key()]
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> Path:
+    """Three sealed violations with receipts, as uplinkd and janitord leave them."""
+    rig = Rig(tmp_path)
+    outbox = rig.outbox()
+    for name in ("v-1", "v-2", "v-3"):
+        rig.put(outbox, name, {"r1-a.jpg": b"a" * 300, "r1-b.mp4": b"b" * 500})
+    dispatch = Dispatch(rig.state / "outbox.db")
+    notary = Notary(SIGNER, TOPICS, dispatch, lambda: 1_780_000_000.0)
+    with dispatch.commit():
+        rows = dispatch.claim("violation", 10, notary.seal)
+    for row in rows:
+        receipt = notary.receipt(row.record_id or "", row.sha256 or "", "receiver-1", 5)
+        (Path(row.folder or "") / "receipt.json").write_bytes(receipt)
+    dispatch.close()
+    outbox.close()
+    return rig.state / "evidence"
+
+
+def test_all_of_it_fits(evidence: Path) -> None:
+    verdicts = [verify_folder(folder, PUBLIC) for folder in folders(evidence)]
+    assert [v.ok for v in verdicts] == [True] * 3
+    assert {v.signed for v in verdicts} == {"trusted"}
+    assert check_chains(verdicts) == ([], 0)
+
+
+FILES = ["r1-a.jpg", "r1-b.mp4", "manifest.json", "envelope.json", "receipt.json", "signer.pem"]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("share", [0.0, 0.31, 0.62, 0.99])
+@pytest.mark.parametrize("trusted", [True, False], ids=["known key", "key beside it"])
+def test_one_changed_byte_is_found(evidence: Path, name: str, share: float, trusted: bool) -> None:
+    folder = evidence / "v-2" / "r1"
+    data = bytearray((folder / name).read_bytes())
+    data[int(share * len(data))] ^= 0x01
+    (folder / name).write_bytes(data)
+    verdict = verify_folder(folder, PUBLIC if trusted else ())
+    if name == "signer.pem" and trusted:
+        return
+    assert not verdict.ok
+    named = {name, "signer.pem", "envelope.json", "receipt.json"}
+    assert verdict.file in named if name == "signer.pem" else verdict.file in (name, "r1-a.jpg")
+
+
+@pytest.mark.parametrize("name", FILES[:4])
+def test_every_byte_of_a_small_folder(evidence: Path, name: str) -> None:
+    folder = evidence / "v-1" / "r1"
+    data = (folder / name).read_bytes()
+    for at in range(0, len(data), 7):
+        (folder / name).write_bytes(data[:at] + bytes([data[at] ^ 0x20]) + data[at + 1 :])
+        assert not verify_folder(folder, PUBLIC).ok, (name, at)
+
+
+@pytest.mark.parametrize("name", [*FILES[:4], "signer.pem"])
+def test_a_missing_or_cut_file_is_found(evidence: Path, name: str) -> None:
+    folder = evidence / "v-3" / "r1"
+    data = (folder / name).read_bytes()
+    for left in (None, b"", data[:-1], data + b"\n"):
+        (folder / name).unlink(missing_ok=True)
+        if left is not None:
+            (folder / name).write_bytes(left)
+        assert not verify_folder(folder).ok, (name, left)
+
+
+def test_a_file_that_nobody_listed_is_found(evidence: Path) -> None:
+    folder = evidence / "v-1" / "r1"
+    (folder / "r1-extra.jpg").write_bytes(b"x")
+    assert verify_folder(folder).file == "r1-extra.jpg"
+
+
+def test_evidence_of_another_key_is_found(evidence: Path) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    verdict = verify_folder(evidence / "v-1" / "r1", [Ed25519PrivateKey.generate().public_key()])
+    assert not verdict.ok
+    assert "unknown key" in (verdict.problem or "")
+
+
+def test_a_manifest_cannot_point_outside(evidence: Path) -> None:
+    folder = evidence / "v-1" / "r1"
+    told = json.loads((folder / "manifest.json").read_bytes())
+    told["files"][0]["path"] = "../../../../etc/passwd"
+    (folder / "manifest.json").write_text(json.dumps(told))
+    assert "outside" in (verify_folder(folder).problem or "")
+
+
+def test_a_record_resealed_in_the_middle_breaks_the_chain(evidence: Path) -> None:
+    path = evidence / "v-2" / "r1" / "envelope.json"
+    body = json.loads(path.read_bytes())
+    path.write_bytes(SIGNER.sign({**body, "time": "2026-01-01T00:00:00.000000Z"}))
+    (path.parent / "receipt.json").unlink()
+    verdicts = [verify_folder(folder, PUBLIC) for folder in folders(evidence)]
+    broken, _ = check_chains(verdicts)
+    assert [v.folder.parent.name for v in broken] == ["v-3"], "the first that does not follow"
+
+
+def test_a_gap_is_told_and_no_error(evidence: Path) -> None:
+    shutil.rmtree(evidence / "v-2")
+    verdicts = [verify_folder(folder, PUBLIC) for folder in folders(evidence)]
+    assert check_chains(verdicts) == ([], 1)
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "edge", "evidence", "verify", *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60)
+
+
+def test_the_command_says_and_names(evidence: Path, tmp_path: Path) -> None:
+    good = run(str(evidence), "--json")
+    assert good.returncode == 0
+    assert [json.loads(line)["ok"] for line in good.stdout.splitlines()] == [True] * 3
+    (evidence / "v-2" / "r1" / "r1-b.mp4").write_bytes(b"c" + b"b" * 499)
+    bad = run(str(evidence))
+    assert bad.returncode == 1
+    assert "v-2/r1: r1-b.mp4:" in bad.stdout
+    pem = tmp_path / "key.pem"
+    pem.write_bytes(seal.public_pem(PRIVATE.public_key()))
+    assert run(str(evidence / "v-1"), "--key", str(pem)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words", [["/no/such/folder"], [], ["."], ["--all", "--device", "/no/such.yaml"]]
+)
+def test_wrong_input_is_one_line_and_exit_2(words: list[str], tmp_path: Path) -> None:
+    words = [str(tmp_path) if word == "." else word for word in words]
+    told = run(*words)
+    assert told.returncode == 2
+    assert told.stderr.count("\n") == 1
+    assert "Traceback" not in told.stderr
