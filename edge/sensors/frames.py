@@ -96,10 +96,11 @@ class Scanner:
     """Walks over bytes with `parse(data, offset)`, taking frames and stepping over what is none.
 
     A decoder is a subclass with `kind` and `parse`; `self.final` tells parse that nothing more
-    will come.
+    will come. `mark`: the byte that every frame begins with, if there is one.
     """
 
     final = False
+    mark = b""
 
     def __init__(self) -> None:
         # Bytes ahead that belong to a broken frame already counted.
@@ -132,16 +133,26 @@ class Scanner:
                 bad, self._claimed = bad + 1, broken.size
             if broken.note:
                 notes[broken.note] = None
-            self._claimed = max(0, self._claimed - broken.skip)
-            at, skipped = at + broken.skip, skipped + broken.skip
+            passed = self._to_mark(data, at + broken.skip) - at
+            self._claimed = max(0, self._claimed - passed)
+            at, skipped = at + passed, skipped + passed
         return Step(tuple(readings), at, good, bad, skipped, tuple(notes))
+
+    def _to_mark(self, data: bytes, at: int) -> int:
+        """Where a frame may begin at the earliest."""
+        if not self.mark:
+            return at
+        found = data.find(self.mark, at)
+        return found if found >= 0 else len(data)
 
     def _next_found(self, data: bytes, start: int) -> tuple[int, Found] | None:
         """The parse that finds is used, not repeated: a parser may remember what it accepted."""
-        for at in range(start, len(data)):
+        at = self._to_mark(data, start)
+        while at < len(data):
             look = self.parse(data, at)
             if isinstance(look, Found):
                 return at, look
+            at = self._to_mark(data, at + 1)
         return None
 
 

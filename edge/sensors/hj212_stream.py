@@ -67,6 +67,7 @@ class Hj212(Scanner):
     """
 
     kind = "hj212"
+    mark = HEAD[:1]
 
     def __init__(
         self,

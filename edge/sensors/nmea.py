@@ -29,6 +29,7 @@ class Nmea(Scanner):
     """Sentences of one receiver; types other than RMC, GGA and ZDA are accepted and left."""
 
     kind = "nmea"
+    mark = b"$"
 
     def parse(self, data: bytes, at: int) -> Look:
         if data[at] != 0x24:

@@ -37,6 +37,7 @@ class Plantower(Scanner):
     """Frames of one sensor in active or passive mode."""
 
     kind = "plantower"
+    mark = HEAD[:1]
 
     def parse(self, data: bytes, at: int) -> Look:
         head = data[at : at + 4]

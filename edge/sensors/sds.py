@@ -34,6 +34,7 @@ class Sds(Scanner):
     """Frames of one sensor."""
 
     kind = "sds"
+    mark = bytes([HEAD])
 
     def parse(self, data: bytes, at: int) -> Look:
         if data[at] != HEAD:

@@ -82,26 +82,38 @@ def _plain(channel: str) -> str:
     return "register" if channel.startswith(("0x", "+")) else channel
 
 
-def round_of(kind: str, damage: Damage, rng: random.Random) -> tuple[int, int]:
+Known = tuple[bytes, frozenset[tuple[str, object]]]
+
+
+def pool(kind: str, size: int, rng: random.Random) -> list[Known]:
+    """Random valid frames with what is true about each."""
+    frames = [random_frame(kind, rng) for _ in range(size)]
+    return [(frame, frozenset(values(kind, frame))) for frame in frames]
+
+
+def round_of(kind: str, known: list[Known], damage: Damage, rng: random.Random) -> tuple[int, int]:
     """(wrong values, untouched frames lost) of one damaged stream."""
-    frames = [random_frame(kind, rng) for _ in range(6)]
+    chosen = rng.choices(known, k=6)
+    frames = [frame for frame, _ in chosen]
     stream = frames[0] + frames[1] + damage(frames[2], frames[3], rng) + frames[4] + frames[5]
     told = values(kind, stream, rng)
-    true = {pair for frame in frames for pair in values(kind, frame)}
+    true = frozenset().union(*(pairs for _, pairs in chosen))
     wrong = sum(pair not in true for pair in told)
-    whole = set(told)
     # The frame right after the damage may go with it, no later one.
-    lost = sum(not set(values(kind, frames[i])) <= whole for i in (0, 1, 5))
+    lost = sum(not chosen[i][1] <= set(told) for i in (0, 1, 5))
     return wrong, lost
 
 
-def measure(rounds: int, seed: int, damages: tuple[Damage, ...] = DAMAGES) -> dict[str, Counter]:
+def measure(
+    rounds: int, seed: int, damages: tuple[Damage, ...] = DAMAGES, *, pool_size: int = 2000
+) -> dict[str, Counter]:
     rng = random.Random(seed)
     found = {kind: Counter() for kind in KINDS_WITH_CHECK}
+    pools = {kind: pool(kind, min(pool_size, rounds), rng) for kind in KINDS_WITH_CHECK}
     for n in range(rounds):
         kind = KINDS_WITH_CHECK[n % len(KINDS_WITH_CHECK)]
         damage = damages[n // len(KINDS_WITH_CHECK) % len(damages)]
-        wrong, lost = round_of(kind, damage, rng)
+        wrong, lost = round_of(kind, pools[kind], damage, rng)
         found[kind].update(streams=1, wrong=wrong, lost=lost)
         if wrong:
             found[kind][f"wrong by {damage.__name__}"] += 1
