@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from edge.config import Camera, Category, ConfigError, Rule, Site, When, Zone
 from edge.geometry import area, self_crossing
 from edge.rules.charge import Charge, settle
-from edge.rules.judge import rule_kind
+from edge.rules.judge import RULES, rule_kind
 
 TINY = 1e-5
 NEVER_ASKED = ("mask", "permitted")
@@ -142,3 +142,16 @@ def _check_classes(charge: Charge, names: Collection[str], where: str) -> list[s
         )
     lacking += [name for name in category.with_classes if name not in names]
     return [f"{where}: {category.id}: the model has no class {name!r}" for name in lacking]
+
+
+def on_trial(categories: Mapping[str, Category], names: Collection[str]) -> tuple[Rule, ...]:
+    """Rules for a camera without any: everything that its model can see and that asks for no
+    ground of its own (a frontage, a gate). With no zone drawn, the whole frame is judged."""
+    return tuple(
+        Rule(category=category.id)
+        for category in categories.values()
+        if category.kind in RULES
+        and set(category.classes) & set(names)
+        and not {"frontage", "gate"} & set(category.zone_kinds)
+        and not category.set.get("trait")
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -25,8 +25,10 @@ NEEDED = 4
 FLOOR = 14.0
 SIGMAS = 5.0
 TINT = 4.0
-ROUGHER = 1.4
+FOREIGN = 6.0
 MARGIN = 0.008
+ROUND = 14
+SEEN_SHARE = 0.9
 
 Thumb = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -34,14 +36,19 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """One blob of difference. `box` in fractions; `area` as a share of the frame; `length` over
-    `breadth` of its tightest rectangle."""
+    """One blob of difference. `box` in fractions (pixels of the crop while it is worked out);
+    `area` as a share of the frame; `elongation` is length over breadth of its tightest rectangle,
+    `breadth` and `length` are shares of the frame's width."""
 
     box: Box
     area: float
     contrast: float
     elongation: float
     breadth: float
+
+    @property
+    def length(self) -> float:
+        return self.breadth * self.elongation
 
 
 class Backdrop:
@@ -79,34 +86,67 @@ class Backdrop:
 
 
 class Aftermath:
-    """Clean pictures after a truck, one window at a time, against the road before it."""
+    """Clean pictures after a truck against the road before it, round the ground it went over."""
 
     def __init__(self, before: tuple[Thumb, Mask], corridor: Mask) -> None:
-        self._before, self._known = before
-        self._corridor = corridor
+        self._crop = _round(corridor)
+        self._before, self._known = before[0][self._crop], before[1][self._crop]
+        self._corridor = corridor[self._crop]
         self._samples: deque[tuple[Thumb, Mask]] = deque(maxlen=NEEDED)
         self._latest: tuple[Thumb, Thumb, Mask] | None = None
+        self.quiet = 0
 
     def look(self, fresh: tuple[Thumb, Mask]) -> list[Patch]:
-        """Blobs by which the median of the last NEEDED pictures differs."""
-        self._samples.append(fresh)
+        """Blobs by which the median of the last NEEDED pictures differs.
+
+        `quiet` counts looks in a row in which most of the ground was seen and nothing was new.
+        """
+        picture, clean = fresh
+        self._samples.append((picture[self._crop], clean[self._crop]))
         if len(self._samples) < NEEDED:
             return []
-        clean = np.all([mask for _, mask in self._samples], axis=0) & self._known
-        after = np.median(np.stack([picture for picture, _ in self._samples]), axis=0)
-        self._latest = (self._before, after.astype(np.float32), clean)
-        return differences(*self._latest, self._corridor)
+        both = np.all([mask for _, mask in self._samples], axis=0) & self._known
+        ordered = np.sort(np.stack([picture for picture, _ in self._samples]), axis=0)
+        after = ordered[(NEEDED - 1) // 2 : NEEDED // 2 + 1].mean(axis=0)
+        self._latest = (self._before, after.astype(np.float32), both)
+        found = differences(*self._latest, self._corridor)
+        seen = (both & self._corridor).sum() >= SEEN_SHARE * self._corridor.sum()
+        self.quiet = 0 if found or not seen else self.quiet + 1
+        return [self._placed(patch) for patch in found]
+
+    def _placed(self, patch: Patch) -> Patch:
+        """From the crop's pixels to fractions of the frame."""
+        rows, columns = self._crop
+        x1, y1, x2, y2 = patch.box
+        left, top = columns.start, rows.start
+        box = (
+            (x1 + left) / WIDTH,
+            (y1 + top) / HEIGHT,
+            (x2 + left) / WIDTH,
+            (y2 + top) / HEIGHT,
+        )
+        return replace(patch, box=box)
 
     def change_in(self, box: Box) -> float | None:
         """Mean change inside a box, in grey levels of the brightest-changed colour; or None."""
         if self._latest is None:
             return None
         before, after, clean = self._latest
-        here = covered(np.array([box], np.float32), 0.0) & clean
+        here = covered(np.array([box], np.float32), 0.0)[self._crop] & clean
         if here.sum() < 3:
             return None
         change = np.abs(after - _relit(before, after, clean & ~here)).max(axis=2)
         return float(change[here].mean())
+
+
+def _round(corridor: Mask) -> tuple[slice, slice]:
+    """Rows and columns of the corridor and of some road round it, to tell the light by."""
+    rows, columns = np.flatnonzero(corridor.any(axis=1)), np.flatnonzero(corridor.any(axis=0))
+    if not len(rows):
+        return slice(0, HEIGHT), slice(0, WIDTH)
+    top, low = max(0, int(rows[0]) - ROUND), min(HEIGHT, int(rows[-1]) + ROUND)
+    left, right = max(0, int(columns[0]) - ROUND), min(WIDTH, int(columns[-1]) + ROUND)
+    return slice(top, low), slice(left, right)
 
 
 def thumb(image: Image) -> Thumb:
@@ -164,7 +204,7 @@ def _relit(before: Thumb, after: Thumb, where: Mask) -> Thumb:
     """The picture before in the light of the picture after: one gain and offset for each colour."""
     result = before.copy()
     for c in range(3):
-        a, b = before[..., c][where], after[..., c][where]
+        a, b = before[..., c][where][::3], after[..., c][where][::3]
         if a.size == 0:
             continue
         spread = float(np.percentile(a, 90) - np.percentile(a, 10))
@@ -175,17 +215,21 @@ def _relit(before: Thumb, after: Thumb, where: Mask) -> Thumb:
 
 
 def _is_matter(before: Thumb, after: Thumb, blob: Mask) -> bool:
-    change = (after[blob] - before[blob]).mean(axis=0)
-    brighter = float(change.mean()) > 0.0
-    tint = float(np.abs(change - change.mean()).max())
+    """Brighter, tinted, or of another texture than the road scaled by one factor would have."""
+    inner = cv2.erode(blob.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
+    inside = inner if inner.sum() >= 6 else blob
+    was, now = before[inside], after[inside]
+    change = (now - was).mean(axis=0)
+    if float(change.mean()) > 0.0:
+        return True
     # A shadow scales all colours alike, so the road's own tint shrinks with it: allow for that.
-    scale = float(after[blob].mean()) / max(1.0, float(before[blob].mean()))
-    own = before[blob].mean(axis=0)
-    expected = np.abs((own - own.mean()) * (scale - 1.0)).max()
-    rough_before = float(before[blob].mean(axis=1).std()) * min(1.0, scale)
-    rough_after = float(after[blob].mean(axis=1).std())
-    tinted = tint - float(expected) > TINT
-    return brighter or tinted or rough_after > ROUGHER * max(rough_before, 4.0)
+    scale = float(now.mean()) / max(1.0, float(was.mean()))
+    own = was.mean(axis=0)
+    expected = float(np.abs((own - own.mean()) * (scale - 1.0)).max())
+    if float(np.abs(change - change.mean()).max()) - expected > TINT:
+        return True
+    foreign = now.mean(axis=1) - scale * was.mean(axis=1)
+    return float(foreign.std()) > FOREIGN
 
 
 def _patch(blob: Mask, stats: NDArray[np.int32], contrast: float) -> Patch:
@@ -194,7 +238,7 @@ def _patch(blob: Mask, stats: NDArray[np.int32], contrast: float) -> Patch:
     (_, (a, b), _) = cv2.minAreaRect(points)
     long, short = max(a, b) + 1.0, min(a, b) + 1.0
     return Patch(
-        box=(x / WIDTH, y / HEIGHT, (x + w) / WIDTH, (y + h) / HEIGHT),
+        box=(x, y, x + w, y + h),
         area=area / (WIDTH * HEIGHT),
         contrast=round(contrast, 1),
         elongation=round(long / short, 2),

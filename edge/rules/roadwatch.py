@@ -10,6 +10,9 @@ from edge.rules.view import View
 from edge.values import Box
 
 CLEAR_S = 1.0
+# Nothing new in so many looks, half a second apart: there will be nothing. At most so many at once.
+QUIET_LOOKS = 12
+MOST = 4
 
 
 class RoadWatch:
@@ -58,7 +61,8 @@ class RoadWatch:
         for subject, aftermath in list(self._after.items()):
             truck = known.get(subject)
             late = truck is None or view.mono - truck.seen.mono > self._keep_s
-            if truck is None or (late and subject not in wanted):
+            over = late or aftermath.quiet >= QUIET_LOOKS or len(self._after) > MOST
+            if truck is None or (over and subject not in wanted):
                 del self._after[subject]
                 continue
             self.found += [(truck, patch) for patch in aftermath.look(self._backdrop.fresh)]

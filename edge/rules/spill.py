@@ -44,7 +44,7 @@ class Spill(PlaceRule):
         "stop_s": Setting(6.0, "a truck that stood for longer has unloaded", 0.0, 600.0),
         "shape": Setting("heap", "heap, stripes (mud of wheels) or any"),
         "compare": Setting(True, "compare the road before and after, where there are pictures"),
-        "min_area": Setting(0.0008, "least new matter, as a share of the frame", 0.0, 1.0),
+        "min_area": Setting(0.0005, "least new matter, as a share of the frame", 0.0, 1.0),
         "min_contrast": Setting(16.0, "least change, in grey levels of 255", 1.0, 255.0),
     }
 
@@ -89,7 +89,8 @@ class Spill(PlaceRule):
 
     def _fits_shape(self, patch: Patch, truck: Passage) -> bool:
         broad = STRIPE_BROAD * (truck.best[1][2] - truck.best[1][0])
-        stripes = patch.elongation >= STRIPE_LONG and patch.breadth <= broad
+        thin = patch.elongation >= STRIPE_LONG and patch.breadth <= broad
+        stripes = thin and patch.length >= truck.best[1][2] - truck.best[1][0]
         shape = self.charge.word("shape")
         if shape != "any" and stripes != (shape == "stripes"):
             return False
@@ -154,6 +155,14 @@ class Spill(PlaceRule):
             self._old.append((view.mono, spot.home))
             self._old = [o for o in self._old if view.mono - o[0] <= OLD_S][-OLD_HEAPS:]
         return super()._over(view, spot, why, out)
+
+    def _likeness(self, view: View, spot: Spot) -> float | None:
+        """Against the road before the truck, where it is known: swept clean, or still there."""
+        truck = self._cause.get(spot.key)
+        change = self._road.change_in(truck, spot.home) if truck else None
+        if change is None:
+            return super()._likeness(view, spot)
+        return 1.0 if change >= LEAST_CHANGE else -1.0
 
     # What is told.
 

@@ -1,0 +1,37 @@
+"""Reads the muck-truck file of a city: trucks.yaml, or a CSV from its spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from edge.config import ConfigError, load
+from edge.rules.trucks import Register, register_from_rows
+
+
+def load_register(path: Path) -> Register:
+    """All registered trucks. Raises ConfigError naming file, line and column.
+
+    CSV: UTF-8, or GB 18030 as Chinese spreadsheets save it; the first line names the columns.
+    """
+    if path.suffix.lower() != ".csv":
+        return load(path, Register)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+    rows = list(csv.DictReader(_text(path, data).splitlines()))
+    short = next((n for n, row in enumerate(rows, 2) if None in row), None)
+    if short is not None:
+        raise ConfigError(f"{path}: line {short}: more cells than columns")
+    cleaned = [{key.strip(): (value or "").strip() for key, value in r.items()} for r in rows]
+    return register_from_rows(cleaned, str(path))
+
+
+def _text(path: Path, data: bytes) -> str:
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise ConfigError(f"{path}: neither UTF-8 nor GB 18030 text")

@@ -1,0 +1,161 @@
+"""The muck-truck file of a city: registered plates and what each may do when. Pure.
+
+A plate that cannot be read for sure stays unknown and goes to the reviewer; it is never guessed
+into an offence.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from edge.config import ConfigError, When, convert
+from edge.config.site import Part
+from edge.rules.calendar import Moment, when_fits
+from edge.rules.fence import Route
+
+PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
+# Province, letter, then five (or six, new energy) of which I and O are never used: GA 36.
+PLATE = re.compile(rf"^[{PROVINCES}][A-HJ-NP-Z][A-HJ-NP-Z0-9]{{4,5}}[A-HJ-NP-Z0-9挂学警]$")
+# What readers mix up on a dusty plate, each mapped to one of its look-alikes.
+ALIKE = str.maketrans("ODQIZSB", "0001258")
+
+Status = Literal["registered", "unregistered", "unknown"]
+
+
+class Permit(Part, frozen=True, kw_only=True):
+    """One transport permit: when, from which site to which dump, by which route."""
+
+    number: str
+    project: str | None = None
+    when: When = When()
+    loading: str | None = None
+    dumping: str | None = None
+    route: Route | None = None
+
+
+class Truck(Part, frozen=True, kw_only=True):
+    """One registered truck. `rear_number` is the large number painted on its tail."""
+
+    plate: Annotated[str, msgspec.Meta(min_length=1, max_length=16)]
+    company: str | None = None
+    rear_number: str | None = None
+    permits: tuple[Permit, ...] = ()
+
+
+class Register(Part, frozen=True, kw_only=True):
+    """trucks.yaml: the offline list."""
+
+    trucks: tuple[Truck, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlateMatch:
+    """What a plate reading comes to. `corrected`: matched after look-alike characters."""
+
+    status: Status
+    plate: str | None
+    truck: Truck | None = None
+    corrected: bool = False
+    why: str = ""
+
+
+def normal(text: str) -> str:
+    """A plate as written in one way: no spaces, dots or full-width forms, capitals."""
+    folded = unicodedata.normalize("NFKC", text).upper()
+    return "".join(c for c in folded if c.isalnum())
+
+
+def match_plate(text: str, score: float, register: Register, *, sure: float = 0.8) -> PlateMatch:
+    """A reading against the register.
+
+    text: what the reader gave; score: how sure it is. "unregistered" is said only of a whole,
+    surely read plate that is unlike every registered one by look-alikes too.
+    """
+    plate = normal(text)
+    by_plate = {normal(truck.plate): truck for truck in register.trucks}
+    if plate in by_plate:
+        return PlateMatch("registered", plate, by_plate[plate])
+    near = [t for p, t in by_plate.items() if p.translate(ALIKE) == plate.translate(ALIKE)]
+    if len(near) == 1 and plate:
+        return PlateMatch("registered", normal(near[0].plate), near[0], corrected=True)
+    if near:
+        return PlateMatch("unknown", None, why=f"could be any of {len(near)} registered plates")
+    if not PLATE.match(plate):
+        return PlateMatch("unknown", None, why="not a whole plate")
+    if score < sure:
+        return PlateMatch("unknown", None, why=f"read with {score:.2f}, below {sure:.2f}")
+    return PlateMatch("unregistered", plate, why="not in the register")
+
+
+def match_rear(text: str, register: Register) -> PlateMatch:
+    """The large number on a truck's tail, where it names one truck only."""
+    number = normal(text)
+    found = [t for t in register.trucks if t.rear_number and normal(t.rear_number) == number]
+    if len(found) == 1:
+        return PlateMatch("registered", normal(found[0].plate), found[0])
+    return PlateMatch("unknown", None, why="no truck" if not found else "several trucks")
+
+
+def permit_now(truck: Truck, at: Moment, *, site: str | None = None) -> tuple[Permit | None, str]:
+    """The permit that covers this truck now (and loads at `site`, where one is given); or why none
+    does."""
+    if not truck.permits:
+        return None, "no permit"
+    here = [p for p in truck.permits if site is None or p.loading in (None, site)]
+    if not here:
+        return None, f"no permit for site {site}"
+    for permit in here:
+        if when_fits(permit.when, at):
+            return permit, f"permit {permit.number}"
+    return None, "outside the permitted hours or dates"
+
+
+CSV_COLUMNS = (
+    "plate",
+    "company",
+    "rear_number",
+    "permit",
+    "project",
+    "from_date",
+    "to_date",
+    "hours",
+    "loading",
+    "dumping",
+)
+
+
+def register_from_rows(rows: Sequence[Mapping[str, Any]], where: str) -> Register:
+    """A register from CSV rows, one permit a row; rows of one plate are one truck.
+
+    Raises ConfigError naming line and column.
+    """
+    trucks: dict[str, dict[str, Any]] = {}
+    for n, row in enumerate(rows, 2):
+        unknown = [str(name) for name in row if name not in CSV_COLUMNS]
+        if unknown:
+            raise ConfigError(
+                f"{where}: column {unknown[0]!r} is unknown (allowed: {', '.join(CSV_COLUMNS)})"
+            )
+        if not row.get("plate"):
+            raise ConfigError(f"{where}: line {n}: plate is empty")
+        truck = trucks.setdefault(normal(row["plate"]), {"plate": row["plate"], "permits": []})
+        for name in ("company", "rear_number"):
+            if row.get(name):
+                truck[name] = row[name]
+        if row.get("permit"):
+            truck["permits"].append(_permit(row))
+            convert(truck, Truck, f"{where}: line {n}")
+    return convert({"trucks": list(trucks.values())}, Register, where)
+
+
+def _permit(row: Mapping[str, Any]) -> dict[str, Any]:
+    when = {name: row[name] for name in ("from_date", "to_date") if row.get(name)}
+    hours = {"hours": row["hours"].split()} if row.get("hours") else {}
+    named = {name: row[name] for name in ("project", "loading", "dumping") if row.get(name)}
+    return {"number": row["permit"], "when": {**when, **hours}, **named}

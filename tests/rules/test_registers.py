@@ -1,0 +1,262 @@
+"""Truck register, fences and grids, blind time, ledgers."""
+
+import csv
+import io
+import json
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from edge import ledger
+from edge.cli import main
+from edge.config import ConfigError, convert
+from edge.config.catalogue import Calendar
+from edge.register import load_register
+from edge.rules.blind import BlindTime, rolled_up
+from edge.rules.calendar import Moment
+from edge.rules.fence import Grid, Route, grid_at, off_line_m, station_of
+from edge.rules.trucks import Register, match_plate, match_rear, permit_now, register_from_rows
+from edge.values import Stamp
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+ROWS = [
+    {
+        "plate": "鲁B 12345",
+        "company": "甲",
+        "rear_number": "A-017",
+        "permit": "渣2026-1",
+        "from_date": "2026-01-01",
+        "to_date": "2026-12-31",
+        "hours": "22:00-06:00",
+        "loading": "site-7",
+    },
+    {"plate": "鲁BD12345", "company": "乙", "permit": "渣2026-2", "hours": "08:00-17:00"},
+    {"plate": "鲁B·88800", "company": "丙"},
+]
+REGISTER = register_from_rows(ROWS, "trucks.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "score", "status", "plate"),
+    [
+        ("鲁B12345", 0.9, "registered", "鲁B12345"),
+        ("鲁b·123 45", 0.5, "registered", "鲁B12345"),
+        ("鲁Ｂ１２３４５", 0.5, "registered", "鲁B12345"),
+        ("鲁B8880O", 0.9, "registered", "鲁B88800"),
+        ("鲁B99999", 0.9, "unregistered", "鲁B99999"),
+        ("鲁B99999", 0.6, "unknown", None),
+        ("鲁B999", 0.99, "unknown", None),
+        ("", 0.99, "unknown", None),
+        ("ABC", 0.99, "unknown", None),
+    ],
+)
+def test_plates(text, score, status, plate):
+    match = match_plate(text, score, REGISTER)
+    assert (match.status, match.plate) == (status, plate)
+    assert match.truck is not None if status == "registered" else match.why
+
+
+def test_rear_numbers():
+    assert match_rear("A017", REGISTER).plate == "鲁B12345"
+    assert match_rear("A018", REGISTER).status == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("plate", "local", "site", "allowed"),
+    [
+        ("鲁B12345", "2026-05-01T23:00", "site-7", True),
+        ("鲁B12345", "2026-05-02T05:59", "site-7", True),
+        ("鲁B12345", "2026-05-01T12:00", "site-7", False),
+        ("鲁B12345", "2026-05-01T23:00", "site-8", False),
+        ("鲁B12345", "2027-05-01T23:00", "site-7", False),
+        ("鲁BD12345", "2026-05-01T12:00", "site-8", True),
+        ("鲁B88800", "2026-05-01T12:00", None, False),
+    ],
+)
+def test_permits(plate, local, site, allowed):
+    truck = match_plate(plate, 1.0, REGISTER).truck
+    at = datetime.fromisoformat(local).replace(tzinfo=SHANGHAI).timestamp()
+    permit, why = permit_now(truck, Moment.of(Stamp(0, at), SHANGHAI, Calendar()), site=site)
+    assert (permit is not None) is allowed
+    assert why
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"plate": ""}, "line 2: plate is empty"),
+        ({"plat": "x"}, "column 'plat' is unknown"),
+        ({"plate": "x", "permit": "1", "hours": "25:00-26:00"}, "line 2"),
+    ],
+)
+def test_a_wrong_register_is_refused(row, says):
+    with pytest.raises(ConfigError, match=says):
+        register_from_rows([row], "trucks.csv")
+
+
+def test_an_empty_register_knows_nobody():
+    assert match_plate("鲁B12345", 1.0, Register()).status == "unregistered"
+
+
+ROUTE = convert(
+    {
+        "loading": [[36.00, 120.00], [36.00, 120.01], [36.01, 120.01], [36.01, 120.00]],
+        "dumping": [[36.10, 120.00], [36.10, 120.01], [36.11, 120.01], [36.11, 120.00]],
+        "line": [[36.005, 120.005], [36.05, 120.005], [36.105, 120.005]],
+        "width_m": 80,
+    },
+    Route,
+    "route",
+)
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon", "station", "away"),
+    [
+        (36.005, 120.006, "loading", 0.0),
+        (36.105, 120.006, "dumping", 0.0),
+        (36.05, 120.0052, "route", 18.0),
+        (36.05, 120.0065, "off", 135.0),
+    ],
+)
+def test_two_points_one_line(lat, lon, station, away):
+    where, off = station_of(lat, lon, ROUTE)
+    assert where == station
+    assert off == pytest.approx(away, abs=1.0)
+
+
+def test_distance_beyond_the_ends_of_a_line():
+    assert off_line_m(36.0, 120.0, [(36.001, 120.0), (36.002, 120.0)]) == pytest.approx(
+        111.2, abs=1
+    )
+
+
+def test_grids():
+    grid = Grid(
+        code="370282001001001", polygon=((36.0, 120.0), (36.0, 121.0), (37.0, 121.0), (37.0, 120.0))
+    )
+    assert grid_at(36.5, 120.5, [grid]) == "370282001001001"
+    assert grid_at(38.0, 120.5, [grid]) is None
+    with pytest.raises(ConfigError):
+        convert({"code": "37", "polygon": grid.polygon}, Grid, "grids.yaml")
+
+
+def test_minutes_watched_and_blind():
+    start = datetime(2026, 5, 1, 23, 50, tzinfo=SHANGHAI).timestamp()
+
+    def at(minute):
+        return Stamp(minute * 60.0, start + minute * 60.0, "ntp")
+
+    time = BlindTime("gate", at(0))
+    rows = [*time.mark(at(0), None), *time.mark(at(5), "stall"), *time.mark(at(15), None)]
+    rows += [*time.mark(at(18), None), *time.mark(at(30), "covered"), *time.close(at(31))]
+    days = rolled_up([span.row() for span in rows], "day", SHANGHAI)
+    assert [(d["period"], d["watched_min"], d["blind_min"]) for d in days] == [
+        ("2026-05-01", 5.0, 5.0),
+        ("2026-05-02", 15.0, 6.0),
+    ]
+    assert days[1]["why"] == "covered:1.0 stall:5.0"
+    (week,) = rolled_up([span.row() for span in rows], "week", SHANGHAI)
+    assert (week["period"], week["watched_share"]) == ("2026-W18", pytest.approx(20 / 31, abs=1e-3))
+    (month,) = rolled_up([span.row() for span in rows], "month", SHANGHAI)
+    assert month["period"] == "2026-05"
+
+
+def test_a_long_watch_is_stored_every_five_minutes():
+    time = BlindTime("gate", Stamp(0.0, 0.0), "off")
+    spans = [s for t in range(0, 1200, 10) for s in time.mark(Stamp(t, t), None)]
+    assert [s.seconds for s in spans] == [300.0, 300.0, 300.0]
+
+
+def test_a_torn_line_is_left_out_and_counted(tmp_path):
+    ledger.append(tmp_path, "cleaning", [{"wall": 1.0, "shop": "a"}], 1.0)
+    (path,) = (tmp_path / "ledger").glob("*")
+    with path.open("ab") as file:
+        file.write(b'{"wall": 2.0, "sh')
+    ledger.append(tmp_path, "cleaning", [{"wall": 3.0, "shop": "c"}], 3.0)
+    rows, torn = ledger.read(tmp_path, "cleaning")
+    assert [row["shop"] for row in rows] == ["a", "c"]
+    assert torn == 1
+
+
+def test_ledgers_by_command(tmp_path, capsys):
+    state = ["--state", str(tmp_path)]
+    add = ["ledger", "add", "cleaning", *state, "--shop", "老张面馆", "--by", "=cmd()"]
+    assert main([*add, "--time", "2026-05-01T09:30"]) == 0
+    wall = datetime(2026, 5, 2, 12, 0, tzinfo=SHANGHAI).timestamp()
+    case = {
+        "wall": wall,
+        "id": "v-1",
+        "category": "street-vendor",
+        "name": "无照经营游商",
+        "place": "老张面馆门前",
+        "occurrence": 1,
+        "outcome": "self_corrected",
+    }
+    ledger.append(tmp_path, "handling", [case], wall)
+    ledger.append(
+        tmp_path,
+        "inspection",
+        [{"camera": "c1", "start": wall, "seconds": 600, "reason": ""}],
+        wall,
+    )
+    capsys.readouterr()
+    assert main(["ledger", "cleaning", *state, "--csv", str(tmp_path / "c.csv")]) == 0
+    text = (tmp_path / "c.csv").read_text(encoding="utf-8")
+    assert text.startswith("\ufeff")
+    rows = list(csv.reader(io.StringIO(text.lstrip("\ufeff"))))
+    assert rows[1] == ["2026-05-01 09:30:00+08:00", "老张面馆", "'=cmd()", ""]
+    capsys.readouterr()
+    assert main(["ledger", "inspection", *state, "--by", "month", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["watched_min"] == 10.0
+    assert main(["ledger", "handling", *state, "--to", "2026-05-01", "--json"]) == 0
+    assert capsys.readouterr().out == ""
+    notice = tmp_path / "n.html"
+    assert main(["ledger", "notice", *state, "--place", "老张面馆", "--out", str(notice)]) == 0
+    assert "已自行整改" in notice.read_text(encoding="utf-8")
+    assert "=cmd()" in notice.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--from", "yesterday"], "expected a day"),
+        (["--timezone", "Mars/Base"], "Mars/Base"),
+        ([], "no ledger here"),
+    ],
+)
+def test_wrong_words_are_one_line(tmp_path, capsys, more, says):
+    if more:
+        (tmp_path / "ledger").mkdir()
+    assert main(["ledger", "handling", "--state", str(tmp_path), *more]) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+def test_a_register_from_a_spreadsheet(tmp_path, encoding):
+    path = tmp_path / "trucks.csv"
+    text = "plate,company,permit,hours\n鲁B12345,甲公司,渣1,22:00-06:00 12:00-13:00\n"
+    path.write_bytes(text.encode(encoding))
+    (truck,) = load_register(path).trucks
+    assert truck.company == "甲公司"
+    assert truck.permits[0].when.hours == ("22:00-06:00", "12:00-13:00")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"plate\na,b\n", "line 2: more cells"),
+        (b"\xff\xff\x81", "neither"),
+        (b"plat\nx\n", "'plat' is unknown"),
+    ],
+)
+def test_a_damaged_spreadsheet_is_one_line(tmp_path, data, says):
+    (tmp_path / "t.csv").write_bytes(data)
+    with pytest.raises(ConfigError, match=says):
+        load_register(tmp_path / "t.csv")
+
+
+def test_a_register_in_yaml(tmp_path):
+    (tmp_path / "t.yaml").write_text("trucks: [{plate: 鲁B12345, permits: [{number: '1'}]}]")
+    assert load_register(tmp_path / "t.yaml").trucks[0].permits[0].number == "1"
