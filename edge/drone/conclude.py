@@ -117,6 +117,7 @@ def track_ledger(flight: Flight, summary: Summary) -> Row:
 def write(flight: Flight, ledger: Row, mosaic: Mosaic | None) -> None:
     """All files of a ledger, each replaced whole."""
     settings = flight.settings.ledger
+    flight.folder.mkdir(parents=True, exist_ok=True)
     drawn = ""
     if flight.extent is not None:
         drawn = svg(ledger, flight.areas, flight.plane, flight.extent, mosaic)
