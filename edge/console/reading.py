@@ -134,6 +134,16 @@ class Reading:
         self._cases[folder] = (number, case)
         return case
 
+    def reviews(self, case_id: str) -> list[dict[str, Any]]:
+        """Verdicts of one violation, oldest first."""
+        return [r for r in _reviews(self.state / "reviews") if r.get("violation") == case_id]
+
+    def flights(self) -> list[dict[str, Any]]:
+        """Ledgers of flights below `<state>/flights`, newest first."""
+        folders = [p.parent for p in (self.state / "flights").glob("*/ledger.json")]
+        newest = sorted(folders, key=lambda p: p.stat().st_mtime, reverse=True)
+        return [{"name": p.name, **read_json(p / "ledger.json")} for p in newest]
+
     def file(self, case_id: str, name: str) -> tuple[Path, str] | None:
         """A listed evidence file and its media type; anything not listed does not exist."""
         case = self.case(case_id)
@@ -144,6 +154,17 @@ class Reading:
         path = case.folder / name.partition("-")[0] / name
         media = MEDIA.get(path.suffix)
         return (path, media) if media and path.is_file() else None
+
+
+def _reviews(folder: Path) -> Iterator[dict[str, Any]]:
+    for path in sorted(folder.glob("*.jsonl")):
+        for line in path.read_text("utf-8", "replace").splitlines():
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(row, dict):
+                yield row
 
 
 def read_json(path: Path) -> dict[str, Any]:

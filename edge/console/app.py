@@ -1,0 +1,42 @@
+"""The page as an ASGI application: routes, gate and error pages put together."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from edge.console import actions, data, pages
+from edge.console.web import HERE, Console, Forbidden, Gatekeeper, Stale, render
+
+
+async def _stale(request: Request, _: Exception) -> Response:
+    return render(request, "message.html", 403, message="stale_form")
+
+
+async def _forbidden(request: Request, _: Exception) -> Response:
+    return render(request, "message.html", 403, message="forbidden")
+
+
+async def _not_found(request: Request, _: Exception) -> Response:
+    return render(request, "message.html", 404, message="not_found")
+
+
+def make_app(console: Console) -> Starlette:
+    """The application; `console.services` is what touches anything outside the page's folders."""
+    routes: list[Route | Mount] = [
+        *(Route(path, handler, methods=["GET"]) for path, handler in pages.ROUTES.items()),
+        *(Route(path, handler, methods=["GET"]) for path, handler in data.ROUTES.items()),
+        *(Route(path, handler, methods=["POST"]) for path, handler in actions.ROUTES.items()),
+        Mount("/static", StaticFiles(directory=HERE / "static")),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Gatekeeper)],
+        exception_handlers={Stale: _stale, Forbidden: _forbidden, 404: _not_found},
+    )
+    app.state.console = console
+    return app

@@ -1,0 +1,105 @@
+"""What the pages' scripts and machines fetch: pictures, looks, evidence files, metrics."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+
+from edge.console.metrics import render
+from edge.console.reading import Case
+from edge.console.web import Console
+
+
+def _console(request: Request) -> Console:
+    console: Console = request.app.state.console
+    return console
+
+
+def _known(request: Request) -> str | None:
+    """The camera of the path, if the site has it: nothing else becomes part of a file name."""
+    from edge.console.editing import parse
+
+    wanted = str(request.path_params["camera"])
+    cameras = parse(_console(request).site.read().text).get("cameras") or []
+    return wanted if wanted in {c.get("id") for c in cameras if isinstance(c, dict)} else None
+
+
+async def picture(request: Request) -> Response:
+    camera = _known(request)
+    data = _console(request).reading.picture(camera) if camera else None
+    return Response(data, media_type="image/jpeg") if data else Response(status_code=404)
+
+
+async def look(request: Request) -> Response:
+    camera = _known(request)
+    return JSONResponse(_console(request).reading.look(camera) if camera else {})
+
+
+async def zone_data(request: Request) -> Response:
+    """Zones and rules of one camera as the editor wants them."""
+    from edge.console.editing import parse
+
+    camera = _known(request)
+    saved = _console(request).site.read()
+    for row in parse(saved.text).get("cameras") or []:
+        if isinstance(row, dict) and row.get("id") == camera and camera:
+            zones, rules = row.get("zones") or [], row.get("rules") or []
+            return JSONResponse({"version": saved.version, "zones": zones, "rules": rules})
+    return JSONResponse({}, 404)
+
+
+async def evidence(request: Request) -> Response:
+    found = _console(request).reading.file(request.path_params["id"], request.path_params["name"])
+    if found is None:
+        return Response(status_code=404)
+    path, media = found
+    return FileResponse(path, media_type=media)
+
+
+async def package(request: Request) -> Response:
+    """Everything of one violation as a zip that `edge evidence verify` accepts once unpacked."""
+    case = _console(request).reading.case(request.path_params["id"])
+    if case is None:
+        return Response(status_code=404)
+    data = await run_in_threadpool(zipped, case)
+    name = f'attachment; filename="{case.id}.zip"'
+    return Response(data, media_type="application/zip", headers={"Content-Disposition": name})
+
+
+def zipped(case: Case) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(case.folder.rglob("*")):
+            if path.is_file() and not path.name.startswith("."):
+                archive.write(path, f"{case.id}/{path.relative_to(case.folder)}")
+    return out.getvalue()
+
+
+async def status(request: Request) -> Response:
+    reading = _console(request).reading
+    return JSONResponse({"daemons": reading.all_status(), "faults": reading.faults()})
+
+
+async def metrics(request: Request) -> Response:
+    body = render(_console(request).reading.all_status())
+    return PlainTextResponse(body, media_type="text/plain; version=0.0.4")
+
+
+async def healthz(_: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+ROUTES = {
+    "/data/picture/{camera}": picture,
+    "/data/look/{camera}": look,
+    "/data/zones/{camera}": zone_data,
+    "/data/status": status,
+    "/evidence/{id}/{name}": evidence,
+    "/package/{id}": package,
+    "/metrics": metrics,
+    "/healthz": healthz,
+}

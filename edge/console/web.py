@@ -1,0 +1,154 @@
+"""What every page shares: who may come in, the form's word, headers, templates, language."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from edge.console.accounts import Accounts, Session
+from edge.console.drafts import SiteFile
+from edge.console.reading import Reading
+from edge.console.services import Services
+from edge.console.texts import Language, text
+
+HERE = Path(__file__).parent
+COOKIE = "edge-session"
+BODY_MAX = 1_500_000
+OPEN = frozenset({"/login", "/first", "/healthz", "/language"})
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        "media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """Everything the pages need."""
+
+    accounts: Accounts
+    reading: Reading
+    site: SiteFile
+    services: Services
+    tls: bool = False
+    metrics_open: bool = False
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Gatekeeper(BaseHTTPMiddleware):
+    """Login, roles, CSRF, body size and headers, in one place: a page cannot forget them."""
+
+    async def dispatch(self, request: Request, call_next: Any) -> Response:
+        console: Console = request.app.state.console
+        refused = self._refused(request, console)
+        response: Response = refused or await call_next(request)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    def _refused(self, request: Request, console: Console) -> Response | None:
+        path = request.url.path
+        if int(request.headers.get("content-length") or 0) > BODY_MAX:
+            return Response("413", 413)
+        if path.startswith("/static/") or path == "/healthz":
+            return None
+        if path == "/metrics" and console.metrics_open:
+            return None
+        if console.accounts.fresh and path not in ("/first", "/language"):
+            return RedirectResponse("/first", 303)
+        session = console.accounts.session(request.cookies.get(COOKIE))
+        request.state.session = session
+        if path in OPEN:
+            return None
+        if session is None:
+            return RedirectResponse("/login", 303) if request.method == "GET" else _plain(401)
+        return None
+
+
+def _plain(code: int) -> Response:
+    return Response(str(code), code)
+
+
+def language_of(request: Request) -> Language:
+    """The cookie's word, else the browser's first choice, else Chinese."""
+    told = request.cookies.get("edge-language") or request.headers.get("accept-language", "zh")[:2]
+    return "en" if told == "en" else "zh"
+
+
+class Renderer:
+    """Templates with the texts of the reader's language; everything is escaped."""
+
+    def __init__(self) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=select_autoescape(default=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def __call__(self, request: Request, name: str, code: int = 200, **values: Any) -> Response:
+        language = language_of(request)
+        session: Session | None = getattr(request.state, "session", None)
+        page = self._environment.get_template(name).render(
+            t=lambda key, **more: text(key, language, **more),
+            language=language,
+            session=session,
+            path=request.url.path,
+            installer=bool(session and session.role == "installer"),
+            **values,
+        )
+        return HTMLResponse(page, code)
+
+
+render = Renderer()
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The form's fields as text; {} with a wrong or missing CSRF word where one is logged in."""
+    fields = {k: v for k, v in (await request.form()).items() if isinstance(v, str)}
+    session: Session | None = getattr(request.state, "session", None)
+    if session is not None and not csrf_fits(request, session, fields):
+        raise Stale
+    return fields
+
+
+def csrf_fits(request: Request, session: Session, fields: dict[str, str]) -> bool:
+    given = request.headers.get("x-csrf") or fields.get("csrf", "")
+    return given == session.csrf
+
+
+class Stale(Exception):
+    """The form was made for another session."""
+
+
+class Forbidden(Exception):
+    """Only an installer may do that."""
+
+
+def need_installer(request: Request) -> Session:
+    session: Session | None = request.state.session
+    if session is None or session.role != "installer":
+        raise Forbidden
+    return session
+
+
+def client_of(request: Request) -> str:
+    return request.client.host if request.client else "?"

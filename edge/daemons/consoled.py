@@ -1,0 +1,108 @@
+"""edge-consoled: the page on the box. Unprivileged; reads the others, writes one draft."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from pathlib import Path
+
+import uvicorn
+
+from edge.config import ConfigError
+from edge.console.accounts import Accounts
+from edge.console.app import make_app
+from edge.console.drafts import SiteFile
+from edge.console.reading import Reading
+from edge.console.web import Console
+from edge.daemons.console_services import services
+from edge.daemons.settings import Settings, load_settings
+from edge.runtime import Notify, Progress, Stop, write_status
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.5
+STATUS_EVERY_S = 5.0
+STUCK_S = 40.0
+
+
+def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str | Path) -> int:
+    """Serve until stopped. Raises ConfigError where the address cannot be had."""
+    settings = _settings(site_path, device_path)
+    console = build(settings, Path(site_path), Path(device_path))
+    server, thread = _serve(console, settings)
+    progress = Progress(notify)
+    progress.register("page", STUCK_S)
+    _greet(console, settings)
+    notify.ready("page is up")
+    told = -STATUS_EVERY_S
+    while not stop.wait(TICK_S) and thread.is_alive():
+        progress.mark("page")
+        progress.feed()
+        if time.monotonic() - told >= STATUS_EVERY_S:
+            told = time.monotonic()
+            write_status(settings.run, "consoled", {"fresh": console.accounts.fresh})
+    server.should_exit = True
+    thread.join(10.0)
+    return 0
+
+
+def _settings(site_path: str | Path, device_path: str | Path) -> Settings:
+    """With a broken site file the page still comes up: it is where one would mend it."""
+    try:
+        return load_settings(site_path, device_path)
+    except ConfigError as error:
+        log.warning("%s; the page comes up without the site", error)
+        return load_settings(None, device_path)
+
+
+def build(settings: Settings, site_path: Path, device_path: Path) -> Console:
+    """The page's parts for one box."""
+    facts = settings.device.console
+    return Console(
+        accounts=Accounts(settings.state / "console", session_s=facts.session_s),
+        reading=Reading(settings.state, settings.run),
+        site=SiteFile(site_path, lambda draft: load_settings(draft, device_path)),
+        services=services(settings),
+        tls=facts.tls_cert is not None,
+    )
+
+
+def _serve(console: Console, settings: Settings) -> tuple[uvicorn.Server, threading.Thread]:
+    """uvicorn in a thread: the main thread keeps signals, watchdog and status."""
+    facts = settings.device.console
+    config = uvicorn.Config(
+        make_app(console),
+        host=facts.host,
+        port=facts.port,
+        ssl_certfile=facts.tls_cert,
+        ssl_keyfile=facts.tls_key,
+        log_level="warning",
+        server_header=False,
+        access_log=False,
+        timeout_keep_alive=10,
+        limit_concurrency=64,
+        h11_max_incomplete_event_size=64 * 1024,
+        lifespan="off",
+    )
+    try:
+        listener = socket.create_server((facts.host, facts.port))
+    except OSError as error:
+        raise ConfigError(
+            f"console.host:port = {facts.host}:{facts.port}: {error.strerror}"
+        ) from None
+    server = uvicorn.Server(config)
+    thread = threading.Thread(
+        target=server.run, kwargs={"sockets": [listener]}, name="page", daemon=True
+    )
+    thread.start()
+    return server, thread
+
+
+def _greet(console: Console, settings: Settings) -> None:
+    facts = settings.device.console
+    scheme = "https" if facts.tls_cert else "http"
+    log.info("the page is at %s://%s:%d/", scheme, facts.host, facts.port)
+    if console.accounts.fresh:
+        log.info("first use: open it and enter the code %s", console.accounts.first_code)
