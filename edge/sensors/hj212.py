@@ -174,7 +174,7 @@ class Item:
     fields: dict[str, str]
 
 
-_FIELD = re.compile(r"\s*([A-Za-z0-9]+)(?:-([A-Za-z0-9]+))?=(.*)", re.DOTALL)
+_FIELD = re.compile(r"\s*([A-Za-z0-9_]+)(?:-([A-Za-z0-9_]+))?=(.*)", re.DOTALL)
 # Nothing of the frame itself may stand in a value; a cut frame run into the next one would.
 _FORBIDDEN = ("##", "&&", "CP=", "QN=")
 

@@ -51,6 +51,7 @@ UNITS = {
     "a01014": "%",
 }
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d{1,2})?")
+_BETWEEN = re.compile("[;,]")
 _TIMES = ("DataTime", "BeginTime", "EndTime")
 # A split message whose parts do not all come is forgotten after this many others.
 OPEN_MESSAGES = 16
@@ -208,7 +209,7 @@ def join(parts: list[str]) -> str:
     """The CP of a message split over packets, also where a cut went through a group."""
     whole = parts[0]
     for part in parts[1:]:
-        torn = "=" not in whole.rsplit(";", 1)[-1] or "=" not in part.split(";", 1)[0]
+        torn = "=" not in _BETWEEN.split(whole)[-1] or "=" not in _BETWEEN.split(part)[0]
         touching = whole.endswith((";", ",")) or part.startswith((";", ","))
         whole += part if torn or touching else f";{part}"
     return whole

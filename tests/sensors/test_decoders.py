@@ -166,9 +166,11 @@ def test_hj212_split_message_is_told_once_whole(order):
     assert totals.good == 2 * len(order) - 1
 
 
-def test_hj212_message_cut_inside_a_group():
-    values, _ = told("hj212", b"".join(_parts(["DataTime=20260301221500;a34001-A", "vg=0.436"])))
-    assert values == {"a34001-Avg": 0.436}
+@pytest.mark.parametrize("at", range(1, 60))
+def test_hj212_message_cut_anywhere(at):
+    cp = "DataTime=20260301221500;a34001-Min=0.301,a34001-Avg=0.436;LA-Leq=60.9"
+    values, _ = told("hj212", b"".join(_parts([cp[:at], cp[at:]])))
+    assert values == {"a34001-Min": 0.301, "a34001-Avg": 0.436, "LA-Leq": 60.9}
 
 
 def test_hj212_missing_part_gives_nothing():
