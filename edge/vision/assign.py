@@ -46,10 +46,42 @@ def _augment(costs: NDArray[np.floating], best: Indices, most: float) -> tuple[I
     taken, first = np.unique(best, return_index=True)
     row_of[taken], column_of[first] = first, taken
     price_row, price_column = wide.min(axis=1), np.zeros(m + n)
-    for row in (column_of < 0).nonzero()[0].tolist():
+    left = (column_of < 0).nonzero()[0].tolist()
+    for row in _compete(left, wide, row_of, column_of, price_row, price_column):
         _place(row, wide, row_of, column_of, price_row, price_column)
     paired = (column_of < m).nonzero()[0]
     return paired, column_of[paired]
+
+
+def _compete(
+    left: list[int],
+    costs: Costs,
+    row_of: Indices,
+    column_of: Indices,
+    price_row: Costs,
+    price_column: Costs,
+) -> list[int]:
+    """Augmenting row reduction: a row takes its best column from whoever has it, and makes it so
+    much dearer that its second best is as good. Settles most conflicts; returns the rows that are
+    still without a column. Prices stay dual feasible throughout."""
+    still: list[int] = []
+    for _ in range(4 * len(left)):
+        if not left:
+            break
+        row = left.pop()
+        reduced = costs[row] - price_column
+        column = int(reduced.argmin())
+        first = reduced[column]
+        reduced[column] = np.inf
+        second = reduced.min()
+        loser = int(row_of[column])
+        price_row[row] = second
+        price_column[column] -= second - first
+        row_of[column], column_of[row] = row, column
+        if loser >= 0:
+            column_of[loser] = -1
+            (left if first < second else still).append(loser)
+    return left + still
 
 
 def _place(
