@@ -20,8 +20,10 @@ from edge.values import Fault, Image, Json, Stamp
 
 Grid = NDArray[np.float32]
 
-WIDTH, HEIGHT = 160, 90
-# Blocks of 10 x 10 pixels.
+Thumbnail = NDArray[np.uint8]
+
+# The picture looked at, and the smaller one in which structure is compared, in blocks of 10 x 10.
+WIDTH, HEIGHT = 480, 270
 COLUMNS, ROWS, BLOCK = 16, 9, 10
 
 # Fault kind -> (seconds before it starts, seconds before it ends, Chinese, English).
@@ -31,27 +33,33 @@ KINDS: dict[str, tuple[float, float, str, str]] = {
     "picture_covered": (30.0, 10.0, "镜头被遮挡", "the lens is covered"),
     "picture_blurred": (120.0, 30.0, "画面模糊", "the picture is blurred"),
     "camera_moved": (60.0, 30.0, "摄像机位置偏移", "the camera has moved"),
+    "view_changed": (300.0, 60.0, "画面内容与原来不符", "the view is not what it used to be"),
 }
 
 # Frozen: nowhere more than so many grey levels of difference (recoding one and the same picture
 # changes this much), outside the strips where cameras draw a clock.
 FROZEN_LEVELS = 2
-CLOCK_ROWS = 12
+CLOCK_ROWS = 36
 # Black: 99 % of the picture below this grey level; lamps of a night street are above.
 BLACK_LEVEL = 40
-# A lamp or bright window so far above the middle level tells that the lens is free.
-LAMP_LEVELS = 60.0
+# In the dark, a lamp so far above the middle level tells that the lens is free.
+DARK_LEVEL, LAMP_LEVELS = 50.0, 60.0
 # A block with this contrast (standard deviation, grey levels) shows something.
 TEXTURED = 6.0
 # Lost texture: below this share of what it was, in this share of the textured blocks.
-LOST_CONTRAST, COVERED_SHARE = 0.25, 0.8
+LOST_CONTRAST, COVERED_SHARE = 0.25, 0.7
 # Blurred: fine detail relative to contrast below this share of what it was.
-LOST_DETAIL, BLURRED_SHARE = 0.5, 0.8
-# Agreement (correlation of edges) of one block, and the share of blocks below which the whole
-# picture no longer shows the learned place.
-AGREES, MOVED_SHARE = 0.35, 0.25
+LOST_DETAIL, BLURRED_SHARE = 0.5, 0.7
+# A block agrees where its edges correlate so well with the learned ones (by chance 1 in 8 do, a
+# block half hidden by people seldom does). Below CHANGED_SHARE of agreeing blocks the view is
+# another one; below DOUBT_SHARE nothing is learned from it.
+AGREES, CHANGED_SHARE, DOUBT_SHARE = 0.5, 0.2, 0.5
+# Moved: all edges correlate so well at another place, and so much better than where they were.
+SHIFT_PEAK, SHIFT_GAIN, SHIFT_PIXELS = 0.6, 0.3, 2
+# How far a shift is looked for: 15 % of the picture.
+REACH_X, REACH_Y = 24, 14
 # Blocks that must have been steady, and the share of them that must see something, to judge by.
-STEADY_MIN, WITNESS_SHARE = 10, 0.4
+STEADY_MIN, WITNESS_SHARE = 20, 0.4
 STEADY = 0.6
 
 # Moving things fade from the recent picture in this time; the normal look is learned in these.
@@ -63,27 +71,16 @@ GAP_S = 5.0
 LOOK_EVERY_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Thumbnail:
-    """What is looked at: grey (90, 160) uint8, and the fine detail of each block."""
-
-    gray: NDArray[np.uint8]
-    detail: Grid
-
-
 def thumbnail(image: Image) -> Thumbnail:
-    """Of a BGR picture of any size; 0.3 ms for 1080p.
+    """Grey (270, 480) uint8 of a BGR picture of any size.
 
-    Every n-th pixel is taken as it is, so that fine detail (and its loss) survives into the
-    480 x 270 picture on which detail is measured; averaging comes after that.
+    Every n-th pixel is taken as it is, so that fine detail, and its loss, survives.
     """
-    step = max(1, min(image.shape[1] // (3 * WIDTH), image.shape[0] // (3 * HEIGHT)))
+    step = max(1, min(image.shape[1] // WIDTH, image.shape[0] // HEIGHT))
     gray = cv2.cvtColor(np.ascontiguousarray(image[::step, ::step]), cv2.COLOR_BGR2GRAY)
-    middle = cv2.resize(gray, (3 * WIDTH, 3 * HEIGHT), interpolation=cv2.INTER_AREA)
-    fine = cv2.convertScaleAbs(cv2.Laplacian(middle, cv2.CV_16S))
-    detail: Any = cv2.resize(fine, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
-    small: Any = cv2.resize(middle, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-    return Thumbnail(small, np.asarray(detail, np.float32))
+    if gray.shape != (HEIGHT, WIDTH):
+        gray = cv2.resize(gray, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    return np.asarray(gray, np.uint8)
 
 
 class Sustained:
@@ -128,6 +125,7 @@ class _Look:
     contrast: Grid
     sharpness: Grid
     edges: Grid
+    doubtful: bool = False
     facts: dict[str, Json] = field(default_factory=dict)
 
 
@@ -137,7 +135,7 @@ class Health:
     def __init__(self, camera: str) -> None:
         self._camera = camera
         self._states = {kind: Sustained(row[0], row[1]) for kind, row in KINDS.items()}
-        self._still: NDArray[np.uint8] | None = None
+        self._still: Thumbnail | None = None
         self._recent: Grid | None = None
         self._normal: Normal | None = None
         self._last_s: float | None = None
@@ -158,44 +156,44 @@ class Health:
         passed_s = 0.0 if self._last_s is None else now.mono - self._last_s
         self._last_s = now.mono
         passed_s = min(max(passed_s, 0.0), GAP_S)
-        self._remember(seen.gray, passed_s)
-        look = self._measure(seen)
-        signs = self._signs(seen.gray, look)
-        if not any(signs.values()) and not self.wrong:
+        look = self._measure(seen, passed_s)
+        signs = self._signs(seen, look)
+        if not any(signs.values()) and not self.wrong and not look.doubtful:
             self._learn(look, passed_s)
         return tuple(self._changes(signs, look, now))
 
-    def _remember(self, gray: NDArray[np.uint8], passed_s: float) -> None:
-        current = gray.astype(np.float32)
+    def _measure(self, seen: Thumbnail, passed_s: float) -> _Look:
+        """Of the recent picture, in which noise and whatever moves have faded."""
+        weight = 1.0 - math.exp(-passed_s / RECENT_S)
         if self._recent is None:
-            self._recent = current
+            self._recent = seen.astype(np.float32)
         else:
-            cv2.accumulateWeighted(current, self._recent, 1.0 - math.exp(-passed_s / RECENT_S))
+            cv2.accumulateWeighted(seen, self._recent, weight)
+        noise = _noise(seen, self._recent) * math.sqrt(weight / (2.0 - weight))
+        small: Any = cv2.resize(
+            self._recent, (COLUMNS * BLOCK, ROWS * BLOCK), interpolation=cv2.INTER_AREA
+        )
+        contrast = _deviation(small)
+        return _Look(contrast, _detail(self._recent, noise) / (contrast + 2.0), _edges(small))
 
-    def _measure(self, seen: Thumbnail) -> _Look:
-        assert self._recent is not None, "remembered before measured"
-        contrast = _deviation(self._recent)
-        now = _deviation(seen.gray.astype(np.float32))
-        return _Look(contrast, seen.detail / (now + 2.0), _edges(self._recent))
-
-    def _signs(self, gray: NDArray[np.uint8], look: _Look) -> dict[str, bool]:
+    def _signs(self, gray: Thumbnail, look: _Look) -> dict[str, bool]:
         """Each kind: does this look speak for it? A worse one hides those it would imitate."""
-        levels = np.percentile(gray, (50, 99, 99.5))
-        black = bool(levels[1] < BLACK_LEVEL)
-        frozen = self._frozen(gray) and not black
-        lamp = levels[2] - levels[0] > LAMP_LEVELS
+        middle, high, highest = np.percentile(gray[::3, ::3], (50, 99, 99.5))
+        black = bool(high < BLACK_LEVEL)
+        lamp = bool(middle < DARK_LEVEL and highest - middle > LAMP_LEVELS)
         covered = not black and not lamp and self._covered(look)
         blurred = not (black or covered) and self._blurred(look)
-        moved = not (black or covered or blurred) and self._moved(look)
+        moved, changed = (False, False) if black or covered else self._displaced(look)
         return {
-            "picture_frozen": frozen,
+            "picture_frozen": self._frozen(gray) and not black,
             "picture_black": black,
             "picture_covered": covered,
             "picture_blurred": blurred,
             "camera_moved": moved,
+            "view_changed": changed and not blurred,
         }
 
-    def _frozen(self, gray: NDArray[np.uint8]) -> bool:
+    def _frozen(self, gray: Thumbnail) -> bool:
         """Whether nothing changed since the picture that may be frozen."""
         watched = gray[CLOCK_ROWS:-CLOCK_ROWS]
         still = self._still
@@ -218,17 +216,24 @@ class Health:
         lost = look.sharpness < LOST_DETAIL * self._normal.sharpness
         return _share(lost, textured) >= BLURRED_SHARE
 
-    def _moved(self, look: _Look) -> bool:
+    def _displaced(self, look: _Look) -> tuple[bool, bool]:
+        """(the view lies elsewhere in the picture, the view is another one)."""
         normal = self._normal
         if normal is None or normal.learned_s < FIRST_S:
-            return False
-        steady = normal.steadiness > STEADY
+            return False, False
+        steady = (normal.steadiness > STEADY) & (normal.contrast > TEXTURED / 2)
         witness = steady & (look.contrast > TEXTURED / 2)
         if steady.sum() < STEADY_MIN or _share(witness, steady) < WITNESS_SHARE:
-            return False
+            return False, False
         agreeing = _share(_agreement(look.edges, normal.edges) > AGREES, witness)
+        look.doubtful = agreeing < DOUBT_SHARE
         look.facts["agreeing_share"] = round(agreeing, 2)
-        return agreeing < MOVED_SHARE
+        if not look.doubtful:
+            return False, False
+        shift = _shift(normal.edges, look.edges)
+        if shift is not None:
+            look.facts["shift"] = [round(v, 3) for v in shift]
+        return shift is not None, agreeing < CHANGED_SHARE
 
     def _learn(self, look: _Look, passed_s: float) -> None:
         if self._normal is None:
@@ -278,6 +283,36 @@ def _blocks(values: Grid) -> Grid:
 def _deviation(values: Grid) -> Grid:
     """Standard deviation inside each block."""
     return np.asarray(_blocks(values).std(axis=2), np.float32)
+
+
+def _noise(seen: Thumbnail, recent: Grid) -> float:
+    """Standard deviation of the sensor's noise: what differs from the recent picture where nothing
+    moves, which is most of it, hence the median (1.48 of it is sigma for a normal distribution)."""
+    return 1.48 * float(np.median(np.abs(seen[::6, ::6] - recent[::6, ::6])))
+
+
+# Mean absolute answer of the 3 x 3 Laplacian (1, 1, -4, 1, 1) to noise of sigma 1: sqrt(20 * 2/pi).
+LAPLACIAN_OF_NOISE = 3.57
+
+
+def _detail(values: Grid, noise: float) -> Grid:
+    """Strength of the finest structure in each block, beyond what noise of that sigma makes."""
+    fine = np.abs(cv2.Laplacian(values, cv2.CV_32F))
+    shrunk: Any = cv2.resize(fine, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
+    beyond = shrunk * shrunk - (LAPLACIAN_OF_NOISE * noise) ** 2
+    return np.asarray(np.sqrt(np.maximum(beyond, 0.0)), np.float32)
+
+
+def _shift(before: Grid, now: Grid) -> tuple[float, float] | None:
+    """How far the edges have moved, as fractions of the picture; None where they have not."""
+    middle = before[REACH_Y:-REACH_Y, REACH_X:-REACH_X]
+    match = cv2.matchTemplate(now, middle, cv2.TM_CCOEFF_NORMED)
+    _, peak, _, (x, y) = cv2.minMaxLoc(match)
+    dx, dy = x - REACH_X, y - REACH_Y
+    gain = peak - float(match[REACH_Y, REACH_X])
+    if peak < SHIFT_PEAK or gain < SHIFT_GAIN or max(abs(dx), abs(dy)) < SHIFT_PIXELS:
+        return None
+    return dx / (COLUMNS * BLOCK), dy / (ROWS * BLOCK)
 
 
 def _edges(values: Grid) -> Grid:
