@@ -227,7 +227,6 @@ class Transfers:
 
     def _landed(self, transfer: _Transfer, size: int, took_s: float) -> None:
         transfer.out -= 1
-        transfer.due += took_s
         self._chunk.answered(size, took_s)
 
     def _fin(self, transfer: _Transfer, now: float) -> None:
@@ -319,9 +318,11 @@ class Transfers:
 
     def _overdue(self, now: float) -> None:
         """Transfers the platform keeps silent about make room, and come back later."""
-        for transfer in [t for t in self._active.values() if self._silent(t, now)]:
+        silent = [t for t in self._active.values() if self._silent(t, now)]
+        for transfer in silent:
             self.counts["silent"] += 1
             self._park(transfer, now + self._deadline_s)
+        if silent:
             self._deadline_s = min(2.0 * self._deadline_s, ANSWER_DEADLINE_MAX_S)
         for sha256 in [s for s, due in self._parked.items() if due <= now]:
             del self._parked[sha256]
