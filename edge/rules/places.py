@@ -10,17 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from edge.geometry import distance, iou, size_of, within
+from edge.geometry import distance, size_of
 from edge.hold import Hold, Sight
 from edge.rules.calendar import when_fits
 from edge.rules.charge import Charge, Setting
 from edge.rules.ground import CHANGED, SAME, alike, blended, patch_of
 from edge.rules.memory import Open
 from edge.rules.spot import Spot, unlike
-from edge.rules.stamps import at_mono, reread
+from edge.rules.stamps import reread
+from edge.rules.standing import assign, duplicate, new_spot
+from edge.rules.telling import place_candidate, place_facts, place_finding, place_prompt
 from edge.rules.view import Verdicts, View
 from edge.rules.zones import Verdict, ZoneRule
-from edge.values import Candidate, Finding, Json, Phase, Prompt, Track
+from edge.values import Finding, Json, Phase, Track
 
 PLACE_SETTINGS: Mapping[str, Setting] = {
     "band": Setting(0.25, "lowest share of the box that touches the ground", 0.02, 1.0),
@@ -38,7 +40,6 @@ ASK_EVERY_S = 1.0
 FRONT_SHARE = 0.5
 KEEP_SCORE = 0.6
 FOLLOW_SIZES = 1.5
-DUPLICATE = 0.7
 
 
 class PlaceRule:
@@ -100,48 +101,7 @@ class PlaceRule:
         self._spots = [s for s in self._spots if self._alive(view, s, in_hours, out)]
 
     def _assign(self, view: View, tracks: list[Track]) -> tuple[dict[int, Track], list[Track]]:
-        """Tracks to places, best fit first; a track known at its place stays there."""
-        aspect = view.aspect
-        placed: dict[int, Track] = {}
-        rest = []
-        by_id = {s.track.id: i for i, s in enumerate(self._spots) if s.track is not None}
-        for track in tracks:
-            i = by_id.get(track.id)
-            if i is not None and i not in placed and self._spots[i].fits(track, aspect) >= 0.0:
-                placed[i] = track
-            else:
-                rest.append(track)
-        if len(placed) < len(self._spots) and rest:
-            rest = self._fit_best(view, placed, rest)
-        return placed, rest
-
-    def _fit_best(self, view: View, placed: dict[int, Track], rest: list[Track]) -> list[Track]:
-        still = [track for track in rest if not view.moving(track)]
-        pairs = [
-            (fit, i, track)
-            for i, spot in enumerate(self._spots)
-            if i not in placed
-            for track in still
-            if track.box[0] < spot.home[2]
-            and spot.home[0] < track.box[2]
-            and (fit := spot.fits(track, view.aspect)) >= 0.0
-        ]
-        used: set[int] = set()
-        for _, i, track in sorted(pairs, key=lambda pair: -pair[0]):
-            if i not in placed and track.id not in used:
-                placed[i] = track
-                used.add(track.id)
-        return [track for track in rest if track.id not in used]
-
-    def _duplicate(self, track: Track, placed: Mapping[int, Track]) -> bool:
-        """A second box on a thing that already has its place: an umbrella over its stall."""
-        for i, other in placed.items():
-            home = self._spots[i].home
-            if within(track.box, other.box) >= DUPLICATE or within(home, track.box) >= DUPLICATE:
-                return True
-            if iou(track.box, other.box) >= 0.5:
-                return True
-        return False
+        return assign(view, self._spots, tracks)
 
     def _look(self, view: View, spot: Spot, track: Track | None) -> None:
         passed = min(view.mono - spot.hold.now, 5.0)
@@ -229,7 +189,7 @@ class PlaceRule:
         if view.mono - self._refused.get(track.id, -1e9) < ASK_EVERY_S:
             return False
         sure = track.score >= self.charge.min_score and self.stands(view, track)
-        return sure and not self._duplicate(track, placed)
+        return sure and not duplicate(self._spots, track, placed)
 
     def _start(self, view: View, fresh: list[Track]) -> None:
         if not fresh:
@@ -240,35 +200,9 @@ class PlaceRule:
         for track, row in zip(fresh, shares.tolist(), strict=True):
             verdict = self._zones.ask(row, view.moment)
             if verdict.judged:
-                self._spots.append(self._new_spot(view, track, verdict))
+                self._spots.append(new_spot(view, self._name, self.charge.terms(), track, verdict))
             else:
                 self._refused[track.id] = view.mono
-
-    def _new_spot(self, view: View, track: Track, verdict: Verdict) -> Spot:
-        course = view.motion.course(track)
-        size = size_of(track.box, view.aspect)
-        since = course.stood_since(0.5 * size, view.aspect) if course else view.mono
-        began = at_mono(since, view.now)
-        hold = Hold(self.charge.terms(), since)
-        hold.step(view.mono, "seen")
-        x, y = track.foot
-        spot = Spot(
-            key=f"{self._name}/{x * 1000:.0f}-{y * 1000:.0f}/{began.wall:.3f}",
-            label=track.label,
-            anchor=track.foot,
-            home=track.box,
-            size=size,
-            began=began,
-            hold=hold,
-            seen=view.now,
-            box=track.box,
-            track=track,
-            verdict=verdict,
-            score=track.score,
-            look=track.look,
-        )
-        spot.tally("seen", view.mono - since)
-        return spot
 
     @property
     def _name(self) -> str:
@@ -338,19 +272,18 @@ class PlaceRule:
         if spot.hold.held_for(due_s) and self.proven(view, spot):
             self._decide(view, spot, out)
         elif spot.hold.held_s >= min(SHOW_AFTER_S, due_s):
-            out.candidates.append(self._candidate(view, spot, due_s))
+            out.candidates.append(place_candidate(self.charge, spot, due_s))
 
     def _decide(self, view: View, spot: Spot, out: Verdicts) -> None:
         hook = self.charge.word("remind")
         if hook and spot.state == "standing":
             spot.state, spot.told_mono = "reminded", view.mono
-            out.prompts.append(self._prompt(view, spot, hook))
+            out.prompts.append(place_prompt(view, self.charge, spot, hook))
         elif not hook or view.mono - spot.told_mono >= self.charge.number("grace_s"):
             self._open(view, spot, out)
             return
-        out.candidates.append(
-            self._candidate(view, spot, spot.hold.held_s + self.charge.number("grace_s"))
-        )
+        due_s = spot.hold.held_s + self.charge.number("grace_s")
+        out.candidates.append(place_candidate(self.charge, spot, due_s))
 
     def _open(self, view: View, spot: Spot, out: Verdicts) -> None:
         charge = self.charge
@@ -381,73 +314,10 @@ class PlaceRule:
             out.findings.append(self._finding(view, spot, "end", ended_because=why))
         return False
 
-    def _prompt(self, view: View, spot: Spot, hook: str) -> Prompt:
-        category = self.charge.category
-        return Prompt(
-            key=spot.key,
-            camera=self.charge.camera,
-            category=category.id,
-            at=view.now,
-            hook=hook,
-            zh=f"此处涉嫌{category.zh}，请尽快整改。",
-            en=f"Suspected {category.en} here. Please put it right now.",
-        )
-
-    def _candidate(self, view: View, spot: Spot, due_s: float) -> Candidate:
-        return Candidate(
-            key=spot.key,
-            camera=self.charge.camera,
-            category=self.charge.category.id,
-            rule=self.charge.rule,
-            box=spot.box,
-            place=spot.anchor,
-            began=spot.began,
-            held_s=round(min(spot.hold.held_s, due_s), 2),
-            due_s=due_s,
-        )
-
     def _finding(self, view: View, spot: Spot, phase: Phase, **more: Json) -> Finding:
-        assert spot.decided is not None, "only a decided case is told"
-        return Finding(
-            key=spot.key,
-            camera=self.charge.camera,
-            category=self.charge.category.id,
-            rule=self.charge.rule,
-            phase=phase,
-            began=spot.began,
-            decided=spot.decided,
-            ended=spot.seen if phase == "end" else None,
-            place=spot.anchor,
-            box=spot.box,
-            subject=spot.track,
-            zone=spot.verdict.decision,
-            facts=self._all_facts(view, spot) | more,
-            occurrence=spot.occurrence,
-            moments=(("after", view.mono),) if phase == "end" else (),
-            priority=self.charge.category.priority,
-        )
-
-    def _all_facts(self, view: View, spot: Spot) -> dict[str, Json]:
         grid = self._zones.grid_of(spot.verdict.decision) or self.charge.grid
-        category = self.charge.category
-        return {
-            "class": spot.label,
-            "dwell_s": round(spot.seen.mono - spot.began.mono, 1),
-            "held_s": round(spot.hold.held_s, 1),
-            "dwell_limit_s": self.charge.dwell_s,
-            "seen_share": round(spot.hold.share, 3),
-            "best_score": round(spot.score, 3),
-            "track_ids": spot.ids,
-            "gaps": spot.gaps,
-            "limits": self.charge.limits(),
-            "grid": grid,
-            "open_in_grid": view.memory.open_in(grid, category.id),
-            "first_offence": spot.occurrence == 1,
-            "outcome": spot.outcome,
-            "deadline_h": category.deadline_h,
-            "clock_quality": view.now.quality,
-            **self.facts(view, spot),
-        }
+        facts = place_facts(view, self.charge, spot, grid) | self.facts(view, spot) | more
+        return place_finding(view, self.charge, spot, phase, facts)
 
     def finish(self, view: View, out: Verdicts) -> None:
         """The recording ends: what is open is told once more, as still there."""

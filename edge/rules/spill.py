@@ -197,9 +197,6 @@ class Spill(PlaceRule):
             due_s=TRUCK_DUE_S,
         )
 
-    def _candidate(self, view: View, spot: Spot, due_s: float) -> Candidate:
-        return replace(super()._candidate(view, spot, due_s), box=spot.box)
-
     def subject_of(self, spot: Spot) -> int | None:
         truck = self._cause.get(spot.key)
         return truck.subject if truck else None

@@ -65,7 +65,7 @@ def test_one_event_at_every_rate_and_resolution(street):
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(street=streets())
 def test_one_event_at_every_rate_and_resolution_long(street):
     stage, _, stays_on = street

@@ -1,0 +1,80 @@
+"""What is told of a place: its running clock, a reminder, and the findings with their facts."""
+
+from __future__ import annotations
+
+from edge.rules.charge import Charge
+from edge.rules.spot import Spot
+from edge.rules.view import View
+from edge.values import Candidate, Finding, Json, Phase, Prompt
+
+
+def place_candidate(charge: Charge, spot: Spot, due_s: float) -> Candidate:
+    return Candidate(
+        key=spot.key,
+        camera=charge.camera,
+        category=charge.category.id,
+        rule=charge.rule,
+        box=spot.box,
+        place=spot.anchor,
+        began=spot.began,
+        held_s=round(min(spot.hold.held_s, due_s), 2),
+        due_s=due_s,
+    )
+
+
+def place_prompt(view: View, charge: Charge, spot: Spot, hook: str) -> Prompt:
+    category = charge.category
+    return Prompt(
+        key=spot.key,
+        camera=charge.camera,
+        category=category.id,
+        at=view.now,
+        hook=hook,
+        zh=f"此处涉嫌{category.zh}，请尽快整改。",
+        en=f"Suspected {category.en} here. Please put it right now.",
+    )
+
+
+def place_facts(view: View, charge: Charge, spot: Spot, grid: str | None) -> dict[str, Json]:
+    """What every case of a place carries; the rule kind adds its own."""
+    return {
+        "class": spot.label,
+        "dwell_s": round(spot.seen.mono - spot.began.mono, 1),
+        "held_s": round(spot.hold.held_s, 1),
+        "dwell_limit_s": charge.dwell_s,
+        "seen_share": round(spot.hold.share, 3),
+        "best_score": round(spot.score, 3),
+        "track_ids": spot.ids,
+        "gaps": spot.gaps,
+        "limits": charge.limits(),
+        "grid": grid,
+        "open_in_grid": view.memory.open_in(grid, charge.category.id),
+        "first_offence": spot.occurrence == 1,
+        "outcome": spot.outcome,
+        "deadline_h": charge.category.deadline_h,
+        "clock_quality": view.now.quality,
+    }
+
+
+def place_finding(
+    view: View, charge: Charge, spot: Spot, phase: Phase, facts: dict[str, Json]
+) -> Finding:
+    assert spot.decided is not None, "only a decided case is told"
+    return Finding(
+        key=spot.key,
+        camera=charge.camera,
+        category=charge.category.id,
+        rule=charge.rule,
+        phase=phase,
+        began=spot.began,
+        decided=spot.decided,
+        ended=spot.seen if phase == "end" else None,
+        place=spot.anchor,
+        box=spot.box,
+        subject=spot.track,
+        zone=spot.verdict.decision,
+        facts=facts,
+        occurrence=spot.occurrence,
+        moments=(("after", view.mono),) if phase == "end" else (),
+        priority=charge.category.priority,
+    )
