@@ -22,6 +22,7 @@ from edge.runtime import Notify, Progress, Stats, Stop, write_atomic, write_stat
 from edge.sensors import raw
 from edge.sensors.live import Live
 from edge.sensors.minutes import Minute, Minutes
+from edge.sensors.noise import NoiseJudge
 from edge.sensors.settings import Sensor
 from edge.spool import Spool
 from edge.uplink import messages, wire
@@ -167,6 +168,9 @@ class Sensord:
         for judge in self.parts.fast:
             for finding in judge.step(samples, now):
                 self._file(finding, now)
+            if isinstance(judge, NoiseJudge):
+                for day in judge.take_days():
+                    self.parts.ledgers.add("levels", {"point": judge.point.id, **day.as_json()})
         self._shop_samples += samples
         if not self._is_due("shops", SHOPS_EVERY_S):
             return
@@ -179,8 +183,8 @@ class Sensord:
             seen = self.parts.smoke.seen(shop.shop.camera, now)
             for finding in shop.step(own, now, smoke_seen=seen):
                 self._file(finding, now)
-            for day in shop.take_days():
-                self.parts.ledgers.add("usage", {"shop": shop.shop.id, **day.as_json()})
+            for usage in shop.take_days():
+                self.parts.ledgers.add("usage", {"shop": shop.shop.id, **usage.as_json()})
 
     def _file(self, finding: Finding, now: Stamp) -> None:
         self._cases.file(finding, now)

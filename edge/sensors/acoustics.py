@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 PERCENTILES = (5, 10, 50, 90, 95)
 # A period counts where at least this share of its samples is valid (HJ 212-2017 table C.16 asks
@@ -64,6 +64,33 @@ def day_night(
 ) -> float:
     """L_dn: the day's mean with 10 dB added to the night (GB 3096: 16 h and 8 h)."""
     return combine([(day_db, day_h), (night_db + NIGHT_PENALTY_DB, night_h)])
+
+
+@dataclass(slots=True)
+class DaySums:
+    """Ld, Ln and Ldn of one local day from samples of equal length, without keeping them."""
+
+    date: str
+    energy: dict[str, float] = field(default_factory=lambda: {"day": 0.0, "night": 0.0})
+    samples: dict[str, int] = field(default_factory=lambda: {"day": 0, "night": 0})
+
+    def add(self, period: str, level_db: float) -> None:
+        self.energy[period] += energy(level_db)
+        self.samples[period] += 1
+
+    def as_json(self) -> dict[str, float | int | str | None]:
+        """`ld_db`, `ln_db` and, where both are there, `ldn_db`; samples say how complete it is."""
+        both = {p: level(self.energy[p] / n) for p, n in self.samples.items() if n}
+        day_db, night_db = both.get("day"), both.get("night")
+        whole = day_db is not None and night_db is not None
+        return {
+            "date": self.date,
+            "ld_db": None if day_db is None else round(day_db, 2),
+            "ln_db": None if night_db is None else round(night_db, 2),
+            "ldn_db": round(day_night(day_db or 0.0, night_db or 0.0), 2) if whole else None,
+            "day_samples": self.samples["day"],
+            "night_samples": self.samples["night"],
+        }
 
 
 @dataclass(frozen=True, slots=True)

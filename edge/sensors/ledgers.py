@@ -16,7 +16,7 @@ from edge.sensors.settings import Shop
 
 log = logging.getLogger(__name__)
 
-NAMES = ("cleaning", "usage", "calibration", "inspection")
+NAMES = ("cleaning", "usage", "levels", "calibration", "inspection")
 
 
 class Ledgers:

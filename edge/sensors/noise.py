@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edge.config import Category
 from edge.sensors import metrology
-from edge.sensors.acoustics import Levels, levels_of
+from edge.sensors.acoustics import DaySums, Levels, levels_of
 from edge.sensors.episode import Case, Episode
 from edge.sensors.hours import LocalTime
 from edge.sensors.limits import INDOORS_DB, WINDOW_S, Limit, Period, limit_for
@@ -72,6 +72,8 @@ class NoiseJudge:
         self._known_at: float | None = None
         self.told: deque[Told] = deque(maxlen=TOLD_PERIODS)
         self.suppressed = 0
+        self.day: DaySums | None = None
+        self.finished_days: list[DaySums] = []
         terms = (category.realarm_s, category.reopen_s)
         self._over = Episode(Case(point.id, point.category, "noise.over-limit", *terms))
         self._work = Episode(Case(point.id, point.category, "noise.night-work", *terms))
@@ -107,8 +109,23 @@ class NoiseJudge:
                 self._window.weather_lost += 1
             else:
                 self._window.valid_db.append(sample.value)
+                self._sum(sample)
         elif sample.channel == point.peak_channel and not self._foul(sample.at.mono):
             self._window.peaks_db.append(sample.value)
+
+    def _sum(self, sample: Sample) -> None:
+        """Ld, Ln and Ldn of the local day, by the hours of this point."""
+        today = self._local.date(sample.at.wall)
+        if self.day is None or self.day.date != today:
+            if self.day is not None:
+                self.finished_days.append(self.day)
+            self.day = DaySums(today)
+        self.day.add(self._local.period(sample.at.wall, self.point.day), sample.value)
+
+    def take_days(self) -> list[DaySums]:
+        """Days that ended since the last call, for the ledger."""
+        days, self.finished_days = self.finished_days, []
+        return days
 
     def _foul(self, mono: float) -> bool:
         """Rain, or wind above the limit, reported lately."""
@@ -252,15 +269,21 @@ class NoiseJudge:
             "last": last,
             "open": [e.case.rule for e in (self._over, self._work) if e.open],
             "suppressed": self.suppressed,
+            "today": self.day.as_json() if self.day else None,
         }
 
     def snapshot(self) -> Json:
-        return {"over": self._over.snapshot(), "work": self._work.snapshot()}
+        return {
+            "over": self._over.snapshot(),
+            "work": self._work.snapshot(),
+            "day": asdict(self.day) if self.day else None,
+        }
 
     def restore(self, data: Mapping[str, Any], now: Stamp) -> None:
         self._over.restore(data["over"], now)
         self._work.restore(data["work"], now)
         self._known_at = now.mono
+        self.day = DaySums(**data["day"]) if data["day"] else None
 
 
 def _limit(point: NoisePoint) -> Limit:

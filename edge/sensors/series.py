@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.config import ConfigError
-from edge.sensors.acoustics import Levels, levels_of
+from edge.sensors.acoustics import DaySums, Levels, levels_of
 from edge.sensors.hours import LocalTime
 from edge.sensors.limits import WINDOW_S, Limit, Period, Standard, limit_for
 from edge.sensors.verdict import Verdict, judge
@@ -85,7 +85,22 @@ def assess(points: tuple[Point, ...], terms: Terms) -> dict[str, Any]:
     step_s = sample_step(points)
     levels = _levels(points, step_s)
     whole = levels.as_json() if levels else {"leq_db": None, "valid_share": 0.0}
-    return {**whole, "step_s": round(step_s, 4), "judgement": _judgement(points, step_s, terms)}
+    days = _days(points, terms) if points[0].t_s >= UTC_FROM_S else {}
+    return {
+        **whole,
+        **days,
+        "step_s": round(step_s, 4),
+        "judgement": _judgement(points, step_s, terms),
+    }
+
+
+def _days(points: tuple[Point, ...], terms: Terms) -> dict[str, Any]:
+    """Ld, Ln and Ldn of the whole series, where its times are UTC."""
+    local, sums = LocalTime(terms.timezone), DaySums("")
+    for point in points:
+        if point.db is not None:
+            sums.add(local.period(point.t_s, terms.day), point.db)
+    return {name: value for name, value in sums.as_json().items() if name.endswith("_db")}
 
 
 def sample_step(points: tuple[Point, ...]) -> float:

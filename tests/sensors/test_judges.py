@@ -190,6 +190,18 @@ def test_wind_makes_levels_invalid(wind, state):
     assert run.judge.status()["state"] == state
 
 
+def test_day_and_night_levels_of_a_day():
+    judge = noise()
+    start = wall("2026-03-01 21:00")
+    run = Run(judge, start, step_s=10).go(3600, {"LA": 60.0}).go(3600, {"LA": 50.0})
+    day = judge.status()["today"]
+    assert (day["ld_db"], day["ln_db"], day["ldn_db"]) == (60.0, 50.0, 60.0)
+    run.go(7200, {"LA": 50.0})
+    (finished,) = judge.take_days()
+    assert finished.date == "2026-03-01"
+    assert judge.status()["today"]["ld_db"] is None
+
+
 def test_restart_keeps_an_open_case_open():
     run = Run(noise(window_s=60), NIGHT).go(200, {"LA": 60.0})
     after = noise(window_s=60)
