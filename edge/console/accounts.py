@@ -49,10 +49,15 @@ class Accounts:
     """See the module. `now` is monotonic seconds."""
 
     def __init__(
-        self, folder: Path, *, session_s: float, now: Callable[[], float] = time.monotonic
+        self,
+        folder: Path,
+        *,
+        session_s: float,
+        now: Callable[[], float] = time.monotonic,
+        hasher: PasswordHasher | None = None,
     ) -> None:
         self._folder, self._session_s, self._now = folder, session_s, now
-        self._hasher = PasswordHasher()
+        self._hasher = hasher or PasswordHasher()
         self._sessions: dict[str, Session] = {}
         self._tries: dict[str, deque[float]] = defaultdict(deque)
         folder.mkdir(parents=True, exist_ok=True)
