@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from edge.clock import SystemClock
-from edge.config import ConfigError, Site, load
 from edge.daemons.outlet import Outlet
 from edge.daemons.sensor_cases import SensorCases
 from edge.daemons.sensor_wiring import Parts, build
 from edge.daemons.settings import Settings, load_settings
+from edge.daemons.site_change import SiteChange
 from edge.outbox import Outbox
 from edge.runtime import Notify, Progress, Stats, Stop, write_atomic, write_status
 from edge.sensors import raw
@@ -34,7 +34,6 @@ TICK_S = 0.5
 LIVE_EVERY_S = 1.0
 STATUS_EVERY_S = 2.0
 MEMORY_EVERY_S = 120.0
-SITE_EVERY_S = 2.0
 # Shops are many and slow: one step in so many seconds.
 SHOPS_EVERY_S = 5.0
 LINE_LIMIT_S = 60.0
@@ -62,36 +61,6 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
     finally:
         lines.set()
         daemon.close()
-
-
-class SiteChange:
-    """True once the site file has become another valid one; an invalid one is reported once."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._seen, self._looked = path, self._mark(path), time.monotonic()
-
-    @staticmethod
-    def _mark(path: Path) -> tuple[int, int]:
-        try:
-            facts = path.stat()
-        except OSError:
-            return (0, 0)
-        return (facts.st_mtime_ns, facts.st_size)
-
-    def __call__(self) -> bool:
-        if time.monotonic() - self._looked < SITE_EVERY_S:
-            return False
-        self._looked = time.monotonic()
-        mark = self._mark(self._path)
-        if mark in (self._seen, (0, 0)):
-            return False
-        self._seen = mark
-        try:
-            load(self._path, Site)
-        except ConfigError as error:
-            log.warning("%s; the configuration in force stays", error)
-            return False
-        return True
 
 
 class Sensord:

@@ -279,7 +279,7 @@ def test_any_one_changed_byte_is_caught(kind):
 
 
 def test_damaged_streams_give_no_wrong_value_and_lose_no_later_frame():
-    found = mutation.measure(1500, seed=3)
+    found = mutation.measure(1500, seed=3, pool_size=60)
     assert {kind: (c["wrong"], c["lost"]) for kind, c in found.items()} == dict.fromkeys(
         KINDS_WITH_CHECK, (0, 0)
     )
@@ -288,7 +288,7 @@ def test_damaged_streams_give_no_wrong_value_and_lose_no_later_frame():
 def test_the_measure_of_damage_can_see_wrong_values(monkeypatch):
     monkeypatch.setattr("edge.sensors.sds.checksum", lambda data: data and 0x3D)
     monkeypatch.setattr("tests.sensors.frames_of.sds.checksum", lambda data: 0x3D)
-    found = mutation.measure(1500, seed=3)
+    found = mutation.measure(1500, seed=3, pool_size=60)
     assert found["sds"]["wrong"] > 0
 
 

@@ -32,15 +32,8 @@ from edge.sensors.settings import Forward, Sensor, SensorSettings
 from edge.sensors.stream_bus import StreamBus
 from edge.values import Sample, Stamp
 from tests.sensors.frames_of import MN, hj212_frame, sds_frame
-from tools.fakes.instruments import (
-    Fault,
-    Line,
-    ModbusSlave,
-    Talker,
-    fume_monitor,
-    noise_meter,
-    pm_sensor,
-)
+from tools.fakes.instruments import ModbusSlave, Talker, fume_monitor, noise_meter, pm_sensor
+from tools.fakes.instruments_line import Fault, Line
 
 LINE = Serial(timeout_s=0.15, turnaround_s=0.01)
 

@@ -24,7 +24,8 @@ from edge.sensors.minutes import Minutes
 from edge.sensors.settings import Sensor, Shop
 from edge.spool import Spool
 from edge.values import Sample, Stamp
-from tools.fakes.instruments import Fault, Line, fume_monitor, noise_meter, pm_sensor
+from tools.fakes.instruments import fume_monitor, noise_meter, pm_sensor
+from tools.fakes.instruments_line import Fault, Line
 
 EVENING = ((0.0, 1, 1, 0.4), (2.0, 1, 0, 2.6))
 
@@ -193,7 +194,7 @@ def test_restart_reopens_the_case_and_tells_no_second_one(box):
     ids = {m["id"] for m in told("new")}
     count = len(manifests(home / "state"))
     time.sleep(0.2)
-    end = time.monotonic() + 6
+    end = time.monotonic() + 5
     assert run_daemon(home, lambda: time.monotonic() > end) == [0]
     assert {m["id"] for m in told("new")} == ids
     assert len(manifests(home / "state")) >= count

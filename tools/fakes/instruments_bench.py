@@ -19,7 +19,8 @@ from pathlib import Path
 
 import yaml
 
-from tools.fakes.instruments import Line, fume_monitor, night_construction, noise_meter
+from tools.fakes.instruments import fume_monitor, night_construction, noise_meter
+from tools.fakes.instruments_line import Line
 
 LINES, SLAVES = 4, 4
 
