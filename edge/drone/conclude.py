@@ -56,6 +56,7 @@ def conclude(
         finding["previous"] = None if before is None else before["id"]
     gone = [gone_row(row) for row in found.gone]
     ledger = ledger_row(flight, summary, findings, gone, job.mosaic, model)
+    _time_bare_sites(findings, best, flight)
     album = Album(flight, {look.t_s: look.view for look in journal.looks()})
     for charge, finding in zip(charges, findings, strict=True):
         album.want_finding(charge, finding, best.get(finding["id"]))
@@ -92,6 +93,15 @@ def _finest(
     }
     coarsest = flight.settings.look.object_m / INSPECTED_PIXELS
     return finest(journal.looks(), places, flight.plane, coarsest_m=coarsest)
+
+
+def _time_bare_sites(findings: Sequence[Row], best: Mapping[str, Look], flight: Flight) -> None:
+    """A finding of a whole site has the time of the look that shows it best."""
+    for finding in findings:
+        look = best.get(finding["id"])
+        if finding["best_s"] is None and look is not None:
+            finding["best_s"] = finding["first_s"] = finding["last_s"] = look.t_s
+            finding["first_utc"] = finding["last_utc"] = flight.start_wall + look.t_s
 
 
 def _was_seen(

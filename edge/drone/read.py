@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import bisect
+import csv
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +76,10 @@ def _from_text(path: Path, text: str, utc_offset_h: float | None, payload: str |
         return cloudapi.parse(stripped, payload=payload)
     header = stripped.splitlines()[1:2] if first.lower().startswith("sep=") else [first]
     if header and flightlog.looks_like(header[0]):
-        return flightlog.parse(stripped)
+        try:
+            return flightlog.parse(stripped)
+        except csv.Error as error:
+            raise ConfigError(f"{path}: a flight log that cannot be read: {error}") from None
     found = srt.parse(text, utc_offset_h=utc_offset_h)
     if not found.cues:
         raise ConfigError(f"{path}: no telemetry in it; expected {KINDS}")
@@ -88,12 +93,15 @@ def _from_container(path: Path, utc_offset_h: float | None) -> Telemetry:
     try:
         with av.open(str(path), metadata_errors="ignore") as container:
             texts = [s for s in container.streams.subtitles if _holds_text(s)]
-            if texts:
-                cues = list(_cues(container, texts[0]))
-                return srt.read_cues(cues, kind="mov_text", utc_offset_h=utc_offset_h)
             data = [s for s in container.streams.data if _holds_klv(s)]
+            torn: list[str] = []
+            if texts:
+                cues = list(_cues(container, texts[0], torn))
+                found = srt.read_cues(cues, kind="mov_text", utc_offset_h=utc_offset_h)
+                return replace(found, notes=(*found.notes, *torn))
             if data:
-                return _from_klv(container, data[0])
+                found = _from_klv(container, data[0], torn)
+                return replace(found, notes=(*found.notes, *torn))
     except (av.error.FFmpegError, OSError) as error:
         raise ConfigError(f"{path}: cannot be opened as video: {_reason(error)}") from None
     raise ConfigError(f"{path}: a video without a telemetry track; give its .SRT or flight log")
@@ -118,10 +126,27 @@ def _holds_klv(stream: Any) -> bool:
     return "klv" in _codec(stream)
 
 
-def _cues(container: Any, stream: Any) -> Iterator[srt.Cue]:
+def _packets(container: Any, stream: Any, torn: list[str]) -> Iterator[Any]:
+    """Packets up to where the file is damaged, which `torn` is told."""
+    import av
+
+    demuxed = container.demux(stream)
+    while True:
+        try:
+            packet = next(demuxed, None)
+        # PyAV's own lookup fails where a damaged transport stream announces its streams anew.
+        except (av.error.FFmpegError, IndexError) as error:
+            torn.append(f"damaged: read up to there ({_reason(error)})")
+            return
+        if packet is None:
+            return
+        yield packet
+
+
+def _cues(container: Any, stream: Any, torn: list[str]) -> Iterator[srt.Cue]:
     """Subtitle packets: 2-byte big-endian length and text in MP4, bare text elsewhere."""
     prefixed = _codec(stream) == "mov_text"
-    for packet in container.demux(stream):
+    for packet in _packets(container, stream, torn):
         raw = bytes(packet)
         if prefixed:
             raw = raw[2 : 2 + int.from_bytes(raw[:2], "big")]
@@ -131,10 +156,10 @@ def _cues(container: Any, stream: Any) -> Iterator[srt.Cue]:
             )
 
 
-def _from_klv(container: Any, stream: Any) -> Telemetry:
+def _from_klv(container: Any, stream: Any, torn: list[str]) -> Telemetry:
     """All payloads joined, so that a local set split over packets is found whole."""
     joined, offsets, times = bytearray(), list[int](), list[float | None]()
-    for packet in container.demux(stream):
+    for packet in _packets(container, stream, torn):
         if packet.size:
             offsets.append(len(joined))
             times.append(None if packet.pts is None else float(packet.pts * packet.time_base))

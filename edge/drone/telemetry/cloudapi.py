@@ -131,7 +131,11 @@ def _number(value: Any) -> float | None:
     """A finite JSON number; words, booleans and absent values are None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if math.isfinite(value) else None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _laser(block: dict[str, Any]) -> tuple[float, float] | None:
@@ -187,7 +191,7 @@ def _captured(text: str) -> Iterator[Any]:
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import math
 import re
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -53,7 +54,10 @@ _FORMATS = (
 
 def looks_like(header: str) -> bool:
     """Whether a first line is the header of a flight log: it names latitude and longitude."""
-    columns = _index(next(csv.reader([header]), []))
+    try:
+        columns = _index(next(csv.reader([header]), []))
+    except csv.Error:
+        return False
     return "lat" in columns and "lon" in columns
 
 
@@ -95,9 +99,10 @@ class _Row:
 
     def number(self, name: str) -> float | None:
         try:
-            return float(self.text(name)) * self._columns[name][1]
+            value = float(self.text(name)) * self._columns[name][1]
         except (ValueError, KeyError):
             return None
+        return value if math.isfinite(value) else None
 
     def utc(self) -> float | None:
         joined = f"{self.text('date')} {self.text('clock')}".strip()

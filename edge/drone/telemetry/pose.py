@@ -106,9 +106,13 @@ def sound_fix(lat: float | None, lon: float | None) -> bool:
     return abs(lat) <= 90.0 and abs(lon) <= 180.0 and (abs(lat) > 1e-5 or abs(lon) > 1e-5)
 
 
+# Clocks that were never set say 1970 or the year 580000; neither is a time of a flight.
+_LAST_UTC = 253_402_300_799.0
+
+
 def iso_utc(utc: float | None) -> str | None:
-    """Unix seconds as `2012-09-19T20:50:45.798Z`; None stays None."""
-    if utc is None:
+    """Unix seconds as `2012-09-19T20:50:45.798Z`; None stays None, as does what is no date."""
+    if utc is None or not 0.0 <= utc <= _LAST_UTC:
         return None
     moment = datetime.fromtimestamp(utc, timezone.utc)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -142,7 +146,12 @@ def record(pose: Pose) -> dict[str, Json]:
         "aim_lat": pose.aim[0] if pose.aim else None,
         "aim_lon": pose.aim[1] if pose.aim else None,
     }
-    return {**line, **extra}
+    return {key: _plain(value) for key, value in {**line, **extra}.items()}
+
+
+def _plain(value: Json) -> Json:
+    """NaN and infinity, which floats on the wire may hold, are no JSON: absent."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def count(reasons: Sequence[str]) -> dict[str, int]:
