@@ -9,7 +9,8 @@ examples:
   edge levels --samples night.jsonl --json
   edge levels --samples shop.jsonl --standard 'GB 22337' --class 2 --period night --background 48.2
 
-Each line of the file is {"t_s": seconds, "db": level}, with "flag" where a sample is not valid.
+Each line of the file is {"t_s": seconds, "db": level}, with "flag" where a sample is not valid; or
+the file is a table with these columns, such as what `edge sensors export` writes.
 Without --period, day or night follows from t_s where it is UTC seconds; else both are told.
 """
 

@@ -52,10 +52,35 @@ def read(name: str) -> tuple[Point, ...]:
     except OSError as error:
         raise ConfigError(f"{name}: {error.strerror or error}") from None
     lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if lines and not lines[0][1].lstrip().startswith("{"):
+        lines = _from_table(lines, name)
     points = sorted((_point(line, f"{name}: line {n}") for n, line in lines), key=_time)
     if not points:
         raise ConfigError(f"{name}: no sample in it")
     return tuple(points)
+
+
+# Columns of a table: our own export, or a meter's report with its headings renamed to these.
+TIME_COLUMNS, LEVEL_COLUMNS = ("t_s", "wall"), ("db", "value")
+LEVEL_CHANNEL = "LA"
+
+
+def _from_table(lines: list[tuple[int, str]], name: str) -> list[tuple[int, str]]:
+    """CSV rows as the JSON lines they stand for; of our export, the level channel only."""
+    head = [cell.strip() for cell in lines[0][1].split(",")]
+    time_at = next((head.index(c) for c in TIME_COLUMNS if c in head), None)
+    level_at = next((head.index(c) for c in LEVEL_COLUMNS if c in head), None)
+    if time_at is None or level_at is None:
+        wanted = "JSON lines, or a table with columns t_s (or wall) and db (or value), wanted"
+        raise ConfigError(f"{name}: line 1 = {lines[0][1][:40]!r}: {wanted}")
+    found = []
+    for n, text in lines[1:]:
+        row = dict(zip(head, (cell.strip() for cell in text.split(",")), strict=False))
+        if row.get("channel", LEVEL_CHANNEL) == LEVEL_CHANNEL:
+            cells = (row.get(head[time_at]), row.get(head[level_at]) or "null")
+            flag = row.get("flag") or "ok"
+            found.append((n, f'{{"t_s": {cells[0]}, "db": {cells[1]}, "flag": "{flag}"}}'))
+    return found
 
 
 def _time(point: Point) -> float:

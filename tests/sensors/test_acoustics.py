@@ -167,6 +167,25 @@ def test_wrong_line_is_named(line, tmp_path):
         series.read(str(file))
 
 
+def test_tables_are_taken_too(tmp_path):
+    ours = tmp_path / "day.csv"
+    ours.write_text(
+        "wall,sensor,channel,value,unit,flag\n"
+        "1795344354.4,a,LA,45.1,dB,ok\n1795344354.4,a,LMx,99,dB,ok\n"
+        "1795344355.4,a,LA,46.1,dB,fault\n"
+    )
+    assert [point.db for point in series.read(str(ours))] == [45.1, None]
+    report = tmp_path / "report.csv"
+    report.write_text("t_s,db\n0,50.5\n1,\n2,51\n")
+    assert [point.db for point in series.read(str(report))] == [50.5, None, 51.0]
+    report.write_text("time;level\n0;1\n")
+    with pytest.raises(ConfigError, match="columns t_s"):
+        series.read(str(report))
+    report.write_text("t_s,db\n0,x\n")
+    with pytest.raises(ConfigError, match="line 2"):
+        series.read(str(report))
+
+
 def test_leq_of_nothing_is_an_error():
     with pytest.raises(ValueError, match="no level"):
         leq([])
