@@ -106,6 +106,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "what_to_do": ("处理办法", "What to do"),
     "no_sensor": ("没有传感器", "No sensor"),
     "no_flight": ("没有航飞台账", "No flight ledger"),
+    "zone_name": ("区域名", "Zone id"),
     "skip": ("跳到正文", "Skip to content"),
     "menu": ("菜单", "Menu"),
     "evidence": ("证据", "Evidence"),
