@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tools.scenery import groups, people, seeds, situations, stalls, trucks, vehicles
+from tools.scenery import groups, people, plant, seeds, situations, stalls, trucks, vehicles
 from tools.scenery.labels import CLASSES
 from tools.scenery.model import Model
 
@@ -15,7 +15,7 @@ SIZES = {
     "car": (vehicles.car, (3.6, 1.7, 1.3), (5.1, 2.3, 1.9)),
     "bus": (vehicles.bus, (9.0, 2.4, 2.8), (13.0, 2.8, 3.5)),
     "person": (people.person, (0.3, 0.3, 1.4), (1.2, 1.0, 2.1)),
-    "excavator": (trucks.excavator, (4.0, 2.2, 3.0), (9.5, 8.5, 8.5)),
+    "excavator": (plant.excavator, (4.0, 2.2, 3.0), (9.5, 8.5, 8.5)),
     "bicycle": (vehicles.bicycle, (1.4, 0.4, 0.9), (2.0, 0.8, 1.2)),
 }
 

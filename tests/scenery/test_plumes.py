@@ -9,7 +9,8 @@ import pytest
 
 from tools.scenery import plumes
 from tools.scenery.camera import looking_at
-from tools.scenery.plumes import Plume, Shine
+from tools.scenery.plumes import Shine
+from tools.scenery.turbulence import Plume
 
 CAMERA = looking_at((0, -20, 5), (0, 0, 2), size=(160, 96))
 SHINE = Shine((0.3, 0.2, 0.9), (0.6, 0.6, 0.6), (0.3, 0.3, 0.3))

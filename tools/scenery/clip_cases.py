@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from tools.scenery import groups, nuisances, people, seeds, stalls, trucks, vehicles
+from tools.scenery import (
+    clip_street,
+    groups,
+    lookalikes,
+    nuisances,
+    people,
+    seeds,
+    tricycles,
+    trucks,
+    vehicles,
+)
 from tools.scenery.camera import Camera, looking_at
 from tools.scenery.clips import Event, GroundZone, Mover, Script, along, still
 from tools.scenery.groups import Actor, Group
-from tools.scenery.light import Light, weather
-from tools.scenery.plumes import Plume
+from tools.scenery.light import clear_day, weather
 from tools.scenery.street import Street, street
+from tools.scenery.turbulence import Plume
 
 SIZE = (1280, 720)
 
@@ -25,24 +36,6 @@ def _place(name: str, seed: int, *, site: bool = False, awnings: float = 0.2) ->
 
 def _pole(where: Street, x: float, target: tuple[float, float]) -> Camera:
     return looking_at((x, -1.3, 6.2), (*target, 0.6), hfov=66, size=SIZE)
-
-
-def _day(elevation: float, azimuth: float) -> Light:
-    return Light(
-        "sun",
-        3.2,
-        elevation,
-        azimuth,
-        (1.0, 0.95, 0.88),
-        1.5,
-        (0.2, 0.36, 0.72),
-        (0.65, 0.72, 0.82),
-        0.9,
-        0.5,
-        (0.95, 0.95, 0.95),
-        0.0012,
-        0.6,
-    )
 
 
 def _seconds(length: float, step: float) -> list[float]:
@@ -106,7 +99,7 @@ def dust_site() -> Script:
         standing,
         movers,
         plumes,
-        _day(50, 240),
+        clear_day(50, 240),
         _pole(where, at[0] - 20, (at[0] - 2, at[1])),
         _seconds(length, 3.0),
         exposure=1.1,
@@ -204,7 +197,7 @@ def spill_day() -> Script:
         [],
         movers,
         _no_plumes,
-        _day(38, 150),
+        clear_day(38, 150),
         _pole(where, -11.0, (6.0, 4.0)),
         times,
         exposure=1.1,
@@ -215,87 +208,68 @@ def spill_day() -> Script:
     )
 
 
-def negatives() -> Script:
-    """Six minutes in which nothing is violated: what the field complains of, one after another."""
-    name, seed = "negatives", 3104
-    where = _place(name, seed, awnings=0.8)
-    rng = seeds.stream("clip-case", name, "things")
+def _idle(where: Street, rng: random.Random) -> Group:
+    """What stands about and breaks no rule."""
     kerb = where.width + 1.4
-    standing: Group = []
-    standing += groups.placed([Actor(stalls.closed_stall(rng))], (-2.5, kerb, 0.15), yaw=0.1)
-    standing += groups.placed(groups.cafe(rng), (3.0, kerb + 1.6, 0.15))
-    standing += groups.placed(groups.queue(rng), (17.0, kerb + 1.4, 0.15))
-    standing += groups.placed([Actor(nuisances.wet_patch(rng))], (6.0, where.lanes[0], 0.0))
-    standing += groups.placed([Actor(nuisances.road_repair(rng))], (-1.0, where.lanes[1], 0.0))
-    standing += groups.placed([Actor(nuisances.leaves(rng))], (12.0, 0.6, 0.0))
-    courier = stalls.tricycle(rng, load="box")
-    y = where.width - 1.0
+    spots: list[tuple[Group, tuple[float, float, float]]] = [
+        ([Actor(lookalikes.closed_stall(rng))], (-2.5, kerb, 0.15)),
+        (groups.cafe(rng), (3.0, kerb + 1.6, 0.15)),
+        (groups.queue(rng), (17.0, kerb + 1.4, 0.15)),
+        ([Actor(nuisances.wet_patch(rng))], (6.0, where.lanes[0], 0.0)),
+        ([Actor(nuisances.road_repair(rng))], (-1.0, where.lanes[1], 0.0)),
+        ([Actor(nuisances.leaves(rng))], (12.0, 0.6, 0.0)),
+    ]
+    return [actor for group, at in spots for actor in groups.placed(group, at)]
+
+
+def _passing(where: Street, rng: random.Random) -> list[Mover]:
+    """A courier who stops for 46 s, trucks that lose nothing, people on their way."""
+    y, (near, far) = where.width - 1.0, where.lanes
     stops = [
         (40.0, (45.0, y, 0, math.pi)),
         (49.0, (9.0, y, 0, math.pi)),
         (95.0, (9.0, y, 0, math.pi)),
         (104.0, (-18.0, y, 0, math.pi)),
     ]
+    covered = [Actor(trucks.muck_truck(rng, "covered"), "muck_truck")]
     movers = [
-        Mover("courier", [Actor(courier)], along(stops)),
-        _drive(
-            [Actor(trucks.muck_truck(rng, "covered"), "muck_truck")],
-            "covered",
-            130.0,
-            where.lanes[0],
-            speed=6,
-        ),
-        _drive([Actor(trucks.mixer(rng), "truck")], "mixer", 180.0, where.lanes[0], speed=6),
-        _drive(
-            [Actor(vehicles.box_truck(rng), "truck")],
-            "box",
-            230.0,
-            where.lanes[1],
-            back=True,
-            speed=6,
-        ),
-        _drive([Actor(vehicles.bus(rng), "bus")], "bus", 280.0, where.lanes[1], back=True, speed=6),
+        Mover("courier", [Actor(tricycles.tricycle(rng, load="box"))], along(stops)),
+        _drive(covered, "covered", 130.0, near, speed=6),
+        _drive([Actor(trucks.mixer(rng), "truck")], "mixer", 180.0, near, speed=6),
+        _drive([Actor(vehicles.box_truck(rng), "truck")], "box", 230.0, far, back=True, speed=6),
+        _drive([Actor(vehicles.bus(rng), "bus")], "bus", 280.0, far, back=True, speed=6),
     ]
+    walk_y = where.width + 2.6
     for number in range(6):
         start, turn = 20.0 + number * 55.0, number % 2 == 0
         a, b = (-6.0, 34.0) if turn else (34.0, -6.0)
         yaw = 0.0 if turn else math.pi
-        path = along(
-            [(start, (a, kerb + 1.2, 0.15, yaw)), (start + 34, (b, kerb + 1.2, 0.15, yaw))]
-        )
-        movers.append(
-            Mover(f"walker-{number}", [Actor(people.person(rng, "walk"), "person")], path)
-        )
+        path = along([(start, (a, walk_y, 0.15, yaw)), (start + 34, (b, walk_y, 0.15, yaw))])
+        someone = [Actor(people.person(rng, "walk"), "person")]
+        movers.append(Mover(f"walker-{number}", someone, path))
+    return movers
+
+
+def negatives() -> Script:
+    """Six minutes in which nothing is violated: what the field complains of, one after another."""
+    name, seed = "negatives", 3104
+    where = _place(name, seed, awnings=0.8)
+    rng = seeds.stream("clip-case", name, "things")
     passing = [t for start in (130, 180, 230, 280) for t in np.arange(start, start + 13, 1.0)]
     times = sorted({round(float(t), 3) for t in (*_seconds(360.0, 6.0), *passing)})
-    far, low = where.far[1], where.width - 2.6
-    lane = ((-6.0, 0.4), (40.0, 0.4), (40.0, low), (-6.0, low))
     return Script(
         name,
         seed,
         where.model,
-        standing,
-        movers,
+        _idle(where, rng),
+        _passing(where, rng),
         _no_plumes,
-        _day(44, 250),
+        clear_day(44, 250),
         _pole(where, -11.0, (6.0, 5.5)),
         times,
         exposure=1.1,
-        zones=[
-            GroundZone("pavement", "watch", ((-8.0, low), (34.0, low), (34.0, far), (-8.0, far))),
-            GroundZone(
-                "no-fire",
-                "forbidden",
-                ((-7.0, where.width + 0.3), (20.0, where.width + 0.3), (20.0, far), (-7.0, far)),
-                ("outdoor-barbecue",),
-            ),
-            GroundZone("lane", "lane", lane),
-        ],
-        rules=[
-            "{category: street-vendor, zones: [pavement], dwell_s: 12, confirm_s: 4}",
-            "{category: outdoor-barbecue, zones: [no-fire], dwell_s: 12, confirm_s: 4}",
-            "{category: road-spillage, zones: [lane]}",
-        ],
+        zones=clip_street.zones(where),
+        rules=clip_street.RULES,
         about="nothing is violated: shut cart, café, bus queue, courier, covered truck, wet patch",
     )
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tools.scenery import groups, nuisances, seeds, stalls, trucks
 from tools.scenery.camera import Camera
 from tools.scenery.groups import Actor, Group
-from tools.scenery.light import Light
+from tools.scenery.light import clear_day
 from tools.scenery.situations import Scene
 from tools.scenery.street import Street, street
 
@@ -22,13 +22,13 @@ START_UTC = "2026-09-23T02:15:00"
 HEIGHT_M = 42.0
 # The M3T's wide lens: its focal length is 0.684 of the picture's width.
 HFOV = math.degrees(2 * math.atan(0.5 / 0.684))
-SPEED_M_S = 2.6
-LENGTH_S = 44.0
+SPEED_M_S = 3.4
+LENGTH_S = 31.0
 SPILL_AT = (12.0, 0.0)
 STALL_AT = (-16.0, 0.0)
 TRUCK_AT = (27.0, 0.0)
-OBLIQUE_UNTIL_S = 14.0
-NADIR_FROM_S = 18.0
+OBLIQUE_UNTIL_S = 8.0
+NADIR_FROM_S = 12.0
 
 
 def rng_for(name: str) -> random.Random:
@@ -79,10 +79,10 @@ def build() -> tuple[Scene, list[Target]]:
     near, far = where.lanes[0], where.lanes[-1]
     soil = nuisances.spillage(rng_for("soil"), colour=(0.21, 0.14, 0.085))
     spill: Group = [Actor(soil, "spillage"), Actor(nuisances.spill_stain(rng_for("soil"), soil))]
-    cart: Group = [Actor(stalls.stall(rng_for("stall-3"), "tricycle"), "vendor_stall")]
+    cart: Group = [Actor(stalls.stall(rng_for("stall-10"), "tricycle"), "vendor_stall")]
     truck: Group = [Actor(trucks.muck_truck(rng_for("truck"), "open_loaded"), "muck_truck")]
     spill = groups.placed(spill, (SPILL_AT[0], near, 0.0), yaw=0.04)
-    cart = groups.placed(cart, (STALL_AT[0], where.width + 1.8, 0.15), yaw=0.1)
+    cart = groups.placed(cart, (STALL_AT[0], where.width - 1.3, 0.0), yaw=3.2)
     truck = groups.placed(truck, (TRUCK_AT[0], near, 0.0))
     actors = [*spill, *cart, *truck]
     rng = rng_for("others")
@@ -105,21 +105,7 @@ def build() -> tuple[Scene, list[Target]]:
         Target("stall", "vendor_stall", _footprint(cart)),
         Target("truck", "muck_truck", _footprint(truck)),
     ]
-    light = Light(
-        "sun",
-        3.2,
-        52.0,
-        160.0,
-        (1, 0.95, 0.88),
-        2.0,
-        (0.2, 0.36, 0.72),
-        (0.65, 0.72, 0.82),
-        0.9,
-        0.4,
-        (0.95, 0.95, 0.95),
-        0.0008,
-        0.6,
-    )
+    light = replace(clear_day(52.0, 160.0), sun=3.2, sun_size=2.0, cloud=0.4, haze=0.0008)
     return Scene("flyover", where.model, actors, light), targets
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 
-from tools.scenery import groups, nuisances, people, seeds, stalls, trucks, vehicles
+from tools.scenery import groups, nuisances, people, seeds, tricycles, trucks, vehicles
 from tools.scenery.camera import Camera, looking_at
 from tools.scenery.clips import Event, GroundZone, Mover, Pose, Script, along, still
 from tools.scenery.groups import Actor, Group
-from tools.scenery.light import Light
-from tools.scenery.plumes import Plume
+from tools.scenery.light import Light, clear_day
 from tools.scenery.street import Street, street
+from tools.scenery.turbulence import Plume
 
 SEED = 20260517
 LENGTH_S = 105.0
@@ -25,6 +26,12 @@ TRUCK_FROM_X = -20.0
 SPILL_X = (1.0, 4.5, 8.0)
 GRILL_X, STOP_X, STALL_X = -1.6, 24.0, 2.4
 SOIL = (0.19, 0.13, 0.08)
+
+RULES = [
+    "{category: street-vendor, zones: [pavement], dwell_s: 12, confirm_s: 4}",
+    "{category: outdoor-barbecue, zones: [no-fire], dwell_s: 12, confirm_s: 4}",
+    "{category: road-spillage, zones: [lane]}",
+]
 
 
 def rng_for(name: str) -> random.Random:
@@ -44,21 +51,7 @@ def camera() -> Camera:
 
 
 def light() -> Light:
-    return Light(
-        "sun",
-        3.4,
-        56.0,
-        255.0,
-        (1.0, 0.95, 0.88),
-        1.5,
-        (0.2, 0.36, 0.72),
-        (0.65, 0.72, 0.82),
-        0.9,
-        0.5,
-        (0.95, 0.95, 0.95),
-        0.0012,
-        0.6,
-    )
+    return replace(clear_day(56.0, 255.0), sun=3.4)
 
 
 def standing(place: Street) -> Group:
@@ -100,7 +93,7 @@ def _vendor_path(place: Street) -> list[tuple[float, Pose]]:
 def vendor(place: Street) -> list[Mover]:
     """The tricycle, its owner beside it, and customers who come and go while it stands."""
     rng = rng_for("vendor")
-    cart = [Actor(stalls.tricycle(rng_for("fruit-8"), load="sale"), "vendor_stall")]
+    cart = [Actor(tricycles.tricycle(rng_for("fruit-8"), load="sale"), "vendor_stall")]
     owner = Actor(
         people.person(rng, "work", apron=True).placed((-0.2, -1.0, 0), yaw=math.pi / 2), "person"
     )
@@ -160,7 +153,7 @@ def others(place: Street) -> list[Mover]:
     """Passing traffic: a delivery tricycle, cars, people walking by."""
     far, near = place.lanes[-1], place.lanes[0]
     rng = rng_for("others")
-    courier = stalls.tricycle(rng, load="box")
+    courier = tricycles.tricycle(rng, load="box")
     out = [
         Mover(
             "courier",
@@ -250,10 +243,6 @@ def script() -> Script:
         exposure=1.1,
         events=events(),
         zones=zones(where),
-        rules=[
-            "{category: street-vendor, zones: [pavement], dwell_s: 12, confirm_s: 4}",
-            "{category: outdoor-barbecue, zones: [no-fire], dwell_s: 12, confirm_s: 4}",
-            "{category: road-spillage, zones: [lane]}",
-        ],
+        rules=RULES,
         about="a vendor, a barbecue and a truck that loses soil; a courier, a bus queue",
     )

@@ -26,8 +26,8 @@ from tools.scenery.labels import Box
 from tools.scenery.light import Light
 from tools.scenery.model import Model
 from tools.scenery.pictures import with_plumes
-from tools.scenery.plumes import Plume
 from tools.scenery.shapes import Floats
+from tools.scenery.turbulence import Plume
 
 if TYPE_CHECKING:
     from tools.scenery.blender import Render, Studio

@@ -13,9 +13,10 @@ from tools.scenery import plumes
 from tools.scenery.develop import Look, draw_look, finished, tone, untone
 from tools.scenery.labels import Box, extent, large_enough, plume_box
 from tools.scenery.photographs import Photo, ground_point
-from tools.scenery.plumes import Plume, Shine
+from tools.scenery.plumes import Shine
 from tools.scenery.shapes import Floats
 from tools.scenery.sprites import Sprite
+from tools.scenery.turbulence import Plume
 
 COVERED_SHARE = 0.6  # a box that new things hide by more than this is dropped
 LEAST_CONTRAST = 0.07

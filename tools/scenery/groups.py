@@ -10,7 +10,18 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tools.scenery import goods, nuisances, people, stalls, trucks, vehicles
+from tools.scenery import (
+    goods,
+    lookalikes,
+    nuisances,
+    people,
+    plant,
+    signs,
+    stalls,
+    tricycles,
+    trucks,
+    vehicles,
+)
 from tools.scenery.model import Model
 
 
@@ -46,7 +57,7 @@ def stall_group(rng: random.Random, kind: str = "", *, crowd: int | None = None)
     model = stalls.stall(rng, kind)
     model.put(stalls.clutter(rng), (0, 0.45, 0))
     if rng.random() < 0.12:
-        model.put(goods.chalkboard(rng), (rng.choice([-1.3, 1.3]), -0.7, 0))
+        model.put(signs.chalkboard(rng), (rng.choice([-1.3, 1.3]), -0.7, 0))
     group = [Actor(model, "vendor_stall")]
     if rng.random() < 0.72:
         x, y = rng.uniform(-0.6, 0.6), rng.uniform(0.75, 1.1)
@@ -74,12 +85,12 @@ def stall_group(rng: random.Random, kind: str = "", *, crowd: int | None = None)
 
 
 def closed_group(rng: random.Random) -> Group:
-    return [Actor(stalls.closed_stall(rng))]
+    return [Actor(lookalikes.closed_stall(rng))]
 
 
 def parked_tricycle(rng: random.Random) -> Group:
     """A delivery tricycle: looks like a cart, sells nothing."""
-    group = [Actor(stalls.tricycle(rng, load=rng.choice(["box", "box", "empty", "covered"])))]
+    group = [Actor(tricycles.tricycle(rng, load=rng.choice(["box", "box", "empty", "covered"])))]
     if rng.random() < 0.4:
         group.append(_someone(rng, "stand", (rng.uniform(-1, 1), -1.1, 0), rng.uniform(0, 6)))
     return group
@@ -87,7 +98,7 @@ def parked_tricycle(rng: random.Random) -> Group:
 
 def queue(rng: random.Random) -> Group:
     """People waiting at a bus stop."""
-    group = [Actor(stalls.bus_stop(rng))]
+    group = [Actor(lookalikes.bus_stop(rng))]
     for i in range(rng.randint(2, 8)):
         at = (i * rng.uniform(0.5, 0.8) - 2, -rng.uniform(0.3, 1.3), 0.0)
         group.append(
@@ -97,7 +108,7 @@ def queue(rng: random.Random) -> Group:
 
 
 def cafe(rng: random.Random) -> Group:
-    group = [Actor(stalls.parasol_set(rng))]
+    group = [Actor(lookalikes.parasol_set(rng))]
     for _ in range(rng.randint(0, 3)):
         a = rng.uniform(0, 6.28)
         group.append(
@@ -166,7 +177,7 @@ def grill_group(rng: random.Random) -> Group:
 
 
 def digger(rng: random.Random) -> Group:
-    return [Actor(trucks.excavator(rng), "excavator")]
+    return [Actor(plant.excavator(rng), "excavator")]
 
 
 def traffic(rng: random.Random) -> Group:

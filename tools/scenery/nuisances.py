@@ -6,11 +6,11 @@ import random
 
 import numpy as np
 
-from tools.scenery import goods, people, seeds
+from tools.scenery import goods, people, seeds, signs
+from tools.scenery.covers import umbrella
 from tools.scenery.goods import bright
 from tools.scenery.model import STEEL, Colour, Model, Paint, plain
 from tools.scenery.shapes import box, cylinder, heap, rod, scattered, sheet, sphere, tube
-from tools.scenery.stalls import umbrella
 from tools.scenery.trucks import soil
 
 
@@ -40,7 +40,7 @@ def grill(rng: random.Random) -> Model:
             plain(bright(rng), 0.5, dirt=0.6),
             (0, 0.05, (high - 0.2) / 2),
         )
-        model.put(goods.poster(rng, length, 0.3), (0, -width / 2 - 0.18, high * 0.5))
+        model.put(signs.poster(rng, length, 0.3), (0, -width / 2 - 0.18, high * 0.5))
     else:
         for x in (-length / 2 + 0.05, length / 2 - 0.05):
             for y in (-width / 2 + 0.02, width / 2 - 0.02):

@@ -13,9 +13,10 @@ from tools.scenery.camera import Camera
 from tools.scenery.develop import balanced, draw_look, picture, with_air, write_jpeg
 from tools.scenery.labels import Box
 from tools.scenery.light import Light
-from tools.scenery.plumes import Plume, Shine
+from tools.scenery.plumes import Shine
 from tools.scenery.produce import write_labels
 from tools.scenery.shapes import Floats
+from tools.scenery.turbulence import Plume
 
 if TYPE_CHECKING:
     from tools.scenery.blender import Render, Studio

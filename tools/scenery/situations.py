@@ -12,9 +12,9 @@ from tools.scenery.camera import Camera, looking_at
 from tools.scenery.groups import Actor, Group
 from tools.scenery.light import Light, weather
 from tools.scenery.model import Model
-from tools.scenery.plumes import Plume
 from tools.scenery.refusal import Refused
 from tools.scenery.street import Street, street
+from tools.scenery.turbulence import Plume
 
 Point = tuple[float, float, float]
 

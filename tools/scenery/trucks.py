@@ -9,8 +9,8 @@ import numpy as np
 
 from tools.scenery import seeds
 from tools.scenery.model import BLACK, STEEL, WHITE, WINDOW, Colour, Model, Paint, plain
-from tools.scenery.shapes import box, cylinder, heap, loft, rod, sheet, tube
-from tools.scenery.stalls import wheel
+from tools.scenery.shapes import box, heap, loft, rod, sheet, tube
+from tools.scenery.wheels import wheel
 
 LOADS = ("covered", "open_empty", "open_loaded")
 CABS: list[Colour] = [
@@ -70,52 +70,43 @@ def cab(
             ]
         )
     model.add(loft(np.asarray(rings, np.float32)), paint)
-    lean = math.atan2(0.2, high * 0.55)
-    model.add(
-        box((0.04, width * 0.86, high * 0.42)),
-        WINDOW,
-        (f - 0.085, 0, high * 0.68),
-        rot=(0, -lean, 0),
-    )
-    model.add(
-        box((0.28, width * 0.88, 0.05)),
-        plain((0.03, 0.03, 0.03), 0.4),
-        (f - 0.05, 0, high * 0.94),
-        rot=(0, 0.35, 0),
-    )
     for s in (-1, 1):
-        y = s * (w - 0.02)
-        model.add(
-            box((long * 0.52, 0.05, high * 0.34)),
-            WINDOW,
-            (0.16, y, high * 0.7),
-            rot=(s * 0.06, 0, 0),
-        )
-        model.add(box((0.03, 0.02, high * 0.85)), BLACK, (-0.18, y + s * 0.015, high * 0.46))
-        model.add(box((0.03, 0.02, high * 0.85)), BLACK, (f - 0.22, y + s * 0.015, high * 0.46))
-        model.add(box((0.1, 0.2, 0.5), bevel=0.03), BLACK, (f + 0.12, s * (w + 0.22), high * 0.68))
-        model.add(
-            rod((f - 0.1, s * w * 0.95, high * 0.88), (f + 0.12, s * (w + 0.2), high * 0.85), 0.02),
-            BLACK,
-        )
-        model.add(
-            box((0.08, 0.42, 0.2), bevel=0.03),
-            plain((0.85, 0.85, 0.8), 0.1),
-            (f + 0.02, s * (w - 0.32), -0.02),
-        )
-        model.add(box((0.5, 0.1, 0.06)), BLACK, (0.1, s * (w - 0.02), -0.28))
-    model.add(
-        box((0.05, width * 0.7, high * 0.2)),
-        plain((0.03, 0.03, 0.032), 0.5),
-        (f + 0.01, 0, high * 0.26),
-    )
-    for i in range(3):
-        model.add(box((0.03, width * 0.68, 0.025)), STEEL, (f + 0.04, 0, high * (0.2 + 0.06 * i)))
+        _cab_side(model, s, width / 2, high, long)
+    _cab_front(model, width, high, long)
     bumper = paint if rng.random() < 0.5 else plain((0.05, 0.05, 0.055), 0.6, dirt=0.5)
     model.add(box((0.24, width, 0.42), bevel=0.06), bumper, (f - 0.02, 0, -0.12))
+    return model
+
+
+def _cab_front(model: Model, width: float, high: float, long: float) -> None:
+    """Raked screen under a visor, grille, number plate, step."""
+    f = long / 2
+    lean = math.atan2(0.2, high * 0.55)
+    screen = box((0.04, width * 0.86, high * 0.42))
+    model.add(screen, WINDOW, (f - 0.085, 0, high * 0.68), rot=(0, -lean, 0))
+    visor = box((0.28, width * 0.88, 0.05))
+    model.add(visor, plain((0.03, 0.03, 0.03), 0.4), (f - 0.05, 0, high * 0.94), rot=(0, 0.35, 0))
+    grille = box((0.05, width * 0.7, high * 0.2))
+    model.add(grille, plain((0.03, 0.03, 0.032), 0.5), (f + 0.01, 0, high * 0.26))
+    for i in range(3):
+        model.add(box((0.03, width * 0.68, 0.025)), STEEL, (f + 0.04, 0, high * (0.2 + 0.06 * i)))
     model.add(box((0.02, 0.46, 0.16)), plain((0.65, 0.5, 0.02), 0.5), (f + 0.12, 0, -0.2))
     model.add(box((0.15, width * 0.8, 0.04)), STEEL, (f - 0.12, 0, high * 0.4))
-    return model
+
+
+def _cab_side(model: Model, s: int, w: float, high: float, long: float) -> None:
+    """Window, door joints, mirror, head lamp and step of one side (s is -1 or 1)."""
+    f, y = long / 2, s * (w - 0.02)
+    window = box((long * 0.52, 0.05, high * 0.34))
+    model.add(window, WINDOW, (0.16, y, high * 0.7), rot=(s * 0.06, 0, 0))
+    for x in (-0.18, f - 0.22):
+        model.add(box((0.03, 0.02, high * 0.85)), BLACK, (x, y + s * 0.015, high * 0.46))
+    model.add(box((0.1, 0.2, 0.5), bevel=0.03), BLACK, (f + 0.12, s * (w + 0.22), high * 0.68))
+    arm = rod((f - 0.1, s * w * 0.95, high * 0.88), (f + 0.12, s * (w + 0.2), high * 0.85), 0.02)
+    model.add(arm, BLACK)
+    lamp = box((0.08, 0.42, 0.2), bevel=0.03)
+    model.add(lamp, plain((0.85, 0.85, 0.8), 0.1), (f + 0.02, s * (w - 0.32), -0.02))
+    model.add(box((0.5, 0.1, 0.06)), BLACK, (0.1, s * (w - 0.02), -0.28))
 
 
 def _hopper(rng: random.Random, paint: Paint, size: tuple[float, float, float]) -> Model:
@@ -281,51 +272,4 @@ def mixer(rng: random.Random) -> Model:
     for x in (-2.6, -1.3, 4.0):
         for s in (-1, 1):
             model.put(wheel(0.52, 0.4), (x, s * 1.0, 0.52))
-    return model
-
-
-def excavator(rng: random.Random) -> Model:
-    """Tracked digger facing +x."""
-    model = Model()
-    yellow = plain(
-        rng.choice(
-            [
-                (0.62, 0.33, 0.02),
-                (0.55, 0.28, 0.02),
-                (0.6, 0.12, 0.02),
-                (0.02, 0.25, 0.3),
-                (0.55, 0.55, 0.5),
-            ]
-        ),
-        0.4,
-        dirt=0.6,
-    )
-    dark = plain((0.03, 0.03, 0.032), 0.8, dirt=0.6)
-    for s in (-1, 1):
-        ring = [(1.8, 0.45), (1.5, 0.0), (-1.5, 0.0), (-1.8, 0.45), (-1.5, 0.8), (1.5, 0.8)]
-        rings = [[(x, s * 1.15 + y, z) for x, z in ring] for y in (-0.28, 0.28)]
-        model.add(loft(np.asarray(rings, np.float32)), dark)
-    turn = rng.uniform(-0.7, 0.7)
-    top = Model()
-    top.add(box((2.9, 2.5, 0.9), bevel=0.12), yellow, (-0.7, 0, 1.5))
-    top.add(box((1.2, 2.4, 0.5), bevel=0.2), yellow, (-1.6, 0, 2.0))
-    top.add(box((1.5, 0.95, 1.5), bevel=0.08, taper=(0.85, 0.9)), yellow, (0.45, 0.72, 2.35))
-    top.add(box((1.2, 1.0, 0.75)), WINDOW, (0.5, 0.72, 2.55))
-    top.add(box((0.06, 0.75, 1.0)), WINDOW, (1.17, 0.72, 2.4))
-    lift, bend = rng.uniform(0.5, 1.05), rng.uniform(0.3, 1.2)
-    elbow = (0.8 + 4.2 * math.cos(lift), -0.15, 1.7 + 4.2 * math.sin(lift))
-    knee = (0.8 + 2.1 * math.cos(lift + 0.25), -0.15, 1.7 + 2.3 * math.sin(lift + 0.25))
-    tip = (elbow[0] + 2.4 * math.cos(bend), -0.15, max(0.9, elbow[2] - 2.6 * math.sin(bend)))
-    top.add(tube([(0.7, -0.15, 1.8), knee, elbow], [0.32, 0.4, 0.22], sides=4), yellow)
-    top.add(tube([elbow, tip], [0.3, 0.18], sides=4), yellow)
-    top.add(rod((0.9, -0.15, 1.5), knee, 0.09), STEEL)
-    top.add(rod(knee, (elbow[0] + 0.4, -0.15, elbow[2] - 0.1), 0.08), STEEL)
-    top.add(
-        box((0.85, 1.1, 0.8), taper=(1.2, 1)),
-        dark,
-        (tip[0] - 0.25, -0.15, tip[2] - 0.45),
-        rot=(0, 0.5, 0),
-    )
-    model.put(top, yaw=turn)
-    model.add(cylinder(0.8, 0.35), dark, (0, 0, 0.8))
     return model

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +14,7 @@ from tools.scenery import people
 from tools.scenery.goods import bright
 from tools.scenery.model import BLACK, CHROME, STEEL, WHITE, WINDOW, Colour, Model, Paint, plain
 from tools.scenery.shapes import Mesh, box, cylinder, loft, rod, sphere, tube
-from tools.scenery.stalls import wheel
+from tools.scenery.wheels import wheel
 
 CAR_COLOURS: list[Colour] = [
     (0.75, 0.75, 0.75),
@@ -84,76 +85,77 @@ def _lights(model: Model, front: float, rear: float, half: float, high: float) -
     model.add(box((0.03, 0.8, 0.16)), BLACK, (front, 0, high - 0.05))
 
 
+@dataclass(frozen=True)
+class CarShape:
+    """Length, height, clearance, wheel radius; where the rear window and the roof begin (m)."""
+
+    length: float
+    tall: float
+    low: float
+    wheel: float
+    window: float
+    roof: float
+
+
+CAR_SHAPES = {
+    "saloon": CarShape(4.65, 1.46, 0.2, 0.33, 0.75, 1.5),
+    "suv": CarShape(4.6, 1.7, 0.26, 0.37, 0.1, 0.45),
+    "hatch": CarShape(4.0, 1.5, 0.2, 0.33, 0.12, 0.6),
+}
+
+
 def car(rng: random.Random) -> Model:
     """Saloon, hatchback or sport utility."""
     model = Model()
-    shape = rng.choice(["saloon", "saloon", "suv", "hatch"])
-    length = {"saloon": 4.65, "suv": 4.6, "hatch": 4.0}[shape] * rng.uniform(0.96, 1.05)
+    shape = CAR_SHAPES[rng.choice(["saloon", "saloon", "suv", "hatch"])]
+    length = shape.length * rng.uniform(0.96, 1.05)
     width = rng.uniform(1.76, 1.88)
-    tall = {"saloon": 1.46, "suv": 1.7, "hatch": 1.5}[shape]
-    low = 0.2 if shape != "suv" else 0.26
-    belt = tall * 0.62
     paint = plain(rng.choice(CAR_COLOURS), 0.18, metal=0.2)
-    r, f = -length / 2, length / 2
-    hood = belt * 0.98
-    model.add(
-        body(
-            [
-                (r, width * 0.82, low + 0.15, belt * 0.85, 0.02),
-                (r + 0.15, width * 0.95, low, belt, 0.03),
-                (r + 0.9, width, low, belt + 0.02, 0.04),
-                (0.2, width, low, belt, 0.04),
-                (f - 1.2, width, low, hood, 0.05),
-                (f - 0.35, width * 0.95, low, hood * 0.86, 0.06),
-                (f, width * 0.8, low + 0.1, hood * 0.66, 0.04),
-            ]
-        ),
-        paint,
-        smooth=True,
-    )
-    back = {"saloon": r + 0.75, "suv": r + 0.1, "hatch": r + 0.12}[shape]
-    roof_back = {"saloon": r + 1.5, "suv": r + 0.45, "hatch": r + 0.6}[shape]
-    screen, roof_front = f - 1.25, f - 2.15
-    model.add(
-        body(
-            [
-                (back, width * 0.86, belt - 0.1, belt + 0.02, 0.05),
-                (roof_back, width * 0.86, belt - 0.1, tall - 0.03, 0.16),
-                (roof_front, width * 0.86, belt - 0.1, tall - 0.03, 0.16),
-                (screen, width * 0.86, belt - 0.1, belt + 0.02, 0.05),
-            ]
-        ),
-        WINDOW,
-        smooth=True,
-    )
-    model.add(
-        box((roof_front - roof_back + 0.15, width * 0.7, 0.07), bevel=0.03),
-        paint,
-        ((roof_front + roof_back) / 2, 0, tall - 0.02),
-    )
-    for x, lean in (
-        (roof_back - 0.12, -0.5),
-        ((roof_front + roof_back) / 2, 0.0),
-        (roof_front + 0.4, 0.75),
-    ):
-        for side in (-1, 1):
-            model.add(
-                box((0.09, 0.03, tall - belt)),
-                paint,
-                (x, side * (width * 0.43 - 0.06), (tall + belt) / 2),
-                rot=(side * 0.28, -lean, 0),
-            )
-    _on_wheels(
-        model, (r + length * 0.2, f - length * 0.19), width, 0.33 if shape != "suv" else 0.37
-    )
+    r, f, belt = -length / 2, length / 2, shape.tall * 0.62
+    model.add(_lower_body(r, f, width, shape.low, belt), paint, smooth=True)
+    _glasshouse(model, paint, shape, r, f, width)
+    _on_wheels(model, (r + length * 0.2, f - length * 0.19), width, shape.wheel)
     _lights(model, f, r, width / 2 * 0.9, belt * 0.72)
     for side in (-1, 1):
-        model.add(
-            box((0.14, 0.2, 0.13), bevel=0.04),
-            paint,
-            (screen - 0.3, side * (width / 2 + 0.06), belt + 0.06),
-        )
+        at = (f - 1.55, side * (width / 2 + 0.06), belt + 0.06)
+        model.add(box((0.14, 0.2, 0.13), bevel=0.04), paint, at)
     return model
+
+
+def _lower_body(r: float, f: float, width: float, low: float, belt: float) -> Mesh:
+    hood = belt * 0.98
+    return body(
+        [
+            (r, width * 0.82, low + 0.15, belt * 0.85, 0.02),
+            (r + 0.15, width * 0.95, low, belt, 0.03),
+            (r + 0.9, width, low, belt + 0.02, 0.04),
+            (0.2, width, low, belt, 0.04),
+            (f - 1.2, width, low, hood, 0.05),
+            (f - 0.35, width * 0.95, low, hood * 0.86, 0.06),
+            (f, width * 0.8, low + 0.1, hood * 0.66, 0.04),
+        ]
+    )
+
+
+def _glasshouse(
+    model: Model, paint: Paint, shape: CarShape, r: float, f: float, width: float
+) -> None:
+    """Windows all round, roof and pillars."""
+    tall, belt = shape.tall, shape.tall * 0.62
+    back, rear, front = r + shape.window, r + shape.roof, f - 2.15
+    foot, head = (
+        (width * 0.86, belt - 0.1, belt + 0.02, 0.05),
+        (width * 0.86, belt - 0.1, tall - 0.03, 0.16),
+    )
+    glass = body([(back, *foot), (rear, *head), (front, *head), (f - 1.25, *foot)])
+    model.add(glass, WINDOW, smooth=True)
+    middle = (front + rear) / 2
+    roof = box((front - rear + 0.15, width * 0.7, 0.07), bevel=0.03)
+    model.add(roof, paint, (middle, 0, tall - 0.02))
+    for x, lean in ((rear - 0.12, -0.5), (middle, 0.0), (front + 0.4, 0.75)):
+        for side in (-1, 1):
+            at = (x, side * (width * 0.43 - 0.06), (tall + belt) / 2)
+            model.add(box((0.09, 0.03, tall - belt)), paint, at, rot=(side * 0.28, -lean, 0))
 
 
 def van(rng: random.Random) -> Model:
