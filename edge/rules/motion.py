@@ -43,15 +43,15 @@ class Course:
         points, (x, y) = self.points, track.foot
         if now - points[-1][0] < EVERY_S:
             return
+        # Pictures may be seconds apart: the look before this one counts, however old.
+        before = points[-1]
         points.append((now, x, y))
-        while now - points[0][0] > KEEP_S:
+        while len(points) > 2 and now - points[0][0] > KEEP_S:
             points.popleft()
-        for t, px, py in points:
-            passed = now - t
-            if passed <= SPEED_OVER_S + EVERY_S:
-                if passed > 0.0:
-                    self.velocity = ((x - px) / passed, (y - py) / passed)
-                return
+        t, px, py = next((p for p in points if now - p[0] <= SPEED_OVER_S + EVERY_S), before)
+        if t == now:
+            t, px, py = before
+        self.velocity = ((x - px) / (now - t), (y - py) / (now - t))
 
     def speed(self, aspect: float) -> float:
         """Own sizes a second over the last two seconds."""

@@ -27,6 +27,7 @@ from edge.values import Finding, Json, Phase, Track
 PLACE_SETTINGS: Mapping[str, Setting] = {
     "band": Setting(0.25, "lowest share of the box that touches the ground", 0.02, 1.0),
     "contact": Setting(0.4, "share of that band that must lie in the zone", 0.01, 1.0),
+    "sure": Setting(0.5, "score that the best look at the thing must reach", 0.0, 1.0),
     "leave_s": Setting(8.0, "ground seen empty for so long ends it", 1.0, 600.0),
     "look_margin": Setting(0.35, "cosine distance of looks that is another object", 0.02, 2.0),
     "except_zones": Setting((), "zone kinds that another category looks after"),
@@ -269,7 +270,8 @@ class PlaceRule:
                 spot.told_mono = view.mono
                 out.findings.append(self._finding(view, spot, "update"))
             return
-        if spot.hold.held_for(due_s) and self.proven(view, spot):
+        sure = spot.score >= charge.number("sure")
+        if sure and spot.hold.held_for(due_s) and self.proven(view, spot):
             self._decide(view, spot, out)
         elif spot.hold.held_s >= min(SHOW_AFTER_S, due_s):
             out.candidates.append(place_candidate(self.charge, spot, due_s))

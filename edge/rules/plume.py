@@ -30,6 +30,7 @@ class Plume(PlaceRule):
         **PLACE_SETTINGS,
         "band": Setting(0.5, "lowest share of the cloud that is asked for its zone", 0.02, 1.0),
         "contact": Setting(0.3, "share of that part that must lie in the site", 0.01, 1.0),
+        "sure": Setting(0.35, "score that the best look at the cloud must reach", 0.0, 1.0),
         "growth": Setting(1.12, "largest over smallest size of the cloud", 1.0, 10.0),
         "drift": Setting(0.08, "way of its middle, in sizes of the cloud", 0.0, 10.0),
         "fog_share": Setting(0.6, "a cloud over so much of the frame is weather", 0.05, 1.0),

@@ -38,6 +38,7 @@ class Spill(PlaceRule):
         **PLACE_SETTINGS,
         "band": Setting(1.0, "lowest share of the heap that is asked for its zone", 0.02, 1.0),
         "contact": Setting(0.3, "share of it that must lie in the lane", 0.01, 1.0),
+        "sure": Setting(0.35, "score that the best look at the heap must reach", 0.0, 1.0),
         "truck_s": Setting(0.4, "the truck must be seen for so long", 0.0, 60.0),
         "displacement": Setting(0.5, "and move by so many of its own sizes", 0.0, 50.0),
         "after_s": Setting(20.0, "matter found later is not put on the truck", 1.0, 600.0),

@@ -227,11 +227,24 @@ def occupation_cases() -> dict[str, Case]:
             [found(8, 90), found(400, 490)],
             fps=1.0,
         ),
+        "vendor-sparse": Case(
+            "a picture every two and a half seconds",
+            vendor(),
+            play([stall(8, 120, unseen=[(40, 60)]), on], 160),
+            off,
+            fps=0.4,
+        ),
+        "vendor-doubtful": Case(
+            "something is taken for a stall all day, but never surely",
+            vendor(),
+            play([stall(0, 150, score=0.42), on], 150),
+            fps=1.0,
+        ),
         "vendor-night": Case(
             "at night the detector is weak and loses the stall a third of the time",
             vendor(),
             play(
-                [stall(8, 130, score=0.4, unseen=[(t, t + 1.5) for t in range(10, 130, 5)]), on],
+                [stall(8, 130, score=0.52, unseen=[(t, t + 1.5) for t in range(10, 130, 5)]), on],
                 170,
                 start_wall=NOON + 11 * 3600,
             ),

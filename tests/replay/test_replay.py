@@ -81,3 +81,33 @@ def test_bare_detections_go_through_the_tracker(tmp_path):
         (tmp_path / file).write_bytes((HERE / "vendor-gap" / file).read_bytes())
     scores = replay(tmp_path, update=True).scores
     assert (scores["street-vendor"].tp, scores["street-vendor"].fp) == (1, 0)
+
+
+CLIPS = sorted((HERE.parent / "clips").glob("*/tracks.json"))
+
+
+@pytest.mark.parametrize("labels", CLIPS, ids=lambda path: path.parent.name)
+def test_the_labels_of_a_rendered_clip_give_its_truth(tmp_path, labels):
+    """What the rules alone lose on a clip, its detector being perfect: nothing."""
+    clip = json.loads(labels.read_text())
+    width, height = clip["size"]
+    header = {"recording": 1, "camera": "c1", "start_wall": 0, "aspect": width / height}
+    rows = [header]
+    for frame in clip["frames"]:
+        boxes = [
+            [
+                b["track"],
+                b["label"],
+                *(v / s for v, s in zip(b["box"], clip["size"] * 2, strict=True)),
+                0.85,
+            ]
+            for b in frame["boxes"]
+        ]
+        rows.append({"t": frame["t_s"], "k": boxes})
+    (tmp_path / "detections.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    for file in ("site.yaml", "truth.json"):
+        (tmp_path / file).write_bytes((labels.parent / file).read_bytes())
+    scores = replay(tmp_path, update=True).scores
+    assert {name: (score.fp, score.fn) for name, score in scores.items()} == dict.fromkeys(
+        scores, (0, 0)
+    )
