@@ -19,6 +19,17 @@ log = logging.getLogger(__name__)
 NEXT = ".next"
 
 
+class _Closing(ssl.SSLSocket):
+    """Closed when its handshake fails; paho forgets it there, once for every vain attempt."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 class Credentials:
     """The files behind one broker connection. `base` is where relative paths start."""
 
@@ -53,6 +64,7 @@ class Credentials:
         """TLS 1.2 or newer, host name checked, our certificate shown. Raises OSError."""
         context = ssl.create_default_context(cafile=str(self._ca) if self._ca else None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.sslsocket_class = _Closing
         if self._cert is not None and self._key is not None:
             cert, key = self._pair(self._cert, self._key)
             context.load_cert_chain(cert, key)

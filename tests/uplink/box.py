@@ -90,7 +90,11 @@ class Box:
         outbox.close()
 
     def status(self) -> dict[str, Any]:
-        return dict(json.loads((self.folder / "run/status/uplinkd.json").read_bytes()))
+        """The daemon's status file, or that of one that has not started."""
+        try:
+            return dict(json.loads((self.folder / "run/status/uplinkd.json").read_bytes()))
+        except FileNotFoundError:
+            return {"online": False, "refused": {}}
 
     def states(self, kind: str = "violation") -> dict[str, int]:
         outbox = self.outbox()

@@ -112,6 +112,8 @@ def test_an_upload_goes_on_where_it_was_cut(
     box: Box, fake: FakeBroker, assembler: Assembler
 ) -> None:
     size = 600_000
+    text = box.device.read_text().replace("tls: off}", "tls: off, evidence_kbit_s: 800}")
+    box.device.write_text(text)
     box.rig.put(box.outbox(), "v-1", {"r1-clip.mp4": os.urandom(size)})
     box.start()
     cuts = 0

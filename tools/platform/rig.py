@@ -71,9 +71,15 @@ class Mosquitto(Process):
     def __init__(self, folder: Path, *, port: int | None = None, extra: str = "") -> None:
         self.port = port or free_port()
         conf = folder / f"mosquitto-{self.port}.conf"
-        conf.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n{extra}\n")
+        # Started by root it would become another user, who may not read a test's keys.
+        user = "user root\n" if os.geteuid() == 0 else ""
+        conf.write_text(f"{user}listener {self.port} 127.0.0.1\nallow_anonymous true\n{extra}\n")
         super().__init__(["mosquitto", "-c", str(conf)], folder / "mosquitto.log")
-        eventually(lambda: answers(self.port), within_s=10)
+        try:
+            eventually(lambda: answers(self.port), within_s=10)
+        except AssertionError:
+            self.stop()
+            raise AssertionError(f"mosquitto: {self.log.read_text()[-500:]}") from None
 
 
 def answers(port: int) -> bool:
