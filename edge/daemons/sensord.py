@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 TICK_S = 0.5
 LIVE_EVERY_S = 1.0
 STATUS_EVERY_S = 2.0
-MEMORY_EVERY_S = 120.0
+# Findings are remembered at once; this is for run times, which may lose a few minutes.
+MEMORY_EVERY_S = 300.0
 # Shops are many and slow: one step in so many seconds.
 SHOPS_EVERY_S = 5.0
 LINE_LIMIT_S = 60.0

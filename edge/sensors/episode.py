@@ -37,6 +37,11 @@ class Episode:
     def open(self) -> bool:
         return self._began is not None
 
+    @property
+    def used(self) -> bool:
+        """Whether there is anything to remember."""
+        return self._count > 0
+
     def begin(self, began: Stamp, now: Stamp, zone: ZoneDecision, facts: Json) -> Finding:
         """It has been shown. Soon after the last time it is a repeat, and counted as one."""
         soon = self._ended_wall is not None and now.wall - self._ended_wall <= self.case.reopen_s

@@ -216,7 +216,7 @@ class FumeJudge:
 
     def snapshot(self) -> Json:
         return {
-            "episodes": {rule: e.snapshot() for rule, e in self._episodes.items()},
+            "episodes": {rule: e.snapshot() for rule, e in self._episodes.items() if e.used},
             "day": asdict(self.day) if self.day else None,
         }
 
