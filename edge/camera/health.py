@@ -50,10 +50,12 @@ TEXTURED = 6.0
 LOST_CONTRAST, COVERED_SHARE = 0.25, 0.7
 # Blurred: fine detail relative to contrast below this share of what it was.
 LOST_DETAIL, BLURRED_SHARE = 0.5, 0.7
+# Where half of the blocks are softer than this, how sharp the camera is is not learned.
+SOFT = 0.8
 # A block agrees where its edges correlate so well with the learned ones (by chance 1 in 8 do, a
 # block half hidden by people seldom does). Below CHANGED_SHARE of agreeing blocks the view is
-# another one; below DOUBT_SHARE nothing is learned from it.
-AGREES, CHANGED_SHARE, DOUBT_SHARE = 0.5, 0.2, 0.5
+# another one, above SAME_SHARE it is not; below DOUBT_SHARE nothing is learned from it.
+AGREES, CHANGED_SHARE, SAME_SHARE, DOUBT_SHARE = 0.5, 0.2, 0.3, 0.5
 # Moved: all edges correlate so well at another place, and so much better than where they were.
 SHIFT_PEAK, SHIFT_GAIN, SHIFT_PIXELS = 0.6, 0.3, 2
 # How far a shift is looked for: 15 % of the picture.
@@ -63,7 +65,7 @@ STEADY_MIN, WITNESS_SHARE = 20, 0.4
 STEADY = 0.6
 
 # Moving things fade from the recent picture in this time; the normal look is learned in these.
-RECENT_S = 8.0
+RECENT_S = 10.0
 LEARN_S = 600.0
 FIRST_S = 60.0
 # A longer time between looks counts as this: an hour offline teaches nothing.
@@ -84,7 +86,10 @@ def thumbnail(image: Image) -> Thumbnail:
 
 
 class Sustained:
-    """A state that starts once it was seen for `start_s` and ends once it was not for `end_s`."""
+    """A state that starts once it was seen for `start_s` and ends once it was not for `end_s`.
+
+    A look that cannot tell (None) speaks neither for nor against.
+    """
 
     __slots__ = ("_end_s", "_since", "_start_s", "on")
 
@@ -93,8 +98,10 @@ class Sustained:
         self._since: float | None = None
         self.on = False
 
-    def step(self, seen: bool, now_s: float) -> bool:
+    def step(self, seen: bool | None, now_s: float) -> bool:
         """True where this look turned it on or off."""
+        if seen is None:
+            return False
         if seen == self.on:
             self._since = None
             return False
@@ -126,6 +133,7 @@ class _Look:
     sharpness: Grid
     edges: Grid
     doubtful: bool = False
+    soft: bool = False
     facts: dict[str, Json] = field(default_factory=dict)
 
 
@@ -176,21 +184,24 @@ class Health:
         contrast = _deviation(small)
         return _Look(contrast, _detail(self._recent, noise) / (contrast + 2.0), _edges(small))
 
-    def _signs(self, gray: Thumbnail, look: _Look) -> dict[str, bool]:
-        """Each kind: does this look speak for it? A worse one hides those it would imitate."""
+    def _signs(self, gray: Thumbnail, look: _Look) -> dict[str, bool | None]:
+        """Each kind: does this look speak for it? A worse one hides those it would imitate.
+
+        None: this look cannot tell.
+        """
         middle, high, highest = np.percentile(gray[::3, ::3], (50, 99, 99.5))
         black = bool(high < BLACK_LEVEL)
         lamp = bool(middle < DARK_LEVEL and highest - middle > LAMP_LEVELS)
         covered = not black and not lamp and self._covered(look)
         blurred = not (black or covered) and self._blurred(look)
-        moved, changed = (False, False) if black or covered else self._displaced(look)
+        moved, changed = (None, None) if black or covered else self._displaced(look)
         return {
             "picture_frozen": self._frozen(gray) and not black,
             "picture_black": black,
             "picture_covered": covered,
             "picture_blurred": blurred,
             "camera_moved": moved,
-            "view_changed": changed and not blurred,
+            "view_changed": None if blurred else changed,
         }
 
     def _frozen(self, gray: Thumbnail) -> bool:
@@ -213,18 +224,19 @@ class Health:
         if self._normal is None:
             return False
         textured = (self._normal.contrast > TEXTURED) & (look.contrast > TEXTURED / 2)
+        look.soft = _share(look.sharpness < SOFT * self._normal.sharpness, textured) > 0.5
         lost = look.sharpness < LOST_DETAIL * self._normal.sharpness
         return _share(lost, textured) >= BLURRED_SHARE
 
-    def _displaced(self, look: _Look) -> tuple[bool, bool]:
+    def _displaced(self, look: _Look) -> tuple[bool | None, bool | None]:
         """(the view lies elsewhere in the picture, the view is another one)."""
         normal = self._normal
         if normal is None or normal.learned_s < FIRST_S:
-            return False, False
+            return None, None
         steady = (normal.steadiness > STEADY) & (normal.contrast > TEXTURED / 2)
         witness = steady & (look.contrast > TEXTURED / 2)
         if steady.sum() < STEADY_MIN or _share(witness, steady) < WITNESS_SHARE:
-            return False, False
+            return None, None
         agreeing = _share(_agreement(look.edges, normal.edges) > AGREES, witness)
         look.doubtful = agreeing < DOUBT_SHARE
         look.facts["agreeing_share"] = round(agreeing, 2)
@@ -233,7 +245,8 @@ class Health:
         shift = _shift(normal.edges, look.edges)
         if shift is not None:
             look.facts["shift"] = [round(v, 3) for v in shift]
-        return shift is not None, agreeing < CHANGED_SHARE
+        undecided = CHANGED_SHARE <= agreeing <= SAME_SHARE
+        return shift is not None, None if undecided else agreeing < CHANGED_SHARE
 
     def _learn(self, look: _Look, passed_s: float) -> None:
         if self._normal is None:
@@ -246,15 +259,17 @@ class Health:
         over_s = min(LEARN_S, max(normal.learned_s, passed_s))
         weight = passed_s / over_s if over_s > 0 else 0.0
         agreement = _agreement(look.edges, normal.edges)
-        for learned, new in (
+        pairs = [
             (normal.contrast, look.contrast),
-            (normal.sharpness, look.sharpness),
             (normal.edges, look.edges),
             (normal.steadiness, agreement),
-        ):
+        ]
+        if not look.soft:
+            pairs.append((normal.sharpness, look.sharpness))
+        for learned, new in pairs:
             learned += weight * (new - learned)
 
-    def _changes(self, signs: dict[str, bool], look: _Look, now: Stamp) -> list[Fault]:
+    def _changes(self, signs: dict[str, bool | None], look: _Look, now: Stamp) -> list[Fault]:
         return [
             self._fault(kind, self._states[kind].on, look, now)
             for kind, sign in signs.items()
@@ -286,9 +301,14 @@ def _deviation(values: Grid) -> Grid:
 
 
 def _noise(seen: Thumbnail, recent: Grid) -> float:
-    """Standard deviation of the sensor's noise: what differs from the recent picture where nothing
-    moves, which is most of it, hence the median (1.48 of it is sigma for a normal distribution)."""
-    return 1.48 * float(np.median(np.abs(seen[::6, ::6] - recent[::6, ::6])))
+    """Standard deviation of the sensor's noise, from how differences to the recent picture vary
+    between neighbours: people and headlights change areas, noise changes each pixel by itself.
+
+    The median leaves out their outlines; 1.48 of it is sigma for a normal distribution.
+    """
+    difference = seen[::4].astype(np.float32) - recent[::4]
+    between = np.abs(difference[:, 1::2] - difference[:, :-1:2])
+    return 1.48 * float(np.median(between)) / math.sqrt(2.0)
 
 
 # Mean absolute answer of the 3 x 3 Laplacian (1, 1, -4, 1, 1) to noise of sigma 1: sqrt(20 * 2/pi).
