@@ -7,6 +7,7 @@ stays in float, and so do those last convolutions.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,9 +22,10 @@ from tools.training.collection import read_collection
 from tools.training.raw_yolo import blob_of, letterbox
 
 HEAD = "/model.23/"  # yolo11: the Detect layer
-# Within the head only these are quantised: its first two convolution blocks a branch, where the
-# time goes; the last 1x1 convolutions and everything after them are not.
-QUANTISED_IN_HEAD = ("cv2.0.0", "cv2.1.0", "cv2.2.0", "cv2.0.1", "cv2.1.1", "cv2.2.1")
+# Within the head the two convolution blocks of every branch are quantised, where the time goes; the
+# last 1x1 convolutions and everything after them are not.
+BRANCHES = ("/cv2.", "/cv3.")
+LAST = re.compile(r"/cv[23]\.\d/cv[23]\.\d\.2/")
 
 
 class Pictures:
@@ -85,15 +87,15 @@ def quantise(source: Path, target: Path, folder: Path, count: int) -> None:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
-            op_types_to_quantize=["Conv"],
             nodes_to_exclude=sensitive(onnx.load(prepared).graph.node),
         )
 
 
 def sensitive(nodes: Any) -> list[str]:
-    """Names of the convolutions that stay in float."""
+    """Names of the head's nodes that stay in float."""
     return [
         node.name
         for node in nodes
-        if HEAD in node.name and not any(part in node.name for part in QUANTISED_IN_HEAD)
+        if HEAD in node.name
+        and (LAST.search(node.name) or not any(branch in node.name for branch in BRANCHES))
     ]
