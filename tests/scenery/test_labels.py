@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tools.scenery import labels
+from tools.scenery import labels, pictures
 from tools.scenery.labels import Box
 
 
@@ -62,3 +62,10 @@ def test_class_ids_are_those_of_the_model() -> None:
     assert labels.CLASSES.index("person") == 0
     assert labels.CLASSES.index("spillage") == 9
     assert len(set(labels.CLASSES)) == len(labels.CLASSES) == 16
+
+
+def test_a_camera_in_a_wall_or_behind_leaves_makes_no_picture() -> None:
+    clear = np.full((20, 30), 12.0, np.float32)
+    wall, leaves = np.full((20, 30), 0.4, np.float32), clear.copy()
+    leaves[:8] = 1.5
+    assert [pictures.blocked(depth) for depth in (clear, wall, leaves)] == [False, True, True]

@@ -54,6 +54,11 @@ def with_plumes(
     return linear, boxes
 
 
+def blocked(depth: Floats) -> bool:
+    """The camera stands in a wall, or leaves close to it hide a good part of the view."""
+    return float(np.median(depth)) < 1.0 or float((depth < 2.5).mean()) > 0.2
+
+
 def stage(studio: Studio, scene: situations.Scene) -> dict[int, str]:
     """Loads the scene into Blender; entity numbers and their labels."""
     studio.clear()
@@ -80,7 +85,7 @@ def make(
         shot = studio.shoot()
         linear, boxes = with_plumes(shot, scene.plumes, camera, scene.light)
         boxes = labels.index_boxes(shot.index, names) + boxes
-        if float(np.median(shot.depth)) < 1.0:  # the camera stands in a wall or a crown of leaves
+        if blocked(shot.depth):
             continue
         numbers = seeds.array_stream("develop", seed, number, view)
         look = draw_look(numbers, night=scene.light.name == "night")

@@ -1,0 +1,79 @@
+"""The clips in tests/clips are what the scripts of today would tell: no drift between them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import av
+import pytest
+
+from tools.scenery import clip_cases, clip_files, clip_flyover, clip_street
+from tools.scenery.labels import CLASSES
+
+CLIPS = Path(__file__).parents[1] / "clips"
+SCRIPTS = {"street": clip_street.script, **clip_cases.SCRIPTS}
+SCRIPTED = sorted(path.name for path in CLIPS.iterdir() if path.name in SCRIPTS)
+ALL = sorted(path.name for path in CLIPS.iterdir() if (path / "tracks.json").exists())
+
+
+def tracks(name: str) -> list[dict[str, object]]:
+    return json.loads((CLIPS / name / "tracks.json").read_text())["frames"]
+
+
+def shown_s(name: str) -> list[float]:
+    with av.open(str(CLIPS / name / f"{name}.mp4")) as container:
+        return [float(frame.time) for frame in container.decode(video=0)]
+
+
+def test_the_demo_clip_is_there() -> None:
+    assert "street" in SCRIPTED
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_frame_has_its_time_and_its_boxes(name: str) -> None:
+    frames = tracks(name)
+    assert shown_s(name) == pytest.approx([frame["t_s"] for frame in frames], abs=0.002)
+    for frame in frames:
+        for row in frame["boxes"]:
+            x0, y0, x1, y1 = row["box"]
+            assert row["label"] in CLASSES
+            assert 0 <= x0 < x1 <= 1280
+            assert 0 <= y0 < y1 <= 720
+
+
+@pytest.mark.parametrize("name", SCRIPTED)
+def test_truth_and_site_file_are_those_of_the_script(name: str) -> None:
+    script = SCRIPTS[name]()
+    truth = json.loads((CLIPS / name / "truth.json").read_text())
+    assert truth == clip_files.truth(script, tracks(name))
+    assert (CLIPS / name / "site.yaml").read_text() == clip_files.site(script)
+
+
+@pytest.mark.parametrize("name", SCRIPTED)
+def test_things_are_seen_while_their_event_lasts(name: str) -> None:
+    for event in SCRIPTS[name]().events:
+        seen = [
+            any(row["who"] == event.who and row["label"] == event.label for row in frame["boxes"])
+            for frame in tracks(name)
+            if event.start_s + 0.5 < frame["t_s"] < event.end_s - 0.5
+        ]
+        assert sum(seen) >= 0.8 * len(seen) > 0
+
+
+@pytest.mark.skipif("flyover" not in ALL, reason="tests/clips/flyover is not there")
+def test_the_flight_sees_its_targets_where_their_ground_points_are() -> None:
+    truth = json.loads((CLIPS / "flyover" / "truth.json").read_text())
+    frames = {frame["t_s"]: frame for frame in tracks("flyover")}
+    assert truth == clip_files.flyover_truth(list(frames.values()))
+    _, targets = clip_flyover.build()
+    for target in targets:
+        x0, y0, x1, y1 = target.footprint
+        hits = 0
+        for t, frame in frames.items():
+            box = next((r["box"] for r in frame["boxes"] if r["who"] == target.name), None)
+            if box is None:
+                continue
+            u, v, _ = clip_flyover.pose(t).project([((x0 + x1) / 2, (y0 + y1) / 2, 0.0)])[0]
+            hits += box[0] - 25 <= u <= box[2] + 25 and box[1] - 25 <= v <= box[3] + 60
+        assert hits >= 8
