@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import ctypes
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -86,7 +87,17 @@ def open_session(wish: Wish) -> Session:
             f"provider = 'ncnn': {wish.path.name} is no NCNN model; "
             "name a variant of the manifest whose file ends in .param"
         )
-    return opener(wish)
+    session = opener(wish)
+    _give_back()
+    return session
+
+
+def _give_back() -> None:
+    """Return to the kernel what reading and optimising the graph left free: about 11 MB. Only the
+    GNU C library keeps it, and only it has this function."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def read_facts(path: Path) -> Facts:

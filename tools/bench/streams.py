@@ -16,9 +16,11 @@ from typing import Any
 
 import yaml
 
+from edge.config import ConfigError
 from tools.bench.arena import ROOT
 
-WARM_S = 6.0
+WARM_S, START_S = 6.0, 120.0
+STATUS = "run/status/visiond.json"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -46,6 +48,7 @@ def hold(
         folder = Path(name)
         daemon = _start(folder, streams, manifest, clip, fps, gate)
         try:
+            _wait_for(folder, daemon)
             time.sleep(WARM_S)
             looks, cpu_s, at_s = _looks(folder), _cpu_s(daemon.pid), time.monotonic()
             time.sleep(seconds)
@@ -90,13 +93,19 @@ def _start(
     return subprocess.Popen([sys.executable, "-m", "edge", *words], cwd=ROOT, stderr=log)
 
 
+def _wait_for(folder: Path, daemon: subprocess.Popen[bytes]) -> None:
+    """Until the daemon has told its status. Raises ConfigError with its last word."""
+    until_s = time.monotonic() + START_S
+    while not (folder / STATUS).exists():
+        if daemon.poll() is not None or time.monotonic() > until_s:
+            words = (folder / "log").read_text(encoding="utf-8").strip().splitlines()
+            raise ConfigError(f"edge visiond did not start: {words[-1] if words else 'no word'}")
+        time.sleep(0.2)
+
+
 def _looks(folder: Path) -> int:
     """Looks of all cameras so far, by the daemon's own status file (renewed every 2 s)."""
-    try:
-        status: dict[str, Any] = json.loads((folder / "run/status/visiond.json").read_text())
-    except FileNotFoundError:
-        log = (folder / "log").read_text(encoding="utf-8").strip().splitlines()
-        raise SystemExit(f"edge visiond did not start: {log[-1] if log else 'no word'}") from None
+    status: dict[str, Any] = json.loads((folder / STATUS).read_text(encoding="utf-8"))
     return sum(camera["looks"] for camera in status["cameras"].values())
 
 
