@@ -6,7 +6,7 @@ import hashlib
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +18,21 @@ from edge.drone import optics
 from edge.drone.dem import Dem
 from edge.drone.earth import LatLon, Local
 from edge.drone.eye import Setup, with_takeoff
-from edge.drone.flightpath import FlightPath, clock_offset
+from edge.drone.flightpath import FlightPath
 from edge.drone.georef import NoGround, View
 from edge.drone.groundgrid import SiteGrid
 from edge.drone.journal import Journal
 from edge.drone.mosaic import Extent, Mosaic, extent_of
+from edge.drone.pairing import Asked, Note, align, start_wall
 from edge.drone.settings import Drone
 from edge.drone.sites import INSPECTED, Area, Site
 from edge.drone.sources import Found, find
 from edge.drone.survey import Detector, Survey
-from edge.drone.telemetry.pose import Telemetry
 from edge.drone.yawfit import Landmark, YawBias, fit, from_aims
 
 # Things five pixels across can be told apart; coarser ground was flown over, not inspected.
 INSPECTED_PIXELS = 5.0
-# Fewer seconds of poses than this share of the video make one ask whether they belong together.
-SHORT_SHARE = 0.8
 LARGEST_REACH_M = 250.0
-# Clocks of aircraft and of file headers are in zones; further apart they are of two flights.
-PAIR_H = 26.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +64,6 @@ class Given:
     takeoff_alt_m: float | None = None
     dem: Dem | None = None
     restart: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A sentence for the reader, by its key in edge.drone.words."""
-
-    key: str
-    text: str = ""
 
 
 @dataclass(slots=True)
@@ -125,8 +113,10 @@ def prepare(given: Given, settings: Drone, sites: Sequence[Site], today: date) -
         payload=settings.aircraft.payload,
     )
     header = start if by == "header" else None
-    path, offset, clock, notes = _aligned(given, found, duration, header)
-    wall = _start_wall(path, start)
+    asked = Asked(given.video.name, given.offset_s, given.clip, given.pitch_deg is not None)
+    pair = align(asked, found, duration, header)
+    path, notes = pair.path, list(pair.notes)
+    wall = start_wall(path, start)
     origin = _origin(path, sites)
     plane = Local(*origin)
     day = datetime.fromtimestamp(wall, timezone.utc).date() if path else today
@@ -145,74 +135,12 @@ def prepare(given: Given, settings: Drone, sites: Sequence[Site], today: date) -
         extent=_extent(path, setup, plane, areas),
         duration_s=duration,
         start_wall=wall,
-        offset_s=offset,
-        clock=clock,
+        offset_s=pair.offset_s,
+        clock=pair.clock,
         flight_id=_flight_id(given.video, found),
         video_sha256=quick_sha256(given.video),
         notes=notes,
     )
-
-
-def _aligned(
-    given: Given, found: Found, duration_s: float, header: float | None
-) -> tuple[FlightPath | None, float, str, list[Note]]:
-    """The path on media time, the offset, by what it is known, and what is to be said."""
-    telemetry = found.telemetry
-    if telemetry is None:
-        return None, 0.0, "–", [Note("no-telemetry", found.text)]
-    notes = [Note("telemetry", f"{found.text}: {telemetry.summary()}")]
-    path = FlightPath(telemetry.poses)
-    if path.coverage is None:
-        return None, 0.0, "–", [*notes, Note("no-fix")]
-    if path.coverage.aimed == 0 and given.pitch_deg is None:
-        notes.append(Note("no-angles"))
-    offset, by = clock_offset(
-        telemetry, start_utc=header, duration_s=duration_s, clip=_clip(given, telemetry)
-    )
-    if given.offset_s is not None:
-        offset, by = given.offset_s, "given"
-    if by.endswith("(assumed)"):
-        notes.append(Note("clock-assumed", by))
-    path = path.moved(offset)
-    notes += _overlap(given, found, path, duration_s, header if given.offset_s is None else None)
-    return path, offset, f"{by}, offset {offset:+.1f} s", notes
-
-
-def _clip(given: Given, telemetry: Telemetry) -> int | None:
-    if given.clip is not None and not 1 <= given.clip <= len(telemetry.clips):
-        raise ConfigError(f"--clip = {given.clip}: the log knows {len(telemetry.clips)} videos")
-    return given.clip
-
-
-def _overlap(
-    given: Given, found: Found, path: FlightPath, duration_s: float, header: float | None
-) -> list[Note]:
-    """Raises ConfigError where video and telemetry have no time in common."""
-    covered = path.coverage
-    assert covered is not None
-    names = f"{given.video.name} and {found.text}"
-    if covered.start_s >= duration_s > 0 or covered.end_s <= 0.0:
-        raise ConfigError(
-            f"{names} do not overlap: the video runs 0..{duration_s:.0f} s, the telemetry "
-            f"{covered.start_s:.0f}..{covered.end_s:.0f} s of it; give the right pair or --offset"
-        )
-    utc = path.poses[0].utc
-    if header is not None and utc is not None and abs(utc - header) > PAIR_H * 3600.0:
-        apart = timedelta(seconds=round(abs(utc - header)))
-        raise ConfigError(
-            f"{names} do not overlap: their clocks are {apart} apart; give the right pair, "
-            "or --offset if one clock was wrong"
-        )
-    both = min(covered.end_s, duration_s) - max(covered.start_s, 0.0)
-    if duration_s > 0 and both < SHORT_SHARE * duration_s:
-        return [Note("short-telemetry", f"{both:.0f} s / {duration_s:.0f} s")]
-    return []
-
-
-def _start_wall(path: FlightPath | None, otherwise: float) -> float:
-    """UTC of the video's first picture: by the telemetry if it knows, else by the file."""
-    first = next((p for p in path.poses if p.utc is not None), None) if path else None
-    return otherwise if first is None or first.utc is None else first.utc - first.t_s
 
 
 def _origin(path: FlightPath | None, sites: Sequence[Site]) -> LatLon:

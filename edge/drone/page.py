@@ -174,7 +174,7 @@ class _Page:
             f'<section class="find" id="f{escape(finding["id"])}" style="--shade:{shade}">'
             f"<h3>{finding['number']}. {self._name(finding)}{self._tags(finding)}</h3>"
             f"{self._facts(finding)}"
-            f'<div class="pics"><figure>{main}</figure><div>{side}</div></div></section>'
+            f'<div class="pics"><figure>{main}</figure>{side}</div></section>'
         )
 
     @staticmethod
@@ -339,6 +339,8 @@ def _mmss(seconds: float) -> str:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "✓" if value else "✗"
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, list):

@@ -13,9 +13,10 @@ from edge.config import ConfigError
 from edge.drone import conclude
 from edge.drone.earth import Local, distance_m
 from edge.drone.eye import Setup
-from edge.drone.flight import Flight, Given, Note, quick_sha256
+from edge.drone.flight import Flight, Given, quick_sha256
 from edge.drone.flightpath import FlightPath
 from edge.drone.mosaic import extent_of
+from edge.drone.pairing import Note
 from edge.drone.read import read
 from edge.drone.settings import Drone
 from edge.drone.sites import Area, Site
