@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -99,11 +99,6 @@ def finished(image: Floats, look: Look, rng: np.random.Generator) -> np.ndarray:
     colour = rng.normal(0, 0.5, out.shape).astype(np.float32)
     out = out + (grain[..., None] + colour) * look.noise
     return np.clip(out, 0, 255).astype(np.uint8)
-
-
-def plain_look(look: Look) -> Look:
-    """The same camera without what changes from frame to frame."""
-    return replace(look, streak_px=0, blur_px=min(look.blur_px, 0.6))
 
 
 def write_jpeg(path: str, image: np.ndarray, quality: int) -> None:

@@ -27,12 +27,10 @@ CLASSES = (
     "motorcycle",
     "umbrella",
 )
-PLUMES = ("dust", "smoke", "fire")
 # A plume's box holds the pixels whose opacity is at least this: the definition of its extent.
 PLUME_OPACITY = {"dust": 0.20, "smoke": 0.16, "fire": 0.25}
 MIN_SIDE_PX = 5
 MIN_AREA_PX = 40
-MIN_SEEN_SHARE = 0.22  # of the projected extent: less is an unlabelled sliver
 
 
 @dataclass(frozen=True)

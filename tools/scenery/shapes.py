@@ -42,15 +42,6 @@ def mesh(
     )
 
 
-def joined(meshes: Sequence[Mesh]) -> Mesh:
-    starts = np.cumsum([0] + [len(m.verts) for m in meshes])
-    return Mesh(
-        np.concatenate([m.verts for m in meshes] or [np.zeros((0, 3), np.float32)]),
-        np.concatenate([m.tris + s for m, s in zip(meshes, starts, strict=False)] or [NO_TRIS]),
-        np.concatenate([m.quads + s for m, s in zip(meshes, starts, strict=False)] or [NO_QUADS]),
-    )
-
-
 def transform(
     at: Sequence[float] = (0, 0, 0),
     *,
