@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from edge.drone import earth, optics
 from edge.drone.dem import Dem, locate_on
-from edge.drone.georef import PROFILES, NoGround, Sigmas, Spot, View, locate
+from edge.drone.georef import PROFILES, Sigmas, Spot, View, locate
 from edge.drone.telemetry.pose import Pose
 from edge.drone.yawfit import YawBias
 
@@ -132,6 +132,3 @@ def with_takeoff(setup: Setup, place: earth.LatLon) -> Setup:
     if setup.dem is None:
         return setup
     return replace(setup, takeoff_m=setup.dem.height(*place))
-
-
-__all__ = ["NoGround", "Setup", "with_takeoff"]

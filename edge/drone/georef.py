@@ -119,7 +119,8 @@ def _spot(view: View, direction: Vector, pixel: tuple[float, float], sigmas: Sig
         raise NoGround(f"camera is not above the ground (h_m {view.h_m:g})")
     depression = math.degrees(math.asin(max(-1.0, min(1.0, float(direction[2])))))
     if depression < MIN_DEPRESSION_DEG:
-        raise NoGround(f"ray meets no ground: {depression:.1f}° below the horizon")
+        side = "above" if depression < 0.0 else "below"
+        raise NoGround(f"ray meets no ground: {abs(depression):.1f}° {side} the horizon")
     lat, lon, slant = _cut(view, direction)
     north, east = slant * float(direction[0]), slant * float(direction[1])
     return Spot(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edge.drone import soil
 from edge.drone.earth import Local
 from edge.drone.georef import View
-from edge.drone.ground import FLAT_DEG, to_ground, to_pixels
+from edge.drone.ground import FLAT_DEG, to_pixels
 from edge.drone.sites import Area
 from edge.values import Image
 
@@ -144,6 +144,3 @@ def reduced(image: Image) -> Image:
         return image
     size = (SAMPLE_WIDTH, max(1, round(height * SAMPLE_WIDTH / width)))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-__all__ = ["Cover", "SiteGrid", "reduced", "to_ground"]
