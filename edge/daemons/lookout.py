@@ -68,7 +68,7 @@ class Lookout:
             samples=self._samples(frame.at),
         )
         judgement = self._judge.step(scene)
-        self._busy = bool(tracks or judgement.candidates)
+        self._busy = bool(tracks) or self._judge.busy
         return Look(frame, tracks, judgement, detected, found)
 
     def _detect(self, frame: Frame) -> Detections:

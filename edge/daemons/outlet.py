@@ -28,8 +28,14 @@ WAITING_MAX = 2000
 class Outlet:
     """Called by every thread of a daemon; `counts` are for the status file."""
 
-    def __init__(self, outbox: Outbox, clock: Clock) -> None:
-        self._outbox, self._clock = outbox, clock
+    def __init__(
+        self,
+        outbox: Outbox,
+        clock: Clock,
+        *,
+        record: Callable[[Violation], None] = lambda _: None,
+    ) -> None:
+        self._outbox, self._clock, self._record = outbox, clock, record
         self._waiting: deque[Callable[[], object]] = deque()
         self._lock = threading.Lock()
         self._open: dict[tuple[str, str], Fault] = {}
@@ -138,6 +144,7 @@ class Outlet:
         self.counts["revisions"] += 1
         if violation.revision == 1:
             self.counts["violations"] += 1
+        self._record(violation)
         log.info(
             "suspected %s %s r%d %s at %s: %s",
             violation.category,

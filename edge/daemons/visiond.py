@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from edge import ledger
 from edge.clock import SystemClock
 from edge.config import Site, load
 from edge.daemons.outlet import Outlet
@@ -25,6 +26,8 @@ from edge.daemons.wiring import build_watchpost, load_models
 from edge.outbox import RECEIPT, Outbox
 from edge.runtime import Notify, Progress, Stats, Stop, write_status
 from edge.spool import Spool
+from edge.uplink.wire import utc_text
+from edge.values import Violation
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +93,7 @@ class Visiond:
         self._bell = threading.Condition()
         self._roster = Roster(self._bell, time.monotonic)
         self._outbox = Outbox(settings.state / "outbox.db")
-        self.outlet = Outlet(self._outbox, self._clock)
+        self.outlet = Outlet(self._outbox, self._clock, record=self._handled)
         self.reminders = Reminders()
         self._spool = Spool(settings.run, "visiond")
         self._progress = Progress(notify)
@@ -152,11 +155,42 @@ class Visiond:
         for post in self.posts.values():
             post.watch_health(self._clock.now(), self.outlet)
         self._end_recordings()
+        self._keep_ledger()
         self._answer_requests()
         self._stats.tell(self._rows)
         if time.monotonic() - self._status_at >= STATUS_EVERY_S:
             self._status_at = time.monotonic()
             write_status(self._settings.run, "visiond", self.status())
+
+    def _handled(self, violation: Violation) -> None:
+        """A row of the handling ledger for the start and the end of a case."""
+        category = self._settings.categories[violation.category]
+        if violation.phase == "update":
+            return
+        row = {
+            "time": utc_text(violation.decided.wall),
+            "id": violation.id,
+            "category": violation.category,
+            "name": category.zh,
+            "phase": violation.phase,
+            "place": violation.where.address or violation.source.get("name"),
+            "occurrence": violation.occurrence,
+            "outcome": violation.facts.get("outcome", ""),
+            "deadline_h": category.deadline_h,
+        }
+        self._append("handling", [row])
+
+    def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
+        try:
+            ledger.append(self._settings.state, name, rows, time.time())
+        except OSError as error:
+            self.outlet.fault("disk", "ledger", str(error))
+
+    def _keep_ledger(self) -> None:
+        """Watched and blind minutes: appended when a stretch is over, five minutes at most."""
+        rows = [row for post in self.posts.values() for row in post.take_spans()]
+        if rows:
+            self._append("inspection", rows)
 
     def _answer_requests(self) -> None:
         """Those whose span is over; a clip that reaches into the future waits for it."""

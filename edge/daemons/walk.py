@@ -13,18 +13,17 @@ from typing import Any
 
 import msgspec
 
-from edge.config import Camera, Category, ConfigError, Rule, Site, Zone
+from edge.config import Camera, Category, ConfigError, Site
 from edge.daemons.lookout import Look
 from edge.daemons.post import Post, build_post
 from edge.daemons.scribe import ClipSource, Desk
 from edge.daemons.settings import Settings, manifest_path
 from edge.evidence.casebook import Sealed
+from edge.rules.check import on_trial
 from edge.values import Frame, Stamp, Violation
 from edge.vision.model import load_model
 
 log = logging.getLogger(__name__)
-
-WHOLE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 
 
 def camera_for(site: Site, source: str, wanted: str | None) -> Camera:
@@ -55,14 +54,7 @@ def with_default_rules(
     """A camera without rules watches everything, everywhere, as far as the model can see it."""
     if camera.rules:
         return camera
-    seen = set(names)
-    rules = tuple(
-        Rule(category=c.id)
-        for c in categories.values()
-        if c.classes and set(c.classes) <= seen and {"watch"} & set(c.zone_kinds)
-    )
-    zones = camera.zones or (Zone(id="whole", kind="watch", polygon=WHOLE),)
-    return msgspec.structs.replace(camera, rules=rules, zones=zones)
+    return msgspec.structs.replace(camera, rules=on_trial(categories, names))
 
 
 @dataclass(slots=True)

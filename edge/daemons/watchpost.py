@@ -20,6 +20,7 @@ from edge.daemons.lookout import Look
 from edge.daemons.outlet import Outlet
 from edge.daemons.post import Post
 from edge.daemons.sight import Sight
+from edge.rules.blind import BlindTime, Span
 from edge.runtime import write_atomic
 from edge.values import Fault, Frame, Prompt, Stamp
 
@@ -41,6 +42,7 @@ class Watchpost:
         memory: Path,
         late: Callable[[int], None],
         remind: Callable[[Prompt], None],
+        started: Stamp,
         gleaner: Gleaner | None = None,
     ) -> None:
         self.post, self.eyes = post, eyes
@@ -57,6 +59,8 @@ class Watchpost:
         self._thinking = False
         self._stall, self._health = StallWatch(post.camera.id), Health(post.camera.id)
         self._faults: deque[Fault] = deque()
+        self._blind = BlindTime(post.camera.id, started)
+        self._spans: list[Span] = []
 
     def start(self, now: Stamp) -> None:
         self._restore(now)
@@ -159,6 +163,18 @@ class Watchpost:
         fault = self._stall.step(now, reader.last_picture_s, reader.line.error)
         if fault:
             outlet.tell(fault)
+        self._spans += self._blind.mark(now, self._blind_reason())
+
+    def _blind_reason(self) -> str | None:
+        """Why nothing is watched now, in a word; None while the camera is watched."""
+        if self._stall.open:
+            return "stall"
+        return next(iter(self._health.wrong), None)
+
+    def take_spans(self) -> list[dict[str, Any]]:
+        """Finished stretches of watched and blind time, for the ledger."""
+        spans, self._spans = self._spans, []
+        return [span.row() for span in spans]
 
     def status(self) -> dict[str, Any]:
         """For the status file: what the page and the doctor want to know."""

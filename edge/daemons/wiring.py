@@ -70,6 +70,7 @@ def build_watchpost(
         Sight(settings.run, camera),
         memory=settings.state / "memory" / f"{camera.id}.json",
         remind=remind,
+        started=clock.now(),
         gleaner=None if eyes.recording else gleaner_for(settings, camera),
         late=lambda count: outlet.fault(
             "scribe", camera.id, f"the disk is stuck: {count} finding(s) without pictures"

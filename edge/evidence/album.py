@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from edge.config import Recipe
+from edge.evidence.mask import plate as plate_of
 from edge.evidence.overlay import crop, with_strip, with_ticks
 from edge.evidence.quality import PictureQuality, Shot, measure, spacing_s
 from edge.runtime import write_atomic
@@ -102,7 +103,7 @@ class Album:
         if _overview_due(page, frame.at, recipe, candidate.due_s):
             self.take(candidate.key, "overview", frame.at, frame.image, candidate.box, candidate)
         if recipe.close:
-            self._better_close(page, frame, candidate)
+            self._better_close(page, frame, candidate, plate=recipe.plate)
 
     def take(
         self, key: str, role: Role, at: Stamp, image: Image, box: Box, of: Candidate | str
@@ -110,9 +111,7 @@ class Album:
         """Store one picture of this role now: whole with ticks, or cropped for close and plate."""
         page = self._page(key)
         category = of if isinstance(of, str) else of.category
-        plain = crop(image, box) if role in ("close", "plate") else with_ticks(image, box)
-        if role in ("before", "after"):
-            plain = image
+        plain = _framed(role, image, box)
         lines = self.caption(at, category)
         quality = measure(image)
         return page.add(role, at, jpeg(with_strip(plain, lines)), quality, box)
@@ -137,7 +136,9 @@ class Album:
             self._pages[key] = _Page(key, self._root / slug)
         return self._pages[key]
 
-    def _better_close(self, page: _Page, frame: Frame, candidate: Candidate) -> None:
+    def _better_close(
+        self, page: _Page, frame: Frame, candidate: Candidate, *, plate: bool
+    ) -> None:
         """Keep the largest, sharpest look at the subject; each replacement must be clearly so."""
         box = candidate.box
         size = (box[2] - box[0]) * (box[3] - box[1])
@@ -146,6 +147,18 @@ class Album:
         page.forget("close")
         page.close_size = size
         self.take(candidate.key, "close", frame.at, frame.image, box, candidate)
+        if plate:
+            page.forget("plate")
+            self.take(candidate.key, "plate", frame.at, frame.image, box, candidate)
+
+
+def _framed(role: Role, image: Image, box: Box) -> Image:
+    """The part of the picture that this role shows."""
+    if role == "close":
+        return crop(image, box)
+    if role == "plate":
+        return crop(image, plate_of(box), margin=0.05)
+    return image if role in ("before", "after") else with_ticks(image, box)
 
 
 def _overview_due(page: _Page, at: Stamp, recipe: Recipe, due_s: float) -> bool:
