@@ -103,12 +103,13 @@ class Dispatch:
         return moved
 
     def requeue_unconfirmed(self) -> None:
-        """After a lost connection: what no PUBACK was seen for waits again."""
-        for table in ("record", "file"):
-            self._db.execute(
-                f"UPDATE {table} SET state = ? WHERE state = ?",  # noqa: S608  two literals
-                (State.NEW, State.INFLIGHT),
-            )
+        """After a lost connection: records without a PUBACK and files without a `have` wait
+        again; the platform will say which bytes of a file it has."""
+        self._db.execute("UPDATE record SET state = ? WHERE state = ?", (State.NEW, State.INFLIGHT))
+        self._db.execute(
+            "UPDATE file SET state = ? WHERE state IN (?, ?)",
+            (State.NEW, State.INFLIGHT, State.BROKER_ACK),
+        )
 
     def waiting(self, kind: str) -> bool:
         """Whether there is anything to claim; costs no write."""

@@ -119,7 +119,7 @@ class Pump:
         )
         connection.subscribe(self._parts.inbox.topics)
         self._parts.presence.greet(self._birth(), self._mono())
-        self._parts.records.attach(self._window)
+        self._parts.records.attach(self._window, session_kept=limits.session_present)
         self._parts.transfers.attach(self._window)
 
     def event(self, event: Event) -> None:

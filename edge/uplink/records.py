@@ -79,9 +79,15 @@ class Records:
         self._flushed = 0.0
         self.counts: Counter[str] = Counter()
 
-    def attach(self, window: Window) -> None:
-        """A connection is there. Dead letters that only its predecessor's limit refused go on."""
+    def attach(self, window: Window, *, session_kept: bool) -> None:
+        """A connection is there. A broker that forgot our session was restarted empty or replaced:
+        what it had acknowledged is gone with it, and is sent again at once."""
         self._window = window
+        if not session_kept and self._waiting:
+            self.counts["resent"] += len(self._waiting)
+            with self._dispatch.commit():
+                self._dispatch.mark(self._waiting, State.NEW)
+            self._waiting.clear()
         self._maybe_more = dict.fromkeys(KINDS, True)
 
     def detach(self) -> None:

@@ -99,6 +99,7 @@ class Transfers:
         """Rows are put back by the records' own detach; the platform will say what it has."""
         self._window = None
         self._active.clear()
+        self._parked.clear()
 
     def changed(self) -> None:
         self._maybe_more = True

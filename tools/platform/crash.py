@@ -15,6 +15,7 @@ from typing import Any
 
 from edge import runtime
 from edge.daemons import uplinkd
+from edge.uplink import link
 
 # Step -> (module, class or "", function). Each can be cut before and after.
 STEPS: dict[str, tuple[str, str, str]] = {
@@ -63,7 +64,10 @@ def _deadly(work: Callable[..., Any], moment: str, count: int) -> Callable[..., 
 
 def main() -> int:
     moment, _, step = sys.argv[1].partition(" ")
-    arm(moment, step, int(sys.argv[2]))
+    if moment == "brisk":
+        link.BACKOFF_CAP_S = float(sys.argv[2])
+    else:
+        arm(moment, step, int(sys.argv[2]))
     options = dict(zip(sys.argv[3::2], sys.argv[4::2], strict=True))
     return runtime.run(
         lambda stop, notify: uplinkd.main(

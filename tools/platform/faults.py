@@ -58,10 +58,18 @@ def status_younger_than(rig: Rig, mono: float) -> bool:
 
 def kill_at_steps(rig: Rig, oracle: Oracle, runs: int) -> Result:
     """SIGKILL before and after each named step; `runs` times over, at rising call counts."""
+    return kill_at(
+        rig,
+        oracle,
+        [(m, step, run + 1) for run in range(runs) for step in STEPS for m in MOMENTS],
+    )
+
+
+def kill_at(rig: Rig, oracle: Oracle, cuts: list[tuple[str, str, int]]) -> Result:
+    """One SIGKILL after the other at (moment, step, call), with two new records before each."""
     broker = rig.broker()
     rig.receiver(broker.port)
     survived = []
-    cuts = [(m, step, run + 1) for run in range(runs) for step in STEPS for m in MOMENTS]
     bar = ProgressBar("steps")
     for number, (moment, step, count) in enumerate(cuts):
         oracle.put(pictures=1)
@@ -152,7 +160,7 @@ def clip_cut(rig: Rig, oracle: Oracle, runs: int) -> Result:
     broker = rig.broker()
     proxy = Proxy(("127.0.0.1", broker.port), faults=Faults(kbit_s=8000.0))
     rig.receiver(broker.port)
-    rig.uplinkd(proxy.port)
+    rig.brisk_uplinkd(proxy.port)
     rng, cuts, over = random.Random(3), 0, 0
     while cuts < runs:
         before = proxy.bytes_up
@@ -208,11 +216,11 @@ SCENARIOS: dict[str, tuple[Scenario, int, int]] = {
 }
 
 
-def run_scenario(name: str, *, full: bool, folder: Path | None = None) -> Result:
-    """In a folder of its own that is removed afterwards, unless one is given."""
+def run_scenario(name: str, *, full: bool) -> Result:
+    """In a folder of its own that is removed afterwards."""
     scenario, short, long = SCENARIOS[name]
-    with tempfile.TemporaryDirectory(prefix="edge-faults-") as own:
-        rig = Rig(folder or Path(own))
+    with tempfile.TemporaryDirectory(prefix="edge-faults-") as folder:
+        rig = Rig(Path(folder))
         try:
             return scenario(rig, Oracle(rig, rig.outbox()), long if full else short)
         finally:

@@ -19,8 +19,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# Small socket buffers: the bytes wait in the sender, as on a modem, and not in the kernel here.
+# Small socket buffers on a thin line: the bytes wait in the sender, as on a modem, and not in the kernel here.
 BUFFER = 8 * 1024
+# On a faster line so small a window would itself be the limit.
+THIN_KBIT_S = 1000.0
 BLOCK = 1024
 # What a modem buffers in each direction.
 LINE_BLOCKS = 16
@@ -71,8 +73,11 @@ class Proxy:
         except OSError:
             client.close()
             return
+        thin = self.faults.kbit_s is not None and self.faults.kbit_s <= THIN_KBIT_S
         for sock in (client, server):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+            if thin:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(None)
         self._pairs.append((client, server))
         _start(lambda: self._carry(client, server, up=True))
@@ -95,21 +100,24 @@ class Proxy:
             sock.close()
 
     def _write(self, line: queue.Queue[tuple[float, bytes]], sink: socket.socket) -> None:
-        broken = False
+        broken, free = False, [0.0]
         while (item := line.get())[1]:
             if broken:
                 continue
             try:
-                self._forward(*item, sink)
+                self._forward(*item, sink, free)
             except OSError:
                 broken = True
 
-    def _forward(self, at: float, data: bytes, sink: socket.socket) -> None:
+    def _forward(self, at: float, data: bytes, sink: socket.socket, free: list[float]) -> None:
+        """`free[0]`: when the line is free again; kept as an instant, so that no sleep adds up."""
         while self.faults.silent and not self._closing:
             time.sleep(0.05)
         time.sleep(max(0.0, at + self.faults.delay_s - time.monotonic()))
         if self.faults.kbit_s:
-            time.sleep(len(data) * 8 / (self.faults.kbit_s * 1000))
+            took_s = len(data) * 8 / (self.faults.kbit_s * 1000)
+            free[0] = max(free[0], time.monotonic() - took_s) + took_s
+            time.sleep(max(0.0, free[0] - time.monotonic()))
         if random.random() < self.faults.sliced:
             middle = random.randrange(len(data))
             sink.sendall(data[:middle])

@@ -123,6 +123,12 @@ class Rig:
     def uplinkd(self, port: int, env: dict[str, str] | None = None, **trust: str) -> Process:
         return self.uplinkd_with(self.device_file(port, **trust), env)
 
+    def brisk_uplinkd(self, port: int, cap_s: float = 2.0) -> Process:
+        """One that waits less between connections than the product does."""
+        argv = [sys.executable, "-m", "tools.platform.crash", "brisk", str(cap_s)]
+        argv += ["--device", str(self.device_file(port)), "--site", str(self.folder / "site.yaml")]
+        return self._own(Process(argv, self.folder / "uplinkd.log"))
+
     def uplinkd_with(self, path: Path, env: dict[str, str] | None = None) -> Process:
         """With a device file written before; ends one that still runs."""
         if self._uplinkd is not None:
