@@ -1,0 +1,47 @@
+"""tools/demo as a visitor runs it: the real broker, the real model, the project's own clip."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.demonstration.processes import Missing, mosquitto_program
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    try:
+        mosquitto_program()
+    except Missing as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    out = tmp_path_factory.mktemp("demo") / "out"
+    argv = [sys.executable, "-m", "tools.demonstration.run", "--out", str(out)]
+    return subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, timeout=170)
+
+
+@pytest.mark.broker
+@pytest.mark.timeout(180)
+def test_everything_found_is_acknowledged_and_verified(demo):
+    assert demo.returncode == 0, demo.stderr
+    last = json.loads(demo.stdout.splitlines()[-1])
+    assert last["violations"] >= 2
+    assert last["violations"] == last["acknowledged"] == last["verified"]
+    assert last["missing"] == 0
+    assert last["seconds"] < 180
+
+
+@pytest.mark.broker
+def test_the_page_shows_every_case_with_pictures_and_clip(demo):
+    path = Path(json.loads(demo.stdout.splitlines()[-1])["page"])
+    page = path.read_text("utf-8")
+    assert page.count("<article>") == json.loads(demo.stdout.splitlines()[-1])["violations"]
+    assert "无照经营游商" in page
+    assert "<video" in page
+    assert "shortened" in demo.stdout
