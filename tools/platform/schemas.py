@@ -102,7 +102,17 @@ def schema(channel: Channel) -> dict[str, Any]:
         envelope["type"] |= {
             "pattern": rf"^{wire.KINDS[channel.name].type}(\.[a-z]+)?\.v{wire.VERSION}$"
         }
-    return {"$schema": DIALECT, "$id": channel.schema_id, "title": channel.says, **made}
+    return _whole({"$schema": DIALECT, "$id": channel.schema_id, "title": channel.says, **made})
+
+
+def _whole(item: Any) -> Any:
+    """Bounds as whole numbers where they are: `typing` merges Meta(gt=0) with an equal Meta(gt=0.0)
+    of another module, so that which one is seen depends on what was imported first."""
+    if isinstance(item, dict):
+        return {name: _whole(value) for name, value in item.items()}
+    if isinstance(item, list | tuple):
+        return [_whole(value) for value in item]
+    return int(item) if isinstance(item, float) and item.is_integer() else item
 
 
 def asyncapi() -> dict[str, Any]:
