@@ -20,10 +20,13 @@ from tools.training.relabel import Relabelled
 STALL, TRUCK = CITY.index("vendor_stall"), CITY.index("muck_truck")
 
 
+OURS = len(CITY)
+
+
 class Fixed:
     """A network that always says the same: rows of (centre x, y, width, height in px, class, p)."""
 
-    def __init__(self, rows, height=96, width=160, classes=len(CITY)):
+    def __init__(self, rows, height=96, width=160, classes=OURS):
         self.height, self.width = height, width
         self.raw = np.zeros((1, 4 + classes, max(1, len(rows))), np.float32)
         for place, (x, y, w, h, label, score) in enumerate(rows):

@@ -87,6 +87,8 @@ def quantise(source: Path, target: Path, folder: Path, count: int) -> None:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
+            # One odd picture must not stretch a range for all: ranges are running means.
+            extra_options={"CalibMovingAverage": True},
             nodes_to_exclude=sensitive(onnx.load(prepared).graph.node),
         )
 

@@ -31,9 +31,9 @@ OPSET = 17  # onnxruntime 1.19, TensorRT 10 and OpenVINO read it
 SIZES = {"384x640": (384, 640), "640x640": (640, 640), "256x448": (256, 448)}
 
 EXAMPLE = """example:
-  tools/export runs/city-3/best.pt --out models --name city-v1
-  tools/export runs/city-3/best.pt --out models --name city-v1 --int8 datasets/pack
-  tools/export runs/city-3/best.pt --out models --name city-v1 --size 640x640 --ncnn
+  tools/export runs/city-5/best.pt --out models --name city-v1
+  tools/export runs/city-5/best.pt --out models --name city-v1 --int8 datasets/pack
+  tools/export runs/city-5/best.pt --out models --name city-v1 --size 640x640 --ncnn
 On a Jetson, in the folder of the ONNX (the engine is bound to that board and TensorRT):
   trtexec --onnx=city-v1.onnx --saveEngine=city-v1.engine --fp16 --memPoolSize=workspace:1024
 """
@@ -126,7 +126,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--int8", type=Path, metavar="SET", help="calibrate on this data set's train split"
     )
-    parser.add_argument("--pictures", type=int, default=160, help="how many to calibrate on")
+    parser.add_argument("--pictures", type=int, default=84, help="how many to calibrate on")
     parser.add_argument("--ncnn", action="store_true", help="also NCNN (needs pnnx)")
     parser.add_argument("--sources", type=Path, help="YAML list: what it was trained on")
     return parser.parse_args(arguments)
