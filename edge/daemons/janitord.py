@@ -100,6 +100,7 @@ class Janitor:
         if self._free() < LAST_BYTES:
             self._drop_ballast()
         self._finish_deleting()
+        self._learn(now)
         self._release_rows()
         found = [*cases(self._evidence)]
         found = self._past_retention(found, now)
@@ -109,6 +110,20 @@ class Janitor:
         self._lay_ballast(room)
         self._tell(room, before, step)
         return step
+
+    def _learn(self, now: float) -> None:
+        """Take in reviewers' verdicts while the evidence they speak of is still there."""
+        if not (self._state / "reviews").is_dir():
+            return
+        from edge.learning.store import learn  # OpenCV is loaded only where there are verdicts
+
+        try:
+            told = learn(self._state, now_s=now)
+        except OSError as error:
+            log.warning("learning: %s; the verdicts wait for the next pass", error)
+            return
+        if told.new or told.moved:
+            log.info("learning: %d new verdict(s), moved: %s", told.new, ", ".join(told.moved))
 
     def _free(self) -> int:
         return shutil.disk_usage(self._state).free
