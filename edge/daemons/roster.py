@@ -30,6 +30,15 @@ class Roster:
         self._bell, self._now = bell, monotonic
         self._posts: dict[Hashable, _Post] = {}
         self._closed = False
+        self._rate = 1.0
+        self._only: Hashable | None = None
+
+    def ease(self, rate: float, only: Hashable | None = None) -> None:
+        """From now on looks come at this share of each camera's rate, and for `only` one camera
+        where it is given: what a hot board can do. (1.0, None) is everything again."""
+        with self._bell:
+            self._rate, self._only = rate, only
+            self._bell.notify_all()
 
     def add(self, camera: Hashable, fps: float, waiting: Callable[[], bool]) -> None:
         """`waiting` tells whether a frame lies in the camera's mailbox; whoever puts one there
@@ -63,7 +72,15 @@ class Roster:
             self._bell.notify_all()
 
     def _free(self) -> list[Hashable]:
-        return [name for name, p in self._posts.items() if not p.busy and p.waiting()]
+        return [n for n, p in self._posts.items() if not p.busy and p.waiting() and self._due(n, p)]
+
+    def _due(self, name: Hashable, post: _Post) -> bool:
+        """Always, unless the board is eased: then at `_rate`, half an interval early at most."""
+        if self._only is not None and name != self._only:
+            return False
+        if self._rate >= 1.0:
+            return True
+        return self._now() - post.looked_mono >= (1.0 / self._rate - 0.5) * post.due_every_s
 
 
 def _need(post: _Post, now: float) -> tuple[bool, float]:

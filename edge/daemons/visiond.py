@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edge import ledger
+from edge.board import Board
 from edge.clock import SystemClock
 from edge.config import Site, load
 from edge.daemons.outlet import Outlet
@@ -21,6 +22,7 @@ from edge.daemons.reminder import Reminders
 from edge.daemons.requests import answer, due_wall
 from edge.daemons.roster import Roster
 from edge.daemons.settings import Settings, load_settings
+from edge.daemons.warden import Warden
 from edge.daemons.watchpost import Watchpost
 from edge.daemons.wiring import build_watchpost, load_models
 from edge.outbox import RECEIPT, Outbox
@@ -101,6 +103,7 @@ class Visiond:
         self._status_at = -1e9
         self._workers: list[threading.Thread] = []
         self.posts: dict[str, Watchpost] = {}
+        self._warden = Warden(Board(), self._clock, self._roster, self.posts, self.outlet.tell)
         self._finished: set[str] = set()
         self._pending: list[dict[str, Any]] = []
         self._requests = {"served": 0, "refused": 0}
@@ -152,6 +155,7 @@ class Visiond:
         """What the main thread does four times a second."""
         self._progress.feed()
         self.outlet.retry()
+        self._warden.tick()
         for post in self.posts.values():
             post.watch_health(self._clock.now(), self.outlet)
         self._end_recordings()
@@ -221,6 +225,7 @@ class Visiond:
             "cameras": {name: post.status() for name, post in self.posts.items()},
             "counts": dict(self.outlet.counts),
             "faults": self.outlet.open_faults(),
+            "board": self._warden.status(),
             "requests": dict(self._requests),
             "reminders": {"done": self.reminders.done, "failed": self.reminders.failed},
             "recordings_over": sorted(n for n in self._finished if self.posts[n].written),

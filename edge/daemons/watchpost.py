@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edge.camera.grabber import Grabber
 from edge.camera.health import Health, thumbnail
 from edge.camera.ring import ClipSource
 from edge.camera.stall import StallWatch
@@ -49,6 +50,7 @@ class Watchpost:
         self.camera = post.camera
         self.recording = eyes.recording
         self.open_cases = 0
+        self.eased: str | None = None
         self.last: Look | None = None
         self._scribe = ScribeThread(post.camera.id, post.scribe, late=late)
         self._sight, self._memory = sight, memory
@@ -169,7 +171,13 @@ class Watchpost:
         """Why nothing is watched now, in a word; None while the camera is watched."""
         if self._stall.open:
             return "stall"
-        return next(iter(self._health.wrong), None)
+        return next(iter(self._health.wrong), self.eased)
+
+    def ease(self, why: str | None, *, asleep: bool) -> None:
+        """The board cannot give what was promised, and why; `asleep`: this camera gets nothing."""
+        self.eased = why
+        if isinstance(self.eyes.reader, Grabber):
+            self.eyes.reader.want = "key" if asleep else "all"
 
     def take_spans(self) -> list[dict[str, Any]]:
         """Finished stretches of watched and blind time, for the ledger."""

@@ -1,0 +1,168 @@
+"""What heat and a weak supply cost: steps with hysteresis, each told once and booked as blind."""
+
+import threading
+
+import pytest
+
+from edge.board import Board, BoardState
+from edge.daemons.care import ENTER_HOLD_S, LEAVE_HOLD_S, BoardCare
+from edge.daemons.roster import Roster
+from edge.daemons.warden import Warden
+from edge.values import Stamp
+
+
+def board(heat=None, *troubles):
+    return BoardState("raspberry-pi", "Pi", heat, troubles, (), 0.0, None, None)
+
+
+def run(plan, *, every_s=5.0):
+    """Plan: (seconds, temperature, troubles...); returns (step at the end, [(s, kind, phase)])."""
+    care, now, told, last = BoardCare(), 0.0, [], None
+    for seconds, heat, *troubles in plan:
+        until = now + seconds
+        while now < until:
+            last = care.step(board(heat, *troubles), Stamp(now, 1e9 + now))
+            told += [(now, fault.kind, fault.phase) for fault in last.faults]
+            now += every_s
+    return last, told
+
+
+HOT, FULL = ("overheated", "start"), ("overheated_one_stream", "start")
+WARM, COOL = ("overheated_one_stream", "end"), ("overheated", "end")
+
+
+@pytest.mark.parametrize(
+    ("plan", "step", "told"),
+    [
+        pytest.param([(600, 79.9)], 0, [], id="below every limit"),
+        pytest.param([(600, None)], 0, [], id="a board that does not tell"),
+        pytest.param([(5, 90.0), (600, 70.0)], 0, [], id="one short burst"),
+        pytest.param([(60, 80.0)], 1, [HOT], id="at 80 the rate is halved"),
+        pytest.param([(60, 85.0)], 2, [HOT, FULL], id="at 85 one stream remains"),
+        pytest.param([(60, 82.0), (60, 86.0)], 2, [HOT, FULL], id="step by step"),
+        pytest.param([(60, 82.0), (600, 77.0)], 1, [HOT], id="between leave and enter it stays"),
+        pytest.param([(60, 82.0), (50, 70.0)], 1, [HOT], id="cool, but not for long enough"),
+        pytest.param([(60, 82.0), (90, 70.0)], 0, [HOT, COOL], id="cool for a minute"),
+        pytest.param([(60, 82.0), (600, None)], 1, [HOT], id="unknown is not cool"),
+        pytest.param([(60, 90.0), (80, 60.0)], 1, [HOT, FULL, WARM], id="one step back at a time"),
+        pytest.param([(60, 90.0), (200, 60.0)], 0, [HOT, FULL, WARM, COOL], id="all the way back"),
+        pytest.param([(60, 82), (50, 70), (5, 76), (50, 70)], 1, [HOT], id="the wait starts anew"),
+        pytest.param(
+            [(40, 81.0, "throttled")], 1, [("throttled", "start"), HOT], id="both at once"
+        ),
+    ],
+)
+def test_heat(plan, step, told):
+    care, got = run(plan)
+    assert care.step == step
+    assert [entry[1:] for entry in got] == told
+    assert care.rate == (1.0, 0.5, 0.5)[step]
+    assert care.one_stream == (step == 2)
+
+
+def test_a_swing_around_the_limit_does_not_swing_the_rate():
+    """Ten minutes of 78 and 82 in turn: one start, nothing else."""
+    plan = [(30, 82.0), *[(15, 78.0), (15, 82.0)] * 20]
+    assert [entry[1:] for entry in run(plan)[1]] == [HOT]
+
+
+def test_steps_are_taken_and_left_after_their_waits():
+    _, told = run([(100, 81.0), (100, 60.0)], every_s=1.0)
+    assert [at for at, *_ in told] == [ENTER_HOLD_S, 100.0 + LEAVE_HOLD_S]
+
+
+def test_power_bits_that_flap_are_one_fault():
+    plan = [(5, 50.0, "under_voltage"), (10, 50.0)] * 10
+    _, told = run([*plan, (120, 50.0)])
+    assert [entry[1:] for entry in told] == [("under_voltage", "start"), ("under_voltage", "end")]
+
+
+def test_an_end_says_how_long_it_lasted():
+    care = BoardCare()
+    care.step(board(50.0, "under_voltage"), Stamp(0.0, 0.0))
+    (over,) = care.step(board(50.0), Stamp(75.0, 75.0)).faults
+    assert (over.phase, over.facts["lasted_s"]) == ("end", 75.0)
+
+
+class Clock:
+    """Moved by hand; gives stamps and seconds."""
+
+    def __init__(self):
+        self.mono = 0.0
+
+    def now(self):
+        return Stamp(self.mono, 1e9 + self.mono)
+
+    def __call__(self):
+        return self.mono
+
+
+class Post:
+    """A camera as the warden sees it."""
+
+    def __init__(self, open_cases=0):
+        self.open_cases, self.why, self.asleep = open_cases, None, False
+
+    def ease(self, why, *, asleep):
+        self.why, self.asleep = why, asleep
+
+
+@pytest.fixture
+def box(tmp_path):
+    """Three cameras at 5 looks a second, one worker, a thermal zone that a test may heat."""
+    clock, told = Clock(), []
+    roster = Roster(threading.Condition(), clock)
+    posts = {"a": Post(), "b": Post(open_cases=1), "c": Post()}
+    taken = dict.fromkeys(posts, -1)
+    for name in posts:
+        # A frame every 0.2 s, the newest only, as the mailbox keeps it.
+        roster.add(name, 5.0, lambda name=name: int(clock.mono * 5) > taken[name])
+    zone = tmp_path / "sys/class/thermal/thermal_zone0/temp"
+    zone.parent.mkdir(parents=True)
+    warden = Warden(Board(tmp_path), clock, roster, posts, told.append)
+
+    def live(seconds, heat):
+        zone.write_text(f"{heat * 1000:.0f}\n")
+        looks, until = dict.fromkeys(posts, 0), clock.mono + seconds
+        while clock.mono < until:
+            warden.tick()
+            camera = roster.take(0.0)
+            if camera is not None:
+                looks[camera] += 1
+                taken[camera] = int(clock.mono * 5)
+                roster.done(camera, posts[camera].open_cases)
+            clock.mono += 0.02
+        return looks
+
+    live.warden, live.posts, live.told = warden, posts, told
+    return live
+
+
+def test_a_hot_box_looks_half_as_often_and_books_the_time_as_blind(box):
+    box(20, 82.0)
+    looks = box(100, 82.0)
+    assert all(count == pytest.approx(250, rel=0.15) for count in looks.values()), looks
+    assert {post.why for post in box.posts.values()} == {"overheated"}
+    assert not any(post.asleep for post in box.posts.values())
+    assert box.warden.status() == {
+        "temperature_c": 82.0,
+        "troubles": [],
+        "step": 1,
+        "rate": 0.5,
+        "only": None,
+    }
+
+
+def test_a_very_hot_box_keeps_the_camera_with_an_open_case(box):
+    box(20, 88.0)
+    looks = box(100, 88.0)
+    assert looks["a"] == looks["c"] == 0 and looks["b"] > 200
+    assert [name for name, post in box.posts.items() if post.asleep] == ["a", "c"]
+
+
+def test_a_cooled_box_watches_all_again(box):
+    box(20, 88.0)
+    box(200, 60.0)
+    assert {post.why for post in box.posts.values()} == {None}
+    assert all(count > 400 for count in box(50, 60.0).values())
+    assert [f.phase for f in box.told] == ["start", "start", "end", "end"]

@@ -1,0 +1,1 @@
+"""Tools for the box in the field: provisioning and soak."""
