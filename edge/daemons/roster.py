@@ -16,6 +16,7 @@ class _Post:
     busy: bool = False
     open_cases: int = 0
     looked_mono: float = field(default=-1e9)
+    next_mono: float = field(default=-1e9)
 
 
 class Roster:
@@ -57,6 +58,9 @@ class Roster:
             chosen = max(free, key=lambda name: _need(self._posts[name], now))
             post = self._posts[chosen]
             post.busy, post.looked_mono = True, now
+            # A look that came late does not delay the ones after it: the rate is kept on average.
+            eased_s = post.due_every_s / self._rate
+            post.next_mono = max(post.next_mono + eased_s, now + eased_s / 2.0)
             return chosen
 
     def done(self, camera: Hashable, open_cases: int) -> None:
@@ -75,12 +79,10 @@ class Roster:
         return [n for n, p in self._posts.items() if not p.busy and p.waiting() and self._due(n, p)]
 
     def _due(self, name: Hashable, post: _Post) -> bool:
-        """Always, unless the board is eased: then at `_rate`, half an interval early at most."""
+        """Always, unless the board is eased: then at `_rate`."""
         if self._only is not None and name != self._only:
             return False
-        if self._rate >= 1.0:
-            return True
-        return self._now() - post.looked_mono >= (1.0 / self._rate - 0.5) * post.due_every_s
+        return self._rate >= 1.0 or self._now() >= post.next_mono
 
 
 def _need(post: _Post, now: float) -> tuple[bool, float]:
