@@ -13,8 +13,10 @@ from edge.values import Box
 
 Boxes = NDArray[np.float32]
 
-# A piece is shown to the model at most this much reduced: beyond it a person at 60 m is lost.
-MOST_REDUCED = 2.0
+# A piece is shown to the model at most this much reduced, unless that takes too many pieces. On
+# drone pictures of traffic pieces at native resolution find eight times what the whole picture at
+# half its size does.
+MOST_REDUCED = 1.0
 OVERLAP = 0.2
 MOST_TILES = 24
 # A box this near to an inner edge of its piece, as a share of the piece, is cut by it.
@@ -39,7 +41,8 @@ class Piece:
 
 def tiles(picture: tuple[int, int], shape: tuple[int, int]) -> list[Box]:
     """Regions (fractions) for a (height, width) picture and input: the whole picture first, then,
-    where the whole is reduced by more than MOST_REDUCED, overlapping tiles that are not."""
+    where the whole would be reduced by more than MOST_REDUCED, overlapping tiles; of MOST_TILES at
+    most, which are reduced as far as that takes."""
     whole = [(0.0, 0.0, 1.0, 1.0)]
     reduced = MOST_REDUCED
     while True:
