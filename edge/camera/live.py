@@ -10,6 +10,7 @@ import av
 
 from edge.camera.libav import LIVE_PIXELS_MAX as PIXELS_MAX
 from edge.camera.libav import Input, check_size, explain, open_input, seconds, to_bgr
+from edge.camera.pacing import Lag
 from edge.camera.packets import Encoded, parameter_sets
 from edge.camera.remux import describe
 from edge.camera.source import STALL_S, Picture, SourceError, SourceFacts, Want
@@ -21,6 +22,8 @@ Keep = Callable[[Encoded], None]
 
 _SKIP: dict[Want, str] = {"all": "DEFAULT", "nonref": "NONREF", "key": "NONKEY"}
 NOTHING = "nothing comes any more"
+# So late, only key pictures are decoded until no more than the second remains.
+BEHIND_S, CAUGHT_UP_S = 2.0, 0.5
 # Arrival times kept for pictures still inside the decoder; H.264 allows 16 of them.
 _INSIDE_MAX = 64
 
@@ -28,16 +31,13 @@ _INSIDE_MAX = 64
 class LiveSource:
     """A network or USB stream: pictures for whoever iterates, their packets to `keep`.
 
-    decode=False: no pictures, packets only. Raises SourceError when it cannot be opened.
+    Raises SourceError when it cannot be opened.
     """
 
-    def __init__(
-        self, address: Address, clock: Clock, *, keep: Keep | None = None, decode: bool = True
-    ) -> None:
+    def __init__(self, address: Address, clock: Clock, *, keep: Keep | None = None) -> None:
         self._input: Input = open_input(address)
         self._clock = clock
         self._keep = keep
-        self._decode = decode
         self.want: Want = "all"
         self.undecodable = 0
         self._connection = describe(self._input)
@@ -47,6 +47,9 @@ class LiveSource:
         self._parameters = self._connection.extradata
         self._arrived: dict[int, Stamp] = {}
         self._key_seen = False
+        self._lag = Lag()
+        self.behind_s = 0.0
+        self._catching_up = False
 
     def pictures(self) -> Iterator[Picture]:
         """Pictures until the stream fails; always ends with SourceError."""
@@ -54,10 +57,10 @@ class LiveSource:
         for packet, at in self._packets():
             if self._keep is not None and self.facts.packets:
                 self._keep(self._encoded(packet, at))
-            if self.want == "key" or not self._decode:
+            if self.want == "key" or self._catching_up:
                 # Key pictures may be further apart than a stall is long: packets are enough.
                 last_s = at.mono
-            for picture in self._pictures(packet, at) if self._decode else ():
+            for picture in self._pictures(packet, at):
                 last_s = at.mono
                 yield picture
             if at.mono - last_s > STALL_S:
@@ -98,7 +101,7 @@ class LiveSource:
 
     def _pictures(self, packet: Any, at: Stamp) -> Iterator[Picture]:
         context = self._input.stream.codec_context
-        context.skip_frame = _SKIP[self.want]
+        context.skip_frame = _SKIP[self._affordable(packet, at)]
         # A picture that builds on one we never got would be a wrong picture.
         self._key_seen = self._key_seen or packet.is_keyframe
         if not self._key_seen:
@@ -116,6 +119,15 @@ class LiveSource:
                 self.undecodable += 1
                 continue
             yield self._picture(frame, at)
+
+    def _affordable(self, packet: Any, at: Stamp) -> Want:
+        """What is wanted, but key pictures only while reading has fallen behind: decoding less is
+        the one way to see what happens now instead of what happened a minute ago."""
+        time_s = seconds(packet.dts, packet.time_base)
+        if time_s is not None:
+            self.behind_s = self._lag.behind_s(at.mono, time_s)
+        self._catching_up = self.behind_s > (CAUGHT_UP_S if self._catching_up else BEHIND_S)
+        return "key" if self._catching_up else self.want
 
     def _picture(self, frame: Any, at: Stamp) -> Picture:
         arrived = self._arrived.pop(frame.pts, at) if frame.pts is not None else at

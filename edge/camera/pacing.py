@@ -33,3 +33,28 @@ class Pacer:
         if time_s >= self._next_s:
             self._next_s = time_s + self._interval_s
         return True
+
+
+class Lag:
+    """How far reading has fallen behind a live stream, told by the stream's own time.
+
+    A reader that cannot keep up finds its pictures old already when they "arrive": they have
+    waited in the socket. The least delay ever seen counts as none; it is forgotten slowly, since
+    the camera's clock and ours drift apart (crystals: some 100 ppm; DRIFT allows ten times that).
+    """
+
+    DRIFT = 0.001
+
+    def __init__(self) -> None:
+        self._least_s: float | None = None
+        self._last_s = 0.0
+
+    def behind_s(self, arrived_s: float, time_s: float) -> float:
+        """Seconds that the picture of stream time `time_s` is late at `arrived_s` (mono)."""
+        delay_s = arrived_s - time_s
+        passed_s, self._last_s = arrived_s - self._last_s, arrived_s
+        if self._least_s is None or abs(delay_s - self._least_s) > 3 * JUMP_S:
+            # The first picture, or the stream counts anew.
+            self._least_s = delay_s
+        self._least_s = min(delay_s, self._least_s + self.DRIFT * max(0.0, passed_s))
+        return delay_s - self._least_s
