@@ -11,16 +11,14 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-
-import msgspec
 
 from edge.outbox import Dispatch, FileRow, State
 from edge.runtime import Backoff
 from edge.uplink.alarms import Alarms
-from edge.uplink.messages import EvidenceAck, EvidenceFin, EvidenceInit
-from edge.uplink.pacing import ChunkSize, DayBudget, TokenBucket, missing
+from edge.uplink.messages import EvidenceAck
+from edge.uplink.pacing import ChunkSize, DayBudget, TokenBucket
+from edge.uplink.parcel import Mode, Parcel
 from edge.uplink.records import HOLDING, REFUSALS_MAX
 from edge.uplink.window import PACKET_OVERHEAD, Window
 from edge.uplink.wire import CHUNK_MAX, Topics
@@ -33,34 +31,10 @@ ANSWER_DEADLINE_S = 30.0
 ANSWER_DEADLINE_MAX_S = 600.0
 HOLD_S = 3600.0
 PARKED_MAX = 256
+LOOK_AGAIN_S = 30.0
 # Room in the window that only records may use.
 RESERVE = 2
 RANK = {"picture": 0, "clip": 1}
-
-
-@dataclass(slots=True)
-class _Transfer:
-    """One file under way. `gaps` are what is left to send; `out` chunks are not answered yet."""
-
-    file: FileRow
-    gaps: list[tuple[int, int]] = field(default_factory=list)
-    out: int = 0
-    told: bool = False
-    asked: bool = False
-    closed: bool = False
-    due: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """blind: send without waiting for `need`. by_broker: the PUBACK of fin releases the file."""
-
-    emqx: bool = False
-    by_broker: bool = False
-
-    @property
-    def blind(self) -> bool:
-        return self.emqx or self.by_broker
 
 
 class Transfers:
@@ -80,13 +54,15 @@ class Transfers:
         self._dispatch, self._topics, self._alarms = dispatch, topics, alarms
         self._mode, self._bucket, self._budget, self._wall = mode, bucket, budget, wall
         self._window: Window | None = None
-        self._active: dict[str, _Transfer] = {}
+        self._active: dict[str, Parcel] = {}
         self._parked: dict[str, float] = {}
         self._chunk = ChunkSize()
         self._deadline_s = ANSWER_DEADLINE_S
         self._hold_until = 0.0
         self._hold = Backoff(first_s=2.0, cap_s=60.0)
         self._maybe_more = True
+        self._look_at = 0.0
+        self._stored = budget.spent
         self.clips = True
         self.counts: Counter[str] = Counter()
 
@@ -111,6 +87,9 @@ class Transfers:
     def fill(self, now: float) -> int:
         """Send what may be sent; returns how many packets left."""
         self._overdue(now)
+        if now >= self._look_at:
+            # A new day's budget opens lanes without anybody's doing.
+            self._look_at, self._maybe_more = now + LOOK_AGAIN_S, True
         if self._window is None or now < self._hold_until:
             return 0
         self._take(now)
@@ -131,7 +110,7 @@ class Transfers:
                 row = self._dispatch.claim_file(lanes)
             if row is None:
                 return
-            self._active[row.sha256] = _Transfer(row)
+            self._active[row.sha256] = Parcel(row)
 
     def _lane_open(self, lane: str) -> bool:
         if not self._budget.allows(lane, self._wall()):
@@ -142,135 +121,101 @@ class Transfers:
         return self.clips and clips < CLIPS_MAX
 
     def _step(self, now: float) -> bool:
-        """Send one packet of the most urgent transfer that has one to send."""
+        """Send one packet of the most urgent parcel that has one to send."""
         order = sorted(self._active.values(), key=lambda t: (RANK[t.file.lane], t.file.record))
-        return any(self._advance(transfer, now) for transfer in order)
+        return any(self._advance(parcel, now) for parcel in order)
 
-    def _advance(self, transfer: _Transfer, now: float) -> bool:
-        if not transfer.told:
-            self._init(transfer, now)
+    def _advance(self, parcel: Parcel, now: float) -> bool:
+        if not parcel.told:
+            self._init(parcel, now)
             return True
-        if not transfer.asked or transfer.closed:
+        if not parcel.asked or parcel.closed:
             return False
-        if transfer.gaps:
-            return self._send_chunk(transfer, now)
-        if transfer.out == 0:
-            self._fin(transfer, now)
+        if parcel.gaps:
+            return self._send_chunk(parcel, now)
+        if parcel.out == 0:
+            self._fin(parcel, now)
             return True
         return False
 
-    def _init(self, transfer: _Transfer, now: float) -> None:
-        transfer.told = True
-        transfer.due = now + self._deadline_s
-        self._send(transfer, "init", self._init_payload(transfer.file), self._told, now)
+    def _init(self, parcel: Parcel, now: float) -> None:
+        parcel.told = True
+        parcel.due = now + self._deadline_s
+        records = tuple(row.key for row in self._dispatch.links(parcel.file.sha256))
+        self._send(parcel, "init", parcel.init(self._mode, records), self._told, now)
 
-    def _init_payload(self, file: FileRow) -> bytes:
-        name = Path(file.path).name
-        if self._mode.emqx:
-            body = {"name": name, "size": file.size, "checksum": file.sha256}
-            return msgspec.json.encode(body)
-        records = tuple(row.key for row in self._dispatch.links(file.sha256))
-        return msgspec.json.encode(
-            EvidenceInit(
-                name=name, size=file.size, sha256=file.sha256, role=file.role, records=records
-            )
-        )
-
-    def _told(self, transfer: _Transfer, now: float) -> None:
-        transfer.due = now + self._deadline_s
+    def _told(self, parcel: Parcel, now: float) -> None:
+        parcel.due = now + self._deadline_s
         if self._mode.blind:
-            self._need(transfer, ((0, transfer.file.size),))
+            parcel.need([(0, parcel.file.size)])
 
-    def _need(self, transfer: _Transfer, ranges: tuple[tuple[int, int], ...]) -> None:
-        transfer.gaps = missing(transfer.file.size, ranges)
-        transfer.asked, transfer.closed = True, False
-
-    def _send_chunk(self, transfer: _Transfer, now: float) -> bool:
-        assert self._window is not None
-        if sum(t.out for t in self._active.values()) >= self._chunk.parallel:
+    def _send_chunk(self, parcel: Parcel, now: float) -> bool:
+        if sum(p.out for p in self._active.values()) >= self._chunk.parallel:
             return False
-        start, end = transfer.gaps[0]
-        end = min(end, start + min(self._chunk.bytes, self._room(transfer, start)))
+        start, end = parcel.gaps[0]
+        end = min(end, start + min(self._chunk.bytes, self._room(parcel, start)))
         if not self._bucket.take(end - start, now):
             return False
-        data = self._read(transfer, start, end)
-        if data is None:
+        try:
+            data = parcel.read(start, end)
+        except OSError as error:
+            self._give_up(parcel, State.MISSING, "evidence_missing", str(error))
             return True
-        transfer.gaps[0] = (end, transfer.gaps[0][1])
-        if transfer.gaps[0][0] == transfer.gaps[0][1]:
-            transfer.gaps.pop(0)
-        transfer.out += 1
+        parcel.cut(end)
+        parcel.out += 1
         self._budget.spend(len(data), self._wall())
         self.counts["bytes"] += len(data)
         self._send(
-            transfer, f"c/{start}", data, lambda t, at: self._landed(t, end - start, at - now), now
+            parcel, f"c/{start}", data, lambda p, at: self._landed(p, end - start, at - now), now
         )
         return True
 
-    def _room(self, transfer: _Transfer, start: int) -> int:
+    def _room(self, parcel: Parcel, start: int) -> int:
         assert self._window is not None
-        topic = self._topics.evidence(transfer.file.sha256, f"c/{start}", emqx=self._mode.emqx)
+        topic = self._topics.evidence(parcel.file.sha256, f"c/{start}", emqx=self._mode.emqx)
         return max(1, min(CHUNK_MAX, self._window.packet_max - len(topic) - PACKET_OVERHEAD))
 
-    def _read(self, transfer: _Transfer, start: int, end: int) -> bytes | None:
-        """The bytes, or None where the file is gone or short, which is a fault of this box."""
-        try:
-            with Path(transfer.file.path).open("rb") as file:
-                file.seek(start)
-                data = file.read(end - start)
-        except OSError as error:
-            self._give_up(transfer, State.MISSING, "evidence_missing", str(error))
-            return None
-        if len(data) != end - start:
-            self._give_up(transfer, State.MISSING, "evidence_missing", "shorter than its manifest")
-            return None
-        return data
-
-    def _landed(self, transfer: _Transfer, size: int, took_s: float) -> None:
-        transfer.out -= 1
+    def _landed(self, parcel: Parcel, size: int, took_s: float) -> None:
+        parcel.out -= 1
         self._chunk.answered(size, took_s)
 
-    def _fin(self, transfer: _Transfer, now: float) -> None:
-        file = transfer.file
-        transfer.closed = True
-        transfer.due = now + self._deadline_s
-        if self._mode.emqx:
-            self._send(transfer, f"fin/{file.size}/{file.sha256}", b"", self._closed, now)
-            return
-        payload = msgspec.json.encode(EvidenceFin(size=file.size, sha256=file.sha256))
-        self._send(transfer, "fin", payload, self._closed, now)
+    def _fin(self, parcel: Parcel, now: float) -> None:
+        parcel.closed = True
+        parcel.due = now + self._deadline_s
+        part, payload = parcel.fin(self._mode)
+        self._send(parcel, part, payload, self._closed, now)
 
-    def _closed(self, transfer: _Transfer, now: float) -> None:
-        transfer.due = now + self._deadline_s
-        self._mark(transfer.file, State.PLATFORM_ACK if self._mode.by_broker else State.BROKER_ACK)
+    def _closed(self, parcel: Parcel, now: float) -> None:
+        parcel.due = now + self._deadline_s
+        self._mark(parcel.file, State.PLATFORM_ACK if self._mode.by_broker else State.BROKER_ACK)
         if self._mode.by_broker:
             self.counts["files"] += 1
-            self._done(transfer)
+            self._done(parcel)
 
     def _send(
         self,
-        transfer: _Transfer,
+        parcel: Parcel,
         part: str,
         payload: bytes,
-        landed: Callable[[_Transfer, float], None],
+        landed: Callable[[Parcel, float], None],
         now: float,
     ) -> None:
         assert self._window is not None
-        topic = self._topics.evidence(transfer.file.sha256, part, emqx=self._mode.emqx)
+        topic = self._topics.evidence(parcel.file.sha256, part, emqx=self._mode.emqx)
 
         def done(code: int, at: float) -> None:
-            if self._active.get(transfer.file.sha256) is not transfer:
+            if self._active.get(parcel.file.sha256) is not parcel:
                 return
             if code in HOLDING:
-                self._halt(transfer, code, at)
+                self._halt(parcel, code, at)
             elif code >= 0x80:
-                self._refused(transfer, f"refused by the broker: 0x{code:02x}", at)
+                self._refused(parcel, f"refused by the broker: 0x{code:02x}", at)
             else:
                 self._well()
-                landed(transfer, at)
+                landed(parcel, at)
 
         def blame(why: str, at: float) -> None:
-            self._refused(transfer, why, at)
+            self._refused(parcel, why, at)
 
         self._window.send(topic, payload, done, now=now, blame=blame)
 
@@ -279,50 +224,58 @@ class Transfers:
         for word in HOLDING.values():
             self._alarms.end(word, "evidence")
 
-    def _halt(self, transfer: _Transfer, code: int, now: float) -> None:
+    def _halt(self, parcel: Parcel, code: int, now: float) -> None:
         """Nobody listens, not allowed, quota: all evidence waits, nothing is lost."""
         self._alarms.start(HOLDING[code], "evidence", f"broker answers 0x{code:02x}; kept")
         self.counts[HOLDING[code]] += 1
         self._hold_until = now + 1.0 + self._hold.next_s()
-        self._back(transfer)
+        self._back(parcel)
 
-    def _refused(self, transfer: _Transfer, why: str, now: float) -> None:
+    def _refused(self, parcel: Parcel, why: str, now: float) -> None:
         with self._dispatch.commit():
-            times = self._dispatch.refuse_file(transfer.file.sha256, why)
+            times = self._dispatch.refuse_file(parcel.file.sha256, why)
         if times >= REFUSALS_MAX:
-            self._give_up(transfer, State.DEAD, "dead_letter", why)
+            self._give_up(parcel, State.DEAD, "dead_letter", why)
         else:
-            self._park(transfer, now + 2.0**times)
+            self._park(parcel, now + 2.0**times)
 
-    def _give_up(self, transfer: _Transfer, state: State, kind: str, why: str) -> None:
+    def _give_up(self, parcel: Parcel, state: State, kind: str, why: str) -> None:
         self.counts[kind] += 1
-        log.warning("%s: %s: %s", kind, transfer.file.path, why)
-        self._mark(transfer.file, state, why)
-        self._alarms.once(kind, Path(transfer.file.path).name, why, sha256=transfer.file.sha256)
-        self._done(transfer)
+        log.warning("%s: %s: %s", kind, parcel.file.path, why)
+        self._mark(parcel.file, state, why)
+        self._alarms.once(kind, Path(parcel.file.path).name, why, sha256=parcel.file.sha256)
+        self._done(parcel)
 
-    def _back(self, transfer: _Transfer) -> None:
-        self._mark(transfer.file, State.NEW)
-        self._done(transfer)
+    def _back(self, parcel: Parcel) -> None:
+        self._mark(parcel.file, State.NEW)
+        self._done(parcel)
 
-    def _park(self, transfer: _Transfer, due: float) -> None:
-        self._parked[transfer.file.sha256] = due
-        self._done(transfer)
+    def _park(self, parcel: Parcel, due: float) -> None:
+        self._parked[parcel.file.sha256] = due
+        self._done(parcel)
 
-    def _done(self, transfer: _Transfer) -> None:
-        self._active.pop(transfer.file.sha256, None)
+    def _done(self, parcel: Parcel) -> None:
+        self._active.pop(parcel.file.sha256, None)
         self._maybe_more = True
 
     def _mark(self, file: FileRow, state: State, note: str | None = None) -> None:
         with self._dispatch.commit():
             self._dispatch.mark_file(file.sha256, state, note)
+            self._store_budget()
+
+    def _store_budget(self) -> None:
+        """So that a restart does not give the day's bytes a second time."""
+        if self._budget.limit is not None and self._budget.spent != self._stored:
+            spent = max(0, self._budget.spent - self._stored)
+            self._dispatch.count(budget_counter(self._budget.day), spent)
+            self._stored = self._budget.spent
 
     def _overdue(self, now: float) -> None:
         """Transfers the platform keeps silent about make room, and come back later."""
-        silent = [t for t in self._active.values() if self._silent(t, now)]
-        for transfer in silent:
+        silent = [t for t in self._active.values() if t.silent(now)]
+        for parcel in silent:
             self.counts["silent"] += 1
-            self._park(transfer, now + self._deadline_s)
+            self._park(parcel, now + self._deadline_s)
         if silent:
             self._deadline_s = min(2.0 * self._deadline_s, ANSWER_DEADLINE_MAX_S)
         for sha256 in [s for s, due in self._parked.items() if due <= now]:
@@ -331,30 +284,31 @@ class Transfers:
                 self._dispatch.mark_file(sha256, State.NEW)
             self._maybe_more = True
 
-    def _silent(self, transfer: _Transfer, now: float) -> bool:
-        waits = transfer.told and (not transfer.asked or transfer.closed) and transfer.out == 0
-        return waits and now > transfer.due
-
     def answered(self, answer: EvidenceAck, now: float) -> None:
         """The platform's word on one file; `have` was stored by the caller's transaction."""
         self._deadline_s = ANSWER_DEADLINE_S
-        transfer = self._active.get(answer.id)
+        parcel = self._active.get(answer.id)
         if answer.state == "have":
             self.counts["files"] += 1
             self._parked.pop(answer.id, None)
-            if transfer is not None:
-                self._done(transfer)
+            if parcel is not None:
+                self._done(parcel)
         elif answer.state == "need":
-            self._asked(answer, transfer, now)
-        elif transfer is not None:
-            self._park(transfer, now + HOLD_S)
+            self._asked(answer, parcel, now)
+        elif parcel is not None:
+            self._park(parcel, now + HOLD_S)
 
-    def _asked(self, answer: EvidenceAck, transfer: _Transfer | None, now: float) -> None:
-        if transfer is None:
+    def _asked(self, answer: EvidenceAck, parcel: Parcel | None, now: float) -> None:
+        if parcel is None:
             # Held back until now, or not announced on this connection: its turn comes by init.
             if answer.id in self._parked:
                 self._parked[answer.id] = now
             return
-        if transfer.out == 0 and (not transfer.gaps or transfer.closed or not transfer.asked):
-            transfer.due = now + self._deadline_s
-            self._need(transfer, answer.ranges)
+        if parcel.open_to_ranges():
+            parcel.due = now + self._deadline_s
+            parcel.need(answer.ranges)
+
+
+def budget_counter(day: int) -> str:
+    """Name of the counter of one UTC day's evidence bytes; `day` in days since 1970."""
+    return f"evidence_bytes:{day}"
