@@ -1,4 +1,4 @@
-"""tools/export CHECKPOINT: the shipped forms of a model, each with its manifest.
+"""tools/export CHECKPOINT...: the shipped forms of a model, each with its manifest.
 
 fp32 ONNX of fixed size with the raw YOLO head; int8 QDQ calibrated on real pictures, the head's
 sensitive layers left in float; NCNN; and the command that makes a TensorRT engine on a Jetson.
@@ -39,11 +39,22 @@ On a Jetson, in the folder of the ONNX (the engine is bound to that board and Te
 """
 
 
-def open_average(path: Path) -> DetectionModel:
-    """The checkpoint as it is shipped: float32, fused, head set to give one raw output."""
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such checkpoint; make one with tools/train")
-    model = load_checkpoint(str(path), device="cpu", fuse=True)[0].float().eval()
+def open_average(paths: Sequence[Path]) -> DetectionModel:
+    """The mean of the checkpoints' weights as it is shipped: float32, fused, one raw output."""
+    for path in paths:
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such checkpoint; make one with tools/train")
+    models = [load_checkpoint(str(path), device="cpu")[0].float() for path in paths]
+    states = [model.state_dict() for model in models]
+    if any(state.keys() != states[0].keys() for state in states):
+        raise ConfigError(f"{paths[-1]}: another architecture than {paths[0]}")
+    mean = {
+        name: torch.stack([state[name].float() for state in states]).mean(0).to(value.dtype)
+        for name, value in states[0].items()
+    }
+    model = models[0]
+    model.load_state_dict(mean)
+    model = model.fuse(verbose=False).eval()
     head = model.model[-1]
     head.export, head.format, head.dynamic = True, "onnx", False
     for parameter in model.parameters():
@@ -119,7 +130,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("checkpoints", type=Path, nargs="+", help="of one run; several: their mean")
     parser.add_argument("--out", type=Path, default=Path("models"))
     parser.add_argument("--name", default="city-v1")
     parser.add_argument("--size", choices=SIZES, default="384x640", help="height x width, px")
@@ -135,7 +146,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     args = parse(arguments)
     try:
-        model = open_average(args.checkpoint)
+        model = open_average(args.checkpoints)
         names = [model.names[i] for i in range(len(model.names))]
         size = SIZES[args.size]
         suffix = "" if args.size == "384x640" else f"-{args.size}"
