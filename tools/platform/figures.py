@@ -106,7 +106,7 @@ def latencies(rig: Rig, rounds: int, pause: Callable[[int], float]) -> list[floa
     outbox, found = rig.outbox(), []
     for n in range(rounds):
         have, began = acknowledged(rig), time.monotonic()
-        put_bare(outbox, f"l-{n:04d}")
+        put_bare(outbox, f"l-{time.monotonic_ns()}")
         eventually(lambda have=have: acknowledged(rig) > have, within_s=120)
         found.append(time.monotonic() - began)
         time.sleep(pause(n))

@@ -19,7 +19,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# Small socket buffers on a thin line: the bytes wait in the sender, as on a modem, and not in the kernel here.
+# Small socket buffers on a thin line: the bytes wait in the sender, as on a modem, and not in the
+# kernel here.
 BUFFER = 8 * 1024
 # On a faster line so small a window would itself be the limit.
 THIN_KBIT_S = 1000.0
