@@ -22,14 +22,17 @@ if TYPE_CHECKING:
     from tools.scenery.blender import Render, Studio
 
 
+# A cloud of dust sends back less than a white sheet of the same colour would.
+SCATTERED = 0.62
+
+
 def shine(light: Light) -> Shine:
     """What a plume gets of this light: irradiance over pi is what a white sheet gives back."""
     high, around = math.radians(light.elevation), math.radians(light.azimuth)
     to_sun = (math.sin(around) * math.cos(high), math.cos(around) * math.cos(high), math.sin(high))
-    sun = tuple(light.sun / math.pi * c for c in light.sun_colour)
-    sky = tuple(
-        (0.6 * h + 0.4 * z) * light.sky for h, z in zip(light.horizon, light.zenith, strict=True)
-    )
+    sun = tuple(SCATTERED * light.sun / math.pi * c for c in light.sun_colour)
+    both = zip(light.horizon, light.zenith, strict=True)
+    sky = tuple(SCATTERED * (0.6 * h + 0.4 * z) * light.sky for h, z in both)
     if light.lamps:
         sky = tuple(s + 0.08 * c for s, c in zip(sky, (1.0, 0.75, 0.5), strict=True))
     return Shine(to_sun, (sun[0], sun[1], sun[2]), (sky[0], sky[1], sky[2]))
