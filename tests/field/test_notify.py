@@ -1,0 +1,63 @@
+"""What systemd hears: ready once, pings while work moves, stopping; silence from a stuck loop."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.field import daemon as runner
+from tests.field.listener import Listener
+from tests.field.units import ROOT
+
+# Four of the pings that a working daemon sends, one a second.
+SILENCE_S = 4.0
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts one daemon; returns (child, listener, home, log). All end with the test."""
+    made = []
+
+    def start(name):
+        home, listener = runner.make(tmp_path / name), Listener()
+        log = home / "log"
+        argv = [sys.executable, "-m", "tests.field.daemon", name, str(home)]
+        with log.open("wb") as out:
+            child = subprocess.Popen(argv, stdout=out, stderr=out, cwd=ROOT, env=listener.env())
+        made.append((child, listener))
+        return child, listener, home, log
+
+    yield start
+    for child, listener in made:
+        child.kill()
+        child.wait()
+        listener.close()
+
+
+@pytest.mark.parametrize("name", ["visiond", "uplinkd"])
+def test_ready_then_pings_then_stopping(start, name):
+    child, listener, _, log = start(name)
+    listener.wait_for("WATCHDOG=1", child, log, times=3)
+    assert listener.count("READY=1") == 1 and listener.pid == child.pid
+    ready = next(at for at, line in listener.heard if line == "READY=1")
+    assert listener.count("WATCHDOG=1") <= time.monotonic() - ready + 2
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(60) == 0, log.read_text()
+    assert listener.count("STOPPING=1") == 1
+    assert listener.heard[-1][1] == "STOPPING=1"
+
+
+@pytest.mark.parametrize("name", ["visiond", "uplinkd"])
+def test_a_frozen_loop_is_silent(start, name):
+    """visiond's main thread goes on: only the thinking hangs, and the pings end all the same."""
+    child, listener, home, log = start(name)
+    listener.wait_for("WATCHDOG=1", child, log, times=2)
+    (home / "freeze").touch()
+    time.sleep(2 * runner.STUCK_S)
+    before = listener.count("WATCHDOG=1")
+    time.sleep(SILENCE_S)
+    assert listener.count("WATCHDOG=1") == before
+    assert child.poll() is None and os.kill(child.pid, 0) is None
