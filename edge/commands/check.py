@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import msgspec
 
+    from edge.camera.url import redact
     from edge.config import Categories, ConfigError, Device, Site
     from edge.daemons.settings import load_settings
 
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings(args.site, args.device)
     if args.explain:
         effective = msgspec.to_builtins({"site": settings.site, "device": settings.device})
-        print(json.dumps(effective, ensure_ascii=False, indent=1))
+        print(redact(json.dumps(effective, ensure_ascii=False, indent=1)))
     cameras = len(settings.site.cameras)
     rules = sum(len(c.rules) for c in settings.site.cameras)
     print(

@@ -83,8 +83,24 @@ def _recording(camera: Camera, address: Address, mailbox: Mailbox, clock: Clock)
 
     frames().close()
     rounds = 0 if camera.playback == "loop" else 1
-    clips = file_clips(address, camera.fps)
-    return Eyes(address, mailbox, Feeder(camera.id, frames, mailbox, rounds=rounds), clips)
+    feeder = Feeder(camera.id, frames, mailbox, rounds=rounds)
+    clips = _RoundClips(file_clips(address, camera.fps), feeder)
+    return Eyes(address, mailbox, feeder, clips)
+
+
+class _RoundClips:
+    """Clips of a recording that is played again and again: times of the round under way."""
+
+    def __init__(self, clips: ClipSource, feeder: Feeder) -> None:
+        self._clips, self._feeder = clips, feeder
+        self.facts = clips.facts
+
+    def write_clip(
+        self, path: Path, start_mono: float, end_mono: float
+    ) -> tuple[float, float] | None:
+        shift_s = self._feeder.shift_s
+        span = self._clips.write_clip(path, max(0.0, start_mono - shift_s), end_mono - shift_s)
+        return (span[0] + shift_s, span[1] + shift_s) if span else None
 
 
 def _live(camera: Camera, found: Addresses, mailbox: Mailbox, clock: Clock, ring_mb: int) -> Eyes:

@@ -28,6 +28,7 @@ class Feeder:
         self.camera = camera
         self.read = 0
         self.ended = False
+        self.shift_s = 0.0
         self.last: Stamp | None = None
         self._frames, self._mailbox, self._rounds = frames, mailbox, rounds
         self._stop = threading.Event()
@@ -42,17 +43,17 @@ class Feeder:
             self._thread.join(wait_s)
 
     def _run(self) -> None:
-        done, shift_s = 0, 0.0
+        done = 0
         while not self._stop.is_set() and (self._rounds == 0 or done < self._rounds):
             before = self.read
             for frame in self._frames():
-                self._post(_shifted(frame, shift_s))
+                self._post(_shifted(frame, self.shift_s))
                 if self._stop.is_set():
                     return
             done += 1
             if self.read == before:
                 break
-            shift_s = self.last.mono + 1.0 if self.last else 0.0
+            self.shift_s = self.last.mono + 1.0 if self.last else 0.0
         self._emptied()
         self.ended = True
 

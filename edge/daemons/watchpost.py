@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.camera.grabber import Grabber
-from edge.camera.health import Health, thumbnail
+from edge.camera.health import Health
 from edge.camera.ring import ClipSource
 from edge.camera.stall import StallWatch
 from edge.daemons.desk import ScribeThread
@@ -81,7 +81,7 @@ class Watchpost:
         self.eyes.looked_at(frame)
         look = self.post.lookout.look(frame)
         if not self.recording:
-            self._faults.extend(self._health.step(thumbnail(frame.image), frame.at))
+            self._faults.extend(self._health.look(frame.image, frame.at))
         if not self.recording:
             self._ages_ms.append((now().mono - frame.at.mono) * 1000.0)
         self.last = look

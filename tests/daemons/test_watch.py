@@ -180,3 +180,10 @@ def test_check_explains_and_prints_schemas(home):
     done = edge("check", "--site", home / "site.yaml", "--explain")
     assert json.loads(done.stdout)["site"]["cameras"][0]["id"] == "north"
     assert {"site", "device", "categories"} <= set(json.loads(edge("check", "--schema").stdout))
+
+
+def test_passwords_are_not_explained(home):
+    site(home, "secret.yaml", source="rtsp://admin:geheim7@10.0.0.9/1")
+    done = edge("check", "--site", home / "secret.yaml", "--explain")
+    assert done.returncode == 0, done.stderr
+    assert "geheim7" not in done.stdout + done.stderr
