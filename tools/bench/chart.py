@@ -26,7 +26,9 @@ def draw(title: str, verdicts: Sequence[Verdict], path: Path) -> None:
         end = LEFT + round((at_limit - LEFT) * min(2.0, max(0.02, share)))
         cv2.rectangle(canvas, (LEFT, y), (end, y + 20), GOOD if verdict.met else BAD, -1)
         _write(canvas, verdict.what, (16, y + 15), 0.45)
-        _write(canvas, f"{verdict.value:.3g} ({verdict.limit})", (end + 6, y + 15), 0.42)
+        _write(
+            canvas, f"{verdict.value:.3g} ({verdict.limit})", (max(end, at_limit) + 8, y + 15), 0.42
+        )
     cv2.line(canvas, (at_limit, 48), (at_limit, height - 12), LINE, 1)
     _write(canvas, "limit", (at_limit - 18, 44), 0.42)
     cv2.imwrite(str(path), canvas)
