@@ -89,9 +89,10 @@ class Incoming:
 def read_yolo(
     folder: Path, names: Sequence[str], split: str, *, labels_in: str = "labels"
 ) -> Iterable[Incoming]:
-    """`folder`/images/* with `folder`/labels/*.txt."""
+    """`folder`/images/**/* with `folder`/labels/**/*.txt."""
     for path in pictures(folder / "images"):
-        labels, complaints = read_labels(folder / labels_in / f"{path.stem}.txt", len(names))
+        inner = path.relative_to(folder / "images").with_suffix(".txt")
+        labels, complaints = read_labels(folder / labels_in / inner, len(names))
         boxes = tuple((names[label.label], label) for label in labels)
         yield Incoming(path, split, boxes, tuple(complaints))
 
@@ -99,7 +100,7 @@ def read_yolo(
 def pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder of pictures")
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
 
 
 def store(
