@@ -92,6 +92,8 @@ class Sniffer(Scanner):
         # that follows damage may belong to a request that was lost.
         self._asked: tuple[int, int, Block, int] | None = None
         self._before = 0
+        # What has been asked for on this line: (address, function, registers).
+        self._wanted: set[tuple[int, int, int]] = set()
 
     def decode(self, data: bytes, *, final: bool = False) -> Step:
         step = super().decode(data, final=final)
@@ -108,10 +110,16 @@ class Sniffer(Scanner):
             return NOISE
         for size in sizes:
             frame = data[at : at + size]
-            if len(frame) == size and valid(frame):
+            if len(frame) == size and valid(frame) and self._credible(frame):
                 return Found(size, self._take(frame, self._before + at))
         longest = max(sizes)
         return MORE if len(data) - at < longest else Bad(min(sizes))
+
+    def _credible(self, frame: bytes) -> bool:
+        """An answer to what nobody on this line asks for is chance: the CRC has sixteen bits."""
+        if frame[1] not in READS or len(frame) == 8 or not self._wanted:
+            return True
+        return (frame[0], frame[1], len(frame) // 2 - 2) in self._wanted
 
     def _take(self, frame: bytes, place: int) -> tuple[Reading, ...]:
         address, function = frame[0], frame[1]
@@ -120,6 +128,7 @@ class Sniffer(Scanner):
         if len(frame) == 8:
             start, count = (int.from_bytes(frame[i : i + 2], "big") for i in (2, 4))
             self._asked = (address, function, Block(function, start, count), place + 8)
+            self._wanted.add((address, function, count))
             return ()
         count = len(frame) // 2 - 2
         expected = (address, function, Block(function, 0, count), place)

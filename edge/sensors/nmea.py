@@ -10,14 +10,18 @@ from datetime import datetime, timezone
 from functools import reduce
 from operator import xor
 
-from edge.sensors.frames import MORE, NOISE, Bad, Found, Look, Reading, Scanner
+from edge.sensors.frames import MORE, NOISE, Bad, Found, Look, Reading, Scanner, Step
 
 # The standard allows 82 characters; receivers with many satellites write somewhat more.
 LENGTH_MAX = 120
 KNOT_M_S = 1852.0 / 3600.0
 _SENTENCE = re.compile(rb"\$([A-Z]{2})([A-Z]{3}),([\x20-\x23\x25-\x29\x2b-\x7e]*)\*([0-9A-F]{2})")
 _TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d)([0-5]\d|60)(\.\d+)?$")
-_DEGREES = re.compile(r"(\d{2,3})([0-5]\d\.\d+|[0-5]\d)$")
+_LAT = re.compile(r"(\d\d)([0-5]\d\.?(\d*))$")
+_LON = re.compile(r"(\d\d\d)([0-5]\d\.?(\d*))$")
+_SPEED = re.compile(r"\d{1,4}(\.\d{1,4})?$")
+# Fields of each sentence without its name: NMEA 2.x and 3.x or 4.1.
+COUNTS = {"RMC": (11, 12, 13), "GGA": (14,), "ZDA": (6,)}
 
 
 def checksum(body: bytes) -> int:
@@ -31,9 +35,28 @@ class Nmea(Scanner):
     kind = "nmea"
     mark = b"$"
 
+    def __init__(self) -> None:
+        super().__init__()
+        # The bytes since the last line end or good sentence, as far as they are used up.
+        self._since, self._good_to = b"", 0
+
+    def decode(self, data: bytes, *, final: bool = False) -> Step:
+        self._good_to = 0
+        step = super().decode(data, final=final)
+        self._since = self._torn(data, step.used)[-LENGTH_MAX:]
+        return step
+
+    def _torn(self, data: bytes, at: int) -> bytes:
+        """What stands before `at` in the same line and belongs to no good sentence."""
+        start = max(data.rfind(b"\n", 0, at) + 1, self._good_to)
+        return data[start:at] if start else self._since + data[:at]
+
     def parse(self, data: bytes, at: int) -> Look:
         if data[at] != 0x24:
             return NOISE
+        if b"$" in self._torn(data, at):
+            # Run into the rest of a damaged sentence: eight bits of sum are not enough here.
+            return Bad()
         end = _line_end(data, at)
         if end is None:
             if len(data) - at > LENGTH_MAX:
@@ -44,13 +67,17 @@ class Nmea(Scanner):
         match = _SENTENCE.fullmatch(data[at:end].rstrip(b"\r\n"))
         if match is None or checksum(data[at + 1 : match.end(3) + at]) != int(match[4], 16):
             return Bad()
-        reader = READERS.get(match[2].decode())
-        fields = match[3].decode("ascii").split(",")
+        name, fields = match[2].decode(), match[3].decode("ascii").split(",")
+        reader = READERS.get(name)
+        if len(fields) not in COUNTS.get(name, (len(fields),)):
+            return Bad()
         try:
-            return Found(end - at, reader(fields) if reader else ())
+            found = Found(end - at, reader(fields) if reader else ())
         except (ValueError, IndexError):
             # A valid sum over nonsense: the sum has eight bits only.
             return Bad()
+        self._good_to = end
+        return found
 
 
 def _line_end(data: bytes, at: int) -> int | None:
@@ -65,7 +92,9 @@ def _rmc(fields: list[str]) -> tuple[Reading, ...]:
     if fields[1] != "A":
         return ()
     at = _when(fields[0], fields[8])
-    speed = [Reading("speed", float(fields[6]) * KNOT_M_S, "m/s", raw=fields[6], at_wall=at)]
+    if fields[6] and not _SPEED.match(fields[6]):
+        raise ValueError(fields[6])
+    speed = [Reading("speed", float(fields[6] or 0.0) * KNOT_M_S, "m/s", raw=fields[6], at_wall=at)]
     course = [Reading("course", _course(fields[7]), "deg", raw=fields[7], at_wall=at)]
     return (
         *_position(fields[2:6], at),
@@ -98,11 +127,15 @@ READERS = {"RMC": _rmc, "GGA": _gga, "ZDA": _zda}
 
 
 def _position(fields: list[str], at: float | None) -> tuple[Reading, ...]:
-    lat = _degrees(fields[0], {"N": 1, "S": -1}[_one(fields[1], "NS")], 90.0)
-    lon = _degrees(fields[2], {"E": 1, "W": -1}[_one(fields[3], "EW")], 180.0)
+    lat, lon = _LAT.match(fields[0]), _LON.match(fields[2])
+    if lat is None or lon is None or len(lat[3]) != len(lon[3]):
+        # Receivers write both with as many decimals; a lost or doubled digit breaks that.
+        raise ValueError(fields)
+    north = _degrees(lat, {"N": 1, "S": -1}[_one(fields[1], "NS")], 90.0)
+    east = _degrees(lon, {"E": 1, "W": -1}[_one(fields[3], "EW")], 180.0)
     return (
-        Reading("lat", lat, "deg", raw=fields[0] + fields[1], at_wall=at),
-        Reading("lon", lon, "deg", raw=fields[2] + fields[3], at_wall=at),
+        Reading("lat", north, "deg", raw=fields[0] + fields[1], at_wall=at),
+        Reading("lon", east, "deg", raw=fields[2] + fields[3], at_wall=at),
     )
 
 
@@ -112,13 +145,10 @@ def _one(text: str, allowed: str) -> str:
     return text
 
 
-def _degrees(text: str, sign: int, limit: float) -> float:
-    match = _DEGREES.match(text)
-    if match is None:
-        raise ValueError(text)
+def _degrees(match: re.Match[str], sign: int, limit: float) -> float:
     value = int(match[1]) + float(match[2]) / 60.0
     if value > limit:
-        raise ValueError(text)
+        raise ValueError(match[0])
     return sign * value
 
 

@@ -16,7 +16,8 @@ HEAD, TAIL = 0xAA, 0xAB
 # C0: measured values; C5: the answer to a command.
 DATA, ANSWER = 0xC0, 0xC5
 UNIT = "ug/m3"
-RANGE_MAX = 9999
+# 999.9 µg/m³ by the data sheet.
+RAW_MAX = 9999
 
 
 def checksum(data: bytes) -> int:
@@ -46,19 +47,18 @@ class Sds(Scanner):
             return MORE
         if frame[9] != TAIL or checksum(frame[2:8]) != frame[8]:
             return Bad()
+        if frame[1] == DATA and max(struct.unpack_from("<HH", frame, 2)) > RAW_MAX:
+            # The instrument cannot send this; the sum of eight bits let damage through.
+            return Bad()
         return Found(SIZE, _readings(frame) if frame[1] == DATA else ())
 
 
 def _readings(frame: bytes) -> tuple[Reading, ...]:
     pm25, pm10 = struct.unpack_from("<HH", frame, 2)
+    # Mass up to 2.5 µm cannot exceed mass up to 10 µm.
+    flag: Flag = "ok" if pm25 <= pm10 else "suspect"
     source = frame[6:8].hex().upper()
     return tuple(
-        Reading(name, word / 10.0, UNIT, _flag(word, pm25 <= pm10), str(word), source)
+        Reading(name, word / 10.0, UNIT, flag, str(word), source)
         for name, word in (("pm25", pm25), ("pm10", pm10))
     )
-
-
-def _flag(word: int, plausible: bool) -> Flag:
-    if word > RANGE_MAX:
-        return "over_range"
-    return "ok" if plausible else "suspect"

@@ -52,10 +52,11 @@ def flip(frame: bytes, following: bytes, rng: random.Random) -> bytes:
 
 
 def splice(frame: bytes, following: bytes, rng: random.Random) -> bytes:
+    """The end of one frame and the head of the next are lost: may fit together by chance."""
     return frame[: rng.randrange(len(frame))] + following[rng.randrange(len(following)) :]
 
 
-DAMAGES: tuple[Damage, ...] = (cut, duplicate, interleave, garbage, flip, splice)
+DAMAGES: tuple[Damage, ...] = (cut, duplicate, interleave, garbage, flip)
 
 
 def overwrite(frame: bytes, following: bytes, rng: random.Random) -> bytes:
@@ -126,9 +127,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--overwrite", action="store_true", help="bursts of changed bytes instead")
+    parser.add_argument("--weak", action="store_true", help="what short checks cannot catch")
     args = parser.parse_args()
-    damages = (overwrite,) if args.overwrite else DAMAGES
+    damages = (overwrite, splice) if args.weak else DAMAGES
     for kind, counts in measure(args.frames, args.seed, damages).items():
         print(json.dumps({"kind": kind, **counts}))
 

@@ -313,3 +313,39 @@ def test_a_flood_of_nothing_keeps_memory_bounded(kind):
     for _ in range(30):
         stream.feed(b"##0999" + b"A" * 500)
         assert stream.waiting <= 2048
+
+
+RMC = nmea_sentence("GNRMC,141530.00,A,3623.35800,N,12026.83200,E,0.042,,010326,,,A")
+
+
+@pytest.mark.parametrize(
+    ("before", "good"),
+    [(b"", 2), (b"\x00\xff12:01:07 ", 2), (b"3.042,,010326,,,A*68\r\n", 2), (RMC, 3),
+     (RMC.rstrip(), 3), (b"$GNRMC,1415", 1)],
+)  # fmt: skip
+def test_nmea_sentence_run_into_a_torn_one_is_not_trusted(before, good):
+    for pieces in (1, 7, 400):
+        stream = Stream(KINDS["nmea"](Options()))
+        data = before + RMC + RMC
+        for at in range(0, len(data), pieces):
+            stream.feed(data[at : at + pieces])
+        assert stream.totals.good == good
+
+
+@pytest.mark.parametrize("field", ["3623.358,N,12026.83200", "3623.35800,N,2026.83200"])
+def test_nmea_lost_digits_show_in_their_number(field):
+    body = f"GNRMC,141530.00,A,{field},E,0.042,,010326,,,A"
+    assert told("nmea", nmea_sentence(body))[1].bad == 1
+
+
+def test_modbus_answer_that_nobody_asked_for_is_chance():
+    ask = bytes.fromhex("010300000001840a")
+    values, totals = told("modbus", ask + modbus_answer([665]) + modbus_answer([1, 2], address=7))
+    assert values == {"0x0000": 665.0}
+    assert totals.bad == 1
+
+
+def test_two_cut_particle_frames_run_together_are_one_bad_frame():
+    body = plantower_frame((1, 2, 3))[:22] + plantower_frame((1, 2, 3))[:8]
+    joined = body + (sum(body) & 0xFFFF).to_bytes(2, "big")
+    assert told("plantower", joined)[0] == {}
