@@ -1,0 +1,282 @@
+"""Everything at once for hours, with random faults; prints slopes, and whether anything was lost.
+
+    tools/soak --seconds 1800 --out soak            (kill -9, broker away; seed 1)
+    tools/soak --seconds 600 --calm                 (no fault: slopes of one long life)
+
+visiond watches a looping file with the shipped model, sensord reads two instruments on
+pseudo-terminals, uplinkd delivers over Mosquitto to the reference receiver. Whoever dies is started
+again after two seconds, as its unit says. Exit 1: something was lost, ended by itself, or grew.
+Last line of stdout: one JSON. A file camera has no age of frames, so none is told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import yaml
+
+from tools.demonstration.processes import BROKER, edge, free_port, mosquitto_program
+from tools.field import account, gauge, soak_plot
+from tools.field.crew import Worker
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIP = ROOT / "tests" / "clips" / "street"
+DAEMONS = ("visiond", "uplinkd", "sensord")
+READ_EVERY_S, TEND_S, START_S = 2.0, 0.25, 60.0
+RSS_MB_H_MOST = 1.0
+# Broker away for so long (least, most), and a fault every so often (mean).
+AWAY_S, FAULT_EVERY_S = (3.0, 25.0), 45.0
+DRAIN_S = 240.0
+SENSORS = [
+    {"id": "noise-1", "kind": "modbus", "map": "noise-rs485", "port": "noise", "address": 1},
+]
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = _arguments().parse_args(argv)
+    signal.signal(signal.SIGTERM, _interrupt)
+    folder = args.out or Path(tempfile.mkdtemp(prefix="soak-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    soak = Soak(folder, random.Random(args.seed), calm=args.calm)
+    try:
+        soak.start()
+        soak.live(args.seconds)
+        soak.drain()
+    except KeyboardInterrupt:
+        print("soak: interrupted, ending", file=sys.stderr)
+    finally:
+        soak.stop()
+    report = soak.report(args.warm_up)
+    _show(report, folder, soak)
+    return 0 if report["well"] else 1
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=1800.0)
+    parser.add_argument("--out", type=Path, help="folder; left out: a new one below /tmp")
+    parser.add_argument("--seed", type=int, default=1, help="of the faults")
+    parser.add_argument("--calm", action="store_true", help="no faults")
+    parser.add_argument("--warm-up", type=float, default=gauge.WARM_UP_S, metavar="S")
+    return parser
+
+
+class Soak:
+    """The parts, wired. All times are seconds since the start of the soak."""
+
+    def __init__(self, folder: Path, dice: random.Random, *, calm: bool) -> None:
+        self.folder, self._dice, self._calm = folder, dice, calm
+        self.workers: dict[str, Worker] = {}
+        self.readings: dict[str, list[gauge.Reading]] = {name: [] for name in DAEMONS}
+        self.faults: list[tuple[float, str, float]] = []
+        self.decided: set[str] = set()
+        self.recovered: list[float] = []
+        self._began, self._seconds = time.monotonic(), 0.0
+        self._offline_since: float | None = None
+        # As on a box: what changes every second lies in memory and is no wear of the card.
+        memory = Path("/dev/shm")
+        self.run = Path(tempfile.mkdtemp(prefix="soak-", dir=memory if memory.is_dir() else None))
+
+    def now(self) -> float:
+        return time.monotonic() - self._began
+
+    def start(self) -> None:
+        """Broker, receiver and instruments first; the daemons once the platform's key is there."""
+        port = free_port()
+        (self.folder / "mosquitto.conf").write_text(BROKER.format(port=port))
+        if os.geteuid() == 0:
+            with (self.folder / "mosquitto.conf").open("a") as file:
+                file.write("user root\n")
+        _write_files(self.folder, self.run, port)
+        python = [sys.executable, "-m"]
+        receiver = ["tools.platform.receiver", "--out", str(self.folder / "received")]
+        ports = ["tools.fakes.instruments", "--folder", str(self.folder / "ports")]
+        self._add("broker", [mosquitto_program(), "-c", str(self.folder / "mosquitto.conf")])
+        self._add("receiver", [*python, *receiver, "--port", str(port)])
+        self._add("instruments", [*python, *ports, "noise=construction"])
+        self._until((self.folder / "received/platform.pub.pem").exists, START_S, "the receiver")
+        files = ["--site", f"{self.folder}/site.yaml", "--device", f"{self.folder}/device.yaml"]
+        for name in DAEMONS:
+            self._add(name, edge(name, *files))
+        self._until(self._all_told, START_S, "the daemons")
+        self._began = time.monotonic()
+
+    def _add(self, name: str, argv: list[str]) -> None:
+        self.workers[name] = Worker(name, argv, self.folder / f"{name}.log")
+        self.workers[name].tend(self.now())
+
+    def _all_told(self) -> bool:
+        return all((self.run / f"status/{name}.json").exists() for name in DAEMONS)
+
+    def _until(self, ready: Callable[[], bool], limit_s: float, what: str) -> None:
+        until = time.monotonic() + limit_s
+        while not ready():
+            if time.monotonic() > until:
+                raise SystemExit(f"soak: {what} did not start; see the logs in {self.folder}")
+            self._tend()
+
+    def _tend(self) -> None:
+        time.sleep(TEND_S)
+        for worker in self.workers.values():
+            worker.tend(self.now())
+        self._watch_uplink()
+
+    def live(self, seconds: float) -> None:
+        """The soak itself: faults, readings, a line of progress on a terminal."""
+        self._seconds = seconds
+        next_fault, next_reading = self._pause(), 0.0
+        while self.now() < seconds:
+            self._tend()
+            if self.now() >= next_reading:
+                next_reading = self.now() + READ_EVERY_S
+                self._read()
+                _progress(self.now(), seconds, len(self.faults), len(self.decided))
+            if self.now() >= next_fault and not self._calm:
+                self._harm()
+                next_fault = self.now() + self._pause()
+
+    def _pause(self) -> float:
+        return 5.0 + self._dice.expovariate(1.0 / (FAULT_EVERY_S - 5.0))
+
+    def _harm(self) -> None:
+        """One fault: a kill -9, or the broker away for a while."""
+        name = self._dice.choice(("broker", "receiver", *DAEMONS))
+        away_s = self._dice.uniform(*AWAY_S) if name == "broker" else 2.0
+        self.faults.append((self.now(), name, away_s))
+        self.workers[name].kill(self.now(), away_s)
+
+    def _read(self) -> None:
+        for name in DAEMONS:
+            pid = self.workers[name].pid
+            reading = gauge.read(pid, self.now()) if pid else None
+            if reading:
+                self.readings[name].append(reading)
+        self.decided |= account.decided(self.folder)
+
+    def _watch_uplink(self) -> None:
+        """How long a broker that is there again waits for the daemon."""
+        broker, now = self.workers["broker"], self.now()
+        if broker.pid is None:
+            self._offline_since = None
+        elif self._offline_since is None and broker.kills > len(self.recovered):
+            self._offline_since = broker.started
+        elif self._offline_since is not None and self._online(broker.started):
+            self.recovered.append(round(now - self._offline_since, 1))
+            self._offline_since = None
+
+    def _online(self, since: float) -> bool:
+        try:
+            told = json.loads((self.run / "status/uplinkd.json").read_bytes())
+        except (OSError, ValueError):
+            return False
+        fresh = told["wall"] - time.time() + self.now() > since + 1.0
+        return bool(told["online"]) and fresh
+
+    def drain(self) -> None:
+        """The cameras end, everybody else is well: all that was decided must arrive."""
+        self._read()
+        self.workers.pop("visiond").stop()
+        until = time.monotonic() + DRAIN_S
+        while time.monotonic() < until:
+            self._tend()
+            self.decided |= account.decided(self.folder)
+            if not self.missing() and not account.waiting_files(self.folder):
+                return
+
+    def missing(self) -> set[str]:
+        return self.decided - account.stored(self.folder)
+
+    def stop(self) -> None:
+        for worker in reversed(list(self.workers.values())):
+            worker.stop()
+        shutil.rmtree(self.run, ignore_errors=True)
+
+    def report(self, warm_up_s: float) -> dict[str, Any]:
+        """Everything measured, and the verdict."""
+        rows = [gauge.slopes(name, self.readings[name], warm_up_s) for name in DAEMONS]
+        told = [row for row in rows if row is not None]
+        stored = account.stored(self.folder)
+        ends = {name: worker.ends for name, worker in self.workers.items() if worker.ends}
+        report: dict[str, Any] = {
+            "seconds": self._seconds,
+            "faults": len(self.faults),
+            "decided": len(self.decided),
+            "lost": sorted(self.decided - stored),
+            "invented": sorted(stored - self.decided),
+            "files_missing": account.waiting_files(self.folder),
+            "quarantined": account.quarantined(self.folder),
+            "reconnect_s": sorted(self.recovered),
+            "ended_by_themselves": ends,
+            "daemons": [row.row() for row in told],
+        }
+        report["grown"] = [row.daemon for row in told if row.judged and _grows(row)]
+        counts = ("lost", "invented", "files_missing", "ended_by_themselves", "grown")
+        report["well"] = len(told) == len(DAEMONS) and not any(report[name] for name in counts)
+        return report
+
+
+def _grows(row: gauge.Slopes) -> bool:
+    return row.rss_mb_h >= RSS_MB_H_MOST or row.fds_grown > 0 or row.threads_grown > 0
+
+
+def _write_files(folder: Path, run: Path, port: int) -> None:
+    site = yaml.safe_load((CLIP / "site.yaml").read_text("utf-8"))
+    for camera in site["cameras"]:
+        camera.update(source=str(CLIP / camera["source"]), playback="loop")
+    sensors = [{**s, "port": str(folder / "ports" / s["port"])} for s in SENSORS]
+    site.update(sensors=sensors)
+    device = {
+        "device": "soak-1",
+        "broker": {"host": "127.0.0.1", "port": port, "tls": "off"},
+        "trust": {"platform_key": "received/platform.pub.pem"},
+        "folders": {"state": "state", "run": str(run)},
+    }
+    (folder / "site.yaml").write_text(yaml.safe_dump(site, allow_unicode=True), "utf-8")
+    (folder / "device.yaml").write_text(yaml.safe_dump(device), "utf-8")
+
+
+def _progress(now: float, seconds: float, faults: int, decided: int) -> None:
+    if sys.stderr.isatty():
+        said = f"{now:.0f} of {seconds:.0f} s, {faults} faults, {decided} revisions decided"
+        print(f"\r{said}", end="", file=sys.stderr, flush=True)
+
+
+HEAD = ("daemon", "lives", "life s", "RSS MB", "MB/h", "fds", "+", "threads", "+", "CPU", "MB/day")
+
+
+def _show(report: dict[str, Any], folder: Path, soak: Soak) -> None:
+    print("".join(f"{word:>9}" for word in HEAD))
+    for row in report["daemons"]:
+        cells = [value for name, value in row.items() if name != "judged"]
+        remark = "" if row["judged"] else "   too short to judge"
+        print("".join(f"{value:>9}" for value in cells) + remark)
+    for name in ("faults", "decided", "quarantined", "files_missing", "reconnect_s"):
+        print(f"{name}: {report[name]}")
+    for name in ("lost", "invented", "ended_by_themselves", "grown"):
+        print(f"{name}: {report[name] or 0}")
+    soak_plot.draw(soak.readings, soak.faults, report["seconds"], folder / "soak.png")
+    (folder / "soak.json").write_text(json.dumps(report, indent=1), "utf-8")
+    print(f"{folder}/soak.png, soak.json, logs")
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
