@@ -2,7 +2,10 @@
 
     tools/receiver --out received                      (broker on 127.0.0.1:1883, no TLS)
     tools/receiver --out received --ca ca.pem --host broker.example --port 8883
+    tools/receiver --out received --page 8090          and a list at http://127.0.0.1:8090/
+    tools/receiver --out received --gaps               which records are missing; asks no broker
 
+Several share the load: the same --out (and --database), --session-s 0, each its own --name.
 The acknowledgement is signed with `<out>/platform.pem` (made at first use); devices need
 `<out>/platform.pub.pem` as `trust.platform_key`.
 """
@@ -10,26 +13,32 @@ The acknowledgement is signed with `<out>/platform.pem` (made at first use); dev
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import re
 import ssl
 import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from edge.runtime import Backoff, Stop
+from edge.runtime import Backoff, Stop, write_atomic
 from edge.uplink import messages as m
-from edge.uplink import seal, wire
+from edge.uplink import mqtt, seal, wire
 from edge.uplink.mqtt import Address, Arrived, Connected, Connection, Lost
+from tools.platform.database import NoDatabase
+from tools.platform.page import Page
 from tools.platform.store import NAME, SHA256, Store
 
 SHARED = ("evt/#", "evd/#", "chain", "cmd/res")
+OFFSET = re.compile(r"[0-9]{1,15}")
 KIND_OF_TOPIC = {kind.suffix: name for name, kind in wire.KINDS.items()}
 
 
@@ -72,6 +81,8 @@ class Receiver:
                 self._evidence(tenant, device, suffix.split("/")[1:], event.payload)
             elif suffix == "birth":
                 self._birth(device, event.payload)
+            elif suffix == "chain":
+                self._chain(device, event.payload)
         except (wire.Malformed, seal.Forged, msgspec.DecodeError, ValueError) as error:
             print(f"receiver: {event.topic}: {error}", file=sys.stderr)
             self._store.quarantine(device, event.topic, str(error), event.payload)
@@ -91,7 +102,16 @@ class Receiver:
 
     def _ring(self, device: str) -> seal.KeyRing:
         keys = self._store.keys(device)
-        return seal.KeyRing({k: seal.read_public(pem.encode())[0] for k, pem in keys.items()})
+        return seal.KeyRing({kid: _public(pem) for kid, pem in keys.items()})
+
+    def _chain(self, device: str, payload: bytes) -> None:
+        """How far the device's chains go; a tail that never came shows in the gap report."""
+        body = wire.parse(payload)
+        self._ring(device).verify(body)
+        told = msgspec.convert(body, m.ChainHead)
+        if told.device != device:
+            raise seal.Forged(f"chain of {told.device!r} on the topic of {device}")
+        self._store.add_heads(device, told.heads)
 
     def _record(self, tenant: str, device: str, kind: str, payload: bytes) -> None:
         if not wire.KINDS[kind].sealed:
@@ -102,20 +122,19 @@ class Receiver:
         told = wire.parse_envelope(payload)
         if told.id.split(":", 1)[0] != device:
             raise seal.Forged(f"record of {told.id!r} on the topic of {device}")
-        again = self._store.record_sha256(device, told.id)
-        sha256 = self._store.add_record(device, kind, body, payload)
-        if again not in (None, sha256):
-            raise seal.Forged(f"{told.id} came before with other bytes")
+        fresh = self._store.add_record(device, kind, told, payload)
         if kind == "violation":
             self._want(device, told, payload)
-        self._answers[tenant, device].records.append(m.RecordAck(id=told.id, sha256=sha256))
-        if again is None:
+        answer = m.RecordAck(id=told.id, sha256=seal.sha256(payload))
+        self._answers[tenant, device].records.append(answer)
+        if fresh:
             self._say(device, kind, {"id": told.id, "type": told.type, "subject": told.subject})
 
     def _want(self, device: str, told: m.Envelope, payload: bytes) -> None:
         """Note where the files of a violation belong, and lay its envelope there."""
         data = msgspec.convert(told.data, m.ViolationData)
         folder = wire.violation_key(data.id, data.revision)
+        self._store.add_violation(device, data, told.id)
         for item in data.evidence:
             path = wire.evidence_path(data.id, data.revision, item.path)
             self._store.want(device, item.sha256, path)
@@ -126,19 +145,21 @@ class Receiver:
         self._store.place(device, f"{folder}/signer.pem", pem.encode())
 
     def _evidence(self, tenant: str, device: str, part: list[str], payload: bytes) -> None:
-        transfer = part[0]
+        transfer, *rest = part
         if not SHA256.fullmatch(transfer):
             raise ValueError(f"transfer {transfer!r} is not a SHA-256")
-        if part[1] == "init":
+        if rest == ["init"]:
             told = msgspec.json.decode(payload, type=m.EvidenceInit)
             self._store.announce(device, transfer, told.size)
             self._answer(tenant, device, transfer)
-        elif part[1] == "c":
-            self._store.write(device, transfer, int(part[2]), payload)
-        elif part[1] == "fin":
+        elif len(rest) == 2 and rest[0] == "c" and OFFSET.fullmatch(rest[1]):
+            self._store.write(device, transfer, int(rest[1]), payload)
+        elif rest == ["fin"]:
             if not self._store.done(device, transfer) and not self._store.gaps(device, transfer):
                 self._store.finish(device, transfer)
             self._answer(tenant, device, transfer)
+        else:
+            raise ValueError(f"no part of a transfer: {'/'.join(rest)[:80]!r}")
 
     def _answer(self, tenant: str, device: str, transfer: str) -> None:
         have = self._store.done(device, transfer)
@@ -165,18 +186,35 @@ class Receiver:
             print(json.dumps({"device": device, "kind": kind, **body}), flush=True)
 
 
+@lru_cache(maxsize=100_000)
+def _public(pem: str) -> Ed25519PublicKey:
+    return seal.read_public(pem.encode())[0]
+
+
 def platform_signer(folder: Path) -> seal.Signer:
-    """The platform's key pair, made at first use."""
+    """The platform's key pair, made at first use; receivers that share a folder share it."""
     path = folder / "platform.pem"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        private = Ed25519PrivateKey.generate()
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(seal.private_pem(private))
-        (folder / "platform.pub.pem").write_bytes(seal.public_pem(private.public_key()))
+        _make_key(path)
     private = seal.read_private(path.read_bytes())
+    public = folder / "platform.pub.pem"
+    if not public.exists():
+        write_atomic(public, seal.public_pem(private.public_key()))
     return seal.Signer(seal.fingerprint(private.public_key()), private)
+
+
+def _make_key(path: Path) -> None:
+    """Whole or not at all; of two receivers that start at once the first one's key stays."""
+    own = path.with_name(f".{path.name}.{os.getpid()}")
+    handle = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(seal.private_pem(Ed25519PrivateKey.generate()))
+        file.flush()
+        os.fsync(file.fileno())
+    with contextlib.suppress(FileExistsError):
+        os.link(own, path)
+    own.unlink()
 
 
 def serve(receiver: Receiver, address: Address, group: str, stop: Stop) -> None:
@@ -211,27 +249,61 @@ def _session(receiver: Receiver, connection: Connection, group: str, stop: Stop)
     connection.close()
 
 
-def main() -> int:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tools/receiver", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--out", type=Path, required=True, help="folder for records and evidence")
+    parser.add_argument("--database", help="postgresql://…; left out: SQLite in the folder")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=1883)
     parser.add_argument("--ca", help="CA of the broker; given: TLS")
     parser.add_argument("--group", default="platform", help="shared subscription group")
     parser.add_argument("--name", default="receiver-1", help="issuer name, one for each instance")
+    session = "how long the broker keeps messages for this instance; 0 where several share the load"
+    parser.add_argument("--session-s", type=int, default=mqtt.SESSION_EXPIRY_S, help=session)
+    parser.add_argument("--page", type=int, metavar="PORT", help="list page on the loopback")
+    parser.add_argument("--gaps", action="store_true", help="print the gap report; 1 with gaps")
     parser.add_argument("--json", action="store_true", help="a line for each stored thing")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = arguments()
+    try:
+        store = Store(args.out, args.database)
+    except NoDatabase as error:
+        print(f"receiver: --database: {error}", file=sys.stderr)
+        return 2
+    if args.gaps:
+        return report(store)
     stop = Stop()
     stop.on_signals()
-    store = Store(args.out)
     receiver = Receiver(store, platform_signer(args.out), args.name, tell=args.json)
+    page = Page(args.out, args.database, args.page) if args.page is not None else None
+    if page:
+        print(f"receiver: http://127.0.0.1:{page.port}/", file=sys.stderr)
+    # For the life of this process: what a dead instance would be kept is never read by another.
+    mqtt.SESSION_EXPIRY_S = args.session_s
     tls = (lambda: ssl.create_default_context(cafile=args.ca)) if args.ca else None
     address = Address(args.host, args.port, client_id=f"cm-{args.group}-{args.name}", tls=tls)
     serve(receiver, address, args.group, stop)
+    if page:
+        page.close()
     print(json.dumps({"summary": store.summary()}), flush=True)
     store.close()
     return 0
+
+
+def report(store: Store) -> int:
+    """What the chains say is missing or does not fit."""
+    gaps, breaks = store.sequence_gaps(), store.chain_breaks()
+    for gap in gaps:
+        print(f"{gap['device']} {gap['kind']}: {gap['after'] + 1} to {gap['before'] - 1} missing")
+    for found in breaks:
+        print(f"{found['device']} {found['kind']}: {found['seq']} does not follow the one before")
+    print(f"{len(gaps)} gaps, {len(breaks)} breaks")
+    store.close()
+    return 1 if gaps or breaks else 0
 
 
 if __name__ == "__main__":

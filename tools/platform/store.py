@@ -1,104 +1,148 @@
-"""What the reference platform keeps: records, evidence files and the devices' keys, in SQLite."""
+"""What the reference platform keeps: records, evidence files, chain heads and the devices' keys.
+
+Rows stand in SQLite or PostgreSQL, bytes in a folder. Receivers that share the load share both.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from edge.uplink import messages as m
+from tools.platform.database import Database, Postgres, Sqlite
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS device_key (
   device TEXT, kid TEXT, pem TEXT, PRIMARY KEY (device, kid));
 CREATE TABLE IF NOT EXISTS record (
-  device TEXT, id TEXT, kind TEXT, seq INTEGER, sha256 TEXT, prev TEXT, subject TEXT,
+  device TEXT, id TEXT, kind TEXT, seq BIGINT, sha256 TEXT, prev TEXT, subject TEXT,
   received REAL, payload BLOB, PRIMARY KEY (device, id));
 CREATE INDEX IF NOT EXISTS record_chain ON record (device, kind, seq);
+CREATE TABLE IF NOT EXISTS violation (
+  device TEXT, id TEXT, revision BIGINT, record TEXT, received REAL,
+  PRIMARY KEY (device, id, revision));
+CREATE TABLE IF NOT EXISTS head (
+  device TEXT, kind TEXT, seq BIGINT, sha256 TEXT, PRIMARY KEY (device, kind));
 CREATE TABLE IF NOT EXISTS wanted (
   device TEXT, sha256 TEXT, path TEXT, PRIMARY KEY (device, sha256, path));
 CREATE TABLE IF NOT EXISTS transfer (
-  device TEXT, sha256 TEXT, size INTEGER, done INTEGER DEFAULT 0, PRIMARY KEY (device, sha256));
+  device TEXT, sha256 TEXT, size BIGINT, done INTEGER DEFAULT 0, PRIMARY KEY (device, sha256));
 CREATE TABLE IF NOT EXISTS part (
-  device TEXT, sha256 TEXT, start INTEGER, stop INTEGER, PRIMARY KEY (device, sha256, start));
+  device TEXT, sha256 TEXT, start BIGINT, stop BIGINT, PRIMARY KEY (device, sha256, start));
 CREATE TABLE IF NOT EXISTS quarantine (
   device TEXT, topic TEXT, why TEXT, received REAL, payload BLOB);
 """
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,3}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+FILE_MAX = 2_000_000_000
+_BLOCK = 1 << 20
 
 
 class Store:
-    """One folder. Call the methods inside `with store.commit():`; acknowledge after it."""
+    """One folder. Call the methods inside `with store.commit():`; acknowledge after it.
 
-    def __init__(self, folder: Path) -> None:
+    database: URL of a PostgreSQL database; None for SQLite inside the folder.
+    """
+
+    def __init__(self, folder: Path, database: str | None = None) -> None:
         self.folder = folder
         (folder / "blobs").mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(folder / "platform.db", isolation_level=None)
-        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + SCHEMA)
+        self._db: Database = (
+            Postgres(database, SCHEMA) if database else Sqlite(folder / "platform.db", SCHEMA)
+        )
         self._touched: set[Path] = set()
 
     @contextmanager
     def commit(self) -> Iterator[None]:
         """Chunks reach the disk before the rows that say they did."""
-        self._db.execute("BEGIN IMMEDIATE")
         try:
-            yield
-            for path in self._touched:
-                _sync(path)
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
+            with self._db.transaction():
+                yield
+                for path in self._touched:
+                    _sync(path)
         finally:
             self._touched.clear()
-        self._db.execute("COMMIT")
 
     def keys(self, device: str) -> dict[str, str]:
-        rows = self._db.execute("SELECT kid, pem FROM device_key WHERE device = ?", (device,))
-        return dict(rows.fetchall())
+        return dict(self._db.rows("SELECT kid, pem FROM device_key WHERE device = ?", (device,)))
 
     def add_key(self, device: str, kid: str, pem: str) -> None:
-        self._db.execute("INSERT OR IGNORE INTO device_key VALUES (?, ?, ?)", (device, kid, pem))
+        self._insert("device_key", (device, kid, pem))
 
-    def add_record(self, device: str, kind: str, told: dict[str, Any], payload: bytes) -> str:
-        """Keep one record; the same id again is the same record. Returns its hash."""
+    def _insert(self, table: str, values: tuple[Any, ...]) -> None:
+        """A row that is there already stays as it is. `table` is one of SCHEMA's."""
+        marks = ", ".join("?" * len(values))
+        self._db.run(f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO NOTHING", values)  # noqa: S608
+
+    def add_record(self, device: str, kind: str, told: m.Envelope, payload: bytes) -> bool:
+        """Keep one record; false where it was here before.
+
+        Raises ValueError where other bytes stand under the same id.
+        """
+        if "\0" in told.id + told.subject:
+            raise ValueError("NUL in id or subject")
         sha256 = hashlib.sha256(payload).hexdigest()
-        self._db.execute(
-            "INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (device, told["id"], kind, told["seq"], sha256, told["prev"], told["subject"],
-             time.time(), payload),
-        )  # fmt: skip
-        return sha256
+        before = self._record_sha256(device, told.id)
+        row = (
+            device,
+            told.id,
+            kind,
+            told.seq,
+            sha256,
+            told.prev,
+            told.subject,
+            time.time(),
+            payload,
+        )
+        if before is None:
+            self._insert("record", row)
+        if self._record_sha256(device, told.id) != sha256:
+            raise ValueError(f"{told.id} came before with other bytes")
+        return before is None
 
-    def record_sha256(self, device: str, record_id: str) -> str | None:
-        found = self._db.execute(
+    def _record_sha256(self, device: str, record_id: str) -> str | None:
+        rows = self._db.rows(
             "SELECT sha256 FROM record WHERE device = ? AND id = ?", (device, record_id)
-        ).fetchone()
-        return found[0] if found else None
+        )
+        return rows[0][0] if rows else None
+
+    def add_violation(self, device: str, data: m.ViolationData, record_id: str) -> None:
+        """The first record of each revision stands in the list; a second one only in `record`."""
+        self._insert("violation", (device, data.id, data.revision, record_id, time.time()))
+
+    def add_heads(self, device: str, heads: dict[str, m.ChainEnd]) -> None:
+        """How far the device says its chains go."""
+        for kind, end in heads.items():
+            self._db.run(
+                "INSERT INTO head VALUES (?, ?, ?, ?) ON CONFLICT (device, kind) DO UPDATE"
+                " SET seq = excluded.seq, sha256 = excluded.sha256 WHERE head.seq < excluded.seq",
+                (device, kind, end.seq, end.sha256),
+            )
 
     def want(self, device: str, sha256: str, path: str) -> None:
         """A record lists this file; it appears under `path` as soon as its bytes are here."""
         if not (SHA256.fullmatch(sha256) and NAME.fullmatch(path)):
             raise ValueError(f"not a file of a violation: {path!r}")
-        self._db.execute("INSERT OR IGNORE INTO wanted VALUES (?, ?, ?)", (device, sha256, path))
+        self._insert("wanted", (device, sha256, path))
         if self.done(device, sha256):
             self._lay_out(device, sha256)
 
     def done(self, device: str, sha256: str) -> bool:
-        found = self._db.execute(
+        rows = self._db.rows(
             "SELECT done FROM transfer WHERE device = ? AND sha256 = ?", (device, sha256)
-        ).fetchone()
-        return bool(found and found[0])
+        )
+        return bool(rows and rows[0][0])
 
     def announce(self, device: str, sha256: str, size: int) -> None:
-        self._db.execute(
-            "INSERT OR IGNORE INTO transfer (device, sha256, size) VALUES (?, ?, ?)",
-            (device, sha256, size),
-        )
+        if size > FILE_MAX:
+            raise ValueError(f"a file of {size} bytes")
+        self._insert("transfer", (device, sha256, size, 0))
 
     def write(self, device: str, sha256: str, offset: int, data: bytes) -> None:
         """Keep one chunk; one that was not announced or lies outside is left out."""
@@ -113,20 +157,21 @@ class Store:
         finally:
             os.close(handle)
         self._touched.add(path)
-        self._db.execute(
-            "INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?)",
+        self._db.run(
+            "INSERT INTO part VALUES (?, ?, ?, ?) ON CONFLICT (device, sha256, start)"
+            " DO UPDATE SET stop = excluded.stop WHERE part.stop < excluded.stop",
             (device, sha256, offset, offset + len(data)),
         )
 
     def gaps(self, device: str, sha256: str) -> list[tuple[int, int]]:
         """Byte ranges [from, to) that are not here yet."""
         size = self._size(device, sha256) or 0
-        rows = self._db.execute(
+        rows = self._db.rows(
             "SELECT start, stop FROM part WHERE device = ? AND sha256 = ? ORDER BY start",
             (device, sha256),
         )
         gaps, at = [], 0
-        for start, stop in rows.fetchall():
+        for start, stop in rows:
             if start > at:
                 gaps.append((at, start))
             at = max(at, stop)
@@ -137,12 +182,13 @@ class Store:
         path = self.blob(device, sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-        if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        if _sha256(path) != sha256:
             path.unlink()
-            self._db.execute("DELETE FROM part WHERE device = ? AND sha256 = ?", (device, sha256))
+            self._touched.discard(path)
+            self._db.run("DELETE FROM part WHERE device = ? AND sha256 = ?", (device, sha256))
             return False
         _sync(path)
-        self._db.execute(
+        self._db.run(
             "UPDATE transfer SET done = 1 WHERE device = ? AND sha256 = ?", (device, sha256)
         )
         self._lay_out(device, sha256)
@@ -156,26 +202,25 @@ class Store:
         _sync(target)
 
     def _lay_out(self, device: str, sha256: str) -> None:
-        rows = self._db.execute(
+        rows = self._db.rows(
             "SELECT path FROM wanted WHERE device = ? AND sha256 = ?", (device, sha256)
         )
-        for (path,) in rows.fetchall():
+        for (path,) in rows:
             target = self.evidence(device) / path
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists():
                 os.link(self.blob(device, sha256), target)
+                _sync(target.parent)
 
     def quarantine(self, device: str, topic: str, why: str, payload: bytes) -> None:
-        self._db.execute(
-            "INSERT INTO quarantine VALUES (?, ?, ?, ?, ?)",
-            (device, topic, why, time.time(), payload),
-        )
+        told = why.replace("\0", "")
+        self._insert("quarantine", (device, topic, told, time.time(), payload))
 
     def _size(self, device: str, sha256: str) -> int | None:
-        found = self._db.execute(
+        rows = self._db.rows(
             "SELECT size FROM transfer WHERE device = ? AND sha256 = ?", (device, sha256)
-        ).fetchone()
-        return found[0] if found else None
+        )
+        return rows[0][0] if rows else None
 
     def blob(self, device: str, sha256: str) -> Path:
         return self.folder / "blobs" / device / sha256
@@ -183,32 +228,71 @@ class Store:
     def evidence(self, device: str) -> Path:
         return self.folder / "evidence" / device
 
+    def latest(self, count: int) -> list[tuple[str, float, bytes]]:
+        """Device, time of receipt and payload of the violations that came last."""
+        return [
+            (device, received, bytes(payload))
+            for device, received, payload in self._db.rows(
+                "SELECT v.device, v.received, r.payload FROM violation v"
+                " JOIN record r ON r.device = v.device AND r.id = v.record"
+                " ORDER BY v.received DESC LIMIT ?",
+                (count,),
+            )
+        ]
+
     def summary(self) -> dict[str, Any]:
-        rows = self._db.execute("SELECT kind, count(*) FROM record GROUP BY kind").fetchall()
-        files = self._db.execute("SELECT count(*), coalesce(sum(done), 0) FROM transfer").fetchone()
-        bad = self._db.execute("SELECT count(*) FROM quarantine").fetchone()[0]
+        rows = self._db.rows("SELECT kind, count(*) FROM record GROUP BY kind")
+        files = self._db.rows("SELECT count(*), coalesce(sum(done), 0) FROM transfer")[0]
+        bad = self._db.rows("SELECT count(*) FROM quarantine")[0][0]
         return {
             "records": dict(rows),
             "files": files[0],
             "complete": files[1],
             "quarantined": bad,
             "gaps": self.sequence_gaps(),
+            "breaks": self.chain_breaks(),
         }
 
     def sequence_gaps(self) -> list[dict[str, Any]]:
-        """Numbers missing inside a device's chains: each a record lost, or still on its way."""
-        rows = self._db.execute(
-            "SELECT device, kind, seq, lead(seq) OVER (PARTITION BY device, kind ORDER BY seq)"
-            " FROM record"
+        """Numbers missing in a device's chains: each a record lost, or still on its way.
+
+        At the start, in the middle, and at the end, where the signed head says there are more.
+        """
+        rows = self._db.rows(
+            "SELECT device, kind, coalesce(lag(seq) OVER (PARTITION BY device, kind ORDER BY seq),"
+            " 0), seq FROM record UNION ALL"
+            " SELECT h.device, h.kind, coalesce(max(r.seq), 0), h.seq + 1 FROM head h"
+            " LEFT JOIN record r ON r.device = h.device AND r.kind = h.kind"
+            " GROUP BY h.device, h.kind, h.seq"
         )
         return [
-            {"device": device, "kind": kind, "after": seq, "before": following}
-            for device, kind, seq, following in rows
-            if following is not None and following > seq + 1
+            {"device": device, "kind": kind, "after": after, "before": before}
+            for device, kind, after, before in sorted(rows)
+            if before > after + 1
+        ]
+
+    def chain_breaks(self) -> list[dict[str, Any]]:
+        """Records whose `prev` is not the hash of the one before, or that stand twice."""
+        rows = self._db.rows(
+            "SELECT device, kind, seq, prev, lag(seq) OVER chain, lag(sha256) OVER chain"
+            " FROM record WINDOW chain AS (PARTITION BY device, kind ORDER BY seq)"
+        )
+        return [
+            {"device": device, "kind": kind, "seq": seq}
+            for device, kind, seq, prev, seq_before, sha256 in rows
+            if seq_before == seq or (seq_before == seq - 1 and prev != sha256)
         ]
 
     def close(self) -> None:
         self._db.close()
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _sync(path: Path) -> None:

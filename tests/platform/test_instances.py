@@ -1,0 +1,102 @@
+"""Several receivers share the load; one is killed; nothing is lost. Real broker, real device."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tools.platform.oracle import Oracle
+from tools.platform.rig import Process, Rig, eventually, free_port
+from tools.platform.store import Store
+
+pytestmark = pytest.mark.broker
+PATIENCE_S = 90.0
+RECORDS = 40
+
+
+def instance(rig: Rig, port: int, number: int, *more: str) -> Process:
+    name = f"receiver-{number}"
+    argv = [sys.executable, "-m", "tools.platform.receiver", "--out", str(rig.platform)]
+    argv += ["--port", str(port), "--name", name, "--session-s", "0", "--json", *more]
+    child = Process(argv, rig.folder / f"{name}.log")
+    rig.children.append(child)
+    return child
+
+
+def stored_by(child: Process) -> int:
+    return child.log.read_text().count('"kind": "violation"')
+
+
+def two_with_one_killed(rig: Rig, *more: str) -> tuple[Oracle, int, int]:
+    """Returns the oracle, settled, and how many records each of the two stored first."""
+    broker = rig.broker(extra="log_type all")
+    one, two = (instance(rig, broker.port, number, *more) for number in (1, 2))
+    joined = "$share/platform/cm/v1/+/+/evt/#"
+    eventually(lambda: broker.log.read_text().count(joined) >= 2, within_s=PATIENCE_S)
+    rig.uplinkd(broker.port)
+    oracle = Oracle(rig, rig.outbox())
+    for number in range(RECORDS):
+        oracle.put(pictures=1 if number % 4 == 0 else 0)
+        if number == RECORDS // 2:
+            eventually(lambda: min(stored_by(one), stored_by(two)) >= 3, within_s=PATIENCE_S)
+            one.kill()
+        time.sleep(0.02)
+    oracle.settle()
+    return oracle, stored_by(one), stored_by(two)
+
+
+@pytest.mark.timeout(420)
+def test_one_of_two_is_killed_and_nothing_is_lost(rig: Rig) -> None:
+    oracle, first, second = two_with_one_killed(rig)
+    result = oracle.result("one of two receivers killed", 1)
+    assert (result.missing, result.spurious, result.false_releases) == (0, 0, 0), result
+    assert first >= 3 and second >= 3
+    store = Store(rig.platform)
+    assert store.sequence_gaps() == store.chain_breaks() == []
+    store.close()
+
+
+@pytest.fixture
+def postgres(tmp_path: Path) -> Iterator[str]:
+    """The empty database of CITY_EDGE_TEST_POSTGRES, else a server of the test's own; skips aloud
+    where PostgreSQL or its driver is missing."""
+    if importlib.util.find_spec("psycopg") is None:
+        pytest.skip("psycopg is missing: pip install 'city-edge[platform]'")
+    if given := os.environ.get("CITY_EDGE_TEST_POSTGRES"):
+        yield given
+        return
+    found = shutil.which("initdb"), shutil.which("postgres")
+    if None in found:
+        pytest.skip("PostgreSQL is missing: apt-get install postgresql")
+    if os.geteuid() == 0:
+        pytest.skip("PostgreSQL refuses to run as root: set CITY_EDGE_TEST_POSTGRES")
+    data, port = tmp_path / "pg", free_port()
+    argv = ["initdb", "-D", str(data), "-A", "trust", "-U", "city", "--no-sync"]
+    subprocess.run(argv, check=True, capture_output=True, timeout=120)
+    told = ["-h", "127.0.0.1", "-p", str(port), "-k", str(tmp_path), "-F"]
+    server = Process(["postgres", "-D", str(data), *told], tmp_path / "pg.log")
+    eventually(lambda: b"ready to accept" in server.log.read_bytes(), within_s=PATIENCE_S)
+    yield f"postgresql://city@127.0.0.1:{port}/postgres"
+    server.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(420)
+def test_the_same_on_postgresql(rig: Rig, postgres: str) -> None:
+    oracle, first, second = two_with_one_killed(rig, "--database", postgres)
+    assert first >= 3 and second >= 3
+    store = Store(rig.platform, postgres)
+    told = store.summary()
+    assert told["records"]["violation"] == len(oracle.promised)
+    assert told["complete"] == told["files"] > RECORDS // 4
+    assert told["gaps"] == told["breaks"] == [] and told["quarantined"] == 0
+    assert len(store.latest(1000)) == len(oracle.promised)
+    store.close()
