@@ -29,6 +29,8 @@ HOLDING = {
     NOT_AUTHORIZED: "not_authorized",
     QUOTA_EXCEEDED: "quota_exceeded",
 }
+# One window's worth tried again; often enough that a platform that is back is noticed at once.
+HOLD_CAP_S = 15.0
 REFUSALS_MAX = 5
 # Doubled with each refusal of the same record.
 REFUSAL_WAIT_S = 0.5
@@ -191,7 +193,7 @@ class Records:
     def _hold(self, row: Row, code: int, now: float) -> None:
         word = HOLDING[code]
         old = self._holds.get(row.kind)
-        backoff = old.backoff if old else Backoff(first_s=2.0, cap_s=60.0)
+        backoff = old.backoff if old else Backoff(first_s=2.0, cap_s=HOLD_CAP_S)
         # Several of the window come back with the same answer: one step of waiting for all.
         if old is None or now >= old.until:
             self._holds[row.kind] = _Hold(now + 1.0 + backoff.next_s(), backoff)

@@ -19,7 +19,7 @@ from edge.uplink.alarms import Alarms
 from edge.uplink.messages import EvidenceAck
 from edge.uplink.pacing import ChunkSize, DayBudget, TokenBucket
 from edge.uplink.parcel import Mode, Parcel
-from edge.uplink.records import HOLDING, REFUSALS_MAX
+from edge.uplink.records import HOLD_CAP_S, HOLDING, REFUSALS_MAX
 from edge.uplink.window import PACKET_OVERHEAD, Window
 from edge.uplink.wire import CHUNK_MAX, Topics
 
@@ -59,7 +59,7 @@ class Transfers:
         self._chunk = ChunkSize()
         self._deadline_s = ANSWER_DEADLINE_S
         self._hold_until = 0.0
-        self._hold = Backoff(first_s=2.0, cap_s=60.0)
+        self._hold = Backoff(first_s=2.0, cap_s=HOLD_CAP_S)
         self._maybe_more = True
         self._look_at = 0.0
         self._stored = budget.spent

@@ -44,6 +44,7 @@ def box(
 ) -> Iterator[Box]:
     """A device on the raw broker, not started yet."""
     monkeypatch.setattr("edge.uplink.link.Backoff", Brisk)
+    monkeypatch.setattr("edge.daemons.uplinkd.STATUS_EVERY_S", 0.1)
     made = Box(tmp_path, fake.port, platform)
     yield made
     made.close()

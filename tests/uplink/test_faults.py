@@ -12,11 +12,9 @@ pytestmark = pytest.mark.broker
 
 CUTS = [
     ("after", "sealing", 1),
-    ("before", "mark", 1),
     ("after", "publish", 4),
     ("after", "release", 1),
     ("after", "chunk", 1),
-    ("before", "broker ack", 1),
 ]
 
 
@@ -31,7 +29,7 @@ def holds(result: Result) -> None:
 
 
 def test_kill_at_random_moments(rig: Rig, oracle: Oracle) -> None:
-    holds(faults.kill_at_random(rig, oracle, 2))
+    holds(faults.kill_at_random(rig, oracle, 1))
 
 
 def test_kill_at_named_steps(rig: Rig, oracle: Oracle) -> None:

@@ -203,7 +203,10 @@ def test_bytes_that_are_not_mqtt_end_the_connection_and_no_more(
     eventually(lambda: box.states() == {"broker_ack": 1})
 
 
-def test_a_refused_connection_is_tried_again(box: Box, fake: FakeBroker) -> None:
+def test_a_refused_connection_is_tried_again(
+    box: Box, fake: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.uplink.link.PENALTY_S", 0.1)
     fake.manners = Manners(connack=0x86)
     box.put("v-1")
     box.start()

@@ -101,8 +101,12 @@ def dies(rig: Rig, port: int, step: str, count: int) -> bool:
 def broker_loses_all(rig: Rig, oracle: Oracle, runs: int) -> Result:
     """The broker acknowledges, is killed before it delivers, and comes back empty."""
     broker = rig.broker()
-    rig.receiver(broker.port).stop()
-    rig.uplinkd(broker.port)
+    away = rig.receiver(broker.port)
+    rig.brisk_uplinkd(broker.port)
+    # Its session must stand, so that the broker acknowledges for it while it is away.
+    oracle.put()
+    eventually(lambda: oracle.waiting() == 0, within_s=60)
+    away.stop()
     port = broker.port
     for run in range(runs):
         receiver = rig.receiver(port, name=f"receiver-{run}") if run else None
@@ -122,11 +126,14 @@ def platform_away(rig: Rig, oracle: Oracle, runs: int) -> Result:
     """The broker keeps 10 messages for a platform that is away, and drops the others silently."""
     broker = rig.broker(extra="max_queued_messages 10")
     rig.uplinkd(broker.port)
-    rig.receiver(broker.port).stop()
+    away = rig.receiver(broker.port)
+    oracle.put()
+    eventually(lambda: oracle.waiting() == 0, within_s=60)
+    away.stop()
     for _ in range(60 * runs):
         oracle.put()
     time.sleep(3.0)
-    early = oracle.outbox.status()["records"].get("violation", {}).get("platform_ack", 0)
+    early = oracle.outbox.status()["records"]["violation"].get("platform_ack", 0) - 1
     rig.receiver(broker.port)
     oracle.settle()
     told = oracle.result("platform away, queue of 10", runs, f"released meanwhile: {early}")
