@@ -143,7 +143,8 @@ class Candidate:
     """Something that may become a violation: its pictures are taken now, provisionally.
 
     `key` names the place and category while it lasts and is the key of the later Finding.
-    `held_s` of `due_s` seconds have been shown; the console draws them as a running clock.
+    `held_s` of `due_s` seconds have been shown; the console draws them as a running clock. `seen`
+    is false while only its pictures are kept: `box` tells where it was, so no new one is taken.
     """
 
     key: str
@@ -155,6 +156,7 @@ class Candidate:
     began: Stamp
     held_s: float
     due_s: float
+    seen: bool = True
 
 
 @dataclass(frozen=True, slots=True)

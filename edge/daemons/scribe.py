@@ -20,7 +20,7 @@ from edge.evidence.casebook import Casebook, Sealed
 from edge.evidence.mask import public_copy
 from edge.evidence.overlay import crop, with_strip, with_ticks
 from edge.evidence.store import Draft
-from edge.values import Finding, Frame, Image, Judgement, Stamp, Track, Violation
+from edge.values import Box, Finding, Frame, Image, Judgement, Stamp, Track, Violation
 
 log = logging.getLogger(__name__)
 
@@ -150,14 +150,24 @@ class Scribe:
         role = "after" if finding.phase == "end" else "overview"
         asked = dict.fromkeys(r for r, _ in finding.moments)
         for moment_role, mono in finding.moments:
+            if moment_role == "clip":
+                continue
             past = self._history.nearest(mono) if self._history else None
             at, image = past or (frame.at, frame.image)
-            self._take(finding, moment_role, at, image)
+            if self._has(finding.key, moment_role, at):
+                continue
+            box = finding.box if moment_role in ("close", "plate") else None
+            self._take(finding, moment_role, at, image, box)
         if role not in asked:
-            self._take(finding, role, frame.at, frame.image)
+            self._take(finding, role, frame.at, frame.image, what_stands(finding))
 
-    def _take(self, finding: Finding, role: Any, at: Stamp, image: Image) -> None:
-        self._album.take(finding.key, role, at, image, finding.box, finding.category)
+    def _has(self, key: str, role: Any, at: Stamp) -> bool:
+        """Whether this instant was pictured already while the candidate was looked at."""
+        shots = [p.shot for p in self._album.pictures(key)]
+        return any(s.role == role and abs(s.at.mono - at.mono) < 0.05 for s in shots)
+
+    def _take(self, finding: Finding, role: Any, at: Stamp, image: Image, box: Box | None) -> None:
+        self._album.take(finding.key, role, at, image, box, finding.category)
 
     def _close_up(self, frame: Frame, finding: Finding) -> Finding:
         """A close-up in any case, and the detector's word on it."""
@@ -166,16 +176,17 @@ class Scribe:
             return finding
         roles = {p.shot.role for p in self._album.pictures(finding.key)}
         if "close" not in roles:
-            self._take(finding, "close", frame.at, frame.image)
+            self._take(finding, "close", frame.at, frame.image, what_stands(finding))
         if category.recipe.plate and "plate" not in roles:
-            self._take(finding, "plate", frame.at, frame.image)
+            self._take(finding, "plate", frame.at, frame.image, finding.box)
         if self._examine is None:
             return finding
         seen = self._examine(crop(frame.image, finding.box, margin=0.5), category.classes)
         return replace(finding, facts={**finding.facts, "close_check": seen})
 
     def _public(self, frame: Frame, finding: Finding, tracks: Sequence[Track]) -> Draft:
-        image = with_ticks(public_copy(frame.image, tracks, finding.box), finding.box)
+        box = what_stands(finding)
+        image = with_ticks(public_copy(frame.image, tracks, box), box)
         data = jpeg(with_strip(image, self._album.caption(frame.at, finding.category)))
         return Draft("overview", "public-1.jpg", frame.at, data=data, masked=True)
 
@@ -215,6 +226,15 @@ class Scribe:
             return []
         start = replace(at, mono=span[0], wall=at.wall - (at.mono - span[0]))
         return [Draft("clip", "clip.mp4", start, source=path)]
+
+
+def what_stands(finding: Finding) -> Box:
+    """What is to be seen now: the matter that a truck left, or the subject itself."""
+    heap = finding.facts.get("heap_box")
+    if heap is None:
+        return finding.box
+    x1, y1, x2, y2 = heap
+    return (x1, y1, x2, y2)
 
 
 def _named(pictures: Sequence[Picture]) -> list[Draft]:

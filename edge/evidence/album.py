@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 JPEG_QUALITY = 90
 CLOSE_BETTER = 1.2
 HISTORY_S = 60.0
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 HISTORY_EVERY_S = 1.0
 
 Caption = Callable[[Stamp, str], list[str]]
@@ -100,21 +101,26 @@ class Album:
     def look(self, frame: Frame, candidate: Candidate, recipe: Recipe) -> None:
         """Take what is due of this candidate from this frame. Raises OSError (disk)."""
         page = self._page(candidate.key)
+        if not candidate.seen:
+            return
         if _overview_due(page, frame.at, recipe, candidate.due_s):
             self.take(candidate.key, "overview", frame.at, frame.image, candidate.box, candidate)
         if recipe.close:
-            self._better_close(page, frame, candidate, plate=recipe.plate)
+            self._better_close(page, frame, candidate)
 
     def take(
-        self, key: str, role: Role, at: Stamp, image: Image, box: Box, of: Candidate | str
+        self, key: str, role: Role, at: Stamp, image: Image, box: Box | None, of: Candidate | str
     ) -> Picture:
-        """Store one picture of this role now: whole with ticks, or cropped for close and plate."""
+        """Store one picture of this role now: whole with ticks, or cropped for close and plate.
+
+        box None: a whole picture without ticks, where nobody knows where the subject stood.
+        """
         page = self._page(key)
         category = of if isinstance(of, str) else of.category
         plain = _framed(role, image, box)
         lines = self.caption(at, category)
         quality = measure(image)
-        return page.add(role, at, jpeg(with_strip(plain, lines)), quality, box)
+        return page.add(role, at, jpeg(with_strip(plain, lines)), quality, box or WHOLE)
 
     def pictures(self, key: str) -> tuple[Picture, ...]:
         page = self._pages.get(key)
@@ -136,9 +142,7 @@ class Album:
             self._pages[key] = _Page(key, self._root / slug)
         return self._pages[key]
 
-    def _better_close(
-        self, page: _Page, frame: Frame, candidate: Candidate, *, plate: bool
-    ) -> None:
+    def _better_close(self, page: _Page, frame: Frame, candidate: Candidate) -> None:
         """Keep the largest, sharpest look at the subject; each replacement must be clearly so."""
         box = candidate.box
         size = (box[2] - box[0]) * (box[3] - box[1])
@@ -147,18 +151,17 @@ class Album:
         page.forget("close")
         page.close_size = size
         self.take(candidate.key, "close", frame.at, frame.image, box, candidate)
-        if plate:
-            page.forget("plate")
-            self.take(candidate.key, "plate", frame.at, frame.image, box, candidate)
 
 
-def _framed(role: Role, image: Image, box: Box) -> Image:
+def _framed(role: Role, image: Image, box: Box | None) -> Image:
     """The part of the picture that this role shows."""
+    if box is None or role in ("before", "after"):
+        return image
     if role == "close":
         return crop(image, box)
     if role == "plate":
         return crop(image, plate_of(box), margin=0.05)
-    return image if role in ("before", "after") else with_ticks(image, box)
+    return with_ticks(image, box)
 
 
 def _overview_due(page: _Page, at: Stamp, recipe: Recipe, due_s: float) -> bool:

@@ -196,6 +196,7 @@ class Spill(PlaceRule):
             began=truck.began,
             held_s=round(min(truck.seen_s, TRUCK_DUE_S), 2),
             due_s=TRUCK_DUE_S,
+            seen=here,
         )
 
     def subject_of(self, spot: Spot) -> int | None:
