@@ -92,7 +92,7 @@ class Soak:
         self._began, self._seconds = time.monotonic(), 0.0
         self._offline_since: float | None = None
         # As on a box: what changes every second lies in memory and is no wear of the card.
-        memory = Path("/dev/shm")
+        memory = Path("/dev/shm")  # noqa: S108  (a new folder in it, of this user alone)
         self.run = Path(tempfile.mkdtemp(prefix="soak-", dir=memory if memory.is_dir() else None))
 
     def now(self) -> float:

@@ -1,0 +1,115 @@
+"""What lands where: twice the same, nothing of yours overwritten, nothing left behind."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from edge.config import Device, Site, load
+from tests.field.units import DAEMONS, ROOT, service
+
+
+def tool(name, *words, code=0):
+    argv = ["sh", str(ROOT / "tools" / name), *map(str, words)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def files(root):
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def laid(tmp_path_factory):
+    root = tmp_path_factory.mktemp("root") / "box"
+    return root, tool("install", "--root", root)
+
+
+def test_every_file_is_named_and_every_named_file_is_there(laid):
+    root, said = laid
+    named = set(re.findall(r"^new +(/\S+)", said, re.M))
+    assert named == {f"/{name}" for name in files(root)}
+
+
+def test_a_second_time_changes_nothing(laid):
+    root, _ = laid
+    before = files(root)
+    said = tool("install", "--root", root)
+    assert "0 file(s) written" in said and files(root) == before
+
+
+def test_site_and_device_are_valid_and_yours(laid, tmp_path):
+    root = shutil.copytree(laid[0], tmp_path / "box")
+    assert load(root / "etc/edge/site.yaml", Site).cameras == ()
+    assert load(root / "etc/edge/device.yaml", Device).folders.state == "/var/lib/edge"
+    for name in ("site.yaml", "device.yaml"):
+        (root / "etc/edge" / name).write_text("mine")
+    (root / "usr/lib/systemd/system/edge.target").write_text("old")
+    said = tool("install", "--root", root)
+    assert (root / "etc/edge/site.yaml").read_text() == "mine"
+    assert (root / "etc/edge/device.yaml").read_text() == "mine"
+    assert "changed  /usr/lib/systemd/system/edge.target" in said
+
+
+def test_what_an_older_version_laid_goes(laid, tmp_path):
+    root = shutil.copytree(laid[0], tmp_path / "box")
+    old = root / "usr/lib/systemd/system/edge-oldd.service"
+    old.write_text("[Unit]\n")
+    with (root / "usr/share/edge/installed.txt").open("a") as file:
+        file.write("/usr/lib/systemd/system/edge-oldd.service\n")
+    assert "removed  /usr/lib/systemd/system/edge-oldd.service" in tool("install", "--root", root)
+    assert not old.exists()
+
+
+def test_uninstall_leaves_configuration_and_state(laid, tmp_path):
+    root = shutil.copytree(laid[0], tmp_path / "box")
+    (root / "var/lib/edge/evidence").mkdir(parents=True)
+    (root / "var/lib/edge/outbox.db").write_text("rows")
+    tool("uninstall", "--root", root)
+    left = set(files(root))
+    assert left == {"etc/edge/site.yaml", "etc/edge/device.yaml", "var/lib/edge/outbox.db"}
+    assert not (root / "usr").exists() and not (root / "opt").exists()
+
+
+def test_purge_leaves_nothing(laid, tmp_path):
+    root = shutil.copytree(laid[0], tmp_path / "box")
+    (root / "var/lib/edge").mkdir(parents=True)
+    tool("uninstall", "--root", root, "--purge")
+    assert files(root) == {} and not (root / "etc").exists() and not (root / "usr").exists()
+
+
+def test_a_neighbours_file_stays(laid, tmp_path):
+    root = shutil.copytree(laid[0], tmp_path / "box")
+    other = root / "usr/lib/systemd/system/other.service"
+    other.write_text("x")
+    tool("uninstall", "--root", root, "--purge")
+    assert set(files(root)) == {"usr/lib/systemd/system/other.service"}
+
+
+def test_units_start_what_is_installed(laid):
+    root, _ = laid
+    units = root / "usr/lib/systemd/system"
+    for daemon in DAEMONS:
+        assert (units / f"edge-{daemon}.service").is_file()
+        start = service(daemon)["ExecStart"][0].split()
+        assert start[0] == "/opt/city-edge/bin/edge" and start[1] == daemon
+    text = (root / "usr/bin/edge").read_text()
+    assert "/opt/city-edge/bin/edge" in text and os.access(root / "usr/bin/edge", os.X_OK)
+    assert (root / "usr/share/edge/models/city-v1.yaml").is_file()
+
+
+def test_wrong_words_are_one_line(tmp_path):
+    assert "no such option" in tool("install", "--rot", code=2)
+    assert "leave --root out" in tool("install", "--root", "/", code=1)
+    assert "no such option" in tool("uninstall", "--all", code=2)
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is missing")
+def test_shellcheck():
+    scripts = [ROOT / "tools" / name for name in ("install", "uninstall", "soak")]
+    argv = ["shellcheck", "--shell=sh", *map(str, scripts)]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
