@@ -120,7 +120,11 @@ class KeyRing:
             raise Forged("not signed")
         body = {name: value for name, value in data.items() if name != "sig"}
         try:
-            key.verify(base64.b64decode(sig, validate=True), canonical(body))
+            raw = base64.b64decode(sig, validate=True)
+            # RFC 4648 3.5: spare bits of the last character could differ and decode alike.
+            if base64.b64encode(raw).decode("ascii") != sig:
+                raise Forged("the signature is not written canonically")
+            key.verify(raw, canonical(body))
         except (InvalidSignature, binascii.Error, ValueError, RecursionError):
             raise Forged("the signature does not fit") from None
 

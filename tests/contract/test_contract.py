@@ -164,7 +164,6 @@ def test_the_daemon_publishes_only_what_the_contract_has(
             assert problems(got.topic, got.payload) == []
 
 
-@pytest.mark.xfail(reason="uplinkd leaves out `board`, which Health demands", strict=True)
 def test_the_health_of_the_daemon_follows_its_schema(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

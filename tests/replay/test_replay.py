@@ -83,7 +83,12 @@ def test_bare_detections_go_through_the_tracker(tmp_path):
     assert (scores["street-vendor"].tp, scores["street-vendor"].fp) == (1, 0)
 
 
-CLIPS = sorted((HERE.parent / "clips").glob("*/tracks.json"))
+# A flight has no site file: its rules are those of the flight.
+CLIPS = sorted(
+    path
+    for path in (HERE.parent / "clips").glob("*/tracks.json")
+    if path.with_name("site.yaml").exists()
+)
 
 
 @pytest.mark.parametrize("labels", CLIPS, ids=lambda path: path.parent.name)
