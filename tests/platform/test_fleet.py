@@ -10,7 +10,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from tools.platform import fleet
+from tools.platform import fleet, paper
+from tools.platform.contract import FOLDER
 from tools.platform.rig import Rig
 
 
@@ -60,3 +61,16 @@ def test_a_hundred_devices_through_an_outage(rig: Rig, tmp_path: Path) -> None:
     assert told["backlog_max"] > 100, "the outage left nothing waiting"
     picture = cv2.imread(str(plot))
     assert picture is not None and picture.std() > 5
+
+
+def test_the_table_of_the_page_is_what_the_command_prints() -> None:
+    page = (FOLDER.parent / "docs" / "scale.md").read_text(encoding="utf-8")
+    assert paper.table([10_000, 1_000_000]) in page, "run tools.platform.paper 10000 1000000"
+
+
+def test_the_sums_by_hand() -> None:
+    """10,000 boxes, 50 a day, 4.5 MB each."""
+    told = paper.load(10_000, paper.Habits())
+    assert told["evidence Mbit/s"] == pytest.approx(10_000 * 50 * 4.5e6 * 8 / 86_400 / 1e6)
+    assert told["backlog TB"] == pytest.approx(0.169, abs=0.001)
+    assert told["health msg/s"] == pytest.approx(166.7, abs=0.1)
