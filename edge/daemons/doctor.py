@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cryptography import x509
+
 from edge.board import Board, storage
 from edge.camera.opening import addresses, connector
 from edge.camera.recording import read_file_frames
@@ -228,12 +230,37 @@ def _tls(plain: socket.socket, device: Device, base: Path, where: str) -> Iterat
     yield Advice("broker", level, f"{where} answers with TLS; its certificate has {days:.0f} days")
 
 
+def _certificate(settings: Settings) -> Iterator[Advice]:
+    """This box's own certificate: without it the broker lets nobody in."""
+    broker = settings.device.broker
+    if broker.tls == "off" or not broker.cert:
+        return
+    path = settings.base / broker.cert
+    do = (
+        "edge-provision request, have it signed, edge-provision accept",
+        "重新申请证书：edge-provision request / accept",
+    )
+    try:
+        ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError) as error:
+        yield Advice("certificate", "wrong", f"{path}: {error}", *do)
+        return
+    days = (ends.timestamp() - time.time()) / 86_400
+    if days < CERT_DAYS:
+        level: Level = "wrong" if days < 0 else "remark"
+        said = f"ended {-days:.0f} days ago" if days < 0 else f"ends in {days:.0f} days"
+        yield Advice("certificate", level, f"{path}: {said}", *do)
+    else:
+        yield Advice("certificate", "well", f"{path}: {days:.0f} days left")
+
+
 CHECKS: tuple[Callable[[Settings], Iterator[Advice]], ...] = (
     _clock,
     _board,
     _disk,
     _groups,
     _model,
+    _certificate,
     _broker,
     _cameras,
 )
