@@ -293,9 +293,14 @@ def test_the_measure_of_damage_can_see_wrong_values(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_a_million_damaged_frames():
+    """None where the check has sixteen bits or the grammar helps; chance is left in eight."""
     found = mutation.measure(1_000_000, seed=20261122)
-    assert sum(c["wrong"] for c in found.values()) == 0
+    wrong = {kind: counts["wrong"] for kind, counts in found.items()}
+    assert (wrong["hj212"], wrong["plantower"], wrong["modbus"]) == (0, 0, 0)
+    assert wrong["sds"] + wrong["nmea"] <= 5
+    assert sum(counts["lost"] for counts in found.values()) == 0
 
 
 @settings(max_examples=150, deadline=None)
