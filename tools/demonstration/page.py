@@ -63,14 +63,24 @@ def collect(root: Path, acknowledged: set[str], verified: dict[str, bool]) -> li
     return sorted(shown, key=lambda s: str(s.manifest["violation"]["began"]["utc"]))
 
 
-def write_page(path: Path, shown: list[Shown], facts: dict[str, str]) -> None:
-    """One HTML file that refers to the evidence files beside it; needs no network."""
+def write_page(
+    path: Path, shown: list[Shown], facts: dict[str, str], links: dict[str, Path]
+) -> None:
+    """One HTML file that refers to the evidence files beside it; needs no network.
+
+    links: words for people -> another page of this demonstration.
+    """
     rows = "\n".join(_case(s, path.parent) for s in shown)
+    more = " · ".join(
+        f'<a href="{_e(os.path.relpath(target, path.parent))}">{_e(words)}</a>'
+        for words, target in links.items()
+    )
     stats = "".join(f"<div><b>{_e(v)}</b><span>{_e(k)}</span></div>" for k, v in facts.items())
     path.write_text(
         _HEAD + f"<header><h1>City Edge <small>疑似违规 · suspected violations</small></h1>"
         f'<p class="law">均为疑似，须经人工审核 · suspected, every case needs human review</p>'
-        f'<div class="stats">{stats}</div></header><main>{rows}</main></body></html>',
+        f'<div class="stats">{stats}</div><p class="more">{more}</p></header>'
+        f"<main>{rows}</main></body></html>",
         encoding="utf-8",
     )
 
@@ -160,7 +170,8 @@ _HEAD = """<!doctype html><html lang="zh"><head><meta charset="utf-8">
 color:var(--ink);background:#f5f7f9}
 header{background:#13293d;color:#fff;padding:28px max(24px,calc(50vw - 560px))}
 h1{margin:0;font-size:26px}h1 small,h2 small{font-weight:400;font-size:.65em;opacity:.75}
-.law{margin:6px 0 16px;color:#ffd166}.stats{display:flex;flex-wrap:wrap;gap:28px}
+.more a{color:#9fd3ff}.law{margin:6px 0 16px;color:#ffd166}
+.stats{display:flex;flex-wrap:wrap;gap:28px}
 .stats div{display:flex;flex-direction:column}.stats b{font-size:24px}.stats span{opacity:.75}
 main{max-width:1160px;margin:0 auto;padding:20px}
 article{background:#fff;border:1px solid var(--line);border-radius:10px;padding:18px 20px;
