@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import signal
 import sys
@@ -105,11 +106,12 @@ class Fleet:
         self._marks[name] = time.monotonic()
 
     def _start_workers(self, port: int, key: Path, put_until: float) -> None:
-        args = self._args
+        args, tag = self._args, os.urandom(2).hex()
         for first in range(0, args.devices, DEVICES_MAX):
             plan = Plan(
                 first=first, count=min(DEVICES_MAX, args.devices - first), port=port, key=str(key),
-                host=args.host, spread_s=args.seconds / 2, record_every_s=args.every,
+                host=args.host, spread_s=args.seconds / 2,
+                tag=tag, record_every_s=args.every,
                 picture_bytes=args.picture_bytes, put_until=put_until, end=put_until + DRAIN_S,
             )  # fmt: skip
             argv = [sys.executable, "-m", "tools.platform.simulated", json.dumps(asdict(plan))]
@@ -137,7 +139,8 @@ class Fleet:
         ]
         if len(told) != len(self._workers):
             raise RuntimeError(self._rig.folder.joinpath("worker-0.log").read_text()[-2000:])
-        result = summary(told, self._args.devices, start, self._marks)
+        settled = start + self._args.seconds / 2 + 1.0
+        result = summary(told, self._args.devices, start, settled, self._marks)
         if self._args.port is None:
             result |= self._stored()
         return result
@@ -158,14 +161,19 @@ class Fleet:
 
 
 def summary(
-    told: Sequence[Told], devices: int, start: float, marks: dict[str, float]
+    told: Sequence[Told], devices: int, start: float, settled: float, marks: dict[str, float]
 ) -> dict[str, Any]:
-    """Figures for the table and series for the plot, in seconds from the start."""
+    """Figures for the table and series for the plot, in seconds from the start.
+
+    settled: from here on everybody had time to connect; the steady latency counts records of then.
+    """
     up, down = marks.get("up", float("inf")), marks.get("down", float("inf"))
     connects = sorted(at for one in told for at in one.connects)
     latency = [pair for one in told for pair in one.latency]
-    steady = [took for at, took in latency if at < down]
+    steady = [took for at, took in latency if settled <= at - took and at < down]
     back = [at - up for at in connects if at >= up]
+    drained = max((at for at, _ in latency), default=up) - up
+    returned = storm(back[:devices], devices) | {"drained_s": round(drained, 1)}
     backlog: Counter[int] = Counter()
     for one in told:
         for at, waiting in {int(at - start): waiting for at, waiting in one.backlog}.items():
@@ -180,8 +188,7 @@ def summary(
         "steady_p50_s": _percentile(steady, 50),
         "steady_p95_s": _percentile(steady, 95),
         "backlog_max": max(backlog.values(), default=0),
-        "drained_s": round(max((at for at, _ in latency), default=start) - up, 1),
-        **storm(back[:devices], devices),
+        **(returned if marks else {}),
         "series": {
             "connects": [at - start for at in connects],
             "attempts": [at - start for one in told for at in one.attempts],

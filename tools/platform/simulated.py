@@ -50,6 +50,7 @@ class Plan:
     put_until: float
     end: float
     host: str = "127.0.0.1"
+    tag: str = "0000"
 
 
 @dataclass(slots=True)
@@ -240,7 +241,7 @@ def work(plan: Plan) -> Told:
     told = Told()
     ring = seal.ring(seal.read_public(Path(plan.key).read_bytes()))
     numbers = range(plan.first, plan.first + plan.count)
-    devices = [SimulatedDevice(f"sim-{n:05d}", plan, ring, told) for n in numbers]
+    devices = [SimulatedDevice(f"sim-{plan.tag}-{n:05d}", plan, ring, told) for n in numbers]
     second = 0.0
     while (now := time.monotonic()) < plan.end:
         for device in devices:
