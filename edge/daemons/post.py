@@ -44,6 +44,7 @@ def build_post(
     source_kind: str = "fixed_camera",
     samples: Callable[[Stamp], tuple[Sample, ...]] = lambda _: (),
     window: Callable[[Finding], Draft | None] | None = None,
+    step: Callable[[], int] = lambda: 0,
 ) -> Post:
     """Wire one camera. Raises ConfigError where its rules do not fit together."""
     judge = Judge(
@@ -72,6 +73,7 @@ def build_post(
         clips=clips,
         examine=lookout.examine,
         samples=window,
+        step=step,
     )
     return Post(camera, lookout, scribe, pages, book)
 

@@ -15,14 +15,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edge.config import Camera, Category
-from edge.evidence.album import Album, History, Picture, jpeg
+from edge.evidence.album import JPEG_QUALITY, Album, History, Picture, jpeg
 from edge.evidence.casebook import Casebook, Sealed
 from edge.evidence.mask import public_copy
 from edge.evidence.overlay import crop, with_strip, with_ticks
 from edge.evidence.store import Draft
+from edge.outbox import ladder
 from edge.values import Box, Finding, Frame, Image, Judgement, Stamp, Track, Violation
 
 log = logging.getLogger(__name__)
+
+# JPEG quality while the disk is nearly full: half the bytes, still legible.
+SMALL = 60
 
 
 class ClipSource(Protocol):
@@ -70,11 +74,12 @@ class Scribe:
         clips: ClipSource | None,
         examine: Examine | None = None,
         samples: Callable[[Finding], Draft | None] | None = None,
+        step: Callable[[], int] = lambda: 0,
     ) -> None:
         self._camera, self._album, self._book = camera, album, book
         self._categories, self._desk = categories, desk
         self._clips = clips if not any(z.kind == "mask" for z in camera.zones) else None
-        self._examine, self._samples = examine, samples
+        self._examine, self._samples, self._step = examine, samples, step
         self._clip_due: dict[str, _ClipDue] = {}
         self._history = History() if self._needs_history() else None
 
@@ -84,6 +89,7 @@ class Scribe:
 
     def handle(self, frame: Frame, judgement: Judgement, tracks: Sequence[Track] = ()) -> None:
         """Everything one look asks for; findings first, so that no picture delays them."""
+        self._album.quality = SMALL if self._step() >= ladder.SMALL_PICTURES else JPEG_QUALITY
         if self._history:
             self._history.look(frame)
         for finding in judgement.findings:
@@ -116,6 +122,9 @@ class Scribe:
         if finding.phase != "new" and self._book.case(finding.key) is None:
             log.warning("%s: %s of a case that is not open; left out", finding.key, finding.phase)
             return
+        if self._step() >= ladder.METADATA_ONLY:
+            self._desk.bare(self._book.bare(finding, ("disk",)))
+            return
         try:
             sealed = self._seal(frame, finding, tracks)
         except OSError as error:
@@ -133,7 +142,7 @@ class Scribe:
         if finding.phase == "new":
             finding = self._close_up(frame, finding)
             drafts += [self._public(frame, finding, tracks), *self._records(finding)]
-            if recipe.clip and self._clips:
+            if recipe.clip and self._clips and self._step() < ladder.NO_CLIPS:
                 self._ask_clip(finding)
         pictures = self._album.pictures(finding.key)
         drafts += _named(pictures)

@@ -72,6 +72,8 @@ def load_settings(
 
 def _check_cameras(settings: Settings, where: str, model: str | None) -> None:
     for camera in settings.site.cameras:
+        if not camera.enabled:
+            continue
         path = manifest_path(settings, model or camera.model or settings.site.model)
         classes = read_manifest(path).classes
         for remark in check_site(settings.site, camera, settings.categories, classes, where):

@@ -50,6 +50,8 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
     try:
         while not stop.wait(TICK_S):
             daemon.tick()
+            if daemon.restart:
+                break
             if changed():
                 log.info("the site file changed: starting again with it")
                 break
@@ -150,6 +152,7 @@ class Visiond:
                 self._roster.done(camera, post.open_cases)
 
     _closing = False
+    restart = False
 
     def tick(self) -> None:
         """What the main thread does four times a second."""
@@ -203,6 +206,10 @@ class Visiond:
         due = [r for r in self._pending if due_wall(r) <= now.wall]
         self._pending = [r for r in self._pending if due_wall(r) > now.wall]
         for request in due:
+            if request["kind"] == "restart":
+                log.info("asked to start again")
+                self.restart = True
+                continue
             served = answer(request, self.posts, self._settings)
             self._requests["served" if served else "refused"] += 1
 

@@ -16,10 +16,16 @@ from edge.daemons.scribe import Desk
 from edge.daemons.settings import Settings, manifest_path
 from edge.daemons.sight import Sight
 from edge.daemons.watchpost import Watchpost
-from edge.values import Prompt
+from edge.evidence.store import Draft
+from edge.outbox import ladder
+from edge.sensors.live import latest, window_csv
+from edge.values import Finding, Prompt
 from edge.vision.model import Model, load_model
 
 log = logging.getLogger(__name__)
+
+# Readings kept before the beginning and after the decision of a case.
+WINDOW_S = 60.0
 
 
 def load_models(settings: Settings) -> dict[str | None, Model]:
@@ -32,6 +38,15 @@ def load_models(settings: Settings) -> dict[str | None, Model]:
         models[name] = load_model(path, provider=compute.provider, workers=compute.workers)
         log.info("model %s on %s", models[name].name, models[name].provider)
     return models
+
+
+def sensor_window(settings: Settings, camera: Camera, finding: Finding) -> Draft | None:
+    """Raw readings of the camera's sensors around a finding, as one more file of evidence."""
+    if not camera.sensors:
+        return None
+    span = (finding.began.wall - WINDOW_S, finding.decided.wall + WINDOW_S)
+    data = window_csv(settings.run, camera.sensors, *span)
+    return Draft("samples", "samples.csv", finding.decided, data=data) if data else None
 
 
 def build_watchpost(
@@ -63,6 +78,9 @@ def build_watchpost(
         album=settings.state / "album" / camera.id,
         desk=desk,
         clips=eyes.clips,
+        samples=lambda at: latest(settings.run, camera.sensors, at),
+        window=lambda finding: sensor_window(settings, camera, finding),
+        step=lambda: ladder.current_step(settings.run),
     )
     return Watchpost(
         post,

@@ -84,6 +84,7 @@ class Album:
     def __init__(self, root: Path, caption: Caption) -> None:
         self._root, self.caption = root, caption
         self._pages: dict[str, _Page] = {}
+        self.quality = JPEG_QUALITY
         root.mkdir(parents=True, exist_ok=True)
 
     def restore(self, now: Stamp) -> list[str]:
@@ -120,7 +121,8 @@ class Album:
         plain = _framed(role, image, box)
         lines = self.caption(at, category)
         quality = measure(image)
-        return page.add(role, at, jpeg(with_strip(plain, lines)), quality, box or WHOLE)
+        data = jpeg(with_strip(plain, lines), self.quality)
+        return page.add(role, at, data, quality, box or WHOLE)
 
     def pictures(self, key: str) -> tuple[Picture, ...]:
         page = self._pages.get(key)

@@ -137,9 +137,11 @@ def located(folder: Path, name: str) -> Path:
 
 
 def clean(root: Path) -> int:
-    """At start: delete this writer's unfinished folders. Returns how many there were."""
+    """At start: delete unfinished folders of dead writers. Returns how many there were."""
     count = 0
     for partial in root.glob("*/.r*.tmp"):
+        if _alive(partial.name.split(".")[-2]):
+            continue
         shutil.rmtree(partial, ignore_errors=True)
         count += 1
     for folder in root.glob("*"):
@@ -148,6 +150,11 @@ def clean(root: Path) -> int:
     if count:
         log.info("evidence: %d unfinished revision(s) discarded", count)
     return count
+
+
+def _alive(pid: str) -> bool:
+    """Whether another daemon of that process id is writing its revision right now."""
+    return pid.isdigit() and int(pid) != os.getpid() and Path(f"/proc/{pid}").exists()
 
 
 def revisions(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -33,7 +33,7 @@ class Ring:
 class Box:
     """The scribe with everything round it."""
 
-    def __init__(self, root, categories, origin, clips=None, camera=None):
+    def __init__(self, root, categories, origin, clips=None, camera=None, step=0):
         self.sealed, self.bare, self.troubles = [], [], []
         desk = Desk(
             sealed=self.sealed.append,
@@ -51,6 +51,7 @@ class Box:
             categories=categories,
             desk=desk,
             clips=clips,
+            step=lambda: step,
         )
 
     def play(self, until, *, ends=None, every=1.0, decide=30.0):
@@ -189,3 +190,27 @@ def test_an_unfinished_folder_is_discarded_at_start(box):
     (partial / "overview-1.jpg").write_bytes(b"half")
     assert box.book.recover(stamp(0)) == []
     assert not (box.root / "evidence/v-1").exists()
+
+
+LADDER = [(0, True, True), (2, False, True), (3, False, True), (4, False, False)]
+
+
+@pytest.mark.parametrize(("step", "clip", "pictures"), LADDER)
+def test_a_full_disk_gives_up_clips_then_pictures_never_the_violation(
+    tmp_path, categories, origin, step, clip, pictures
+):
+    ring = Ring()
+    box = Box(tmp_path, categories, origin, ring, step=step)
+    box.play(50)
+    assert bool(ring.asked) == clip
+    assert bool(box.sealed) == pictures
+    assert len(box.sealed) + len(box.bare) >= 1
+
+
+def test_small_pictures_are_smaller(tmp_path, categories, origin):
+    sizes = []
+    for step in (2, 3):
+        box = Box(tmp_path / str(step), categories, origin, step=step)
+        box.play(30)
+        sizes.append(max(f.size for f in box.sealed[0].violation.evidence if f.role == "overview"))
+    assert sizes[1] < 0.8 * sizes[0]
