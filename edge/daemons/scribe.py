@@ -196,7 +196,8 @@ class Scribe:
     def _public(self, frame: Frame, finding: Finding, tracks: Sequence[Track]) -> Draft:
         box = what_stands(finding)
         image = with_ticks(public_copy(frame.image, tracks, box), box)
-        data = jpeg(with_strip(image, self._album.caption(frame.at, finding.category)))
+        lines = self._album.caption(frame.at, finding.category)
+        data = jpeg(with_strip(image, lines), self._album.quality)
         return Draft("overview", "public-1.jpg", frame.at, data=data, masked=True)
 
     def _records(self, finding: Finding) -> list[Draft]:

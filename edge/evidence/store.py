@@ -154,7 +154,13 @@ def clean(root: Path) -> int:
 
 def _alive(pid: str) -> bool:
     """Whether another daemon of that process id is writing its revision right now."""
-    return pid.isdigit() and int(pid) != os.getpid() and Path(f"/proc/{pid}").exists()
+    if not pid.isdigit() or int(pid) == os.getpid():
+        return False
+    try:
+        # After a restart the number may belong to anybody.
+        return b"edge" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def revisions(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
