@@ -16,27 +16,27 @@ def life(pid, start, seconds, *, rss=lambda t: 100.0, fds=lambda t: 10):
 
 
 def test_a_flat_life_has_no_slope():
-    row = gauge.slopes("d", life(1, 0, 600))
+    row = gauge.slopes("d", life(1, 0, 1800))
     assert row.judged and row.rss_mb_h == row.fds_grown == row.threads_grown == 0
     assert row.cpu_share == pytest.approx(0.1) and row.written_mb_day == pytest.approx(86.4)
 
 
 def test_a_leak_is_found_and_its_warm_up_is_not():
-    row = gauge.slopes("d", life(1, 0, 600, rss=lambda t: 100 + t * 2 / 3600))
+    row = gauge.slopes("d", life(1, 0, 1800, rss=lambda t: 100 + t * 2 / 3600))
     assert row.rss_mb_h == pytest.approx(2.0, abs=0.01)
-    row = gauge.slopes("d", life(1, 0, 600, rss=lambda t: min(t, 100.0)))
+    row = gauge.slopes("d", life(1, 0, 1800, rss=lambda t: min(t, 100.0)))
     assert row.rss_mb_h == 0
 
 
 def test_growing_descriptors_are_found_and_a_wave_is_not():
-    assert gauge.slopes("d", life(1, 0, 600, fds=lambda t: 10 + t // 60)).fds_grown > 3
-    assert gauge.slopes("d", life(1, 0, 600, fds=lambda t: 10 + t // 2 % 2)).fds_grown == 0
+    assert gauge.slopes("d", life(1, 0, 1800, fds=lambda t: 10 + t // 60)).fds_grown > 3
+    assert gauge.slopes("d", life(1, 0, 1800, fds=lambda t: 10 + t // 2 % 2)).fds_grown == 0
 
 
 def test_the_longest_life_counts_and_a_short_one_is_not_judged():
-    rows = life(1, 0, 60) + life(2, 70, 600) + life(3, 700, 30)
+    rows = life(1, 0, 60) + life(2, 70, 1700) + life(3, 1800, 30)
     row = gauge.slopes("d", rows)
-    assert row.lives == 3 and 450 < row.life_s < 500 and row.judged
+    assert row.lives == 3 and 1050 < row.life_s < 1100 and row.judged
     assert not gauge.slopes("d", life(1, 0, 100)).judged
     assert gauge.slopes("d", []) is None
 
@@ -66,7 +66,7 @@ def test_what_the_platform_does_not_have_is_lost(tmp_path):
 def test_a_minute_of_faults_loses_nothing(tmp_path, capsys):
     if shutil.which("mosquitto") is None and shutil.which("mosquitto", path="/usr/sbin") is None:
         pytest.skip("mosquitto is missing: apt-get install mosquitto")
-    code = soak.main(["--seconds", "60", "--out", str(tmp_path)])
+    code = soak.main(["--seconds", "60", "--every", "8", "--out", str(tmp_path)])
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert code == 0 and told["lost"] == [] and told["faults"] > 0
     assert (tmp_path / "soak.png").stat().st_size > 1000

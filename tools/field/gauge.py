@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-WARM_UP_S = 120.0
-# A slope over less than this is noise times sixty.
-LEAST_S = 300.0
+# Allocators and caches settle for minutes.
+WARM_UP_S = 600.0
+# 1 MB an hour is a quarter of a megabyte in this time; over less it drowns in pages come and gone.
+LEAST_S = 900.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -36,7 +37,8 @@ CLIP = ROOT / "tests" / "clips" / "street"
 DAEMONS = ("visiond", "uplinkd", "sensord")
 READ_EVERY_S, TEND_S, START_S = 2.0, 0.25, 60.0
 RSS_MB_H_MOST = 1.0
-# Broker away for so long (least, most), and a fault every so often (mean).
+# Broker away for so long (least, most), and a fault every so often (mean). Everybody is hit in
+# turn, in a random order.
 AWAY_S, FAULT_EVERY_S = (3.0, 25.0), 45.0
 DRAIN_S = 240.0
 SENSORS = [
@@ -49,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     folder = args.out or Path(tempfile.mkdtemp(prefix="soak-"))
     folder.mkdir(parents=True, exist_ok=True)
-    soak = Soak(folder, random.Random(args.seed), calm=args.calm)
+    soak = Soak(folder, random.Random(args.seed), calm=args.calm, every_s=args.every)
     try:
         soak.start()
         soak.live(args.seconds)
@@ -75,6 +77,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="folder; left out: a new one below /tmp")
     parser.add_argument("--seed", type=int, default=1, help="of the faults")
     parser.add_argument("--calm", action="store_true", help="no faults")
+    parser.add_argument(
+        "--every", type=float, default=FAULT_EVERY_S, metavar="S", help="a fault so often (mean)"
+    )
     parser.add_argument("--warm-up", type=float, default=gauge.WARM_UP_S, metavar="S")
     return parser
 
@@ -82,8 +87,10 @@ def _arguments() -> argparse.ArgumentParser:
 class Soak:
     """The parts, wired. All times are seconds since the start of the soak."""
 
-    def __init__(self, folder: Path, dice: random.Random, *, calm: bool) -> None:
-        self.folder, self._dice, self._calm = folder, dice, calm
+    def __init__(
+        self, folder: Path, dice: random.Random, *, calm: bool, every_s: float = FAULT_EVERY_S
+    ) -> None:
+        self.folder, self._dice, self._calm, self._every_s = folder, dice, calm, every_s
         self.workers: dict[str, Worker] = {}
         self.readings: dict[str, list[gauge.Reading]] = {name: [] for name in DAEMONS}
         self.faults: list[tuple[float, str, float]] = []
@@ -91,6 +98,7 @@ class Soak:
         self.recovered: list[float] = []
         self._began, self._seconds = time.monotonic(), 0.0
         self._offline_since: float | None = None
+        self._deck: list[str] = []
         # As on a box: what changes every second lies in memory and is no wear of the card.
         memory = Path("/dev/shm")  # noqa: S108  (a new folder in it, of this user alone)
         self.run = Path(tempfile.mkdtemp(prefix="soak-", dir=memory if memory.is_dir() else None))
@@ -154,11 +162,15 @@ class Soak:
                 next_fault = self.now() + self._pause()
 
     def _pause(self) -> float:
-        return 5.0 + self._dice.expovariate(1.0 / (FAULT_EVERY_S - 5.0))
+        least_s = self._every_s / 4.0
+        return least_s + self._dice.expovariate(1.0 / (self._every_s - least_s))
 
     def _harm(self) -> None:
         """One fault: a kill -9, or the broker away for a while."""
-        name = self._dice.choice(("broker", "receiver", *DAEMONS))
+        if not self._deck:
+            self._deck = ["broker", "receiver", *DAEMONS]
+            self._dice.shuffle(self._deck)
+        name = self._deck.pop()
         away_s = self._dice.uniform(*AWAY_S) if name == "broker" else 2.0
         self.faults.append((self.now(), name, away_s))
         self.workers[name].kill(self.now(), away_s)
@@ -227,6 +239,8 @@ class Soak:
             "ended_by_themselves": ends,
             "daemons": [row.row() for row in told],
         }
+        written_mb = sum(row.written_mb_day for row in told) * self._seconds / 86_400
+        report["mb_each_revision"] = round(written_mb / max(1, len(self.decided)), 2)
         report["grown"] = [row.daemon for row in told if row.judged and _grows(row)]
         counts = ("lost", "invented", "files_missing", "ended_by_themselves", "grown")
         report["well"] = len(told) == len(DAEMONS) and not any(report[name] for name in counts)
@@ -268,12 +282,15 @@ def _show(report: dict[str, Any], folder: Path, soak: Soak) -> None:
         cells = [value for name, value in row.items() if name != "judged"]
         remark = "" if row["judged"] else "   too short to judge"
         print("".join(f"{value:>9}" for value in cells) + remark)
-    for name in ("faults", "decided", "quarantined", "files_missing", "reconnect_s"):
+    told = ("faults", "decided", "mb_each_revision", "quarantined", "files_missing", "reconnect_s")
+    for name in told:
         print(f"{name}: {report[name]}")
     for name in ("lost", "invented", "ended_by_themselves", "grown"):
         print(f"{name}: {report[name] or 0}")
     soak_plot.draw(soak.readings, soak.faults, report["seconds"], folder / "soak.png")
-    (folder / "soak.json").write_text(json.dumps(report, indent=1), "utf-8")
+    rows = {name: [asdict(r) for r in readings] for name, readings in soak.readings.items()}
+    whole = {**report, "fault_times": soak.faults, "readings": rows}
+    (folder / "soak.json").write_text(json.dumps(whole), "utf-8")
     print(f"{folder}/soak.png, soak.json, logs")
     print(json.dumps(report))
 
