@@ -2,8 +2,9 @@
 
     python -m tests.field.daemon NAME HOME
 
-visiond has the detector of tests.daemons.box; the limits after which a loop counts as stuck are
-short. Everything else is the product's.
+visiond has the detector of tests.daemons.box, and the folder `board` of its home in place of "/",
+where there is one; the limits after which a loop counts as stuck are short. Everything else is
+the product's.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
+from edge.board import Board
 from tests.daemons import box
 
 STUCK_S = 2.0
@@ -41,6 +43,8 @@ def _visiond(home: Path):
             _frozen(home)
             return super().detect(image, **options)
 
+    if (home / "board").is_dir():
+        visiond.Board = lambda: Board(home / "board")
     visiond.WORKER_LIMIT_S = STUCK_S
     visiond.load_models = lambda settings: {settings.site.model: Freezing()}
     return visiond.main

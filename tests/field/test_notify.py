@@ -1,7 +1,9 @@
 """What systemd hears: ready once, pings while work moves, stopping; silence from a stuck loop."""
 
+import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -21,8 +23,9 @@ def start(tmp_path):
     """Starts one daemon; returns (child, listener, home, log). All end with the test."""
     made = []
 
-    def start(name):
+    def start(name, prepare=lambda home: None):
         home, listener = runner.make(tmp_path / name), Listener()
+        prepare(home)
         log = home / "log"
         argv = [sys.executable, "-m", "tests.field.daemon", name, str(home)]
         with log.open("wb") as out:
@@ -61,3 +64,24 @@ def test_a_frozen_loop_is_silent(start, name):
     time.sleep(SILENCE_S)
     assert listener.count("WATCHDOG=1") == before
     assert child.poll() is None and os.kill(child.pid, 0) is None
+
+
+def hot(home):
+    zone = home / "board/sys/class/thermal/thermal_zone0"
+    zone.mkdir(parents=True)
+    (zone / "temp").write_text("86000\n")
+
+
+def test_a_hot_board_is_told_in_the_status_and_to_the_platform(start):
+    child, listener, home, log = start("visiond", hot)
+    listener.wait_for("READY=1", child, log)
+    until, told = time.monotonic() + 60.0, {}
+    while told.get("step") != 2:
+        assert child.poll() is None and time.monotonic() < until, log.read_text()
+        time.sleep(0.2)
+        path = home / "run/status/visiond.json"
+        told = json.loads(path.read_text())["board"] if path.exists() else {}
+    assert (told["temperature_c"], told["rate"], told["only"]) == (86.0, 0.5, "north")
+    with sqlite3.connect(home / "state/outbox.db") as db:
+        rows = [json.loads(body) for (body,) in db.execute("SELECT body FROM record")]
+    assert {"overheated", "overheated_one_stream"} <= {row.get("kind") for row in rows}
