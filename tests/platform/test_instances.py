@@ -39,8 +39,9 @@ def two_with_one_killed(rig: Rig, *more: str) -> tuple[Oracle, int, int]:
     """Returns the oracle, settled, and how many records each of the two stored first."""
     broker = rig.broker(extra="log_type all")
     one, two = (instance(rig, broker.port, number, *more) for number in (1, 2))
-    joined = "$share/platform/cm/v1/+/+/evt/#"
-    eventually(lambda: broker.log.read_text().count(joined) >= 2, within_s=PATIENCE_S)
+    for number in (1, 2):
+        joined = f"cm-platform-receiver-{number} 1 $share/platform/cm/v1/+/+/evt/#"
+        eventually(lambda joined=joined: joined in broker.log.read_text(), within_s=PATIENCE_S)
     rig.uplinkd(broker.port)
     oracle = Oracle(rig, rig.outbox())
     for number in range(RECORDS):
