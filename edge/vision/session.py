@@ -104,7 +104,7 @@ def read_facts(path: Path) -> Facts:
     """Input size and class names that the file carries; unknown ones are None."""
     if path.suffix != ".onnx":
         return Facts((None, None))
-    ort = _import("onnxruntime", "onnxruntime", path)
+    ort = _runtime(path)
     # Without optimisation: only the header is wanted.
     options = ort.SessionOptions()
     options.log_severity_level = 4
@@ -151,7 +151,7 @@ class OnnxSession:
 
 
 def _open_onnx(wish: Wish) -> Session:
-    ort = _import("onnxruntime", "onnxruntime", wish.path)
+    ort = _runtime(wish.path)
     there = ort.get_available_providers()
     if wish.provider != "auto":
         name = ONNX_PROVIDERS[wish.provider]
@@ -343,6 +343,14 @@ def _runtime_errors() -> tuple[type[Exception], ...]:
     kinds = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile")
     more = ("NotImplemented", "RuntimeException", "EPFail", "NoModel", "EngineError")
     return tuple(getattr(state, kind) for kind in (*kinds, *more) if hasattr(state, kind))
+
+
+def _runtime(path: Path) -> Any:
+    """onnxruntime without its telemetry: a box reports to nobody but its platform."""
+    ort = _import("onnxruntime", "onnxruntime", path)
+    if hasattr(ort, "disable_telemetry_events"):
+        ort.disable_telemetry_events()
+    return ort
 
 
 def _import(module: str, extra: str, path: Path) -> Any:
