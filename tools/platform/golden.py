@@ -95,7 +95,7 @@ def _signed(name: str, channel: str, body: dict[str, Json], by: seal.Signer) -> 
 def _state() -> Iterator[Golden]:
     yield _plain("status-online", "status", m.Status(state="online", boot=BOOT, conn=CONN))
     yield _plain("status-offline", "status", m.Status(state="offline", boot=BOOT, conn=CONN))
-    yield _signed("birth", "birth", msgspec.to_builtins(_birth()), BOX)
+    yield _signed("birth", "birth", msgspec.to_builtins(birth()), BOX)
     yield _plain("health", "health", _health())
     applied = m.Reported(rev=4, status="applied", sha256="c" * 64)
     yield _plain("reported", "reported", applied)
@@ -105,7 +105,7 @@ def _state() -> Iterator[Golden]:
     yield _plain("command-result", "command-result", done)
 
 
-def _birth() -> m.Birth:
+def birth() -> m.Birth:
     pem = seal.public_pem(BOX.public).decode()
     return m.Birth(
         device=DEVICE,
@@ -148,7 +148,7 @@ def _health() -> m.Health:
 def _records() -> Iterator[Golden]:
     """Three revisions in one chain, a fault and a minute of noise in chains of their own."""
     prev = FIRST
-    for seq, violation in enumerate(_violations(), 1):
+    for seq, violation in enumerate(violations(), 1):
         data = {**wire.violation_data(violation), "manifest": MANIFEST}
         made = _record("violation", data, seq, prev, violation.phase)
         prev = seal.sha256(made.payload)
@@ -170,13 +170,13 @@ def _record(kind: str, data: dict[str, Json], seq: int, prev: str, label: str) -
     return _signed(f"{kind}-{label}", kind, body, BOX)
 
 
-def _file(role: str, path: str, data: bytes) -> EvidenceFile:
+def evidence_file(role: str, path: str, data: bytes) -> EvidenceFile:
     return EvidenceFile(role, path, hashlib.sha256(data).hexdigest(), len(data), at(30))
 
 
-def _violations() -> list[Violation]:
-    picture = _file("close", "r1-close-1.jpg", PICTURE)
-    clip = _file("clip", "r2-clip-1.mp4", CLIP)
+def violations() -> list[Violation]:
+    picture = evidence_file("close", "r1-close-1.jpg", PICTURE)
+    clip = evidence_file("clip", "r2-clip-1.mp4", CLIP)
     new = Violation(
         id="v-0001",
         revision=1,

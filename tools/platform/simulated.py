@@ -121,7 +121,7 @@ class SimulatedDevice:
         connection.subscribe([self._topics.up("ack")])
         self._send("status", self._status("online"), retain=True)
         pem = seal.public_pem(self._signer.public).decode()
-        birth = replace_struct(golden._birth(), device=self._name, conn=self._conn,
+        birth = replace_struct(golden.birth(), device=self._name, conn=self._conn,
                                keys=(m.PublicKey(kid=self._signer.kid, pem=pem),))  # fmt: skip
         self._send("birth", self._signer.sign(msgspec.to_builtins(birth)), retain=True)
 
@@ -207,8 +207,8 @@ class SimulatedDevice:
         self._seq += 1
         picture = random.randbytes(self._plan.picture_bytes)
         listed = () if self._seq % PICTURE_EVERY or not picture else (picture,)
-        files = tuple(golden._file("close", "r1-close-1.jpg", data) for data in listed)
-        told = replace(golden._violations()[0], id=f"{self._name}-{self._seq}", evidence=files)
+        files = tuple(golden.evidence_file("close", "r1-close-1.jpg", data) for data in listed)
+        told = replace(golden.violations()[0], id=f"{self._name}-{self._seq}", evidence=files)
         body = wire.envelope(
             "violation", wire.violation_data(told), device=self._name, tenant=TENANT, boot=1,
             seq=self._seq, prev=self._prev, kid=self._signer.kid,
