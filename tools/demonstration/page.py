@@ -89,7 +89,7 @@ def _case(shown: Shown, base: Path) -> str:
     data = shown.manifest["violation"]
     names, codes = data["names"], data["codes"]
     files = shown.manifest["files"]
-    jpegs = [f for f in files if f["path"].endswith(".jpg")]
+    jpegs = [f for f in files if f["path"].endswith((".jpg", ".png"))]
     jpegs.sort(key=lambda f: (f["masked"], f["at"]["mono"]))
     pictures = "".join(_picture(f, shown, base) for f in jpegs)
     clips = "".join(_clip(f, shown, base) for f in files if f["role"] == "clip")

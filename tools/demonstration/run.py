@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from edge.outbox import State
-from tools.demonstration import page
+from tools.demonstration import page, senses
 from tools.demonstration.processes import Missing, broker, edge, running, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,13 +62,15 @@ class Home:
         return self.path / "received"
 
 
-def make_home(folder: Path, clip: Path, port: int) -> Home:
+def make_home(folder: Path, clip: Path, port: int, *, sensed: bool) -> Home:
     """A fresh home with the clip's own site file, its source made absolute."""
     home = Home(folder)
     site = yaml.safe_load((clip / "site.yaml").read_text(encoding="utf-8"))
     for camera in site["cameras"]:
         camera["source"] = str((clip / camera["source"]).resolve())
         camera["playback"] = "fast"
+    if sensed:
+        senses.add_senses(site, folder / "ports")
     device: dict[str, Any] = json.loads(json.dumps(DEVICE))
     device["broker"]["port"] = port
     device["trust"]["platform_key"] = str(home.received / "platform.pub.pem")
@@ -80,11 +82,11 @@ def make_home(folder: Path, clip: Path, port: int) -> Home:
     return home
 
 
-def run_chain(folder: Path, clip: Path, told: Any) -> Home:
+def run_chain(folder: Path, clip: Path, told: Any, *, sensed: bool) -> Home:
     """Everything from the first frame to the last acknowledgement. Raises TimeoutError."""
     with ExitStack() as stack:
         port = stack.enter_context(broker(folder))
-        home = make_home(folder, clip, port)
+        home = make_home(folder, clip, port, sensed=sensed)
         receive = [sys.executable, "-m", "tools.platform.receiver", "--out", str(home.received)]
         receiver = stack.enter_context(
             running([*receive, "--port", str(port)], folder / "receiver.log")
@@ -97,6 +99,11 @@ def run_chain(folder: Path, clip: Path, told: Any) -> Home:
         stack.enter_context(uplinkd)
         process = stack.enter_context(visiond)
         wait_for(lambda: _watched(home, told), LIMIT_S, "visiond", process)
+        if sensed:
+            told("listening and smelling")
+            stack.enter_context(senses.instruments(folder / "ports"))
+            sensord = stack.enter_context(running(edge("sensord", *files), folder / "sensord.log"))
+            wait_for(lambda: shown_by(home) >= senses.EXPECTED, LIMIT_S, "sensord", sensord)
         told("delivering")
         wait_for(lambda: waiting(home) == 0, LIMIT_S, "the acknowledgement", process)
     return home
@@ -108,6 +115,16 @@ def _watched(home: Home, told: Any) -> bool:
     cameras, over = status.get("cameras", {}), status.get("recordings_over", [])
     told(f"watching: {sum(c['looks'] for c in cameras.values())} pictures")
     return bool(cameras) and set(cameras) == set(over)
+
+
+def shown_by(home: Home) -> set[str]:
+    """Categories of the cases that have a picture."""
+    found = set()
+    for path in home.evidence.glob("v-*/r*/manifest.json"):
+        manifest = json.loads(path.read_bytes())
+        if any(file["role"] == "overview" for file in manifest["files"]):
+            found.add(str(manifest["violation"]["category"]))
+    return found
 
 
 def _status(home: Home) -> dict[str, Any]:
@@ -192,7 +209,7 @@ def main() -> int:
     args.out.mkdir(parents=True)
     began = time.monotonic()
     try:
-        home = run_chain(args.out.resolve(), args.clip, _Progress())
+        home = run_chain(args.out.resolve(), args.clip, _Progress(), sensed=not args.fast)
     except (Missing, TimeoutError) as error:
         print(f"\ntools/demo: {error}; logs are in {args.out}", file=sys.stderr)
         return 1
@@ -228,13 +245,16 @@ def _tell(home: Home) -> None:
         codes = " ".join(f"{k}:{v}" for k, v in data["codes"].items())
         print(
             f"  疑似 {data['names']['zh']} / suspected {data['names']['en']}  [{codes}]  "
-            f"{data['began']['mono']:.0f} s .. {_end(data)}  {data['gate']}  {data['id']}"
+            f"{_when(data['began'])} .. {_when(data['ended'])}  {data['gate']}  {data['id']}"
         )
     print(f"\npage: {home.path / 'index.html'}")
 
 
-def _end(data: dict[str, Any]) -> str:
-    return f"{data['ended']['mono']:.0f} s" if data["ended"] else "…"
+def _when(at: dict[str, Any] | None) -> str:
+    """Seconds of a recording, time of day of what was sensed just now."""
+    if at is None:
+        return "…"
+    return f"{at['mono']:.0f} s" if at["quality"] == "recording" else str(at["utc"])[11:19]
 
 
 if __name__ == "__main__":
