@@ -51,7 +51,6 @@ class Picture:
 
     path: Path
     shot: Shot
-    box: Box
 
 
 class History:
@@ -121,8 +120,10 @@ class Album:
         plain = _framed(role, image, box)
         lines = self.caption(at, category)
         quality = measure(image)
-        data = jpeg(with_strip(plain, lines), self.quality)
-        return page.add(role, at, data, quality, box or WHOLE)
+        whole = with_strip(plain, lines)
+        scene = ((whole.shape[1] - plain.shape[1]) // 2, plain.shape[1], plain.shape[0])
+        shot = Shot(role, at, quality, box or WHOLE, scene)
+        return page.add(shot, jpeg(whole, self.quality))
 
     def pictures(self, key: str) -> tuple[Picture, ...]:
         page = self._pages.get(key)
@@ -186,12 +187,12 @@ class _Page:
         self.close_size = 0.0
         self._count = 0
 
-    def add(self, role: Role, at: Stamp, data: bytes, quality: PictureQuality, box: Box) -> Picture:
+    def add(self, shot: Shot, data: bytes) -> Picture:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._count += 1
-        path = self.folder / f"{self._count:03d}-{role}.jpg"
+        path = self.folder / f"{self._count:03d}-{shot.role}.jpg"
         write_atomic(path, data, durable=False)
-        picture = Picture(path, Shot(role, at, quality), box)
+        picture = Picture(path, shot)
         self.pictures.append(picture)
         self._write()
         return picture
@@ -202,9 +203,7 @@ class _Page:
             self.pictures.remove(picture)
 
     def _write(self) -> None:
-        rows = [
-            {"file": p.path.name, "shot": asdict(p.shot), "box": list(p.box)} for p in self.pictures
-        ]
+        rows = [{"file": p.path.name, "shot": asdict(p.shot)} for p in self.pictures]
         body = {"key": self.key, "count": self._count, "close": self.close_size, "pictures": rows}
         write_atomic(self.folder / "album.json", json.dumps(body).encode())
 
@@ -221,13 +220,19 @@ class _Page:
 
 
 def _picture(folder: Path, row: dict[str, Any], now: Stamp) -> Picture:
-    shot = row["shot"]
+    return Picture(folder / str(row["file"]), shot_from(row["shot"], now))
+
+
+def shot_from(row: dict[str, Any], now: Stamp) -> Shot:
+    """A shot as stored, its instant on this boot's clock."""
     x1, y1, x2, y2 = row["box"]
-    at = rebased(Stamp(**shot["at"]), now)
-    return Picture(
-        folder / str(row["file"]),
-        Shot(shot["role"], at, PictureQuality(**shot["quality"])),
+    x, width, height = row["scene"]
+    return Shot(
+        row["role"],
+        rebased(Stamp(**row["at"]), now),
+        PictureQuality(**row["quality"]),
         (x1, y1, x2, y2),
+        (x, width, height),
     )
 
 

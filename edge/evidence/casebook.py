@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.config import Category
-from edge.evidence.album import rebased
-from edge.evidence.quality import PictureQuality, Shot, gate
+from edge.evidence.album import rebased, shot_from
+from edge.evidence.quality import Shot, gate
 from edge.evidence.store import (
     MANIFEST_VERSION,
     Draft,
@@ -197,7 +197,7 @@ class Casebook:
 
 
 def _shot_json(shot: Shot) -> dict[str, Any]:
-    return {"role": shot.role, "at": stamp_json(shot.at), "quality": asdict(shot.quality)}
+    return asdict(shot)
 
 
 def _finding_json(finding: Finding) -> dict[str, Any]:
@@ -219,10 +219,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
 
 
 def _case_from(manifest: dict[str, Any], now: Stamp) -> Case:
-    shots = tuple(
-        Shot(row["role"], rebased(Stamp(**row["at"]), now), PictureQuality(**row["quality"]))
-        for row in manifest["shots"]
-    )
+    shots = tuple(shot_from(row, now) for row in manifest["shots"])
     files = tuple(file_from_json(row) for row in manifest["files"])
     finding = finding_from(manifest["finding"], manifest, now)
     return Case(manifest["id"], manifest["revision"], finding, files, shots)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.config import Recipe
-from edge.values import EvidenceFile, Image, Role, Stamp
+from edge.values import Box, EvidenceFile, Image, Role, Stamp
 
 # Mean grey below which a person sees nothing, and the share of clipped pixels that hides a scene.
 DARK_MEAN = 22.0
@@ -78,11 +78,17 @@ def sharpness(grey: NDArray[Any]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One picture as the gate sees it: what it is, when, and how good."""
+    """One picture as the gate sees it: what it is, when, and how good.
+
+    box: where the subject stood (fractions of the frame). scene: (x, width, height) in pixels of
+    what the camera gave within the file, which also holds the strip.
+    """
 
     role: Role
     at: Stamp
     quality: PictureQuality
+    box: Box = (0.0, 0.0, 1.0, 1.0)
+    scene: tuple[int, int, int] = (0, 0, 0)
 
 
 def gate(

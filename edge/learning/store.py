@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -101,13 +100,24 @@ def _case(evidence: Path, violation: str) -> Case | None:
 
 def _keep_sample(evidence: Path, samples: Path, case: Case, judged: Judged) -> None:
     """Copy the clean close-up (overviews carry ticks round the subject: a label leak)."""
-    closes = [path for path in case.pictures if Path(path).name.startswith("close")]
-    source = evidence / case.violation / closes[-1] if closes else None
-    if source is None or not source.is_file():
+    closes = [name for name in case.pictures if "-close-" in name]
+    if not closes or case.close is None:
         return
-    shutil.copyfile(source, samples / f"{case.violation}.jpg")
-    row = {**msgspec.to_builtins(judged), "label": case.label, "box": close_box(case.box)}
+    part = case.close
+    image = cv2.imread(str(located(evidence / case.violation, closes[-1])))
+    if image is None:
+        return
+    scene = image[: part.height, part.x : part.x + part.width]
+    cv2.imwrite(
+        str(samples / f"{case.violation}.jpg"), scene, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    )
+    row = {**msgspec.to_builtins(judged), "label": case.label, "box": close_box(part.box)}
     write_atomic(samples / f"{case.violation}.json", _json(row))
+
+
+def located(violation: Path, name: str) -> Path:
+    """Where a listed file lies: "r2-clip.mp4" in the folder of revision 2."""
+    return violation / name.partition("-")[0] / Path(name).name
 
 
 def close_box(box: Box) -> Box:

@@ -32,6 +32,16 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
+class Close:
+    """A close-up: the subject's box in the frame, and where the scene lies in the file (px)."""
+
+    box: Box
+    x: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """What the box had published. `score` is the best of the subject, `limit` the least score
     that counted then; `pictures` are paths below the violation's folder, the unmasked overview
@@ -46,6 +56,7 @@ class Case:
     decided_s: float
     label: str = ""
     pictures: tuple[str, ...] = ()
+    close: Close | None = None
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,14 +110,25 @@ def case_of(manifest: dict[str, Any]) -> Case | None:
             camera=manifest["camera"],
             category=finding["category"],
             score=float(facts.get("best_score", 0.0)),
-            limit=float(facts.get("min_score", 0.0)),
+            limit=float((facts.get("limits") or {}).get("min_score", 0.0)),
             box=(x1, y1, x2, y2),
             decided_s=float(finding["decided"]["wall"]),
-            label=str(facts.get("label", "")),
+            label=str(facts.get("class", "")),
             pictures=_pictures(manifest["files"]),
+            close=_close(manifest["shots"]),
         )
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _close(shots: Iterable[dict[str, Any]]) -> Close | None:
+    """The newest close-up's subject and the camera's pixels in it; None where there is none."""
+    found = [shot for shot in shots if shot["role"] == "close"]
+    if not found:
+        return None
+    x1, y1, x2, y2 = (float(side) for side in found[-1]["box"])
+    x, width, height = (int(side) for side in found[-1]["scene"])
+    return Close((x1, y1, x2, y2), x, width, height)
 
 
 def _pictures(files: Iterable[dict[str, Any]]) -> tuple[str, ...]:

@@ -165,16 +165,24 @@ def test_a_strange_manifest_is_no_case(manifest):
 def evidence(state, violation="v-1", *, camera="gate"):
     folder = state / "evidence" / violation / "r1"
     folder.mkdir(parents=True)
-    cv2.imwrite(str(folder / "close-1.jpg"), np.full((90, 90, 3), 120, np.uint8))
+    image = np.full((90 + 40, 560, 3), 24, np.uint8)
+    image[:90, 235:325] = 120
+    cv2.imwrite(str(folder / "r1-close-1.jpg"), image)
+    box = [0.4, 0.4, 0.6, 0.8]
     manifest = {
         "id": violation,
         "camera": camera,
-        "files": [{"role": "close", "path": "r1/close-1.jpg", "masked": False}],
+        "files": [{"role": "close", "path": "r1-close-1.jpg", "masked": False}],
+        "shots": [{"role": "close", "box": box, "scene": [235, 90, 90]}],
         "finding": {
             "category": "street-vendor",
             "box": [0.4, 0.4, 0.6, 0.8],
             "decided": {"wall": NOW_S},
-            "facts": {"best_score": 0.61, "min_score": 0.35, "label": "vendor_stall"},
+            "facts": {
+                "best_score": 0.61,
+                "limits": {"min_score": 0.35},
+                "class": "vendor_stall",
+            },
         },
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
@@ -196,6 +204,9 @@ def test_learn_keeps_the_picture_and_can_be_repeated(tmp_path):
     assert (told.verdicts, told.new, told.without_case) == (3, 1, 2)
     row = json.loads((tmp_path / "learning/samples/v-1.json").read_text())
     assert (row["label"], row["verdict"], row["score"]) == ("vendor_stall", "confirmed", 0.61)
+    kept = cv2.imread(str(tmp_path / "learning/samples/v-1.jpg"))
+    assert kept.shape == (90, 90, 3)
+    assert kept.min() > 100
     assert row["box"] == pytest.approx([1 / 6, 1 / 6, 5 / 6, 5 / 6], abs=1e-3)
     assert store.learn(tmp_path, now_s=NOW_S + 200).new == 0
 
