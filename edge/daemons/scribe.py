@@ -119,6 +119,9 @@ class Scribe:
             self._desk.trouble("disk", f"provisional pictures: {error}")
 
     def _finding(self, frame: Frame, finding: Finding, tracks: Sequence[Track]) -> None:
+        if self._book.settled(finding):
+            log.debug("%s was told to its end by an earlier run", finding.key)
+            return
         if finding.phase != "new" and self._book.case(finding.key) is None:
             log.warning("%s: %s of a case that is not open; left out", finding.key, finding.phase)
             return

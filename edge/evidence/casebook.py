@@ -77,10 +77,15 @@ class Casebook:
         self._root, self._origin = root, origin
         self._categories, self._encode = categories, encode
         self._open: dict[str, Case] = {}
+        self._settled: set[str] = set()
         root.mkdir(parents=True, exist_ok=True)
 
     def open_keys(self) -> set[str]:
         return set(self._open)
+
+    def settled(self, finding: Finding) -> bool:
+        """Whether this very case was told to its end by an earlier run: a recording seen again."""
+        return violation_id(self._origin.device, finding) in self._settled
 
     def case(self, key: str) -> Case | None:
         return self._open.get(key)
@@ -123,6 +128,7 @@ class Casebook:
     def _remember(self, case: Case) -> None:
         if case.finding.phase == "end":
             self._open.pop(case.finding.key, None)
+            self._settled.add(case.id)
         else:
             self._open[case.finding.key] = case
 

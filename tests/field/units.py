@@ -56,7 +56,8 @@ def sandbox(daemon: str, home: Path, argv: list[str]) -> list[str]:
     if told.get("ProtectSystem") == ["strict"]:
         words += ["--ro-bind", "/", "/"]
     if told.get("PrivateTmp") == ["yes"]:
-        words += ["--tmpfs", "/tmp"]
+        # The checkout itself may lie below /tmp; on a box it lies in /opt.
+        words += ["--tmpfs", "/tmp", "--ro-bind", str(ROOT), str(ROOT)]
     words += ["--dev", "/dev"] if told.get("PrivateDevices") == ["yes"] else []
     words += ["--unshare-net"] if told.get("PrivateNetwork") == ["yes"] else []
     words += ["--unshare-user"] if told.get("PrivateUsers") == ["yes"] else []
