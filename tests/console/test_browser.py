@@ -183,9 +183,12 @@ CORNERS = [(0.3, 0.2), (0.7, 0.2), (0.7, 0.45), (0.3, 0.45), (0.3, 0.2)]
 def draw(visitor, tap):
     visitor.open("/zones?camera=north")
     visitor.page.wait_for_selector("svg polygon", state="attached")
+    # The page grows when its picture arrives; a person taps on what stands still.
+    expect(visitor.page.locator("#still")).not_to_have_js_property("naturalWidth", 0)
     area = visitor.page.locator("#drawing").bounding_box()
     for x, y in CORNERS:
         tap(area["x"] + x * area["width"], area["y"] + y * area["height"])
+    expect(visitor.page.locator("svg polygon")).to_have_count(2)
     visitor.page.click("#save")
     expect(visitor.page.locator("#told")).to_have_class("good", timeout=20_000)
 
