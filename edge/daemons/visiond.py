@@ -16,12 +16,12 @@ from typing import Any
 from edge import ledger
 from edge.board import Board
 from edge.clock import SystemClock
-from edge.config import Site, load
 from edge.daemons.outlet import Outlet
 from edge.daemons.reminder import Reminders
 from edge.daemons.requests import answer, due_wall
 from edge.daemons.roster import Roster
 from edge.daemons.settings import Settings, load_settings
+from edge.daemons.site_change import SiteChange
 from edge.daemons.warden import Warden
 from edge.daemons.watchpost import Watchpost
 from edge.daemons.wiring import build_watchpost, load_models
@@ -46,7 +46,7 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
     log.info("configuration sha256 %s", settings.sha256)
     daemon.start()
     notify.ready(f"{len(daemon.posts)} camera(s)")
-    changed = _SiteWatch(Path(site_path))
+    changed = SiteChange(Path(site_path))
     try:
         while not stop.wait(TICK_S):
             daemon.tick()
@@ -58,35 +58,6 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
         return 0
     finally:
         daemon.stop()
-
-
-class _SiteWatch:
-    """True once the site file has become another valid one; an invalid one is reported once."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen = self._mark()
-
-    def _mark(self) -> tuple[int, int]:
-        try:
-            facts = self._path.stat()
-        except OSError:
-            return (0, 0)
-        return (facts.st_mtime_ns, facts.st_size)
-
-    def __call__(self) -> bool:
-        mark = self._mark()
-        if mark in (self._seen, (0, 0)):
-            return False
-        self._seen = mark
-        from edge.config import ConfigError
-
-        try:
-            load(self._path, Site)
-        except ConfigError as error:
-            log.warning("%s; the configuration in force stays", error)
-            return False
-        return True
 
 
 class Visiond:
