@@ -9,8 +9,12 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from edge.console import actions, data, pages
+from edge.console import actions, data, entry, pages, setup, zoning
 from edge.console.web import HERE, Console, Forbidden, Gatekeeper, Stale, render
+
+# What is fetched and what is sent, a table of each module: path -> handler.
+SHOWN = (pages.ROUTES, data.ROUTES, entry.PAGES, setup.PAGES, zoning.PAGES)
+DONE = (actions.ROUTES, entry.ACTIONS, setup.ACTIONS, zoning.ACTIONS)
 
 
 async def _stale(request: Request, _: Exception) -> Response:
@@ -28,9 +32,16 @@ async def _not_found(request: Request, _: Exception) -> Response:
 def make_app(console: Console) -> Starlette:
     """The application; `console.services` is what touches anything outside the page's folders."""
     routes: list[Route | Mount] = [
-        *(Route(path, handler, methods=["GET"]) for path, handler in pages.ROUTES.items()),
-        *(Route(path, handler, methods=["GET"]) for path, handler in data.ROUTES.items()),
-        *(Route(path, handler, methods=["POST"]) for path, handler in actions.ROUTES.items()),
+        *(
+            Route(path, handler, methods=["GET"])
+            for table in SHOWN
+            for path, handler in table.items()
+        ),
+        *(
+            Route(path, handler, methods=["POST"])
+            for table in DONE
+            for path, handler in table.items()
+        ),
         Mount("/static", StaticFiles(directory=HERE / "static")),
     ]
     app = Starlette(

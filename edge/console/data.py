@@ -39,19 +39,6 @@ async def look(request: Request) -> Response:
     return JSONResponse(_console(request).reading.look(camera) if camera else {})
 
 
-async def zone_data(request: Request) -> Response:
-    """Zones and rules of one camera as the editor wants them."""
-    from edge.console.editing import parse
-
-    camera = _known(request)
-    saved = _console(request).site.read()
-    for row in parse(saved.text).get("cameras") or []:
-        if isinstance(row, dict) and row.get("id") == camera and camera:
-            zones, rules = row.get("zones") or [], row.get("rules") or []
-            return JSONResponse({"version": saved.version, "zones": zones, "rules": rules})
-    return JSONResponse({}, 404)
-
-
 async def evidence(request: Request) -> Response:
     found = _console(request).reading.file(request.path_params["id"], request.path_params["name"])
     if found is None:
@@ -96,7 +83,6 @@ async def healthz(_: Request) -> Response:
 ROUTES = {
     "/data/picture/{camera}": picture,
     "/data/look/{camera}": look,
-    "/data/zones/{camera}": zone_data,
     "/data/status": status,
     "/evidence/{id}/{name}": evidence,
     "/package/{id}": package,

@@ -65,6 +65,12 @@ def _cameras(site: Site) -> list[Site]:
     return [c for c in found if isinstance(c, dict)]
 
 
+def camera_rows(site: Site) -> list[Site]:
+    """The cameras as the pages show them: each has an id, and a name if only its id."""
+    found = [c for c in _cameras(site) if isinstance(c.get("id"), str) and c["id"]]
+    return [{**c, "name": str(c.get("name") or c["id"])} for c in found]
+
+
 def free_name(site: Site, wanted: str) -> str:
     """An id that no camera has yet: letters, digits, dash."""
     stem = "".join(c for c in wanted.lower() if c.isascii() and (c.isalnum() or c == "-"))[:24]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from edge.console.editing import parse
+from edge.console.editing import camera_rows, parse
 from edge.console.web import Console, render
 
 PER_PAGE = 24
@@ -23,35 +21,9 @@ async def home(_: Request) -> Response:
     return RedirectResponse("/live", 303)
 
 
-async def first(request: Request) -> Response:
-    if not _console(request).accounts.fresh:
-        return RedirectResponse("/login", 303)
-    return render(request, "first.html", error=None)
-
-
-async def login(request: Request) -> Response:
-    return render(request, "login.html", error=None)
-
-
 async def live(request: Request) -> Response:
-    site = parse(_console(request).site.read().text)
-    return render(request, "live.html", cameras=_cameras(site))
-
-
-async def zones(request: Request) -> Response:
-    console = _console(request)
-    saved = console.site.read()
-    cameras = _cameras(parse(saved.text))
-    wanted = request.query_params.get("camera")
-    chosen = next((c for c in cameras if c["id"] == wanted), cameras[0] if cameras else None)
-    return render(
-        request,
-        "zones.html",
-        cameras=cameras,
-        camera=chosen,
-        version=saved.version,
-        categories=console.services.categories,
-    )
+    cameras = camera_rows(parse(_console(request).site.read().text))
+    return render(request, "live.html", cameras=cameras)
 
 
 async def cases(request: Request) -> Response:
@@ -112,40 +84,12 @@ async def health(request: Request) -> Response:
     return render(request, "health.html", statuses=reading.all_status(), faults=reading.faults())
 
 
-async def setup(request: Request) -> Response:
-    console = _console(request)
-    saved = console.site.read()
-    return render(request, "setup.html", **setup_values(console, saved.text, saved.version))
-
-
-def setup_values(console: Console, text: str, version: str, **more: Any) -> dict[str, Any]:
-    """What the setup page shows, also after a refused save."""
-    return {
-        "text": text,
-        "version": version,
-        "cameras": _cameras(parse(text)),
-        "kept": console.site.kept(),
-        "accounts": console.accounts.names(),
-        "error": None,
-        "difference": None,
-        **more,
-    }
-
-
-def _cameras(site: dict[str, Any]) -> list[dict[str, Any]]:
-    return [c for c in site.get("cameras") or [] if isinstance(c, dict) and c.get("id")]
-
-
 ROUTES = {
     "/": home,
-    "/first": first,
-    "/login": login,
     "/live": live,
-    "/zones": zones,
     "/cases": cases,
     "/cases/{id}": case,
     "/sensors": sensors,
     "/flights": flights,
     "/health": health,
-    "/setup": setup,
 }

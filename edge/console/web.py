@@ -150,5 +150,10 @@ def need_installer(request: Request) -> Session:
     return session
 
 
+def console_of(request: Request) -> Console:
+    console: Console = request.app.state.console
+    return console
+
+
 def client_of(request: Request) -> str:
     return request.client.host if request.client else "?"

@@ -1,0 +1,136 @@
+"""Coming in: the first code, log-in, log-out, language, and who else may."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from edge.console.accounts import Refused, Role, Session
+from edge.console.setup import setup_values
+from edge.console.web import (
+    COOKIE,
+    client_of,
+    console_of,
+    form_of,
+    language_of,
+    need_installer,
+    render,
+)
+
+YEAR_S = 31_536_000
+
+
+async def first_page(request: Request) -> Response:
+    if not console_of(request).accounts.fresh:
+        return RedirectResponse("/login", 303)
+    return render(request, "first.html", error=None)
+
+
+async def login_page(request: Request) -> Response:
+    return render(request, "login.html", error=None)
+
+
+def _welcome(request: Request, session: Session) -> Response:
+    answer = RedirectResponse("/live", 303)
+    secure = console_of(request).tls
+    answer.set_cookie(COOKIE, session.token, httponly=True, samesite="strict", secure=secure)
+    return answer
+
+
+async def first(request: Request) -> Response:
+    console, form = console_of(request), await form_of(request)
+    try:
+        session = await run_in_threadpool(
+            console.accounts.set_up,
+            form.get("code", ""),
+            form.get("name", ""),
+            form.get("password", ""),
+            client_of(request),
+        )
+    except Refused as error:
+        return render(request, "first.html", 403, error=str(error))
+    console.accounts.audit(session.name, "first account", client=client_of(request))
+    return _welcome(request, session)
+
+
+async def login(request: Request) -> Response:
+    console, form = console_of(request), await form_of_open(request)
+    try:
+        session = await run_in_threadpool(
+            console.accounts.log_in,
+            form.get("name", ""),
+            form.get("password", ""),
+            client_of(request),
+        )
+    except Refused as error:
+        console.accounts.audit(form.get("name", "")[:32], str(error), client=client_of(request))
+        return render(request, "login.html", 403, error=str(error))
+    console.accounts.audit(session.name, "logged in", client=client_of(request))
+    return _welcome(request, session)
+
+
+async def form_of_open(request: Request) -> dict[str, str]:
+    """A form that comes before any session: SameSite=Strict is what protects it."""
+    return {k: v for k, v in (await request.form()).items() if isinstance(v, str)}
+
+
+async def logout(request: Request) -> Response:
+    await form_of(request)
+    console_of(request).accounts.log_out(request.state.session.token)
+    answer = RedirectResponse("/login", 303)
+    answer.delete_cookie(COOKIE)
+    return answer
+
+
+async def language(request: Request) -> Response:
+    answer = RedirectResponse(_back(request), 303)
+    other = "zh" if language_of(request) == "en" else "en"
+    answer.set_cookie("edge-language", other, max_age=YEAR_S, samesite="strict")
+    return answer
+
+
+def _back(request: Request) -> str:
+    """Where the visitor came from, if it is a path of ours."""
+    path = request.query_params.get("to", "/")
+    return path if path.startswith("/") and not path.startswith("//") else "/"
+
+
+async def add_account(request: Request) -> Response:
+    console, form = console_of(request), await form_of(request)
+    session = need_installer(request)
+    role: Role = "installer" if form.get("role") == "installer" else "viewer"
+    try:
+        await run_in_threadpool(
+            console.accounts.add, form.get("name", ""), form.get("password", ""), role
+        )
+    except Refused as error:
+        saved = console.site.read()
+        values = setup_values(console, saved.text, saved.version, error=str(error))
+        return render(request, "setup.html", 422, **values)
+    console.accounts.audit(session.name, "account added", name=form["name"], role=role)
+    return RedirectResponse("/setup", 303)
+
+
+async def remove_account(request: Request) -> Response:
+    console, form = console_of(request), await form_of(request)
+    session = need_installer(request)
+    try:
+        console.accounts.remove(form.get("name", ""))
+    except Refused as error:
+        saved = console.site.read()
+        values = setup_values(console, saved.text, saved.version, error=str(error))
+        return render(request, "setup.html", 422, **values)
+    console.accounts.audit(session.name, "account removed", name=form.get("name", ""))
+    return RedirectResponse("/setup", 303)
+
+
+PAGES = {"/first": first_page, "/login": login_page}
+ACTIONS = {
+    "/first": first,
+    "/login": login,
+    "/logout": logout,
+    "/language": language,
+    "/setup/account": add_account,
+    "/setup/account/remove": remove_account,
+}

@@ -1,0 +1,93 @@
+"""Zones: the editor's page, what it loads and saves, and the trial on recorded tracks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from edge.config import ConfigError
+from edge.console import editing
+from edge.console.drafts import Conflict
+from edge.console.web import Stale, console_of, csrf_fits, need_installer, render
+
+
+async def zones(request: Request) -> Response:
+    console = console_of(request)
+    saved = console.site.read()
+    cameras = editing.camera_rows(editing.parse(saved.text))
+    wanted = request.query_params.get("camera")
+    chosen = next((c for c in cameras if c["id"] == wanted), cameras[0] if cameras else None)
+    return render(
+        request,
+        "zones.html",
+        cameras=cameras,
+        camera=chosen,
+        version=saved.version,
+        categories=console.services.categories,
+    )
+
+
+async def zone_data(request: Request) -> Response:
+    """Zones and rules of one camera as the editor wants them."""
+    camera = request.path_params["camera"]
+    saved = console_of(request).site.read()
+    for row in editing.camera_rows(editing.parse(saved.text)):
+        if row["id"] == camera:
+            zones, rules = row.get("zones") or [], row.get("rules") or []
+            return JSONResponse({"version": saved.version, "zones": zones, "rules": rules})
+    return JSONResponse({}, 404)
+
+
+async def _editor(request: Request) -> dict[str, Any]:
+    """The zone editor's JSON, its word checked in the header."""
+    if not csrf_fits(request, request.state.session, {}):
+        raise Stale
+    need_installer(request)
+    try:
+        body = await request.json()
+        zones, rules = list(body["zones"]), list(body["rules"])
+        sizes = [len(zone["polygon"]) for zone in zones]
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError("not a drawing") from None
+    if len(zones) > 100 or any(size > 200 for size in sizes) or len(rules) > 100:
+        raise ConfigError("too many zones or corners (at most 100 zones of 200 corners)")
+    return {"version": str(body.get("version", "")), "zones": zones, "rules": rules}
+
+
+async def save_zones(request: Request) -> Response:
+    console, camera = console_of(request), request.path_params["camera"]
+    try:
+        body = await _editor(request)
+        text = editing.set_zones(console.site.read().text, camera, body["zones"], body["rules"])
+        saved = await run_in_threadpool(console.site.save, text, body["version"])
+    except (ConfigError, ValueError, TypeError) as error:
+        return JSONResponse({"error": str(error)}, 422)
+    except Conflict as error:
+        return JSONResponse({"conflict": error.difference}, 409)
+    console.accounts.audit(request.state.session.name, "zones", camera=camera)
+    return JSONResponse({"version": saved.version})
+
+
+async def try_zones(request: Request) -> Response:
+    """What the drawing would have raised on the last hour's tracks."""
+    console, camera = console_of(request), request.path_params["camera"]
+    try:
+        body = await _editor(request)
+        text = editing.set_zones(console.site.read().text, camera, body["zones"], body["rules"])
+        await run_in_threadpool(console.site.validate, text)
+        tracks = list(console.reading.tracks(camera))
+        raised = await run_in_threadpool(console.services.try_zones, text, camera, tracks)
+    except (ConfigError, ValueError, TypeError) as error:
+        return JSONResponse({"error": str(error)}, 422)
+    return JSONResponse({"raised": raised, "seconds": _span_s(tracks)})
+
+
+def _span_s(tracks: list[dict[str, Any]]) -> float:
+    return round(tracks[-1]["mono"] - tracks[0]["mono"], 1) if tracks else 0.0
+
+
+PAGES = {"/zones": zones, "/data/zones/{camera}": zone_data}
+ACTIONS = {"/data/zones/{camera}": save_zones, "/data/zones/{camera}/try": try_zones}
