@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -53,13 +53,17 @@ class Folders(Part, frozen=True, kw_only=True):
 
 
 class Keep(Part, frozen=True, kw_only=True):
-    """How long and how much is kept once the platform has it; unacknowledged is never deleted."""
+    """How long and how much is kept once the platform has it; unacknowledged is never deleted.
+
+    flights_mb: recordings of drone flights that may be uploaded on the page.
+    """
 
     evidence_mb: Megabytes = 20_000
     released_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 7
     floor_mb: Megabytes = 500
     ballast_mb: Annotated[int, msgspec.Meta(ge=0, le=4096)] = 32
     ring_mb: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 24
+    flights_mb: Megabytes = 8_000
 
 
 class Console(Part, frozen=True, kw_only=True):
@@ -77,6 +81,15 @@ class Compute(Part, frozen=True, kw_only=True):
     workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
 
 
+class Updates(Part, frozen=True, kw_only=True):
+    """Model packages. Without `release_key` (PEM, Ed25519) none is taken; `url` is a folder on a
+    web server where they lie as SHA256.zip; a new model is watched for `watch_s`."""
+
+    release_key: str | None = None
+    url: Annotated[str, msgspec.Meta(pattern=r"^https?://")] | None = None
+    watch_s: Seconds = 600.0
+
+
 class Device(Part, frozen=True, kw_only=True):
     """The whole file."""
 
@@ -88,4 +101,4 @@ class Device(Part, frozen=True, kw_only=True):
     keep: Keep = Keep()
     console: Console = Console()
     compute: Compute = Compute()
-    platform_environment: dict[str, Any] | None = None
+    updates: Updates = Updates()

@@ -1,0 +1,1 @@
+"""Pages that are made from the code and from measurements: docs/configuration.md, figures.md."""
