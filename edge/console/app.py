@@ -10,7 +10,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from edge.console import actions, data, entry, pages, setup, zoning
-from edge.console.web import HERE, Console, Forbidden, Gatekeeper, Stale, render
+from edge.console.gate import Gatekeeper
+from edge.console.web import HEADERS, HERE, Console, Forbidden, Stale, render
 
 # What is fetched and what is sent, a table of each module: path -> handler.
 SHOWN = (pages.ROUTES, data.ROUTES, entry.PAGES, setup.PAGES, zoning.PAGES)
@@ -27,6 +28,13 @@ async def _forbidden(request: Request, _: Exception) -> Response:
 
 async def _not_found(request: Request, _: Exception) -> Response:
     return render(request, "message.html", 404, message="not_found")
+
+
+async def _failed(request: Request, _: Exception) -> Response:
+    """A bug. It is logged with its traceback by the server; the visitor gets one line."""
+    answer = render(request, "message.html", 500, message="failed")
+    answer.headers.update(HEADERS)
+    return answer
 
 
 def make_app(console: Console) -> Starlette:
@@ -47,7 +55,12 @@ def make_app(console: Console) -> Starlette:
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Gatekeeper)],
-        exception_handlers={Stale: _stale, Forbidden: _forbidden, 404: _not_found},
+        exception_handlers={
+            Stale: _stale,
+            Forbidden: _forbidden,
+            404: _not_found,
+            Exception: _failed,
+        },
     )
     app.state.console = console
     return app

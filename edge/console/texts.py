@@ -37,6 +37,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "installer": ("安装员", "installer"),
     "forbidden": ("只有安装员可以更改", "Only an installer may change this"),
     "stale_form": ("页面已过期，请重新打开", "This page is out of date; open it again"),
+    "failed": ("出错了，已记入日志", "Something went wrong; it is in the log"),
     "not_found": ("没有这个页面", "There is no such page"),
     "age": ("画面时间差", "picture age"),
     "seconds": ("秒", "s"),

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from edge.console.accounts import Accounts, Session
 from edge.console.drafts import SiteFile
@@ -20,8 +18,6 @@ from edge.console.texts import Language, text
 
 HERE = Path(__file__).parent
 COOKIE = "edge-session"
-BODY_MAX = 1_500_000
-OPEN = frozenset({"/login", "/first", "/healthz", "/language"})
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -47,43 +43,6 @@ class Console:
     services: Services
     tls: bool = False
     metrics_open: bool = False
-
-
-Handler = Callable[[Request], Awaitable[Response]]
-
-
-class Gatekeeper(BaseHTTPMiddleware):
-    """Login, roles, CSRF, body size and headers, in one place: a page cannot forget them."""
-
-    async def dispatch(self, request: Request, call_next: Any) -> Response:
-        console: Console = request.app.state.console
-        refused = self._refused(request, console)
-        response: Response = refused or await call_next(request)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
-
-    def _refused(self, request: Request, console: Console) -> Response | None:
-        path = request.url.path
-        if int(request.headers.get("content-length") or 0) > BODY_MAX:
-            return Response("413", 413)
-        if path.startswith("/static/") or path == "/healthz":
-            return None
-        if path == "/metrics" and console.metrics_open:
-            return None
-        if console.accounts.fresh and path not in ("/first", "/language"):
-            return RedirectResponse("/first", 303)
-        session = console.accounts.session(request.cookies.get(COOKIE))
-        request.state.session = session
-        if path in OPEN:
-            return None
-        if session is None:
-            return RedirectResponse("/login", 303) if request.method == "GET" else _plain(401)
-        return None
-
-
-def _plain(code: int) -> Response:
-    return Response(str(code), code)
 
 
 def language_of(request: Request) -> Language:

@@ -1,0 +1,113 @@
+"""Every request's way in: size, login, headers, in one place, so that a page cannot forget them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from edge.console.web import COOKIE, HEADERS, Console
+
+BODY_MAX = 1_500_000
+# A form is small: who takes longer to send it holds a connection for its own sake.
+BODY_S = 30.0
+OPEN = frozenset({"/login", "/first", "/healthz", "/language"})
+# Bodies that a handler takes from the stream itself, counting and timing them.
+STREAMED = ("/flights/",)
+
+
+class TooLarge(Exception):
+    """More bytes came than a form may have."""
+
+
+class Gatekeeper:
+    """The outermost part that is ours; `app` gets only what may come in."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        guarded = _guarded(send)
+        refused = _refused(request)
+        if refused is not None:
+            await refused(scope, receive, guarded)
+            return
+        streamed = scope["path"].startswith(STREAMED)
+        try:
+            await self._app(scope, receive if streamed else _bounded(receive), guarded)
+        except TooLarge:
+            await Response("413", 413)(scope, receive, guarded)
+        except TimeoutError:
+            await Response("408", 408, {"Connection": "close"})(scope, receive, guarded)
+
+
+def _guarded(send: Send) -> Send:
+    """`send` with the security headers on every answer."""
+
+    async def guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return guarded
+
+
+def _bounded(receive: Receive) -> Receive:
+    """`receive` that ends a body that is too long (whatever its head said) or too slow."""
+    taken, until = 0, asyncio.get_running_loop().time() + BODY_S
+    whole = False
+
+    async def bounded() -> Message:
+        nonlocal taken, whole
+        if whole:
+            return await receive()
+        left_s = until - asyncio.get_running_loop().time()
+        try:
+            message = await asyncio.wait_for(receive(), max(0.01, left_s))
+        except asyncio.TimeoutError:
+            raise TimeoutError from None
+        taken += len(message.get("body", b""))
+        whole = not message.get("more_body", False)
+        if taken > BODY_MAX:
+            raise TooLarge
+        return message
+
+    return bounded
+
+
+def _refused(request: Request) -> Response | None:
+    """The answer to who may not come in; None for who may."""
+    console: Console = request.app.state.console
+    path = request.url.path
+    if wrong := _wrong_size(request, path):
+        return wrong
+    if path.startswith("/static/") or path == "/healthz":
+        return None
+    if path == "/metrics" and console.metrics_open:
+        return None
+    if console.accounts.fresh and path not in ("/first", "/language"):
+        return RedirectResponse("/first", 303)
+    request.state.session = console.accounts.session(request.cookies.get(COOKIE))
+    if path in OPEN or request.state.session is not None:
+        return None
+    if request.method != "GET":
+        return Response("401", 401)
+    return RedirectResponse("/login", 303)
+
+
+def _wrong_size(request: Request, path: str) -> Response | None:
+    """A Content-Length that is no number (RFC 9110, 8.6), or says more than may come."""
+    told = request.headers.get("content-length", "0")
+    if not (told.isascii() and told.isdigit() and len(told) < 20):
+        return Response("400", 400)
+    if int(told) > BODY_MAX and not path.startswith(STREAMED):
+        return Response("413", 413)
+    return None
