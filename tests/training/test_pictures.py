@@ -13,8 +13,9 @@ from tools.training.classes import CITY
 from tools.training.collection import Item
 from tools.training.cutouts import Cutout, load_cutouts, paste
 from tools.training.plumes import GROW, MIN_CONTRAST, SIZE, colour_of, extent, grow_library, lay
-from tools.training.samples import Mixer, Shot
+from tools.training.samples import Mixer
 from tools.training.settings import Mix, Picture, read_run, resolve
+from tools.training.shots import Shot
 
 STREET = np.full((300, 400, 3), 110, np.uint8)
 

@@ -24,7 +24,7 @@ def sprites_command(args: argparse.Namespace) -> int:
 
     def make(number: int) -> dict[str, object]:
         views = []
-        made = sprites.render(args.seed, number, group=args.group, studio=studio)
+        made = sprites.render(args.seed, number, group=args.group, size=args.size, studio=studio)
         for view, (name, sprite) in enumerate(made):
             stem = f"{args.group or 'mix'}_{args.seed}_{number:05d}_{view}"
             sprites.save(sprite, args.out, stem, name)
@@ -100,6 +100,9 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--samples", type=int, default=0, help="light paths per pixel")
     sprites = commands.add_parser("sprites", parents=[common], help="cut-outs to paste on photos")
     sprites.add_argument("--group", default="", help="only this group (default: a mix)")
+    sprites.add_argument(
+        "--size", type=int, default=320, help="pixels a side of the view (default 320)"
+    )
     sprites.set_defaults(run=sprites_command)
     pictures = commands.add_parser(
         "pictures", parents=[common], help="labelled pictures of streets"
@@ -120,7 +123,9 @@ def parser() -> argparse.ArgumentParser:
     composites.add_argument("--sprites", type=Path, help="what `tools/scenes sprites` made")
     composites.set_defaults(run=composites_command)
     clip = commands.add_parser("clip", parents=[common], help="a demo or regression clip")
-    clip.add_argument("name", help="street, flyover, or a case of tools.scenery.clip_cases")
+    clip.add_argument(
+        "name", help="street, flyover, a case of tools.scenery.clip_cases, reel or a part of it"
+    )
     clip.add_argument(
         "--work",
         type=Path,

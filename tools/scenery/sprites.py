@@ -121,7 +121,7 @@ def stage(studio: Studio, group: Group, rng: random.Random) -> dict[int, str]:
 
 
 def render(
-    seed: int, number: int, *, group: str = "", size: int = 320, studio: Studio
+    seed: int, number: int, *, group: str = "", size: int, studio: Studio
 ) -> Iterator[tuple[str, Sprite]]:
     """The sprites of one built group from several views: (group and view, sprite)."""
     if group and group not in GROUPS:

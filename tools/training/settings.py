@@ -31,7 +31,8 @@ class Picture(Part):
     """How a training picture is made. `mosaic`: share made of several pictures; `plumes`: share of
     real pictures that get a plume or flame laid over them, `cutouts`: that get rendered things;
     the `_kinds` say how often each of them, relative to the others (0.5 for kinds not named);
-    `crop`: largest enlargement."""
+    `wear`: share of cut-outs whose colour and grain are changed; `close`: share of those seen from
+    the ground that fill the picture; `crop`: largest enlargement."""
 
     height: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)] = 384
     width: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)] = 640
@@ -47,9 +48,12 @@ class Picture(Part):
             "grill": 2.5,
             "truck": 2.0,
             "spillage": 2.5,
-            "real": 3.0,
+            "real_truck": 3.0,
+            "real_stall": 2.0,
         }
     )
+    wear: Share = 0.7
+    close: Share = 0.25
     crop: Positive = 1.8
     colour: Share = 0.6
     worsen: Share = 0.4

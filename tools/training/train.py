@@ -28,8 +28,9 @@ from tools.training.cutouts import load_cutouts
 from tools.training.judge_pictures import judge, matches
 from tools.training.learn import Learner
 from tools.training.pictures import of_collection
-from tools.training.samples import Mixer, load_shots
+from tools.training.samples import Mixer
 from tools.training.settings import Run, read_run, resolve
+from tools.training.shots import load_shots
 from tools.training.surgery import open_checkpoint
 
 LEAST_TRUTHS = 5  # a class with fewer validation boxes says nothing

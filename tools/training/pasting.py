@@ -1,0 +1,117 @@
+"""Cut-outs laid on the photographs of a training picture, in sizes a camera would see them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from edge.values import Image
+from tools.training.cutouts import Cutout, paste
+from tools.training.regions import Region
+from tools.training.settings import Picture
+from tools.training.shots import SEEN_FROM_ABOVE, Shot
+from tools.training.transplants import transplants
+from tools.training.wear import grained, recoloured
+
+MOST_HIDDEN = 0.65  # of a box's area, by a cut-out pasted over it
+# Under its umbrella a grill is, from above, any stall: the label would teach confusion.
+HIDDEN_FROM_ABOVE = ("grill",)
+# Long side of a cut-out over the height of the picture it lies on.
+FROM_ABOVE, FROM_GROUND, CLOSE = (0.05, 0.4), (0.1, 0.85), (0.75, 1.6)
+# An umbrella has any colour; machines and soil do not.
+HUE = {"real_stall": 0.5, "stall": 0.5, "truck": 0.08, "real_truck": 0.03, "spillage": 0.02}
+
+Boxes = list[NDArray[np.float32]]
+Labels = list[NDArray[np.int64]]
+
+
+class Paster:
+    """Draws cut-outs by kind and lays them on a region; keeps boxes and labels right."""
+
+    def __init__(
+        self, cutouts: list[Cutout], shots: list[Shot], names: tuple[str, ...], picture: Picture
+    ) -> None:
+        self._names, self._picture = names, picture
+        cutouts = [*cutouts, *transplants(shots, names)]
+        self._shelves = {above: _shelve(cutouts, above) for above in (False, True)}
+
+    def paste(
+        self,
+        canvas: Image,
+        region: Region,
+        shot: Shot,
+        boxes: Boxes,
+        labels: Labels,
+        rng: Generator,
+    ) -> None:
+        """One cut-out on the part of `canvas` that `shot` covers; boxes in canvas px are added,
+        and those that it hides are dropped."""
+        pools = self._shelves[shot.item.source in SEEN_FROM_ABOVE]
+        if not pools:
+            return
+        cutout = self._worn(self._draw(pools, rng), shot, rng)
+        scale, corner = self._place(cutout, region, rng)
+        part = canvas[region.top : region.bottom, region.left : region.right]
+        if cutout.above:
+            cutout = cutout.turned(int(rng.integers(4)))
+        found, covered = paste(part, cutout, scale, corner, rng)
+        _hide(boxes, labels, covered, region)
+        if found:
+            offset = [region.left, region.top] * 2
+            boxes.append(np.array([box for _, box in found], np.float32) + np.float32(offset))
+            labels.append(np.array([self._names.index(name) for name, _ in found], np.int64))
+
+    def _draw(self, pools: dict[str, list[Cutout]], rng: Generator) -> Cutout:
+        wished = np.array([self._picture.cutout_kinds.get(kind, 0.5) for kind in pools])
+        pool = pools[str(rng.choice(list(pools), p=wished / wished.sum()))]
+        return pool[rng.integers(len(pool))]
+
+    def _worn(self, cutout: Cutout, shot: Shot, rng: Generator) -> Cutout:
+        """The same thing in another colour, with the grain of a photograph."""
+        if rng.random() >= self._picture.wear:
+            return cutout
+        image = np.ascontiguousarray(cutout.rgba[..., :3])
+        strong = rng.random() < 0.5
+        image = recoloured(image, rng, hue=HUE.get(cutout.kind, 0.1) if strong else 0.03)
+        if not cutout.kind.startswith("real") and rng.random() < 0.6:
+            image = grained(image, shot.image, rng)
+        return replace(cutout, rgba=np.concatenate([image, cutout.rgba[..., 3:]], 2))
+
+    def _place(
+        self, cutout: Cutout, region: Region, rng: Generator
+    ) -> tuple[float, tuple[int, int]]:
+        """Scale, and the top left corner in px of the region."""
+        close = not cutout.above and rng.random() < self._picture.close
+        low, most = FROM_ABOVE if cutout.above else CLOSE if close else FROM_GROUND
+        high, wide = cutout.rgba.shape[:2]
+        size = region.height * np.exp(rng.uniform(np.log(low), np.log(most)))
+        scale = size / max(high, wide)
+        left = rng.uniform(-0.25 * wide * scale, region.width - 0.75 * wide * scale)
+        foot = region.height * (rng.uniform(0.8, 1.2) if close else rng.uniform(0.3, 1.1))
+        return scale, (int(left), int(foot - high * scale))
+
+
+def _shelve(cutouts: list[Cutout], above: bool) -> dict[str, list[Cutout]]:
+    """Those seen from above or from the ground, by kind."""
+    shelves: dict[str, list[Cutout]] = {}
+    for cutout in cutouts:
+        if cutout.above == above and not (above and cutout.kind in HIDDEN_FROM_ABOVE):
+            shelves.setdefault(cutout.kind, []).append(cutout)
+    return shelves
+
+
+def _hide(boxes: Boxes, labels: Labels, covered: NDArray[np.bool_], region: Region) -> None:
+    """Drop boxes of this region that a cut-out has mostly covered."""
+    total = np.zeros((covered.shape[0] + 1, covered.shape[1] + 1), np.int32)
+    total[1:, 1:] = covered.cumsum(0).cumsum(1)
+    limit = np.array([covered.shape[1], covered.shape[0]] * 2)
+    for number, group in enumerate(boxes):
+        inner = np.clip(group - np.float32([region.left, region.top] * 2), 0, limit).astype(int)
+        x1, y1, x2, y2 = inner.T
+        hidden = total[y2, x2] - total[y1, x2] - total[y2, x1] + total[y1, x1]
+        area = (group[:, 2:] - group[:, :2]).prod(1)
+        keep = hidden <= MOST_HIDDEN * np.maximum(area, 1)
+        boxes[number], labels[number] = group[keep], labels[number][keep]
