@@ -1,10 +1,17 @@
-"""Where the files that come with the program lie: a checkout, or an installed box."""
+"""Where the files that come with the program lie: a checkout, a wheel, or an installed box."""
 
 from __future__ import annotations
 
+import sysconfig
 from pathlib import Path
 
-PLACES = (Path(__file__).resolve().parents[2], Path("/usr/share/edge"))
+# A wheel lays them below its environment, so that they are of the same version as the code;
+# tools/install below /usr/share.
+PLACES = (
+    Path(__file__).resolve().parents[2],
+    Path(sysconfig.get_path("data")) / "share" / "edge",
+    Path("/usr/share/edge"),
+)
 
 
 def shipped(name: str) -> Path:

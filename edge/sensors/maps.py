@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from edge.config import ConfigError, convert, read_yaml
+from edge.config.shipped import PLACES
 from edge.config.site import Part, Positive
 from edge.sensors.frames import Reading
 
@@ -25,11 +26,7 @@ _FORMATS: dict[Type, str] = {"u16": ">H", "s16": ">h", "u32": ">I", "s32": ">i",
 # A request of the longest kind that every instrument is known to answer.
 BLOCK_MAX = 60
 # Where maps lie: beside the site file first, then these.
-FOLDERS = (
-    Path(__file__).resolve().parents[2] / "config" / "sensors",
-    Path("/etc/edge/sensors"),
-    Path("/usr/share/edge/sensors"),
-)
+FOLDERS = (Path("/etc/edge/sensors"), *(place / "config" / "sensors" for place in PLACES))
 
 
 class Serial(Part, frozen=True, kw_only=True):
