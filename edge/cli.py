@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "uplinkd": ("uplinkd", "daemon: outbox to platform"),
     "janitord": ("janitord", "daemon: deletes what was released"),
     "consoled": ("consoled", "daemon: the local web page"),
+    "flightd": ("flightd", "daemon: recordings of drone flights to ledgers"),
 }
 
 

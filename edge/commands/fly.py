@@ -58,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--height", type=float, metavar="M", help="above take-off, if not recorded")
     parser.add_argument("--takeoff-alt", type=float, metavar="M", help="[altitude] at take-off")
     parser.add_argument("--dem", type=Path, metavar="FILE", help="ground heights, .npz or .asc")
+    parser.add_argument(
+        "--progress", type=Path, metavar="FILE", help="JSON of how far it is, kept up to date"
+    )
     parser.add_argument("--restart", action="store_true", help="look at everything again")
     parser.add_argument("--json", action="store_true", help="findings as JSON lines on stdout")
 
@@ -88,8 +91,13 @@ def _recorded(args: argparse.Namespace, sites: tuple[Site, ...]) -> int:
         return _report(args, ledger)
     flight = prepare(_given(args), settings, sites, _today())
     model = _model(args, settings)
-    bar = _Bar("looking")
-    journal, job = survey(flight, model, told=bar)
+    bar, progress = _Bar("looking"), _ProgressFile(args.progress)
+
+    def told(t_s: float, of_s: float) -> None:
+        bar(t_s, of_s)
+        progress(t_s, of_s)
+
+    journal, job = survey(flight, model, told=told)
     bar.done()
     _say_resumed(journal.resumed, journal.count)
     ledger = conclude(
@@ -257,7 +265,8 @@ def _send(
     from edge.outbox import Outbox
 
     device = load(args.device, Device)
-    state = Path(device.folders.state)
+    # As the daemons do: folders that are not absolute start at the device file.
+    state = args.device.resolve().parent / device.folders.state
     outbox = Outbox(state / "outbox.db")
     try:
         sender = Sender(device.device, state / "evidence", outbox)
@@ -295,6 +304,24 @@ def _live(args: argparse.Namespace, sites: tuple[Site, ...]) -> int:
 
 def _today() -> date:
     return datetime.now(timezone.utc).date()
+
+
+class _ProgressFile:
+    """`--progress FILE`: seconds looked at and of how many, once a second, for who waits for it."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path, self._began_wall, self._told = path, time.time(), 0.0
+
+    def __call__(self, t_s: float, of_s: float) -> None:
+        now = time.monotonic()
+        if self._path is None or now - self._told < 1.0:
+            return
+        self._told = now
+        from edge.runtime import write_atomic
+
+        row = {"done_s": round(t_s, 2), "of_s": round(of_s, 2), "began_wall": self._began_wall}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(self._path, json.dumps(row).encode(), durable=False)
 
 
 class _Bar:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 EPILOG = "example: edge run            (makes ./edge-home with a site and a device file)"
 
-DAEMONS = ("visiond", "sensord", "uplinkd", "janitord", "consoled")
+DAEMONS = ("visiond", "sensord", "uplinkd", "janitord", "flightd", "consoled")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

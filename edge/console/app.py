@@ -9,13 +9,21 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from edge.console import actions, data, entry, pages, setup, zoning
+from edge.console import actions, data, entry, flight_pages, pages, setup, zoning
 from edge.console.gate import Gatekeeper
 from edge.console.web import HEADERS, HERE, Console, Forbidden, Stale, render
 
 # What is fetched and what is sent, a table of each module: path -> handler.
-SHOWN = (pages.ROUTES, data.ROUTES, entry.PAGES, setup.PAGES, zoning.PAGES)
-DONE = (actions.ROUTES, entry.ACTIONS, setup.ACTIONS, zoning.ACTIONS)
+SHOWN = (
+    pages.ROUTES,
+    data.ROUTES,
+    entry.PAGES,
+    setup.PAGES,
+    zoning.PAGES,
+    flight_pages.PAGES,
+    flight_pages.DATA,
+)
+DONE = (actions.ROUTES, entry.ACTIONS, setup.ACTIONS, zoning.ACTIONS, flight_pages.ACTIONS)
 
 
 async def _stale(request: Request, _: Exception) -> Response:
@@ -50,6 +58,7 @@ def make_app(console: Console) -> Starlette:
             for table in DONE
             for path, handler in table.items()
         ),
+        *(Route(path, handler, methods=["PUT"]) for path, handler in flight_pages.UPLOADS.items()),
         Mount("/static", StaticFiles(directory=HERE / "static")),
     ]
     app = Starlette(

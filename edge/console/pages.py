@@ -75,10 +75,6 @@ async def sensors(request: Request) -> Response:
     return render(request, "sensors.html", status=status)
 
 
-async def flights(request: Request) -> Response:
-    return render(request, "flights.html", flights=_console(request).reading.flights())
-
-
 async def health(request: Request) -> Response:
     reading = _console(request).reading
     return render(request, "health.html", statuses=reading.all_status(), faults=reading.faults())
@@ -90,6 +86,5 @@ ROUTES = {
     "/cases": cases,
     "/cases/{id}": case,
     "/sensors": sensors,
-    "/flights": flights,
     "/health": health,
 }

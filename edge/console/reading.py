@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-DAEMONS = ("visiond", "sensord", "uplinkd", "janitord")
+DAEMONS = ("visiond", "sensord", "uplinkd", "janitord", "flightd")
 FRESH_S = 15.0
 CASE_ID = re.compile(r"^v-[0-9a-z]{6,64}$")
 FILE_PATH = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$")
@@ -137,12 +137,6 @@ class Reading:
     def reviews(self, case_id: str) -> list[dict[str, Any]]:
         """Verdicts of one violation, oldest first."""
         return [r for r in _reviews(self.state / "reviews") if r.get("violation") == case_id]
-
-    def flights(self) -> list[dict[str, Any]]:
-        """Ledgers of flights below `<state>/flights`, newest first."""
-        folders = [p.parent for p in (self.state / "flights").glob("*/ledger.json")]
-        newest = sorted(folders, key=lambda p: p.stat().st_mtime, reverse=True)
-        return [{"name": p.name, **read_json(p / "ledger.json")} for p in newest]
 
     def file(self, case_id: str, name: str) -> tuple[Path, str] | None:
         """A listed evidence file and its media type; anything not listed does not exist."""

@@ -40,7 +40,10 @@ class Review(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """See the protocols. `categories` are those of the box: id -> (zh, en, code, zone kinds)."""
+    """See the protocols. `categories` are those of the box: id -> (zh, en, code, zone kinds).
+
+    drone_cameras: rows of the camera table, for a flight whose record does not name its own.
+    """
 
     snap: Snap
     verify: Verify
@@ -48,3 +51,4 @@ class Services:
     review: Review
     categories: Mapping[str, Mapping[str, Any]]
     outbox: Path
+    drone_cameras: tuple[str, ...] = ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from edge.console.page_texts import PAGE_TEXTS
+
 Language = Literal["zh", "en"]
 
 # key: (zh, en)
@@ -106,7 +108,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "broker": ("平台连接", "Platform link"),
     "what_to_do": ("处理办法", "What to do"),
     "no_sensor": ("没有传感器", "No sensor"),
-    "no_flight": ("没有航飞台账", "No flight ledger"),
     "zone_name": ("区域名", "Zone id"),
     "skip": ("跳到正文", "Skip to content"),
     "menu": ("菜单", "Menu"),
@@ -136,6 +137,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kind_dump": ("消纳场", "dump"),
     "kind_mask": ("遮挡", "masked"),
     "language": ("English", "中文"),
+    **PAGE_TEXTS,
 }
 
 

@@ -43,6 +43,8 @@ class Console:
     services: Services
     tls: bool = False
     metrics_open: bool = False
+    flights_mb: int = 8_000
+    floor_mb: int = 500
 
 
 def language_of(request: Request) -> Language:

@@ -18,6 +18,7 @@ from edge.config import Camera, ConfigError, Site, convert
 from edge.console.editing import parse
 from edge.console.services import Services
 from edge.daemons.settings import Settings
+from edge.drone.optics import CAMERAS
 from edge.evidence.album import jpeg
 from edge.rules.judge import Judge
 from edge.uplink.verify import folders, verify_folder
@@ -36,6 +37,7 @@ def services(settings: Settings) -> Services:
         review=lambda *words: _review(settings.state, *words),
         categories=_categories(settings),
         outbox=settings.state / "outbox.db",
+        drone_cameras=tuple(camera.name for camera in CAMERAS),
     )
 
 

@@ -66,6 +66,8 @@ def build(settings: Settings, site_path: Path, device_path: Path) -> Console:
         site=SiteFile(site_path, lambda draft: load_settings(draft, device_path)),
         services=services(settings),
         tls=facts.tls_cert is not None,
+        flights_mb=settings.device.keep.flights_mb,
+        floor_mb=settings.device.keep.floor_mb,
     )
 
 

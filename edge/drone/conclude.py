@@ -39,7 +39,7 @@ def conclude(
     history: Sequence[Mapping[str, Any]] = (),
     history_root: Path | None = None,
 ) -> Row:
-    """Write flight.json, findings.geojson, findings.kml, ledger.csv and report.html.
+    """Write flight.json, findings.geojson, findings.kml, ledger.csv, report.html and map.svg.
 
     `model` is name and SHA-256, `history` the ledgers of earlier flights, `history_root` the
     folder of their folders (for before-pictures). Returns the ledger.
@@ -138,6 +138,7 @@ def write(flight: Flight, ledger: Row, mosaic: Mosaic | None) -> None:
         "findings.kml": exports.kml(ledger),
         "ledger.csv": exports.ledger_csv(ledger),
         "report.html": html,
+        **({"map.svg": drawn} if drawn else {}),
     }
     for name, text in files.items():
         write_atomic(flight.folder / name, text.encode("utf-8"))

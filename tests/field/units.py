@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SYSTEMD = ROOT / "systemd"
-DAEMONS = ("visiond", "sensord", "uplinkd", "consoled", "janitord")
+DAEMONS = ("visiond", "sensord", "uplinkd", "consoled", "flightd", "janitord")
 
 
 def service(daemon: str) -> dict[str, list[str]]:

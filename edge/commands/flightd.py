@@ -1,0 +1,23 @@
+"""edge flightd: recordings of drone flights to ledgers."""
+
+from __future__ import annotations
+
+import argparse
+
+EPILOG = "example: edge flightd --site /etc/edge/site.yaml --device /etc/edge/device.yaml"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--site", default="/etc/edge/site.yaml")
+    parser.add_argument("--device", default="/etc/edge/device.yaml")
+
+
+def run(args: argparse.Namespace) -> int:
+    from edge import runtime
+    from edge.daemons import flightd
+
+    return runtime.run(
+        lambda stop, notify: flightd.main(
+            stop, notify, site_path=args.site, device_path=args.device
+        )
+    )

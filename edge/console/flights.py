@@ -1,0 +1,202 @@
+"""Drone flights as files below `<state>/flights`: recordings, jobs, ledgers. What the page reads.
+
+recordings/   what was uploaded, or copied there by other means (SFTP, a USB stick)
+<name>/       one flight: `job.json` of edge-flightd, then the ledger of `edge fly`
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+RECORDINGS = "recordings"
+JOB = "job.json"
+FLIGHT_NAME = re.compile(r"^[\w][\w-]{0,79}$")
+RECORDING_NAME = re.compile(r"^[\w][\w .()+-]{0,119}$")
+VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".ts", ".avi", ".m4v", ".mts"})
+TELEMETRY_SUFFIXES = frozenset({".srt", ".csv", ".tlog", ".jsonl", ".json", ".klv"})
+# Files of a ledger that may be fetched: name -> media type.
+LEDGER_FILES = {
+    "map.svg": "image/svg+xml",
+    "report.html": "text/html; charset=utf-8",
+    "findings.kml": "application/vnd.google-earth.kml+xml",
+    "findings.geojson": "application/geo+json",
+    "ledger.csv": "text/csv; charset=utf-8",
+    "flight.json": "application/json",
+}
+PICTURE_NAME = re.compile(r"^[\w][\w.-]{0,100}\.jpg$")
+
+JobState = Literal["waiting", "running", "done", "failed", "cancelled"]
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One flight as it was asked for and how it went; edge-flightd is its only writer.
+
+    `text` is one line: what was found, or why it failed. `camera` is a row of the camera table.
+    """
+
+    name: str
+    video: str
+    asked_wall: float
+    title: str = ""
+    telemetry: str = ""
+    camera: str = ""
+    by: str = ""
+    state: JobState = "waiting"
+    text: str = ""
+    began_wall: float | None = None
+    ended_wall: float | None = None
+
+
+def read_job(path: Path) -> Job | None:
+    """None where there is none, or none that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Job)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def is_recording(folder: Path, name: str) -> bool:
+    """Whether `name` is a plain name of a file in the folder; links lead nowhere."""
+    if not RECORDING_NAME.match(name) or Path(name).suffix.lower() not in SUFFIXES:
+        return False
+    path = folder / name
+    return path.is_file() and not path.is_symlink()
+
+
+SUFFIXES = VIDEO_SUFFIXES | TELEMETRY_SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A file in the recordings folder; `telemetry`: files of the same name beside a video."""
+
+    name: str
+    size: int
+    wall: float
+    video: bool
+    telemetry: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A flight as the page lists it. `ledger` is {} until there is one, `share` None if unknown."""
+
+    name: str
+    job: Job | None
+    ledger: dict[str, Any]
+    share: float | None = None
+    left_s: float | None = None
+
+    @property
+    def state(self) -> str:
+        return self.job.state if self.job else "done"
+
+    @property
+    def wall(self) -> float:
+        return self.job.asked_wall if self.job else float(self.ledger.get("start_utc") or 0.0)
+
+
+class FlightFolder:
+    """The flights of one box, read-only. A ledger is parsed once for each of its versions."""
+
+    def __init__(self, state: Path, run: Path) -> None:
+        self.folder, self._run = state / "flights", run / "flights"
+        self.recordings_folder = self.folder / RECORDINGS
+        self._heads: dict[str, tuple[int, dict[str, Any]]] = {}
+
+    def recordings(self) -> list[Recording]:
+        """Newest first; telemetry that belongs to a video of the same name stands with it."""
+        try:
+            names = sorted(path.name for path in self.recordings_folder.iterdir())
+        except FileNotFoundError:
+            return []
+        names = [name for name in names if is_recording(self.recordings_folder, name)]
+        beside: dict[str, list[str]] = {}
+        for name in names:
+            if Path(name).suffix.lower() in TELEMETRY_SUFFIXES:
+                beside.setdefault(Path(name).stem.lower(), []).append(name)
+        found = [self._recording(name, beside) for name in names]
+        return sorted((r for r in found if r), key=lambda r: r.wall, reverse=True)
+
+    def _recording(self, name: str, beside: dict[str, list[str]]) -> Recording | None:
+        try:
+            facts = (self.recordings_folder / name).stat()
+        except FileNotFoundError:
+            return None
+        video = Path(name).suffix.lower() in VIDEO_SUFFIXES
+        telemetry = tuple(beside.get(Path(name).stem.lower(), ())) if video else ()
+        return Recording(name, facts.st_size, facts.st_mtime, video, telemetry)
+
+    def flights(self) -> list[Flight]:
+        """All flights, newest first."""
+        names = {path.parent.name for file in (JOB, "flight.json")
+                 for path in self.folder.glob(f"*/{file}")}  # fmt: skip
+        found = [self.flight(name) for name in names]
+        return sorted((f for f in found if f), key=lambda f: (f.wall, f.name), reverse=True)
+
+    def flight(self, name: str) -> Flight | None:
+        """One flight with the head of its ledger (no findings), and how far it is."""
+        if not FLIGHT_NAME.match(name):
+            return None
+        job = read_job(self.folder / name / JOB)
+        head = self._head(name)
+        if job is None and not head:
+            return None
+        if job is None or job.state != "running":
+            return Flight(name, job, head)
+        return Flight(name, job, head, *self._progress(job))
+
+    def _progress(self, job: Job) -> tuple[float | None, float | None]:
+        """(share done, seconds left), each None while it cannot be told."""
+        try:
+            told = json.loads((self._run / f"{job.name}.json").read_bytes())
+            share = min(1.0, max(0.0, float(told["done_s"]) / float(told["of_s"])))
+            began = float(told["began_wall"])
+        except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
+            return None, None
+        if share < 0.02:
+            return share, None
+        return share, max(0.0, (time.time() - began) * (1.0 - share) / share)
+
+    def ledger(self, name: str) -> dict[str, Any]:
+        """The whole ledger; {} where there is none of a version that the page knows."""
+        try:
+            found = json.loads((self.folder / name / "flight.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) and found.get("version") == 1 else {}
+
+    def _head(self, name: str) -> dict[str, Any]:
+        try:
+            stamp = (self.folder / name / "flight.json").stat().st_mtime_ns
+        except OSError:
+            return {}
+        known = self._heads.get(name)
+        if known is None or known[0] != stamp:
+            ledger = self.ledger(name)
+            known = stamp, {key: ledger[key] for key in HEAD if key in ledger}
+            self._heads[name] = known
+        return known[1]
+
+    def file(self, name: str, file: str) -> tuple[Path, str] | None:
+        """A file of a ledger and its media type; anything else does not exist."""
+        if not FLIGHT_NAME.match(name):
+            return None
+        if file.startswith("pictures/") and PICTURE_NAME.match(file.removeprefix("pictures/")):
+            path, media = self.folder / name / file, "image/jpeg"
+        elif file in LEDGER_FILES:
+            path, media = self.folder / name / file, LEDGER_FILES[file]
+        else:
+            return None
+        return (path, media) if path.is_file() and not path.is_symlink() else None
+
+
+HEAD = ("name", "aircraft", "video", "telemetry", "start_utc", "minutes", "distance_m", "area_m2",
+        "counts", "blind_s")  # fmt: skip
