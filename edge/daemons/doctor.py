@@ -7,13 +7,8 @@ from __future__ import annotations
 
 import grp
 import os
-import socket
-import ssl
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 from cryptography import x509
 
@@ -22,25 +17,13 @@ from edge.camera.opening import addresses, connector
 from edge.camera.recording import read_file_frames
 from edge.camera.source import SourceError
 from edge.clock import SystemClock
-from edge.config import Camera, ConfigError, Device
+from edge.config import Camera, ConfigError
+from edge.daemons.advice import Advice, Level
+from edge.daemons.broker_check import CERT_DAYS, check_broker
 from edge.daemons.settings import Settings, manifest_path
-
-Level = Literal["well", "remark", "wrong"]
 
 HOT_C, WARM_C = 85.0, 75.0
 LEAST_FREE_MB = 500
-CERT_DAYS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """One line: which part, how it is, what was found, what to do (zh and en)."""
-
-    part: str
-    level: Level
-    found: str
-    do_en: str = ""
-    do_zh: str = ""
 
 
 def examine(settings: Settings) -> Iterator[Advice]:
@@ -184,50 +167,7 @@ def _groups(settings: Settings) -> Iterator[Advice]:
 
 
 def _broker(settings: Settings) -> Iterator[Advice]:
-    broker = settings.device.broker
-    where = f"{broker.host}:{broker.port}"
-    try:
-        with socket.create_connection((broker.host, broker.port), timeout=4.0) as plain:
-            if broker.tls == "off":
-                yield Advice(
-                    "broker",
-                    "remark",
-                    f"{where} answers, without TLS",
-                    "use tls: on",
-                    "请启用 tls: on",
-                )
-                return
-            yield from _tls(plain, settings.device, settings.base, where)
-    except OSError as error:
-        yield Advice(
-            "broker",
-            "wrong",
-            f"{where}: {error.strerror or error}",
-            "check the link, the address and the firewall",
-            "检查网络、地址与防火墙",
-        )
-
-
-def _tls(plain: socket.socket, device: Device, base: Path, where: str) -> Iterator[Advice]:
-    broker = device.broker
-    try:
-        context = ssl.create_default_context(cafile=str(base / broker.ca) if broker.ca else None)
-        if broker.cert:
-            context.load_cert_chain(base / broker.cert, base / broker.key if broker.key else None)
-        with context.wrap_socket(plain, server_hostname=broker.host) as secure:
-            told = secure.getpeercert() or {}
-    except (ssl.SSLError, OSError) as error:
-        yield Advice(
-            "broker",
-            "wrong",
-            f"{where}: {error}",
-            "check ca, cert, key and the clock",
-            "检查证书与时钟",
-        )
-        return
-    days = (ssl.cert_time_to_seconds(str(told["notAfter"])) - time.time()) / 86_400
-    level: Level = "remark" if days < CERT_DAYS else "well"
-    yield Advice("broker", level, f"{where} answers with TLS; its certificate has {days:.0f} days")
+    yield from check_broker(settings.device, settings.base)
 
 
 def _certificate(settings: Settings) -> Iterator[Advice]:
