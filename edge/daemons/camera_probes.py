@@ -1,0 +1,35 @@
+"""What edge-visiond finds out for the page: a test picture of an address, cameras on the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edge.camera.opening import addresses
+from edge.camera.snap import snap
+from edge.camera.source import SourceError
+from edge.clock import SystemClock
+from edge.config import Camera, ConfigError, convert
+from edge.daemons.probing import Found, Work
+from edge.evidence.album import jpeg
+
+
+def camera_probes(base: Path) -> dict[str, Work]:
+    """The works by the kind of request; `base` is where relative paths of a source start."""
+    return {"test_picture": lambda request: test_picture(request, base)}
+
+
+def test_picture(request: Mapping[str, Any], base: Path) -> Found:
+    """One picture of a source that need not be in the configuration. Never raises for a bad one:
+    `cause` is a word of docs/cameras.md, or "config" with the one line in `error`."""
+    try:
+        camera = convert({"id": "test", "source": request.get("source")}, Camera, "source")
+        found = addresses(camera, base)
+        image = snap(found, SystemClock()).image
+    except ConfigError as error:
+        return Found({"cause": "config", "error": str(error)})
+    except SourceError as error:
+        return Found({"cause": error.cause, "error": f"{found.source}: {error}"})
+    height, width = image.shape[:2]
+    return Found({"width": width, "height": height, "source": str(found.source)}, jpeg(image))
