@@ -1,4 +1,4 @@
-"""What edge-visiond finds out for the page: a test picture of an address, cameras on the network."""
+"""What edge-visiond finds out for the page: a picture of an address, cameras nearby."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from edge.evidence.album import jpeg
 
 def camera_probes(base: Path) -> dict[str, Work]:
     """The works by the kind of request; `base` is where relative paths of a source start."""
-    return {"test_picture": lambda request: test_picture(request, base)}
+    return {"test_picture": lambda request: try_picture(request, base)}
 
 
-def test_picture(request: Mapping[str, Any], base: Path) -> Found:
+def try_picture(request: Mapping[str, Any], base: Path) -> Found:
     """One picture of a source that need not be in the configuration. Never raises for a bad one:
     `cause` is a word of docs/cameras.md, or "config" with the one line in `error`."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import msgspec
 from edge.clock import SystemClock
 from edge.config import ConfigError, Device, load
 from edge.daemons import uplink_report as report
+from edge.daemons.broker_check import check_broker
+from edge.daemons.probing import Found, Probes
 from edge.daemons.uplink_wiring import (
     Places,
     address,
@@ -24,6 +27,7 @@ from edge.daemons.uplink_wiring import (
 from edge.outbox import OutboxFull, ballast
 from edge.outbox.schema import disk_full
 from edge.runtime import Notify, Progress, Stats, Stop, Trouble, write_status
+from edge.spool import Spool
 from edge.uplink import messages as m
 from edge.uplink.commands import Commands
 from edge.uplink.desired import DesiredSite
@@ -58,6 +62,8 @@ class Uplinkd:
             where.run, where.state / "requests", tell=self._tell_result, restart=stop.set
         )
         self._commands.recover(self._started)
+        self._spool = Spool(where.run, "uplinkd")
+        self._probes = Probes(where.run, {"broker": lambda _: broker_found(device, where.base)})
         obey = {"review": self._review, "command": self._command, "desired": self._want}
         self._parts = build_parts(
             device, self._stock, obey=obey, bucket=self._bucket, pace=self._pace
@@ -165,6 +171,9 @@ class Uplinkd:
         if now < self._status_due:
             return
         self._status_due = now + STATUS_EVERY_S
+        for request in self._spool.take():
+            if not self._probes.take(request):
+                log.warning("request %r: not served", request["kind"])
         told = report.status(self._parts, self._pump, self._started)
         write_status(self._where.run, "uplinkd", told)
         connection = self._pump.link.connection
@@ -173,6 +182,11 @@ class Uplinkd:
             body = report.health(self._parts, told, self._where.run, device, at)
             self._parts.presence.health(connection, body)
         stats.tell(lambda _: [report.stats_line(told)])
+
+
+def broker_found(device: Device, base: Path) -> Found:
+    """The door of the broker, tried beside the session: for the page's button."""
+    return Found({"advice": [asdict(advice) for advice in check_broker(device, base)]})
 
 
 def site_sha256(site: Path, device: Path | None) -> str:
