@@ -19,7 +19,9 @@ from edge.daemons.settings import Settings, load_settings
 from edge.daemons.site_change import SiteChange
 from edge.outbox import Outbox
 from edge.runtime import Notify, Progress, Stats, Stop, write_atomic, write_status
-from edge.sensors import raw
+from edge.sensors import metrology, raw
+from edge.sensors.history import History
+from edge.sensors.hours import LocalTime
 from edge.sensors.live import Live
 from edge.sensors.minutes import Minute, Minutes
 from edge.sensors.noise import NoiseJudge
@@ -75,6 +77,9 @@ class Sensord:
         self._outbox = Outbox(state / "outbox.db")
         self.outlet = Outlet(self._outbox, self._clock)
         self._store, self._recent = raw.Store(state), raw.Recent(run)
+        self._history = History(state, run)
+        (run / "lines").mkdir(parents=True, exist_ok=True)
+        self._local = LocalTime(settings.site.timezone)
         self._live = Live(self.parts.sensors.sensors, run)
         self._minutes, self._batch = Minutes(), list[Minute]()
         self._cases = SensorCases(
@@ -118,8 +123,11 @@ class Sensord:
         self._recent.add(samples)
         self._store.add(samples)
         self._store.flush()
-        for minute in self._minutes.step(samples, now):
-            self._batch.append(minute)
+        minutes = self._minutes.step(samples, now)
+        if minutes:
+            self._history.add(minutes)
+            self._batch += minutes
+        self._history.flush()
         began = min((m.began.mono for m in self._batch), default=now.mono)
         if now.mono - began >= 60.0 * BATCH_MINUTES - 5.0:
             self._send_minutes()
@@ -202,11 +210,21 @@ class Sensord:
     def _tell(self, now: Stamp) -> None:
         if self._is_due("live", LIVE_EVERY_S):
             self._live.write(now)
+            self._show_lines()
         if self._is_due("status", STATUS_EVERY_S):
             write_status(self._settings.run, "sensord", self.status(now))
         if self._is_due("memory", MEMORY_EVERY_S):
             self._keep()
         self._stats.tell(self._rows)
+
+    def _show_lines(self) -> None:
+        """`<run>/lines/heard.json`: the last bytes of every line and what they meant."""
+        rows = [
+            {"port": line.port.url, "heard": [row.as_json() for row in line.heard.rows]}
+            for line in self.parts.lines
+        ]
+        body = json.dumps(rows, ensure_ascii=False).encode()
+        write_atomic(self._settings.run / "lines" / "heard.json", body, durable=False)
 
     def _rows(self, elapsed_s: float) -> list[dict[str, Any]]:
         count, self._samples = self._samples, 0
@@ -220,9 +238,9 @@ class Sensord:
 
     def status(self, now: Stamp) -> dict[str, Any]:
         up_s = max(1.0, now.mono - self._began.mono)
-        stale = set(self._live.stale(now))
+        stale, today = set(self._live.stale(now)), self._local.date(now.wall)
         return {
-            "sensors": {name: _sensor_status(s, name in stale)
+            "sensors": {name: _sensor_status(s, name in stale, today)
                         for name, s in self.parts.sensors.sensors.items()},
             "lines": [line.status() for line in self.parts.lines],
             "senders": [sender.status() for sender in self.parts.senders],
@@ -270,11 +288,12 @@ class Sensord:
         self._take([s for line in self.parts.lines for s in line.queue.take()], now)
         self._send_minutes()
         self._store.flush(force=True)
+        self._history.flush(force=True)
         self._keep()
         self._outbox.close()
 
 
-def _sensor_status(sensor: Sensor, stale: bool) -> dict[str, Any]:
+def _sensor_status(sensor: Sensor, stale: bool, today: str) -> dict[str, Any]:
     return {
         "name": sensor.name,
         "kind": sensor.kind,
@@ -283,6 +302,7 @@ def _sensor_status(sensor: Sensor, stale: bool) -> dict[str, Any]:
         "camera": sensor.camera,
         "certificate": sensor.instrument.certificate,
         "expires": sensor.instrument.expires,
+        "metrology": metrology.assess(sensor.instrument, today),
     }
 
 

@@ -18,6 +18,7 @@ from edge.clock import Clock
 from edge.runtime import Backoff, Stop, Trouble
 from edge.sensors.binding import Binding
 from edge.sensors.frames import Reading, Stream
+from edge.sensors.heard import Heard
 from edge.sensors.port import Port, PortGone
 from edge.sensors.settings import DEFAULT_SETTLE_S
 from edge.values import Sample
@@ -90,6 +91,7 @@ class Bus(threading.Thread):
         self.clock, self.stop = clock, stop
         self.counts = Counts()
         self.queue = Queue(self.counts)
+        self.heard = Heard()
         self.state = "opening"
         self.opened_mono: float | None = None
         self.moved = time.monotonic()

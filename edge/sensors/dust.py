@@ -130,6 +130,12 @@ class DustJudge:
         return {
             "id": self.point.id,
             "name": self.point.name,
+            "sense": "dust",
+            "sensor": self.point.sensor,
+            "channel": self.point.channel,
+            "limit": self.point.limit,
+            "unit": self.point.unit,
+            "average_min": self.point.average_min,
             "state": self.last["result"] if self.last else "unknown",
             "last": self.last,
             "exceedances_today": len(self.exceedances),

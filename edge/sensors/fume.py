@@ -206,6 +206,14 @@ class FumeJudge:
         return {
             "id": self.shop.id,
             "name": self.shop.name,
+            "sensor": self.shop.sensor,
+            "channel": self.shop.fume,
+            "limit": self.shop.limit,
+            "unit": "mg/m3",
+            "machines": {
+                "fan": {"channel": self.shop.fan, "on_a": self.shop.fan_on_a},
+                "purifier": {"channel": self.shop.purifier, "on_a": self.shop.purifier_on_a},
+            },
             "state": "open" if opened else "normal" if kitchen.known else "unknown",
             "fan": kitchen.fan,
             "purifier": kitchen.purifier,

@@ -122,6 +122,8 @@ class Listener(Bus):
     ) -> None:
         found = caller.stream.feed(data)
         self.count(caller.stream)
+        if found:
+            self.heard.answer(b"", data, found, self.clock.now().wall, caller.name)
         for binding in self.bindings:
             self.hand_over(binding, found)
         decoder = caller.stream.decoder

@@ -72,27 +72,35 @@ class ModbusBus(Bus):
 
     def _ask(self, poll: _Poll) -> bool:
         self.counts.bytes_skipped += len(self.port.discard())
-        self.port.write(request(poll.slave.address, poll.block))
+        asked = request(poll.slave.address, poll.block)
+        self.port.write(asked)
         got, deadline = b"", time.monotonic() + self._line.timeout_s
         while time.monotonic() < deadline and not self.stop:
             got += self.port.read(max(0.0, deadline - time.monotonic()))
             found = answer(got, poll.slave.address, poll.block)
             if found is not None:
-                return self._answered(poll, found.data, found.exception)
+                return self._answered(poll, found.data, found.exception, (asked, got))
         self.counts.unanswered += 1
         self.counts.bad += bool(got)
+        note = "not an answer" if got else "no answer"
+        self.heard.answer(asked, got, (), self.clock.now().wall, note)
         return False
 
-    def _answered(self, poll: _Poll, data: bytes, exception: str) -> bool:
+    def _answered(
+        self, poll: _Poll, data: bytes, exception: str, exchange: tuple[bytes, bytes]
+    ) -> bool:
         slave = poll.slave
         who = f"{slave.binding.sensor.id} at address {slave.address}"
         if exception:
             self.counts.exceptions += 1
+            self.heard.answer(*exchange, (), self.clock.now().wall, exception)
             self._trouble.failed(who, f"refuses {poll.block}: {exception}")
             return False
         self.counts.good += 1
         self._trouble.healed(who)
-        self.hand_over(slave.binding, readings(slave.registers, poll.block, data, ""))
+        found = readings(slave.registers, poll.block, data, "")
+        self.heard.answer(*exchange, found, self.clock.now().wall)
+        self.hand_over(slave.binding, found)
         return True
 
 

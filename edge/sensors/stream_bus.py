@@ -62,6 +62,7 @@ class StreamBus(Bus):
 
     def _hear(self, stream: Stream, data: bytes) -> None:
         found = stream.feed(data)
+        self.heard.stream(data, found, self.clock.now().wall)
         self.count(stream)
         for binding in self.bindings:
             self.hand_over(binding, found)

@@ -12,7 +12,14 @@ import pytest
 
 from tests.field.units import DAEMONS, EXERCISED, ROOT, SYSTEMD, service
 
-MOST = {"uplinkd": 1.5, "sensord": 1.0, "consoled": 1.5, "visiond": 2.0, "flightd": 2.0, "janitord": 1.5}
+MOST = {
+    "uplinkd": 1.5,
+    "sensord": 1.0,
+    "consoled": 1.5,
+    "visiond": 2.0,
+    "flightd": 2.0,
+    "janitord": 1.5,
+}
 
 
 @pytest.fixture(scope="module")

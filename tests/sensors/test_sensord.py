@@ -158,6 +158,11 @@ def _check_rows(home: Path) -> None:
 def _check_run_directory(home: Path, capsys) -> None:
     status = json.loads((home / "run/status/sensord.json").read_text())
     assert {line["state"] for line in status["lines"]} == {"open"}
+    assert status["sensors"]["noise"]["metrology"]["standing"] == "indicative"
+    heard = json.loads((home / "run/lines/heard.json").read_text())
+    said = {value.split()[0] for line in heard for row in line["heard"] for value in row["values"]}
+    assert {"LA", "fume", "pm10"} <= said
+    assert all(row["hex"] for line in heard for row in line["heard"] if row["values"])
     assert status["points"][0]["state"] == "over"
     now = Stamp(100.0, status["wall"], "ntp", 1.0)
     samples = live.latest(home / "run", ["noise", "nobody"], now)
