@@ -18,7 +18,7 @@ def parse(text: str) -> Site:
     """The site as plain data; {} for an empty or broken file (the check will say what is wrong)."""
     try:
         found = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

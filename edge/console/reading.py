@@ -85,19 +85,6 @@ class Reading:
         except OSError:
             return None
 
-    def tracks(self, camera: str) -> Iterator[dict[str, Any]]:
-        """Up to an hour of recorded tracks, oldest first; torn lines are left out."""
-        for name in (f"{camera}.old.jsonl", f"{camera}.jsonl"):
-            try:
-                lines = (self.run / "tracks" / name).read_text("utf-8").splitlines()
-            except OSError:
-                continue
-            for line in lines:
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    continue
-
     def cases(self) -> list[Case]:
         """Every violation, newest first. A manifest is parsed once for each of its versions."""
         found = []

@@ -6,14 +6,23 @@ zones need the camera, the seal and the rules, which the page does not know.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 
+class NoPicture(Exception):
+    """There is no picture of that source. `cause` is a word of docs/cameras.md, "config" for an
+    address that is not allowed, "busy", or "silent" where nobody answered; `line` says more."""
+
+    def __init__(self, cause: str, line: str) -> None:
+        super().__init__(line)
+        self.cause, self.line = cause, line
+
+
 class Snap(Protocol):
-    """One picture (JPEG) of a source, or a ConfigError / OSError with one line."""
+    """One picture (JPEG) of a source, or NoPicture."""
 
     def __call__(self, source: str) -> bytes: ...
 
@@ -25,11 +34,12 @@ class Verify(Protocol):
 
 
 class TryZones(Protocol):
-    """How many violations the camera's rules would have raised on these recorded tracks."""
+    """What the camera's rules would have raised on the last hour's recorded tracks.
 
-    def __call__(
-        self, site_text: str, camera: str, tracks: Iterable[Mapping[str, Any]]
-    ) -> list[dict[str, Any]]: ...
+    `raised` (category, began, place), `seconds` tried on, `untried` categories. Raises ConfigError.
+    """
+
+    def __call__(self, site_text: str, camera: str) -> Mapping[str, Any]: ...
 
 
 class Review(Protocol):

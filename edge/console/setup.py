@@ -12,6 +12,7 @@ from edge.config import ConfigError
 from edge.console import editing
 from edge.console.accounts import Session
 from edge.console.drafts import Conflict
+from edge.console.services import NoPicture
 from edge.console.web import Console, console_of, form_of, need_installer, render
 
 
@@ -105,8 +106,8 @@ async def snap(request: Request) -> Response:
     need_installer(request)
     try:
         data = await run_in_threadpool(console.services.snap, form.get("source", "").strip())
-    except (ConfigError, OSError) as error:
-        return JSONResponse({"error": str(error)}, 422)
+    except NoPicture as error:
+        return JSONResponse({"error": error.line, "cause": error.cause}, 422)
     return Response(data, media_type="image/jpeg")
 
 

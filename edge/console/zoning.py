@@ -78,15 +78,10 @@ async def try_zones(request: Request) -> Response:
         body = await _editor(request)
         text = editing.set_zones(console.site.read().text, camera, body["zones"], body["rules"])
         await run_in_threadpool(console.site.validate, text)
-        tracks = list(console.reading.tracks(camera))
-        raised = await run_in_threadpool(console.services.try_zones, text, camera, tracks)
+        found = await run_in_threadpool(console.services.try_zones, text, camera)
     except (ConfigError, ValueError, TypeError) as error:
         return JSONResponse({"error": str(error)}, 422)
-    return JSONResponse({"raised": raised, "seconds": _span_s(tracks)})
-
-
-def _span_s(tracks: list[dict[str, Any]]) -> float:
-    return round(tracks[-1]["mono"] - tracks[0]["mono"], 1) if tracks else 0.0
+    return JSONResponse(dict(found))
 
 
 PAGES = {"/zones": zones, "/data/zones/{camera}": zone_data}

@@ -64,7 +64,7 @@ def build(settings: Settings, site_path: Path, device_path: Path) -> Console:
         accounts=Accounts(settings.state / "console", session_s=facts.session_s),
         reading=Reading(settings.state, settings.run),
         site=SiteFile(site_path, lambda draft: load_settings(draft, device_path)),
-        services=services(settings),
+        services=services(settings, site_path.resolve().parent),
         tls=facts.tls_cert is not None,
         flights_mb=settings.device.keep.flights_mb,
         floor_mb=settings.device.keep.floor_mb,

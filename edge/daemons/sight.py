@@ -36,17 +36,27 @@ class Sight:
         for folder in (self._preview, self._tracks):
             folder.mkdir(parents=True, exist_ok=True)
         self._pictured = self._traced = self._file_began = -1e9
+        self._empty = True
 
     def show(self, look: Look) -> None:
-        """Write what is due; times are the monotonic ones of the looker's clock."""
+        """Write what is due: pictures by the looker's clock, tracks by the time of the frames, for
+        a recording is looked at faster than it was filmed."""
         now = time.monotonic()
         every_s = WATCHED_EVERY_S if self._wanted() else IDLE_EVERY_S
         if now - self._pictured >= every_s:
             self._pictured = now
             self._picture(look)
-        if now - self._traced >= TRACKS_EVERY_S and look.tracks:
-            self._traced = now
+        mono = look.frame.at.mono
+        if not 0.0 <= mono - self._traced < TRACKS_EVERY_S and not (
+            self._empty and not look.tracks
+        ):
+            self._traced, self._empty = mono, not look.tracks
             self._trace(look, now)
+
+    def _trace_due(self, look: Look) -> bool:
+        """Once a second while something is there, and once when it has gone."""
+        since_s = look.frame.at.mono - self._traced
+        return not 0.0 <= since_s < TRACKS_EVERY_S and not (self._empty and not look.tracks)
 
     def _wanted(self) -> bool:
         try:
@@ -100,12 +110,14 @@ def told(look: Look) -> dict[str, Any]:
 
 
 def track_told(track: Track) -> dict[str, Any]:
+    traits = {"traits": [[n, round(p, 3)] for n, p in track.traits]} if track.traits else {}
     return {
         "id": track.id,
         "label": track.label,
         "score": round(track.score, 3),
         "box": [round(v, 4) for v in track.box],
         "coasted": track.coasted,
+        **traits,
     }
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from argon2 import PasswordHasher
 
-from edge.config import ConfigError, Site, load
+from edge.config import Site, load
 from edge.console.accounts import Accounts
 from edge.console.app import make_app
 from edge.console.drafts import SiteFile
 from edge.console.reading import Reading
-from edge.console.services import Services
+from edge.console.services import NoPicture, Services
 from edge.console.web import Console
 
 # A real hash costs 50 ms and 64 MiB on purpose; a hundred tests need not.
@@ -33,6 +33,8 @@ PASSWORD = "a-long-password"
 CATEGORIES = {
     "street-vendor": {"zh": "无照经营游商", "en": "street vending", "codes": {}, "dwell_s": 180.0}
 }
+
+TRIED = {"raised": [{"category": "street-vendor"}] * 3, "seconds": 60.0, "untried": []}
 
 
 def violation(number, gate="complete"):
@@ -84,7 +86,11 @@ class Box:
             services=Services(
                 snap=self.snap,
                 verify=lambda folder: self.broken,
-                try_zones=lambda text, camera, tracks: [{"category": "street-vendor"}] * 3,
+                try_zones=lambda text, camera: {
+                    "raised": [{"category": "street-vendor"}] * 3,
+                    "seconds": 60.0,
+                    "untried": [],
+                },
                 review=lambda *words: self.reviews.append(words),
                 categories=CATEGORIES,
                 outbox=self.state / "outbox.db",
@@ -94,7 +100,7 @@ class Box:
 
     def snap(self, source):
         if not source.startswith("rtsp://"):
-            raise ConfigError(f"source = {source!r}: not allowed")
+            raise NoPicture("config", f"source = {source!r}: not allowed")
         return JPEG
 
     def status(self, daemon="visiond", **facts):

@@ -1,0 +1,187 @@
+"""What zones and rules would have raised on recorded tracks: the judge itself, in a process apart.
+
+`python -m edge.daemons.zone_trial` reads one JSON request from stdin and writes one JSON answer, so
+that the page stays small and judging an hour never holds up the judging of now.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from edge.config import Camera, Category, ConfigError, Site, convert
+from edge.config.catalogue import Calendar, load_calendar, load_categories
+from edge.console.editing import parse
+from edge.values import Scene, Stamp, Track
+
+LIMIT_S = 60.0
+SPAN_S = 3600.0
+FILL_S = 1.0
+# What these judge is in the pictures, not in the tracks.
+NEED_PICTURES = ("spill",)
+NICE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What was raised, how many seconds of tracks it was tried on, and what could not be tried."""
+
+    raised: tuple[dict[str, Any], ...]
+    seconds: float
+    untried: tuple[str, ...]
+
+
+def trial(
+    site: Site,
+    camera_id: str,
+    rows: Iterable[Mapping[str, Any]],
+    categories: Mapping[str, Category],
+    calendar: Calendar,
+) -> Trial:
+    """Judge recorded rows (`Sight` writes one a second). Raises ConfigError."""
+    from edge.rules.judge import Judge
+
+    camera = _camera(site, camera_id)
+    judge = Judge(
+        camera, categories=categories, calendar=calendar, timezone=ZoneInfo(site.timezone)
+    )
+    kept = last_hour(rows)
+    raised = [
+        {"category": f.category, "began": round(f.began.wall, 1), "place": list(f.place)}
+        for scene in scenes(camera_id, kept)
+        for f in judge.step(scene).findings
+        if f.phase == "new"
+    ]
+    seconds = kept[-1]["mono"] - kept[0]["mono"] if kept else 0.0
+    untried = [r.category for r in camera.rules if categories[r.category].kind in NEED_PICTURES]
+    return Trial(tuple(raised), round(seconds, 1), tuple(untried))
+
+
+def _camera(site: Site, camera_id: str) -> Camera:
+    found = next((c for c in site.cameras if c.id == camera_id), None)
+    if found is None:
+        raise ConfigError(f"camera {camera_id!r} is not in the site file")
+    return found
+
+
+def last_hour(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The newest hour of one clock: a recording that was begun again starts its own time anew."""
+    kept: list[Mapping[str, Any]] = []
+    for row in rows:
+        if kept and row["mono"] < kept[-1]["mono"]:
+            kept.clear()
+        kept.append(row)
+    first = kept[-1]["mono"] - SPAN_S if kept else 0.0
+    return [row for row in kept if row["mono"] >= first]
+
+
+def scenes(camera: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[Scene]:
+    """The rows as scenes. After a row without tracks nothing is written until there are some
+    again; those seconds are filled in, for a place that is empty is left."""
+    first: dict[int, Stamp] = {}
+    before: Mapping[str, Any] | None = None
+    for row in rows:
+        if before is not None and not before["tracks"]:
+            yield from _empty(camera, before, row["mono"])
+        at = _stamp(row["mono"], row["wall"])
+        yield Scene(camera, at, tuple(_track(told, at, first) for told in row["tracks"]))
+        before = row
+
+
+def _empty(camera: str, row: Mapping[str, Any], until: float) -> Iterator[Scene]:
+    after_s = FILL_S
+    while row["mono"] + after_s < until:
+        yield Scene(camera, _stamp(row["mono"] + after_s, row["wall"] + after_s), ())
+        after_s += FILL_S
+
+
+def _stamp(mono: float, wall: float) -> Stamp:
+    return Stamp(float(mono), float(wall), "ntp", 0.0)
+
+
+def _track(told: Mapping[str, Any], at: Stamp, first: dict[int, Stamp]) -> Track:
+    x1, y1, x2, y2 = told["box"]
+    return Track(
+        id=int(told["id"]),
+        label=str(told["label"]),
+        box=(x1, y1, x2, y2),
+        score=float(told["score"]),
+        first=first.setdefault(int(told["id"]), at),
+        seen=at,
+        coasted=bool(told.get("coasted")),
+        traits=tuple((str(name), float(p)) for name, p in told.get("traits", ())),
+    )
+
+
+def recorded(run: Path, camera: str) -> Iterator[Mapping[str, Any]]:
+    """Rows of `<run>/tracks/<camera>.jsonl`, oldest first; torn lines are left out."""
+    for name in (f"{camera}.old.jsonl", f"{camera}.jsonl"):
+        try:
+            lines = (run / "tracks" / name).read_text("utf-8").splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            with contextlib.suppress(ValueError):
+                row = json.loads(line)
+                if isinstance(row, dict) and {"mono", "wall", "tracks"} <= set(row):
+                    yield row
+
+
+def run_trial(text: str, camera: str, run: Path, base: Path) -> dict[str, Any]:
+    """Ask for a trial in a process of its own. Raises ConfigError with one line.
+
+    text: the drafted site file; `base`: the folder of the site file in force.
+    """
+    request = {"text": text, "camera": camera, "run": str(run), "base": str(base)}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "edge.daemons.zone_trial"],
+            input=json.dumps(request).encode(),
+            capture_output=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ConfigError(f"the trial took longer than {LIMIT_S:.0f} s") from None
+    if done.returncode:
+        last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise ConfigError(f"the trial ended with code {done.returncode}: {last}")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    if "error" in answer:
+        raise ConfigError(answer["error"])
+    return answer
+
+
+def main() -> int:
+    from edge.daemons.settings import calendar_files, category_files
+
+    with contextlib.suppress(OSError):
+        os.nice(NICE)
+    request = json.load(sys.stdin)
+    base = Path(request["base"])
+    try:
+        site = convert(parse(request["text"]), Site, "site.yaml")
+        found = trial(
+            site,
+            request["camera"],
+            recorded(Path(request["run"]), request["camera"]),
+            load_categories(category_files(base)),
+            load_calendar(calendar_files(base, site, "site.yaml")),
+        )
+        answer = asdict(found)
+    except ConfigError as error:
+        answer = {"error": str(error)}
+    json.dump(answer, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
