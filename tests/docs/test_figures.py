@@ -1,0 +1,88 @@
+"""docs/figures.md is what was measured: read from tools' own output, compared with its noise."""
+
+import json
+
+import pytest
+
+from tools.documents import figures
+from tools.documents.measures import MEASURES, ROOT, Figure
+from tools.documents.shape import measure as measure_shape
+
+
+def test_the_page_is_made_from_what_is_stored():
+    assert figures.PAGE.read_text("utf-8") == figures.page(), "run tools/figures"
+
+
+@pytest.mark.parametrize("name", [n for n in MEASURES if figures.stored(n)])
+def test_a_stored_measurement_says_by_what_when_and_where(name):
+    told = figures.stored(name)
+    assert told["command"] == figures.command(MEASURES[name]), "measured by another command"
+    assert told["date"] >= "2026-01-01" and told["machine"]
+    assert [Figure(**row) for row in told["figures"]]
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_every_command_is_there(name):
+    word = MEASURES[name].argv[0]
+    assert "/" not in word or (ROOT / word).exists() or word.startswith(".venv/")
+
+
+@pytest.mark.parametrize(
+    ("now", "worse"),
+    [(0.95, False), (0.9, False), (0.85, True), (1.0, False)],
+)
+def test_only_more_than_noise_is_worse(now, worse):
+    before = Figure("f1", 0.95, noise=0.05)
+    assert Figure("f1", now).worse_than(before) is worse
+    less = Figure("lost", 1 - 0.95, better="less", noise=0.05)
+    assert Figure("lost", 1 - now, better="less").worse_than(less) is worse
+
+
+def test_the_guard_tells_what_fell_and_what_is_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "STORE", tmp_path)
+    rows = [Figure("a", 1.0), Figure("b", 2.0, noise=1.0), Figure("c", 3.0)]
+    told = {"figures": [figures.asdict(row) for row in rows]}
+    (tmp_path / "shape.json").write_text(json.dumps(told))
+    said = figures.fallen("shape", [Figure("a", 0.5), Figure("b", 1.5)])
+    assert said == ["shape: a was 1, is 0.5", "shape: c is not measured any more"]
+
+
+READINGS = {
+    "replay": ('{"x":1}\n{"cases": 3, "wrong": 1, "all": {"f1": 0.5}}', [3, 1, 0.5]),
+    "exposure": ("→ Overall exposure level for edge-visiond.service: 1.6 OK", [1.6]),
+    "speed": (
+        '{"verdicts": [{"what": "peak", "limit": "<= 240", "value": 185.2, "met": true}]}',
+        [185.2],
+    ),
+    "faults": (
+        '{"test": "black_hole", "obligations": 20, "missing": 1, "spurious": 2,'
+        ' "false_releases": 0, "worst_recovery_s": 3.5, "ok": false}',
+        [3, 3.5],
+    ),
+    "fleet": ('{"devices": 100, "lost": 0, "ok": true}', [100, 0]),
+    "uplink": ('{"figure": "idle latency", "p50_ms": 40, "p95_ms": 60}', [60]),
+    "clips": (
+        '{"clip": "street", "all": {"f1": 0.8}}\n'
+        '{"all clips": {"f1": 0.7, "tp": 5, "fn": 1, "fp": 2, "hours": 0.2}}',
+        [0.8, 0.7, 5, 1, 2, 0.2],
+    ),
+    "accuracy": (
+        '{"name": "dust", "source": "dust_photos", "ap50": 0.776, "truths": 8, "pictures": 8}',
+        [0.776],
+    ),
+    "shape": (json.dumps(measure_shape([ROOT / "edge" / "config"])), None),
+}
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_the_output_of_a_command_is_read(name):
+    text, values = READINGS[name]
+    found = [figure.value for figure in MEASURES[name].read(text)]
+    assert found == values if values else len(found) == 7
+
+
+@pytest.mark.parametrize("text", ["", "not JSON", "{}"])
+def test_an_output_without_figures_is_not_a_measurement(text, monkeypatch):
+    monkeypatch.setattr(figures, "_run", lambda _: text)
+    with pytest.raises(figures.NotMeasured):
+        figures.measure("faults" if text != "{}" else "replay")

@@ -1,0 +1,238 @@
+"""What is measured, by which command, and how its output becomes figures. One row each."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = "tools/python"
+UNITS = tuple(str(p.relative_to(ROOT)) for p in sorted((ROOT / "systemd").glob("edge-*.service")))
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured number. `noise`: by so much it may be worse before anybody is warned."""
+
+    name: str
+    value: float
+    unit: str = ""
+    better: Literal["more", "less"] = "more"
+    noise: float = 0.0
+
+    def worse_than(self, before: Figure) -> bool:
+        """Whether this is worse than `before` by more than the noise stored with it."""
+        gain = self.value - before.value if self.better == "more" else before.value - self.value
+        return gain < -before.noise - 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A command and how its standard output is read. `cheap`: seconds, fit for every CI run.
+
+    output: a file the command writes, read instead of its standard output.
+    """
+
+    title: str
+    zh: str
+    argv: tuple[str, ...]
+    read: Callable[[str], list[Figure]]
+    cheap: bool = False
+    about: str = ""
+    output: str | None = None
+
+
+def _lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def _replay(text: str) -> list[Figure]:
+    told = _lines(text)[-1]
+    figures = [
+        Figure("recorded cases", told["cases"]),
+        Figure("cases that differ from their golden events", told["wrong"], better="less"),
+    ]
+    return figures + [
+        Figure(f"event F1, {name}", told[name]["f1"], noise=0.0)
+        for name in told
+        if isinstance(told[name], dict)
+    ]
+
+
+def _clips(text: str) -> list[Figure]:
+    *rows, last = _lines(text)
+    figures = [Figure(f"event F1, {row['clip']}", row["all"]["f1"], noise=0.1) for row in rows]
+    told = last["all clips"]
+    return [
+        *figures,
+        Figure("event F1, all clips", told["f1"], noise=0.05),
+        Figure("events found", told["tp"]),
+        Figure("events missed", told["fn"], better="less"),
+        Figure("false violations", told["fp"], better="less"),
+        Figure("watched", told["hours"], "h"),
+    ]
+
+
+def _accuracy(text: str) -> list[Figure]:
+    rows = [row for row in _lines(text) if row.get("origin") != "scenes"]
+    whole = {r["name"] for r in rows if r["source"] == "all"}
+    return [
+        Figure(
+            f"AP50 {row['name']} ({row['truths']} boxes on {row['pictures']} pictures)",
+            round(row["ap50"], 3),
+            noise=0.03,
+        )
+        for row in rows
+        if row["source"] == "all" or row["name"] not in whole
+    ]
+
+
+def _shape(text: str) -> list[Figure]:
+    told = _lines(text)[-1]
+    less = {
+        "median": ("lines of a function, median", 0.0),
+        "p90": ("lines of a function, 90th percentile", 1.0),
+        "long": ("functions over 60 lines", 0.0),
+        "longest_file": ("lines of the longest file", 20.0),
+        "without_docstring": ("public functions over 5 lines without a docstring", 5.0),
+        "broad_excepts": ("broad excepts", 0.0),
+    }
+    counted = Figure("functions", told["functions"], noise=1e9)
+    return [
+        counted,
+        *(Figure(name, told[key], "", "less", noise) for key, (name, noise) in less.items()),
+    ]
+
+
+def _exposure(text: str) -> list[Figure]:
+    found = re.findall(r"exposure level for (\S+?)\.service: ([\d.]+)", text)
+    return [Figure(f"{unit}", float(score), "of 10", "less", 0.1) for unit, score in found]
+
+
+def _faults(text: str) -> list[Figure]:
+    figures = []
+    for row in _lines(text):
+        lost = row["missing"] + row["spurious"] + row["false_releases"]
+        test = row["test"]
+        figures.append(
+            Figure(
+                f"{test}: lost, invented or freed too early",
+                lost,
+                f"of {row['obligations']}",
+                "less",
+            )
+        )
+        figures.append(
+            Figure(f"{test}: worst recovery", row["worst_recovery_s"], "s", "less", 30.0)
+        )
+    return figures
+
+
+def _uplink(text: str) -> list[Figure]:
+    told = {row["figure"]: row for row in _lines(text)}
+    return list(_uplink_rows(told))
+
+
+def _uplink_rows(told: dict[str, dict[str, Any]]) -> Iterator[Figure]:
+    if row := told.get("drain"):
+        yield Figure(f"records drained ({row['records']} waited)", row["per_s"], "1/s", noise=1e9)
+        yield Figure("CPU for a record", row["cpu_ms_per_record"], "ms", "less", 0.5)
+        yield Figure("memory grown while draining", row["rss_growth_mb"], "MB", "less", 5.0)
+    if row := told.get("idle latency"):
+        yield Figure("put to acknowledged, idle, p95", row["p95_ms"], "ms", "less", 1e9)
+    if row := told.get("thin line"):
+        yield Figure("put to acknowledged, 64 kbit/s, p95", row["p95_s"], "s", "less", 1e9)
+
+
+def _benchmark(text: str) -> list[Figure]:
+    return [
+        Figure(
+            f"{row['what']} (limit {row['limit']})",
+            round(row["value"], 3),
+            better="less" if row["limit"].startswith("<") else "more",
+            noise=0.05 * abs(row["value"]),
+        )
+        for row in json.loads(text)["verdicts"]
+    ]
+
+
+def _fleet(text: str) -> list[Figure]:
+    """Every number that the run tells, under the names it tells them by."""
+    told = _lines(text)[-1]
+    return [
+        Figure(name.replace("_", " "), value, noise=1e9)
+        for name, value in told.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    ]
+
+
+MEASURES: dict[str, Measure] = {
+    "clips": Measure(
+        "Events on the project's own clips, from pixels",
+        "自带片段：从像素到事件",
+        (PYTHON, "-m", "tools.documents.clips"),
+        _clips,
+        about="Rendered streets that training never saw; their dwell times are cut to seconds.",
+    ),
+    "accuracy": Measure(
+        "Accuracy of the shipped model on real pictures",
+        "自带模型在真实图片上的精度",
+        ("tools/evaluate", "models/city-v1.onnx", "--json"),
+        _accuracy,
+        about="Intervals, sources and the weak spots: [models/city-v1.md](../models/city-v1.md).",
+    ),
+    "replay": Measure(
+        "Rules on recorded cases",
+        "规则回放",
+        (".venv/bin/edge", "replay", "--all", "--json"),
+        _replay,
+        cheap=True,
+        about="Made detections with known truth: they judge the rules, not the detector.",
+    ),
+    "speed": Measure(
+        "Speed and memory, as ratios in one run",
+        "速度与内存（同场比值）",
+        ("tools/benchmark",),
+        _benchmark,
+        about="Peers that are not installed are left out; all: [performance.md](performance.md).",
+        output="out/benchmark/benchmark.json",
+    ),
+    "faults": Measure(
+        "Faults survived by the uplink",
+        "上报链路故障",
+        ("tools/faults", "--json"),
+        _faults,
+        about="The short form; `--full` is the long one.",
+    ),
+    "uplink": Measure(
+        "Uplink: rate, memory, latency",
+        "上报速率、内存、时延",
+        ("tools/uplink-figures",),
+        _uplink,
+    ),
+    "fleet": Measure(
+        "A fleet of simulated devices through an outage",
+        "模拟设备群",
+        ("tools/fleet", "--devices", "100", "--json"),
+        _fleet,
+        about="2,000 devices and five minutes without a broker: [scale.md](scale.md).",
+    ),
+    "exposure": Measure(
+        "Exposure of the daemons, systemd's own score",
+        "服务暴露面评分",
+        ("systemd-analyze", "security", "--offline=true", "--no-pager", *UNITS),
+        _exposure,
+        cheap=True,
+    ),
+    "shape": Measure(
+        "Shape of the code",
+        "代码形状",
+        (PYTHON, "-m", "tools.documents.shape"),
+        _shape,
+        cheap=True,
+    ),
+}
