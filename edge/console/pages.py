@@ -70,11 +70,6 @@ async def case(request: Request) -> Response:
     )
 
 
-async def sensors(request: Request) -> Response:
-    status = _console(request).reading.status("sensord")
-    return render(request, "sensors.html", status=status)
-
-
 async def health(request: Request) -> Response:
     reading = _console(request).reading
     return render(request, "health.html", statuses=reading.all_status(), faults=reading.faults())
@@ -85,6 +80,5 @@ ROUTES = {
     "/live": live,
     "/cases": cases,
     "/cases/{id}": case,
-    "/sensors": sensors,
     "/health": health,
 }

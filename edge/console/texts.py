@@ -107,7 +107,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "silent": ("无响应", "silent"),
     "broker": ("平台连接", "Platform link"),
     "what_to_do": ("处理办法", "What to do"),
-    "no_sensor": ("没有传感器", "No sensor"),
     "zone_name": ("区域名", "Zone id"),
     "skip": ("跳到正文", "Skip to content"),
     "menu": ("菜单", "Menu"),
