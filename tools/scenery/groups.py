@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tools.scenery import (
     goods,
@@ -27,17 +27,19 @@ from tools.scenery.model import Model
 
 @dataclass(frozen=True)
 class Actor:
-    """A model and the class its box gets; an empty label is scenery that hides but has no box."""
+    """A model and the class its box gets; an empty label is scenery that hides but has no box.
+    `state`: what a second classifier is to tell, such as how a truck's load lies."""
 
     model: Model
     label: str = ""
+    state: str = ""
 
 
 Group = list[Actor]
 
 
 def placed(group: Group, at: tuple[float, float, float], *, yaw: float = 0.0) -> Group:
-    return [Actor(actor.model.placed(at, yaw=yaw), actor.label) for actor in group]
+    return [replace(actor, model=actor.model.placed(at, yaw=yaw)) for actor in group]
 
 
 def _someone(
@@ -137,7 +139,8 @@ def passers(rng: random.Random) -> Group:
 
 
 def truck_group(rng: random.Random, load: str = "") -> Group:
-    return [Actor(trucks.muck_truck(rng, load), "muck_truck")]
+    load = load or rng.choice(trucks.LOADS)
+    return [Actor(trucks.muck_truck(rng, load), "muck_truck", load)]
 
 
 def other_truck(rng: random.Random) -> Group:

@@ -6,7 +6,7 @@ import json
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,12 +54,14 @@ VIEWS_PER_GROUP = 4
 
 @dataclass(frozen=True)
 class Sprite:
-    """RGBA uint8 (straight alpha, sRGB) and its entity numbers, cropped to what is there."""
+    """RGBA uint8 (straight alpha, sRGB) and its entity numbers, cropped to what is there; class
+    and, for trucks, state of the load by number."""
 
     rgba: np.ndarray
     index: np.ndarray
     labels: dict[int, str]
     camera: Camera
+    states: dict[int, str] = field(default_factory=dict)
 
 
 def view(rng: random.Random, across: float, *, size: int) -> tuple[str, Camera]:
@@ -129,14 +131,16 @@ def render(
     rng = seeds.stream("sprite", seed, number)
     name = group or rng.choices(list(MENU), [share for share, _ in MENU.values()])[0]
     studio.clear()
-    labels = stage(studio, GROUPS[name](rng), rng)
+    actors = GROUPS[name](rng)
+    states = {number: actor.state for number, actor in enumerate(actors, 1) if actor.state}
+    labels = stage(studio, actors, rng)
     for _ in range(VIEWS_PER_GROUP):
         kind, camera = view(rng, MENU.get(name, (1, 4.0))[1], size=size)
         studio.camera(camera)
         shot = studio.shoot(transparent=True)
         sprite = cut(shot.linear, shot.index, labels, camera)
         if sprite:
-            yield f"{name}_{kind}", sprite
+            yield f"{name}_{kind}", replace(sprite, states=states)
 
 
 def save(sprite: Sprite, folder: Path, stem: str, name: str) -> None:
@@ -144,7 +148,12 @@ def save(sprite: Sprite, folder: Path, stem: str, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(folder / f"{stem}.png"), sprite.rgba)
     cv2.imwrite(str(folder / f"{stem}_index.png"), sprite.index)
-    about = {"group": name, "labels": sprite.labels, "camera": asdict(sprite.camera)}
+    about = {
+        "group": name,
+        "labels": sprite.labels,
+        "camera": asdict(sprite.camera),
+        "states": sprite.states,
+    }
     (folder / f"{stem}.json").write_text(json.dumps(about))
 
 
@@ -156,4 +165,5 @@ def load(path: Path) -> Sprite:
     if rgba is None or index is None:
         raise Refused(f"{path}: its pictures are missing; delete it and render again")
     labels = {int(number): label for number, label in about["labels"].items()}
-    return Sprite(rgba, index, labels, Camera(**about["camera"]))
+    states = {int(number): state for number, state in about.get("states", {}).items()}
+    return Sprite(rgba, index, labels, Camera(**about["camera"]), states)

@@ -13,6 +13,7 @@ import argparse
 import csv
 import hashlib
 import io
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -57,10 +58,8 @@ def read_trucks(pack: Path, cutouts: Path | None) -> list[Truck]:
     trucks: list[Truck] = []
     for row in csv.DictReader(JUDGED.read_text().splitlines()):
         state = STATES.index(row["state"])
-        if row["split"] == "sprite":
-            trucks += _sprites(cutouts, row["picture"], state) if cutouts else []
-        else:
-            trucks += _photograph(pack / row["split"], row["picture"], int(row["line"]), state)
+        trucks += _photograph(pack / row["split"], row["picture"], int(row["line"]), state)
+    trucks += _sprites(cutouts) if cutouts else []
     if not trucks:
         raise ConfigError(f"{pack}: none of the judged trucks is there")
     return trucks
@@ -75,17 +74,24 @@ def _photograph(folder: Path, stem: str, line: int, state: int) -> list[Truck]:
     return [Truck(cut(image, labels[line].xyxy), state, group, True)]
 
 
-def _sprites(folder: Path, group: str, state: int) -> list[Truck]:
+def _sprites(folder: Path) -> list[Truck]:
+    """Rendered trucks whose load a camera above the bed sees; the renderer wrote its state."""
     found = []
-    for path in sorted(folder.glob(f"{group}_[0-9].png")):
-        rgba = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if rgba is None or rgba.ndim != 3 or rgba.shape[2] != 4:
+    for path in sorted(folder.glob("*.json")):
+        about = json.loads(path.read_text())
+        state = next(iter(about.get("states", {}).values()), "")
+        rgba = cv2.imread(str(path.with_suffix(".png")), cv2.IMREAD_UNCHANGED)
+        if state not in STATES or about["group"].endswith("_eye") or rgba is None:
             continue
-        alpha = rgba[..., 3:].astype(np.float32) / 255
-        ground = np.array([120, 126, 130], np.float32)
-        image = (rgba[..., :3] * alpha + ground * (1 - alpha)).astype(np.uint8)
-        found.append(Truck(image, state, group, False))
+        group = path.stem.rpartition("_")[0]
+        found.append(Truck(_on_ground(rgba), STATES.index(state), group, False))
     return found
+
+
+def _on_ground(rgba: NDArray[np.uint8]) -> Image:
+    alpha = rgba[..., 3:].astype(np.float32) / 255
+    ground = np.array([120, 126, 130], np.float32)
+    return np.asarray((rgba[..., :3] * alpha + ground * (1 - alpha)).astype(np.uint8))
 
 
 def cut(image: Image, box: Sequence[float]) -> Image:
