@@ -13,6 +13,12 @@ def test_the_page_is_made_from_what_is_stored():
     assert figures.PAGE.read_text("utf-8") == figures.page(), "run tools/figures"
 
 
+@pytest.mark.parametrize("language", figures.READMES)
+def test_the_readmes_show_the_same(language):
+    text = figures.READMES[language].read_text("utf-8")
+    assert text == figures.with_highlights(text, language), "run tools/figures"
+
+
 @pytest.mark.parametrize("name", [n for n in MEASURES if figures.stored(n)])
 def test_a_stored_measurement_says_by_what_when_and_where(name):
     told = figures.stored(name)
