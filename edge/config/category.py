@@ -17,6 +17,7 @@ Kind = Literal[
     "dumping",
     "uncovered",
     "wash",
+    "haulage",
     "cover",
     "noise",
     "fume",

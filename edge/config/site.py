@@ -115,6 +115,8 @@ class Camera(Part, frozen=True, kw_only=True):
     zones: tuple[Zone, ...] = ()
     rules: tuple[Rule, ...] = ()
     sensors: tuple[Name, ...] = ()
+    # The loading or dumping place of the muck-truck file that this camera stands at.
+    premises: str | None = None
     enabled: bool = True
 
 
@@ -128,6 +130,8 @@ class Site(Part, frozen=True, kw_only=True):
     calendar: tuple[str, ...] = ()
     position: Position = Position()
     model: str | None = None
+    # The muck-truck file, YAML or CSV, beside the site file. Named: the plates of trucks are read.
+    trucks: str | None = None
     cameras: tuple[Camera, ...] = ()
     # Parsed by edge.sensors.settings, which owns their shape.
     sensors: tuple[dict[str, Any], ...] = ()

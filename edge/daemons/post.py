@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from edge.config import Camera, Category, Site
+from edge.daemons.clerk import TruckFile
 from edge.daemons.lookout import Lookout
 from edge.daemons.scribe import ClipSource, Desk, Scribe
 from edge.daemons.settings import Settings
@@ -45,6 +46,7 @@ def build_post(
     samples: Callable[[Stamp], tuple[Sample, ...]] = lambda _: (),
     window: Callable[[Finding], Draft | None] | None = None,
     step: Callable[[], int] = lambda: 0,
+    trucks: TruckFile | None = None,
 ) -> Post:
     """Wire one camera. Raises ConfigError where its rules do not fit together."""
     judge = Judge(
@@ -74,6 +76,7 @@ def build_post(
         examine=lookout.examine,
         samples=window,
         step=step,
+        clerk=trucks.clerk(camera, where.lat, where.lon) if trucks else None,
     )
     return Post(camera, lookout, scribe, pages, book)
 

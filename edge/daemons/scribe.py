@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 # JPEG quality while the disk is nearly full: half the bytes, still legible.
 SMALL = 60
+# The rule kind whose findings are questions to the muck-truck file until it answers.
+ASKED = "haulage"
 
 
 class ClipSource(Protocol):
@@ -41,6 +43,12 @@ class Examine(Protocol):
     """Runs the detector once more on a close-up: {"label", "score"} of the best hit, or None."""
 
     def __call__(self, image: Image, classes: Sequence[str]) -> dict[str, Any] | None: ...
+
+
+class Clerk(Protocol):
+    """Asks the muck-truck file about a truck; None: nothing is to be told of it."""
+
+    def answer(self, finding: Finding, image: Image, box: Box, *, kind: str) -> Finding | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +83,13 @@ class Scribe:
         examine: Examine | None = None,
         samples: Callable[[Finding], Draft | None] | None = None,
         step: Callable[[], int] = lambda: 0,
+        clerk: Clerk | None = None,
     ) -> None:
         self._camera, self._album, self._book = camera, album, book
         self._categories, self._desk = categories, desk
         self._clips = clips if not any(z.kind == "mask" for z in camera.zones) else None
         self._examine, self._samples, self._step = examine, samples, step
+        self._clerk = clerk
         self._clip_due: dict[str, _ClipDue] = {}
         self._history = History() if self._needs_history() else None
 
@@ -101,6 +111,9 @@ class Scribe:
 
     def without_pictures(self, finding: Finding) -> None:
         """A finding that came too fast for the disk: told, marked incomplete."""
+        if self._kind(finding) == ASKED:
+            log.warning("%s: no time to read its plate; nothing is told of it", finding.key)
+            return
         self._desk.bare(self._book.bare(finding, ("disk",)))
 
     def finish(self, at: Stamp) -> None:
@@ -118,7 +131,10 @@ class Scribe:
         except OSError as error:
             self._desk.trouble("disk", f"provisional pictures: {error}")
 
-    def _finding(self, frame: Frame, finding: Finding, tracks: Sequence[Track]) -> None:
+    def _finding(self, frame: Frame, found: Finding, tracks: Sequence[Track]) -> None:
+        finding = self._answered(frame, found)
+        if finding is None:
+            return
         if self._book.settled(finding):
             log.debug("%s was told to its end by an earlier run", finding.key)
             return
@@ -137,6 +153,34 @@ class Scribe:
             self._desk.healed("disk")
             self._desk.sealed(sealed)
             self._album.drop(finding.key)
+
+    def _kind(self, finding: Finding) -> str:
+        return self._categories[finding.category].kind
+
+    def _answered(self, frame: Frame, finding: Finding) -> Finding | None:
+        """With what the muck-truck file says of the truck; None where nothing is to be told."""
+        if self._clerk is None or not self._categories[finding.category].recipe.plate:
+            return finding
+        kind = self._kind(finding)
+        if finding.phase == "new":
+            past = self._plate_moment(finding)
+            image = frame.image if past is None else past
+            return self._clerk.answer(finding, image, finding.box, kind=kind)
+        case = self._book.case(finding.key)
+        if case is None:
+            return None if kind == ASKED else finding
+        truck = case.finding.facts.get("truck_file")
+        return replace(
+            finding,
+            facts={**finding.facts, "truck_file": truck} if truck else finding.facts,
+            priority=case.finding.priority,
+        )
+
+    def _plate_moment(self, finding: Finding) -> Image | None:
+        """The kept picture of the instant at which the rule saw the truck best."""
+        at = next((mono for role, mono in finding.moments if role == "plate"), None)
+        past = self._history.nearest(at) if self._history and at is not None else None
+        return past[1] if past else None
 
     def _seal(self, frame: Frame, finding: Finding, tracks: Sequence[Track]) -> Sealed:
         recipe = self._categories[finding.category].recipe

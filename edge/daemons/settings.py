@@ -6,11 +6,14 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.config import Category, ConfigError, Device, Site, config_sha256, load
+from edge.config import Camera, Category, ConfigError, Device, Site, config_sha256, load
 from edge.config.catalogue import Calendar, load_calendar, load_categories
 from edge.config.shipped import shipped
 from edge.daemons.reminder import split_hook
-from edge.rules.check import check_site, check_timezone
+from edge.register import load_register
+from edge.rules.check import WITH_FILE, check_site, check_timezone
+from edge.rules.trucks import Register
+from edge.rules.vetting import premises_of
 from edge.sensors.check import check_sensors
 from edge.vision.manifest import read_manifest
 
@@ -29,6 +32,7 @@ class Settings:
     calendar: Calendar
     sha256: str
     base: Path
+    trucks: Register | None = None
 
     @property
     def state(self) -> Path:
@@ -64,14 +68,26 @@ def load_settings(
         load_calendar(calendar_files(site_base, found_site, where)),
         config_sha256(found_site, found_device),
         base,
+        _trucks(site_base, found_site, where),
     )
     _check_cameras(settings, where, model)
     check_sensors(found_site, where=where, base=site_base, categories=settings.categories)
     return settings
 
 
+def _trucks(base: Path, site: Site, where: str) -> Register | None:
+    """The muck-truck file that the site names."""
+    if site.trucks is None:
+        return None
+    path = base / site.trucks
+    if not path.is_file():
+        raise ConfigError(f"{where}: trucks {site.trucks!r}: no such file in {base}")
+    return load_register(path)
+
+
 def _check_cameras(settings: Settings, where: str, model: str | None) -> None:
     for camera in settings.site.cameras:
+        _check_trucks(settings, camera, f"{where}: camera {camera.id}")
         if not camera.enabled:
             continue
         path = manifest_path(settings, model or camera.model or settings.site.model)
@@ -82,6 +98,25 @@ def _check_cameras(settings: Settings, where: str, model: str | None) -> None:
             hook = rule.set.get("remind", settings.categories[rule.category].set.get("remind"))
             if hook:
                 split_hook(str(hook), f"{where}: camera {camera.id}: rule {rule.category}")
+
+
+def _check_trucks(settings: Settings, camera: Camera, where: str) -> None:
+    """What a camera asks of the muck-truck file must be in it."""
+    for rule in camera.rules:
+        category = settings.categories.get(rule.category)
+        if category and category.kind in WITH_FILE and settings.trucks is None:
+            raise ConfigError(
+                f"{where}: rule {rule.category} asks the muck-truck file; name one: trucks: FILE"
+            )
+    if camera.premises is None:
+        return
+    known = premises_of(settings.trucks.trucks) if settings.trucks else set()
+    if camera.premises not in known:
+        allowed = ", ".join(sorted(known)) or "the muck-truck file names none"
+        raise ConfigError(
+            f"{where}: premises {camera.premises!r} is no loading or dumping place of the "
+            f"muck-truck file (allowed: {allowed})"
+        )
 
 
 def category_files(base: Path) -> list[Path]:

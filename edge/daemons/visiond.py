@@ -16,6 +16,7 @@ from typing import Any
 from edge import ledger
 from edge.board import Board
 from edge.clock import SystemClock
+from edge.daemons.clerk import open_truck_file
 from edge.daemons.outlet import Outlet
 from edge.daemons.reminder import Reminders
 from edge.daemons.requests import answer, due_wall
@@ -80,7 +81,7 @@ class Visiond:
         self._finished: set[str] = set()
         self._pending: list[dict[str, Any]] = []
         self._requests = {"served": 0, "refused": 0}
-        models = load_models(settings)
+        models, trucks = load_models(settings), open_truck_file(settings)
         for camera in settings.site.cameras:
             if camera.enabled:
                 post = build_watchpost(
@@ -91,6 +92,7 @@ class Visiond:
                     remind=self.reminders.perform,
                     bell=self._bell,
                     clock=self._clock,
+                    trucks=trucks,
                 )
                 self.posts[camera.id] = post
                 self._roster.add(camera.id, camera.fps, post.eyes.waiting)

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from edge.config import Camera, Category, ConfigError, Site
+from edge.daemons.clerk import open_truck_file
 from edge.daemons.lookout import Look
 from edge.daemons.post import Post, build_post
 from edge.daemons.scribe import ClipSource, Desk
@@ -110,6 +111,7 @@ def start_walk(
         desk=desk,
         clips=clips,
         source_kind=source_kind,
+        trucks=open_truck_file(settings),
     )
     return Walk(post)
 

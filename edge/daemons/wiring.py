@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from edge.clock import Clock
 from edge.config import Camera
+from edge.daemons.clerk import TruckFile
 from edge.daemons.eyes import open_eyes
 from edge.daemons.gleaner import gleaner_for, with_learnt
 from edge.daemons.outlet import Outlet
@@ -58,6 +59,7 @@ def build_watchpost(
     remind: Callable[[Prompt], None],
     bell: threading.Condition,
     clock: Clock,
+    trucks: TruckFile | None = None,
 ) -> Watchpost:
     """One camera, wired; nothing runs yet. Raises ConfigError."""
     camera = with_learnt(camera, settings)
@@ -81,6 +83,7 @@ def build_watchpost(
         samples=lambda at: latest(settings.run, camera.sensors, at),
         window=lambda finding: sensor_window(settings, camera, finding),
         step=lambda: ladder.current_step(settings.run),
+        trucks=trucks,
     )
     return Watchpost(
         post,

@@ -14,6 +14,8 @@ from edge.rules.judge import RULES, rule_kind
 
 TINY = 1e-5
 NEVER_ASKED = ("mask", "permitted")
+# Kinds that ask for a file of the site's own: nothing to try a new camera with.
+WITH_FILE = ("haulage",)
 
 
 def check_site(
@@ -151,6 +153,7 @@ def on_trial(categories: Mapping[str, Category], names: Collection[str]) -> tupl
         Rule(category=category.id)
         for category in categories.values()
         if category.kind in RULES
+        and category.kind not in WITH_FILE
         and set(category.classes) & set(names)
         and not {"frontage", "gate"} & set(category.zone_kinds)
         and not category.set.get("trait")

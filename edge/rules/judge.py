@@ -15,6 +15,7 @@ from edge.rules.calendar import Moment
 from edge.rules.charge import Charge, Settings, settle
 from edge.rules.dumping import Dumping
 from edge.rules.grilling import Grilling
+from edge.rules.haulage import Haulage
 from edge.rules.memory import Memory
 from edge.rules.motion import Motion
 from edge.rules.occupation import Occupation
@@ -52,6 +53,7 @@ RULES: dict[str, type[RuleKind]] = {
     "uncovered": Uncovered,
     "dumping": Dumping,
     "wash": Wash,
+    "haulage": Haulage,
 }
 # Kinds that other parts judge: a camera cannot.
 ELSEWHERE = {"noise": "sensors", "fume": "sensors", "cover": "flights"}

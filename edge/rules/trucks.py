@@ -10,20 +10,24 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from edge.config import ConfigError, When, convert
 from edge.config.site import Part
-from edge.rules.calendar import Moment, when_fits
 from edge.rules.fence import Route
 
 PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
 # Province, letter, then five (or six, new energy) of which I and O are never used: GA 36.
 PLATE = re.compile(rf"^[{PROVINCES}][A-HJ-NP-Z][A-HJ-NP-Z0-9]{{4,5}}[A-HJ-NP-Z0-9挂学警]$")
+UPPER_ROW = re.compile(rf"^[{PROVINCES}][A-HJ-NP-Z]$")
 # What readers mix up on a dusty plate, each mapped to one of its look-alikes.
 ALIKE = str.maketrans("ODQIZSB", "0001258")
+
+# Below this a reading is noise, however well it fits a plate of the register.
+LEAST_SCORE = 0.5
 
 Status = Literal["registered", "unregistered", "unknown"]
 
@@ -78,6 +82,8 @@ def match_plate(text: str, score: float, register: Register, *, sure: float = 0.
     surely read plate that is unlike every registered one by look-alikes too.
     """
     plate = normal(text)
+    if score < LEAST_SCORE:
+        return PlateMatch("unknown", None, why=f"read with {score:.2f}, below {LEAST_SCORE:.2f}")
     by_plate = {normal(truck.plate): truck for truck in register.trucks}
     if plate in by_plate:
         return PlateMatch("registered", plate, by_plate[plate])
@@ -94,26 +100,47 @@ def match_plate(text: str, score: float, register: Register, *, sure: float = 0.
 
 
 def match_rear(text: str, register: Register) -> PlateMatch:
-    """The large number on a truck's tail, where it names one truck only."""
+    """The large number on a truck's tail, where it names one truck only: a number of the company's
+    own, or the plate painted large, with or without its province."""
     number = normal(text)
-    found = [t for t in register.trucks if t.rear_number and normal(t.rear_number) == number]
+    found = [t for t in register.trucks if len(number) >= 3 and number in _painted(t)]
     if len(found) == 1:
         return PlateMatch("registered", normal(found[0].plate), found[0])
     return PlateMatch("unknown", None, why="no truck" if not found else "several trucks")
 
 
-def permit_now(truck: Truck, at: Moment, *, site: str | None = None) -> tuple[Permit | None, str]:
-    """The permit that covers this truck now (and loads at `site`, where one is given); or why none
-    does."""
-    if not truck.permits:
-        return None, "no permit"
-    here = [p for p in truck.permits if site is None or p.loading in (None, site)]
-    if not here:
-        return None, f"no permit for site {site}"
-    for permit in here:
-        if when_fits(permit.when, at):
-            return permit, f"permit {permit.number}"
-    return None, "outside the permitted hours or dates"
+def _painted(truck: Truck) -> set[str]:
+    plate = normal(truck.plate)
+    return {plate, plate[1:], normal(truck.rear_number or "")}
+
+
+def joined(lines: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """The lines of one picture from top to bottom, and those that are the two rows of one rear
+    plate (GA 36: province and letter above, the rest below) put together as well."""
+    pairs = pairwise(lines)
+    both = [(a + b, min(p, q)) for (a, p), (b, q) in pairs if UPPER_ROW.match(normal(a))]
+    return [*lines, *both]
+
+
+def best_match(readings: Sequence[tuple[str, float]], register: Register) -> PlateMatch:
+    """All lines read on one truck, (text, score), come to one answer.
+
+    A registered plate wins over a rear number, that over a sure plate of nobody's; two different
+    trucks named at once are unknown.
+    """
+    plates = [match_plate(text, score, register) for text, score in readings]
+    rears = [match_rear(text, register) for text, score in readings if score >= LEAST_SCORE]
+    for matches in (plates, rears):
+        named = {m.plate: m for m in matches if m.status == "registered"}
+        if len(named) > 1:
+            return PlateMatch("unknown", None, why=f"reads as {' and '.join(map(str, named))}")
+        if named:
+            return next(iter(named.values()))
+    unregistered = {m.plate: m for m in plates if m.status == "unregistered"}
+    if len(unregistered) == 1:
+        return next(iter(unregistered.values()))
+    why = "nothing read" if not readings else "no line is a whole, sure plate"
+    return PlateMatch("unknown", None, why=why)
 
 
 CSV_COLUMNS = (

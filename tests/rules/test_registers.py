@@ -16,7 +16,16 @@ from edge.register import load_register
 from edge.rules.blind import BlindTime, rolled_up
 from edge.rules.calendar import Moment
 from edge.rules.fence import Grid, Route, grid_at, off_line_m, station_of
-from edge.rules.trucks import Register, match_plate, match_rear, permit_now, register_from_rows
+from edge.rules.trucks import (
+    Register,
+    Truck,
+    best_match,
+    joined,
+    match_plate,
+    match_rear,
+    register_from_rows,
+)
+from edge.rules.vetting import Spot, vet
 from edge.values import Stamp
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -62,24 +71,60 @@ def test_rear_numbers():
     assert match_rear("A018", REGISTER).status == "unknown"
 
 
+def at(local):
+    wall = datetime.fromisoformat(local).replace(tzinfo=SHANGHAI).timestamp()
+    return Moment.of(Stamp(0, wall), SHANGHAI, Calendar())
+
+
 @pytest.mark.parametrize(
-    ("plate", "local", "site", "allowed"),
+    ("plate", "local", "premises", "state"),
     [
-        ("鲁B12345", "2026-05-01T23:00", "site-7", True),
-        ("鲁B12345", "2026-05-02T05:59", "site-7", True),
-        ("鲁B12345", "2026-05-01T12:00", "site-7", False),
-        ("鲁B12345", "2026-05-01T23:00", "site-8", False),
-        ("鲁B12345", "2027-05-01T23:00", "site-7", False),
-        ("鲁BD12345", "2026-05-01T12:00", "site-8", True),
-        ("鲁B88800", "2026-05-01T12:00", None, False),
+        ("鲁B12345", "2026-05-01T23:00", "site-7", "valid"),
+        ("鲁B12345", "2026-05-02T05:59", "site-7", "valid"),
+        ("鲁B12345", "2027-01-01T03:00", "site-7", "valid"),  # the night of the last day
+        ("鲁B12345", "2026-05-01T12:00", "site-7", "out_of_hours"),
+        ("鲁B12345", "2026-05-01T23:00", "site-8", "elsewhere"),
+        ("鲁B12345", "2026-05-01T23:00", None, "valid"),
+        ("鲁B12345", "2027-05-01T23:00", "site-7", "expired"),
+        ("鲁B12345", "2025-05-01T23:00", "site-7", "not_yet"),
+        ("鲁BD12345", "2026-05-01T12:00", "site-8", "valid"),
+        ("鲁B88800", "2026-05-01T12:00", None, "no_permit"),
     ],
 )
-def test_permits(plate, local, site, allowed):
-    truck = match_plate(plate, 1.0, REGISTER).truck
-    at = datetime.fromisoformat(local).replace(tzinfo=SHANGHAI).timestamp()
-    permit, why = permit_now(truck, Moment.of(Stamp(0, at), SHANGHAI, Calendar()), site=site)
-    assert (permit is not None) is allowed
-    assert why
+def test_permits(plate, local, premises, state):
+    vetted = vet(match_plate(plate, 1.0, REGISTER), at(local), Spot(premises))
+    assert vetted.state == state
+    assert vetted.breach is (state != "valid")
+    assert vetted.facts()["review"] is False
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "plate"),
+    [
+        ([("鲁B12345", 0.9)], "registered", "鲁B12345"),
+        ([("鲁B", 0.9), ("12345", 0.8)], "registered", "鲁B12345"),
+        ([("某某渣土", 0.9), ("B12345", 0.7), ("禁止超载", 0.9)], "registered", "鲁B12345"),
+        ([("A017", 0.9)], "registered", "鲁B12345"),
+        ([("鲁B12345", 0.3)], "unknown", None),
+        ([("鲁B12345", 0.9), ("鲁B88800", 0.9)], "unknown", None),
+        ([("鲁B99999", 0.9), ("大件", 0.9)], "unregistered", "鲁B99999"),
+        ([("鲁B99999", 0.9), ("鲁C99999", 0.9)], "unknown", None),
+        ([("鲁B99999", 0.7)], "unknown", None),
+        ([("45", 0.9)], "unknown", None),
+        ([], "unknown", None),
+    ],
+)
+def test_lines_of_a_truck_come_to_one_answer(lines, status, plate):
+    match = best_match(joined(lines), REGISTER)
+    assert (match.status, match.plate) == (status, plate)
+
+
+def test_what_is_not_registered_is_said_to_be_for_the_reviewer():
+    for lines, state in (([("鲁B99999", 0.9)], "unregistered"), ([], "unknown")):
+        vetted = vet(best_match(lines, REGISTER), at("2026-05-01T12:00"), Spot())
+        facts = vetted.facts()
+        assert (facts["status"], facts["review"], facts["permit_state"]) == (state, True, None)
+        assert not vetted.breach
 
 
 @pytest.mark.parametrize(
@@ -93,6 +138,25 @@ def test_permits(plate, local, site, allowed):
 def test_a_wrong_register_is_refused(row, says):
     with pytest.raises(ConfigError, match=says):
         register_from_rows([row], "trucks.csv")
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon", "state", "station"),
+    [
+        (36.005, 120.006, "valid", "loading"),
+        (36.05, 120.0052, "valid", "route"),
+        (36.05, 120.0065, "off_route", "off"),
+        (None, None, "valid", None),
+    ],
+)
+def test_a_permit_with_a_route_holds_on_it_only(lat, lon, state, station):
+    permit = {"number": "1", "route": ROUTE}
+    register = Register(
+        trucks=(convert({"plate": "鲁B77777", "permits": [permit]}, Truck, "truck"),)
+    )
+    match = match_plate("鲁B77777", 0.9, register)
+    vetted = vet(match, at("2026-05-01T12:00"), Spot(None, lat, lon))
+    assert (vetted.state, vetted.station) == (state, station)
 
 
 def test_an_empty_register_knows_nobody():

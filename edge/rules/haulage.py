@@ -1,0 +1,24 @@
+"""Every muck truck that passes is asked for its permit: two points and one line (两点一线).
+
+The rule only says that a truck was seen well; whether it is a case is decided by who can read its
+plate and knows the truck file (edge.daemons.clerk). What nobody reads comes to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from edge.rules.charge import Settings
+from edge.rules.passage import Passage
+from edge.rules.passing import PASSING_SETTINGS, PassingRule
+from edge.rules.view import View
+
+
+class Haulage(PassingRule):
+    """`dwell_s` is the time a truck must have been seen. See the module."""
+
+    SETTINGS: ClassVar[Settings] = PASSING_SETTINGS
+
+    def proven(self, view: View, truck: Passage) -> bool:
+        """Just past its best look: the picture of now is nearly the best that comes."""
+        return truck.seen_s >= self.charge.dwell_s and view.mono > truck.best[0]
