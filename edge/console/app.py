@@ -9,7 +9,18 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from edge.console import actions, data, entry, flight_pages, pages, setup, zoning
+from edge.console import (
+    actions,
+    data,
+    entry,
+    flight_pages,
+    pages,
+    probe_pages,
+    sensor_pages,
+    setup,
+    site_file,
+    zoning,
+)
 from edge.console.gate import Gatekeeper
 from edge.console.web import HEADERS, HERE, Console, Forbidden, Stale, render
 
@@ -19,11 +30,23 @@ SHOWN = (
     data.ROUTES,
     entry.PAGES,
     setup.PAGES,
+    site_file.PAGES,
+    probe_pages.PAGES,
     zoning.PAGES,
     flight_pages.PAGES,
     flight_pages.DATA,
+    sensor_pages.PAGES,
+    sensor_pages.DATA,
 )
-DONE = (actions.ROUTES, entry.ACTIONS, setup.ACTIONS, zoning.ACTIONS, flight_pages.ACTIONS)
+DONE = (
+    actions.ROUTES,
+    entry.ACTIONS,
+    setup.ACTIONS,
+    site_file.ACTIONS,
+    probe_pages.ACTIONS,
+    zoning.ACTIONS,
+    flight_pages.ACTIONS,
+)
 
 
 async def _stale(request: Request, _: Exception) -> Response:

@@ -73,10 +73,10 @@ class SiteFile:
         """Names of the kept older files, newest first."""
         return [p.name for p in self._older() if p.exists()]
 
-    def roll_back(self, name: str, version: str) -> SiteText:
-        """Put a kept file back, as a save of its text. Raises ConfigError, Conflict, KeyError."""
+    def older(self, name: str) -> str:
+        """The text of a kept file. Raises KeyError for a name that is none of them."""
         found = {p.name: p for p in self._older() if p.exists()}
-        return self.save(found[name].read_text("utf-8"), version)
+        return found[name].read_text("utf-8", "replace")
 
     def _older(self) -> list[Path]:
         return [self._path.with_name(f"{self._path.name}.{n}") for n in range(1, KEPT + 1)]

@@ -6,6 +6,7 @@ check that the daemons start with. Comments of a hand-written file are not kept:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,20 @@ def parse(text: str) -> Site:
 
 def dump(site: Site) -> str:
     return yaml.safe_dump(site, allow_unicode=True, sort_keys=False, width=100)
+
+
+def new_camera(name: str, source: str, told: str, category: str | None) -> Site:
+    """A camera as the form gives it. A file stands in for a camera on trial: it is looked at as
+    fast as it can be judged, so that its violations are there at once."""
+    source = source.strip()
+    camera: Site = {"id": name, "source": source}
+    if told.strip():
+        camera["name"] = told.strip()
+    if "://" not in source and not source.startswith(("usb:", "pipeline:")):
+        camera["playback"] = "fast"
+    if category:
+        camera["rules"] = [{"category": category}]
+    return camera
 
 
 def add_camera(text: str, camera: Mapping[str, Any]) -> str:
@@ -51,7 +66,10 @@ def set_zones(
 
 
 def _near(value: Any) -> float:
-    return round(min(1.0, max(0.0, float(value))), 4)
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("a corner is not a number")
+    return round(min(1.0, max(0.0, number)), 4)
 
 
 def _with_camera(text: str, camera_id: str, change: Callable[[Site], Site]) -> str:

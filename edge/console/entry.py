@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from edge.console.accounts import Refused, Role, Session
-from edge.console.setup import setup_values
+from edge.console.editing import camera_rows, parse
 from edge.console.web import (
     COOKIE,
     client_of,
@@ -32,8 +32,11 @@ async def login_page(request: Request) -> Response:
 
 
 def _welcome(request: Request, session: Session) -> Response:
-    answer = RedirectResponse("/live", 303)
-    secure = console_of(request).tls
+    """To what is next: an installer without a camera adds one, everybody else looks."""
+    console = console_of(request)
+    empty = not camera_rows(parse(console.site.read().text))
+    answer = RedirectResponse("/setup" if empty and session.role == "installer" else "/live", 303)
+    secure = console.tls
     answer.set_cookie(COOKIE, session.token, httponly=True, samesite="strict", secure=secure)
     return answer
 
@@ -96,20 +99,26 @@ def _back(request: Request) -> str:
     return path if path.startswith("/") and not path.startswith("//") else "/"
 
 
+async def accounts_page(request: Request) -> Response:
+    return _accounts(request)
+
+
+def _accounts(request: Request, code: int = 200, error: str | None = None) -> Response:
+    names = console_of(request).accounts.names()
+    return render(request, "accounts.html", code, accounts=names, error=error)
+
+
 async def add_account(request: Request) -> Response:
     console, form = console_of(request), await form_of(request)
     session = need_installer(request)
     role: Role = "installer" if form.get("role") == "installer" else "viewer"
+    name = form.get("name", "")
     try:
-        await run_in_threadpool(
-            console.accounts.add, form.get("name", ""), form.get("password", ""), role
-        )
+        await run_in_threadpool(console.accounts.add, name, form.get("password", ""), role)
     except Refused as error:
-        saved = console.site.read()
-        values = setup_values(console, saved.text, saved.version, error=str(error))
-        return render(request, "setup.html", 422, **values)
-    console.accounts.audit(session.name, "account added", name=form["name"], role=role)
-    return RedirectResponse("/setup", 303)
+        return _accounts(request, 422, str(error))
+    console.accounts.audit(session.name, "account added", name=name, role=role)
+    return RedirectResponse("/setup/accounts", 303)
 
 
 async def remove_account(request: Request) -> Response:
@@ -118,14 +127,12 @@ async def remove_account(request: Request) -> Response:
     try:
         console.accounts.remove(form.get("name", ""))
     except Refused as error:
-        saved = console.site.read()
-        values = setup_values(console, saved.text, saved.version, error=str(error))
-        return render(request, "setup.html", 422, **values)
+        return _accounts(request, 422, str(error))
     console.accounts.audit(session.name, "account removed", name=form.get("name", ""))
-    return RedirectResponse("/setup", 303)
+    return RedirectResponse("/setup/accounts", 303)
 
 
-PAGES = {"/first": first_page, "/login": login_page}
+PAGES = {"/first": first_page, "/login": login_page, "/setup/accounts": accounts_page}
 ACTIONS = {
     "/first": first,
     "/login": login,

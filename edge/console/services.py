@@ -6,8 +6,8 @@ zones need the camera, the seal and the rules, which the page does not know.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +19,17 @@ class NoPicture(Exception):
     def __init__(self, cause: str, line: str) -> None:
         super().__init__(line)
         self.cause, self.line = cause, line
+
+
+class Silent(Exception):
+    """The daemon that could find it out does not answer."""
+
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def _nobody() -> Rows:
+    raise Silent
 
 
 class Snap(Protocol):
@@ -53,6 +64,9 @@ class Services:
     """See the protocols. `categories` are those of the box: id -> (zh, en, code, zone kinds).
 
     drone_cameras: rows of the camera table, for a flight whose record does not name its own.
+    broker: what the page Platform shows of it. The last three ask a daemon and raise Silent:
+    test_broker -> level, found, do_zh, do_en; scan_ports -> port, error or found (name, values,
+    snippet); find_cameras -> host, name, model, source.
     """
 
     snap: Snap
@@ -62,3 +76,7 @@ class Services:
     categories: Mapping[str, Mapping[str, Any]]
     outbox: Path
     drone_cameras: tuple[str, ...] = ()
+    broker: Mapping[str, str] = field(default_factory=dict)
+    test_broker: Callable[[], Rows] = _nobody
+    scan_ports: Callable[[], Rows] = _nobody
+    find_cameras: Callable[[], Rows] = _nobody

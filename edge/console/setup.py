@@ -1,7 +1,8 @@
-"""Setup: cameras, the configuration file, older versions of it."""
+"""Setup, first tab: cameras. An address, what to look for, a name; a test picture before saving."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -10,94 +11,85 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from edge.config import ConfigError
 from edge.console import editing
-from edge.console.accounts import Session
 from edge.console.drafts import Conflict
+from edge.console.locating import meaning
 from edge.console.services import NoPicture
-from edge.console.web import Console, console_of, form_of, need_installer, render
+from edge.console.texts import TEXTS, text
+from edge.console.web import console_of, form_of, language_of, need_installer, render
+
+NAME_MAX = 64
 
 
-async def setup(request: Request) -> Response:
+async def page(request: Request) -> Response:
+    return render(request, "setup.html", **_values(request))
+
+
+def _values(
+    request: Request, given: Mapping[str, str] | None = None, **more: Any
+) -> dict[str, Any]:
+    """What the page shows, also after a refused save; `given` are the form's fields."""
     console = console_of(request)
-    saved = console.site.read()
-    return render(request, "setup.html", **setup_values(console, saved.text, saved.version))
-
-
-def setup_values(console: Console, text: str, version: str, **more: Any) -> dict[str, Any]:
-    """What the setup page shows, also after a refused save."""
     return {
-        "text": text,
-        "version": version,
-        "cameras": editing.camera_rows(editing.parse(text)),
-        "kept": console.site.kept(),
-        "accounts": console.accounts.names(),
+        "cameras": editing.camera_rows(editing.parse(console.site.read().text)),
+        "categories": console.services.categories,
+        "given": {
+            "source": "",
+            "name": "",
+            "category": next(iter(console.services.categories), ""),
+            **(given or {}),
+        },
         "error": None,
-        "difference": None,
+        "meant": None,
         **more,
     }
 
 
-async def save_site(request: Request) -> Response:
-    console, form = console_of(request), await form_of(request)
-    session = need_installer(request)
-    text, version = form.get("text", ""), form.get("version", "")
-    return await _saved(request, console, session, text, version, "configuration")
-
-
-async def _saved(
-    request: Request, console: Console, session: Session, text: str, version: str, what: str
-) -> Response:
-    try:
-        await run_in_threadpool(console.site.save, text, version)
-    except ConfigError as error:
-        values = setup_values(console, text, version, error=str(error))
-        return render(request, "setup.html", 422, **values)
-    except Conflict as error:
-        now = console.site.read().version
-        values = setup_values(console, text, now, difference=error.difference)
-        return render(request, "setup.html", 409, **values)
-    console.accounts.audit(session.name, what)
-    return RedirectResponse("/setup?saved=1", 303)
-
-
 async def add_camera(request: Request) -> Response:
-    """Three fields: address, name, and what to look for."""
+    """Three fields: address, what to look for, name."""
     console, form = console_of(request), await form_of(request)
-    session = need_installer(request)
+    need_installer(request)
     saved = console.site.read()
     name = editing.free_name(editing.parse(saved.text), form.get("name", ""))
-    camera: dict[str, Any] = {"id": name, "source": form.get("source", "").strip()}
-    if form.get("name", "").strip():
-        camera["name"] = form["name"].strip()[:64]
-    if form.get("category") in console.services.categories:
-        camera["rules"] = [{"category": form["category"]}]
-        camera["zones"] = []
-    text = editing.add_camera(saved.text, camera)
-    answer = await _saved(request, console, session, text, saved.version, f"camera {name}")
-    if answer.status_code == 303:
-        return RedirectResponse(f"/zones?camera={name}", 303)
-    return answer
+    camera = editing.new_camera(
+        name, form.get("source", ""), form.get("name", "")[:NAME_MAX], _category(request, form)
+    )
+    refused = await _saved(request, editing.add_camera(saved.text, camera), saved.version, form)
+    if refused is not None:
+        return refused
+    console.accounts.audit(request.state.session.name, f"camera {name}")
+    return RedirectResponse(f"/zones?camera={name}", 303)
+
+
+def _category(request: Request, form: dict[str, str]) -> str | None:
+    chosen = form.get("category", "")
+    return chosen if chosen in console_of(request).services.categories else None
 
 
 async def remove_camera(request: Request) -> Response:
     console, form = console_of(request), await form_of(request)
-    session = need_installer(request)
-    saved = console.site.read()
-    text = editing.remove_camera(saved.text, form.get("camera", ""))
-    what = f"removed camera {form.get('camera', '')}"
-    return await _saved(request, console, session, text, saved.version, what)
+    need_installer(request)
+    saved, name = console.site.read(), form.get("camera", "")
+    text = editing.remove_camera(saved.text, name)
+    refused = await _saved(request, text, saved.version, {})
+    if refused is not None:
+        return refused
+    console.accounts.audit(request.state.session.name, f"removed camera {name}")
+    return RedirectResponse("/setup", 303)
 
 
-async def roll_back(request: Request) -> Response:
-    console, form = console_of(request), await form_of(request)
-    session = need_installer(request)
+async def _saved(
+    request: Request, text: str, version: str, given: dict[str, str]
+) -> Response | None:
+    """Save; the page again with the reason where it is refused."""
+    console = console_of(request)
     try:
-        await run_in_threadpool(console.site.roll_back, form["file"], form.get("version", ""))
-    except (KeyError, ConfigError, Conflict) as error:
-        saved = console.site.read()
-        values = setup_values(console, saved.text, saved.version, error=str(error))
+        await run_in_threadpool(console.site.save, text, version)
+    except ConfigError as error:
+        values = _values(request, error=str(error), meant=meaning(str(error)), given=given)
         return render(request, "setup.html", 422, **values)
-    console.accounts.audit(session.name, "rolled back", file=form["file"])
-    return RedirectResponse("/setup?saved=1", 303)
+    except Conflict:
+        return render(request, "setup.html", 409, **_values(request, meant="again", given=given))
+    return None
 
 
 async def snap(request: Request) -> Response:
@@ -107,15 +99,15 @@ async def snap(request: Request) -> Response:
     try:
         data = await run_in_threadpool(console.services.snap, form.get("source", "").strip())
     except NoPicture as error:
-        return JSONResponse({"error": error.line, "cause": error.cause}, 422)
+        key = f"cause_{error.cause}"
+        said = text(key, language_of(request)) if key in TEXTS else error.line
+        return JSONResponse({"said": said, "error": error.line}, 422)
     return Response(data, media_type="image/jpeg")
 
 
-PAGES = {"/setup": setup}
+PAGES = {"/setup": page}
 ACTIONS = {
-    "/setup/site": save_site,
     "/setup/camera": add_camera,
     "/setup/camera/remove": remove_camera,
-    "/setup/roll-back": roll_back,
     "/setup/snap": snap,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from edge.console.page_texts import PAGE_TEXTS
+from edge.console.setup_texts import SETUP_TEXTS
 
 Language = Literal["zh", "en"]
 
@@ -137,6 +138,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kind_mask": ("遮挡", "masked"),
     "language": ("English", "中文"),
     **PAGE_TEXTS,
+    **SETUP_TEXTS,
 }
 
 

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from edge.console.services import NoPicture, Services
+from edge.config import Device
+from edge.console.services import NoPicture, Services, Silent
 from edge.daemons.probing import NoAnswer, ask
 from edge.daemons.settings import Settings
 from edge.daemons.zone_trial import run_trial
@@ -17,6 +18,7 @@ from edge.uplink.verify import folders, verify_folder
 from edge.uplink.wire import utc_text
 
 SNAP_S = 30.0
+PROBE_S = {"broker": 25.0, "ports": 90.0, "find_cameras": 15.0}
 KINDS_OF_CAMERAS = ("occupation", "grilling", "plume", "spill", "dumping", "uncovered", "wash")
 
 
@@ -30,6 +32,10 @@ def services(settings: Settings, site_base: Path) -> Services:
         categories=_categories(settings),
         outbox=settings.state / "outbox.db",
         drone_cameras=tuple(camera.name for camera in CAMERAS),
+        broker=_broker(settings.device),
+        test_broker=lambda: _asked(settings.run, "uplinkd", "broker", "advice"),
+        scan_ports=lambda: _asked(settings.run, "sensord", "ports", "ports"),
+        find_cameras=lambda: _asked(settings.run, "visiond", "find_cameras", "cameras"),
     )
 
 
@@ -50,6 +56,26 @@ def _snap(source: str, run: Path) -> bytes:
     if found.jpeg is None:
         raise NoPicture(str(found.facts.get("cause")), str(found.facts.get("error")))
     return found.jpeg
+
+
+def _asked(run: Path, daemon: str, kind: str, key: str) -> list[dict[str, Any]]:
+    """Rows that a daemon finds out. Raises Silent."""
+    try:
+        found = ask(run, daemon, kind, limit_s=PROBE_S[kind])
+    except NoAnswer:
+        raise Silent from None
+    if key not in found.facts:
+        raise Silent
+    return list(found.facts[key])
+
+
+def _broker(device: Device) -> dict[str, str]:
+    broker = device.broker
+    return {
+        "broker_host": f"{broker.host}:{broker.port}",
+        "broker_tls": broker.tls,
+        "broker_device": device.device,
+    }
 
 
 def _verify(folder: Path) -> str | None:

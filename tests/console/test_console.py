@@ -31,7 +31,10 @@ def csrf(client, path="/setup"):
     return re.search(r'name="csrf" (?:content|value)="([^"]+)"', client.get(path).text)[1]
 
 
-PAGES = ["/live", "/zones", "/cases", "/sensors", "/flights", "/health", "/setup"]
+PAGES = [
+    "/live", "/zones", "/cases", "/sensors", "/flights", "/health", "/setup", "/setup/file",
+    "/setup/link", "/setup/ports", "/setup/accounts",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/data/picture/north", "/metrics", "/evidence/v-1/x"])
@@ -83,7 +86,8 @@ def test_a_wrong_password_locks_and_is_audited(box, client):
 
 POSTS = [
     "/setup/site", "/setup/camera", "/setup/camera/remove", "/setup/roll-back", "/setup/snap",
-    "/setup/account", "/setup/account/remove", "/cases/v-0000000001/review", "/logout",
+    "/setup/account", "/setup/account/remove", "/setup/link/test", "/setup/ports/scan",
+    "/setup/find", "/cases/v-0000000001/review", "/logout",
     "/data/zones/north", "/data/zones/north/try",
 ]  # fmt: skip
 
@@ -211,7 +215,7 @@ def test_bad_drawings_are_refused_in_words(box, client, polygon):
 
 
 def test_a_wrong_site_file_is_refused_with_its_reason_and_kept_in_the_form(box, client):
-    page = client.get("/setup").text
+    page = client.get("/setup/file").text
     version = re.search(r'name="version" value="([^"]+)"', page)[1]
     form = {"csrf": csrf(client), "version": version, "text": "nam: x"}
     answer = client.post("/setup/site", data=form)
@@ -238,7 +242,7 @@ def test_a_test_picture_or_one_line(client):
 def test_rolling_back(box, client):
     version = client.get("/data/zones/north").json()["version"]
     editor(client, TRIANGLE, version)
-    page = client.get("/setup").text
+    page = client.get("/setup/file").text
     form = {
         "csrf": csrf(client),
         "version": re.search(r'name="version" value="([^"]+)"', page)[1],

@@ -26,6 +26,11 @@ async function loop() {
 
 setInterval(() => {
   if (document.hidden) return;
-  for (const image of document.querySelectorAll("img.plot")) if (image.complete) image.src = image.src.split("?")[0] + `?${Date.now()}`;
+  for (const image of document.querySelectorAll("img.plot")) {
+    const narrow = image.parentNode.querySelector("source");
+    if (!image.complete) continue;
+    narrow.srcset = narrow.srcset.split("&")[0] + `&${Date.now()}`;
+    image.src = image.src.split("?")[0] + `?${Date.now()}`;
+  }
 }, 60000);
 if (cards.length) loop();

@@ -1,14 +1,44 @@
-// A test picture before anything is saved.
+// A test picture before anything is saved; cameras on this network; "are you sure".
 "use strict";
 const form = document.getElementById("camera"), place = document.getElementById("snapped");
-if (form) document.getElementById("snap").onclick = async () => {
-  place.textContent = "…"; place.className = "";
+
+async function snap() {
+  place.textContent = place.dataset.waiting; place.className = "soft";
   const answer = await fetch("/setup/snap", {method: "POST", body: new URLSearchParams(new FormData(form))});
   if (answer.ok) {
     const image = new Image();
-    image.src = URL.createObjectURL(await answer.blob()); image.alt = form.source.value;
-    place.replaceChildren(image);
+    image.src = URL.createObjectURL(await answer.blob()); image.alt = form.source.value.replace(/\/\/[^@/]*@/, "//");
+    place.className = ""; place.replaceChildren(image);
   } else {
-    place.className = "bad"; place.textContent = (await answer.json()).error;
+    const body = await answer.json().catch(() => ({said: String(answer.status)}));
+    place.className = "bad"; place.textContent = body.said;
+    if (body.error && body.error !== body.said) {
+      const small = document.createElement("small");
+      small.textContent = ` ${body.error}`; place.append(small);
+    }
   }
-};
+}
+
+async function find(button) {
+  const list = document.getElementById("found"), line = document.createElement("li");
+  line.textContent = button.dataset.searching; list.replaceChildren(line);
+  const answer = await fetch("/setup/find", {method: "POST", body: new URLSearchParams({csrf: form.csrf.value})});
+  const body = await answer.json().catch(() => ({said: String(answer.status)}));
+  const rows = (body.cameras || []).map((camera) => {
+    const row = document.createElement("li"), take = document.createElement("button");
+    take.type = "button"; take.className = "quiet"; take.textContent = `${camera.name || camera.model || "ONVIF"} ${camera.host}`;
+    take.onclick = () => { form.source.value = camera.source; form.name.value ||= camera.name || ""; form.source.focus(); };
+    row.append(take); return row;
+  });
+  line.textContent = body.said || button.dataset.none;
+  list.replaceChildren(...(rows.length ? rows : [line]));
+}
+
+if (form) {
+  document.getElementById("snap").onclick = () => snap().catch((error) => { place.textContent = String(error); });
+  const finder = document.getElementById("find");
+  finder.onclick = () => find(finder).catch((error) => { place.textContent = String(error); });
+}
+for (const one of document.querySelectorAll("form.confirm")) {
+  one.onsubmit = () => window.confirm(one.dataset.confirm);
+}
