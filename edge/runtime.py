@@ -176,6 +176,14 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
         sync_folder(path.parent)
 
 
+def make_folder(folder: Path) -> None:
+    """mkdir -p whose new names survive a power cut: each is fsynced in the folder it lies in."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in reversed(missing):
+        sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """fsync a folder, so that names created or renamed in it survive a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.runtime import sync_folder
+from edge.runtime import make_folder, sync_folder
 from edge.values import EvidenceFile, Role, Stamp
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,8 @@ class Revision:
         self._done = False
 
     def __enter__(self) -> Revision:
-        self._partial.mkdir(parents=True)
+        make_folder(self._partial.parent)
+        self._partial.mkdir()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from edge.config.site import Name, Part
-from edge.runtime import write_atomic
+from edge.runtime import make_folder, write_atomic
 from edge.spool import Spool, SpoolFull
 from edge.uplink.messages import Command, CommandResult
 from edge.values import EvidenceFile, Role, Stamp
@@ -129,7 +129,7 @@ class Commands:
         if folder.exists():
             self._say(command, "rejected", "this cmd_id was used before")
             return
-        folder.mkdir(parents=True)
+        make_folder(folder)
         write_atomic(folder / REQUEST, msgspec.json.encode(command))
         self._say(command, "accepted", "")
         self._serve(command, order, asked, folder, now)

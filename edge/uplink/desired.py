@@ -17,7 +17,7 @@ import msgspec
 import yaml
 
 from edge.config import ConfigError, read_yaml
-from edge.runtime import write_atomic
+from edge.runtime import make_folder, write_atomic
 from edge.uplink.messages import Desired, Reported
 from edge.uplink.prudence import dangers
 
@@ -69,7 +69,7 @@ class DesiredSite:
         self._candidate = site.with_name(f".{site.name}.desired")
         self._previous = folder / "previous.yaml"
         self._file = folder / "applied.json"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self._applied = _read(self._file)
         self._deadline = now + HEALTHY_WITHIN_S
         self._look_at = 0.0

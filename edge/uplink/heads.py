@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from edge.outbox import Dispatch, Head
-from edge.runtime import write_atomic
+from edge.runtime import make_folder, write_atomic
 from edge.uplink.wire import KINDS
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class HeadsFile:
             heard=dispatch.issuers(),
             conn=dispatch.counted("conn"),
         )
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         write_atomic(self._path, msgspec.json.encode(kept))
 
     def restore(self, dispatch: Dispatch) -> list[str]:

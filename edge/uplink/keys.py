@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.config import ConfigError
 from edge.config.device import Trust
-from edge.runtime import sync_folder, write_atomic
+from edge.runtime import make_folder, sync_folder, write_atomic
 from edge.uplink import seal
 from edge.uplink.messages import PublicKey
 from edge.values import Json
@@ -36,7 +36,7 @@ def device_keys(trust: Trust, device: str, folder: Path, base: Path) -> Keys:
         private = _read(path)
         signer = seal.Signer(trust.key_id or _kid(device, private), private)
         return Keys(signer, (_public(signer.kid, private, None),))
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if not _files(folder):
         _write(folder / "001.pem", Ed25519PrivateKey.generate())
     return _from_folder(folder, device)
@@ -44,7 +44,7 @@ def device_keys(trust: Trust, device: str, folder: Path, base: Path) -> Keys:
 
 def rotate(folder: Path, device: str) -> str:
     """Make the next key, endorsed by the present one; returns its id."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     files = _files(folder)
     private = Ed25519PrivateKey.generate()
     kid = _kid(device, private)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge.runtime import sync_folder
+from edge.runtime import make_folder, sync_folder
 from edge.uplink.messages import Review
 
 
@@ -16,7 +16,7 @@ class Reviews:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
 
     def keep(self, review: Review) -> None:
         """Append one verdict; a torn last line of a power cut is closed off first."""

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.progress import ProgressBar
+from tools.platform import faults_disk
 from tools.platform.crash import MOMENTS, STEPS
 from tools.platform.oracle import Oracle, Result
 from tools.platform.proxy import Faults, Proxy
@@ -45,7 +46,7 @@ def kill_at_random(rig: Rig, oracle: Oracle, runs: int) -> Result:
     bar.close()
     began = time.monotonic()
     rig.uplinkd(broker.port)
-    eventually(lambda: status_younger_than(rig, began), within_s=30)
+    eventually(lambda: status_younger_than(rig, began), within_s=120)
     oracle.recovered(time.monotonic() - began)
     oracle.settle()
     return oracle.result("kill -9 at random", runs)
@@ -220,6 +221,8 @@ SCENARIOS: dict[str, tuple[Scenario, int, int]] = {
     "link_flaps": (link_flaps, 1, 20),
     "clip_cut": (clip_cut, 5, 100),
     "black_hole": (black_hole, 1, 20),
+    "power_cuts": (faults_disk.power_cuts, 40, 1500),
+    "sync_errors": (faults_disk.sync_errors, 40, 500),
 }
 
 

@@ -21,6 +21,8 @@ from edge.values import EvidenceFile, Place, Stamp, Violation, ZoneDecision
 
 AT = Stamp(12.5, 1_767_225_600.25, "ntp", 3.0)
 WAIT_S = 30.0
+# Long enough for a machine that is busy with something else.
+STOP_S = 60.0
 
 
 def free_port() -> int:
@@ -59,7 +61,7 @@ class Process:
         if self.child.poll() is None:
             self.child.terminate()
         try:
-            return self.child.wait(timeout=15)
+            return self.child.wait(timeout=STOP_S)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
@@ -101,12 +103,12 @@ class Rig:
         self._uplinkd: Process | None = None
 
     def broker(self, **options: object) -> Mosquitto:
-        return self._own(Mosquitto(self.folder, **options))  # type: ignore[arg-type]
+        return self.own(Mosquitto(self.folder, **options))  # type: ignore[arg-type]
 
     def receiver(self, port: int, *, name: str = "receiver-1") -> Process:
         argv = [sys.executable, "-m", "tools.platform.receiver", "--out", str(self.platform)]
         argv += ["--port", str(port), "--name", name, "--json"]
-        child = self._own(Process(argv, self.folder / f"{name}.log"))
+        child = self.own(Process(argv, self.folder / f"{name}.log"))
         eventually((self.platform / "platform.pub.pem").exists)
         return child
 
@@ -127,7 +129,7 @@ class Rig:
         """One that waits less between connections than the product does."""
         argv = [sys.executable, "-m", "tools.platform.crash", "brisk", str(cap_s)]
         argv += ["--device", str(self.device_file(port)), "--site", str(self.folder / "site.yaml")]
-        return self._own(Process(argv, self.folder / "uplinkd.log"))
+        return self.own(Process(argv, self.folder / "uplinkd.log"))
 
     def uplinkd_with(self, path: Path, env: dict[str, str] | None = None) -> Process:
         """With a device file written before; ends one that still runs."""
@@ -135,10 +137,10 @@ class Rig:
             self._uplinkd.stop()
         argv = [sys.executable, "-m", "edge", "uplinkd", "--device", str(path)]
         argv += ["--site", str(self.folder / "site.yaml")]
-        self._uplinkd = self._own(Process(argv, self.folder / "uplinkd.log", env))
+        self._uplinkd = self.own(Process(argv, self.folder / "uplinkd.log", env))
         return self._uplinkd
 
-    def _own(self, child: Process) -> Process:
+    def own(self, child: Process) -> Process:
         self.children.append(child)
         return child
 
