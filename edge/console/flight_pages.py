@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
+from edge.console.clock import clock_of
 from edge.console.flights import FLIGHT_NAME, Flight, FlightFolder, is_recording
 from edge.console.texts import text
 from edge.console.uploads import Inbox, NotTaken
@@ -78,15 +79,8 @@ async def _listed(request: Request, code: int = 200, error: str | None = None) -
         cameras=console_of(request).services.drone_cameras,
         worker=console_of(request).reading.status("flightd").get("alive", False),
         error=error,
-        clock=clock,
+        clock=clock_of(console_of(request)),
     )
-
-
-def clock(wall: float | None) -> str:
-    """UTC to the minute, as everywhere on the page."""
-    if not wall:
-        return "–"
-    return datetime.fromtimestamp(wall, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
 async def flight(request: Request) -> Response:
@@ -105,7 +99,7 @@ async def flight(request: Request) -> Response:
         findings=ledger.get("findings", [])[:FINDINGS_MOST],
         files=files,
         downloads=DOWNLOADS,
-        clock=clock,
+        clock=clock_of(console_of(request)),
     )
 
 

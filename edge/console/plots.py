@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from html import escape
 
-WIDTH, HEIGHT = 720, 240
+HEIGHT = 240
+# What is drawn for a laptop and for a phone: the letters stay readable on both.
+WIDE, NARROW = 720, 350
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 26, 22
 STRIP = 16
 BUCKETS = 480
@@ -59,7 +61,7 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """What is drawn. `title` and `unit` are people's words; `legend` explains curve and band."""
+    """What is drawn. `title`, `unit` and `empty` are people's words."""
 
     title: str
     unit: str
@@ -70,8 +72,8 @@ class Plot:
     mean: Callable[[Sequence[float]], float]
     limits: tuple[Limit, ...] = ()
     strips: tuple[Strip, ...] = ()
-    legend: str = ""
     empty: str = "no data"
+    width: int = WIDE
 
 
 def svg(plot: Plot) -> str:
@@ -81,7 +83,8 @@ def svg(plot: Plot) -> str:
     scale = _Scale(plot, dots)
     return "".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
+            '<svg xmlns="http://www.w3.org/2000/svg" role="img" ',
+            f'viewBox="0 0 {plot.width} {height}">',
             f"<title>{escape(plot.title)}</title><style>{STYLE}</style>",
             *_grid(plot, scale),
             _band(dots, scale),
@@ -133,12 +136,13 @@ class _Scale:
         if low >= 0.0 > self.low:
             self.low = 0.0
         self.high = -(-(high + room) // self.step) * self.step
+        self._width = plot.width - LEFT - RIGHT
         self._begin, self._span_s = plot.begin, plot.end - plot.begin
         # Dots further apart than this are not joined.
         self.gap_s = max(150.0, 1.7 * self._span_s / BUCKETS)
 
     def x(self, wall: float) -> float:
-        return LEFT + (wall - self._begin) / self._span_s * (WIDTH - LEFT - RIGHT)
+        return LEFT + (wall - self._begin) / self._span_s * self._width
 
     def y(self, value: float) -> float:
         share = (value - self.low) / (self.high - self.low)
@@ -157,7 +161,7 @@ def _grid(plot: Plot, scale: _Scale) -> Iterable[str]:
     value = scale.low
     while value <= scale.high + scale.step / 2:
         y = scale.y(value)
-        yield f'<path class="g" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>'
+        yield f'<path class="g" d="M{LEFT} {y:.1f}H{plot.width - RIGHT}"/>'
         yield f'<text class="t" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
         value = round(value + scale.step, 9)
     for wall, text in _hours(plot):
@@ -167,8 +171,8 @@ def _grid(plot: Plot, scale: _Scale) -> Iterable[str]:
 
 
 def _hours(plot: Plot) -> Iterable[tuple[float, str]]:
-    """Every fourth local hour, for a day; every hour, for less."""
-    every = 4 if plot.end - plot.begin > 12 * 3600 else 1
+    """Every fourth local hour; every sixth where there is little room."""
+    every = 4 if plot.width == WIDE else 6
     at = datetime.fromtimestamp(plot.begin, plot.zone).replace(minute=0, second=0, microsecond=0)
     for _ in range(26):
         at += timedelta(hours=1)
@@ -254,10 +258,8 @@ def stretches(minutes: Iterable[tuple[float, bool]]) -> Iterable[tuple[float, fl
 
 def _head(plot: Plot) -> str:
     words = escape(" · ".join(part for part in (plot.title, plot.unit) if part))
-    legend = escape(plot.legend)
     text = f'<text class="k" x="{LEFT}" y="15" font-weight="600">{words}</text>'
-    text += f'<text class="t" x="{WIDTH - RIGHT}" y="15" text-anchor="end">{legend}</text>'
     if any(dot.value is not None for dot in plot.dots):
         return text
-    middle = f'x="{(WIDTH + LEFT) / 2:.0f}" y="{HEIGHT / 2:.0f}" text-anchor="middle"'
+    middle = f'x="{(plot.width + LEFT) / 2:.0f}" y="{HEIGHT / 2:.0f}" text-anchor="middle"'
     return text + f'<text class="t" {middle} font-size="14">{escape(plot.empty)}</text>'

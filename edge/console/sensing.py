@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from edge.console.plots import Dot, Limit, Plot, Strip
+from edge.console.plots import NARROW, WIDE, Dot, Limit, Plot, Strip
 from edge.console.reading import Reading, read_json
 from edge.console.texts import Language, text
 from edge.sensors import acoustics, history
@@ -106,8 +106,10 @@ class Sensing:
             known = self._minutes[sensor] = now, found
         return known[1]
 
-    def plot(self, card: Card, channel: str, timezone: str, language: Language) -> Plot:
-        """A day of one channel with its limits and machines."""
+    def plot(
+        self, card: Card, channel: str, timezone: str, language: Language, *, narrow: bool
+    ) -> Plot:
+        """A day of one channel with its limits and machines; `narrow`: for a phone."""
         end, local = time.time(), LocalTime(timezone)
         begin = end - DAY_S
         minutes = self.minutes(card.id)
@@ -124,8 +126,8 @@ class Sensing:
             mean=acoustics.leq if level else _mean,
             limits=_limits(card, channel, begin, end, local),
             strips=_strips(card, channel, minutes, language),
-            legend=text("plot_levels" if level else "plot_values", language),
             empty=text("plot_empty", language),
+            width=NARROW if narrow else WIDE,
         )
 
 

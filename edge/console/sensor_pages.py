@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from edge.console import plots, sensing
-from edge.console.editing import parse
+from edge.console.clock import clock_of
 from edge.console.flight_pages import PICTURE_POLICY
 from edge.console.sensing import Card, Sensing
 from edge.console.texts import TEXTS, text
@@ -17,7 +15,6 @@ from edge.console.web import console_of, language_of, render
 
 # Shops are many: so many sensors on one page.
 PER_PAGE = 12
-ZONE = "Asia/Shanghai"
 
 
 def _sensing(request: Request) -> Sensing:
@@ -27,16 +24,6 @@ def _sensing(request: Request) -> Sensing:
         state.sensing = Sensing(console_of(request).reading)
     found: Sensing = state.sensing
     return found
-
-
-def _timezone(request: Request) -> str:
-    """The site's, also while its file is being mended."""
-    name = str(parse(console_of(request).site.read().text).get("timezone") or ZONE)
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZONE
-    return name
 
 
 async def sensors(request: Request) -> Response:
@@ -74,8 +61,11 @@ async def plot(request: Request) -> Response:
     card, channel = await run_in_threadpool(_known, request), request.path_params["channel"]
     if card is None or channel not in card.channels:
         return Response(status_code=404)
-    zone, language = _timezone(request), language_of(request)
-    drawn = await run_in_threadpool(_sensing(request).plot, card, channel, zone, language)
+    zone, language = clock_of(console_of(request)).name, language_of(request)
+    narrow = "narrow" in request.query_params
+    drawn = await run_in_threadpool(
+        lambda: _sensing(request).plot(card, channel, zone, language, narrow=narrow)
+    )
     headers = {"Content-Security-Policy": PICTURE_POLICY}
     return Response(plots.svg(drawn), media_type="image/svg+xml", headers=headers)
 

@@ -60,6 +60,8 @@ def test_a_noise_plot_has_curve_band_gap_and_both_limits(box, client):
     answer = client.get("/sensors/noise/plot/LA.svg")
     assert answer.headers["content-type"] == "image/svg+xml"
     assert len(answer.content) < 60_000
+    narrow = client.get("/sensors/noise/plot/LA.svg?narrow").text
+    assert f'viewBox="0 0 {plots.NARROW} ' in narrow
     drawn = ElementTree.fromstring(answer.text)
     paths = {path.get("class"): path.get("d") for path in drawn.iter(f"{SVG}path")}
     assert paths["c"].count("M") >= 2, "the gap stays a gap"
