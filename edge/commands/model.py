@@ -1,4 +1,5 @@
-"""`edge model`: what models there are, whether they are what they claim, and how fast they run."""
+"""`edge model`: what models there are, whether they are what they claim, how fast they run; packing
+a release, and putting one in force."""
 
 from __future__ import annotations
 
@@ -11,16 +12,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edge.vision.model import Model
 
+RELEASES = ("pack", "install", "rollback", "status")
 EPILOG = """examples:
   edge model list
   edge model verify models/city-v1.yaml --provider tensorrt   (builds the engine, minutes)
-  edge model bench models/city-v1.yaml --seconds 5 --json"""
+  edge model bench models/city-v1.yaml --seconds 5 --json
+  edge model pack models/city-v1.yaml --release 2 --pictures models/selftest --key release.pem
+  edge model install city-v1-r2.zip      (checked, self-tested, switched, watched by visiond)
+  edge model status                      what is in force, what is on trial, what was taken back
+  edge model rollback city-v1            back to the release before"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("list", "verify", "bench"))
+    parser.add_argument("action", choices=(*_ACTIONS, *RELEASES))
     parser.add_argument(
-        "manifest", nargs="*", type=Path, help="manifests; without any, all of --models"
+        "manifest",
+        nargs="*",
+        type=Path,
+        help="manifests; without any, all of --models. install: a package; rollback: a name",
     )
     parser.add_argument("--models", type=Path, default=None, help="folder of manifests")
     parser.add_argument("--variant", help="a variant of the manifest, such as int8")
@@ -33,9 +42,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="bench: how long")
     parser.add_argument("--workers", type=int, default=0, help="bench: threads; 0: one a core")
     parser.add_argument("--json", action="store_true")
+    release = parser.add_argument_group("pack, install, rollback, status")
+    release.add_argument("--site", help="default: /etc/edge/site.yaml, if it exists")
+    release.add_argument("--device", help="default: /etc/edge/device.yaml, if it exists")
+    release.add_argument("--release", type=int, help="number of the release; it only ever rises")
+    release.add_argument("--name", help="name that the site calls the model by")
+    release.add_argument("--sha256", help="install: of the package that the platform named")
+    release.add_argument("--pictures", type=Path, help="pack: folder of self-test pictures")
+    release.add_argument("--key", type=Path, help="pack: private release key (PEM, Ed25519)")
+    release.add_argument("--out", type=Path, help="pack: the package to write")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.action in RELEASES:
+        from edge.commands.model_release import run_release
+
+        return run_release(args)
     worst = 0
     for path in _manifests(args):
         row = _ACTIONS[args.action](path, args)

@@ -11,6 +11,7 @@ from edge.config.catalogue import Calendar, load_calendar, load_categories
 from edge.config.shipped import shipped
 from edge.daemons.reminder import split_hook
 from edge.register import load_register
+from edge.release.store import installed
 from edge.rules.check import WITH_FILE, check_site, check_timezone
 from edge.rules.trucks import Register
 from edge.rules.vetting import premises_of
@@ -42,6 +43,11 @@ class Settings:
     def run(self) -> Path:
         return self._folder(self.device.folders.run)
 
+    @property
+    def models(self) -> Path:
+        """Releases that came after the program (edge.release.store)."""
+        return self.state / "models"
+
     def _folder(self, name: str) -> Path:
         return Path(name) if Path(name).is_absolute() else self.base / name
 
@@ -53,6 +59,16 @@ def load_settings(
 
     model: stands in for the models that the site names.
     """
+    settings = read_settings(site, device)
+    where = str(site) if site else "site"
+    _check_cameras(settings, where, model)
+    base = Path(site or device or "x").resolve().parent
+    check_sensors(settings.site, where=where, base=base, categories=settings.categories)
+    return settings
+
+
+def read_settings(site: str | Path | None, device: str | Path | None) -> Settings:
+    """Read, with nothing asked of models and sensors yet. Raises ConfigError."""
     site_path = Path(site) if site else None
     device_path = Path(device) if device else None
     found_site = load(site_path, Site) if site_path else Site()
@@ -61,7 +77,7 @@ def load_settings(
     site_base = (site_path or device_path or Path("x")).resolve().parent
     where = str(site_path) if site_path else "site"
     check_timezone(found_site.timezone, where)
-    settings = Settings(
+    return Settings(
         found_site,
         found_device,
         load_categories(category_files(site_base)),
@@ -70,9 +86,6 @@ def load_settings(
         base,
         _trucks(site_base, found_site, where),
     )
-    _check_cameras(settings, where, model)
-    check_sensors(found_site, where=where, base=site_base, categories=settings.categories)
-    return settings
 
 
 def _trucks(base: Path, site: Site, where: str) -> Register | None:
@@ -136,21 +149,35 @@ def calendar_files(base: Path, site: Site, where: str) -> list[Path]:
     return files
 
 
+def model_names(settings: Settings) -> list[str]:
+    """The models that the site's enabled cameras use, by the name the site calls them."""
+    used = (c.model or settings.site.model for c in settings.site.cameras if c.enabled)
+    return sorted({name or DEFAULT_MODEL for name in used})
+
+
 def manifest_path(settings: Settings, name: str | None) -> Path:
-    """The manifest of a model, by name or by the path of its manifest. Raises ConfigError."""
+    """The manifest of a model, by name or by the path of its manifest: of the release in force
+    where one was installed. Raises ConfigError."""
     wanted = name or DEFAULT_MODEL
-    places = [
-        settings.base / wanted,
-        Path(wanted),
-        Path(settings.device.folders.models) / f"{wanted}.yaml",
-    ]
-    for path in places:
+    for path in (settings.base / wanted, Path(wanted)):
         if path.suffix == ".yaml" and path.is_file():
             return path
-    try:
-        return shipped(f"models/{wanted}.yaml")
-    except FileNotFoundError:
+    came = shipped_manifest(settings, wanted)
+    found = installed(settings.models, wanted, came) or came
+    if found is None:
         raise ConfigError(
             f"model = {wanted!r}: no such model; looked for {wanted}.yaml in "
             f"{settings.device.folders.models} and beside the site file"
-        ) from None
+        )
+    return found
+
+
+def shipped_manifest(settings: Settings, wanted: str) -> Path | None:
+    """The manifest that came with the program, or None."""
+    path = Path(settings.device.folders.models) / f"{wanted}.yaml"
+    if path.is_file():
+        return path
+    try:
+        return shipped(f"models/{wanted}.yaml")
+    except FileNotFoundError:
+        return None

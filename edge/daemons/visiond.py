@@ -16,17 +16,21 @@ from typing import Any
 from edge import ledger
 from edge.board import Board
 from edge.clock import SystemClock
+from edge.daemons.camera_probes import camera_probes
 from edge.daemons.clerk import open_truck_file
 from edge.daemons.outlet import Outlet
+from edge.daemons.probing import Probes
 from edge.daemons.reminder import Reminders
 from edge.daemons.requests import answer, due_wall
 from edge.daemons.roster import Roster
-from edge.daemons.settings import Settings, load_settings
+from edge.daemons.settings import Settings, load_settings, read_settings
 from edge.daemons.site_change import SiteChange
+from edge.daemons.updates import Updates, start_releases
 from edge.daemons.warden import Warden
 from edge.daemons.watchpost import Watchpost
 from edge.daemons.wiring import build_watchpost, load_models
 from edge.outbox import RECEIPT, Outbox
+from edge.release.store import State
 from edge.runtime import Notify, Progress, Stats, Stop, write_status
 from edge.spool import Spool
 from edge.uplink.wire import utc_text
@@ -42,8 +46,11 @@ WORKERS_MOST = 4
 
 def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str | Path) -> int:
     """Run until stopped or until the site file changes. Raises ConfigError for wrong files."""
+    # Before the cameras are checked against it, a release that does not hold must be out of force.
+    releases = start_releases(read_settings(site_path, device_path))
     settings = load_settings(site_path, device_path)
-    daemon = Visiond(settings, notify)
+    words = ["--site", str(site_path), "--device", str(device_path)]
+    daemon = Visiond(settings, notify, releases, words)
     log.info("configuration sha256 %s", settings.sha256)
     daemon.start()
     notify.ready(f"{len(daemon.posts)} camera(s)")
@@ -64,7 +71,9 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
 class Visiond:
     """The parts, wired."""
 
-    def __init__(self, settings: Settings, notify: Notify) -> None:
+    def __init__(
+        self, settings: Settings, notify: Notify, releases: dict[str, State], words: list[str]
+    ) -> None:
         self._settings, self._clock = settings, SystemClock()
         self._bell = threading.Condition()
         self._roster = Roster(self._bell, time.monotonic)
@@ -72,6 +81,7 @@ class Visiond:
         self.outlet = Outlet(self._outbox, self._clock, record=self._handled)
         self.reminders = Reminders()
         self._spool = Spool(settings.run, "visiond")
+        self._probes = Probes(settings.run, camera_probes(settings.base))
         self._progress = Progress(notify)
         self._stats, self._counted = Stats(log), dict[str, dict[str, int]]()
         self._status_at = -1e9
@@ -81,7 +91,9 @@ class Visiond:
         self._finished: set[str] = set()
         self._pending: list[dict[str, Any]] = []
         self._requests = {"served": 0, "refused": 0}
+        self._updates = Updates(settings, releases, self.outlet, words)
         models, trucks = load_models(settings), open_truck_file(settings)
+        self._models = {m.name: {"sha256": m.sha256, "on": m.provider} for m in models.values()}
         for camera in settings.site.cameras:
             if camera.enabled:
                 post = build_watchpost(
@@ -137,6 +149,8 @@ class Visiond:
         self._end_recordings()
         self._keep_ledger()
         self._answer_requests()
+        eased = self._warden.status()["step"] > 0
+        self.restart |= self._updates.tick(self.posts, eased=eased)
         self._stats.tell(self._rows)
         if time.monotonic() - self._status_at >= STATUS_EVERY_S:
             self._status_at = time.monotonic()
@@ -174,7 +188,7 @@ class Visiond:
 
     def _answer_requests(self) -> None:
         """Those whose span is over; a clip that reaches into the future waits for it."""
-        self._pending += self._spool.take()
+        self._pending += [r for r in self._spool.take() if not self._probes.take(r)]
         now = self._clock.now()
         due = [r for r in self._pending if due_wall(r) <= now.wall]
         self._pending = [r for r in self._pending if due_wall(r) > now.wall]
@@ -183,7 +197,10 @@ class Visiond:
                 log.info("asked to start again")
                 self.restart = True
                 continue
-            served = answer(request, self.posts, self._settings)
+            if request["kind"] == "update_model":
+                served = self._updates.ask(request)
+            else:
+                served = answer(request, self.posts, self._settings, now)
             self._requests["served" if served else "refused"] += 1
 
     def _end_recordings(self) -> None:
@@ -206,6 +223,8 @@ class Visiond:
             "counts": dict(self.outlet.counts),
             "faults": self.outlet.open_faults(),
             "board": self._warden.status(),
+            "models": self._models,
+            "updates": self._updates.status(self.posts),
             "requests": dict(self._requests),
             "reminders": {"done": self.reminders.done, "failed": self.reminders.failed},
             "recordings_over": sorted(n for n in self._finished if self.posts[n].written),
@@ -215,6 +234,7 @@ class Visiond:
         """Readers first, then workers, then scribes: nothing found is left unwritten."""
         for post in self.posts.values():
             post.eyes.stop()
+        self._updates.stopping()
         self._closing = True
         self._roster.close()
         for thread in self._workers:

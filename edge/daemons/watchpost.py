@@ -6,6 +6,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from edge.daemons.gleaner import Gleaner
 from edge.daemons.lookout import Look
 from edge.daemons.outlet import Outlet
 from edge.daemons.post import Post
+from edge.daemons.recheck import Rechecks
 from edge.daemons.sight import Sight
 from edge.rules.blind import BlindTime, Span
 from edge.runtime import write_atomic
@@ -52,6 +54,7 @@ class Watchpost:
         self.open_cases = 0
         self.eased: str | None = None
         self.last: Look | None = None
+        self.rechecks = Rechecks()
         self._scribe = ScribeThread(post.camera.id, post.scribe, late=late)
         self._sight, self._memory = sight, memory
         self._remind, self._gleaner = remind, gleaner
@@ -79,7 +82,9 @@ class Watchpost:
 
     def _think(self, frame: Frame, now: Callable[[], Stamp]) -> None:
         self.eyes.looked_at(frame)
-        look = self.post.lookout.look(frame)
+        asked = self.rechecks.take(frame.at, recording=self.recording)
+        look = self.post.lookout.look(frame, always=bool(asked))
+        look = replace(look, rechecks=asked) if asked else look
         if not self.recording:
             self._faults.extend(self._health.look(frame.image, frame.at))
         if not self.recording:
@@ -157,6 +162,7 @@ class Watchpost:
 
     def watch_health(self, now: Stamp, outlet: Outlet) -> None:
         """Tell what is wrong with the stream (no picture) and with its picture (covered, ...)."""
+        self.rechecks.give_up(now)
         while self._faults:
             outlet.tell(self._faults.popleft())
         reader = self.eyes.reader
@@ -207,6 +213,13 @@ class Watchpost:
         }
         rates = {k: round((v - before.get(k, 0)) / max(elapsed_s, 1e-3), 2) for k, v in now.items()}
         before.update(now)
+        return {**rates, "age_ms": round(self.age_p95_ms(), 1)}
+
+    def counted(self) -> tuple[int, int]:
+        """Pictures read and looked at since the start."""
+        return self.eyes.reader.read, self.post.lookout.looks
+
+    def age_p95_ms(self) -> float:
+        """Age of a picture when it was judged, over the last AGES of them."""
         ages = sorted(self._ages_ms)
-        p95 = ages[int(0.95 * (len(ages) - 1))] if ages else 0.0
-        return {**rates, "age_ms": round(p95, 1)}
+        return ages[int(0.95 * (len(ages) - 1))] if ages else 0.0

@@ -59,6 +59,30 @@ class Variant(_Part, frozen=True, kw_only=True):
     beside: dict[FileName, Sha256] = {}
 
 
+class KnownBox(_Part, frozen=True, kw_only=True):
+    """What the publisher's model found; `box` is x1 y1 x2 y2 in fractions of the picture."""
+
+    label: ClassName
+    score: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    box: tuple[float, float, float, float]
+
+
+class KnownPicture(_Part, frozen=True, kw_only=True):
+    """A stored picture and what must be found on it."""
+
+    file: FileName
+    sha256: Sha256
+    boxes: tuple[KnownBox, ...]
+
+
+class SelfTest(_Part, frozen=True, kw_only=True):
+    """What a box asks of the file before it uses it: known boxes on stored pictures, and one
+    inference no slower than this many times the model in force, measured side by side."""
+
+    pictures: Annotated[tuple[KnownPicture, ...], msgspec.Meta(min_length=1, max_length=32)]
+    slower_at_most: Annotated[float, msgspec.Meta(ge=1, le=10)] = 1.25
+
+
 class Manifest(_Part, frozen=True, kw_only=True):
     """The whole file. `classes` in the order of the model's outputs.
 
@@ -80,6 +104,7 @@ class Manifest(_Part, frozen=True, kw_only=True):
     preprocess: Preprocess = Preprocess()
     variants: dict[str, Variant] = {}
     beside: dict[FileName, Sha256] = {}
+    selftest: SelfTest | None = None
 
 
 @dataclass(frozen=True, slots=True)

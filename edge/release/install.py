@@ -1,0 +1,116 @@
+"""From a package to a switched box: check, stage, test, count, switch. Nothing before the switch
+touches what is in force, and a failure anywhere leaves it there."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.config import ConfigError
+from edge.release.package import Checked, check_package
+from edge.release.selftest import check_boxes, check_speed, street
+from edge.release.store import Keys, Pace, Step, Store
+from edge.vision.manifest import Manifest, file_sha256
+from edge.vision.model import load_model
+from edge.vision.session import Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """What the installer must know of the box. `shipped`: the manifest that came with the program;
+    fits(manifest) raises ConfigError where the cameras' rules need classes that it lacks."""
+
+    folder: Path
+    keys: Keys
+    provider: Provider
+    shipped: Callable[[str], Path | None]
+    in_force: Callable[[str], Path | None]
+    fits: Callable[[str, Manifest], None]
+    baseline: Mapping[str, Pace]
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What was switched to. `said`: the outcome of the self-test; `slower`: against the old."""
+
+    name: str
+    release: int
+    said: str
+    slower: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the platform's command named; the package must be exactly that."""
+
+    name: str
+    release: int
+
+
+def install(
+    package: Path,
+    box: Box,
+    *,
+    asked: Asked | None = None,
+    passed: Callable[[Step], None] = lambda _: None,
+) -> Installed:
+    """Put a package in force, on trial; whoever calls has visiond start again. Raises ConfigError
+    for a package that is refused, with what was in force still in force."""
+    with _alone(box.folder):
+        checked = check_package(package, box.keys)
+        _is_asked(checked, asked)
+        store = Store(box.folder, checked.name, passed=passed)
+        sha256 = file_sha256(package)
+        shipped = box.shipped(checked.name)
+        store.check_fresh(checked.manifest.release, sha256, _release(shipped))
+        box.fits(checked.name, checked.manifest)
+        try:
+            said, slower = _staged(store, checked, box)
+        except (ConfigError, OSError):
+            store.discard()
+            raise
+        store.switch(checked, sha256, dict(box.baseline))
+    return Installed(checked.name, checked.manifest.release, said, slower)
+
+
+def _staged(store: Store, checked: Checked, box: Box) -> tuple[str, float | None]:
+    manifest, test = store.stage(checked), checked.manifest.selftest
+    if test is None:
+        raise ConfigError(f"{checked.path}: selftest: missing; pack it with pictures")
+    new = load_model(manifest, provider=box.provider, workers=1)
+    said = check_boxes(new, test, manifest.parent)
+    old = box.in_force(checked.name)
+    if old is None:
+        return said, None
+    running = load_model(old, provider=box.provider, workers=1)
+    return said, check_speed(new, running, street(new), slower_at_most=test.slower_at_most)
+
+
+def _is_asked(checked: Checked, asked: Asked | None) -> None:
+    is_it = Asked(checked.name, checked.manifest.release)
+    if asked is not None and asked != is_it:
+        raise ConfigError(
+            f"{checked.path}: is {is_it.name} release {is_it.release}, "
+            f"asked was {asked.name} release {asked.release}"
+        )
+
+
+def _release(shipped: Path | None) -> int:
+    from edge.vision.manifest import read_manifest
+
+    return read_manifest(shipped).release if shipped else 0
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One installer at a time. Raises ConfigError where another is at work."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"{folder}: another installation is at work") from None
+        yield
