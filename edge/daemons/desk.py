@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 
 from edge.daemons.lookout import Look
+from edge.daemons.recheck import write_answer
 from edge.daemons.scribe import Scribe
 from edge.values import Finding, Stamp
 
@@ -46,12 +47,14 @@ class ScribeThread:
         try:
             if wait:
                 self._queue.put(look)
-            elif findings:
+            elif findings or look.rechecks:
                 self._queue.put(look, timeout=PATIENCE_S)
             else:
                 self._queue.put_nowait(look)
         except queue.Full:
             self.dropped += 1
+            for folder in look.rechecks:
+                write_answer(folder, False, reason="the disk is stuck")
             if findings:
                 self._overflow.extend(findings)
                 self._late(len(findings))
@@ -72,6 +75,8 @@ class ScribeThread:
             while self._overflow:
                 self._scribe.without_pictures(self._overflow.popleft())
             self._scribe.handle(look.frame, look.judgement, look.tracks)
+            for folder in look.rechecks:
+                self._scribe.recheck(folder, look.frame, look.tracks)
             self._queue.task_done()
         if self._last is not None:
             self._scribe.finish(self._last)

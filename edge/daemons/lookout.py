@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from edge.config import Camera
@@ -27,6 +28,8 @@ class Look:
     judgement: Judgement
     detected: bool
     found: Detections | None = None
+    # Folders of the rechecks that this look answers (edge.daemons.recheck).
+    rechecks: tuple[Path, ...] = ()
 
 
 class Lookout:
@@ -49,13 +52,15 @@ class Lookout:
         self.looks = 0
         self.detections = 0
 
-    def look(self, frame: Frame) -> Look:
-        """Judge one frame. Frames must come in the order of time."""
+    def look(self, frame: Frame, *, always: bool = False) -> Look:
+        """Judge one frame. Frames must come in the order of time. always: the gate spares nothing
+        this time."""
         if self._masks:
             frame = replace(frame, image=blackened(frame.image, self._masks))
         self.looks += 1
         gate = self._gate
-        detected = gate is None or gate.look(frame.image, frame.at.mono, alive=self._busy).open
+        alive = self._busy or always
+        detected = gate is None or gate.look(frame.image, frame.at.mono, alive=alive).open or always
         aspect = frame.image.shape[1] / frame.image.shape[0]
         found = self._detect(frame) if detected else None
         tracks = self._track(frame, found, aspect) if found is not None else ()

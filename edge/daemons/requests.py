@@ -5,40 +5,50 @@ Askers are other daemons (a noise violation wants pictures) and, through uplinkd
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edge.daemons.recheck import write_answer
 from edge.daemons.settings import Settings
 from edge.daemons.watchpost import Watchpost
 from edge.evidence.album import jpeg
 from edge.evidence.overlay import with_strip
 from edge.runtime import write_atomic
+from edge.values import Stamp
 
 log = logging.getLogger(__name__)
 
 LONGEST_S = 120.0
 
 
-def answer(request: Mapping[str, Any], posts: Mapping[str, Watchpost], settings: Settings) -> bool:
-    """Do what is asked; false (and a line in the log) where it cannot be done."""
+def answer(
+    request: Mapping[str, Any], posts: Mapping[str, Watchpost], settings: Settings, now: Stamp
+) -> bool:
+    """Do what is asked; false (a line in the log, and an answer) where it cannot be done.
+
+    A recheck is answered by the camera's next picture.
+    """
     kind, post = request["kind"], posts.get(str(request.get("camera")))
-    if post is None or kind not in ("clip", "snapshot"):
-        log.warning("request %r for camera %r: not served", kind, request.get("camera"))
-        return False
     into = _inside(request.get("into"), settings.state)
     if into is None:
         log.warning("request %r: folder %r is not ours", kind, request.get("into"))
         return False
+    if post is None or kind not in ("clip", "snapshot", "recheck"):
+        log.warning("request %r for camera %r: not served", kind, request.get("camera"))
+        write_answer(into, False, reason="no such camera here" if post is None else "not known")
+        return False
     into.mkdir(parents=True, exist_ok=True)
+    if kind == "recheck":
+        post.rechecks.ask(into, now)
+        return True
     try:
         done = _clip(request, post, into) if kind == "clip" else _snapshot(post, into)
     except OSError as error:
         log.warning("request %r for %s: %s", kind, post.camera.id, error)
         return False
-    write_atomic(into / "answer.json", json.dumps({"done": done, **_told(request)}).encode())
+    write_answer(into, done, **_told(request))
     return done
 
 

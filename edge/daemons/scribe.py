@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edge.config import Camera, Category
+from edge.daemons.recheck import still_there, write_answer
 from edge.evidence.album import JPEG_QUALITY, Album, History, Picture, jpeg
 from edge.evidence.casebook import Casebook, Sealed
 from edge.evidence.mask import public_copy
 from edge.evidence.overlay import crop, with_strip, with_ticks
 from edge.evidence.store import Draft
 from edge.outbox import ladder
+from edge.runtime import write_atomic
 from edge.values import Box, Finding, Frame, Image, Judgement, Stamp, Track, Violation
 
 log = logging.getLogger(__name__)
@@ -115,6 +117,39 @@ class Scribe:
             log.warning("%s: no time to read its plate; nothing is told of it", finding.key)
             return
         self._desk.bare(self._book.bare(finding, ("disk",)))
+
+    def recheck(self, into: Path, frame: Frame, tracks: Sequence[Track]) -> None:
+        """Answers a recheck: every open case gets the picture of now as one more revision."""
+        try:
+            told = [self._rechecked(key, frame, tracks) for key in sorted(self._book.open_keys())]
+            into.mkdir(parents=True, exist_ok=True)
+            image = with_strip(frame.image, self._album.caption(frame.at, ""))
+            write_atomic(into / "after-1.jpg", jpeg(image, self._album.quality))
+            said = [f"{row['id']} {'stands' if row['still_there'] else 'not seen'}" for row in told]
+            write_answer(into, True, cases=told, reason="; ".join(said) or "no open case")
+        except OSError as error:
+            self._desk.trouble("disk", f"recheck: {error}")
+            write_answer(into, False, reason=f"disk: {error.strerror or error}")
+
+    def _rechecked(self, key: str, frame: Frame, tracks: Sequence[Track]) -> dict[str, Any]:
+        case = self._book.case(key)
+        assert case is not None, "an open case"
+        classes = self._categories[case.finding.category]
+        there = still_there(
+            what_stands(case.finding), (*classes.classes, *classes.with_classes), tracks
+        )
+        facts = {**case.finding.facts, "recheck": {"at": frame.at.wall, "still_there": there}}
+        finding = replace(case.finding, phase="update", facts=facts)
+        self._take(finding, "after", frame.at, frame.image, None)
+        pictures = self._album.pictures(key)
+        clip_due = self._clips is None or key not in self._clip_due
+        sealed = self._book.write(
+            finding, _named(pictures), [p.shot for p in pictures], clip_due=clip_due
+        )
+        self._desk.sealed(sealed)
+        self._album.drop(key)
+        row = {"id": case.id, "category": finding.category, "still_there": there}
+        return {**row, "began": finding.began.wall}
 
     def finish(self, at: Stamp) -> None:
         """The recording is over, or the daemon stops: cut what clips can still be cut."""

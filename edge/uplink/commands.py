@@ -81,7 +81,7 @@ class Order:
 ORDERS: dict[str, Order] = {
     "snapshot": Order(Snapshot, "visiond"),
     "clip": Order(Clip, "visiond"),
-    "recheck": Order(Recheck, "visiond", answers=False),
+    "recheck": Order(Recheck, "visiond"),
     "restart": Order(Restart, None, answers=False),
     "send_logs": Order(SendLogs, None),
     "update_model": Order(UpdateModel, "visiond", answers=False),
