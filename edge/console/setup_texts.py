@@ -105,6 +105,7 @@ SETUP_TEXTS: dict[str, tuple[str, str]] = {
     "untried": ("需要画面、不能试算：", "needs pictures, not tried: "),
     "see_live": ("看实时", "See live"),
     "saved_zones": ("已保存，几秒后生效", "Saved; in force in some seconds"),
+    "new_picture": ("换一张画面", "New picture"),
     "waiting_picture": ("等待画面…", "Waiting for a picture…"),
     "theirs": ("载入现在的版本（放弃我的改动）", "Load theirs, drop mine"),
     "from_date": ("起", "From"),

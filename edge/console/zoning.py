@@ -11,7 +11,12 @@ from starlette.responses import JSONResponse, Response
 from edge.config import ConfigError
 from edge.console import editing
 from edge.console.drafts import Conflict
-from edge.console.web import Stale, console_of, csrf_fits, need_installer, render
+from edge.console.locating import meaning
+from edge.console.texts import text as text_of
+from edge.console.web import Stale, console_of, csrf_fits, language_of, need_installer, render
+
+# What JSON that is no drawing meets on its way into the site file.
+NO_DRAWING = (ValueError, TypeError, OverflowError)
 
 
 async def zones(request: Request) -> Response:
@@ -50,11 +55,18 @@ async def _editor(request: Request) -> dict[str, Any]:
         body = await request.json()
         zones, rules = list(body["zones"]), list(body["rules"])
         sizes = [len(zone["polygon"]) for zone in zones]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ConfigError("not a drawing") from None
     if len(zones) > 100 or any(size > 200 for size in sizes) or len(rules) > 100:
         raise ConfigError("too many zones or corners (at most 100 zones of 200 corners)")
     return {"version": str(body.get("version", "")), "zones": zones, "rules": rules}
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    """Why, in one line; and in the reader's language where it is a common mistake."""
+    key = meaning(str(error))
+    said = {"said": text_of(key, language_of(request))} if key else {}
+    return JSONResponse({"error": str(error), **said}, 422)
 
 
 async def save_zones(request: Request) -> Response:
@@ -63,8 +75,8 @@ async def save_zones(request: Request) -> Response:
         body = await _editor(request)
         text = editing.set_zones(console.site.read().text, camera, body["zones"], body["rules"])
         saved = await run_in_threadpool(console.site.save, text, body["version"])
-    except (ConfigError, ValueError, TypeError) as error:
-        return JSONResponse({"error": str(error)}, 422)
+    except (ConfigError, *NO_DRAWING) as error:
+        return _refused(request, error)
     except Conflict as error:
         return JSONResponse({"conflict": error.difference}, 409)
     console.accounts.audit(request.state.session.name, "zones", camera=camera)
@@ -79,8 +91,8 @@ async def try_zones(request: Request) -> Response:
         text = editing.set_zones(console.site.read().text, camera, body["zones"], body["rules"])
         await run_in_threadpool(console.site.validate, text)
         found = await run_in_threadpool(console.services.try_zones, text, camera)
-    except (ConfigError, ValueError, TypeError) as error:
-        return JSONResponse({"error": str(error)}, 422)
+    except (ConfigError, *NO_DRAWING) as error:
+        return _refused(request, error)
     return JSONResponse(dict(found))
 
 

@@ -1,162 +1,166 @@
-// The zone editor: corners by mouse, touch or keyboard; undo; trial on recorded tracks; save.
+// The zone editor: the list of zones, the rules they belong to, undo, trial on recorded tracks, save.
 "use strict";
-const editor = document.querySelector(".editor"), camera = editor.dataset.camera;
-const svg = document.getElementById("drawing"), still = document.getElementById("still");
-const list = document.getElementById("list"), told = document.getElementById("told");
+const editor = document.querySelector(".editor"), words = editor.dataset, camera = words.camera;
+const still = document.getElementById("still"), list = document.getElementById("list"), told = document.getElementById("told");
 const categories = JSON.parse(document.getElementById("categories").textContent);
-const SVG = "http://www.w3.org/2000/svg", CLOSE = 0.035;
-let version = editor.dataset.version, zones = [], rules = [], chosen = -1, open = null, past = [], held = null, shown = null;
+const PICTURE_EVERY_MS = 1500;
+let version = words.version, rules = [], past = [], shown = null, waits = 0;
 
-function remember() { past.push(JSON.stringify({zones, rules, open})); if (past.length > 100) past.shift(); }
-function undo() {
-  const last = past.pop();
-  if (last) { ({zones, rules, open} = JSON.parse(last)); chosen = Math.min(chosen, zones.length - 1); render(); }
-}
+const store = {
+  zones: [], chosen: -1,
+  remember() { past.push(JSON.stringify({zones: store.zones, rules, open: pen.open})); if (past.length > 100) past.shift(); },
+  undo() {
+    const last = past.pop();
+    if (!last) return;
+    ({zones: store.zones, rules, open: pen.open} = JSON.parse(last));
+    store.chosen = Math.min(store.chosen, store.zones.length - 1); store.change();
+  },
+  change() { pen.render(); renderList(); renderRules(); },
+  choose(number) { store.chosen = number; pen.render(); paintChosen(); },
+  add(polygon, kind, remembered) {
+    if (!remembered) store.remember();
+    store.zones.push({id: freeName(), kind, polygon}); store.chosen = store.zones.length - 1; store.change();
+  },
+};
+const pen = new Pen(document.getElementById("drawing"), store, words.editable === "yes");
 
-function at(event) {
-  const box = svg.getBoundingClientRect();
-  const clip = (value) => Math.min(1, Math.max(0, value));
-  return [clip((event.clientX - box.left) / box.width), clip((event.clientY - box.top) / box.height)];
-}
-const near = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]) < CLOSE;
-
-function tap(point) {
-  remember();
-  if (open && open.length >= 3 && near(point, open[0])) { close(); return; }
-  open = open ? [...open, point] : [point];
-  render();
-}
-function close() {
-  zones.push({id: freeName(), kind: "watch", polygon: open});
-  open = null; chosen = zones.length - 1; render();
-}
 function freeName() {
-  const taken = new Set(zones.map((zone) => zone.id));
+  const taken = new Set(store.zones.map((zone) => zone.id));
   let number = 1;
   while (taken.has(`zone-${number}`)) number += 1;
   return `zone-${number}`;
 }
 
-svg.addEventListener("pointerdown", (event) => {
-  if (editor.dataset.editable !== "yes") return;
-  const corner = event.target.dataset.corner;
-  if (corner !== undefined) {
-    remember(); held = {zone: Number(event.target.dataset.zone), corner: Number(corner)};
-    chosen = held.zone; svg.setPointerCapture(event.pointerId);
-  } else { tap(at(event)); }
-  event.preventDefault();
-});
-svg.addEventListener("pointermove", (event) => {
-  if (held) { zones[held.zone].polygon[held.corner] = at(event); render(); }
-});
-svg.addEventListener("pointerup", () => { held = null; });
-svg.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") { open = null; render(); }
-  if ((event.ctrlKey || event.metaKey) && event.key === "z") { undo(); event.preventDefault(); }
-});
-
-function shape(kind, points, colour) {
-  const node = document.createElementNS(SVG, kind);
-  node.setAttribute("points", points.map(([x, y]) => `${x * 1000},${y * 1000}`).join(" "));
-  node.setAttribute("stroke", colour); node.setAttribute("fill", kind === "polygon" ? colour : "none");
-  return node;
-}
-function dot(point, colour, zone, corner) {
-  const node = document.createElementNS(SVG, "ellipse"), box = svg.getBoundingClientRect();
-  const radius = 9;
-  node.setAttribute("cx", point[0] * 1000); node.setAttribute("cy", point[1] * 1000);
-  node.setAttribute("rx", radius * 1000 / Math.max(1, box.width)); node.setAttribute("ry", radius * 1000 / Math.max(1, box.height));
-  node.setAttribute("fill", colour);
-  if (zone !== undefined) { node.dataset.zone = zone; node.dataset.corner = corner; }
-  return node;
-}
-
-function render() {
-  const parts = [];
-  zones.forEach((zone, z) => {
-    const colour = colours[zone.kind] || colours.watch;
-    parts.push(shape("polygon", zone.polygon, colour));
-    if (z === chosen) zone.polygon.forEach((point, c) => parts.push(dot(point, colour, z, c)));
-  });
-  if (open) {
-    parts.push(shape("polyline", open, "#ffffff"));
-    open.forEach((point) => parts.push(dot(point, "#ffffff")));
-  }
-  svg.replaceChildren(...parts);
-  renderList(); renderRules();
-}
-
 function renderList() {
-  list.replaceChildren(...zones.map((zone, z) => {
+  list.replaceChildren(...store.zones.map((zone, z) => {
     const row = document.getElementById("row").content.cloneNode(true).firstElementChild;
-    const [id, kind, hours] = ["id", "kind", "hours"].map((name) => row.querySelector(`.${name}`));
-    if (z === chosen) row.setAttribute("aria-current", "true");
-    id.value = zone.id; kind.value = zone.kind || "watch"; hours.value = ((zone.when || {}).hours || []).join(" ");
-    id.onchange = () => { remember(); zone.id = id.value; };
-    kind.onchange = () => { remember(); zone.kind = kind.value; render(); };
-    hours.onchange = () => { remember(); setHours(zone, hours.value); };
-    row.querySelector(".remove").onclick = () => { remember(); zones.splice(z, 1); chosen = -1; render(); };
-    row.onfocusin = () => { if (chosen !== z) { chosen = z; paintChosen(); } };
+    const field = (name) => row.querySelector(`.${name}`), when = zone.when || {};
+    field("title").value = zone.name || ""; field("title").placeholder = zone.id;
+    field("kind").value = zone.kind || "watch"; field("hours").value = (when.hours || []).join(" ");
+    field("from").value = when.from_date || ""; field("to").value = when.to_date || ""; field("permit").value = zone.permit || "";
+    field("permitted").hidden = zone.kind !== "permitted";
+    const on = (name, change) => { field(name).onchange = () => { store.remember(); change(field(name).value.trim()); store.change(); }; };
+    on("title", (value) => put(zone, "name", value));
+    on("kind", (value) => { zone.kind = value; });
+    on("hours", (value) => putWhen(zone, "hours", value.split(/[\s,;，；、]+/).filter(Boolean).map((span) => span.replace(/[：]/g, ":").replace(/[—–~～至]/g, "-"))));
+    on("from", (value) => putWhen(zone, "from_date", value));
+    on("to", (value) => putWhen(zone, "to_date", value));
+    on("permit", (value) => put(zone, "permit", value));
+    field("remove").onclick = () => { store.remember(); removeZone(z); };
+    row.onfocusin = () => { if (store.chosen !== z) store.choose(z); };
     return row;
   }));
+  paintChosen();
 }
 function paintChosen() {
-  [...list.children].forEach((row, z) => row.toggleAttribute("aria-current", z === chosen));
+  [...list.children].forEach((row, z) => { if (z === store.chosen) row.setAttribute("aria-current", "true"); else row.removeAttribute("aria-current"); });
 }
-function setHours(zone, value) {
-  const spans = value.split(/[\s,;，；]+/).filter(Boolean);
-  zone.when = {...(zone.when || {}), hours: spans};
-  if (!spans.length) { delete zone.when.hours; }
-  if (!Object.keys(zone.when).length) { delete zone.when; }
+function put(target, key, value) { if (value.length) target[key] = value; else delete target[key]; }
+function putWhen(zone, key, value) {
+  zone.when = {...(zone.when || {})}; put(zone.when, key, value);
+  if (!Object.keys(zone.when).length) delete zone.when;
+}
+function removeZone(z) {
+  const [gone] = store.zones.splice(z, 1);
+  // A rule that was for this zone alone would be for all: it goes with it.
+  rules = rules.filter((rule) => !(rule.zones && rule.zones.length === 1 && rule.zones[0] === gone.id))
+    .map((rule) => (rule.zones ? {...rule, zones: rule.zones.filter((id) => id !== gone.id)} : rule));
+  store.chosen = -1; store.change();
 }
 
 function renderRules() {
-  if (shown === JSON.stringify(rules)) return;
-  shown = JSON.stringify(rules);
-  const rows = Object.entries(categories).map(([name, facts]) => {
-    const row = document.getElementById("rule").content.cloneNode(true).firstElementChild;
-    const rule = rules.find((one) => one.category === name);
-    const on = row.querySelector(".on"), dwell = row.querySelector(".dwell");
-    row.querySelector(".name").textContent = facts[document.documentElement.lang] || facts.en;
-    on.checked = Boolean(rule); on.dataset.category = name;
-    dwell.value = rule && rule.dwell_s !== undefined ? rule.dwell_s : facts.dwell_s; dwell.disabled = !rule;
-    on.onchange = () => { remember(); rules = on.checked ? [...rules, {category: name}] : rules.filter((one) => one.category !== name); render(); };
-    dwell.onchange = () => { remember(); rule.dwell_s = Number(dwell.value); };
-    return row;
-  });
-  document.getElementById("rules").replaceChildren(...rows);
+  const judged = store.zones.filter((zone) => !["mask", "permitted"].includes(zone.kind));
+  const look = JSON.stringify([rules, judged.map((zone) => [zone.id, zone.name])]);
+  if (shown === look) return;
+  shown = look;
+  document.getElementById("rules").replaceChildren(...Object.entries(categories).map(([name, facts]) => ruleRow(name, facts, judged)));
+}
+function ruleRow(name, facts, judged) {
+  const row = document.getElementById("rule").content.cloneNode(true).firstElementChild;
+  const rule = rules.find((one) => one.category === name), on = row.querySelector(".on"), dwell = row.querySelector(".dwell");
+  row.querySelector(".name").textContent = facts[document.documentElement.lang] || facts.en;
+  on.checked = Boolean(rule); on.dataset.category = name;
+  row.querySelector(".more").hidden = !rule;
+  dwell.value = rule && rule.dwell_s !== undefined ? rule.dwell_s : facts.dwell_s;
+  on.onchange = () => { store.remember(); rules = on.checked ? [...rules, {category: name}] : rules.filter((one) => one.category !== name); store.change(); };
+  dwell.onchange = () => { store.remember(); rule.dwell_s = Number(dwell.value); store.change(); };
+  const chips = row.querySelector(".chips");
+  chips.hidden = judged.length < 2;
+  if (rule) judged.forEach((zone) => chips.append(chip(rule, zone)));
+  return row;
+}
+function chip(rule, zone) {
+  const wrap = document.createElement("label"), box = document.createElement("input");
+  box.type = "checkbox"; box.checked = (rule.zones || []).includes(zone.id);
+  wrap.append(box, ` ${zone.name || zone.id}`);
+  box.onchange = () => {
+    store.remember();
+    const left = (rule.zones || []).filter((id) => id !== zone.id);
+    put(rule, "zones", box.checked ? [...left, zone.id] : left); store.change();
+  };
+  return wrap;
 }
 
 async function send(path) {
   const answer = await fetch(path, {method: "POST", headers: {"content-type": "application/json", "x-csrf": csrf()},
-    body: JSON.stringify({version, zones, rules})});
+    body: JSON.stringify({version, zones: store.zones, rules})});
   return [answer.status, await answer.json().catch(() => ({error: String(answer.status)}))];
 }
-function tell(text, bad) { told.textContent = text; told.className = bad ? "bad" : "good"; }
+function tell(text, bad, ...more) {
+  told.className = bad ? "bad" : "good"; told.replaceChildren(text, ...more);
+}
+function small(tag, text) { const node = document.createElement(tag); node.textContent = text; return node; }
 
 async function save() {
+  if (pen.open) pen.close();
   const [status, body] = await send(`/data/zones/${encodeURIComponent(camera)}`);
-  if (status === 200) { version = body.version; tell(editor.dataset.saved, false); }
-  else if (status === 409) { tell(`${editor.dataset.conflict}\n${body.conflict}`, true); }
-  else { tell(body.error, true); }
+  if (status === 200) {
+    version = body.version;
+    const link = small("a", words.live); link.href = "/live";
+    tell(`${words.saved} `, false, link);
+  } else if (status === 409) {
+    const again = small("button", words.theirs); again.type = "button"; again.className = "quiet"; again.onclick = () => location.reload();
+    tell(words.conflict, true, small("pre", body.conflict), again);
+  } else refused(body);
+}
+function refused(body) {
+  if (body.said) tell(body.said, true, small("small", ` ${body.error}`)); else tell(body.error, true);
 }
 async function trial() {
+  if (pen.open) pen.close();
+  tell("…", false);
   const [status, body] = await send(`/data/zones/${encodeURIComponent(camera)}/try`);
-  if (status === 200) tell(editor.dataset.would.replace("{n}", body.raised.length), false);
-  else tell(body.error, true);
+  if (status !== 200) { refused(body); return; }
+  const name = (id) => (categories[id] || {})[document.documentElement.lang] || id;
+  const counts = {};
+  body.raised.forEach((one) => { counts[one.category] = (counts[one.category] || 0) + 1; });
+  const by = Object.entries(counts).map(([id, n]) => `${name(id)} ${n}`).join("，");
+  const minutes = words.tried.replace("{n}", (body.seconds / 60).toFixed(1));
+  const not = body.untried.length ? ` ${words.untried}${body.untried.map(name).join("，")}` : "";
+  tell(`${words.would.replace("{n}", body.raised.length)}（${minutes}）${by ? ` ${by}` : ""}${not}`, false);
 }
+
+function picture() {
+  // A camera that was just added gives its first picture some seconds later.
+  still.src = `/data/picture/${encodeURIComponent(camera)}?${Date.now()}`;
+}
+still.onload = () => { waits = 0; still.alt = words.name; document.getElementById("waiting").hidden = true; pen.render(); };
+still.onerror = () => {
+  still.removeAttribute("src"); document.getElementById("waiting").hidden = false;
+  if (waits < 60) { waits += 1; setTimeout(picture, PICTURE_EVERY_MS); }
+};
 
 async function start() {
   const answer = await fetch(`/data/zones/${encodeURIComponent(camera)}`);
-  if (answer.ok) { ({version, zones, rules} = await answer.json()); }
-  still.src = `/data/picture/${encodeURIComponent(camera)}?${Date.now()}`;
-  still.onerror = () => { still.removeAttribute("src"); still.alt = editor.dataset.noPicture; svg.parentElement.style.aspectRatio = "16/9"; };
-  render();
+  if (answer.ok) { let zones; ({version, zones, rules} = await answer.json()); store.zones = zones; }
+  picture(); store.change();
 }
-document.getElementById("undo").onclick = undo;
-document.getElementById("new").onclick = () => { remember(); open = []; open = null; chosen = -1; render(); svg.focus(); };
-document.getElementById("try").onclick = () => trial().catch((error) => tell(String(error), true));
-const saver = document.getElementById("save");
-if (saver) saver.onclick = () => save().catch((error) => tell(String(error), true));
-window.addEventListener("resize", render);
+const press = (id, what) => { const node = document.getElementById(id); if (node) node.onclick = what; };
+press("undo", () => store.undo());
+press("finish", () => { if (pen.open) { store.remember(); pen.close(); } });
+press("line", () => { pen.line = true; pen.open = null; store.choose(-1); });
+press("refresh", picture);
+press("try", () => trial().catch((error) => tell(String(error), true)));
+press("save", () => save().catch((error) => tell(String(error), true)));
+window.addEventListener("resize", () => pen.render());
 start();
