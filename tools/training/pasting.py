@@ -89,7 +89,9 @@ class Paster:
         high, wide = cutout.rgba.shape[:2]
         size = region.height * np.exp(rng.uniform(np.log(low), np.log(most)))
         scale = size / max(high, wide)
-        left = rng.uniform(-0.25 * wide * scale, region.width - 0.75 * wide * scale)
+        # One wider than the region hangs over either side of it.
+        leftmost, rightmost = sorted((-0.25 * wide * scale, region.width - 0.75 * wide * scale))
+        left = rng.uniform(leftmost, rightmost)
         foot = region.height * (rng.uniform(0.8, 1.2) if close else rng.uniform(0.3, 1.1))
         return scale, (int(left), int(foot - high * scale))
 

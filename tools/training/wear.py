@@ -38,7 +38,7 @@ def grained(image: Image, photograph: Image, rng: Generator) -> Image:
     high, wide = image.shape[:2]
     tall, broad = photograph.shape[:2]
     share = rng.uniform(0.2, 0.8)
-    part_h, part_w = max(8, int(tall * share)), max(8, int(broad * share))
+    part_h, part_w = max(1, int(tall * share)), max(1, int(broad * share))
     top, left = rng.integers(0, tall - part_h + 1), rng.integers(0, broad - part_w + 1)
     part = photograph[top : top + part_h, left : left + part_w]
     grey = cv2.cvtColor(cv2.resize(part, (wide, high)), cv2.COLOR_BGR2GRAY).astype(np.float32)
