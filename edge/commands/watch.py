@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from edge.values import Violation
 
 EPILOG = """example:
-  edge watch street.mp4 --site config/site.example.yaml --out out/street --json
+  edge watch street.mp4 --site site.yaml --camera north --out out/street --json
 without --site the whole picture is watched for everything the model knows"""
 
 
