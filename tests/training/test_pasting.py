@@ -1,0 +1,95 @@
+"""Cut-outs on photographs: worn, recoloured, close up, in regions of any size; transplants."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tools.training.classes import CITY
+from tools.training.collection import Item
+from tools.training.cutouts import Cutout
+from tools.training.pasting import Paster
+from tools.training.regions import Region
+from tools.training.settings import Picture
+from tools.training.shots import Shot
+from tools.training.transplants import transplants
+from tools.training.wear import grained, recoloured
+
+CART = np.dstack([np.full((90, 240, 3), (40, 60, 200), np.uint8), np.full((90, 240), 255)])
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def shot(source, boxes, label="vendor_stall"):
+    image = rng(3).integers(0, 255, (200, 300, 3)).astype(np.uint8)
+    item = Item("a.jpg", "train", f"{source}/a", "real", source)
+    labels = np.full(len(boxes), CITY.index(label), np.int64)
+    boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    return Shot(item, image, boxes, labels, np.zeros(len(CITY), bool))
+
+
+def cart(view="eye"):
+    index = np.ones((90, 240), np.uint8)
+    return Cutout(CART.astype(np.uint8), index, {1: "vendor_stall"}, "stall", view)
+
+
+@pytest.mark.parametrize("region", [(0, 0, 640, 384), (600, 300, 640, 384), (0, 0, 30, 384)])
+@pytest.mark.parametrize("close", [0.0, 1.0])
+def test_a_cutout_of_any_size_fits_any_region(region, close):
+    place = Region(*region)
+    paster = Paster([cart()], [], CITY, Picture(close=close, wear=1.0))
+    found = 0
+    for seed in range(25):
+        canvas = np.zeros((384, 640, 3), np.uint8)
+        boxes, labels = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.int64)]
+        paster.paste(canvas, place, shot("street", []), boxes, labels, rng(seed))
+        every = np.concatenate(boxes)
+        found += len(every)
+        assert len(every) == len(np.concatenate(labels))
+        assert (every[:, :2] >= region[:2]).all() and (every[:, 2:] <= region[2:]).all()
+        canvas[place.top : place.bottom, place.left : place.right] = 0
+        assert not canvas.any()  # nothing is painted beside the region
+    assert found
+
+
+def test_close_ups_fill_the_picture_and_others_do_not():
+    def widest(close):
+        paster = Paster([cart()], [], CITY, Picture(close=close))
+        sizes = []
+        for seed in range(30):
+            boxes, labels = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.int64)]
+            canvas = np.zeros((384, 640, 3), np.uint8)
+            where = Region(0, 0, 640, 384)
+            paster.paste(canvas, where, shot("street", []), boxes, labels, rng(seed))
+            sizes += [box[2] - box[0] for group in boxes for box in group]
+        return np.median(sizes)
+
+    assert widest(1.0) > 2 * widest(0.0)
+
+
+def test_real_umbrellas_and_trucks_are_transplanted_whole_ones_only():
+    whole, cut_off, speck = [0.2, 0.2, 0.5, 0.6], [0.0, 0.2, 0.3, 0.6], [0.7, 0.7, 0.72, 0.72]
+    stalls = list(transplants([shot("aerial_stalls", [whole, cut_off, speck])], CITY))
+    assert [(c.kind, c.above, c.labels) for c in stalls] == [
+        ("real_stall", True, {1: "vendor_stall"})
+    ]
+    assert stalls[0].rgba[0, 0, 3] < stalls[0].rgba[..., 3].max()  # feathered, round
+    assert not list(transplants([shot("street", [whole])], CITY))
+    (truck,) = transplants([shot("drone_trucks", [whole], "muck_truck")], CITY)
+    assert truck.kind == "real_truck"
+
+
+def test_wear_is_seeded_and_changes_colour_not_place():
+    image = np.ascontiguousarray(CART[..., :3].astype(np.uint8))
+    photograph = rng(1).integers(0, 255, (40, 50, 3)).astype(np.uint8)
+    for worn in (
+        lambda seed: recoloured(image, rng(seed), hue=0.5),
+        lambda seed: grained(image, photograph, rng(seed)),
+    ):
+        assert np.array_equal(worn(1), worn(1))
+        assert not np.array_equal(worn(1), worn(2))
+        assert worn(1).shape == image.shape and worn(1).dtype == np.uint8
+    tiny = np.full((3, 2, 3), 90, np.uint8)
+    assert grained(image, tiny, rng(4)).shape == image.shape
