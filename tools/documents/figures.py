@@ -32,14 +32,16 @@ READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
 BEGIN, END = "<!-- figures begin -->", "<!-- figures end -->"
 # What the README shows: a measure, the beginning of a figure's name, and words for it.
 SHOWN = (
-    ("clips", "event F1, all clips", "our own clips, pixels to case, F1", "自带片段，像素到事件，F1"),
+    ("clips", "event F1, all clips", "our own clips, pixels to case, F1", "自带片段全流程 F1"),
     ("clips", "false violations", "false cases on them", "其中误报"),
+    ("accuracy", "AP50 vendor_stall", "stalls on real pictures, AP50", "真实图片摊位 AP50"),
+    ("accuracy", "AP50 muck_truck", "muck trucks on real pictures, AP50", "真实图片渣土车 AP50"),
     ("replay", "event F1, all", "rules on recorded cases, F1", "规则回放，F1"),
-    ("speed", "ours with decoding", "a picture / its bare inference, CPU", "一帧全流程 / 纯推理，CPU"),
+    ("speed", "ours with decoding", "a picture / its bare inference, CPU", "一帧 / 纯推理，CPU"),
     ("speed", "peak memory", "memory of one stream, MB", "单路内存，MB"),
     ("speed", "IDF1 above", "IDF1 above ByteTrack, made crowds", "IDF1 高出 ByteTrack"),
-    ("faults", "kill_at_random: lost", "lost or invented after kill -9", "kill -9 后丢失或多出"),
-    ("faults", "clip_cut: lost", "the same, line cut in a clip", "传片段时断线，同上"),
+    ("faults", "kill -9 at random: lost", "lost or invented after kill -9", "kill -9 后丢失或多出"),
+    ("faults", "link cut every 3 s: lost", "the same, link cut every 3 s", "每 3 秒断线，同上"),
 )  # fmt: skip
 HEAD = """\
 # Figures · 数据
@@ -158,7 +160,7 @@ def highlights(language: str) -> str:
         row = next((row for row in rows if row["name"].startswith(start)), None)
         if row is not None:
             words = english if language == "en" else chinese
-            value = f"{row['value']:g} {row['unit']}".strip()
+            value = f"{float(row['value']):.3g} {row['unit']}".strip()
             lines.append(f"| {words} | {value} | `{command(MEASURES[name])}` |")
     return "\n".join([*lines, END])
 
