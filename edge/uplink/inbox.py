@@ -20,6 +20,8 @@ from edge.values import Stamp
 
 log = logging.getLogger(__name__)
 
+FORGED_OVER_S = 600.0
+
 
 class Obey(Protocol):
     """What is done with a message that passed; its counter is on disk already."""
@@ -48,6 +50,7 @@ class Inbox:
         self._obey, self._pace = obey, pace
         self._kinds = topics.down
         self._heard = dispatch.issuers()
+        self._forged: dict[str, float] = {}
         self.counts: Counter[str] = Counter()
 
     @property
@@ -77,18 +80,26 @@ class Inbox:
         try:
             message = self._trust.read(kind, event.payload, self._heard, at)
         except Refused as error:
-            self._refuse(kind, error)
+            self._refuse(kind, error, at)
             return kind, None
         self._heard[counter_name(kind, message)] = message.n
         return kind, message
 
-    def _refuse(self, kind: str, error: Refused) -> None:
+    def _refuse(self, kind: str, error: Refused, at: Stamp) -> None:
         """Counted and told. A redelivered message is refused as a replay: that is no attack."""
         self.counts[f"refused:{kind}:{error.why}"] += 1
         level = logging.DEBUG if error.why == "replay" else logging.WARNING
         log.log(level, "%s refused (%s): %s", kind, error.why, error)
         if error.why == "signature":
+            self._forged[kind] = at.mono
             self._alarms.start("forged_message", kind, str(error)[:200])
+
+    def watch(self, now: float) -> None:
+        """Called all the time: an attack is over once nothing forged came for a while."""
+        for kind, since in list(self._forged.items()):
+            if now - since > FORGED_OVER_S:
+                del self._forged[kind]
+                self._alarms.end("forged_message", kind)
 
     def _hear_alone(self, kind: str, message: m.Down) -> None:
         with self._dispatch.commit():

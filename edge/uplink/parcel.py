@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ import msgspec
 from edge.outbox import FileRow
 from edge.uplink.messages import EvidenceFin, EvidenceInit
 from edge.uplink.pacing import missing
+
+BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,17 @@ class Parcel:
         if len(data) != end - start:
             raise OSError("shorter than its manifest says")
         return data
+
+    def intact(self) -> bool:
+        """Whether the file still has the bytes that its violation listed; reads all of it."""
+        digest = hashlib.sha256()
+        try:
+            with Path(self.file.path).open("rb") as file:
+                while block := file.read(BLOCK):
+                    digest.update(block)
+        except OSError:
+            return False
+        return digest.hexdigest() == self.file.sha256
 
     def silent(self, now: float) -> bool:
         """Whether the platform owes an answer for too long."""

@@ -304,6 +304,11 @@ class Transfers:
             if answer.id in self._parked:
                 self._parked[answer.id] = now
             return
+        # All was sent and yet something lacks: bytes that rotted here would be sent for ever.
+        if parcel.closed and not parcel.intact():
+            why = "its bytes changed on the disk since it was sealed"
+            self._give_up(parcel, State.MISSING, "evidence_missing", why)
+            return
         if parcel.open_to_ranges():
             parcel.due = now + self._deadline_s
             parcel.need(answer.ranges)

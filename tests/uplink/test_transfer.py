@@ -193,6 +193,22 @@ def test_a_lost_file_is_a_fault_and_holds_up_nothing(
     eventually(lambda: any(b"evidence_missing" in got.payload for got in fake.got))
 
 
+def test_a_file_that_rotted_on_the_card_is_a_fault_and_not_sent_for_ever(
+    box: Box, fake: FakeBroker, assembler: Assembler
+) -> None:
+    outbox = box.outbox()
+    box.rig.put(outbox, "v-1", {"r1-clip.mp4": os.urandom(200_000), "r1-a.jpg": b"sound"})
+    path = box.folder / "state" / "evidence" / "v-1" / "r1" / "r1-clip.mp4"
+    data = bytearray(path.read_bytes())
+    data[100_000] ^= 1
+    path.write_bytes(data)
+    box.start()
+    eventually(lambda: assembler.work() or files(box)["clip"] == {"missing": 1})
+    eventually(lambda: any(b"evidence_missing" in got.payload for got in fake.got))
+    sent = sum(len(got.payload) for got in fake.got if "/c/" in got.topic)
+    assert sent < 250_000, "one time is enough"
+
+
 @pytest.mark.parametrize("lie", [0, 1, 7])
 def test_nonsense_ranges_are_harmless(
     box: Box, fake: FakeBroker, assembler: Assembler, lie: int, monkeypatch: pytest.MonkeyPatch

@@ -243,9 +243,11 @@ def _deliver(rig: Rig, recording: Recording, held: Held, told: Told, cut: str) -
     broker = rig.broker()
     receiver = rig.receiver(broker.port, name=f"receiver-{rig.platform.name[9:]}")
     recording.write_device(broker.port, rig.platform)
-    uplinkd = rig.uplinkd_with(recording.root / "device.yaml")
+    argv = [sys.executable, "-m", "edge", "uplinkd", "--site", str(recording.root / "site.yaml")]
+    argv += ["--device", str(recording.root / "device.yaml")]
+    uplinkd = rig.own(Process(argv, rig.folder / "uplinkd.log"))
     path = recording.root / "state" / "outbox.db"
-    eventually(lambda: path.exists() and not waiting(path), within_s=60)
+    eventually(lambda: path.exists() and not waiting(path), within_s=120)
     here = Held.of(rig.platform)
     missing = [n for n in told.promised if n not in here.violations | held.violations]
     sent = {record: note["sha256"] for record, note in told.sent.items()}
