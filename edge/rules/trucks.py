@@ -29,6 +29,9 @@ ALIKE = str.maketrans("ODQIZSB", "0001258")
 # Below this a reading is noise, however well it fits a plate of the register.
 LEAST_SCORE = 0.5
 
+# Readers trained on both scripts give a province in the other one now and then.
+SIMPLE = str.maketrans("滬遼魯蘇贛陝貴粵寧瓊雲", "沪辽鲁苏赣陕贵粤宁琼云")
+
 Status = Literal["registered", "unregistered", "unknown"]
 
 
@@ -70,8 +73,8 @@ class PlateMatch:
 
 
 def normal(text: str) -> str:
-    """A plate as written in one way: no spaces, dots or full-width forms, capitals."""
-    folded = unicodedata.normalize("NFKC", text).upper()
+    """A plate as written in one way: no spaces, dots, full-width or traditional forms, capitals."""
+    folded = unicodedata.normalize("NFKC", text).upper().translate(SIMPLE)
     return "".join(c for c in folded if c.isalnum())
 
 

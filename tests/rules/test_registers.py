@@ -52,6 +52,7 @@ REGISTER = register_from_rows(ROWS, "trucks.csv")
         ("鲁B12345", 0.9, "registered", "鲁B12345"),
         ("鲁b·123 45", 0.5, "registered", "鲁B12345"),
         ("鲁Ｂ１２３４５", 0.5, "registered", "鲁B12345"),
+        ("魯B12345", 0.9, "registered", "鲁B12345"),
         ("鲁B8880O", 0.9, "registered", "鲁B88800"),
         ("鲁B99999", 0.9, "unregistered", "鲁B99999"),
         ("鲁B99999", 0.6, "unknown", None),
