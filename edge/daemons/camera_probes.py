@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edge.camera.discovery import discover
 from edge.camera.opening import addresses
 from edge.camera.snap import snap
 from edge.camera.source import SourceError
@@ -17,7 +19,10 @@ from edge.evidence.album import jpeg
 
 def camera_probes(base: Path) -> dict[str, Work]:
     """The works by the kind of request; `base` is where relative paths of a source start."""
-    return {"test_picture": lambda request: try_picture(request, base)}
+    return {
+        "test_picture": lambda request: try_picture(request, base),
+        "find_cameras": lambda _: Found({"cameras": [asdict(camera) for camera in discover()]}),
+    }
 
 
 def try_picture(request: Mapping[str, Any], base: Path) -> Found:
