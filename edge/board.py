@@ -43,6 +43,7 @@ class Board:
         self.kind = kind_of(self.model)
 
     def look(self) -> BoardState:
+        """Everything that the board tells now; what it does not tell is None, never guessed."""
         now, since_boot = self._throttling()
         return BoardState(
             kind=self.kind,

@@ -152,6 +152,7 @@ class Hold:
         return self._missed_s == 0.0 and self.held_s >= seconds and self.share >= self._terms.share
 
     def snapshot(self) -> Json:
+        """Plain JSON for the checkpoint; `restore` goes on from it after a restart."""
         return {
             "now": self.now,
             "held": self.held_s,

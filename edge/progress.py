@@ -20,6 +20,8 @@ class ProgressBar:
         self._shown = False
 
     def update(self, share: float, text: str = "") -> None:
+        """Draw the bar at `share` (0 to 1), not on a pipe, not in the first moments, not too
+        often."""
         now = time.monotonic()
         quiet = not self._stream.isatty() or now - self._began < FIRST_AFTER_S
         if quiet or now - self._drawn < EVERY_S:

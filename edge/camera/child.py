@@ -119,6 +119,8 @@ class ChildSource:
 
     def _bgr(self) -> Callable[[], Image]:
         def convert() -> Image:
+            """The bytes of one picture as BGR (H, W, 3) uint8; done only for frames that are
+            looked at."""
             flat: Any = np.frombuffer(self._frame, np.uint8)
             width, height = self.facts.width, self.facts.height
             if self._pixels == "bgr24":

@@ -180,6 +180,8 @@ class Times:
         self._last_s: float | None = None
 
     def of(self, frame: Any) -> float:
+        """Seconds from the start of a recording, never falling. A jump back (joined pieces) goes
+        on one step after the last picture; a picture without a time gets that too."""
         raw_s = seconds(frame.pts, frame.time_base)
         following_s = 0.0 if self._last_s is None else self._last_s + self._step_s
         if raw_s is None:

@@ -127,6 +127,7 @@ def from_the_air(category: Category) -> Category:
 
 
 def source_of(ledger: Mapping[str, Any], camera: str) -> dict[str, Any]:
+    """The `source` of a violation found from the air: flight, aircraft, and whose pose it was."""
     return {
         "kind": "drone",
         "id": camera,

@@ -92,6 +92,8 @@ class SiteGrid:
         return bool(away[nearest] <= 2 * self.cell_m and self.gsd[nearest] <= self._inspected_m)
 
     def cover(self) -> Cover:
+        """Shares of a site: inspected (of all cells, sharp enough), and soil, net and growth (of
+        those seen, by majority of looks). Area in m²."""
         seen = np.isfinite(self.gsd)
         area = len(self.points) * self.cell_m**2
         if not seen.any():

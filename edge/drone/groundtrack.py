@@ -59,6 +59,7 @@ class GroundTrack:
     last: Seen | None = None
 
     def add(self, seen: Seen) -> None:
+        """One more sighting. Bounded: of many, every second of the older half goes."""
         self.seen.append(seen)
         self.votes[seen.sighting.label] += 1
         self.looks += 1
@@ -146,6 +147,8 @@ class GroundTracks:
         self._next = 1
 
     def step(self, look: Look) -> None:
+        """Join one look's sightings to the things on the ground by distance in metres; the rest
+        are new."""
         if look.view is None:
             return
         self._retire(look.t_s)

@@ -74,6 +74,7 @@ class _Page:
         return f"<figure>{image}{caption}</figure>" if image else ""
 
     def head(self) -> str:
+        """Title, flight, times, and the line that says that everything is suspected."""
         flight = self.flight
         when = f"{self._clock(flight['start_utc'])} – {self._clock(flight['end_utc'], '%H:%M:%S')}"
         craft = escape(flight["aircraft"] or "–")
@@ -86,6 +87,7 @@ class _Page:
         )
 
     def cards(self) -> str:
+        """The large numbers at the top; minutes nobody could look are one of them."""
         flight, counts = self.flight, self.flight["counts"]
         sites = sum(site["inspected_share"] > 0 for site in flight["sites"])
         rows = (
@@ -112,6 +114,7 @@ class _Page:
             yield f'<div class="note">{t(zh.format(text=text), en.format(text=text))}</div>'
 
     def legend(self) -> str:
+        """What the marks on the map mean, with the colour of each category that was found."""
         seen = {f["category"]: f["names"] for f in self.flight["findings"]}
         marks = "".join(
             f'<i style="background:{colour(name)}"></i>{_both(names)}'
@@ -125,6 +128,7 @@ class _Page:
         return f'<p class="legend">{text}{marks}</p>'
 
     def sites(self) -> str:
+        """The table by site; empty where no register was given."""
         if not self.flight["sites"]:
             return ""
         head = _row(
@@ -236,6 +240,8 @@ class _Page:
         )
 
     def unplaced(self) -> str:
+        """Things seen without a pose: a class, a picture and the aircraft's place, never the
+        thing's."""
         rows = "".join(
             _row(
                 "td",
@@ -263,6 +269,7 @@ class _Page:
         return f'<h2>{title}</h2><table class="small">{head}{rows}</table>'
 
     def waiting(self) -> str:
+        """Sites of the register that nobody flew for longer than `overdue_days`."""
         days = self.flight["overdue_days"]
         rows = "".join(
             _row(
@@ -280,6 +287,7 @@ class _Page:
         return f"<h2>{title}</h2><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
     def blind(self) -> str:
+        """When the camera saw nothing that could be judged, and why; silence is not innocence."""
         rows = "".join(
             _row(
                 "td",
@@ -295,6 +303,7 @@ class _Page:
         return f"<h2>{title}</h2><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
     def origin(self) -> str:
+        """How the numbers are known: pose source and quality, clock, lens, model and video hashes."""
         flight = self.flight
         quality = ", ".join(f"{key} {value:.0%}" for key, value in flight["pose_quality"].items())
         bias = flight["yaw_bias_deg"]
@@ -314,6 +323,8 @@ class _Page:
         return f"<h2>{t('数据来源', 'How this is known')}</h2><table><tbody>{body}</tbody></table>"
 
     def sign(self) -> str:
+        """Lines for the signatures of who flew and who reviewed, and what ties the page to the
+        data."""
         names = (
             t("巡飞员", "Flown by"),
             t("复核人", "Reviewed by"),

@@ -85,6 +85,8 @@ def ledger_row(
     mosaic: Mosaic | None,
     model: tuple[str, str],
 ) -> Row:
+    """The whole `flight.json`: the flight, what was inspected and blind, findings, model and
+    configuration hashes. Sites and overdue ones are filled in later. Times in UTC s."""
     looks = max(1, summary.looks)
     counts = Counter(finding["status"] for finding in findings)
     blind = [asdict(part) for part in summary.blind if part.end_s > part.start_s]
@@ -151,6 +153,8 @@ def site_row(
     history: Sequence[Earlier],
     flight: Flight,
 ) -> Row:
+    """One inspected place: shares of cover (soil only for building sites), counts of findings,
+    when it was flown last."""
     site = area.site
     cover = covers[site.id][0]
     mine = [finding for finding in findings if finding["site"] == site.id]
@@ -189,6 +193,7 @@ def geometry(site: Site) -> Row:
 def overdue_rows(
     sites: Sequence[Site], history: Sequence[Earlier], ledger: Row, flight: Flight
 ) -> list[Row]:
+    """Sites not flown within `overdue_days`, this flight included; days is None where never."""
     day = datetime.fromtimestamp(flight.start_wall, timezone.utc).date()
     days = flight.settings.ledger.overdue_days
     return [

@@ -82,6 +82,8 @@ class Summary:
     highest_m: float = 0.0
 
     def add(self, look: Look) -> None:
+        """Take one look into the totals: quality, blind time, track, footprints, things without a
+        place."""
         self.looks += 1
         self.tiles, self.all_tiles = self.tiles + look.tiles, self.all_tiles + look.all_tiles
         self.qualities[look.quality] += 1

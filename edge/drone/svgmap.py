@@ -130,6 +130,8 @@ class _Drawing:
         self.pen = max(self.width, self.height) / 900.0
 
     def head(self) -> str:
+        """The opening of the SVG: the frame in metres east and north of the plane's origin, north
+        up."""
         place = (
             f"{self._frame.west:.1f} {-self._frame.north:.1f} {self.width:.1f} {self.height:.1f}"
         )
@@ -147,6 +149,7 @@ class _Drawing:
         )
 
     def area(self, area: Area) -> str:
+        """A registered place and, where the frame shows part of it, its name."""
         shade = _AREA_COLOURS.get(area.site.kind, OTHER_COLOUR)
         shape = self._corridor(area, shade) if area.line else self._polygons(area, shade)
         points = area.line or [p for rings in area.polygons for p in rings[0]]
@@ -177,6 +180,7 @@ class _Drawing:
         )
 
     def track(self, rows: Sequence[Sequence[float]]) -> str:
+        """The aircraft's path from (second, lat, lon) rows, dashed, with its two ends marked."""
         places = [self._plane.metres(row[1], row[0]) for row in rows]
         if len(places) < 2:
             return ""
@@ -229,6 +233,7 @@ class _Drawing:
         )
 
     def scale_bar(self) -> str:
+        """A bar of a round length, at most a quarter of the frame."""
         length = next((step for step in _STEPS_M if step <= self.width / 4), _STEPS_M[-1])
         pen = self.pen
         x, y = self._frame.west + 16 * pen, self._frame.south + 18 * pen
@@ -239,6 +244,7 @@ class _Drawing:
         return f'<path d="{bar}" fill="none" stroke="#000" stroke-width="{2 * pen:.2f}"/>{words}'
 
     def north(self) -> str:
+        """The north arrow in the upper right corner."""
         pen = self.pen
         x, y = self._frame.east - 24 * pen, self._frame.north - 44 * pen
         arrow = (

@@ -188,6 +188,8 @@ class _Page:
         self._count = 0
 
     def add(self, shot: Shot, data: bytes) -> Picture:
+        """Write one picture into the page's folder and note it; survives a restart, not a power
+        cut (a candidate is not evidence yet)."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._count += 1
         path = self.folder / f"{self._count:03d}-{shot.role}.jpg"
@@ -209,6 +211,7 @@ class _Page:
 
     @staticmethod
     def read(path: Path, now: Stamp) -> _Page:
+        """A page as it was written; pictures that did not reach the disk are left out."""
         body = json.loads(path.read_bytes())
         page = _Page(str(body["key"]), path.parent)
         page._count, page.close_size = int(body["count"]), float(body["close"])

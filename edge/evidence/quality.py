@@ -46,6 +46,8 @@ class PictureQuality:
 
 
 def measure(image: Image) -> PictureQuality:
+    """Size, brightness (0 to 255), share of burnt-out pixels and sharpness of a BGR picture.
+    Sharpness is taken at 640 px width so that limits hold for every camera."""
     height, width = image.shape[:2]
     scale = min(1.0, 640.0 / width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -111,6 +111,7 @@ def stamp_json(at: Stamp) -> dict[str, Any]:
 
 
 def file_json(file: EvidenceFile) -> dict[str, Any]:
+    """One file as the manifest lists it; `file_from_json` is its inverse."""
     return {
         "role": file.role,
         "path": file.path,
@@ -122,6 +123,7 @@ def file_json(file: EvidenceFile) -> dict[str, Any]:
 
 
 def file_from_json(data: dict[str, Any]) -> EvidenceFile:
+    """A listed file back from a manifest. Raises KeyError or TypeError for another shape."""
     return EvidenceFile(
         data["role"],
         data["path"],

@@ -141,6 +141,7 @@ def _pictures(files: Iterable[dict[str, Any]]) -> tuple[str, ...]:
 
 
 def join(case: Case, verdict: Verdict) -> Judged:
+    """A case and what the reviewer said of it as one row of the learning table; times in wall s."""
     return Judged(
         violation=case.violation,
         camera=case.camera,

@@ -100,6 +100,7 @@ class Bus(threading.Thread):
         self._trouble = Trouble(log)
 
     def run(self) -> None:
+        """The thread of one line: open, serve, and open again for ever after the port went away."""
         backoff = Backoff(first_s=REOPEN_FIRST_S, cap_s=REOPEN_CAP_S)
         while not self.stop:
             try:
@@ -152,6 +153,8 @@ class Bus(threading.Thread):
         totals.good = totals.bad = totals.bytes_skipped = 0
 
     def hand_over(self, binding: Binding, found: Sequence[Reading]) -> None:
+        """Readings of one instrument as samples, stamped now, into the daemon's queue; a flood is
+        cut. Values soon after the port was opened are marked calibrating (`settle_s`)."""
         settle_s = binding.sensor.settle_s
         if settle_s is None:
             settle_s = DEFAULT_SETTLE_S.get(binding.sensor.kind, 0.0)

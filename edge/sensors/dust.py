@@ -127,6 +127,7 @@ class DustJudge:
         }
 
     def status(self) -> dict[str, Any]:
+        """What the page shows of this limit: the last mean, today's exceedances, what is open."""
         return {
             "id": self.point.id,
             "name": self.point.name,

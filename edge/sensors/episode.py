@@ -88,6 +88,7 @@ class Episode:
         )
 
     def snapshot(self) -> Json:
+        """What a restart needs to go on with: plain JSON, given back to `restore`."""
         return {
             "began": asdict(self._began) if self._began else None,
             "told": asdict(self._told) if self._told else None,

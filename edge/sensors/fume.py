@@ -201,6 +201,8 @@ class FumeJudge:
         return days
 
     def status(self) -> dict[str, Any]:
+        """What the page shows of this shop: machines (None is unknown, not off), fume in mg/m³,
+        share of the fan's time that the purifier ran today, open rules."""
         kitchen = self.kitchen
         opened = [rule for rule, episode in self._episodes.items() if episode.open]
         return {

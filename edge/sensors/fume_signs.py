@@ -25,6 +25,8 @@ class Means:
         self.means: list[tuple[Stamp, float | None]] = []
 
     def step(self, values: list[float], now: Stamp, running: bool | None) -> None:
+        """Take one step's values; closes a mean when its window is over. Only values with the fan
+        running count, and a window with too few of them has no mean (None), not a low one."""
         if self._began is None:
             self._began = now
         if running:
@@ -66,6 +68,8 @@ class Oddities:
         self._value: float | None = None
 
     def step(self, values: list[float], kitchen: Kitchen, now: Stamp, open_now: bool) -> None:
+        """Take one step's values; silence counts in business hours only, the rest while the fan
+        runs."""
         self._missing.step(open_now and not kitchen.known, now)
         for value in values:
             same = self._value is not None and abs(value - self._value) < CONSTANT_EPS
@@ -74,6 +78,7 @@ class Oddities:
             self._value = value
 
     def now(self, at: Stamp) -> tuple[str, ...]:
+        """Names of the signs that have held long enough; rule F4 tells them."""
         checks = (
             ("no data", self._missing.for_s(self._shop.no_data_s)),
             ("constant value with the fan on", self._frozen.for_s(self._shop.odd_s)),

@@ -27,6 +27,7 @@ class Exchange:
     note: str = ""
 
     def as_json(self) -> dict[str, Any]:
+        """Bytes as hex with blanks, as makers print frames, so that a technician can compare."""
         return {
             "wall": round(self.wall, 3),
             "asked": self.asked.hex(" "),

@@ -43,6 +43,8 @@ class Reader:
         self.reported_hours: dict[str, float] = {}
 
     def take(self, samples: Iterable[Sample]) -> None:
+        """The latest value of each channel of this shop's monitor; flagged values are left out.
+        Running hours that the monitor counts itself are kept apart, for comparison."""
         for sample in samples:
             if sample.sensor != self._shop.sensor or sample.flag != "ok":
                 continue
@@ -52,6 +54,7 @@ class Reader:
                 self._latest[sample.channel] = (sample.value, sample.at.mono)
 
     def now(self, at: Stamp, *, smoke_seen: bool) -> Kitchen:
+        """The kitchen at this moment; what has not been heard lately is None, unknown."""
         shop = self._shop
         return Kitchen(
             fan=self._running(shop.fan, shop.fan_on_a, at),
@@ -100,6 +103,8 @@ class Day:
         return self.linked_s / self.fan_s if self.fan_s > 0.0 else None
 
     def as_json(self) -> dict[str, Any]:
+        """One day for the ledger: hours, and the purifier's share of the fan's time (None without
+        any)."""
         usage = self.usage
         return {
             "date": self.date,

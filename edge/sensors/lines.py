@@ -32,6 +32,7 @@ class Lines(Scanner):
         self._pattern = re.compile(found.pattern) if found else None
 
     def parse(self, data: bytes, at: int) -> Look:
+        """One line of text. What does not fit the pattern whole is damage, never half a value."""
         end = _line_end(data, at)
         if end is None and not self.final:
             return MORE if len(data) - at <= LENGTH_MAX else Bad(LENGTH_MAX, skip=LENGTH_MAX)

@@ -58,6 +58,7 @@ class Listener(Bus):
         self.refused = 0
 
     def open_line(self) -> None:
+        """Listen at `listen://address:port`. Raises PortGone where that is taken or not ours."""
         parts = urlsplit(self.port.url)
         try:
             self._server = socket.create_server((parts.hostname or "", parts.port or 0))
@@ -67,6 +68,7 @@ class Listener(Bus):
         self.address = self._server.getsockname()[:2]
 
     def serve(self) -> None:
+        """Answer callers until told to stop; those still connected are dropped then."""
         server = self._server
         assert server is not None, "opened before"
         with server, selectors.DefaultSelector() as selector:

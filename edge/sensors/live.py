@@ -40,6 +40,8 @@ class Live:
         self._constant: dict[tuple[str, str], tuple[float, float]] = {}
 
     def add(self, samples: Iterable[Sample]) -> None:
+        """Keep the latest sample of each channel, and when the sensor was last heard and last
+        valid."""
         for sample in samples:
             self._latest[sample.sensor][sample.channel] = sample
             watched = self._watched[sample.sensor]

@@ -52,6 +52,8 @@ class Minutes:
         self._began: Stamp | None = None
 
     def step(self, samples: Iterable[Sample], now: Stamp) -> tuple[Minute, ...]:
+        """Take samples; returns the minutes that the wall clock finished meanwhile, one per
+        channel."""
         began = self._began
         finished: tuple[Minute, ...] = ()
         if began is None:

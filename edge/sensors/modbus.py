@@ -101,6 +101,9 @@ class Sniffer(Scanner):
         return step
 
     def parse(self, data: bytes, at: int) -> Look:
+        """One frame of request or answer. Its size follows from function and count; where both
+        readings are possible the one with a right CRC that is credible here wins (MODBUS over
+        serial line V1.02)."""
         if len(data) - at < 4:
             return MORE
         if not 1 <= data[at] <= ADDRESS_MAX:

@@ -38,6 +38,8 @@ class _Poll:
     failures: int = 0
 
     def later(self, now: float, *, answered: bool) -> None:
+        """When to ask this slave again: in step, or, unanswered, ever more seldom up to
+        `QUIET_CAP_S`."""
         self.failures = 0 if answered else self.failures + 1
         every_s = self.slave.every_s
         if answered:
@@ -60,6 +62,8 @@ class ModbusBus(Bus):
         self._polls = [_Poll(slave, b) for slave in slaves for b in blocks(slave.registers)]
 
     def serve(self) -> None:
+        """Ask whoever is due first, one request at a time, with silence after each
+        (`turnaround_s`)."""
         while not self.stop:
             self.moved = time.monotonic()
             poll = min(self._polls, key=_due)

@@ -52,6 +52,7 @@ class Nmea(Scanner):
         return data[start:at] if start else self._since + data[:at]
 
     def parse(self, data: bytes, at: int) -> Look:
+        """One sentence with its sum right, of a known name with as many fields as it must have."""
         if data[at] != 0x24:
             return NOISE
         if b"$" in self._torn(data, at):

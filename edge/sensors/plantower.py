@@ -41,6 +41,8 @@ class Plantower(Scanner):
     mark = HEAD[:1]
 
     def parse(self, data: bytes, at: int) -> Look:
+        """One frame of 24 or 32 bytes, or an 8-byte answer, with its 16-bit sum right. The sum is
+        weak, so a head inside the data makes it damage."""
         head = data[at : at + 4]
         if not HEAD.startswith(head[:2]):
             return NOISE

@@ -38,6 +38,7 @@ class Sds(Scanner):
     mark = bytes([HEAD])
 
     def parse(self, data: bytes, at: int) -> Look:
+        """One frame of ten bytes with its 8-bit sum right and values the instrument can send."""
         if data[at] != HEAD:
             return NOISE
         frame = data[at : at + SIZE]

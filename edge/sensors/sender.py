@@ -72,6 +72,7 @@ class Sender(threading.Thread):
                 self._waiting.get_nowait()
 
     def run(self) -> None:
+        """The thread: one TCP session after another, with back-off, until stopped."""
         backoff = Backoff(first_s=1.0, cap_s=60.0)
         while not self._stop_event:
             try:
@@ -128,6 +129,7 @@ class Sender(threading.Thread):
         return decoder.packets
 
     def status(self) -> dict[str, Any]:
+        """Counters for the daemon's status; `unanswered` are those given up after three tries."""
         return {
             "to": self._forward.to,
             "sensor": self._sensor,

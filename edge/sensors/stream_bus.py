@@ -42,6 +42,8 @@ class StreamBus(Bus):
         self._start, self._ending, self._ask, self._every_s = start, ending, ask, every_s
 
     def serve(self) -> None:
+        """Read what an instrument sends by itself, or ask it every `every_s`. A TCP line that
+        stays silent is opened anew (PortGone): a dead peer does not say that it is."""
         stream, heard, asked = self._new_stream(), time.monotonic(), 0.0
         if self._start:
             self.port.write(self._start)

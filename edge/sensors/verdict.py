@@ -25,6 +25,7 @@ class Verdict:
     reason: str = ""
 
     def as_json(self) -> dict[str, Any]:
+        """The judgement of one period as it goes into the facts of a violation; levels in dB."""
         return {
             "result": self.result,
             "period": self.period,

@@ -105,6 +105,7 @@ class _Row:
         return value if math.isfinite(value) else None
 
     def utc(self) -> float | None:
+        """The row's time in UTC s by the first layout that fits, or None. Logs write UTC here."""
         joined = f"{self.text('date')} {self.text('clock')}".strip()
         for text in (self.text("utc"), joined):
             for layout in _FORMATS:
