@@ -94,9 +94,10 @@ class Hj212(Scanner):
         return super().decode(data, final=final)
 
     def parse(self, data: bytes, at: int) -> Look:
-        """One look at `data[at:]`: a whole packet with its CRC right, more needed, or damage. The
-        four digits after `##` may be wrong or damaged: lengths that fit are tried (HJ 212-2017,
-        6.3.1)."""
+        """One packet, with length, check and line end where they belong; more needed; or damage.
+
+        Makers count the length in different ways, so each of them is tried (`_lengths`).
+        """
         if data[at] != HEAD[0]:
             return NOISE
         head = data[at : at + 6]

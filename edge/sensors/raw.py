@@ -46,6 +46,7 @@ class Recent:
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, samples: Iterable[Sample]) -> None:
+        """Append to each sensor's recent file on tmpfs; a full one becomes `.old.csv`."""
         by_sensor: dict[str, list[str]] = {}
         for sample in samples:
             by_sensor.setdefault(sample.sensor, []).append(line(sample))

@@ -55,6 +55,7 @@ class _RapidReader:
         self._alone = threading.Lock()
 
     def read(self, image: Image) -> tuple[Line, ...]:
+        """Lines of text in a BGR crop, top to bottom, each with its score. One caller at a time."""
         with self._alone:
             found = self._engine(scaled(image))
         if not found.txts:
