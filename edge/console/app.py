@@ -10,7 +10,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from edge.console import (
-    actions,
+    case_pages,
     data,
     entry,
     flight_pages,
@@ -28,6 +28,8 @@ from edge.console.web import HEADERS, HERE, Console, Forbidden, Stale, render
 SHOWN = (
     pages.ROUTES,
     data.ROUTES,
+    case_pages.PAGES,
+    case_pages.DATA,
     entry.PAGES,
     setup.PAGES,
     site_file.PAGES,
@@ -39,7 +41,7 @@ SHOWN = (
     sensor_pages.DATA,
 )
 DONE = (
-    actions.ROUTES,
+    case_pages.ACTIONS,
     entry.ACTIONS,
     setup.ACTIONS,
     site_file.ACTIONS,

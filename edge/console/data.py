@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 
 from edge.console.metrics import render
-from edge.console.reading import Case
 from edge.console.web import Console
 
 
@@ -40,30 +36,12 @@ async def look(request: Request) -> Response:
 
 
 async def evidence(request: Request) -> Response:
-    found = _console(request).reading.file(request.path_params["id"], request.path_params["name"])
+    reading, params = _console(request).reading, request.path_params
+    found = await run_in_threadpool(reading.file, params["id"], params["name"])
     if found is None:
         return Response(status_code=404)
     path, media = found
     return FileResponse(path, media_type=media)
-
-
-async def package(request: Request) -> Response:
-    """Everything of one violation as a zip that `edge evidence verify` accepts once unpacked."""
-    case = _console(request).reading.case(request.path_params["id"])
-    if case is None:
-        return Response(status_code=404)
-    data = await run_in_threadpool(zipped, case)
-    name = f'attachment; filename="{case.id}.zip"'
-    return Response(data, media_type="application/zip", headers={"Content-Disposition": name})
-
-
-def zipped(case: Case) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(case.folder.rglob("*")):
-            if path.is_file() and not path.name.startswith("."):
-                archive.write(path, f"{case.id}/{path.relative_to(case.folder)}")
-    return out.getvalue()
 
 
 async def status(request: Request) -> Response:
@@ -85,7 +63,6 @@ ROUTES = {
     "/data/look/{camera}": look,
     "/data/status": status,
     "/evidence/{id}/{name}": evidence,
-    "/package/{id}": package,
     "/metrics": metrics,
     "/healthz": healthz,
 }

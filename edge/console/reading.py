@@ -8,38 +8,33 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge.console.cases import CASE_ID, revisions
+
 DAEMONS = ("visiond", "sensord", "uplinkd", "janitord", "flightd")
 FRESH_S = 15.0
-CASE_ID = re.compile(r"^v-[0-9a-z]{6,64}$")
 FILE_PATH = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$")
-REVISION = re.compile(r"^r([1-9]\d{0,4})$")
 MEDIA = {
     ".jpg": "image/jpeg",
     ".mp4": "video/mp4",
     ".json": "application/json",
     ".png": "image/png",
+    ".csv": "text/csv; charset=utf-8",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One violation as the list shows it."""
+    """One violation, whole, as its newest revision tells it."""
 
     id: str
     revision: int
     data: dict[str, Any]
     files: list[dict[str, Any]]
     folder: Path
-    acknowledged: bool
-
-    @property
-    def began(self) -> str:
-        return str(self.data["began"]["utc"])
 
 
 class Reading:
@@ -48,7 +43,6 @@ class Reading:
     def __init__(self, state: Path, run: Path) -> None:
         self.state, self.run = state, run
         self.evidence = state / "evidence"
-        self._cases: dict[Path, tuple[int, Case]] = {}
 
     def status(self, daemon: str) -> dict[str, Any]:
         """A daemon's status with `age_s`; {} where it never wrote one."""
@@ -85,45 +79,25 @@ class Reading:
         except OSError:
             return None
 
-    def cases(self) -> list[Case]:
-        """Every violation, newest first. A manifest is parsed once for each of its versions."""
-        found = []
-        for folder in self.evidence.glob("v-*"):
-            newest = self._newest(folder)
-            if newest is not None:
-                found.append(newest)
-        return sorted(found, key=lambda c: (c.began, c.id), reverse=True)
-
     def case(self, case_id: str) -> Case | None:
         if not CASE_ID.match(case_id):
             return None
         return self._newest(self.evidence / case_id)
 
     def _newest(self, folder: Path) -> Case | None:
-        revisions = [
-            (int(match[1]), path)
-            for path in folder.glob("r*")
-            if (match := REVISION.match(path.name))
-        ]
-        if not revisions:
+        numbers = revisions(folder)
+        if not numbers:
             return None
-        number, path = max(revisions)
-        known = self._cases.get(folder)
-        acknowledged = all((p / "receipt.json").exists() for _, p in revisions)
-        if known and known[0] == number and known[1].acknowledged == acknowledged:
-            return known[1]
-        manifest = read_json(path / "manifest.json")
-        if not manifest:
+        manifest = read_json(folder / f"r{numbers[-1]}" / "manifest.json")
+        violation, files = manifest.get("violation"), manifest.get("files")
+        if not isinstance(violation, dict) or not isinstance(files, list):
             return None
-        case = Case(
-            folder.name, number, manifest["violation"], manifest["files"], folder, acknowledged
-        )
-        self._cases[folder] = (number, case)
-        return case
+        return Case(folder.name, numbers[-1], violation, files, folder)
 
-    def reviews(self, case_id: str) -> list[dict[str, Any]]:
-        """Verdicts of one violation, oldest first."""
-        return [r for r in _reviews(self.state / "reviews") if r.get("violation") == case_id]
+    def acknowledged(self, case_id: str) -> bool:
+        """Whether the platform has signed for every revision of a case."""
+        folder = self.evidence / case_id
+        return all((folder / f"r{n}" / "receipt.json").exists() for n in revisions(folder))
 
     def file(self, case_id: str, name: str) -> tuple[Path, str] | None:
         """A listed evidence file and its media type; anything not listed does not exist."""
@@ -135,17 +109,6 @@ class Reading:
         path = case.folder / name.partition("-")[0] / name
         media = MEDIA.get(path.suffix)
         return (path, media) if media and path.is_file() else None
-
-
-def _reviews(folder: Path) -> Iterator[dict[str, Any]]:
-    for path in sorted(folder.glob("*.jsonl")):
-        for line in path.read_text("utf-8", "replace").splitlines():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(row, dict):
-                yield row
 
 
 def read_json(path: Path) -> dict[str, Any]:

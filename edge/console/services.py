@@ -44,6 +44,12 @@ class Verify(Protocol):
     def __call__(self, folder: Path) -> str | None: ...
 
 
+class Examine(Protocol):
+    """A row for each revision: revision, problem, files, signed, kid, seq, chain, receipt."""
+
+    def __call__(self, folder: Path) -> list[dict[str, Any]]: ...
+
+
 class TryZones(Protocol):
     """What the camera's rules would have raised on the last hour's recorded tracks.
 
@@ -75,6 +81,7 @@ class Services:
     review: Review
     categories: Mapping[str, Mapping[str, Any]]
     outbox: Path
+    examine: Examine | None = None
     drone_cameras: tuple[str, ...] = ()
     broker: Mapping[str, str] = field(default_factory=dict)
     test_broker: Callable[[], Rows] = _nobody

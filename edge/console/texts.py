@@ -46,7 +46,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "seconds": ("秒", "s"),
     "no_camera": ("还没有摄像头。到“设置”里添加。", "No camera yet. Add one under Setup."),
     "no_picture": ("还没有画面", "no picture yet"),
-    "no_case": ("没有疑似违规", "No suspected violation"),
     "suspected": ("疑似", "suspected"),
     "law": ("均为疑似，须经人工审核", "Every case is suspected and needs human review"),
     "complete": ("证据完整", "evidence complete"),

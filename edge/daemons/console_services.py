@@ -14,7 +14,8 @@ from edge.daemons.probing import NoAnswer, ask
 from edge.daemons.settings import Settings
 from edge.daemons.zone_trial import run_trial
 from edge.drone.optics import CAMERAS
-from edge.uplink.verify import folders, verify_folder
+from edge.outbox import RECEIPT
+from edge.uplink.verify import check_chains, folders, verify_folder
 from edge.uplink.wire import utc_text
 
 SNAP_S = 30.0
@@ -27,6 +28,7 @@ def services(settings: Settings, site_base: Path) -> Services:
     return Services(
         snap=lambda source: _snap(source, settings.run),
         verify=_verify,
+        examine=_examine,
         try_zones=lambda text, camera: run_trial(text, camera, settings.run, site_base),
         review=lambda *words: _review(settings.state, *words),
         categories=_categories(settings),
@@ -84,6 +86,25 @@ def _verify(folder: Path) -> str | None:
         if not verdict.ok:
             return f"{part.name}/{verdict.file}: {verdict.problem}"
     return None
+
+
+def _examine(folder: Path) -> list[dict[str, Any]]:
+    """Every revision of a case: hashes, signature, chain, the platform's receipt."""
+    verdicts = [verify_folder(part) for part in folders(folder)]
+    broken, _ = check_chains(verdicts)
+    return [
+        {
+            "revision": verdict.folder.name,
+            "problem": None if verdict.ok else f"{verdict.file}: {verdict.problem}",
+            "files": verdict.files,
+            "signed": verdict.signed,
+            "kid": verdict.kid or "",
+            "seq": verdict.envelope.get("seq") if verdict.envelope else None,
+            "chain": verdict not in broken,
+            "receipt": (verdict.folder / RECEIPT).exists(),
+        }
+        for verdict in verdicts
+    ]
 
 
 def _review(state: Path, case_id: str, verdict: str, reason: str, who: str) -> None:

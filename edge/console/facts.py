@@ -1,0 +1,202 @@
+"""The facts behind a judgement in sentences, Chinese and English. Pure: facts in, words out.
+
+A sentence is made where its facts are there; whatever has none is shown as it is, in a table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from edge.console.texts import Language, text
+
+Facts = Mapping[str, Any]
+Sentence = Callable[[Facts], "tuple[str, str] | None"]
+
+
+def span(seconds: float) -> tuple[str, str]:
+    """A length of time as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} 秒", f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.1f} 分钟", f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} 小时", f"{seconds / 3600:.1f} h"
+
+
+def _stay(facts: Facts) -> tuple[str, str]:
+    zh, en = span(float(facts["dwell_s"]))
+    limit = facts.get("dwell_limit_s")
+    if not limit:
+        return f"已停留 {zh}", f"Stayed for {en}"
+    zh_limit, en_limit = span(float(limit))
+    return f"已停留 {zh}，时限 {zh_limit}", f"Stayed for {en}; allowed are {en_limit}"
+
+
+def _seen(facts: Facts) -> tuple[str, str]:
+    share = f"{100 * float(facts['seen_share']):.0f} %"
+    return f"其间 {share} 的时间可见", f"Seen during {share} of that time"
+
+
+def _score(facts: Facts) -> tuple[str, str]:
+    score, kind = f"{float(facts['best_score']):.2f}", facts.get("class", "")
+    return f"模型识别为 {kind}，最高置信度 {score}", f"The model says {kind}, at best {score}"
+
+
+def _attended(facts: Facts) -> tuple[str, str]:
+    share = f"{100 * float(facts['attended_share']):.0f} %"
+    return f"{share} 的时间有人在旁", f"Somebody was beside it during {share}"
+
+
+def _smoke(facts: Facts) -> tuple[str, str]:
+    share = f"{100 * float(facts['with_smoke_share']):.0f} %"
+    return f"{share} 的时间有烟", f"With smoke during {share}"
+
+
+def _truck(facts: Facts) -> tuple[str, str] | None:
+    truck = facts["truck"]
+    if not isinstance(truck, Mapping) or "seen_s" not in truck:
+        return None
+    zh, en = span(float(truck["seen_s"]))
+    return f"此前有渣土车经过，可见 {zh}", f"A muck truck passed before, seen for {en}"
+
+
+def _heaps(facts: Facts) -> tuple[str, str]:
+    return f"路面新出现 {facts['heaps']} 处遗撒", f"{facts['heaps']} new heap(s) on the road"
+
+
+def _level(facts: Facts) -> tuple[str, str] | None:
+    if "limit_db" not in facts or facts.get("over_by_db") is None:
+        return None
+    figures = f"{float(facts['leq_db']):.1f} dB(A)"
+    limit, over = f"{float(facts['limit_db']):.0f}", f"{float(facts['over_by_db']):.1f}"
+    period = "夜间" if facts.get("period") == "night" else "昼间"
+    return (
+        f"{period}等效声级 {figures}，限值 {limit}，超出 {over} dB",
+        f"Equivalent level {figures} by {facts.get('period')}, limit {limit}: {over} dB over",
+    )
+
+
+def _spread(facts: Facts) -> tuple[str, str] | None:
+    names = ("l10_db", "l50_db", "l90_db", "lmax_db")
+    if any(facts.get(name) is None for name in names):
+        return None
+    l10, l50, l90, most = (f"{float(facts[name]):.1f}" for name in names)
+    words = f"L10 {l10} · L50 {l50} · L90 {l90} · Lmax {most} dB(A)"
+    return words, words
+
+
+def _windows(facts: Facts) -> tuple[str, str]:
+    count = len(facts["windows"])
+    zh, en = span(float(facts.get("window_s", 0.0)))
+    return f"连续 {count} 个测量时段，每段 {zh}", f"{count} measuring periods in a row, {en} each"
+
+
+def _kitchen(facts: Facts) -> tuple[str, str] | None:
+    kitchen = facts["kitchen"]
+    if not isinstance(kitchen, Mapping):
+        return None
+    words = {True: ("开", "on"), False: ("关", "off"), None: ("未知", "unknown")}
+    fan, purifier = words[kitchen.get("fan")], words[kitchen.get("purifier")]
+    fume = kitchen.get("fume_mg")
+    zh, en = f"风机{fan[0]}，净化器{purifier[0]}", f"Fan {fan[1]}, purifier {purifier[1]}"
+    if fume is not None:
+        zh, en = f"{zh}，油烟 {fume:g} mg/m³", f"{en}, fume {fume:g} mg/m³"
+    return zh, en
+
+
+def _metrology(facts: Facts) -> tuple[str, str] | None:
+    standing = facts["metrology"].get("standing")
+    if standing == "legal":
+        return "仪器在检定有效期内并已校准", "The instrument is certified, in date and calibrated"
+    return (
+        "读数仅供参考（仪器无有效检定或校准）",
+        "Indicative only: no valid certificate or calibration",
+    )
+
+
+def _occurrence(facts: Facts) -> tuple[str, str] | None:
+    if not facts["first_offence"]:
+        return "此处不是首次", "Not the first time at this place"
+    return None
+
+
+def _deadline(facts: Facts) -> tuple[str, str] | None:
+    hours = facts["deadline_h"]
+    return (f"处置时限 {hours:g} 小时", f"To be handled within {hours:g} h") if hours else None
+
+
+def _clock(facts: Facts) -> tuple[str, str] | None:
+    if facts["clock_quality"] in ("ntp", "gnss"):
+        return None
+    return "时钟未同步，时间仅供参考", "The clock was not synchronised: times are approximate"
+
+
+# The key that a sentence is about, in the order in which they are told.
+SENTENCES: tuple[tuple[str, Sentence], ...] = (
+    ("dwell_s", _stay),
+    ("seen_share", _seen),
+    ("attended_share", _attended),
+    ("with_smoke_share", _smoke),
+    ("truck", _truck),
+    ("heaps", _heaps),
+    ("best_score", _score),
+    ("leq_db", _level),
+    ("l50_db", _spread),
+    ("windows", _windows),
+    ("kitchen", _kitchen),
+    ("metrology", _metrology),
+    ("first_offence", _occurrence),
+    ("deadline_h", _deadline),
+    ("clock_quality", _clock),
+)
+
+
+def sentences(facts: Facts, language: Language) -> list[str]:
+    """What the facts say, a sentence each; facts of an unexpected shape are left to the table."""
+    found = []
+    for key, sentence in SENTENCES:
+        if facts.get(key) is None:
+            continue
+        try:
+            told = sentence(facts)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue
+        if told is not None:
+            found.append(told[0] if language == "zh" else told[1])
+    return found
+
+
+# What the judges say of a place -> the same in Chinese.
+ZONE_REASONS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"^in the forbidden zone (.+)$"), "在禁止区域“{0}”内"),
+    (re.compile(r"^in the (\w+) zone$"), "在{kind}区域内"),
+    (re.compile(r"^in a watched zone, outside every permitted zone and time$"),
+     "在监看区域内，不在任何准许的区域和时段"),
+    (re.compile(r"^(GB \d+) class (\S+), day: limit (\d+) dB\(A\)(.*)$"),
+     "{0} {1} 类，昼间限值 {2} dB(A)"),
+    (re.compile(r"^(GB \d+) class (\S+), night: limit (\d+) dB\(A\)(.*)$"),
+     "{0} {1} 类，夜间限值 {2} dB(A)"),
+    (re.compile(r"^at work at night, no permit$"), "夜间施工，无许可"),
+    (re.compile(r"^(.*): fan on, purifier off$"), "{0}：风机开，净化器关"),
+)  # fmt: skip
+
+
+def place_words(reason: str, language: Language) -> str:
+    """Why the place counts, in the reader's language where the reason is a known one."""
+    if language == "en":
+        return reason
+    for pattern, words in ZONE_REASONS:
+        match = pattern.match(reason)
+        if match:
+            return words.format(*match.groups(), kind=_kind(match))
+    return reason
+
+
+def _kind(match: re.Match[str]) -> str:
+    name = match[1] if match.groups() else ""
+    known = f"kind_{name}" if name.isascii() else ""
+    try:
+        return text(known, "zh")
+    except KeyError:
+        return name
