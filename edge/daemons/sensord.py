@@ -13,6 +13,7 @@ from typing import Any
 
 from edge.clock import SystemClock
 from edge.daemons.outlet import Outlet
+from edge.daemons.probing import Found, Probes
 from edge.daemons.sensor_cases import SensorCases
 from edge.daemons.sensor_wiring import Parts, build
 from edge.daemons.settings import Settings, load_settings
@@ -25,6 +26,7 @@ from edge.sensors.hours import LocalTime
 from edge.sensors.live import Live
 from edge.sensors.minutes import Minute, Minutes
 from edge.sensors.noise import NoiseJudge
+from edge.sensors.scan import ports, scan
 from edge.sensors.settings import Sensor
 from edge.spool import Spool
 from edge.uplink import messages, wire
@@ -86,6 +88,7 @@ class Sensord:
             settings, self.parts.subjects, self.outlet, flush=lambda: self._store.flush(force=True)
         )
         self._spool = Spool(run, "sensord")
+        self._probes = Probes(run, {"ports": lambda _: Found({"ports": scan(ports())})})
         self._memory = state / "memory" / "sensord.json"
         self._progress, self._stats = Progress(notify), Stats(log)
         self._due = dict.fromkeys(("live", "status", "memory", "shops"), 0.0)
@@ -194,6 +197,8 @@ class Sensord:
     def _answer(self, now: Stamp) -> None:
         """Requests: a purifier was cleaned, a meter was calibrated (ledger rows)."""
         for request in self._spool.take():
+            if self._probes.take(request):
+                continue
             if request["kind"] in ("cleaning", "calibration", "inspection"):
                 row = {k: v for k, v in request.items() if k not in ("kind", "expires_mono")}
                 self.parts.ledgers.add(request["kind"], {"wall": now.wall, **row})
