@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ LAST = re.compile(r"/cv[23]\.\d/cv[23]\.\d\.2/")
 
 
 class Pictures:
-    """Calibration reader: letterboxed real training pictures, evenly over the sources."""
+    """Calibration reader: letterboxed training pictures, evenly over the sources."""
 
     def __init__(self, paths: list[Path], name: str, height: int, width: int) -> None:
         self._blobs = self._read(paths, height, width)
@@ -46,15 +46,17 @@ class Pictures:
         return None if blob is None else {self._name: blob}
 
 
-def choose(folder: Path, count: int) -> list[Path]:
-    """`count` real training pictures, the sources taken in turn."""
-    collection = read_collection(folder)
+def choose(folders: Sequence[Path], count: int) -> list[Path]:
+    """`count` training pictures, the sources taken in turn. Photographs with a plume laid over
+    them count as real: no photograph of dust is there to calibrate on."""
     shelves: dict[str, list[Path]] = {}
-    for item in sorted(collection.of("train").items, key=lambda item: item.image):
-        if item.origin == "real":
-            shelves.setdefault(item.source, []).append(collection.image(item))
+    for collection in map(read_collection, folders):
+        for item in sorted(collection.of("train").items, key=lambda item: item.image):
+            if item.origin != "rendered":
+                shelves.setdefault(item.source, []).append(collection.image(item))
     if not shelves:
-        raise ConfigError(f"{folder}: no real training picture to calibrate on")
+        where = ", ".join(map(str, folders))
+        raise ConfigError(f"{where}: no real training picture to calibrate on")
     rng = np.random.default_rng(0)
     turns = [rng.permutation(len(paths)) for paths in shelves.values()]
     chosen: list[Path] = []
@@ -65,7 +67,7 @@ def choose(folder: Path, count: int) -> list[Path]:
     return chosen
 
 
-def quantise(source: Path, target: Path, folder: Path, count: int) -> None:
+def quantise(source: Path, target: Path, folders: Sequence[Path], count: int) -> None:
     """`source` (fp32, fixed size) to `target`: activations uint8, weights int8 a channel."""
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
@@ -74,7 +76,7 @@ def quantise(source: Path, target: Path, folder: Path, count: int) -> None:
     graph = onnx.load(source).graph
     port = graph.input[0]
     height, width = (side.dim_value for side in port.type.tensor_type.shape.dim[2:])
-    reader = Pictures(choose(folder, count), port.name, height, width)
+    reader = Pictures(choose(folders, count), port.name, height, width)
     with tempfile.TemporaryDirectory() as scratch:
         prepared = Path(scratch) / "prepared.onnx"
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)

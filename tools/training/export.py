@@ -21,10 +21,11 @@ os.environ.setdefault("YOLO_OFFLINE", "true")
 
 import torch
 import yaml
-from ultralytics.nn.tasks import DetectionModel, load_checkpoint
+from ultralytics.nn.tasks import DetectionModel
 
 from edge.config import ConfigError
 from tools.training.calibrate import quantise
+from tools.training.surgery import open_mean
 
 LICENCE = "AGPL-3.0-or-later"
 OPSET = 17  # onnxruntime 1.19, TensorRT 10 and OpenVINO read it
@@ -32,7 +33,7 @@ SIZES = {"384x640": (384, 640), "640x640": (640, 640), "256x448": (256, 448)}
 
 EXAMPLE = """example:
   tools/export runs/city-5/best.pt --out models --name city-v1
-  tools/export runs/city-5/best.pt --out models --name city-v1 --int8 datasets/pack
+  tools/export runs/city-5/best.pt --out models --name city-v1 --int8 datasets/pack datasets/plumes
   tools/export runs/city-5/best.pt --out models --name city-v1 --size 640x640 --ncnn
 On a Jetson, in the folder of the ONNX (the engine is bound to that board and TensorRT):
   trtexec --onnx=city-v1.onnx --saveEngine=city-v1.engine --fp16 --memPoolSize=workspace:1024
@@ -41,19 +42,7 @@ On a Jetson, in the folder of the ONNX (the engine is bound to that board and Te
 
 def open_average(paths: Sequence[Path]) -> DetectionModel:
     """The mean of the checkpoints' weights as it is shipped: float32, fused, one raw output."""
-    for path in paths:
-        if not path.is_file():
-            raise ConfigError(f"{path}: no such checkpoint; make one with tools/train")
-    models = [load_checkpoint(str(path), device="cpu")[0].float() for path in paths]
-    states = [model.state_dict() for model in models]
-    if any(state.keys() != states[0].keys() for state in states):
-        raise ConfigError(f"{paths[-1]}: another architecture than {paths[0]}")
-    mean = {
-        name: torch.stack([state[name].float() for state in states]).mean(0).to(value.dtype)
-        for name, value in states[0].items()
-    }
-    model = models[0]
-    model.load_state_dict(mean)
+    model = open_mean(paths)
     model = model.fuse(verbose=False).eval()
     head = model.model[-1]
     head.export, head.format, head.dynamic = True, "onnx", False
@@ -135,7 +124,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--name", default="city-v1")
     parser.add_argument("--size", choices=SIZES, default="384x640", help="height x width, px")
     parser.add_argument(
-        "--int8", type=Path, metavar="SET", help="calibrate on this data set's train split"
+        "--int8",
+        type=Path,
+        nargs="+",
+        metavar="SET",
+        help="also int8, calibrated on the train split of these data sets",
     )
     parser.add_argument("--pictures", type=int, default=84, help="how many to calibrate on")
     parser.add_argument("--ncnn", action="store_true", help="also NCNN (needs pnnx)")

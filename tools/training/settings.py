@@ -61,11 +61,11 @@ class Picture(Part):
 
 class Run(Part):
     """A whole run. `start`: a .pt checkpoint, with 80 COCO classes (the head is remapped) or with
-    ours. `steps` are batches; `patience` counts validations without a better score before
-    stopping early; `freeze`: how many of the first layers stay as they are."""
+    ours; the mean of several. `steps` are batches; `patience` counts validations without a better
+    score before stopping early; `freeze`: how many of the first layers stay as they are."""
 
     name: str
-    start: str
+    start: str | tuple[str, ...]
     data: tuple[Mix, ...]
     cutouts: str | None = None
     seed: int = 1

@@ -54,4 +54,12 @@ def _jpeg(canvas: Image, rng: Generator) -> Image:
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
 
 
-WORSEN = (_haze, _blur, _noise, _jpeg, _jpeg)
+def _dark(canvas: Image, rng: Generator) -> Image:
+    """A street under lamps: dim, warm, noisy."""
+    gain = rng.uniform(0.2, 0.6) * np.array([0.75, 0.92, 1.1]) ** rng.uniform(0, 1)
+    gamma = 255 * (np.arange(256) / 255) ** rng.uniform(1.0, 1.6)
+    dim = np.clip(gamma[canvas] * gain, 0, 255).astype(np.uint8)
+    return _noise(dim, rng)
+
+
+WORSEN = (_haze, _blur, _noise, _jpeg, _jpeg, _dark)

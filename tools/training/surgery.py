@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -17,11 +18,28 @@ from tools.training.classes import COCO, RELATIVE
 RELATIVE_BIAS = -1.0
 
 
-def open_checkpoint(path: Path, names: tuple[str, ...]) -> DetectionModel:
-    """A float32 model with our classes, in training mode. Raises ConfigError where it cannot be."""
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such checkpoint")
-    model = load_checkpoint(str(path), device="cpu")[0].float()
+def open_mean(paths: Sequence[Path]) -> DetectionModel:
+    """The mean of the checkpoints' weights, float32. Raises ConfigError where one is missing or of
+    another architecture."""
+    for path in paths:
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such checkpoint; make one with tools/train")
+    models = [load_checkpoint(str(path), device="cpu")[0].float() for path in paths]
+    states = [model.state_dict() for model in models]
+    if any(state.keys() != states[0].keys() for state in states):
+        raise ConfigError(f"{paths[-1]}: another architecture than {paths[0]}")
+    mean = {
+        name: torch.stack([state[name].float() for state in states]).mean(0).to(value.dtype)
+        for name, value in states[0].items()
+    }
+    models[0].load_state_dict(mean)
+    return models[0]
+
+
+def open_checkpoint(paths: Sequence[Path], names: tuple[str, ...]) -> DetectionModel:
+    """A float32 model with our classes, in training mode; of several checkpoints their mean.
+    Raises ConfigError where it cannot be."""
+    model, path = open_mean(paths), paths[-1]
     model.args = get_cfg()
     have = tuple(model.names[i] for i in range(len(model.names)))
     if have != names:

@@ -91,7 +91,8 @@ def prepare(path: Path, variables: dict[str, Path], out: Path) -> tuple[Learner,
     shelves = [(mix, load_shots(held, "train")) for mix, held in zip(run.data, sets, strict=True)]
     cutouts = load_cutouts(resolve(run.cutouts, path, variables)) if run.cutouts else []
     mixer = Mixer(shelves, run.picture, CITY, run.seed, cutouts)
-    start = resolve(run.start, path, {**variables, "RUNS": out})
+    starts = (run.start,) if isinstance(run.start, str) else run.start
+    start = [resolve(name, path, {**variables, "RUNS": out}) for name in starts]
     teacher = None
     if run.keep_weight > 0:
         teacher = load_checkpoint(
