@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,8 +22,9 @@ from edge.drone.journal import Journal
 from edge.drone.look import Look
 from edge.drone.mosaic import Mosaic
 from edge.drone.page import page
+from edge.drone.pairing import Note
 from edge.drone.rows import Row, finding_row, gone_row, ledger_row, overdue_rows, site_row
-from edge.drone.sites import INSPECTED, Site
+from edge.drone.sites import INSPECTED, Area, Site
 from edge.drone.summary import Summary
 from edge.drone.survey import Survey
 from edge.drone.svgmap import svg
@@ -67,9 +70,23 @@ def conclude(
     inspected = [area for area in flight.areas if area.site.kind in INSPECTED]
     covers = situation.covers
     ledger["sites"] = [site_row(a, covers, findings, gone, history, flight) for a in inspected]
+    if inspected and not any(row["inspected_share"] for row in ledger["sites"]):
+        # Else a register of another town, or with swapped coordinates, looks like a clean flight.
+        ledger["notes"].append(asdict(Note("no-site-seen", _nearest(inspected))))
     ledger["overdue"] = overdue_rows(sites, history, ledger, flight)
     write(flight, ledger, job.mosaic)
     return ledger
+
+
+def _nearest(areas: Sequence[Area]) -> str:
+    """Name of the place nearest to the flight's origin, and how far off it is."""
+
+    def away_m(area: Area) -> float:
+        corners = [*area.line, *(p for rings in area.polygons for ring in rings for p in ring)]
+        return min(math.hypot(*corner) for corner in corners)
+
+    nearest = min(areas, key=away_m)
+    return f"{nearest.site.name}, {away_m(nearest) / 1000:.1f} km"
 
 
 def _walked(flight: Flight, journal: Journal, job: Survey) -> tuple[Summary, Situation]:

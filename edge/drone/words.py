@@ -59,6 +59,12 @@ NOTES = {
         "未给出工地范围:全部画面都查看,问题不归属任何工地。{text}",
         "No sites were given: everything was looked at, and findings belong to no site. {text}",
     ),
+    "no-site-seen": (
+        "航线未经过任何已登记地点(最近的是 {text}),登记范围以外不查看:请核对登记表坐标"
+        "(WGS-84,经度在前),或设 look.everywhere。",
+        "No registered place lies under this flight (nearest: {text}), and only those are looked "
+        "at: check the register's coordinates (WGS-84, longitude first) or set look.everywhere.",
+    ),
     "telemetry": ("遥测:{text}", "Telemetry: {text}"),
     "map-only-flat": (
         "地面按平面处理:坡地上的位置误差会更大。{text}",

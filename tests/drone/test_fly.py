@@ -183,6 +183,16 @@ def test_only_tiles_with_sites_are_looked_at(field, tmp_path, detector):
     assert "no-sites" in {note["key"] for note in notes}
 
 
+def test_a_register_of_another_town_is_told_not_taken_for_a_clean_flight(
+    field, tmp_path, detector, capsys
+):
+    write_sites(tmp_path / "far.geojson", ("x", "site", [(5000, 0), (5010, 0), (5010, 10)]))
+    run(field / "one.mp4", "--sites", tmp_path / "far.geojson", "--out", tmp_path / "out")
+    notes = {note["key"]: note["text"] for note in ledger_of(tmp_path / "out")["notes"]}
+    assert notes["no-site-seen"].endswith("5.0 km")
+    assert "longitude first" in capsys.readouterr().err
+
+
 class Stopped(Exception):
     pass
 
