@@ -90,7 +90,7 @@ class Notify:
         self.watchdog_s = int(usec) / 1e6 if usec.isdigit() else None
 
     def send(self, *lines: str) -> None:
-        """Tell systemd, such as `READY=1`; nothing where nobody listens. A lost message is logged."""
+        """Tell systemd, such as `READY=1`, where it listens; a lost message is logged."""
         if not self._path:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:

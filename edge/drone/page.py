@@ -303,7 +303,7 @@ class _Page:
         return f"<h2>{title}</h2><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
     def origin(self) -> str:
-        """How the numbers are known: pose source and quality, clock, lens, hashes of model and video."""
+        """How the numbers are known: pose source and quality, clock, lens, hashes."""
         flight = self.flight
         quality = ", ".join(f"{key} {value:.0%}" for key, value in flight["pose_quality"].items())
         bias = flight["yaw_bias_deg"]
