@@ -169,6 +169,7 @@ def sbom(packages: list[Package], version: str) -> dict[str, Any]:
 def notices(packages: list[Package], libraries: list[tuple[str, str, str]]) -> str:
     """The page that people read; made, so not to be edited."""
     here = runtime_names(packages)
+    head = ["| package | version | licence |", "|---|---|---|"]
     lines = [
         "# Third-party notices",
         "",
@@ -178,8 +179,21 @@ def notices(packages: list[Package], libraries: list[tuple[str, str, str]]) -> s
         "",
         "## On the box",
         "",
-        "| package | version | licence |",
+        *head,
+        *_rows(p for p in packages if _plain(p.name) in here),
+        "",
+        "## Inside those packages",
+        "",
+        "Shared libraries that the wheels for x86-64 and CPython 3.11 bring along (those for aarch64",
+        "were not looked into). PyAV's FFmpeg is linked with x264 and x265, which are under the GPL.",
+        "",
+        "| in | library | licence |",
         "|---|---|---|",
+        *(f"| {wheel} | {name} | {licence} |" for wheel, name, licence in libraries),
+        "",
+        "## For development only",
+        "",
+        *head,
         *_rows(p for p in packages if _plain(p.name) not in here),
     ]
     return "\n".join(lines) + "\n"
