@@ -109,12 +109,14 @@ class Model:
         placement = canvas.fill(picture)
         outputs = opened.session.run(canvas.tensor)
         found = yolo.decode(opened.head, outputs, shape=shape, min_score=min_score)
-        found = found[found.labels < len(self.names)]
+        if len(found) and found.labels.max() >= len(self.names):
+            found = found[found.labels < len(self.names)]
         if opened.head in yolo.NEEDS_NMS:
             found = yolo.thin(found, max_iou=MAX_IOU)
         boxes = placement.to_fractions(found.boxes)
         inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        return yolo.Found(boxes, found.scores, found.labels)[inside]
+        seen = yolo.Found(boxes, found.scores, found.labels)
+        return seen if inside.all() else seen[inside]
 
     def _as_detections(self, found: yolo.Found) -> Detections:
         return Detections(

@@ -110,10 +110,11 @@ class Canvas:
         rows = slice(placement.top, placement.top + placement.height)
         columns = slice(placement.left, placement.left + placement.width)
         for plane, target in zip(self._planes, self._targets(), strict=True):
-            target[rows, columns] = plane
-        # Converting and scaling apart is a third faster than one multiply that converts.
-        inner = self.tensor[0, :, rows, columns]
-        np.multiply(inner, np.float32(self.scale), out=inner)
+            # One pass that converts and scales: the tensor is out of the cache after a run, and
+            # going over it twice costs a fifth more.
+            cv2.addWeighted(
+                plane, self.scale, plane, 0.0, 0.0, dst=target[rows, columns], dtype=cv2.CV_32F
+            )
         return placement
 
     def _prepare(self, placement: Placement) -> None:
@@ -195,8 +196,10 @@ def decode(head: HeadName, outputs: Outputs, *, shape: Shape, min_score: float) 
     """
     found = _HEADS[head](outputs, shape, min_score)
     wide = (found.boxes[:, 2] > found.boxes[:, 0]) & (found.boxes[:, 3] > found.boxes[:, 1])
+    good = wide & np.isfinite(found.boxes).all(axis=1)
     order = np.argsort(-found.scores, kind="stable")
-    order = order[(wide & np.isfinite(found.boxes).all(axis=1))[order]]
+    if not good.all():
+        order = order[good[order]]
     return found[order[:MOST_SURVIVORS]]
 
 

@@ -20,7 +20,7 @@ from edge.vision.manifest import file_sha256
 from tests.daemons.box import write_clip
 from tests.release.press import NAME, OTHER, home, pack
 
-LIMIT_S = 90.0
+LIMIT_S = 150.0
 
 
 class Systemd:
