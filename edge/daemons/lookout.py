@@ -14,6 +14,7 @@ from edge.values import Detections, Frame, Image, Judgement, Sample, Scene, Stam
 from edge.vision.gate import MotionGate
 from edge.vision.model import Model
 from edge.vision.tracker import Tracker
+from edge.vision.traits import TraitModel
 
 # The second stage of the tracker keeps a known object alive on boxes this weak.
 WEAK = 0.1
@@ -42,9 +43,11 @@ class Lookout:
         judge: Judge,
         *,
         samples: Callable[[Stamp], tuple[Sample, ...]] = lambda _: (),
+        traits: TraitModel | None = None,
     ) -> None:
         self.camera = camera
         self._model, self._judge, self._samples = model, judge, samples
+        self._traits = traits
         self._tracker: Tracker | None = None
         self._gate = MotionGate() if camera.gate else None
         self._masks = tuple(zone.polygon for zone in camera.zones if zone.kind == "mask")
@@ -83,7 +86,8 @@ class Lookout:
     def _track(self, frame: Frame, found: Detections, aspect: float) -> tuple[Track, ...]:
         if self._tracker is None:
             self._tracker = Tracker(strong=self.camera.min_score, weak=WEAK, aspect=aspect)
-        return self._tracker.update(found, frame.at, frame.image)
+        tracks = self._tracker.update(found, frame.at, frame.image)
+        return self._traits.judged(frame.image, tracks) if self._traits else tracks
 
     def finish(self, at: Stamp) -> Judgement:
         return self._judge.finish(at)

@@ -20,6 +20,7 @@ from edge.rules.judge import Judge
 from edge.uplink.wire import violation_data
 from edge.values import Finding, Place, Sample, Stamp
 from edge.vision.model import Model
+from edge.vision.traits import TraitModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ def build_post(
     window: Callable[[Finding], Draft | None] | None = None,
     step: Callable[[], int] = lambda: 0,
     trucks: TruckFile | None = None,
+    traits: TraitModel | None = None,
 ) -> Post:
     """Wire one camera. Raises ConfigError where its rules do not fit together."""
     judge = Judge(
@@ -55,7 +57,7 @@ def build_post(
         calendar=settings.calendar,
         timezone=ZoneInfo(settings.site.timezone),
     )
-    lookout = Lookout(camera, model, judge, samples=samples)
+    lookout = Lookout(camera, model, judge, samples=samples, traits=traits)
     where = place_of(settings.site, camera)
     origin = Origin(
         device=settings.device.device,

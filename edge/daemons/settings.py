@@ -17,6 +17,7 @@ from edge.rules.trucks import Register
 from edge.rules.vetting import premises_of
 from edge.sensors.check import check_sensors
 from edge.vision.manifest import read_manifest
+from edge.vision.traits import read_traits, traits_path
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +108,7 @@ def _check_cameras(settings: Settings, where: str, model: str | None) -> None:
         classes = read_manifest(path).classes
         for remark in check_site(settings.site, camera, settings.categories, classes, where):
             log.info("%s", remark)
+        _check_traits(settings, camera, path, f"{where}: camera {camera.id}")
         for rule in camera.rules:
             hook = rule.set.get("remind", settings.categories[rule.category].set.get("remind"))
             if hook:
@@ -130,6 +132,29 @@ def _check_trucks(settings: Settings, camera: Camera, where: str) -> None:
             f"{where}: premises {camera.premises!r} is no loading or dumping place of the "
             f"muck-truck file (allowed: {allowed})"
         )
+
+
+def _check_traits(settings: Settings, camera: Camera, detector: Path, where: str) -> None:
+    """What a rule asks of the truck classifier must be among what it says; a classifier that is
+    not there is told, for such a rule finds nothing."""
+    beside = read_traits(detector)
+    for rule in camera.rules:
+        category = settings.categories[rule.category]
+        trait = str(rule.set.get("trait", category.set.get("trait", "")))
+        if not trait or category.with_classes:
+            continue
+        if beside is None:
+            log.warning(
+                "%s: rule %s finds nothing: it asks a truck classifier, and %s is not there",
+                where,
+                rule.category,
+                traits_path(detector).name,
+            )
+        elif trait not in beside.classes:
+            raise ConfigError(
+                f"{where}: rule {rule.category}: set.trait {trait!r} is nothing that "
+                f"{traits_path(detector).name} says (allowed: {', '.join(beside.classes)})"
+            )
 
 
 def category_files(base: Path) -> list[Path]:

@@ -28,7 +28,7 @@ from edge.daemons.site_change import SiteChange
 from edge.daemons.updates import Updates, start_releases
 from edge.daemons.warden import Warden
 from edge.daemons.watchpost import Watchpost
-from edge.daemons.wiring import build_watchpost, load_models
+from edge.daemons.wiring import build_watchpost, load_models, load_traits
 from edge.outbox import RECEIPT, Outbox
 from edge.release.store import State
 from edge.runtime import Notify, Progress, Stats, Stop, write_status
@@ -93,6 +93,7 @@ class Visiond:
         self._requests = {"served": 0, "refused": 0}
         self._updates = Updates(settings, releases, self.outlet, words)
         models, trucks = load_models(settings), open_truck_file(settings)
+        traits = load_traits(settings)
         self._models = {m.name: {"sha256": m.sha256, "on": m.provider} for m in models.values()}
         for camera in settings.site.cameras:
             if camera.enabled:
@@ -105,6 +106,7 @@ class Visiond:
                     bell=self._bell,
                     clock=self._clock,
                     trucks=trucks,
+                    traits=traits.get(camera.model or settings.site.model),
                 )
                 self.posts[camera.id] = post
                 self._roster.add(camera.id, camera.fps, post.eyes.waiting)

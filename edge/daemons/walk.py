@@ -23,6 +23,7 @@ from edge.evidence.casebook import Sealed
 from edge.rules.check import on_trial
 from edge.values import Frame, Stamp, Violation
 from edge.vision.model import load_model
+from edge.vision.traits import open_traits
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +113,7 @@ def start_walk(
         clips=clips,
         source_kind=source_kind,
         trucks=open_truck_file(settings),
+        traits=open_traits(manifest, settings.device.compute.provider),
     )
     return Walk(post)
 

@@ -14,7 +14,7 @@ from edge.daemons.gleaner import gleaner_for, with_learnt
 from edge.daemons.outlet import Outlet
 from edge.daemons.post import build_post
 from edge.daemons.scribe import Desk
-from edge.daemons.settings import Settings, manifest_path
+from edge.daemons.settings import DEFAULT_MODEL, Settings, manifest_path
 from edge.daemons.sight import Sight
 from edge.daemons.watchpost import Watchpost
 from edge.evidence.store import Draft
@@ -22,6 +22,7 @@ from edge.outbox import ladder
 from edge.sensors.live import latest, window_csv
 from edge.values import Finding, Prompt
 from edge.vision.model import Model, load_model
+from edge.vision.traits import TraitModel, open_traits
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,17 @@ def load_models(settings: Settings) -> dict[str | None, Model]:
         models[name] = load_model(path, provider=compute.provider, workers=compute.workers)
         log.info("model %s on %s", models[name].name, models[name].provider)
     return models
+
+
+def load_traits(settings: Settings) -> dict[str | None, TraitModel | None]:
+    """The second classifier beside each model, by the name that cameras call the model."""
+    names = {c.model or settings.site.model for c in settings.site.cameras if c.enabled}
+    provider = settings.device.compute.provider
+    found = {name: open_traits(manifest_path(settings, name), provider) for name in names}
+    for name, traits in found.items():
+        says = ", ".join(traits.manifest.classes) if traits else "none; no truck gets traits"
+        log.info("model %s: truck classifier: %s", name or DEFAULT_MODEL, says)
+    return found
 
 
 def sensor_window(settings: Settings, camera: Camera, finding: Finding) -> Draft | None:
@@ -60,6 +72,7 @@ def build_watchpost(
     bell: threading.Condition,
     clock: Clock,
     trucks: TruckFile | None = None,
+    traits: TraitModel | None = None,
 ) -> Watchpost:
     """One camera, wired; nothing runs yet. Raises ConfigError."""
     camera = with_learnt(camera, settings)
@@ -84,6 +97,7 @@ def build_watchpost(
         window=lambda finding: sensor_window(settings, camera, finding),
         step=lambda: ladder.current_step(settings.run),
         trucks=trucks,
+        traits=traits,
     )
     return Watchpost(
         post,

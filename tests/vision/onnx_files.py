@@ -136,3 +136,22 @@ def write(folder: Path, data: bytes, classes: Sequence[str], **keys: object) -> 
 def damaged(data: bytes) -> bytes:
     """The same length with a stretch of the graph overwritten."""
     return data[:40] + struct.pack("<I", 0xDEADBEEF) * 16 + data[104:]
+
+
+def brightness(side: int) -> bytes:
+    """A classifier of two classes: (1, 3, side, side) to probabilities (dark, bright)."""
+    weights = np.array([[-40 / 3, 40 / 3]] * 3, np.float32)
+    nodes = [
+        _node("GlobalAveragePool", ["images"], "mean"),
+        _node("Reshape", ["mean", "flat"], "row"),
+        _node("MatMul", ["row", "weights"], "product"),
+        _node("Add", ["product", "bias"], "sum"),
+        _node("Softmax", ["sum"], "probabilities", _int("axis", 1)),
+    ]
+    constants = [
+        _constant("flat", np.array([1, 3], np.int64)),
+        _constant("weights", weights),
+        _constant("bias", np.array([[20.0, -20.0]], np.float32)),
+    ]
+    ports = _port(11, "images", (1, 3, side, side)) + _port(12, "probabilities", (1, 2))
+    return _model(b"".join(nodes + constants) + ports, None)
