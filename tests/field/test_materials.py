@@ -9,7 +9,7 @@ import pytest
 
 from tools.field import materials
 
-ROW = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;]+)", re.MULTILINE)
+ROW = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\n]+)", re.MULTILINE)
 LOCKED = ROW.findall(materials.LOCK.read_text("utf-8"))
 
 
