@@ -103,7 +103,6 @@ def manifest(path: Path, names: Sequence[str], size: tuple[int, int], **more: An
         "input": {"height": size[0], "width": size[1]},
         "head": "raw",
         "licence": LICENCE,
-        "release": 1,
         **more,
     }
     target = path.with_suffix(".yaml")
@@ -132,6 +131,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--pictures", type=int, default=84, help="how many to calibrate on")
     parser.add_argument("--ncnn", action="store_true", help="also NCNN (needs pnnx)")
+    parser.add_argument(
+        "--release", type=int, default=1, help="a box takes only a higher number than it has"
+    )
     parser.add_argument("--sources", type=Path, help="YAML list: what it was trained on")
     return parser.parse_args(arguments)
 
@@ -145,13 +147,14 @@ def main(arguments: list[str] | None = None) -> int:
         suffix = "" if args.size == "384x640" else f"-{args.size}"
         args.out.mkdir(parents=True, exist_ok=True)
         trained = yaml.safe_load(args.sources.read_text()) if args.sources else []
+        told = {"release": args.release, "trained_on": trained}
         plain = args.out / f"{args.name}{suffix}.onnx"
         write_onnx(model, plain, *size)
-        print(manifest(plain, names, size, trained_on=trained))
+        print(manifest(plain, names, size, **told))
         if args.int8:
             small = args.out / f"{args.name}{suffix}-int8.onnx"
             quantise(plain, small, args.int8, args.pictures)
-            print(manifest(small, names, size, trained_on=trained))
+            print(manifest(small, names, size, **told))
         if args.ncnn:
             write_ncnn(model, args.out / f"{args.name}{suffix}-ncnn", *size)
     except ConfigError as error:
