@@ -14,13 +14,16 @@ from edge.uplink.mqtt import Arrived
 from edge.uplink.notary import Notary
 from edge.uplink.records import Records
 from edge.uplink.transfer import Transfers
-from edge.uplink.trust import Refused, Trust, counter_name
+from edge.uplink.trust import SANE_WALL, Refused, Trust, counter_name
 from edge.uplink.wire import Topics
 from edge.values import Stamp
 
 log = logging.getLogger(__name__)
 
 FORGED_OVER_S = 600.0
+# Retained configurations come once a connection: one that came before the clock was set would be
+# missed until the next. Each of these may be 512 KiB.
+CLOCKLESS_MAX = 8
 
 
 class Obey(Protocol):
@@ -51,6 +54,7 @@ class Inbox:
         self._kinds = topics.down
         self._heard = dispatch.issuers()
         self._forged: dict[str, float] = {}
+        self._clockless: list[Arrived] = []
         self.counts: Counter[str] = Counter()
 
     @property
@@ -81,23 +85,32 @@ class Inbox:
             message = self._trust.read(kind, event.payload, self._heard, at)
         except Refused as error:
             self._refuse(kind, error, at)
+            if error.why == "clock" and len(self._clockless) < CLOCKLESS_MAX:
+                self._clockless.append(event)
             return kind, None
         self._heard[counter_name(kind, message)] = message.n
         return kind, message
 
     def _refuse(self, kind: str, error: Refused, at: Stamp) -> None:
-        """Counted and told. A redelivered message is refused as a replay: that is no attack."""
-        self.counts[f"refused:{kind}:{error.why}"] += 1
-        level = logging.DEBUG if error.why == "replay" else logging.WARNING
+        """Counted and told, the first of its kind aloud: nobody may fill our log from afar. A
+        redelivered message is refused as a replay: that is no attack."""
+        name = f"refused:{kind}:{error.why}"
+        loud = error.why != "replay" and not self.counts[name]
+        self.counts[name] += 1
+        level = logging.WARNING if loud else logging.DEBUG
         log.log(level, "%s refused (%s): %s", kind, error.why, error)
         if error.why == "signature":
             self._forged[kind] = at.mono
             self._alarms.start("forged_message", kind, str(error)[:200])
 
-    def watch(self, now: float) -> None:
-        """Called all the time: an attack is over once nothing forged came for a while."""
+    def watch(self, at: Stamp) -> None:
+        """Called all the time: an attack is over once nothing forged came for a while, and what
+        could not be judged without a clock is judged once there is one."""
+        if self._clockless and at.wall >= SANE_WALL:
+            waiting, self._clockless = self._clockless, []
+            self.take(waiting, at)
         for kind, since in list(self._forged.items()):
-            if now - since > FORGED_OVER_S:
+            if at.mono - since > FORGED_OVER_S:
                 del self._forged[kind]
                 self._alarms.end("forged_message", kind)
 

@@ -95,7 +95,7 @@ class Pump:
         busy = self._fill()
         self.link.step(self._mono(), 0.0 if busy else timeout_s, self._mono)
         self._take_arrived()
-        self._parts.inbox.watch(self._mono())
+        self._parts.inbox.watch(self._clock())
         self._watch()
 
     def _mono(self) -> float:

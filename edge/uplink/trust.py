@@ -72,8 +72,9 @@ class Trust:
 
     def _fresh(self, kind: str, message: m.Down, heard: Mapping[str, int]) -> None:
         name = counter_name(kind, message)
-        if message.n <= heard.get(name, 0):
-            raise Refused("replay", f"{name}: {message.n} after {heard[name]}")
+        last = heard.get(name, 0)
+        if message.n <= last:
+            raise Refused("replay", f"{name}: {message.n} after {last}")
         if name not in heard and len(heard) >= ISSUERS_MAX:
             raise Refused("issuer", f"{name}: more than {ISSUERS_MAX} issuers")
 

@@ -11,9 +11,11 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from edge.config import Site, load
 from edge.runtime import Backoff
 from edge.uplink import messages as m
 from edge.uplink import seal, wire
+from edge.uplink.desired import yaml_text
 from edge.uplink.trust import Refused, Trust, counter_name
 from tests.uplink.box import Box, Platform
 from tools.platform import contract, golden, schemas
@@ -47,6 +49,13 @@ def test_drift_is_told_file_by_file(tmp_path: Path) -> None:
         "more.json: not made by the code",
         "schemas/ack.json: differs",
     ]
+
+
+def test_the_golden_configuration_is_one(tmp_path: Path) -> None:
+    told = next(one for one in golden.golden() if one.name == "desired")
+    path = tmp_path / "site.yaml"
+    path.write_text(yaml_text(json.loads(told.payload)["site"]))
+    assert load(path, Site).name == "crossing-12"
 
 
 def test_each_message_struct_is_published() -> None:

@@ -73,6 +73,7 @@ def test_a_good_command_is_read() -> None:
         (signed(device="box-2"), "device"),
         (signed(n=4), "replay"),
         (signed(n=3), "replay"),
+        (signed(n=0, iss="new"), "replay"),
         (signed(n=-1), "fields"),
         (signed(n="9"), "fields"),
         (signed(exp=NOW.wall - 1), "expired"),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
 import pytest
 
-from tools.platform import faults
+from edge.uplink import messages as m
+from tools.platform import faults, faults_clock, fuzz, tested
 from tools.platform.oracle import Oracle, Result
 from tools.platform.rig import Rig
 
@@ -46,8 +51,39 @@ def test_a_clip_cut_again_and_again(rig: Rig, oracle: Oracle) -> None:
     holds(faults.clip_cut(rig, oracle, 2))
 
 
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler: gcc")
+def test_a_clock_that_steps_from_1970_to_two_years_ahead(rig: Rig, oracle: Oracle) -> None:
+    holds(faults_clock.clock_steps(rig, oracle, 1))
+
+
+def test_what_pytest_says_is_counted() -> None:
+    text = "1 failed, 12 passed, 2 skipped, 3 deselected in 4.20s"
+    assert tested.counted(text) == {"passed": 12, "failed": 1, "skipped": 2, "error": 0}
+
+
+@pytest.mark.parametrize("name", list(fuzz.TARGETS))
+def test_no_changed_message_crashes_its_reader(name: str, tmp_path: Path) -> None:
+    fuzzer = fuzz.Fuzzer(name, tmp_path, seed=1)
+    golden = fuzzer.corpus
+    while fuzzer.runs < 400:
+        fuzzer.spend(0.2, lambda _: None)
+    assert fuzzer.crashes == 0
+    assert fuzzer.corpus > golden + 3, "it reaches outcomes that the golden messages do not"
+
+
+def test_a_crash_is_found_kept_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fresh(_: object, kind: str, message: m.Down, heard: Mapping[str, int]) -> None:
+        assert message.n, "as it was: a counter of 0 from somebody new ended the daemon"
+
+    monkeypatch.setattr("edge.uplink.trust.Trust._fresh", fresh)
+    fuzzer = fuzz.Fuzzer("ack", tmp_path, seed=1)
+    while fuzzer.crashes == 0:
+        fuzzer.spend(0.5, lambda _: None)
+    assert list(tmp_path.glob("*.crash"))
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("name", list(faults.SCENARIOS))
+@pytest.mark.parametrize("name", [n for n in faults.SCENARIOS if n not in tested.TESTS])
 def test_the_long_form(name: str) -> None:
     holds(faults.run_scenario(name, full=True))

@@ -85,6 +85,7 @@ def test_forty_cuts_lose_nothing_and_a_disk_that_lies_is_found_out(
 
 @needs_compiler
 @pytest.mark.broker
+@pytest.mark.slow
 def test_daemons_leave_on_a_failed_sync_and_nothing_is_lost(rig: Rig) -> None:
     result = faults_disk.sync_errors(rig, Oracle(rig, rig.outbox()), 30)
     print(faults.line(result))

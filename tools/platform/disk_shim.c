@@ -5,7 +5,9 @@
  * an flock spans each operation and its line. tools/platform/disk_image.py reads the log and says
  * what a disk may hold if the power goes after any of its lines. EDGE_SHIM_EIO is the share of
  * fsync calls that fail with EIO; EDGE_SHIM_READONLY names a file: while it exists, everything below
- * the folder is read-only (EROFS), as after ext4's errors=remount-ro.
+ * the folder is read-only (EROFS), as after ext4's errors=remount-ro. EDGE_SHIM_CLOCK names a file
+ * with the seconds by which the wall clock is wrong, read at each look at it; monotonic time is not
+ * touched.
  *
  * cc -shared -fPIC -O2 -o disk_shim.so disk_shim.c -ldl -lpthread
  */
@@ -21,7 +23,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FDS 4096
@@ -37,7 +41,7 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static char root[4096];
 static const char *readonly;
 static size_t root_length;
-static int log_fd = -1;
+static int log_fd = -1, clock_fd = -1;
 static double eio;
 static unsigned seed;
 static char tracked[FDS];
@@ -45,7 +49,12 @@ static char tracked[FDS];
 __attribute__((constructor)) static void start(void)
 {
     const char *path = getenv("EDGE_SHIM_ROOT"), *log = getenv("EDGE_SHIM_LOG");
-    const char *share = getenv("EDGE_SHIM_EIO");
+    const char *share = getenv("EDGE_SHIM_EIO"), *clock = getenv("EDGE_SHIM_CLOCK");
+    if (clock != NULL) {
+        int fd = open(clock, O_RDONLY);
+        clock_fd = fcntl(fd, F_DUPFD_CLOEXEC, 900);
+        close(fd);
+    }
     if (path == NULL || realpath(path, root) == NULL)
         return;
     root_length = strlen(root);
@@ -340,3 +349,40 @@ int mkdirat(int folder, const char *path, mode_t mode)
 }
 
 int mkdir(const char *path, mode_t mode) { return mkdirat(AT_FDCWD, path, mode); }
+
+/* Seconds to add to the wall clock. */
+static double wrong_by(void)
+{
+    char text[64] = "";
+    if (clock_fd < 0 || pread(clock_fd, text, sizeof text - 1, 0) <= 0)
+        return 0.0;
+    return atof(text);
+}
+
+int clock_gettime(clockid_t which, struct timespec *now)
+{
+    REAL(clock_gettime);
+    int code = real(which, now);
+    if (code == 0 && which == CLOCK_REALTIME)
+        now->tv_sec += (time_t)wrong_by();
+    return code;
+}
+
+time_t time(time_t *out)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (out != NULL)
+        *out = now.tv_sec;
+    return now.tv_sec;
+}
+
+int gettimeofday(struct timeval *restrict now, void *restrict zone)
+{
+    struct timespec exact;
+    (void)zone;
+    clock_gettime(CLOCK_REALTIME, &exact);
+    now->tv_sec = exact.tv_sec;
+    now->tv_usec = exact.tv_nsec / 1000;
+    return 0;
+}

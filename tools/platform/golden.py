@@ -266,7 +266,7 @@ def _down() -> Iterator[Golden]:
     )  # fmt: skip
     yield _from_desk(
         "desired", "desired", 6,
-        rev=5, exp=WALL + 86_400, site={"site": "crossing-12", "timezone": "Asia/Shanghai"},
+        rev=5, exp=WALL + 86_400, site={"name": "crossing-12", "timezone": "Asia/Shanghai"},
     )  # fmt: skip
 
 

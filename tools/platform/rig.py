@@ -25,6 +25,10 @@ WAIT_S = 30.0
 STOP_S = 60.0
 
 
+class Skipped(RuntimeError):
+    """This machine or user cannot do this one; says why."""
+
+
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

@@ -33,12 +33,16 @@ def environment(
     log: Path | None = None,
     eio: float = 0.0,
     readonly: Path | None = None,
+    clock: Path | None = None,
 ) -> dict[str, str]:
     """What a child needs. `eio`: share of syncs that fail; `readonly`: a file that, while it
-    exists, makes everything below `root` read-only."""
+    exists, makes everything below `root` read-only; `clock`: a file with the seconds by which
+    the wall clock is wrong."""
     told = {"LD_PRELOAD": str(library), "EDGE_SHIM_ROOT": str(root), "EDGE_SHIM_EIO": str(eio)}
     if log is not None:
         told["EDGE_SHIM_LOG"] = str(log)
     if readonly is not None:
         told["EDGE_SHIM_READONLY"] = str(readonly)
+    if clock is not None:
+        told["EDGE_SHIM_CLOCK"] = str(clock)
     return told
