@@ -16,6 +16,7 @@ EPILOG = """example: edge categories list
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Two actions: `list` with a city's files laid over ours, `settings` of one rule kind."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="every category: code, names, kind, dwell")
     listing.add_argument("--city", type=Path, action="append", default=[], help="a city's file")

@@ -17,6 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """0 where the files are sound; ConfigError names the first thing that is not. Passwords in
+    sources are never printed."""
     import msgspec
 
     from edge.camera.url import redact

@@ -13,6 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """The daemon until a signal. The page is an extra, so its absence is a configuration error."""
     from edge import runtime
 
     try:

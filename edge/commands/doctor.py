@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """0: nothing is wrong; 1: something is, and its line says what to do, in both languages."""
     from pathlib import Path
 
     from edge.daemons.doctor import examine

@@ -21,6 +21,7 @@ COLUMNS = ("tp", "fp", "fn", "precision", "recall", "f1", "delay_p50_s", "duplic
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Truth and events are files; the hours may stand in the truth file."""
     parser.add_argument("--truth", required=True, type=Path, help="what happened (JSON)")
     parser.add_argument(
         "--events", required=True, type=Path, help="what was found: lines of `edge watch --json`"
@@ -32,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Print precision, recall, F1 and delay by category; 0 whatever they are, for scripts to
+    judge."""
     from edge.config import ConfigError
     from edge.rules.evaluation import claims, evaluate, total
     from edge.rules.truth import truth_from

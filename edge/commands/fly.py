@@ -32,6 +32,7 @@ on where it stopped. --landmark (repeatable) is a point you know: video second, 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the telemetry does not say may be said here; docs/drone.md explains each."""
     parser.add_argument("video", nargs="?", help="recording, or rtsp:// / rtmp:// while it flies")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of this flight's ledger")
     parser.add_argument("--telemetry", type=Path, metavar="FILE", help="SRT, CSV, tlog, KLV, JSON")
@@ -66,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """A recording, a stream (told by its scheme) or the list of overdue sites."""
     from edge.drone.sites import read_sites
 
     sites = read_sites(args.sites) if args.sites else ()

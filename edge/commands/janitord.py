@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """One pass, or one every `--every` seconds until a signal."""
     from edge import runtime
     from edge.daemons import janitord
 

@@ -19,6 +19,7 @@ LEDGERS = ("inspection", "measurement", "cleaning", "handling")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Each ledger exports alike; only a cleaning is entered by hand: no device sees it."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name in LEDGERS:
         sub = actions.add_parser(name, help=f"export the {name} ledger")

@@ -34,6 +34,7 @@ EXAMPLE = """examples:
 
 
 def main() -> int:
+    """Writes benchmark.json and a picture; 1 where a limit is not met, 2 for a wrong model."""
     args = _arguments()
     try:
         report = _measure(args)

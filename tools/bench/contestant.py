@@ -27,6 +27,8 @@ LOOPS: dict[str, tuple[str, str]] = {
 
 
 def main() -> None:
+    """A contestant's process: settings on the first line of stdin, then rounds, one JSON each.
+    Runs in the contestant's own environment, so it imports nothing of ours that it need not."""
     settings = json.loads(sys.stdin.readline())
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print must not mix with the answers

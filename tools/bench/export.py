@@ -15,6 +15,7 @@ import yaml
 
 
 def main() -> None:
+    """Two ONNX files of one checkpoint: free input size, and fixed 640 x 640 as peers use it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("weights", type=Path)
     parser.add_argument("folder", type=Path)

@@ -199,6 +199,7 @@ def summary(home: Home, began: float, flight: tuple[Path, int] | None) -> dict[s
 
 
 def main() -> int:
+    """0 where everything found was acknowledged and verifies; 1 else, naming the folder of logs."""
     parser = argparse.ArgumentParser(prog="tools/demo", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "demo")

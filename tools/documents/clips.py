@@ -60,6 +60,7 @@ def summed(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> int:
+    """0 with one JSON a clip; 1 where a command of it failed. Bad figures are no failure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("clip", nargs="*", choices=[*names(), []], help="default: all of them")

@@ -84,6 +84,7 @@ class Server:
             self.server.client_filter(lambda *_: GstRtspServer.RTSPFilterResult.REMOVE)
 
     def mount(self, path: str, order: dict) -> None:
+        """A path of its own with its codec; every viewer gets a pipeline of his own."""
         mount = self.mounts[path] = Mount(order)
         codec, pay = CODECS[mount.codec]
         factory = GstRtspServer.RTSPMediaFactory()

@@ -50,6 +50,7 @@ class Wire:
         return f"rtsp://127.0.0.1:{self.port}{path}"
 
     def set(self, mode: str) -> None:
+        """Put a fault on the wire, or `none`. Raises ValueError for an unknown one."""
         if mode not in FAULTS:
             raise ValueError(f"{mode}: not one of {FAULTS}")
         self._mode = mode

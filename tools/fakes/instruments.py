@@ -182,6 +182,8 @@ def make(text: str) -> Instrument:
 
 
 def main() -> int:
+    """Ports appear below --folder and live until a signal. 2 for a word that is no instrument or
+    fault."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -58,6 +58,7 @@ def proc(pid: int, file: str, key: str) -> int:
 
 
 def measure(folder: Path, run: Path, seconds: float, warm_s: float) -> dict[str, float]:
+    """CPU share, resident memory, bytes written a day and answers a second of one sensord."""
     site, device = str(folder / "site.yaml"), str(folder / "device.yaml")
     words = [sys.executable, "-m", "edge", "sensord", "--site", site, "--device", device]
     child = subprocess.Popen(words)
@@ -89,6 +90,7 @@ def _samples(run: Path) -> int:
 
 
 def main() -> int:
+    """Prints one JSON; the state lies on a real disk, the run directory on tmpfs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--warm", type=float, default=40.0)

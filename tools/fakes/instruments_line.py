@@ -68,6 +68,7 @@ class Line(threading.Thread):
         return id(self)
 
     def run(self) -> None:
+        """The thread of one line: plugged or not by its faults, turn after turn until stopped."""
         began = time.monotonic()
         while not self.stopped.is_set():
             t_s = time.monotonic() - began

@@ -197,6 +197,7 @@ def _arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """0 done; 1 with the reason, such as a certificate of another box. Nothing half-written."""
     args = _arguments().parse_args(argv)
     try:
         if args.command == "request":

@@ -47,6 +47,7 @@ SENSORS = [
 
 
 def main(argv: list[str] | None = None) -> int:
+    """0 where nothing was lost, invented or grown; 1 else. A broken-off soak is reported too."""
     args = _arguments().parse_args(argv)
     signal.signal(signal.SIGTERM, _interrupt)
     folder = args.out or Path(tempfile.mkdtemp(prefix="soak-"))

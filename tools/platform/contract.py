@@ -70,6 +70,7 @@ def write(folder: Path) -> int:
 
 
 def main() -> int:
+    """Write the contract files, or with --check compare: 1 with the files that differ."""
     parser = argparse.ArgumentParser(prog="tools/contract", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--check", action="store_true", help="write nothing")

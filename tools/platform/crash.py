@@ -63,6 +63,7 @@ def _deadly(work: Callable[..., Any], moment: str, count: int) -> Callable[..., 
 
 
 def main() -> int:
+    """uplinkd that kills itself at a named step: `before put_row 3`, then its usual arguments."""
     moment, _, step = sys.argv[1].partition(" ")
     if moment == "brisk":
         link.BACKOFF_CAP_S = float(sys.argv[2])

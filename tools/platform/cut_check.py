@@ -35,6 +35,8 @@ class Told:
     taken: int = 0
 
     def note(self, told: dict[str, Any]) -> None:
+        """One line of the worker's log: what it promised, sent, obeyed, and what was on disk by
+        then."""
         if "promised" in told:
             self.promised[told["promised"]] = told["files"]
         elif "sent" in told:

@@ -116,6 +116,7 @@ def watch(folder: Path) -> None:
 
 
 def watched_uplinkd(folder: Path, step: str, count: int) -> int:
+    """uplinkd with its disk calls recorded, killed at `step` if one is given."""
     watch(folder)
     if step:
         moment, _, name = step.partition(" ")
@@ -139,6 +140,7 @@ def install(folder: Path) -> int:
 
 
 def main() -> int:
+    """The part of a power-cut test that dies: install, writer, or the daemon."""
     what, folder, *rest = sys.argv[1:]
     if what == "install":
         return install(Path(folder))

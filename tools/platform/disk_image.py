@@ -67,6 +67,8 @@ class _File:
         self.pending.clear()
 
     def content(self, how: How, rng: random.Random) -> bytes:
+        """What the disk may hold after the cut: all that was synced, and a random part of the
+        rest."""
         if how in ("none", "names") or not self.pending:
             return bytes(self.kept)
         data = bytearray(self.kept)

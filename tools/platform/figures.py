@@ -49,6 +49,7 @@ def fill(rig: Rig, records: int) -> None:
 
 
 def acknowledged(rig: Rig) -> int:
+    """How many violations the platform has said it stored (state 3 of the outbox)."""
     with sqlite3.connect(rig.state / "outbox.db", timeout=10) as db:
         return int(
             db.execute(
@@ -119,6 +120,7 @@ def p95(values: list[float]) -> float:
 
 
 def idle(rig: Rig) -> dict[str, Any]:
+    """From put to acknowledgement with nothing else to do, p50 and p95 in ms."""
     broker = rig.broker()
     rig.receiver(broker.port)
     rig.uplinkd(broker.port)
@@ -157,6 +159,7 @@ def thin(rig: Rig, faults: Faults) -> dict[str, Any]:
 
 
 def figures(records: int) -> dict[str, Callable[[Rig], dict[str, Any]]]:
+    """Name -> how it is measured; each gets a rig of its own."""
     return {
         "drain": lambda rig: drain(rig, records),
         "idle": idle,
@@ -166,6 +169,7 @@ def figures(records: int) -> dict[str, Callable[[Rig], dict[str, Any]]]:
 
 
 def measure(work: Callable[[Rig], dict[str, Any]]) -> dict[str, Any]:
+    """One figure in a folder that is removed afterwards, whatever happens."""
     with tempfile.TemporaryDirectory(prefix="edge-figures-") as folder:
         rig = Rig(Path(folder))
         try:
@@ -175,6 +179,7 @@ def measure(work: Callable[[Rig], dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> int:
+    """One JSON a figure; 1 where a bound is not kept."""
     parser = argparse.ArgumentParser(prog="tools/uplink-figures", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--only", choices=list(figures(0)))

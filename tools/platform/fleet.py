@@ -76,6 +76,7 @@ class Fleet:
         self._marks: dict[str, float] = {}
 
     def run(self) -> dict[str, Any]:
+        """Load, outage, return, drain; workers and broker are stopped however it ends."""
         try:
             return self._run()
         finally:
@@ -226,6 +227,7 @@ def problems(result: dict[str, Any], *, outage_s: float, strict: bool) -> list[s
 
 
 def arguments() -> argparse.Namespace:
+    """Exits with 2 where --port and --platform-key do not come together."""
     parser = argparse.ArgumentParser(prog="tools/fleet", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--devices", type=int, default=100)
@@ -250,6 +252,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
+    """0 where nothing was lost and all came back in time; 1 with a line for each problem."""
     args = arguments()
     if args.simulate:
         result = storm(reconnects(args.devices, args.outage), args.devices)

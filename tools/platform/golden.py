@@ -60,6 +60,7 @@ class Golden:
         return wire.Topics(TENANT, DEVICE).up(suffix)
 
     def entry(self) -> dict[str, Json]:
+        """A row of the index: how a platform's test finds, sends and judges this message."""
         told = self.channel
         return {
             "name": self.name,
@@ -106,6 +107,7 @@ def _state() -> Iterator[Golden]:
 
 
 def birth() -> m.Birth:
+    """The birth message of the golden box; tests and documents quote it."""
     pem = seal.public_pem(BOX.public).decode()
     return m.Birth(
         device=DEVICE,
@@ -175,6 +177,7 @@ def evidence_file(role: str, path: str, data: bytes) -> EvidenceFile:
 
 
 def violations() -> list[Violation]:
+    """One violation in three revisions: new, with a clip, ended."""
     picture = evidence_file("close", "r1-close-1.jpg", PICTURE)
     clip = evidence_file("clip", "r2-clip-1.mp4", CLIP)
     new = Violation(

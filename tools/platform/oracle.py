@@ -86,6 +86,7 @@ class Oracle:
         self.worst_s = max(self.worst_s, seconds)
 
     def result(self, test: str, runs: int, note: str = "") -> Result:
+        """Compare what the platform stored with what was promised; torn files count as missing."""
         stored = self._stored()
         missing = [name for name in self.promised if stored[name] != 1]
         missing += [f"{n}/{p}" for n, files in self.promised.items() for p in self._torn(n, files)]

@@ -58,6 +58,7 @@ class Page:
 
 
 def page(folder: Path, database: str | None) -> str:
+    """The list of the newest records as HTML; reads the store, never writes."""
     store = Store(folder, database)
     try:
         told, latest = store.summary(), store.latest(LATEST)

@@ -49,6 +49,7 @@ def _until(connection: Connection, what: Callable[[Event], bool]) -> None:
 
 
 def main() -> int:
+    """Publish the golden messages, wrong ones included, to try a subscriber with."""
     parser = argparse.ArgumentParser(prog="tools.platform.play", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--host", default="127.0.0.1")

@@ -151,6 +151,7 @@ def _start(work: Callable[[], None]) -> threading.Thread:
 
 
 def main() -> int:
+    """A thin or bad line by hand, until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="proxy", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--to", required=True, metavar="HOST:PORT")

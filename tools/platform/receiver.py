@@ -250,6 +250,7 @@ def _session(receiver: Receiver, connection: Connection, group: str, stop: Stop)
 
 
 def arguments() -> argparse.Namespace:
+    """Where to store, which broker, as which instance of a shared subscription."""
     parser = argparse.ArgumentParser(prog="tools/receiver", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--out", type=Path, required=True, help="folder for records and evidence")
@@ -268,6 +269,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
+    """Receive until a signal; 2 without its database, 1 from --gaps where records are missing."""
     args = arguments()
     try:
         store = Store(args.out, args.database)

@@ -62,6 +62,7 @@ class Process:
         self.child.wait()
 
     def stop(self) -> int:
+        """SIGTERM and the exit code; one that does not stop in time is killed and told."""
         if self.child.poll() is None:
             self.child.terminate()
         try:
@@ -117,6 +118,7 @@ class Rig:
         return child
 
     def device_file(self, port: int, **trust: str) -> Path:
+        """A device.yaml for a broker on this port, trusting the rig's platform."""
         path = self.folder / "device.yaml"
         told = {"platform_key": "platform/platform.pub.pem", **trust}
         lines = "".join(f"  {key}: {value}\n" for key, value in told.items())
@@ -179,6 +181,7 @@ def write(folder: Path, name: str, data: bytes) -> EvidenceFile:
 
 
 def make_violation(name: str, files: tuple[EvidenceFile, ...] = ()) -> Violation:
+    """A suspected violation as the box writes it, with nothing that a test does not ask for."""
     return Violation(
         id=name,
         revision=1,

@@ -116,6 +116,7 @@ class SimulatedDevice:
         return msgspec.json.encode(m.Status(state=state, boot=1, conn=self._conn))
 
     def connected(self, connection: Connection, limits: Connected) -> None:
+        """Say hello as a real box does: subscribe to acks, status and birth, both retained."""
         self._told.connects.append(time.monotonic())
         self._window = Window(connection, limits)
         connection.subscribe([self._topics.up("ack")])
@@ -137,6 +138,7 @@ class SimulatedDevice:
         self._window.send(topic, payload, done, now=now, retain=retain)
 
     def event(self, event: Event) -> None:
+        """A PUBACK frees a place in the window; an ack of the platform ends a record."""
         if isinstance(event, Answered) and self._window is not None:
             self._window.answered(event, time.monotonic())
         elif isinstance(event, Arrived):
@@ -189,6 +191,8 @@ class SimulatedDevice:
         self._chunks.append((f"evd/{answer.id}/fin", fin))
 
     def step(self, now: float) -> None:
+        """Put what is due, send what waits or was not acknowledged in time, then chunks of
+        pictures."""
         if now >= self._put_due and now < self._plan.put_until:
             self._put_due += self._plan.record_every_s
             self._put(now)

@@ -241,6 +241,7 @@ class Store:
         ]
 
     def summary(self) -> dict[str, Any]:
+        """Counts of the whole store, with missing sequence numbers and broken chains."""
         rows = self._db.rows("SELECT kind, count(*) FROM record GROUP BY kind")
         files = self._db.rows("SELECT count(*), coalesce(sum(done), 0) FROM transfer")[0]
         bad = self._db.rows("SELECT count(*) FROM quarantine")[0][0]

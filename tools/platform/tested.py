@@ -38,6 +38,7 @@ def scenario(name: str) -> Callable[[Rig, Oracle, int], Result]:
 
 
 def run_tests(name: str) -> Result:
+    """The pytest files behind a fault, as a row of the table: passed and failed."""
     began = time.monotonic()
     argv = [sys.executable, "-m", "pytest", "-q", "--no-header", *TESTS[name]]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -61,6 +61,7 @@ class Label:
 
     @property
     def xyxy(self) -> tuple[float, float, float, float]:
+        """Corners of the box, fractions of the picture; stored is the middle and the size."""
         return (
             self.x - self.w / 2,
             self.y - self.h / 2,

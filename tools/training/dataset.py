@@ -33,6 +33,8 @@ EXAMPLE = """examples:
 
 
 def import_command(args: argparse.Namespace) -> int:
+    """0, or 1 with --strict and complaints; what cannot be taken is listed, never dropped
+    silently."""
     rules = read_rules(args.rules) if args.rules else Rules(names=CITY)
     names = _target_names(args.names)
     form, args.folders = _what(args)
@@ -118,6 +120,7 @@ IMPORT: dict[str, Callable[[argparse.Namespace, Rules], Sequence[Incoming]]] = {
 
 
 def teach_command(args: argparse.Namespace) -> int:
+    """Add a COCO detector's sure boxes to a set, in place."""
     from tools.training.pseudo import pseudo_label
 
     if not args.teacher.is_file():
@@ -128,6 +131,7 @@ def teach_command(args: argparse.Namespace) -> int:
 
 
 def check_command(args: argparse.Namespace) -> int:
+    """List every fault; 1 where one would make training or its figures wrong."""
     faults = checking.check(read_collection(args.set))
     for fault in faults:
         if args.json:
@@ -173,6 +177,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def stats_command(args: argparse.Namespace) -> int:
+    """Counts by class, source and split; with --sheet a picture of labelled examples."""
     collection = read_collection(args.set)
     print(stats.table(collection))
     if args.sheet:
@@ -188,6 +193,7 @@ def export_command(args: argparse.Namespace) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
+    """One sub-command for each step from foreign pictures to sets that may be trained on."""
     top = argparse.ArgumentParser(
         prog="tools/dataset",
         description=__doc__,
@@ -255,6 +261,7 @@ def _shape_parsers(commands: argparse._SubParsersAction) -> None:  # type: ignor
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Exit code of the sub-command; 2 for a wrong file, in one line."""
     args = parser().parse_args(arguments)
     try:
         return int(args.run(args))

@@ -112,6 +112,7 @@ def manifest(path: Path, names: Sequence[str], size: tuple[int, int], **more: An
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Checkpoints, input size, and the forms wanted beside fp32."""
     parser = argparse.ArgumentParser(
         prog="tools/export",
         description=__doc__,
