@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import yaml
 
 from edge.config import ConfigError, read_yaml
+from edge.runtime import write_atomic
 from tools.training import figures, report
 from tools.training.classes import CITY, COCO
 from tools.training.collection import read_collection
@@ -80,8 +82,10 @@ def write_all(form: Form, judged: list[Judged], rows: list[figures.Row], out: Pa
     cv2.imwrite(str(out / "worst.jpg"), sheet, [cv2.IMWRITE_JPEG_QUALITY, 82])
 
 
-def describe(forms: list[Form], pictures: Sequence[Picture], out: Path | None) -> str:
-    """The whole report as Markdown; pictures and JSON go to `out`."""
+def describe(
+    forms: list[Form], pictures: Sequence[Picture], out: Path | None
+) -> tuple[str, dict[str, list[figures.Row]]]:
+    """The whole report as Markdown, and the rows of every form; pictures and JSON go to `out`."""
     parts: list[str] = []
     every: dict[str, list[figures.Row]] = {}
     for form in forms:
@@ -95,7 +99,23 @@ def describe(forms: list[Form], pictures: Sequence[Picture], out: Path | None) -
         first, *others = every
         title = f"### What the other forms lose against {first}"
         parts += [title, report.losses(every[first], {name: every[name] for name in others})]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts) + "\n", every
+
+
+def into_manifest(model: Path, rows: Sequence[figures.Row]) -> None:
+    """AP50 on real pictures, by class and source, into the manifest beside the model, if it has
+    one: what a box is offered says how good it is."""
+    path = model.with_suffix(".yaml")
+    if not path.is_file():
+        return
+    found: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if row.origin == "real" and row.source != "all":
+            found.setdefault(row.name, {})[row.source] = round(row.ap50, 3)
+    fields = {**read_yaml(path), "metrics": {"ap50_real": found}}
+    write_atomic(
+        path, yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=96).encode()
+    )
 
 
 def _reference(form: Form, judged: list[Judged], rows: list[figures.Row]) -> list[str]:
@@ -150,7 +170,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--rendered", type=Path, help="a data set whose val split is judged as well"
     )
     parser.add_argument("--out", type=Path, help="folder for plots, contact sheets and JSON")
-    parser.add_argument("--card", type=Path, help="rewrite the figures of this card")
+    parser.add_argument(
+        "--card", type=Path, help="rewrite the figures of this card, and of the manifests"
+    )
     parser.add_argument("--json", action="store_true", help="rows as JSON lines instead of a table")
     return parser.parse_args(arguments)
 
@@ -167,9 +189,11 @@ def main(arguments: list[str] | None = None) -> int:
                 for row in figures.rows(judge_form(form, pictures), CITY):
                     print(json.dumps({"model": form.name, **row.plain()}, ensure_ascii=False))
             return 0
-        text = describe(forms, pictures, args.out)
+        text, every = describe(forms, pictures, args.out)
         if args.card:
             into_card(args.card, text)
+            for model, rows in zip(args.models, every.values(), strict=True):
+                into_manifest(model, rows)
         print(text)
     except ConfigError as error:
         print(f"tools/evaluate: {error}", file=sys.stderr)
