@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,6 +24,7 @@ from edge.daemons.outlet import Outlet
 from edge.daemons.post import Post
 from edge.daemons.recheck import Rechecks
 from edge.daemons.sight import Sight
+from edge.daemons.thrift import Thrift
 from edge.rules.blind import BlindTime, Span
 from edge.runtime import write_atomic
 from edge.values import Fault, Frame, Prompt, Stamp
@@ -31,6 +33,7 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY_S = 15.0
 AGES = 200
+RATE_S = 10.0
 
 
 class Watchpost:
@@ -53,12 +56,14 @@ class Watchpost:
         self.recording = eyes.recording
         self.open_cases = 0
         self.eased: str | None = None
+        self._asleep, self._thrift = False, Thrift(post.camera.fps)
         self.last: Look | None = None
         self.rechecks = Rechecks()
         self._scribe = ScribeThread(post.camera.id, post.scribe, late=late)
         self._sight, self._memory = sight, memory
         self._remind, self._gleaner = remind, gleaner
         self._ages_ms: deque[float] = deque(maxlen=AGES)
+        self._looked: deque[float] = deque(maxlen=AGES)
         self._checkpointed = -1e9
         self._stored: bytes | None = None
         self._thinking = False
@@ -89,8 +94,10 @@ class Watchpost:
             self._faults.extend(self._health.look(frame.image, frame.at))
         if not self.recording:
             self._ages_ms.append((now().mono - frame.at.mono) * 1000.0)
+        self._looked.append(time.monotonic())
         self.last = look
         self.open_cases = len(look.judgement.candidates)
+        self._spare(look)
         self._scribe.hand_over(look, wait=self.recording)
         self._learn(look)
         for prompt in look.judgement.prompts:
@@ -181,9 +188,21 @@ class Watchpost:
 
     def ease(self, why: str | None, *, asleep: bool) -> None:
         """The board cannot give what was promised, and why; `asleep`: this camera gets nothing."""
-        self.eased = why
+        self.eased, self._asleep = why, asleep
+        # A sleeper is not looked at, so its next look cannot say so to the reader.
         if isinstance(self.eyes.reader, Grabber):
             self.eyes.reader.want = "key" if asleep else "all"
+
+    def _spare(self, look: Look) -> None:
+        """Decode less while nothing is tracked or held."""
+        reader = self.eyes.reader
+        if isinstance(reader, Grabber):
+            reader.want = self._thrift.step(
+                look.frame.at.mono,
+                busy=bool(look.tracks) or bool(look.judgement.candidates),
+                stream_fps=reader.line.facts.fps,
+                asleep=self._asleep,
+            )
 
     def take_spans(self) -> list[dict[str, Any]]:
         """Finished stretches of watched and blind time, for the ledger."""
@@ -192,16 +211,26 @@ class Watchpost:
 
     def status(self) -> dict[str, Any]:
         """For the status file: what the page and the doctor want to know."""
-        last = self.last
+        last, reader = self.last, self.eyes.reader
         return {
             "source": str(self.eyes.address),
             "recording": self.recording,
+            "decoded": reader.want if isinstance(reader, Grabber) else "all",
             "looks": self.post.lookout.looks,
+            "fps": self._looks_per_s(),
+            "fps_wanted": self.camera.fps,
+            "age_ms": round(self.age_p95_ms(), 1),
+            "blind": None if self.recording else self._blind_reason(),
             "last_wall": last.frame.at.wall if last else None,
             "size": list(last.frame.image.shape[1::-1]) if last else None,
             "open": len(self.post.book.open_keys()),
             "candidates": self.open_cases,
         }
+
+    def _looks_per_s(self) -> float:
+        """Over the last ten seconds."""
+        since = time.monotonic() - RATE_S
+        return round(sum(at > since for at in list(self._looked)) / RATE_S, 2)
 
     def numbers(self, elapsed_s: float, before: dict[str, int]) -> dict[str, Any]:
         """What happened since `before` (updated in place), per second; ages in ms."""
