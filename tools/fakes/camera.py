@@ -149,6 +149,7 @@ class FakeCamera:
         self._order(kick=True)
 
     def close(self) -> None:
+        """End the server, kill it where it will not, and remove its folder."""
         if self._process.stdin:
             self._process.stdin.close()
         try:

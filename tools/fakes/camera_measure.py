@@ -37,6 +37,7 @@ def resident_mb() -> float:
 
 
 def start(url: str, number: int, bell: threading.Condition) -> tuple[Grabber, PacketRing]:
+    """A grabber and its packet ring on one stream, as the daemon would set them up."""
     ring, address = PacketRing(seconds=40.0, bytes_max=24_000_000), parse_source(url)
     grabber = Grabber(
         f"camera-{number}",
@@ -63,6 +64,7 @@ def watch(grabbers: list[Grabber], bell: threading.Condition, seconds: float) ->
 
 
 def clip_cpu_ms(ring: PacketRing) -> float:
+    """CPU ms of cutting a clip of 10 s, median of seven."""
     spent, end = [], (ring.span() or (0.0, 0.0))[1]
     with tempfile.TemporaryDirectory() as folder:
         for index in range(7):
@@ -91,6 +93,7 @@ def heal_s(camera: FakeCamera, path: str) -> float:
 
 
 def measure(camera: FakeCamera, codec: str, size: str, streams: int) -> dict[str, object]:
+    """Memory, CPU, ages and the time to heal, of so many streams in this process."""
     width, height = map(int, size.split("x"))
     content = clip(codec, width, height)
     bell, grabbers, rings, resident = threading.Condition(), [], [], [resident_mb()]
@@ -113,6 +116,7 @@ def measure(camera: FakeCamera, codec: str, size: str, streams: int) -> dict[str
 
 
 def pace(grabbers: list[Grabber], bell: threading.Condition) -> dict[str, object]:
+    """Pictures a second, CPU of a picture, and the age in ms of frames when they are taken."""
     before, read, wall = time.process_time(), [g.read for g in grabbers], time.monotonic()
     ages = sorted(watch(grabbers, bell, WATCH_S))
     spent, lasted = time.process_time() - before, time.monotonic() - wall
@@ -126,6 +130,7 @@ def pace(grabbers: list[Grabber], bell: threading.Condition) -> dict[str, object
 
 
 def main() -> None:
+    """Prints one JSON of what was asked for and what was measured."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -45,6 +45,8 @@ class Mount:
         threading.Thread(target=self.push, args=(source,), daemon=True).start()
 
     def push(self, source: Gst.Element) -> None:
+        """Feed one viewer at the camera's pace, with the mode of the moment: silent, frozen,
+        changed."""
         index, units, pause = 0, self.units, threading.Event()
         while not pause.wait(1 / self.fps):
             if units is not self.units:
@@ -58,6 +60,7 @@ class Mount:
 
 
 def read_units(path: str) -> list[bytes]:
+    """The access units of a file: each a length in four bytes, then so many bytes."""
     data, units, at = Path(path).read_bytes(), [], 0
     while at < len(data):
         size = int.from_bytes(data[at : at + 4], "big")
@@ -75,6 +78,7 @@ class Server:
         self.server.attach(None)
 
     def obey(self, order: dict) -> None:
+        """An order of the test: change a mount, make one, throw the viewers out."""
         path = order.get("path")
         if path in self.mounts:
             self.mounts[path].change(order)

@@ -43,6 +43,8 @@ class ModbusSlave:
         self._framer = FramerRTU(DecodePDU(True))
 
     def heard(self, data: bytes, t_s: float) -> bytes:
+        """The answer to a request with a right CRC for this slave; exception 2 where a register is
+        missing; else silence."""
         if len(data) < 8 or not FramerRTU.check_CRC(data[:6], int.from_bytes(data[6:8], "big")):
             return b""
         if data[0] != self.address or data[1] != self.function:

@@ -145,6 +145,8 @@ class Studio:
 
     # -- light -------------------------------------------------------------------------------
     def light(self, light: Light) -> None:
+        """Sky, sun and lamps of a scene. Angles of `Light` are degrees, azimuth clockwise from
+        north."""
         world = bpy.data.worlds.new("sky")
         world.use_nodes = True
         self.scene.world = world
@@ -169,6 +171,7 @@ class Studio:
 
     # -- pictures ----------------------------------------------------------------------------
     def camera(self, camera: Camera) -> None:
+        """Put the camera where `Camera` says; its picture size is the render's."""
         data = bpy.data.cameras.new("camera")
         data.sensor_fit, data.angle = "HORIZONTAL", math.radians(camera.hfov)
         data.clip_start, data.clip_end = 0.05, 1200

@@ -182,6 +182,7 @@ def others(place: Street) -> list[Mover]:
 
 
 def smoke(place: Street, t: float) -> list[Plume]:
+    """Smoke of the grill at `t` seconds; it drifts, its density stays."""
     return [
         Plume(
             "smoke",
@@ -201,6 +202,7 @@ def place() -> Street:
 
 
 def events() -> list[Event]:
+    """What is violated when, in seconds; what the rules must find, and what they need not."""
     length = times()[-1]
     return [
         Event("street-vendor", "vendor", "vendor_stall", VENDOR["parked"], VENDOR["leaves"], 50.0),
@@ -228,6 +230,7 @@ def zones(where: Street) -> list[GroundZone]:
 
 
 def script() -> Script:
+    """The whole clip: movers, standing things, plumes, camera, and the site it is judged by."""
     where = place()
     movers = vendor(where) + truck_and_soil(where) + others(where)
     return Script(

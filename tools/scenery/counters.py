@@ -13,6 +13,7 @@ from tools.scenery.shapes import box, sheet
 
 
 def body_paint(rng: random.Random) -> Paint:
+    """Wood, bare metal or paint, as stalls come."""
     kind = rng.random()
     if kind < 0.25:
         return plain(rng.choice(WOODS), 0.6, dirt=0.3)
@@ -75,6 +76,7 @@ def _case(rng: random.Random, width: float, depth: float, height: float) -> Mode
 
 
 def counter_load(rng: random.Random, model: Model, width: float, depth: float, top: float) -> None:
+    """Goods on a counter of these metres, often partly behind a glass case."""
     if rng.random() < 0.55:
         case = rng.uniform(0.35, 1.0) * width
         model.put(_case(rng, case, depth * 0.6, rng.uniform(0.3, 0.6)), (0, -0.12 * depth, top))

@@ -78,6 +78,7 @@ def striped_roof(
 def frame(
     width: float, depth: float, low: float, high: float, paint: Paint, thick: float = 0.035
 ) -> Model:
+    """Four posts and two beams; `low` and `high` are where the posts begin and end, in metres."""
     model = Model()
     for x in (-width / 2, width / 2):
         for y in (-depth / 2, depth / 2):

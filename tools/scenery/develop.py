@@ -27,6 +27,8 @@ class Look:
 
 
 def draw_look(rng: np.random.Generator, *, night: bool = False) -> Look:
+    """A camera's character at random: exposure, white balance, blur and streaks in px, noise in
+    levels of 255, JPEG quality."""
     warm = rng.normal(0, 0.06)
     return Look(
         exposure=float(np.exp(rng.normal(0, 0.28))),

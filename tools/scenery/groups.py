@@ -110,6 +110,7 @@ def queue(rng: random.Random) -> Group:
 
 
 def cafe(rng: random.Random) -> Group:
+    """A parasol set with up to three guests: not a stall, though it looks like one from afar."""
     group = [Actor(lookalikes.parasol_set(rng))]
     for _ in range(rng.randint(0, 3)):
         a = rng.uniform(0, 6.28)

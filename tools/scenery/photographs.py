@@ -87,6 +87,8 @@ def listed(folder: Path) -> dict[str, list[Path]]:
 
 
 def open_photo(path: Path, rng: random.Random) -> Photo:
+    """A labelled photograph in linear light, scaled to `LONGEST_PX`, at times mirrored, with its
+    camera and light guessed. Raises Refused for a file that is no picture."""
     image = cv2.imread(str(path))
     if image is None:
         raise Refused(f"{path}: not a readable picture")

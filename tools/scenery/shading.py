@@ -20,6 +20,7 @@ class Tree:
         tree.nodes.clear()
 
     def node(self, kind: str, inputs: dict[Any, Any] | None = None, **settings: Any) -> Any:
+        """A shader node with inputs by name (a value, a colour or another node's output)."""
         made = self.tree.nodes.new(kind)
         for name, value in settings.items():
             setattr(made, name, value)
@@ -28,6 +29,7 @@ class Tree:
         return made
 
     def feed(self, socket: Any, value: Any) -> None:
+        """Link another node's output to a socket, or set its value; three numbers are a colour."""
         if isinstance(value, bpy.types.NodeSocket):
             self.tree.links.new(value, socket)
         elif isinstance(value, tuple) and len(value) == 3 and socket.type == "RGBA":
@@ -216,6 +218,7 @@ class Palette:
         self._made: dict[Paint, Any] = {}
 
     def material(self, paint: Paint) -> Any:
+        """The Blender material of a paint, made once."""
         if paint not in self._made:
             made = bpy.data.materials.new(paint.kind)
             made.use_nodes = True

@@ -11,6 +11,7 @@ from tools.scenery.shapes import box, rod, sheet
 
 
 def clothes_rail(rng: random.Random, width: float) -> Model:
+    """A rail of clothes, `width` metres wide, as night markets have them."""
     model = Model()
     for x in (-width / 2, width / 2):
         model.add(rod((x, 0, 0), (x, 0, 1.6), 0.018), STEEL)

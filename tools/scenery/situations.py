@@ -52,6 +52,7 @@ class Setting:
         return (x, y, 0.15), (0.0 if far else math.pi) + self.rng.gauss(0, 0.15)
 
     def traffic(self, count: int, make: Callable[[random.Random], Group] = groups.traffic) -> None:
+        """So many vehicles on lanes drawn at random, driving the way their lane goes."""
         lanes = self.street.lanes
         for i in range(count):
             lane = self.rng.randrange(len(lanes))
@@ -65,6 +66,7 @@ class Setting:
             self.put(groups.passers(self.rng), at)
 
     def plume(self, kind: str, at: Point, size: Point, *, colour: Point, density: float) -> None:
+        """A cloud with its foot at `at` and of `size` metres, with a random seed, age and wind."""
         rng = self.rng
         self.plumes.append(
             Plume(

@@ -196,6 +196,7 @@ def van(rng: random.Random) -> Model:
 
 
 def bus(rng: random.Random) -> Model:
+    """A city bus of 9.5 to 12 m with its route number in lamps over the windscreen."""
     model = Model()
     length, width, tall = rng.uniform(9.5, 12), 2.5, 3.0
     paint = plain(
@@ -265,6 +266,7 @@ def motorcycle(rng: random.Random, *, ridden: bool = False) -> Model:
 
 
 def bicycle(rng: random.Random, *, ridden: bool = False) -> Model:
+    """A bicycle, often a shared one with its basket; with a rider on it where `ridden`."""
     model = Model()
     paint = plain(
         rng.choice([(0.02, 0.25, 0.5), (0.7, 0.6, 0.03), (0.02, 0.3, 0.15), (0.03, 0.03, 0.03)]),
