@@ -177,7 +177,7 @@ def zipped(found: Case) -> tuple[BinaryIO, int]:
     out = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was sent
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(found.folder.rglob("*")):
-            if path.is_file() and not path.name.startswith("."):
+            if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
                 with (
                     path.open("rb") as source,
                     archive.open(f"{found.id}/{path.relative_to(found.folder)}", "w") as target,

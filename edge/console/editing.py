@@ -79,8 +79,8 @@ def _with_camera(text: str, camera_id: str, change: Callable[[Site], Site]) -> s
 
 
 def _cameras(site: Site) -> list[Site]:
-    found = site.get("cameras") or []
-    return [c for c in found if isinstance(c, dict)]
+    found = site.get("cameras")
+    return [c for c in found if isinstance(c, dict)] if isinstance(found, list) else []
 
 
 def camera_rows(site: Site) -> list[Site]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from edge.config import ConfigError
 from edge.console.accounts import Accounts
 from edge.console.app import make_app
 from edge.console.drafts import SiteFile
+from edge.console.patience import PatientProtocol
 from edge.console.reading import Reading
 from edge.console.web import Console
 from edge.daemons.console_services import services
@@ -71,30 +73,42 @@ def build(settings: Settings, site_path: Path, device_path: Path) -> Console:
     )
 
 
-def _serve(console: Console, settings: Settings) -> tuple[uvicorn.Server, threading.Thread]:
-    """uvicorn in a thread: the main thread keeps signals, watchdog and status."""
+def server_config(console: Console, settings: Settings) -> uvicorn.Config:
+    """How the page is served. Raises ConfigError for a certificate that cannot be used."""
     facts = settings.device.console
-    config = uvicorn.Config(
+    cert, key = (settings.base / name if name else None for name in (facts.tls_cert, facts.tls_key))
+    if cert is not None:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key)
+        except OSError as error:
+            raise ConfigError(f"console.tls_cert = {str(cert)!r}, tls_key: {error}") from None
+    return uvicorn.Config(
         make_app(console),
         host=facts.host,
         port=facts.port,
-        ssl_certfile=facts.tls_cert,
-        ssl_keyfile=facts.tls_key,
+        ssl_certfile=cert,
+        ssl_keyfile=key,
         log_level="warning",
         server_header=False,
         access_log=False,
         timeout_keep_alive=10,
-        limit_concurrency=64,
+        http=PatientProtocol,
+        ws="none",
         h11_max_incomplete_event_size=64 * 1024,
         lifespan="off",
     )
+
+
+def _serve(console: Console, settings: Settings) -> tuple[uvicorn.Server, threading.Thread]:
+    """uvicorn in a thread: the main thread keeps signals, watchdog and status."""
+    facts = settings.device.console
+    server = uvicorn.Server(server_config(console, settings))
     try:
         listener = socket.create_server((facts.host, facts.port))
     except OSError as error:
         raise ConfigError(
             f"console.host:port = {facts.host}:{facts.port}: {error.strerror}"
         ) from None
-    server = uvicorn.Server(config)
     thread = threading.Thread(
         target=server.run, kwargs={"sockets": [listener]}, name="page", daemon=True
     )
