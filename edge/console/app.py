@@ -14,6 +14,7 @@ from edge.console import (
     data,
     entry,
     flight_pages,
+    health_pages,
     pages,
     probe_pages,
     sensor_pages,
@@ -38,6 +39,7 @@ SHOWN = (
     flight_pages.PAGES,
     flight_pages.DATA,
     sensor_pages.PAGES,
+    health_pages.PAGES,
     sensor_pages.DATA,
 )
 DONE = (

@@ -26,8 +26,16 @@ def _known(request: Request) -> str | None:
 
 async def picture(request: Request) -> Response:
     camera = _known(request)
-    data = _console(request).reading.picture(camera) if camera else None
-    return Response(data, media_type="image/jpeg") if data else Response(status_code=404)
+    if camera is None:
+        return Response(status_code=404)
+    found = await run_in_threadpool(_console(request).reading.picture, camera)
+    if found is None:
+        return Response(status_code=204)
+    data, tag = found
+    # The same picture is not sent twice: cameras look twice a second at most.
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers={"ETag": tag})
+    return Response(data, media_type="image/jpeg", headers={"ETag": tag})
 
 
 async def look(request: Request) -> Response:

@@ -264,4 +264,49 @@ CASES: dict[str, tuple[str, str]] = {
     ),
 }
 
-PAGE_TEXTS: dict[str, tuple[str, str]] = {**FLIGHTS, **SENSORS, **CASES}
+LIVE: dict[str, tuple[str, str]] = {
+    "low_bandwidth": ("省流量（5 秒一张）", "Low bandwidth (a picture in 5 s)"),
+    "picture_old": ("画面已停止更新，原因见“健康”", "No new picture; Health says why"),
+    "running_clocks": ("正在计时", "running clocks"),
+}
+
+HEALTH: dict[str, tuple[str, str]] = {
+    "since": ("自", "since"),
+    "says_nothing": ("服务 edge-{name} 没有响应", "The daemon edge-{name} says nothing"),
+    "link_on": ("已连接", "connected"),
+    "link_off": ("未连接", "not connected"),
+    "oldest": ("最早", "oldest"),
+    "free": ("可用", "free"),
+    "disk_ladder": ("存储不足时依次放弃什么", "What is given up as the disk fills"),
+    "ladder_hint": (
+        "平台未签收的疑似违规从不删除",
+        "A suspected violation that the platform does not have is never deleted",
+    ),
+    "ladder_normal": ("一切照常", "everything"),
+    "ladder_shed_telemetry": ("少存遥测", "less telemetry"),
+    "ladder_no_clips": ("不再存视频", "no new clips"),
+    "ladder_small_pictures": ("只存小图", "smaller pictures"),
+    "ladder_metadata_only": ("只存数据，不存图", "figures only, no pictures"),
+    "cameras_health": ("摄像头", "Cameras"),
+    "camera_gone": ("现在没有运行", "does not run now"),
+    "watched": ("正在监看", "watched"),
+    "rate": ("分析速率", "Rate"),
+    "per_second": ("帧/秒", "per s"),
+    "watched_today": ("今天监看", "Watched today"),
+    "watched_week": ("7 天监看", "Watched in 7 days"),
+    "blind_off": ("没有运行", "not running"),
+    "blind_hint": (
+        "百分比是有效监看时间的占比；下面是未监看的原因和时长。完整台账：edge ledger inspection",
+        "The share of time really watched; below it why and how long not. "
+        "The whole ledger: edge ledger inspection",
+    ),
+    "row_new": ("待发", "waiting"),
+    "row_inflight": ("发送中", "under way"),
+    "row_broker_ack": ("代理已收", "broker has it"),
+    "row_platform_ack": ("平台已签收", "platform signed"),
+    "row_dead": ("被拒", "refused"),
+    "outbox_empty": ("没有待发记录", "Nothing waits to be sent"),
+    "never_ran": ("没有运行过", "never ran"),
+}
+
+PAGE_TEXTS: dict[str, tuple[str, str]] = {**FLIGHTS, **SENSORS, **CASES, **LIVE, **HEALTH}

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from edge.console.editing import camera_rows, parse
-from edge.console.web import Console, render
+from edge.console.web import Console, language_of, render
 
 
 def _console(request: Request) -> Console:
@@ -20,16 +20,13 @@ async def home(_: Request) -> Response:
 
 async def live(request: Request) -> Response:
     cameras = camera_rows(parse(_console(request).site.read().text))
-    return render(request, "live.html", cameras=cameras)
-
-
-async def health(request: Request) -> Response:
-    reading = _console(request).reading
-    return render(request, "health.html", statuses=reading.all_status(), faults=reading.faults())
+    language = language_of(request)
+    names = {key: row[language] for key, row in _console(request).services.categories.items()}
+    zones = {str(row["id"]): row.get("zones") or [] for row in cameras}
+    return render(request, "live.html", cameras=cameras, names=names, zones=zones)
 
 
 ROUTES = {
     "/": home,
     "/live": live,
-    "/health": health,
 }

@@ -6,6 +6,7 @@ Everything here may be half there, old or gone: a page shows what there is and s
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from dataclasses import dataclass
@@ -70,12 +71,13 @@ class Reading:
             found["age_s"] = round(max(0.0, time.time() - path.stat().st_mtime), 1)
         return found
 
-    def picture(self, camera: str) -> bytes | None:
-        """The preview picture; asking for it keeps it fresh."""
+    def picture(self, camera: str) -> tuple[bytes, str] | None:
+        """The preview picture and its tag (RFC 9110, 8.8.3); asking for it keeps it fresh."""
         folder = self.run / "preview"
         try:
             (folder / f"{camera}.want").touch()
-            return (folder / f"{camera}.jpg").read_bytes()
+            with (folder / f"{camera}.jpg").open("rb") as file:
+                return file.read(), f'"{os.fstat(file.fileno()).st_mtime_ns:x}"'
         except OSError:
             return None
 
@@ -108,7 +110,9 @@ class Reading:
             return None
         path = case.folder / name.partition("-")[0] / name
         media = MEDIA.get(path.suffix)
-        return (path, media) if media and path.is_file() else None
+        # A link could lead anywhere: evidence is plain files in the case's own folder.
+        plain = path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
+        return (path, media) if media and plain else None
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -109,8 +109,11 @@ class Outlet:
         body = wire.fault_data(fault)
         self.put(lane="fault", kind="fault", key=wire.fault_key(fault), body=body)
 
-    def open_faults(self) -> list[dict[str, str]]:
-        return [{"kind": k, "subject": s, "text": f.text} for (k, s), f in self._open.items()]
+    def open_faults(self) -> list[dict[str, Any]]:
+        return [
+            {"kind": k, "subject": s, "text": f.text, "wall": round(f.at.wall, 3)}
+            for (k, s), f in self._open.items()
+        ]
 
     def put(self, **row: Any) -> None:
         """Insert, after what still waits; a full disk makes it wait."""

@@ -3,7 +3,7 @@
 const colours = {watch: "#2f9bff", forbidden: "#ff5348", permitted: "#35c07d", frontage: "#ffb020", lane: "#a98bff",
   site: "#f0883e", gate: "#8ad0d6", wash: "#4cc9f0", dump: "#c98f5a", mask: "#8a97a3"};
 
-function drawLook(canvas, look) {
+function drawLook(canvas, look, names = {}) {
   const box = canvas.getBoundingClientRect(), ratio = window.devicePixelRatio || 1;
   canvas.width = box.width * ratio; canvas.height = box.height * ratio;
   const pen = canvas.getContext("2d");
@@ -12,8 +12,23 @@ function drawLook(canvas, look) {
     frame(pen, box, track.box, track.coasted ? "#9fb3c1" : "#58d68d", `${track.label} ${Math.round(track.score * 100)}`);
   }
   for (const one of look.candidates || []) {
-    frame(pen, box, one.box, "#ff5348", `${one.category} ${clock(one.held_s)} / ${clock(one.due_s)}`);
+    frame(pen, box, one.box, "#ff5348", `${names[one.category] || one.category} ${clock(one.held_s)} / ${clock(one.due_s)}`);
   }
+  return {pen, box};
+}
+
+function drawZones({pen, box}, zones) {
+  pen.lineWidth = 1.5; pen.setLineDash([6, 4]);
+  for (const zone of zones) {
+    const corners = zone.polygon || zone.line || [];
+    if (corners.length < 2) continue;
+    pen.strokeStyle = colours[zone.kind || "watch"] || colours.watch;
+    pen.beginPath();
+    corners.forEach(([x, y], n) => n ? pen.lineTo(x * box.width, y * box.height) : pen.moveTo(x * box.width, y * box.height));
+    if (zone.polygon) pen.closePath();
+    pen.stroke();
+  }
+  pen.setLineDash([]);
 }
 
 function frame(pen, size, box, colour, text) {

@@ -1,0 +1,189 @@
+"""What the page Health shows: faults, the board, cameras with their blind time, the outbox.
+
+Blind time is read from the inspection ledger (`<state>/ledger/inspection-YYYY-MM.jsonl`): spans of
+a camera, watched or not and why. What no span covers is "off": the box or its daemon did not run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from edge.clock import SystemClock
+from edge.console.clock import LocalClock
+from edge.console.faults import advice_for
+from edge.console.reading import DAEMONS, Reading
+from edge.console.texts import Language
+
+DAY_S = 86_400.0
+# Of a month's file only what the page asks for stays in memory.
+KEPT_S = 9 * DAY_S
+WATCHED, OFF = "watched", "off"
+# The sizes of a ledger file and what was in it: it grows by a row a camera every five minutes.
+_Span = tuple[str, float, float, str]
+
+
+@dataclass(slots=True)
+class Minutes:
+    """Seconds of one camera in a span of time: watched, and blind by reason."""
+
+    watched_s: float = 0.0
+    blind_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def add(self, reason: str, seconds: float) -> None:
+        if reason == WATCHED:
+            self.watched_s += seconds
+        else:
+            self.blind_s[reason] += seconds
+
+    @property
+    def all_blind_s(self) -> float:
+        return sum(self.blind_s.values())
+
+    @property
+    def share(self) -> float:
+        """Of the time that is told of, how much was watched."""
+        whole = self.watched_s + self.all_blind_s
+        return self.watched_s / whole if whole else 0.0
+
+    @property
+    def reasons(self) -> list[tuple[str, float]]:
+        """Longest first."""
+        return sorted(self.blind_s.items(), key=lambda row: -row[1])
+
+
+class BlindLedger:
+    """The inspection ledger of one box, read-only; a file is read again when it has grown."""
+
+    def __init__(self, state: Path) -> None:
+        self._folder = state / "ledger"
+        self._files: dict[str, tuple[int, list[_Span]]] = {}
+
+    def minutes(self, begin: float, end: float) -> dict[str, Minutes]:
+        """camera -> what its time from `begin` to `end` (wall seconds) went into."""
+        spans = [span for span in self._spans(begin) if span[1] + span[2] > begin and span[1] < end]
+        found: dict[str, Minutes] = defaultdict(Minutes)
+        covered: dict[str, float] = defaultdict(float)
+        first: dict[str, float] = {}
+        for camera, start, seconds, reason in spans:
+            inside = min(end, start + seconds) - max(begin, start)
+            found[camera].add(reason, inside)
+            covered[camera] += inside
+            first[camera] = min(first.get(camera, end), max(begin, start))
+        for camera, minutes in found.items():
+            # Five minutes at the end are still in the daemon's hands.
+            missing = end - first[camera] - covered[camera] - 300.0
+            if missing > 60.0:
+                minutes.add(OFF, missing)
+        return dict(found)
+
+    def _spans(self, begin: float) -> Iterable[_Span]:
+        """Of the months that reach back to `begin`, and the one before it for spans across."""
+        since = datetime.fromtimestamp(begin - DAY_S, timezone.utc).strftime("%Y-%m")
+        for path in sorted(self._folder.glob("inspection-*.jsonl")):
+            if path.stem.removeprefix("inspection-") >= since:
+                yield from self._of(path)
+
+    def _of(self, path: Path) -> list[_Span]:
+        size = path.stat().st_size
+        known = self._files.get(path.name)
+        if known is None or known[0] != size:
+            spans = [s for line in path.read_bytes().splitlines() if (s := _span(line))]
+            old = max((s[1] for s in spans), default=0.0) - KEPT_S
+            known = self._files[path.name] = size, [s for s in spans if s[1] + s[2] > old]
+        return known[1]
+
+
+def _span(line: bytes) -> _Span | None:
+    try:
+        row = json.loads(line)
+        return (
+            str(row["camera"]),
+            float(row["start"]),
+            float(row["seconds"]),
+            str(row["reason"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """One fault as the page tells it."""
+
+    kind: str
+    name: str
+    subject: str
+    text: str
+    do: str
+    wall: float | None
+
+
+def faults(reading: Reading, language: Language) -> list[Wrong]:
+    """Open faults of all daemons, those of the uplink and the disk ladder among them."""
+    rows = reading.faults()
+    uplink = reading.status("uplinkd")
+    rows += [_alarm(str(alarm)) for alarm in uplink.get("alarms", [])]
+    janitor = reading.status("janitord")
+    if janitor.get("ladder"):
+        rows.append({"kind": "disk_ladder", "text": str(janitor.get("ladder_name", ""))})
+    return [_wrong(row, language) for row in rows]
+
+
+def _alarm(alarm: str) -> dict[str, Any]:
+    """uplinkd tells its open alarms as "kind:subject"."""
+    kind, _, subject = alarm.partition(":")
+    return {"kind": kind, "subject": subject}
+
+
+def _wrong(row: Mapping[str, Any], language: Language) -> Wrong:
+    kind = str(row.get("kind", ""))
+    advice = advice_for(kind)
+    return Wrong(
+        kind=kind,
+        name=advice.name(language),
+        subject=str(row.get("subject", "")),
+        text=str(row.get("text", "")),
+        do=advice.do(language),
+        wall=row.get("wall"),
+    )
+
+
+def silent(statuses: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Daemons that ran once and say nothing now. The janitor comes once a minute."""
+    most_s = {"janitord": 180.0}
+    return [
+        name
+        for name in DAEMONS
+        if (status := statuses.get(name)) and status["age_s"] > most_s.get(name, 15.0)
+    ]
+
+
+def reason_name(reason: str, language: Language, words: Mapping[str, str]) -> str:
+    """Why a camera was blind, by the names of the faults."""
+    if reason in words:
+        return words[reason]
+    kind = {"stall": "stream_stall"}.get(reason, reason)
+    return advice_for(kind).name(language)
+
+
+def today_and_week(
+    ledger: BlindLedger, clock: LocalClock, now: float
+) -> dict[str, tuple[Minutes, Minutes]]:
+    """camera -> (since the local midnight, in seven days)."""
+    at = datetime.fromtimestamp(now, clock.zone)
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+    today, week = ledger.minutes(midnight, now), ledger.minutes(now - 7 * DAY_S, now)
+    names = {*today, *week}
+    return {name: (today.get(name, Minutes()), week.get(name, Minutes())) for name in names}
+
+
+def clock_trust() -> tuple[str, float]:
+    """How far the box's clock can be believed: quality, error in ms."""
+    stamp = SystemClock().now()
+    return stamp.quality, stamp.error_ms
