@@ -26,6 +26,8 @@ class Gleaner:
         self._trouble = Trouble(log)
 
     def glean(self, frame: Frame, found: Detections, tracks: Sequence[Track]) -> None:
+        """Offer doubtful and lost detections of one look to the harvest; a full disk is told once,
+        the camera goes on watching."""
         wishes = near_limit(found, self._limits) + disagreement(found, tracks, self._limits)
         people = [t.box for t in tracks if t.label == "person"]
         try:
@@ -36,6 +38,8 @@ class Gleaner:
 
 
 def gleaner_for(settings: Settings, camera: Camera) -> Gleaner:
+    """What this camera keeps for labelling: for each class the least score that any of its rules
+    counts from."""
     limits: dict[str, float] = {}
     for rule in camera.rules:
         category = settings.categories[rule.category]

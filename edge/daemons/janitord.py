@@ -272,7 +272,7 @@ def main(
 ) -> int:
     """One pass, or one every `every_s` seconds until stopped. Raises ConfigError."""
     device = load(Path(device_path), Device) if device_path else Device()
-    base = Path(site_path or device_path or "x").resolve().parent
+    base = Path(device_path or site_path or "x").resolve().parent
     notify.ready("tidying")
     while not stop:
         janitor = Janitor(device, base / device.folders.state, base / device.folders.run)

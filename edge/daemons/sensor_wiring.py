@@ -45,6 +45,8 @@ class Smoke:
         self._folder = run / "tracks"
 
     def seen(self, camera: str | None, now: Stamp) -> bool:
+        """Whether the camera saw smoke or fire just now, by visiond's track history. Unreadable or
+        old history is "not seen": a sense that is away adds nothing."""
         if camera is None:
             return False
         try:

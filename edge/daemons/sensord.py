@@ -97,6 +97,7 @@ class Sensord:
         self._samples = 0
 
     def start(self) -> None:
+        """Put again what a restart interrupted, go on with open episodes, then open the lines."""
         now = self._clock.now()
         again = self._cases.recover(now)
         if again:
@@ -107,6 +108,8 @@ class Sensord:
             line.start()
 
     def tick(self) -> None:
+        """One turn: samples in the order of time, judged, told, kept; marks progress for the
+        watchdog."""
         now = self._clock.now()
         samples = [sample for line in self.parts.lines for sample in line.queue.take()]
         samples.sort(key=_mono)
@@ -242,6 +245,7 @@ class Sensord:
         return [{"samples_s": count / elapsed_s, "written_mb": raw.bytes_written() / 1e6}, *lines]
 
     def status(self, now: Stamp) -> dict[str, Any]:
+        """`<run>/status/sensord.json`: sensors, lines, points, shops, faults, wear of the disk."""
         up_s = max(1.0, now.mono - self._began.mono)
         stale, today = set(self._live.stale(now)), self._local.date(now.wall)
         return {

@@ -110,6 +110,7 @@ def told(look: Look) -> dict[str, Any]:
 
 
 def track_told(track: Track) -> dict[str, Any]:
+    """One track as previews and track history tell it; box in fractions of the frame."""
     traits = {"traits": [[n, round(p, 3)] for n, p in track.traits]} if track.traits else {}
     return {
         "id": track.id,
@@ -122,6 +123,7 @@ def track_told(track: Track) -> dict[str, Any]:
 
 
 def candidate_told(candidate: Candidate) -> dict[str, Any]:
+    """A running clock for the page: held so many seconds, due after so many."""
     return {
         "key": candidate.key,
         "category": candidate.category,

@@ -62,6 +62,7 @@ def read_status(run: Path, daemon: str) -> dict[str, Any]:
 
 
 def status(parts: Parts, pump: Pump, started: float) -> dict[str, Any]:
+    """`<run>/status/uplinkd.json`: what waits, was acknowledged or refused, and what is wrong."""
     return {
         "online": pump.online,
         "connects": pump.counts["connects"],
@@ -94,6 +95,7 @@ def health(parts: Parts, told: dict[str, Any], run: Path, device: str, at: Stamp
 
 
 def stats_line(told: dict[str, Any]) -> dict[str, Any]:
+    """The same in one line of the log, counters only."""
     return {
         "online": int(told["online"]),
         "outstanding": told["outstanding"],

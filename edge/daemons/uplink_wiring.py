@@ -52,7 +52,8 @@ class Places:
 
 
 def places(device: Device, site_path: str | Path | None, device_path: str | Path | None) -> Places:
-    base = Path(site_path or device_path or "x").resolve().parent
+    """Absolute folders and files; relative ones start at the device file, as for every daemon."""
+    base = Path(device_path or site_path or "x").resolve().parent
     return Places(
         base,
         base / device.folders.state,
@@ -78,6 +79,8 @@ class Stock:
 
 
 def open_stock(device: Device, where: Places, clock: SystemClock) -> Stock:
+    """Keys, trust and the outbox, checked and salvaged where it was damaged; losses are told.
+    Raises ConfigError for a key that is not one."""
     keys = device_keys(device.trust, device.device, where.keys, where.base)
     trust = Trust(device.device, platform_ring(device.trust, where.base))
     credentials = Credentials(device.broker, where.base)
@@ -115,6 +118,8 @@ def build_parts(
     bucket: TokenBucket,
     pace: Callable[[m.Pace], None],
 ) -> Parts:
+    """The pump's parts around one outbox; `obey` are the commands it may carry out, `pace` takes
+    the platform's wish for speed."""
     notary = Notary(stock.keys.signer, stock.topics, stock.dispatch, time.time)
     by_broker = device.trust.release == "puback"
     records = Records(
@@ -158,6 +163,8 @@ def day_budget(device: Device, dispatch: Dispatch) -> DayBudget:
 
 
 def address(device: Device, credentials: Credentials) -> Address:
+    """The broker as the session needs it; the client id is the box's, so two boxes of one name
+    throw each other out and show."""
     broker = device.broker
     return Address(
         broker.host,

@@ -129,6 +129,7 @@ class Uplinkd:
         self._parts.transfers.changed()
 
     def run(self, stop: Stop, notify: Notify) -> None:
+        """Turn after turn until stopped; a turn that hangs stops feeding the watchdog."""
         progress, stats = Progress(notify), Stats(log)
         progress.register("pump", STUCK_S)
         notify.ready("delivering")

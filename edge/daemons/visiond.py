@@ -112,6 +112,7 @@ class Visiond:
                 self._roster.add(camera.id, camera.fps, post.eyes.waiting)
 
     def start(self) -> None:
+        """Put again what a restart interrupted, start the cameras, then the thinking threads."""
         now = self._clock.now()
         for post in self.posts.values():
             again = [self.outlet.again(f, m, RECEIPT) for f, m in post.post.book.recover(now)]
@@ -219,6 +220,7 @@ class Visiond:
         ]
 
     def status(self) -> dict[str, Any]:
+        """`<run>/status/visiond.json`; `recordings_over`: their last revision is written."""
         return {
             "config": self._settings.sha256,
             "cameras": {name: post.status() for name, post in self.posts.items()},

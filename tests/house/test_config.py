@@ -1,8 +1,13 @@
 """Configuration errors name file, key, value and what is allowed; good files come out frozen."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from edge.config import ConfigError, Device, Site, config_sha256, convert, load
+from edge.daemons import janitord, uplink_wiring
+from edge.daemons.settings import read_settings
+from edge.runtime import Notify, Stop
 
 ZONE = "polygon: [[0, 0], [1, 0], [1, 1]]"
 
@@ -62,3 +67,22 @@ def test_the_hash_tells_configurations_apart():
     one, other = Device(), convert({"device": "box-2"}, Device, "x")
     assert config_sha256(one) == config_sha256(Device())
     assert config_sha256(one) != config_sha256(other)
+
+
+def test_relative_folders_start_at_the_device_file_for_every_daemon(tmp_path, monkeypatch):
+    """Site and device file need not lie together: else each daemon had an outbox of its own."""
+    for name, text in (("here/site.yaml", "name: x"), ("there/device.yaml", FOLDERS)):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    files = tmp_path / "here/site.yaml", tmp_path / "there/device.yaml"
+    settings = read_settings(*files)
+    found = uplink_wiring.places(settings.device, *files)
+    tidied = []
+    monkeypatch.setattr(janitord, "Janitor", lambda _, *folders: tidied.append(folders) or IDLE)
+    janitord.main(Stop(), Notify({}), site_path=files[0], device_path=files[1])
+    assert settings.state == found.state == tidied[0][0] == tmp_path / "there/state"
+    assert settings.run == found.run == tidied[0][1] == tmp_path / "there/run"
+
+
+FOLDERS = "folders: {state: state, run: run}"
+IDLE = SimpleNamespace(work=lambda now: None, done={})
