@@ -12,9 +12,16 @@ import msgspec
 
 from edge.config.category import Categories, Category
 from edge.config.load import ConfigError, convert, read_yaml
+from edge.config.shipped import shipped
 from edge.config.site import Part
 
 Date = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+
+def category_files(base: Path) -> list[Path]:
+    """The shipped categories, then the city's own file beside the site file, which wins."""
+    own = base / "categories.yaml"
+    return [shipped("config/categories.yaml"), *([own] if own.is_file() else [])]
 
 
 def load_categories(paths: Sequence[Path]) -> dict[str, Category]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from edge.config import Device
 from edge.console.services import NoPicture, Services, Silent
+from edge.daemons.page_settings import PageSettings
 from edge.daemons.probing import NoAnswer, ask
-from edge.daemons.settings import Settings
 from edge.daemons.zone_trial import run_trial
 from edge.drone.optics import CAMERAS
 from edge.outbox import RECEIPT
@@ -23,7 +23,7 @@ PROBE_S = {"broker": 25.0, "ports": 90.0, "find_cameras": 15.0}
 KINDS_OF_CAMERAS = ("occupation", "grilling", "plume", "spill", "dumping", "uncovered", "wash")
 
 
-def services(settings: Settings, site_base: Path) -> Services:
+def services(settings: PageSettings, site_base: Path) -> Services:
     """All of them, for one box."""
     return Services(
         snap=lambda source: _snap(source, settings.run),
@@ -41,7 +41,7 @@ def services(settings: Settings, site_base: Path) -> Services:
     )
 
 
-def _categories(settings: Settings) -> dict[str, dict[str, Any]]:
+def _categories(settings: PageSettings) -> dict[str, dict[str, Any]]:
     return {
         name: {"zh": c.zh, "en": c.en, "codes": c.codes, "dwell_s": c.dwell_s}
         for name, c in settings.categories.items()

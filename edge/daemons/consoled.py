@@ -19,7 +19,7 @@ from edge.console.patience import PatientProtocol
 from edge.console.reading import Reading
 from edge.console.web import Console
 from edge.daemons.console_services import services
-from edge.daemons.settings import Settings, load_settings
+from edge.daemons.page_settings import PageSettings, check_draft, load_page_settings
 from edge.runtime import Notify, Progress, Stop, write_status
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ STUCK_S = 40.0
 
 def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str | Path) -> int:
     """Serve until stopped. Raises ConfigError where the address cannot be had."""
-    settings = _settings(site_path, device_path)
+    settings = load_page_settings(Path(site_path), Path(device_path))
     console = build(settings, Path(site_path), Path(device_path))
     server, thread = _serve(console, settings)
     progress = Progress(notify)
@@ -50,22 +50,13 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
     return 0
 
 
-def _settings(site_path: str | Path, device_path: str | Path) -> Settings:
-    """With a broken site file the page still comes up: it is where one would mend it."""
-    try:
-        return load_settings(site_path, device_path)
-    except ConfigError as error:
-        log.warning("%s; the page comes up without the site", error)
-        return load_settings(None, device_path)
-
-
-def build(settings: Settings, site_path: Path, device_path: Path) -> Console:
+def build(settings: PageSettings, site_path: Path, device_path: Path) -> Console:
     """The page's parts for one box."""
     facts = settings.device.console
     return Console(
         accounts=Accounts(settings.state / "console", session_s=facts.session_s),
         reading=Reading(settings.state, settings.run),
-        site=SiteFile(site_path, lambda draft: load_settings(draft, device_path)),
+        site=SiteFile(site_path, lambda draft: check_draft(draft, device_path)),
         services=services(settings, site_path.resolve().parent),
         tls=facts.tls_cert is not None,
         flights_mb=settings.device.keep.flights_mb,
@@ -73,7 +64,7 @@ def build(settings: Settings, site_path: Path, device_path: Path) -> Console:
     )
 
 
-def server_config(console: Console, settings: Settings) -> uvicorn.Config:
+def server_config(console: Console, settings: PageSettings) -> uvicorn.Config:
     """How the page is served. Raises ConfigError for a certificate that cannot be used."""
     facts = settings.device.console
     cert, key = (settings.base / name if name else None for name in (facts.tls_cert, facts.tls_key))
@@ -99,7 +90,7 @@ def server_config(console: Console, settings: Settings) -> uvicorn.Config:
     )
 
 
-def _serve(console: Console, settings: Settings) -> tuple[uvicorn.Server, threading.Thread]:
+def _serve(console: Console, settings: PageSettings) -> tuple[uvicorn.Server, threading.Thread]:
     """uvicorn in a thread: the main thread keeps signals, watchdog and status."""
     facts = settings.device.console
     server = uvicorn.Server(server_config(console, settings))
@@ -116,7 +107,7 @@ def _serve(console: Console, settings: Settings) -> tuple[uvicorn.Server, thread
     return server, thread
 
 
-def _greet(console: Console, settings: Settings) -> None:
+def _greet(console: Console, settings: PageSettings) -> None:
     facts = settings.device.console
     scheme = "https" if facts.tls_cert else "http"
     log.info("the page is at %s://%s:%d/", scheme, facts.host, facts.port)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.config import Camera, Category, ConfigError, Device, Site, config_sha256, load
-from edge.config.catalogue import Calendar, load_calendar, load_categories
+from edge.config.catalogue import Calendar, category_files, load_calendar, load_categories
 from edge.config.shipped import shipped
 from edge.daemons.reminder import split_hook
 from edge.register import load_register
@@ -155,12 +155,6 @@ def _check_traits(settings: Settings, camera: Camera, detector: Path, where: str
                 f"{where}: rule {rule.category}: set.trait {trait!r} is nothing that "
                 f"{traits_path(detector).name} says (allowed: {', '.join(beside.classes)})"
             )
-
-
-def category_files(base: Path) -> list[Path]:
-    """The shipped categories, then the city's own file beside the site file, which wins."""
-    own = base / "categories.yaml"
-    return [shipped("config/categories.yaml"), *([own] if own.is_file() else [])]
 
 
 def calendar_files(base: Path, site: Site, where: str) -> list[Path]:

@@ -18,7 +18,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from edge.config import Camera, Category, ConfigError, Site, convert
-from edge.config.catalogue import Calendar, load_calendar, load_categories
+from edge.config.catalogue import Calendar, category_files, load_calendar, load_categories
 from edge.console.editing import parse
 from edge.values import Scene, Stamp, Track
 
@@ -161,7 +161,7 @@ def run_trial(text: str, camera: str, run: Path, base: Path) -> dict[str, Any]:
 
 
 def main() -> int:
-    from edge.daemons.settings import calendar_files, category_files
+    from edge.daemons.settings import calendar_files
 
     with contextlib.suppress(OSError):
         os.nice(NICE)

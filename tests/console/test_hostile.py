@@ -12,13 +12,13 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
-from edge.config import ConfigError, Device, Site
+from edge.config import ConfigError, Device
 from edge.config.device import Console as ConsoleFacts
 from edge.console import gate
 from edge.console.patience import EACH_MOST, PatientProtocol
 from edge.console.web import COOKIE, HEADERS
 from edge.daemons.consoled import server_config
-from edge.daemons.settings import Settings
+from edge.daemons.page_settings import PageSettings
 from tests.console.conftest import PASSWORD, put_case
 
 
@@ -321,6 +321,6 @@ def test_tls_is_served_and_a_bad_certificate_is_one_line(served, tmp_path):
         secure.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert b"200 OK" in closed(secure)
     facts = ConsoleFacts(tls_cert="c.pem", tls_key="none.pem")
-    settings = Settings(Site(), Device(console=facts), {}, {}, "0" * 64, tmp_path)
+    settings = PageSettings(Device(console=facts), {}, tmp_path)
     with pytest.raises(ConfigError, match=re.escape("console.tls_cert")):
         server_config(None, settings)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from edge.config import ConfigError, Site, convert, load
-from edge.config.catalogue import load_calendar, load_categories
+from edge.config.catalogue import category_files, load_calendar, load_categories
 from edge.console.editing import dump
 from edge.daemons.lookout import Look
-from edge.daemons.settings import calendar_files, category_files
+from edge.daemons.settings import calendar_files
 from edge.daemons.sight import Sight
 from edge.daemons.zone_trial import last_hour, recorded, run_trial, scenes, trial
 from edge.rules.judge import Judge

@@ -1,0 +1,65 @@
+"""What edge-consoled starts with, and the check of a draft in a process apart.
+
+The whole cross-check loads the rules, and with them OpenCV: 35 MB that the page would keep.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.config import Category, ConfigError, Device, Site, load
+from edge.config.catalogue import category_files, load_categories
+
+log = logging.getLogger(__name__)
+
+CHECK_S = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class PageSettings:
+    """The part of the configuration that the page needs. `base` is where relative paths start."""
+
+    device: Device
+    categories: dict[str, Category]
+    base: Path
+
+    @property
+    def state(self) -> Path:
+        return self.base / self.device.folders.state
+
+    @property
+    def run(self) -> Path:
+        return self.base / self.device.folders.run
+
+
+def load_page_settings(site_path: Path, device_path: Path) -> PageSettings:
+    """Raises ConfigError for the device file; a broken site or city file is mended on the page."""
+    device = load(device_path, Device)
+    try:
+        categories = load_categories(category_files(site_path.resolve().parent))
+    except ConfigError as error:
+        log.warning("%s; the page shows the shipped categories", error)
+        categories = load_categories(category_files(Path("/nonexistent")))
+    return PageSettings(device, categories, device_path.resolve().parent)
+
+
+def check_draft(draft: Path, device_path: Path) -> None:
+    """What the daemons check before they start with it: `edge check`. Raises ConfigError."""
+    load(draft, Site)
+    words = ["check", "--site", str(draft), "--device", str(device_path)]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "edge", *words],
+            capture_output=True,
+            timeout=CHECK_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ConfigError(f"{draft}: the check took longer than {CHECK_S:.0f} s") from None
+    if done.returncode:
+        last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise ConfigError(last.removeprefix("edge check: "))
