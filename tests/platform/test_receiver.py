@@ -186,7 +186,7 @@ def test_the_page_lists_and_shows(receiver: Receiver, store: Store, tmp_path: Pa
     again = golden.BOX.sign({**hostile, "id": "box-1:17:9", "seq": 9,
                              "data": {**hostile["data"], "id": "v-9"}})  # fmt: skip
     receiver.take(arrived(replace(SOUND["violation-new"], payload=again)))
-    served = Page(tmp_path, None, 0)
+    served = Page(lambda: Store(tmp_path), 0)
     try:
         text = get(served, "/").decode()
         assert "无照经营游商" in text and "v-0001 r3 end" in text

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
+import re
 import threading
+from collections.abc import Callable
 from datetime import datetime, timezone
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from pathlib import PurePosixPath
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -17,6 +20,7 @@ from edge.uplink import wire
 from tools.platform.store import NAME, Store
 
 LATEST = 200
+FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){1,4}")
 KINDS = {
     ".jpg": "image/jpeg",
     ".png": "image/png",
@@ -33,17 +37,16 @@ COLUMNS = ("收到 / Received (UTC)", "设备 / Device", "类别 / Category", "�
 
 
 class Page:
-    """Serves one store's folder. `connect` makes a store of its own for each request's thread."""
+    """Serves one store. `connect` makes a store of its own for each request's thread."""
 
-    def __init__(self, folder: Path, database: str | None, port: int) -> None:
-        root = (folder / "evidence").resolve()
-
+    def __init__(self, connect: Callable[[], Store], port: int) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                if self.path == "/":
-                    _send(self, page(folder, database).encode(), "text/html; charset=utf-8")
-                else:
-                    _file(self, root)
+                with contextlib.closing(connect()) as store:
+                    if self.path == "/":
+                        _send(self, page(store).encode(), "text/html; charset=utf-8")
+                    else:
+                        _file(self, store)
 
             def log_message(self, *_: object) -> None:
                 """Requests are not worth a line."""
@@ -57,52 +60,49 @@ class Page:
         self._server.server_close()
 
 
-def page(folder: Path, database: str | None) -> str:
+def page(store: Store) -> str:
     """The list of the newest records as HTML; reads the store, never writes."""
-    store = Store(folder, database)
-    try:
-        told, latest = store.summary(), store.latest(LATEST)
-    finally:
-        store.close()
+    told, latest = store.summary(), store.latest(LATEST)
     counts = ", ".join(f"{kind} {count}" for kind, count in sorted(told["records"].items()))
     head = (
         f"<p>{html.escape(counts) or '-'}; 文件 / files {told['complete']}/{told['files']};"
         f" 缺号 / gaps {len(told['gaps'])}; 隔离 / quarantined {told['quarantined']}</p>"
     )
     titles = "".join(f"<th>{column}" for column in COLUMNS)
-    rows = "\n".join(_row(folder, *one) for one in latest)
+    rows = "\n".join(_row(store, *one) for one in latest)
     return f"{HEAD}{head}<table><tr>{titles}\n{rows}</table></html>"
 
 
-def _row(folder: Path, device: str, received: float, payload: bytes) -> str:
+def _row(store: Store, device: str, received: float, payload: bytes) -> str:
     data = msgspec.convert(msgspec.json.decode(payload)["data"], m.ViolationData)
     at = datetime.fromtimestamp(received, timezone.utc).strftime("%F %T")
     name = " / ".join(data.names[language] for language in ("zh", "en") if language in data.names)
-    items = [_item(folder, device, data, item) for item in data.evidence]
+    items = [_item(store, device, data, item) for item in data.evidence]
     texts = (at, device, name or data.category, f"{data.id} r{data.revision} {data.phase}",
              data.began.utc[:19].replace("T", " "))  # fmt: skip
     cells = "".join(f"<td>{html.escape(text)}" for text in texts)
     return f"<tr>{cells}<td>{' '.join(items)}"
 
 
-def _item(folder: Path, device: str, data: m.ViolationData, item: m.EvidenceItem) -> str:
+def _item(store: Store, device: str, data: m.ViolationData, item: m.EvidenceItem) -> str:
     path = wire.evidence_path(data.id, data.revision, item.path)
     role = html.escape(item.role)
-    if not NAME.fullmatch(path) or not (folder / "evidence" / device / path).is_file():
+    if not NAME.fullmatch(path) or not store.here(device, path):
         return f"{role} …"
     link = quote(f"/{device}/{path}")
     shown = f'<img src="{link}" alt="{role}">' if path.endswith((".jpg", ".png")) else role
     return f'<a href="{link}">{shown}</a>'
 
 
-def _file(handler: BaseHTTPRequestHandler, root: Path) -> None:
-    """A file below the evidence folder, or 404: nothing else can be named."""
-    path = (root / unquote(handler.path).lstrip("/")).resolve()
-    kind = KINDS.get(path.suffix)
-    if kind is None or not path.is_relative_to(root) or not path.is_file():
+def _file(handler: BaseHTTPRequestHandler, store: Store) -> None:
+    """A laid out file, or 404: nothing else can be named."""
+    path = unquote(handler.path).lstrip("/")
+    kind = KINDS.get(PurePosixPath(path).suffix)
+    data = store.files.read(path) if kind and FILE.fullmatch(path) else None
+    if kind is None or data is None:
         handler.send_error(HTTPStatus.NOT_FOUND)
         return
-    _send(handler, path.read_bytes(), kind)
+    _send(handler, data, kind)
 
 
 def _send(handler: BaseHTTPRequestHandler, body: bytes, kind: str) -> None:

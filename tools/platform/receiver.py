@@ -5,7 +5,10 @@
     tools/receiver --out received --page 8090          and a list at http://127.0.0.1:8090/
     tools/receiver --out received --gaps               which records are missing; asks no broker
 
-Several share the load: the same --out (and --database), --session-s 0, each its own --name.
+    tools/receiver --out received --s3 http://store:9000/evidence     files in a bucket
+
+Several share the load: the same --out (or the same --database, --s3 and platform.pem), --session-s
+0, each its own --name. Keys of the bucket: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
 The acknowledgement is signed with `<out>/platform.pem` (made at first use); devices need
 `<out>/platform.pub.pem` as `trust.platform_key`.
 """
@@ -34,6 +37,7 @@ from edge.uplink import messages as m
 from edge.uplink import mqtt, seal, wire
 from edge.uplink.mqtt import Address, Arrived, Connected, Connection, Lost
 from tools.platform.database import NoDatabase
+from tools.platform.files import NoFiles
 from tools.platform.page import Page
 from tools.platform.store import NAME, SHA256, Store
 
@@ -225,8 +229,14 @@ def serve(receiver: Receiver, address: Address, group: str, stop: Stop) -> None:
             connection = Connection(address, None)
         except OSError as error:
             print(f"receiver: {error}", file=sys.stderr)
-        else:
+            stop.wait(backoff.next_s())
+            continue
+        try:
             _session(receiver, connection, group, stop)
+        except NoFiles as error:
+            # Nothing was acknowledged: the broker keeps it, and brings it to a new connection.
+            connection.drop()
+            print(f"receiver: --s3: {error}", file=sys.stderr)
         stop.wait(0.0 if stop else backoff.next_s())
 
 
@@ -255,6 +265,8 @@ def arguments() -> argparse.Namespace:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--out", type=Path, required=True, help="folder for records and evidence")
     parser.add_argument("--database", help="postgresql://…; left out: SQLite in the folder")
+    bucket = "http(s)://host:port/bucket[/prefix] of an S3-compatible store; left out: the folder"
+    parser.add_argument("--s3", metavar="URL", help=bucket)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=1883)
     parser.add_argument("--ca", help="CA of the broker; given: TLS")
@@ -272,16 +284,19 @@ def main() -> int:
     """Receive until a signal; 2 without its database, 1 from --gaps where records are missing."""
     args = arguments()
     try:
-        store = Store(args.out, args.database)
-    except NoDatabase as error:
-        print(f"receiver: --database: {error}", file=sys.stderr)
+        store = Store(args.out, args.database, args.s3)
+    except (NoDatabase, NoFiles) as error:
+        option = "--database" if isinstance(error, NoDatabase) else "--s3"
+        print(f"receiver: {option}: {error}", file=sys.stderr)
         return 2
     if args.gaps:
         return report(store)
     stop = Stop()
     stop.on_signals()
     receiver = Receiver(store, platform_signer(args.out), args.name, tell=args.json)
-    page = Page(args.out, args.database, args.page) if args.page is not None else None
+    page = None
+    if args.page is not None:
+        page = Page(lambda: Store(args.out, args.database, args.s3), args.page)
     if page:
         print(f"receiver: http://127.0.0.1:{page.port}/", file=sys.stderr)
     # For the life of this process: what a dead instance would be kept is never read by another.

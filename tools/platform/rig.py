@@ -20,7 +20,7 @@ from edge.uplink import wire
 from edge.values import EvidenceFile, Place, Stamp, Violation, ZoneDecision
 
 AT = Stamp(12.5, 1_767_225_600.25, "ntp", 3.0)
-WAIT_S = 30.0
+WAIT_S = 60.0
 # Long enough for a machine that is busy with something else.
 STOP_S = 60.0
 

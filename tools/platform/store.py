@@ -1,12 +1,12 @@
 """What the reference platform keeps: records, evidence files, chain heads and the devices' keys.
 
-Rows stand in SQLite or PostgreSQL, bytes in a folder. Receivers that share the load share both.
+Rows stand in SQLite or PostgreSQL, bytes in a folder or a bucket. Receivers that share the load
+share both.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from edge.uplink import messages as m
+from tools.platform.bucket import BucketFiles
 from tools.platform.database import Database, Postgres, Sqlite
+from tools.platform.files import Files, FolderFiles
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS device_key (
@@ -41,33 +43,30 @@ CREATE TABLE IF NOT EXISTS quarantine (
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,3}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 FILE_MAX = 2_000_000_000
-_BLOCK = 1 << 20
 
 
 class Store:
     """One folder. Call the methods inside `with store.commit():`; acknowledge after it.
 
     database: URL of a PostgreSQL database; None for SQLite inside the folder.
+    bucket: URL of a bucket; None for files inside the folder. Raises NoDatabase, NoFiles.
     """
 
-    def __init__(self, folder: Path, database: str | None = None) -> None:
-        self.folder = folder
-        (folder / "blobs").mkdir(parents=True, exist_ok=True)
+    def __init__(
+        self, folder: Path, database: str | None = None, bucket: str | None = None
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.files: Files = BucketFiles(bucket) if bucket else FolderFiles(folder)
         self._db: Database = (
             Postgres(database, SCHEMA) if database else Sqlite(folder / "platform.db", SCHEMA)
         )
-        self._touched: set[Path] = set()
 
     @contextmanager
     def commit(self) -> Iterator[None]:
-        """Chunks reach the disk before the rows that say they did."""
-        try:
-            with self._db.transaction():
-                yield
-                for path in self._touched:
-                    _sync(path)
-        finally:
-            self._touched.clear()
+        """Bytes are durable before the rows that say they are."""
+        with self._db.transaction():
+            yield
+            self.files.sync()
 
     def keys(self, device: str) -> dict[str, str]:
         return dict(self._db.rows("SELECT kid, pem FROM device_key WHERE device = ?", (device,)))
@@ -149,29 +148,25 @@ class Store:
         size = self._size(device, sha256)
         if size is None or offset + len(data) > size or self.done(device, sha256):
             return
-        path = self.blob(device, sha256)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-        try:
-            os.pwrite(handle, data, offset)
-        finally:
-            os.close(handle)
-        self._touched.add(path)
+        self.files.write(device, sha256, offset, data)
         self._db.run(
             "INSERT INTO part VALUES (?, ?, ?, ?) ON CONFLICT (device, sha256, start)"
             " DO UPDATE SET stop = excluded.stop WHERE part.stop < excluded.stop",
             (device, sha256, offset, offset + len(data)),
         )
 
-    def gaps(self, device: str, sha256: str) -> list[tuple[int, int]]:
-        """Byte ranges [from, to) that are not here yet."""
-        size = self._size(device, sha256) or 0
+    def _parts(self, device: str, sha256: str) -> list[tuple[int, int]]:
         rows = self._db.rows(
             "SELECT start, stop FROM part WHERE device = ? AND sha256 = ? ORDER BY start",
             (device, sha256),
         )
+        return [(start, stop) for start, stop in rows]
+
+    def gaps(self, device: str, sha256: str) -> list[tuple[int, int]]:
+        """Byte ranges [from, to) that are not here yet."""
+        size = self._size(device, sha256) or 0
         gaps, at = [], 0
-        for start, stop in rows:
+        for start, stop in self._parts(device, sha256):
             if start > at:
                 gaps.append((at, start))
             at = max(at, stop)
@@ -179,15 +174,9 @@ class Store:
 
     def finish(self, device: str, sha256: str) -> bool:
         """Check the whole file; false, and from its start again, where the hash does not fit."""
-        path = self.blob(device, sha256)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-        if _sha256(path) != sha256:
-            path.unlink()
-            self._touched.discard(path)
+        if not self.files.assemble(device, sha256, self._parts(device, sha256)):
             self._db.run("DELETE FROM part WHERE device = ? AND sha256 = ?", (device, sha256))
             return False
-        _sync(path)
         self._db.run(
             "UPDATE transfer SET done = 1 WHERE device = ? AND sha256 = ?", (device, sha256)
         )
@@ -196,21 +185,14 @@ class Store:
 
     def place(self, device: str, path: str, data: bytes) -> None:
         """A small file of a violation's folder, such as its envelope."""
-        target = self.evidence(device) / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
-        _sync(target)
+        self.files.place(device, path, data)
 
     def _lay_out(self, device: str, sha256: str) -> None:
         rows = self._db.rows(
             "SELECT path FROM wanted WHERE device = ? AND sha256 = ?", (device, sha256)
         )
         for (path,) in rows:
-            target = self.evidence(device) / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.exists():
-                os.link(self.blob(device, sha256), target)
-                _sync(target.parent)
+            self.files.lay_out(device, sha256, path)
 
     def quarantine(self, device: str, topic: str, why: str, payload: bytes) -> None:
         told = why.replace("\0", "")
@@ -222,11 +204,14 @@ class Store:
         )
         return rows[0][0] if rows else None
 
-    def blob(self, device: str, sha256: str) -> Path:
-        return self.folder / "blobs" / device / sha256
-
-    def evidence(self, device: str) -> Path:
-        return self.folder / "evidence" / device
+    def here(self, device: str, path: str) -> bool:
+        """Whether a listed file has come whole."""
+        rows = self._db.rows(
+            "SELECT 1 FROM wanted w JOIN transfer t ON t.device = w.device AND t.sha256 = w.sha256"
+            " WHERE w.device = ? AND w.path = ? AND t.done = 1",
+            (device, path),
+        )
+        return bool(rows)
 
     def latest(self, count: int) -> list[tuple[str, float, bytes]]:
         """Device, time of receipt and payload of the violations that came last."""
@@ -286,19 +271,3 @@ class Store:
 
     def close(self) -> None:
         self._db.close()
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
