@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import secrets
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +42,8 @@ class SiteFile:
 
     def __init__(self, path: Path, check: Callable[[Path], object]) -> None:
         self._path, self._check = path, check
+        # The check takes seconds; compare and replace after it are one thread's at a time.
+        self._saving = threading.Lock()
 
     def read(self) -> SiteText:
         data = self._path.read_bytes() if self._path.exists() else b""
@@ -49,7 +53,7 @@ class SiteFile:
         """Raises ConfigError with the file's real name in it. Nothing is left behind."""
         if len(text.encode()) > BYTES_MAX:
             raise ConfigError(f"{self._path.name}: larger than {BYTES_MAX} bytes")
-        draft = self._path.with_name(f".{self._path.name}.draft")
+        draft = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.draft")
         write_atomic(draft, text.encode())
         try:
             self._check(draft)
@@ -61,13 +65,14 @@ class SiteFile:
     def save(self, text: str, version: str) -> SiteText:
         """Validate, keep the previous file, replace. Raises ConfigError and Conflict."""
         self.validate(text)
-        now = self.read()
-        if now.version != version:
-            raise Conflict(difference(now.text, text))
-        if self._path.exists():
-            self._rotate()
-        write_atomic(self._path, text.encode())
-        return self.read()
+        with self._saving:
+            now = self.read()
+            if now.version != version:
+                raise Conflict(difference(now.text, text))
+            if self._path.exists():
+                self._rotate()
+            write_atomic(self._path, text.encode())
+            return self.read()
 
     def kept(self) -> list[str]:
         """Names of the kept older files, newest first."""
