@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The board under the box: Raspberry Pi, Jetson or PC; temperature, throttling, power, storage.
 
 Everything is read from files (sysfs, procfs), so a test gives a folder in place of "/". What a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The command `edge`: one table of commands, each loaded only when it is called."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Clocks as a parameter: what the time is, and how far the wall clock can be trusted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Plane geometry on fractions of the frame: polygons, foot points, overlap. Pure."""
 
 from __future__ import annotations

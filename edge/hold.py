@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The one temporal primitive: has something held for N seconds, forgiving gaps of G?
 
 It counts seconds, not samples: two looks a second or twenty-five give the same answer.

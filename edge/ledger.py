@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The four ledgers a bureau keeps: inspection, measurement, purifier cleaning, handling.
 
 Each is JSON lines below `<state>/ledger`, one file a month, appended to by one daemon (cleaning: by

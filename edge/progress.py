@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A progress bar on a terminal for whatever takes longer than two seconds; silent elsewhere."""
 
 from __future__ import annotations

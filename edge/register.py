@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Reads the muck-truck file of a city: trucks.yaml, or a CSV from its spreadsheet."""
 
 from __future__ import annotations

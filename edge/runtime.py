@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What every daemon's main needs: logging, stop, sd_notify, progress watchdog, stats, retry."""
 
 from __future__ import annotations

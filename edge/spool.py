@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Requests between daemons as files: bounded, expiring, taken once. Nobody waits for an answer.
 
 A request is `<run>/spool/<daemon>/<time>-<random>.json`, made with `ask` by anyone and removed by

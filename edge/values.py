@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every value that crosses a module boundary. Frozen: handed over, never shared.
 
 Times are :class:`Stamp` or seconds; places are fractions of the frame, x to the right and y down,

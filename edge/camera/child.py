@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The pictures of a pipeline: one child process, read with a deadline, always reaped."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Clips of recordings: cut from the file itself, or made of a folder's images."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Cameras that answer a WS-Discovery probe (ONVIF Core 7.3), each with an address to try.
 
 Written here because no library fits a box: WSDiscovery is LGPL with threads of its own, onvif-zeep

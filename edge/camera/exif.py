@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """When a photograph was taken, from its EXIF block (JEITA CP-3451, TIFF 6.0 layout). Pure."""
 
 from __future__ import annotations

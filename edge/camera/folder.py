@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A folder of images as a recording: which files in which order, and when each was taken."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One thread a camera: reads for ever, hands over the pictures that are due, never gives up."""
 
 from __future__ import annotations

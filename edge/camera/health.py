@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Is the picture still worth watching: frozen, black, blurred, covered, or moved? Pure.
 
 Works on a small grey picture about once a second. What a scene normally looks like is learned

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Clips for sources without packets: pictures as JPEG, put into MP4 as Motion JPEG."""
 
 from __future__ import annotations

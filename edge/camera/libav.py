@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The only door to FFmpeg's libraries (PyAV): opening with limits, errors in a person's words."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Live streams read by libav: network cameras and USB cameras."""
 
 from __future__ import annotations

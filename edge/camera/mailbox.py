@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The one place where a reader thread and a thinking thread meet: latest frame wins."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From a camera of the site file to an open source: the only place that knows every kind."""
 
 from __future__ import annotations

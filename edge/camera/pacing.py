@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Which pictures are due at the analysed rate, told by their timestamps alone. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Encoded packets as plain values, and the parameter sets that tell which of them fit together."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Sources by way of another program: any pipeline that writes raw pictures to its stdout.
 
 For decoders and cameras that the bundled FFmpeg cannot reach: NVDEC, CSI cameras, VA-API. The

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Keeps the packets of a record stream that is not the analysed one; decodes nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Recordings in place of a camera: every frame due, at its presentation time, none dropped."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Encoded packets into an MP4 file as they are: nothing is decoded or encoded again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The last seconds of a stream as encoded packets: bounded in bytes and in seconds."""
 
 from __future__ import annotations

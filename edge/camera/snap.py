@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One picture from a camera, now: for the installer's page and `edge snap`."""
 
 from __future__ import annotations

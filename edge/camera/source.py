@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What every live source gives: pictures with arrival times, and one named way of failing."""
 
 from __future__ import annotations

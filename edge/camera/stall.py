@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """When a stream without pictures becomes a fault, and when it is over. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Where pictures come from: source strings, checked and rebuilt from their parts.
 
 A source is never handed to a library as it was typed. Its parts are checked against what is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge categories: what can be found, with codes, and what each is judged by."""
 
 from __future__ import annotations

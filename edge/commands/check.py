@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge check: the same code that the daemons start with, run by hand."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge consoled: the local web page."""
 
 from __future__ import annotations

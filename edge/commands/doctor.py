@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge doctor: what is wrong with this box, in words a technician can act on."""
 
 from __future__ import annotations

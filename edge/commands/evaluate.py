@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge evaluate: events found against events that were."""
 
 from __future__ import annotations

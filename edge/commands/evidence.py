@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge evidence verify: does it still fit together, and who sealed it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge flightd: recordings of drone flights to ledgers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`edge fly`: a drone flight into a ledger with places."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The live part of `edge fly`: threads and the broker round edge.drone.liveflight."""
 
 from __future__ import annotations

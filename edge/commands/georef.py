@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`edge georef`: pixels to places on the ground."""
 
 from __future__ import annotations

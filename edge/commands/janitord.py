@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge janitord: deletes what the platform has released, and keeps the disk from running full."""
 
 from __future__ import annotations

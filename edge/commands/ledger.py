@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge ledger: the four ledgers as CSV, entries made by hand, and the notice to put up."""
 
 from __future__ import annotations

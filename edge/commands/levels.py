@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`edge levels`: Leq, Ln and the judgement of a recorded noise series."""
 
 from __future__ import annotations

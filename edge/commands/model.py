@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`edge model`: what models there are, whether they are what they claim, how fast they run; packing
 a release, and putting one in force."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`edge model pack | install | rollback | status`: releases of a model, at the publisher's and on
 the box."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge outbox: what waits for the platform, what was given up, and sending that again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge replay: recorded cases against their golden events."""
 
 from __future__ import annotations

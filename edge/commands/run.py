@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge run: every daemon in one terminal."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`edge sensors`: what is connected, what captured bytes mean, live values, export, ledgers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge snap: one picture from a camera, for aiming it and for drawing zones."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`edge telemetry`: any supported drone telemetry as JSON lines of poses."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge uplinkd: outbox to platform."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge visiond: cameras to findings."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge watch: one video, folder of images or stream through the whole chain now."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """YAML files as frozen structs: read once, completely, strictly."""
 
 from edge.config.category import Categories, Category, Recipe

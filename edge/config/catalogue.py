@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The shipped data files and a city's overlays of them: categories and calendars."""
 
 from __future__ import annotations

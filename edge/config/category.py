@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What may be violated: codes, names, the rule kind and its defaults (categories.yaml)."""
 
 from __future__ import annotations

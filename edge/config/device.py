@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What this box is: its name, folders, broker, keys and quotas (device.yaml)."""
 
 from __future__ import annotations

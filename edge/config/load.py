@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """YAML to frozen structs: once, completely, strictly, with errors that name file, key and value."""
 
 from __future__ import annotations

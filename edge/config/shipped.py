@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Where the files that come with the program lie: a checkout, a wheel, or an installed box."""
 
 from __future__ import annotations

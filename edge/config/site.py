@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the box watches here: cameras, zones and the rules bound to them (site.yaml)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Who may use the page: accounts, passwords, the first code, sessions, CSRF, lock-out.
 
 The only writer of `<state>/console/accounts.json` and `audit.jsonl`. Passwords are hashed by

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The page as an ASGI application: routes, gate and error pages put together."""
 
 from __future__ import annotations

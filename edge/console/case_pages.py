@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The pages Violations and one violation: list, evidence, verification, review, package."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Violations as the list shows them: ten thousand in memory, each read again when it changed.
 
 Only the few fields of the list are kept (a manifest is ten kilobytes, its head a few hundred

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Times as the bureau's people read them: local, by the site's zone."""
 
 from __future__ import annotations

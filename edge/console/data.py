@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the pages' scripts and machines fetch: pictures, looks, evidence files, metrics."""
 
 from __future__ import annotations

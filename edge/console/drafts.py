@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The page's only write to configuration: a validated site file, put in place atomically.
 
 The previous file is kept beside it (`site.yaml.1` … `.5`). Whoever saves says which version they

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Changes of the site file as data: what the forms and the zone editor ask for. Pure.
 
 Each takes the file's text and gives the new text; whether it is sound is decided by the same

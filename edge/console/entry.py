@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Coming in: the first code, log-in, log-out, language, and who else may."""
 
 from __future__ import annotations

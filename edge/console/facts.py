@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The facts behind a judgement in sentences, Chinese and English. Pure: facts in, words out.
 
 A sentence is made where its facts are there; whatever has none is shown as it is, in a table.

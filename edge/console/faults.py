@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Faults in words, with what to do: Chinese and English, one row each.
 
 The Chinese name and the English advice are those of docs/operations.md; a test keeps them alike.

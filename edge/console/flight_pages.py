@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The page Flights: recordings in, flights asked for, their progress and their ledgers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Drone flights as files below `<state>/flights`: recordings, jobs, ledgers. What the page reads.
 
 recordings/   what was uploaded, or copied there by other means (SFTP, a USB stick)

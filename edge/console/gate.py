@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every request's way in: size, login, headers, in one place, so that a page cannot forget them."""
 
 from __future__ import annotations

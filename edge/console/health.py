@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the page Health shows: faults, the board, cameras with their blind time, the outbox.
 
 Blind time is read from the inspection ledger (`<state>/ledger/inspection-YYYY-MM.jsonl`): spans of

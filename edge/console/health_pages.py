@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The page Health: what is wrong and what to do, then figures for who wants them."""
 
 from __future__ import annotations

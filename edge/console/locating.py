@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Where in the site file an error is, and what the commonest ones mean in the reader's language.
 
 The one line of a ConfigError names its place as a line (YAML), as a path (`cameras[0].fps`) or in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`GET /metrics` in Prometheus's text format 0.0.4, from the status files. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The pages. Each reads what there is and renders one template."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """HTTP connections that do not wait for ever: a head in ten seconds, so many for one address.
 
 uvicorn limits the time between requests, not the time of a request's head: a few dozen connections

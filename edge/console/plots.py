@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Twenty-four hours of one channel as a small SVG. Pure: rows in, text out.
 
 A gap stays a gap; limits are steps over the hours in which they hold; machines are bars below the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Setup, questions to the daemons: the platform's door, instruments on ports, cameras nearby."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the page reads: status files, previews, evidence, the outbox, the ledgers. Never writes.
 
 Everything here may be half there, old or gone: a page shows what there is and says how old it is.

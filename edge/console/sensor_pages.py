@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The page Sensors: values, plots of a day, calibration, the bytes of the lines."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the page asks others to do. The daemon introduces them; tests give fakes.
 
 The console reads files and writes one draft; a test picture, a verification and a trial run of

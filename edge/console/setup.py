@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Setup, first tab: cameras. An address, what to look for, a name; a test picture before saving."""
 
 from __future__ import annotations

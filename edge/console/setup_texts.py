@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Words of Setup, Zones and the first use; see edge.console.texts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Setup, the configuration file: as text, with errors beside the line, what differs, what was."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every word of the page in Chinese and English. A key that one language lacks fails a test."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Recordings coming in: streamed to disk, within a quota, by what they hold and not by their name.
 
 The only writer of `<state>/flights/recordings`. A file has its name when it is whole and on disk;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What every page shares: who may come in, the form's word, headers, templates, language."""
 
 from __future__ import annotations

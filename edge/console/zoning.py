@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Zones: the editor's page, what it loads and saves, and the trial on recorded tracks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One line of advice to a technician, in both languages: what `edge doctor` and the page print."""
 
 from __future__ import annotations

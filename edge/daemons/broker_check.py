@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Does the platform's broker let this box in? A real MQTT 5 CONNECT, its refusal in words.
 
 Under a client id of its own: with the box's, the broker would hang up on edge-uplinkd (MQTT 5,

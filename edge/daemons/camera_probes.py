@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What edge-visiond finds out for the page: a picture of an address, cameras nearby."""
 
 from __future__ import annotations

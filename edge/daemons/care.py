@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the box gives up when it is hot, and what it says about its power. Pure: time is given.
 
 The limits are those at which a Raspberry Pi's firmware begins to slow the cores (80 °C, soft) and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The clerk at a camera: reads a truck's plate and asks the muck-truck file about it.
 
 The picture is kept whatever comes of it. A plate that is not surely read stays unknown, and the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the page asks of the camera, the seal and the rules, wired for consoled."""
 
 from __future__ import annotations

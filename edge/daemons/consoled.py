@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge-consoled: the page on the box. Unprivileged; reads the others, writes one draft."""
 
 from __future__ import annotations

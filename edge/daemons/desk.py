@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One camera's scribe in a thread of its own, behind a short queue.
 
 A look without findings may be dropped when the scribe is behind (the next one shows the same

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What is wrong with this box, in words a technician can act on. One function for each check.
 
 A check gives Advice: well, a remark, or wrong with what to do. It never raises for a sick box.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A camera's reader as the configuration asks: live, recording or pipeline, with its clips."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A recording in the place of a camera: every frame due, in order, none dropped."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge-flightd: drone recordings into ledgers, one at a time, behind everything else on the box.
 
 The page asks through the spool; what was asked is kept in the flight's own folder (`job.json`), so

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Learning's two ends in visiond: thresholds that verdicts moved, crops worth a label."""
 
 from __future__ import annotations

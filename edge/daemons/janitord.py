@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """janitord: the one that deletes. One pass: receipts, released rows, old evidence, the ladder.
 
 Never touches a folder without a receipt, and writes the receipt before the row goes.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One camera's thinking: mask, gate, detector, tracker, judge. Owned by one thread at a time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A source of any kind, looked at from its first picture to its last, or until interrupted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Where a daemon's work becomes durable rows: revisions, bare violations and faults to the outbox.
 
 Faults are rows too, once per change; a full outbox keeps what is to be told in memory and tries

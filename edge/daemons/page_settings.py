@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What edge-consoled starts with, and the check of a draft in a process apart.
 
 The whole cross-check loads the rules, and with them OpenCV: 35 MB that the page would keep.

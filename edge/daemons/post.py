@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A camera's post: its lookout and its scribe, put together from the configuration."""
 
 from __future__ import annotations

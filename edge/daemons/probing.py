@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the page wants to be found out, by the daemon that may: a picture, a port, the broker.
 
 edge-consoled has no devices, no key of the box and no way to the platform's network. It leaves a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A recheck asked for by the platform: look again now, and say which open cases still stand.
 
 The picture is one taken after the request, with the detector run on it whatever the motion gate

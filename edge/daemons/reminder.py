@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Reminders at the place: a loudspeaker, a lamp or a web hook, before anything is reported.
 
 The judge asks (a Prompt), this performs; whether people left is seen by the judge itself, so a

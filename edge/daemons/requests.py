@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Requests from the spool: a clip or a picture of a camera around some instant, into a folder.
 
 Askers are other daemons (a noise violation wants pictures) and, through uplinkd, the platform.

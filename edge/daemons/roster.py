@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Which camera is looked at next: by need, fair to all, each by one worker at a time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The scribe of one camera: judgements in, sealed and published revisions out.
 
 Live it runs in a thread of its own, so that a slow card never holds up judging; for a recording it

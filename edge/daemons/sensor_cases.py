@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Sensed findings to evidence: samples as CSV and picture, then what a camera saw of it.
 
 The first revision never waits for the camera: pictures and clip come in a later one.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The parts of sensord, put together from the site file. Nothing runs yet."""
 
 from __future__ import annotations

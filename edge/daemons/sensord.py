@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge-sensord: serial lines to samples, minutes and findings with evidence.
 
 Threads: one for each line, which owns its port; the main thread owns everything else.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a daemon starts with, read once and cross-checked: site, device, categories, models."""
 
 from __future__ import annotations

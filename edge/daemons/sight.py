@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the page can see of a camera: a small picture now and then, and an hour of track history.
 
 Both lie in the run directory, so they cost no card. Pictures are made often only while somebody

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Has the site file become another valid one? Then a daemon ends, and systemd starts it anew."""
 
 from __future__ import annotations

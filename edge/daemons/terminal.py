@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every daemon in one terminal, for a trial. On a box systemd does this, and better.
 
 Each daemon is a child process; its log lines come out with its name in front. One that dies is

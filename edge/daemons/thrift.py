@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How many of a camera's pictures are decoded: fewer while nothing is there to be followed. Pure.
 
 Pictures that no other picture is built on ("non-reference", mostly B-frames) can be left out at

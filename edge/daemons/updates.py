@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """visiond's part in a model update: hands the request to a child, watches a release on trial.
 
 The child (`edge model install`) unpacks and tests, so that a bad package can at worst take the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What uplinkd tells of the box and of itself: birth, health and its status file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The parts of uplinkd built from its configuration: the only place that knows them all."""
 
 from __future__ import annotations

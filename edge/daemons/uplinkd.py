@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """uplinkd: outbox to platform, and what the platform says back. Sole owner of the MQTT session."""
 
 from __future__ import annotations

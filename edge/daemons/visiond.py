@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge-visiond: cameras to findings with evidence. One process for each accelerator.
 
 Threads: a reader for each camera, N thinking workers that share one session, a scribe for each

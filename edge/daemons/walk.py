@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One recording or stream through the whole chain in step: what `edge watch` and tests run.
 
 The same lookout, scribe and casebook as in visiond, without threads, outbox or broker.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Applies the board's care to visiond: looks at the board, slows the roster, says so."""
 
 from __future__ import annotations

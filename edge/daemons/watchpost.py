@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One camera of visiond: its reader, its post, its scribe thread, its numbers and its faults."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Models and watchposts put together from the settings."""
 
 from __future__ import annotations

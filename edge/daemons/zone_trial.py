@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What zones and rules would have raised on recorded tracks: the judge itself, in a process apart.
 
 `python -m edge.daemons.zone_trial` reads one JSON request from stdin and writes one JSON answer, so

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """All pictures a ledger wants, taken in one walk through the video."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a flight's tracks mean: the categories judged with flight-suited parameters. Pure.
 
 A camera stands and waits for three minutes; a flight passes in eight seconds. So dwell is replaced

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Two flights held against each other: what is new, still there, gone; who waits too long. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From a flight's looks to its ledger: findings, comparison, pictures, files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Ground heights on a grid, and where a ray meets them. Pure but for reading the file.
 
 Heights and take-off are in one datum, so ellipsoid and geoid cancel: the camera stands at

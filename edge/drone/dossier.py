@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A flight's findings as violations: evidence folders and outbox rows, as from any camera."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The Earth in a few formulas: WGS-84 to and from local metres, and the shifted maps of China.
 
 Stored positions are always WGS-84. GCJ-02 and BD-09 are for showing a point on a map that is

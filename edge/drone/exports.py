@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The ledger as files other programs read: GeoJSON, KML and CSV. Pure: rows in, text out."""
 
 from __future__ import annotations

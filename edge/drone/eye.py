@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From a pose to a view of the ground: focal length, height above ground, yaw, error sizes. Pure.
 
 This is where "no invented place" is kept: whatever is missing makes no view, and says why.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The look that shows a place best, for all places in one walk through a flight's looks. Pure."""
 
 from __future__ import annotations

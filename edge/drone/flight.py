@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A recorded flight into a ledger: what is flown with what, the survey, the conclusion."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Where the camera was at any instant of a recording: poses joined into a path. Pure.
 
 Recorders repeat a position until the next GNSS fix (5 to 8 a second under 25 to 60 subtitles), so

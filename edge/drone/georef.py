@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A pixel to a place on the ground, and how wrong that place may be. Pure.
 
 The ray of the pixel is cut with the surface `h_m` below the camera, following the ellipsoid

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Many pixels to ground metres and back at once, footprints, ground sample distance. Pure.
 
 Flat ground below the camera, in metres (east, north) of a flight's plane: for tiles, coverage,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A site as cells of ground: which were seen how well, and what colour they had."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Where in a picture to look, how closely: tiles from ground sample distance and sites. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Things followed on the ground, in metres: one thing is one track, however often flown over. Pure.
 
 Within a pass sightings are joined by place; between looks the place is carried by what the

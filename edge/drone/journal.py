@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A flight's journal: every look as one line, with checkpoints, so that a broken run goes on.
 
 Looks are appended; a checkpoint (site grids, mosaic, how many lines stand) is replaced whole

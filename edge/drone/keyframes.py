@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Which pictures of a flight are looked at: by how much ground has passed. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A flight judged while it is in the air: pictures of a stream, poses of the Cloud API.
 
 Findings go out as they are confirmed; the ledger is made from the recording after landing, whose

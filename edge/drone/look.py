@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One looked-at picture of a flight and what was sighted in it; the lines of a flight's journal."""
 
 from __future__ import annotations

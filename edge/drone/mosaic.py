@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The flown ground as one small north-up picture, so that the ledger's map needs no network."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Focal lengths: what a picture's width covers, by camera, zoom or 35 mm equivalent. Pure."""
 
 from __future__ import annotations

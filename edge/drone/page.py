@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The ledger as one HTML page that needs nothing else: works offline, prints, Chinese and English.
 
 Every text from outside (names, notes) is escaped; the page runs no script but the language switch.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Video and telemetry on one clock, or the reason why they are not of one flight. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Poses of a flying aircraft from the platform's broker: listens, never publishes.
 
 One owner, no thread: the live job polls it between pictures. The broker is retried for ever.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Telemetry files of any supported kind, told apart by what is in them, not by their names."""
 
 from __future__ import annotations

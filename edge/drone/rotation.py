@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Rotations of aircraft and cameras: yaw, pitch, roll and quaternions against north-east-down.
 
 Convention (NED, order ZYX, as in MISB ST 0601 and DJI's XMP): n = Rz(yaw) · Ry(pitch) · Rx(roll)

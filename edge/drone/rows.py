@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The rows of a ledger: findings, sites, what cannot be placed. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How flights are judged and shown (drone.yaml): read once, strictly."""
 
 from __future__ import annotations

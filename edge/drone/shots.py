@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The pictures of a finding: overview with ticks and inset, close-up, north-up patch of ground."""
 
 from __future__ import annotations

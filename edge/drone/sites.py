@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The register of inspected places: sites, road corridors, permits, from one GeoJSON file.
 
 RFC 7946: longitude first, WGS-84. Construction sites and permitted or dump areas are polygons,

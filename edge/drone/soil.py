@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Bare soil, net cover and growth by colour: the stated index of the bare-soil finding. Pure.
 
 Of each ground cell the mean colour, as chromaticities r, g, b (sum 1) and HSV (OpenCV: hue 0..180):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Which telemetry belongs to a video: given, inside it, or lying beside it. Reads files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How the picture moved between two key frames, by what is in it. Owns the previous picture.
 
 Poses predict where ground goes; noise of yaw and time makes that metres wrong. Corners followed

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Full-size pictures of a recording at given times, without decoding what lies between."""
 
 from __future__ import annotations

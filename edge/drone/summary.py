@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A flight's looks in bounded memory: track, footprints, blind parts, what was looked at. Pure."""
 
 from __future__ import annotations

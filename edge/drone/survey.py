@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The long part of a flight job: pictures to looks, with sightings that have places.
 
 Reads, chooses, tiles, detects and projects; memory does not grow with the flight. What it finds

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The ledger's map as one SVG: ground, sites, track, footprints, findings with their circles.
 
 Metres east and north of the flight's plane, north up; no network, no map service.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Telemetry without a video: a ledger with the track, and nothing that was not seen."""
 
 from __future__ import annotations

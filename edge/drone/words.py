@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Words of the ledger in Chinese and English, by the keys that the job uses."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The constant turn between a flight's gimbal yaw and true north, from known points. Pure.
 
 Constant offsets of 12 and 27 degrees were measured in two flights of one aircraft: one landmark

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Provisional pictures: taken while a candidate's clock runs, kept or thrown away later.
 
 Each candidate has a folder below the album's root with its JPEGs and an `album.json`, so that a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Open cases: which finding belongs to which violation, its revisions and its files so far.
 
 There is no second truth: what stands in the sealed manifests is read back at start.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Hiding what a public copy must not show: heads of people, plates of vehicles, masked zones. Pure.
 
 The original is kept apart and never altered; these functions return copies. There is no face

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What is drawn on a picture of evidence: a strip below it, ticks round the subject. Pure.
 
 The pixels of the scene stay as the camera gave them: the strip is added below, and the ticks mark

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Is a picture, and a package, good enough to act on? 真实 清晰 完整 准确 as code. Pure.
 
 Source of the list: design `violations.md`, gate; domain.md §8 (evidence practice).

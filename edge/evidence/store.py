@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The evidence folder: written once, whole or not at all, verifiable for ever.
 
 `<root>/<violation id>/r<revision>/` holds the files that this revision added and a `manifest.json`

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Which frames are worth a labeller's time, and how many the disk and people's privacy allow. Pure.
 
 Worth it: detections just under or over the limit, where a label teaches most; frames where two

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Confirmed precision: of what the box suspected and people judged, how much was right. Pure."""
 
 from __future__ import annotations

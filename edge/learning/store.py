@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The learning part's files; the only place of edge.learning that touches a disk.
 
 `<state>/learning/` (sole writer: whoever runs `learn`, the janitor's timer):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How verdicts move the least score of one category at one camera: a stated rule, within bounds.
 
 The rule, looked at once a day for each camera and category:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What reviewers said, joined with what the box had said: the raw material of learning. Pure."""
 
 from __future__ import annotations

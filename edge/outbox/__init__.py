@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The durable hand-over between the daemons that find and the one that delivers.
 
 Producers only insert (:class:`Outbox`), edge-uplinkd alone changes states (:class:`Dispatch`),

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A file of real bytes kept for the day the disk is full.
 
 On a full disk SQLite can neither insert nor delete nor checkpoint; whoever meets that first

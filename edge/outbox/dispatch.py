@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The side of edge-uplinkd: the only place where a record or file changes its state."""
 
 from __future__ import annotations

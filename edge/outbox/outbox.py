@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The producers' side: insert a record with its evidence, idempotent on (kind, key)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A damaged outbox: the bad file set aside, every row that can be read carried into a new one.
 
 First along the tree, halving the ranges that fail until single rows are left out; then straight

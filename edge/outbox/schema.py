@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Tables of the outbox, how the file is opened, and its migrations (PRAGMA user_version)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The side of edge-janitord: the only place where rows are deleted."""
 
 from __future__ import annotations

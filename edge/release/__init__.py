@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Model releases: packages that are signed, tried, watched and taken back by themselves.
 
 `package` is the file that travels, `store` what lies on the box, `selftest` and `trial` are the two

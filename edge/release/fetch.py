@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A package by the hash that the platform named: brought by hand, or from the configured mirror.
 
 The hash came in a signed command and the package is signed itself, so the mirror is trusted with

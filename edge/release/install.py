@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From a package to a switched box: check, stage, test, count, switch. Nothing before the switch
 touches what is in force, and a failure anywhere leaves it there."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A model package: one ZIP of a signed manifest and exactly the files that it names by hash.
 
 The signature is Ed25519 over the RFC 8785 form of the manifest as written, without its key

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The first judge of a release: does the file do here what it did at its publisher's?
 
 Known boxes on stored pictures, by whatever runs inference on this board (another provider or a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The releases of one model on the box: what is in force, what is tried, what to go back to.
 
     <state>/models/<name>/state.json     what follows, replaced as a whole

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The second judge of a release: visiond at work with it. Pure policy; time is an argument.
 
 A board that does not come back cannot report, so starts are counted before the model is opened, as

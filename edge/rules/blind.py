@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Minutes watched and minutes blind, and why: tells "no violation" from "not looking". Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """When: whether a time window of the site fits an instant, by the local clock and calendar."""
 
 from __future__ import annotations

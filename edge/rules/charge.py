@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One category watched by one camera, every threshold settled: shipped, city, site, in that order.
 
 A rule kind names its own parameters in a table of `Setting`; a site sets them by name and an

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What only the whole shows: zones, rules, categories and model against each other."""
 
 from __future__ import annotations

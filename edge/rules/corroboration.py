@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a sensor beside the camera says of what the picture shows: supports, contradicts, absent."""
 
 from __future__ import annotations

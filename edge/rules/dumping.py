@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A truck tips its body, or matter newly lies where a vehicle stood, outside an approved dump.
 
 A raised body is seen as a box that grows upwards while its foot and width stay.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Events found against events that were: one-to-one, by category, time and place. Pure.
 
 Definitions, for one recording:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Places on Earth: which unit grid a point lies in, and whether a truck keeps to its two points
 and one line (装土点、倒土点、运输线路). WGS-84 degrees in, metres out. Pure."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Outdoor barbecue: a grill in use, or smoke or fire that stays where people stand by.
 
 Exhaust goes with a vehicle; steam rises over a food stall where neither grill nor flame is ever

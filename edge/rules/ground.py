@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Does a place look as it did while the object stood there? Small grey patches, compared."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every muck truck that passes is asked for its permit: two points and one line (两点一线).
 
 The rule only says that a truck was seen well; whether it is a case is decided by who can read its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The judge of one camera: scenes in, findings and candidates out. Pure: time is in the scene.
 
 A scene costs well under a millisecond: what several rules need is worked out once (`View`).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What lies on a lane that did not lie there before: two clean pictures of the road, compared.
 
 Pictures are thinned to WIDTH x HEIGHT; pixels under any track are never used. Nothing here knows

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What one camera remembers of its places: offences so far, cases open, arrivals suppressed.
 
 It is what makes a first offence a first one, and outlives a restart inside the judge's snapshot.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Which tracks move, since when each has stood, and which track continues one that broke off."""
 
 from __future__ import annotations

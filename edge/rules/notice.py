@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The notice put up at a site or shop (记录公示), filled from the ledgers. Pure."""
 
 from __future__ import annotations

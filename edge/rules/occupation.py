@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Something stands where it must not: stalls, goods before shops, piles, parked cars."""
 
 from __future__ import annotations

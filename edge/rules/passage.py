@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Trucks passing through: where each went, how it looked best, when it was last seen.
 
 A passage belongs to a subject, not to a track id: an id switch continues it (edge.rules.motion).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The life of a case that drives through: a truck in view, decided on the way, ended when gone."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Who stands by: people near a thing who are not just walking past."""
 
 from __future__ import annotations

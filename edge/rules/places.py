@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The life of a case that stays where it is: standing, decided, told again, ended.
 
 Rule kinds say what stands (`subjects`), what counts as seen (`shows`) and what else must be true

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Dust over a building site: it persists, it grows or drifts, and no vehicle or weather makes it.
 
 One case for a site polygon, however many clouds the detector sees in it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Recorded detections as JSON lines, and what a judge said of them: for replay cases. Pure.
 
 The first line is a header; every further line is one analysed instant:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The road before and after each truck of one camera: keeps the pictures that a spill needs."""
 
 from __future__ import annotations

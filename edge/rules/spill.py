@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A truck passes and matter newly lies on the lane after it.
 
 The matter is a detection, or a lasting difference between the road before and after the truck, or

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One place where something stands: its clock, its looks, and whose it is. Mutable, one owner."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Stamps as JSON, moved onto the clocks of this boot, and read again by a better clock."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Which track stands at which place: matching, twice-seen things, and new places."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What is told of a place: its running clock, a reminder, and the findings with their facts."""
 
 from __future__ import annotations

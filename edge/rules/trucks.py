@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The muck-truck file of a city: registered plates and what each may do when. Pure.
 
 A plate that cannot be read for sure stays unknown and goes to the reviewer; it is never guessed

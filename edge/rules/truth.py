@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Truth files of a recording: their shape, checked, as values. Pure: the caller reads the file."""
 
 from __future__ import annotations

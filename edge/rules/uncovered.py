@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What is wrong with a truck itself: an open load, muddy wheels. Said by a second classifier
 (`Track.traits`) or by a detector class on the truck's box."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the muck-truck file says of a truck seen here and now: its permit, hours, places and route
 (两点一线). Pure.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the rules of one camera look at in one step; made once, read by all of them."""
 
 from __future__ import annotations

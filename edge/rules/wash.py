@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A truck leaves a site by its gate without having stood on the wheel wash.
 
 Needs a `wash` zone beside the `gate` zone. Driving in is nothing: only a truck that came into view

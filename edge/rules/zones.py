@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Where: how much of a box lies in which polygon, and what that means for a category now."""
 
 from __future__ import annotations

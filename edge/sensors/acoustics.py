@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Acoustic arithmetic: equivalent, percentile and day-night levels, background correction.
 
 All levels are A-weighted sound pressure levels in dB. Means are means of energy, never of decibels

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From readings to samples: whose value it is, what it is called here, whether to believe it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The thread that owns one line: asks or listens, reopens what was unplugged, hands samples over.
 
 A line that hangs, floods or dies keeps its thread busy and nobody else: samples leave through a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Captured bytes to printed values: what `edge sensors decode` does."""
 
 from __future__ import annotations

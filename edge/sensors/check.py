@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The sensor part of a site file read and cross-checked, with errors that name file and key."""
 
 from __future__ import annotations

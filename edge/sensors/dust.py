@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Measured dust at one point: means over the rule's time, counted against the day's allowance."""
 
 from __future__ import annotations

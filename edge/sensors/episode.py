@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From "it is so now" to one violation while it lasts: new, update, end, and how often before."""
 
 from __future__ import annotations

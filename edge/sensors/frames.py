@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Bytes to readings without doing I/O: the one contract of every decoder, and resynchronisation.
 
 A decoder gets the bytes that lie waiting and says what they mean and how many it has used up; the

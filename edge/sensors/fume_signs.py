@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a row of fume values says: means over periods, and signs of missing or tampered data."""
 
 from __future__ import annotations

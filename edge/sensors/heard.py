@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The last exchanges of a line, for people: the bytes, and what they meant."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Minutes of every channel, kept for weeks: what the page plots and a technician looks back on.
 
 `<state>/minutes/YYYYMMDD.csv` (UTC days), written in batches of ten minutes to spare the card; what

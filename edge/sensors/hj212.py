@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """HJ 212 frames and packets: bytes to packets and back. No socket, no clock.
 
 After HJ 212-2017 污染物在线监控（监测）系统数据传输标准, domain.md §6. HJ 212-2025 keeps the frame

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Who answers what in HJ 212, as platform and as station, and messages to send. Pure."""
 
 from __future__ import annotations

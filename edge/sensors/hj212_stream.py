@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A stream of HJ 212 bytes: find frames, resynchronise, join split messages, name the values."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Local time: day or night, and whether a window of the configuration fits. Wall seconds in."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The table of instrument languages. A new one is a decoder and a line here."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A shop's machines and fume as one state: fan, purifier and value, each known or not. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Ledgers of instruments and shops as JSON lines: cleaning, usage, calibration, inspection.
 
 Seed S0 of domain.md §1.2 (R18) wants a record of every check, result, cleaning and handling.

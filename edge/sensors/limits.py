@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Noise limits as a table: standard, zone class, day and night, allowed peak at night (dB(A))."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Instruments that write lines of text, such as sound-level meters: a pattern with named groups."""
 
 from __future__ import annotations

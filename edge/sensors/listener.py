@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """HJ 212 stations that call in over TCP: one thread for all of them, bounded in every way."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What can be connected and what is: maps, serial ports, the site's sensors."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The latest value of every channel: kept here by sensord, read by anybody from the run directory.
 
 A value older than its sensor's limit is "stale": unknown, never normal.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Register maps and line patterns: an instrument as one YAML file (config/sensors/*.yaml)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How far a measured value can be relied on: class, certificate, calibration before and after."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One-minute aggregates of every channel. Pure: samples in, finished minutes out."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Modbus RTU: requests for a register map, their answers, and listening to a line.
 
 Request bodies and the CRC come from pymodbus. Its framer is not used for answers: it throws

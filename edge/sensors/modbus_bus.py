@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The master of a Modbus RTU line with any number of slaves."""
 
 from __future__ import annotations

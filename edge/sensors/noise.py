@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Noise at one point: seconds to measuring periods, periods to violations. Pure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A row of samples as a picture: what people look at before they read numbers."""
 
 from __future__ import annotations

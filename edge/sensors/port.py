@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A serial line with exactly one owner: opened exclusively, by a stable name, here or far away."""
 
 from __future__ import annotations

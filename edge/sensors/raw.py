@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Raw samples: the last minutes in the run directory for everybody, days of them on the card.
 
 Text lines `wall,sensor,channel,value,unit,flag`. The run directory is tmpfs, so it is written every

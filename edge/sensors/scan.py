@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What hangs on a serial port: listen first, then ask the instruments that are known.
 
 One port at a time, opened exclusively, so a port in use is left alone. Several maps may fit one

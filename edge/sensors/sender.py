@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Sends minute values on to an environment platform by HJ 212 over TCP. One thread, bounded."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A recorded series of levels: read, measure, judge. What `edge levels` does."""
 
 from __future__ import annotations

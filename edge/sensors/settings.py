@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The sensor part of a site file as frozen structs: instruments, noise, shops, dust."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A line whose instruments talk by themselves, or after a text that asks them to."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Live values as a table that a technician can read on a ladder (`edge sensors watch`)."""
 
 from __future__ import annotations

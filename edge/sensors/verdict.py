@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One measuring period against one limit. The answer is over, within or unknown; never a guess."""
 
 from __future__ import annotations

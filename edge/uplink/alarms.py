@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The uplink's own faults: told once when they start and once when they end."""
 
 from __future__ import annotations

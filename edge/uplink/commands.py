@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Commands from the platform: a short list, each with its own arguments; handed over as requests.
 
 Nothing is run here but journalctl with arguments of ours. The counter was stored before, so that a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """TLS with a certificate of this device; read anew for every connection, so a renewal just works.
 
 `cert` and `key` may be followed by `.next`: a renewed pair lies there until a connection with it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The configuration that the platform wants: checked, laid down, watched, and taken back by itself.
 
 `<state>/config/applied.json` holds the revision in force and, while one is being tried, what to

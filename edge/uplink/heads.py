@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The ends of the chains a second time, outside the database, for the day it is lost.
 
 A number must never be given twice for different records: that would be a forgery by our own hand.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What came down in one turn: checked, stored, applied, only then acknowledged to the broker."""
 
 from __future__ import annotations

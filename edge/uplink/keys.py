@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The device's signing keys on disk, made here and never leaving it, and their rotation.
 
 `<state>/keys/<number>.pem` (0600), the highest number signs. A new key is endorsed by its

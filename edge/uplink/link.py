@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """When to connect, when to give up a connection, how long to wait: the life of the link.
 
 Full jitter, uniform(0, min(120 s, 2^n)), reset only after 30 s of a stable connection: 10,000

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The messages of the MQTT contract as structs; JSON Schemas are generated from them.
 
 Receivers ignore fields they do not know. Hashes are lower-case hex SHA-256.

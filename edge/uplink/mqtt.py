@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One MQTT 5 connection around paho, driven from our own thread: no callback ever runs elsewhere.
 
 paho serves as the wire codec only (../shared/reference/reliability.md, section 2): a fresh Client

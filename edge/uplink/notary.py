@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Seals rows: number, predecessor, signature, assigned once; and writes them beside the evidence.
 
 `envelope.json` in a revision's folder holds the exact published bytes and `signer.pem` the public

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How fast evidence may go: a rate, a byte budget a day, and chunks that fit the line. Pure."""
 
 from __future__ import annotations

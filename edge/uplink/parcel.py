@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One evidence file under way: what is left of it to send, and its messages."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the device says of itself: status, birth, health and the signed ends of its chains."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a configuration from afar may not bring: files, programs and options. Pure.
 
 An installer who edits site.yaml may name any file or pipeline; the platform may only repeat what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The uplink put together: outbox -> broker -> platform's word -> outbox, in one thread.
 
 Nothing here blocks but the network wait of `step` and an fsync; the daemon calls `step` for ever.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Records on their way: claimed from the outbox, published, released by the platform's word.
 
 A PUBACK is a broker's promise and no more: of 50 acknowledged messages a killed broker delivered

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Reviewers' verdicts as JSON lines, one file a month, for the learning part to read."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Canonical bytes, hashes, signatures and the chain: what makes a record provable. Pure.
 
 Ed25519 (RFC 8032) over the canonical JSON of RFC 8785 without the field `sig`. A record's hash

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Evidence files in chunks: announced, sent where the platform has gaps, released by its `have`.
 
 init -> the platform answers need [ranges] | have | hold -> chunks c/{offset} -> fin -> have.

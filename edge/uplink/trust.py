@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Whose word counts: every downward message is checked here before anything looks inside.
 
 Signed by the platform's key, for this device, of the kind its topic says, with a counter higher

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Does a piece of evidence still fit together? Offline: hashes, manifest, envelope, receipt, chain.
 
 Works on one revision's folder or any tree of them, on the box as well as in a platform's store.

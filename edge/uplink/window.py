@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What was published on this connection and is not answered yet: never more than the broker allows.
 
 Ours alone: paho would flood a returning broker with everything it holds and break Receive Maximum

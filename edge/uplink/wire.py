@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Values to JSON data and back, the CloudEvents envelope and the table of topics. Pure.
 
 Structs of the messages stand in :mod:`edge.uplink.messages`, signatures in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The best pairing of rows and columns: least total cost, exactly. Pure numpy, no scipy.
 
 Most rows of a tracking problem like one column best that no other row likes best: then that is the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Is a look worth an inference? A motion gate on a 320x180 grey picture, about 1 % of its cost.
 
 It may only ever save work on a scene that stands still: it opens at least every `forced_s`, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What something looks like, in a few numbers: enough to say "another object stands there now"."""
 
 from __future__ import annotations

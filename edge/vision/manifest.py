@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The model manifest `models/<name>.yaml`: what a weights file is, and the proof that it is it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A detector as the rest of the box sees it: pictures in, Detections out, from any thread."""
 
 from __future__ import annotations

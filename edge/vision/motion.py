@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Where tracked boxes are next: a constant-velocity Kalman filter over many boxes at once. Pure.
 
 The four numbers of a box (centre x, centre y, width, height, as fractions) are filtered apart from

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How fast a model runs on this board: all its workers at once, as in the daemon."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Reads the lettering on a truck's picture: its plate, and the large number on its tail.
 
 An optional extra (`pip install city-edge[ocr]`): rapidocr, Apache-2.0, with its models in its own

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The only door to the inference runtimes: a float tensor in, the model's raw outputs out.
 
 ONNX Runtime is the one that ships; NCNN and ultralytics (.pt, .engine and whatever else it loads)

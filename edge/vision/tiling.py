@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Large pictures in overlapping pieces: which pieces, and one box per object again. Pure."""
 
 from __future__ import annotations

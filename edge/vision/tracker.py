@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Who is who from picture to picture: ByteTrack (Zhang et al. 2022) on numpy, in seconds. Pure.
 
 Boxes are paired with predicted tracks by overlap, the strong ones first and the weak ones with

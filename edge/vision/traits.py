@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The second classifier: what a truck looks like now (its load covered, open and empty, open and
 loaded), asked of the crop of every truck that the detector sees.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Pictures to tensors and raw outputs to boxes, for the YOLO family. Pure; written from the
 published tensor layouts, not from anyone's code.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A real RTSP server for the tests marked `decoder`: they fail, not skip, under CI."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Small video files and packets for the tests of this folder, made on the spot."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """WS-Discovery: a fake camera answers the real probe; hostile answers are nothing."""
 
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """docs/cameras.md names every pipeline, fault and cause there is, and no other."""
 
 from __future__ import annotations

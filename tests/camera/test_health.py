@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What is wrong with a picture, and what is not: events played over learned scenes."""
 
 from __future__ import annotations

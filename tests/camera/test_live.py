@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Live streams from a real RTSP server, over a wire that can be made bad.
 
 Limits are those promised: pictures again at most 15 s after a fault is over, one fault with one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Pipelines of other programs: command lines that cannot be bent, children that are reaped."""
 
 from __future__ import annotations

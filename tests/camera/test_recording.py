@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Recordings: every frame due, at its presentation time, whatever the file is like."""
 
 from __future__ import annotations

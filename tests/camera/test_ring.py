@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Packets kept and cut: bounds in bytes and seconds, times repaired, kinds never mixed."""
 
 from __future__ import annotations

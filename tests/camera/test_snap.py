@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge snap: a picture on disk, or one line."""
 
 from __future__ import annotations

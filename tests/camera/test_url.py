@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Source strings: what is let in, how it is put together again, what people get to see."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A box with a page: real files, the real application, a fake camera behind it."""
 
 import json

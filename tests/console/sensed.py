@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What edge-sensord leaves for the page, made by its own code: a site with noise, fume and dust."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The page in a real browser: the installer's way on phone and laptop, mouse and touch, offline."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The pages Violations: ten thousand of them, filters, facts in words, seal, review, package."""
 
 import io

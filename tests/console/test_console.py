@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The application without a browser: who may do what, hostile input, and what is shown."""
 
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One site file, several installers: nothing is lost silently, whoever is quicker."""
 
 import threading

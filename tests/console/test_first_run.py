@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The way of a new installer on a fresh box, on a phone, in Chinese: `edge run`, the code, a
 camera, a zone, a violation at the platform, verified, rejected. Real daemons, broker and browser.
 

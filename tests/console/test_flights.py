@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The page Flights without a browser: uploads by what they hold, requests, hostile names."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The page Health and the live view's data: faults with advice, blind time, pictures sent once."""
 
 import html

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The page against those who mean it harm: one table for each way in."""
 
 import json

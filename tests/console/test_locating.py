@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """An error of the site file is found again in its text; the common ones have words in Chinese."""
 
 import pytest

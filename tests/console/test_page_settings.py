@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the page starts with: light, also with a broken site; a draft is checked as daemons do."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The page Sensors from what edge-sensord's own code leaves: values, plots, calibration, bytes."""
 
 import re

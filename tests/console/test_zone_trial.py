@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The trial of zones raises what the judge raises: the same clip, once live, once from its rows."""
 
 import json

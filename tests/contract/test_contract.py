@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The published contract is what the code says, and the golden messages follow it."""
 
 from __future__ import annotations

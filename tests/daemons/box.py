@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A whole visiond on a made-up recording with a detector of twelve lines, as a child process.
 
 `python -m tests.daemons.box SITE DEVICE` runs the real daemon; only the model is replaced by one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge-flightd: requests to ledgers through the real `edge fly`, failures in one line, restarts."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A recheck from the platform is carried out and answered, in the daemon and piece by piece."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Reminder hooks: what is allowed, and a real web server that gets one."""
 
 import http.server

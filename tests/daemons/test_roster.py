@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The roster: fair, by need, one worker per camera."""
 
 import threading

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Which pictures of an idle camera are decoded, and that nothing due is lost by it."""
 
 import av

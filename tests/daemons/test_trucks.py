@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The muck-truck file in the running daemon: what it says travels with every truck's case."""
 
 import json

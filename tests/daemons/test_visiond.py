@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """visiond from pixels to outbox rows, and what is left of its work after kill -9 anywhere."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge watch as a person uses it: good input gives JSON lines and files, bad input one line."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A whole visiond that sees coloured squares as muck trucks and a yellow patch as soil, and whose
 plate reader knows each colour's plate: `python -m tests.daemons.truck_box HOME`."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """tools/demo as a visitor runs it: the real broker, the real model, the project's own clip."""
 
 import json

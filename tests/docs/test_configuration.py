@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """docs/configuration.md tells every key there is, with the code's own limits, in two languages."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Documents that lie are worse than none: links resolve, commands exist, faults are explained."""
 
 import re

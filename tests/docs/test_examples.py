@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The example files are what people copy: they load, strictly, and agree with each other."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """docs/figures.md is what was measured: read from tools' own output, compared with its noise."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every command of both READMEs is run: here as it stands, or whole by the test that is named."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The wheel is the whole program: built, laid into an empty environment, it finds its own files."""
 
 import shutil

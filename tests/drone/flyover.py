@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A fly-over made for the tests: a painted ground, seen by exact poses, and a detector of paint.
 
 The ground is a picture at 10 cm; each frame is that picture through the camera's own homography,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Recordings made for the tests: subtitles, MP4 with a subtitle track, tlog packets."""
 
 from __future__ import annotations

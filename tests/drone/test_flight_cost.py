@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a 4K flight costs beside the bare inference of its tiles, and that memory stays bounded.
 
 Slow: `pytest -m slow tests/drone/test_flight_cost.py -s` prints the figures of docs/drone.md.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`edge fly` from end to end on a painted ground: places, ledger, resume, wrong input."""
 
 from __future__ import annotations

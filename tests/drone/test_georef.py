@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Projection against published vectors, error radius against simulation, shifted datums."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Paths, views, ground tracks, comparison, register: tables and small simulations."""
 
 from __future__ import annotations

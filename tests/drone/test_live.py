@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Findings while the aircraft is up: pictures and Cloud API messages in, rows out."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Flight logs, Cloud API messages, MAVLink and MISB: real samples, made-up ones, damage."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every family of DJI subtitles: first fixes of real files, quirks one by one, torn files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A camera's worth of evidence parts, on made-up pictures."""
 
 import functools

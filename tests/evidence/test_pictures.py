@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Quality checks, strip, ticks, crop and masks on pictures whose answer is known."""
 
 import cv2

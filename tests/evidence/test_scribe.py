@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From judgements to sealed revisions: pictures at the right times, the clip later, an end."""
 
 import hashlib

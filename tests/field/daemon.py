@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A real daemon as a child, whose loop freezes when the file `freeze` appears in its home.
 
     python -m tests.field.daemon NAME HOME

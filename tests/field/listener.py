@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """systemd's side of sd_notify: a socket that remembers what came, when, and from which process."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Does the broker let this box in: against a real Mosquitto, and against what is no broker."""
 
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What heat and a weak supply cost: steps with hysteresis, each told once and booked as blind."""
 
 import threading

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge doctor on the box's own certificate: how long it lasts, in words a technician can act on."""
 
 from datetime import timedelta

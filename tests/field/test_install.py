@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What lands where: twice the same, nothing of yours overwritten, nothing left behind."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Bill of materials and notices: everything locked is in them, each with a licence."""
 
 import json

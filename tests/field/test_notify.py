@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What systemd hears: ready once, pings while work moves, stopping; silence from a stuck loop."""
 
 import json

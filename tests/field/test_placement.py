@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The pinhole of placement.md, and that the tables there are those that the command prints."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Identity: the key stays, only the right answer is taken, and renewing is safe."""
 
 from datetime import datetime, timedelta, timezone

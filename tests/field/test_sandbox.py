@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every daemon once in a sandbox like that of its unit: it gets ready, works and stops in it."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The soak itself: its sums on made-up readings, and its short form with real faults."""
 
 import json

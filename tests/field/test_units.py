@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The units: their exposure as systemd counts it, no line it does not understand, no loose end.
 
 What cannot be run without systemd as PID 1 is listed in docs/install.md, and this checks the list.

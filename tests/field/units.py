@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The unit files as data: what each says, and what runs a daemon roughly as it says."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The board's state from files as a Pi, a Jetson and a PC show them; nothing guessed."""
 
 import pytest

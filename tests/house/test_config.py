@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Configuration errors name file, key, value and what is allowed; good files come out frozen."""
 
 from types import SimpleNamespace

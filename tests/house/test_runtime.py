@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What every daemon leans on: atomic files, back-off, watchdog by progress, broken callers."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Requests between daemons: taken once, bounded, expiring, garbage survived."""
 
 import pytest

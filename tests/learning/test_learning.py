@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Verdicts, thresholds, precision and harvest: tables for the rule, a folder for the files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge outbox: what a technician sees and does."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The janitor: what it deletes, what it never deletes, and the ladder on a full disk."""
 
 from __future__ import annotations

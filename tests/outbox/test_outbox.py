@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The outbox against a model, and what its callers may rely on."""
 
 from __future__ import annotations

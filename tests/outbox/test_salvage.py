@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A damaged outbox is salvaged: at least 99 of 100 rows, the bad file kept, start within 10 s."""
 
 from __future__ import annotations

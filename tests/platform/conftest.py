@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A real broker with a device and a platform, each in the test's own folder."""
 
 from __future__ import annotations

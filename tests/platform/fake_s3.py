@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A small S3-compatible store in memory: path-style objects of one bucket, signed requests only."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Evidence in an S3-compatible store: whole before it is acknowledged, never without the store."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The fleet tool: a short real run, and the reconnect storm by the product's own back-off."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The reference platform on golden messages: what it keeps, refuses, misses and shows."""
 
 from __future__ import annotations

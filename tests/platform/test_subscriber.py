@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """docs/platform.md as an integrator uses it: the program in it is taken out and run."""
 
 from __future__ import annotations

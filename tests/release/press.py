@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A publisher and a box: small models, a release key, packages, a home folder."""
 
 from __future__ import annotations

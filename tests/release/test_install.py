@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From package to box: power gone at every step, releases that fall short, and going back."""
 
 import json

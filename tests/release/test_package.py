@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a box takes for a model package, and what not: nothing is written before it is believed."""
 
 import json

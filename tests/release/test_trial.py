@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A release at work: what is called fallen, what is not, and how long that takes."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The whole way on a box: a request, a child that installs, a new start, a trial.
 
 The daemon is the real one, on a recording in a loop, with small models; the test is its systemd.

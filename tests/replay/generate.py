@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Writes the recorded cases: `python tests/replay/generate.py`. Seeds are fixed; nothing is drawn
 from the clock, so a second run writes the same bytes. Golden events come from
 `edge replay --all --update`, truth from the tables here, by hand.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A street in numbers: actors that come, stand, flicker and go, seen at any rate and resolution.
 
 An `Actor` is a way through time; `Stage.scenes` looks at all of them at `fps` and gives the

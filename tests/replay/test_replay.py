@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every recorded case gives its golden events, and those are what truly happened."""
 
 import json

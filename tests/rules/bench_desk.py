@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the tests of the rules share: a judge for one camera, and a stage played to it."""
 
 from __future__ import annotations

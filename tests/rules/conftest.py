@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Makes the stage of tests/replay importable here too."""
 
 import sys

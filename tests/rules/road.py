@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A road in pictures: asphalt, markings, a truck that drives through, and what lies after it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Spillage by comparison of the road before and after a truck, without any detection of it."""
 
 import cv2

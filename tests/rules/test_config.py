@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Categories, overlays, and a site checked against them: every mistake is one line."""
 
 import json

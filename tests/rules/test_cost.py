@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Judging costs at most a millisecond of CPU per analysed frame with 50 tracks and 20 zones."""
 
 import time

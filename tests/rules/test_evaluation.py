@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What counts as found: the sentences of the command line's contract, one by one."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The same events at any analysed rate and any resolution, whatever the tracker and street do."""
 
 import pytest

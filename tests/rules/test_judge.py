@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The judge as a whole: restarts, memory, clocks, zones, and what a sensor says."""
 
 import json

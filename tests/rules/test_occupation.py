@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Stalls: place-anchored dwell, gaps, switches, rivals, and what is not an offence."""
 
 import pytest

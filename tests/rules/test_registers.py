@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Truck register, fences and grids, blind time, ledgers."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Time windows: midnight, seasons, 调休, exams, leap days, other time zones."""
 
 from datetime import datetime

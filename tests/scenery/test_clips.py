@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Clips: who is where and when, zones and truth, telemetry that the product itself reads back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The clips in tests/clips are what the scripts of today would tell: no drift between them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Laying things on photographs: boxes are where the pixels changed, hidden boxes go."""
 
 from __future__ import annotations

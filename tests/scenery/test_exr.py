@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The reader of what Blender writes: a file made here by hand, by the format's own description."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Boxes from pixels, and what is too little to be one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every generator: sound geometry of the right size on the ground, the same for the same seed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Plumes: bounded opacity, stopped by what stands in front, moved by the clock, repeatable."""
 
 from __future__ import annotations

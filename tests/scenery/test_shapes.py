@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Geometry without Blender: what the boxes and the clips are computed from."""
 
 from __future__ import annotations

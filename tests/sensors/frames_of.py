@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Valid frames to test with: of every language, made here or copied from domain.md §6 and §7."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Damaged streams: what a decoder says about them must be what stood in the undamaged ones.
 
     python -m tests.sensors.mutation --frames 1000000

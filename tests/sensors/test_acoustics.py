@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Acoustic arithmetic against the written vectors, a second method, and its own laws."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every language: good frames to values, damaged ones to nothing, and how they are counted."""
 
 from __future__ import annotations

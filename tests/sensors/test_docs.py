@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """docs/sensors.md says what is so: its example runs, its words exist in the code."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The minutes that the page plots: written in batches, shown at once, bounded; torn lines."""
 
 import pytest

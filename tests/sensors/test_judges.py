@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Noise, fume and dust judged from tables of what happened, minute by minute."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Lines as they are: pseudo-terminals, TCP, unplugging, dead slaves, floods, wrong bytes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What hangs on a port: found and put in words, on pseudo-terminals with the fake instruments."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The daemon whole: fake instruments on ptys in, sealed evidence and outbox rows out."""
 
 from __future__ import annotations

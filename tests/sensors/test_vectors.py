@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The byte strings of ../shared: decoded by the command itself, to the values written there."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Average precision against values worked out by hand and against its own definition."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Importing, checking, splitting, merging: bad data is listed, never skipped in silence."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From a raw head to a card: decoding, figures of known pictures, the marks in a card."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Cut-outs on photographs: worn, recoloured, close up, in regions of any size; transplants."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Plumes, cut-outs and samples: seeded, labelled where something is seen, nowhere else."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The shipped model as the box loads it: manifest, hash, classes, size, and that it sees."""
 
 from __future__ import annotations

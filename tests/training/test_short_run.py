@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The training loop itself, in its own virtual environment: a run, killed, goes on and ends."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One device's uplink in this process, and a platform that answers by hand."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Fixtures of the uplink's tests."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A configuration from afar: checked, tried, and taken back by itself."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What comes down: only the platform's own, fresh, for this device, and of its kind is obeyed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The whole way: outbox, real broker, reference platform, signed acknowledgement, receipt."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Short forms of the fault table with a real broker: nothing lost, nothing invented."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The device's signing keys: made once, kept private, followed by endorsed successors."""
 
 from __future__ import annotations

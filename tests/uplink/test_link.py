@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """When the link is tried again, and that the fleet does not come back all at once."""
 
 from __future__ import annotations

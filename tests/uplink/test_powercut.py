@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A box whose power is cut at any moment, and the disks that result: the short form."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Brokers that break the rules: nothing is lost, nothing is released that was not stored."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Canonical bytes, signatures and the chain."""
 
 from __future__ import annotations

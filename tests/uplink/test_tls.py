@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """TLS with a certificate of each side: what is accepted, what is not, and renewal."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Evidence in chunks: resumed where the platform has gaps, paced, behind the violations."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge evidence verify: one changed byte anywhere is found, and its file is named."""
 
 from __future__ import annotations

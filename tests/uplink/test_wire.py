@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Values to JSON and back, topics, and the envelope."""
 
 from __future__ import annotations

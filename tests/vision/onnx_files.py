@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Small ONNX files written byte by byte, so that the tests need no ONNX library and no weights.
 
 Field numbers are those of onnx.proto3 (IR version 8, opset 13).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The assignment is the best one, always."""
 
 from itertools import permutations

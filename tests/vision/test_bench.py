@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The measures that trackers and timings are judged by, on cases worked out by hand."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge model, as a person and as a machine sees it."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The gate saves work on a scene that stands still, and on no other."""
 
 import cv2

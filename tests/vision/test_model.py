@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A model file from manifest to detections: right ones, damaged ones, many threads."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Plates drawn here, read by the extra `ocr` where it is installed."""
 
 import cv2

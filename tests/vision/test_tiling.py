@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Tiles cover the picture; merging gives one box per object, whole where anybody saw it whole."""
 
 import itertools

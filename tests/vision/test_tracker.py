@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Identities through gaps, crossings, rates and class flips."""
 
 import numpy as np

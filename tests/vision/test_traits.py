@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The second classifier: its manifest, its crop, and a truck's traits on the way to the judge."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Letterbox there and back, every head, suppression."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Contestants side by side: rounds interleaved in one run, ratios paired round by round."""
 
 from __future__ import annotations

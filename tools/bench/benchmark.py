@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Speed of the vision part against the bare inference and against peers, as ratios of CPU time.
 
 All contestants run in processes of their own, in turns, in one run; a ratio is the median of the

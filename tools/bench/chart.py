@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The table as a picture: one bar for each verdict, the limit as a line across it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One contestant in a process and virtual environment of its own, told what to do line by line.
 
 Reads JSON lines: first the settings, then {"frames": n} for each round; answers each with one JSON

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Streets that never were: true paths of walkers, carts and cars, and what a detector would say.
 
 Everything stands on a ground plane seen by a camera on a pole, so that boxes shrink with distance,

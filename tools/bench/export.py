@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """An ONNX file of any input size, and its manifest, from weights that ultralytics trains.
 
 VENV=train tools/python -m tools.bench.export WEIGHTS.pt FOLDER

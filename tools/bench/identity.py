@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How well a tracker keeps people apart: IDF1 and the CLEAR MOT counts. Pure.
 
 IDF1 after Ristani et al. 2016: pair true and given identities one to one so that the most boxes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the measured ratios must not exceed, one row each."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """This project's loops, and the floor under all: the inference alone."""
 
 from __future__ import annotations

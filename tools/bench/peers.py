@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Peers' loops as their own documentation writes them, on the same ONNX file.
 
 Each gets one inference thread that does not spin, which is kinder to their CPU time than their

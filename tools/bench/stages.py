@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What each stage costs by itself, in CPU milliseconds: medians over rounds in one process."""
 
 from __future__ import annotations

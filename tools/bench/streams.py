@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How many cameras the real daemon holds: edge visiond on N recordings played for ever in real
 time, its looks counted, its memory and CPU read from /proc."""
 

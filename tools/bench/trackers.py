@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Trackers under one shape, for comparison: given boxes of a picture, ids and boxes come back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Trackers side by side: cost and identity quality on made streets with known truth.
 
 VENV=bench tools/python -m tools.bench.tracking [--quick] [--json]

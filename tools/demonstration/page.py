@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The page at the end of the demonstration: every suspected violation as a reviewer would see it.
 
 Written from what lies on disk after the run (manifests, receipts), not from what was planned.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The programs of the demonstration: broker, receiver and daemons, started and stopped."""
 
 from __future__ import annotations

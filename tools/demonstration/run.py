@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """tools/demo: the whole chain on the project's own clips, from pixels to the platform's answer.
 
 visiond judges the clip, uplinkd signs and delivers over Mosquitto, the reference receiver stores,

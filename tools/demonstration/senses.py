@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Two instruments on pseudo-terminals: a site by night, a kitchen whose purifier is off.
 
 Their lines are real serial bytes; only time is shortened (the windows stand in the site file that

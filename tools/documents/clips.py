@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The project's own clips from pixels to violations, compared with their truth, by the commands a
 person would use: `edge watch`, then `edge evaluate`. Prints one JSON a clip, then the sum.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """tools/reference: docs/configuration.md from the configuration structs and `keys.yaml`.
 
 Types, ranges and defaults come from the code, so they cannot lie; words come from `keys.yaml`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """tools/figures: docs/figures.md, the table of what was measured, from docs/figures/*.json.
 
     tools/figures                       write the page from the stored measurements

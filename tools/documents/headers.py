@@ -1,6 +1,6 @@
 """tools/headers: the licence of a file in its first lines, as SPDX says it (ISO/IEC 5962).
 
-    tools/headers            add the line to every .py and shell file that git knows and that lacks it
+    tools/headers            add the line to every .py and shell file of git that lacks it
     tools/headers --check    name them only; 1 where there is one
 
 Python files begin with the line. In a shell script it follows the first comment, whose lines some
@@ -10,6 +10,7 @@ scripts print as their help.
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,7 +55,17 @@ def with_header(text: str, *, shell: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
+def give(path: Path) -> None:
+    """Write the header; by a new file, since a shell may be reading this one line by line."""
+    text = path.read_text("utf-8")
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(with_header(text, shell=path.suffix != ".py"), "utf-8")
+    shutil.copymode(path, new)
+    new.replace(path)
+
+
 def main() -> int:
+    """0; with --check 1 where a file has no licence line."""
     parser = argparse.ArgumentParser(prog="tools/headers", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--check", action="store_true", help="write nothing")
@@ -63,8 +74,7 @@ def main() -> int:
     for path in missing:
         print(path.relative_to(ROOT))
         if not args.check:
-            text = path.read_text("utf-8")
-            path.write_text(with_header(text, shell=path.suffix != ".py"), "utf-8")
+            give(path)
     return 1 if args.check and missing else 0
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The configuration structs as rows: key, what may stand there, default, unit. Pure introspection.
 
 What a key is for stands in `keys.yaml`, in both languages; `unexplained` compares the two.

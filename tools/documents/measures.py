@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What is measured, by which command, and how its output becomes figures. One row each."""
 
 from __future__ import annotations

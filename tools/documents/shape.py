@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The shape of the house: how long functions and files are, what lacks words, what catches all.
 
 Lines of a function leave out its docstring and blank lines. Prints one JSON.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A fake network camera for tests: a real RTSP server of the distribution, and faults on demand.
 
     with FakeCamera() as camera:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What live streams cost here: memory a stream, CPU a picture, age of frames, clips, healing.
 
     tools/python -m tools.fakes.camera_measure [--streams 4] [--codec h264] [--size 1920x1080]

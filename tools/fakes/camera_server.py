@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """An RTSP server that does as it is told on stdin; run by the system's Python, see camera.py.
 
 Needs the Debian packages of tools.fakes.camera.PACKAGES. One JSON object a line in:

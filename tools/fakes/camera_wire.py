@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A wire to a camera that can be made bad: a TCP relay on this machine with faults to order."""
 
 from __future__ import annotations

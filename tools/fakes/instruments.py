@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Instruments on pseudo-terminals: a noise meter, a fume monitor, dust sensors, a station; faults.
 
     tools/instruments --folder /tmp/ports noise=construction fume=evening pm

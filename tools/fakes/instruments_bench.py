@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What sensord costs: 16 sensors on 4 RS-485 lines at 1 Hz, all from pseudo-terminals.
 
     tools/python -m tools.fakes.instruments_bench --seconds 300

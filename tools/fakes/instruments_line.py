@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A serial line as a pseudo-terminal, with instruments on it and faults at set times."""
 
 from __future__ import annotations

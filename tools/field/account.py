@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What was decided on the box against what the platform stored: nothing lost, nothing invented."""
 
 from __future__ import annotations

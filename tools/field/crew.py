@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The programs of a soak as systemd runs them: watched, started again two seconds after death."""
 
 from __future__ import annotations

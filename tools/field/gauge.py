@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a process takes, from /proc, and the slopes of that over its longest life."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The bill of materials (CycloneDX 1.5 JSON) and the third-party notices, made from the lock.
 
 Names, versions and hashes of what is locked; licences as the installed packages state them, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How large a thing is at the model's input, by where the camera hangs: the table of placement.md.
 
     tools/python -m tools.field.placement --height 5 --tilt 25 --view 90

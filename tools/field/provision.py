@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The box's identity towards the broker: a key made here, a request for a certificate, the answer.
 
     edge-provision request --device box-0042 --tenant hue      -> box-0042.csr, for the bureau's CA

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A soak as a picture: memory of each daemon over time, its deaths, when the broker was away."""
 
 from __future__ import annotations

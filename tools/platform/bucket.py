@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Evidence in a bucket of any S3-compatible store: MinIO, Ceph, Alibaba OSS, Huawei OBS, AWS.
 
 Each chunk is an object of its own as soon as it comes, so receivers on several machines share

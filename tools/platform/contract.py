@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The contract as files: JSON Schemas, an AsyncAPI document, golden messages. Made from the code.
 
 tools/contract            write contract/ anew

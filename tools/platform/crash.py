@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """edge-uplinkd that is killed (SIGKILL) at a named step. Nothing of this is in the product.
 
 tools/python -m tools.platform.crash 'after publish' 3 --device device.yaml --site site.yaml

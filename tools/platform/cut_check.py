@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What must be true of a box's disk after a power cut, given what the world was told before."""
 
 from __future__ import annotations

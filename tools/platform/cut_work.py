@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A box at work under the shim: what it promises and says is noted in the record, in order.
 
     tools/python -m tools.platform.cut_work install FOLDER

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """SQLite for one machine, PostgreSQL for several, behind the few calls the store makes.
 
 The store's SQL is what both speak; only the parameter mark and two type names differ.

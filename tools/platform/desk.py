@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The platform's desk in a rig: signs commands, configurations and verdicts and publishes them."""
 
 from __future__ import annotations

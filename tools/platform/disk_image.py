@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a disk may hold after a power cut: a recorded run replayed up to any of its operations.
 
 The record is made by disk_shim.c. Synced is kept; what is not may be there, missing, torn at its

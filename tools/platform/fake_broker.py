@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A raw MQTT 5 broker that breaks the rules on request: what no real broker can be made to do.
 
 Knows CONNECT, PUBLISH at QoS 0 and 1, SUBSCRIBE, PING and DISCONNECT (OASIS MQTT 5.0, section 3).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What goes wrong on a pole, done to the real daemon with a real broker and the real platform side.
 
     tools/faults                     a short form of each

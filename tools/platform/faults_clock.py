@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Scenarios of tools/faults in which the wall clock is wrong and steps under a running daemon."""
 
 from __future__ import annotations

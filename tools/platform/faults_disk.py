@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Scenarios of tools/faults in which the disk fails: cuts, I/O errors, full, read-only, torn."""
 
 from __future__ import annotations

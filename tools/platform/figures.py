@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The uplink's figures, measured with the real daemon, a real Mosquitto and the reference platform.
 
     tools/uplink-figures                 drain, memory, latency when idle, latency on a thin line

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Where the reference platform keeps bytes: a folder, or a bucket of any S3-compatible store.
 
 Both keep the parts of a file as they come, put it together once all are there, and lay it out as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A fleet against one broker: steady load, an outage, the storm when it comes back, the backlog.
 
     tools/fleet                                    100 devices, 20 s outage, own Mosquitto

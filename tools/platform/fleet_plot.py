@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A fleet run as a picture: connections a second, released records a second, records waiting."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Fuzzing of everything that reads from the network: acks, commands, configurations, envelopes.
 
 Messages are changed in their structure and then signed with the right key, so that they reach what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Golden messages: one of every kind, byte for byte the same each time, made by the uplink's code.
 
 They tell one story: a vendor on a pavement, seen, gone again; its picture in two chunks; what the

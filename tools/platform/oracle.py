@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The invariant of every fault test, checked from outside: nothing lost, nothing invented.
 
 An obligation is a record whose put returned. Once the faults stop: every obligation is at the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A plain list of what came last, with its pictures. Loopback only: it asks for no password."""
 
 from __future__ import annotations

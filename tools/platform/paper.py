@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a fleet asks of broker, network and disk, by arithmetic: the table of docs/scale.md.
 
 tools/python -m tools.platform.paper 10000 1000000

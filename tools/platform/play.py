@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Publishes the upward golden messages to a broker, so that a subscriber can be tried on them.
 
 tools/python -m tools.platform.play --port 1883

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Power cuts by the thousand: one recorded run of a working box, cut at any of its operations.
 
 The box is real: captures, edge-uplinkd at a real broker with the real platform, janitor passes,

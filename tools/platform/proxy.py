@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A TCP proxy that misbehaves on request: thin, slow, sliced, silent, cut.
 
     tools/python -m tools.platform.proxy --to 127.0.0.1:1883 --kbit-s 64 --delay-s 0.5

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Reference platform: takes what devices publish, checks it, stores it, and only then says so.
 
     tools/receiver --out received                      (broker on 127.0.0.1:1883, no TLS)

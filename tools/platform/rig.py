@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A whole uplink in one folder: Mosquitto, the device's daemon, the reference platform."""
 
 from __future__ import annotations

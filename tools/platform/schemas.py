@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """JSON Schemas and the AsyncAPI document, made from the structs and topic tables of the uplink."""
 
 from __future__ import annotations

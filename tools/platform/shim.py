@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """disk_shim.c built with the compiler at hand, and the environment that puts it under a program."""
 
 from __future__ import annotations

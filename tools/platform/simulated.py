@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Simulated devices: the uplink's own link, back-off, window, envelope and trust; records in RAM.
 
 What is left out of a real box: camera, outbox on disk, evidence pacing. One process holds at most

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the reference platform keeps: records, evidence files, chain heads and the devices' keys.
 
 Rows stand in SQLite or PostgreSQL, bytes in a folder or a bucket. Receivers that share the load

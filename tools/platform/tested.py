@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Faults that the tests cover in full: each a row of tools/faults, counted by running its tests.
 
 The numbers are those of the 25 fault tests of ../shared/reference/reliability.md, section 7.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The shell round Blender: puts models, light and a camera into Cycles and gives back arrays."""
 
 from __future__ import annotations

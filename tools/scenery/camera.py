@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The scene's camera: a pinhole with a pose in the words of the telemetry."""
 
 from __future__ import annotations

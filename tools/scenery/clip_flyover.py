@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The fly-over clip: a drone passes over a road and a building site, first looking ahead, then
 straight down, with its telemetry. Seed and street are its own."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The demo clip: one street, 105 seconds, a vendor, a barbecue, a truck that loses soil, and what
 only looks like it. Its street and seed are its own: nothing of it is in the training pictures."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Lays plumes and sprites on real photographs, with exact boxes for what was laid."""
 
 from __future__ import annotations

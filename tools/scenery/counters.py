@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What stalls of every kind share: bodies, counters with goods, table cloths, roofs on posts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What keeps sun and rain off: sunshades, cloth roofs, pavilions."""
 
 from __future__ import annotations

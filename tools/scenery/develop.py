@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From linear light to a camera's picture: air, exposure, colour, lens, noise, compression."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Reads the uncompressed multilayer OpenEXR files that Blender writes, without another library.
 
 Format: openexr.com, "OpenEXR File Layout"; only scan-line images with compression NONE.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What is sold: heaps of fruit and vegetables, boxes, clothes, pots, signs and covers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Small groups that belong together (a stall with its vendor and customers), ready to be placed.
 
 Local frame: the kerb side, where customers stand, is -y; ground at z = 0; about 4 m across.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Town houses: walls, rows of windows, shops on the ground floor."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Classes and boxes: what is labelled, from which pixels, and what is too little to label."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Weather and time of day as numbers: what the sun, the sky and the lamps give."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Street furniture that is taken for a stall: shut carts, awnings, sunshades, bus stops."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A thing in the street: painted meshes and lettering that share one local frame."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Grills, spilled soil, and what lies on a road without being soil."""
 
 from __future__ import annotations

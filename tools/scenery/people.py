@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """People of the street: standing, walking, working with bent arms, squatting on a stool."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Real photographs as backgrounds: what camera is assumed for a set, and how strongly it is lit.
 
 Only pictures of the training split belong here; `open_photo` keeps the boxes they come with.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Renders a scene's views into labelled training pictures."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Machines of a building site."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Dust, smoke and flame as lit volumes: a density grid, marched along the camera's rays.
 
 A plume is a row of puffs that grow and thin as they drift, eaten away by turbulent noise. It is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Long productions: one numbered item at a time, resumable, with a manifest and a progress line."""
 
 from __future__ import annotations

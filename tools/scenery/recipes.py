@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Composites by number: which photograph, which effects, in which order."""
 
 from __future__ import annotations

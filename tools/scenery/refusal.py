@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a person gave that cannot be worked with: told in one line, exit code 2."""
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`tools/scenes`: labelled pictures, sprites, composites and clips from one seed.
 
 tools/scenes sprites    --out DIR --count 600

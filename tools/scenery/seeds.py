@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Random streams that are the same in every process and on every machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Paints as Cycles materials. One table from a paint's kind to the nodes that make it."""
 
 from __future__ import annotations

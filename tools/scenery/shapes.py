@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Meshes as arrays: primitives, sweeps and height fields, in metres, z up. No Blender here."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Price lists, boards and rails of clothes: the upright part of a display."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Scenes for training pictures: a street with something going on, and cameras that see it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Cut-out pictures of groups, with their shadow and entity numbers, to be pasted on photographs."""
 
 from __future__ import annotations

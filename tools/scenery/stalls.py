@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Vendors' stalls by kind, open for business; customers stand at -y."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A street without anybody in it: road, pavements, houses with shops, trees, a building site.
 
 The road runs along x between y = 0 and y = width; pavements on both sides; north is +y.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Cargo tricycles: selling from the bed, delivering, or standing about."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Muck trucks (渣土车) with a real cab-over shape, and trucks that are taken for them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Shapes of plumes: a row of puffs that grow and thin as they drift, eaten by turbulent noise."""
 
 from __future__ import annotations

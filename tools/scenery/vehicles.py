@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Cars, vans, buses, motorcycles and bicycles; front towards +x, on z = 0."""
 
 from __future__ import annotations

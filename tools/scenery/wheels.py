@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Wheels of trucks, carts and bicycles."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Average precision, written from its definition: rank all boxes of a class by score, match each
 greedily to the best free truth of its picture, integrate precision over recall.
 

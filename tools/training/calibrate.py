@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """int8 for onnxruntime: QDQ with ranges from real pictures, and what must stay in float.
 
 Naive int8 loses a third of a YOLO's precision because the head mixes box distances of hundreds of

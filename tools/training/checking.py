@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What is wrong with a data set: every fault listed, none repaired in silence."""
 
 from __future__ import annotations

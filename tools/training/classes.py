@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The classes of the city model, in the order of its head, and how other vocabularies map to it."""
 
 from __future__ import annotations

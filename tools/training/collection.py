@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A data set on disk: images/, labels/ (YOLO text), names.yaml and index.jsonl, one row a picture.
 
 The index carries what a folder of pictures cannot: the split, the source group that must stay on

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Rendered cut-outs (tools/scenes sprites) pasted on real photographs while training.
 
 A cut-out is a straight-alpha RGBA picture with its shadow, and an index picture that says which

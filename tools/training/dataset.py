@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """tools/dataset: import, check, split, merge, remap, describe and export sets of labelled pictures.
 
 Nothing is skipped in silence: what is wrong is listed, one line each, and `check` fails on it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """tools/evaluate MODEL...: how good a model is, and what its other forms lose against it.
 
 Real pictures come from ../shared (named aloud where they are not there); rendered ones from a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """tools/export CHECKPOINT...: the shipped forms of a model, each with its manifest.
 
 fp32 ONNX of fixed size with the raw YOLO head; int8 QDQ calibrated on real pictures, the head's

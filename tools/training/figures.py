@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From judged pictures to the figures of a card: per class and source, sizes, confusion."""
 
 from __future__ import annotations

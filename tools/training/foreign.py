@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """COCO, VOC and a box's reviewed cases, read as Incoming pictures."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Other people's data sets to ours: YOLO, COCO, VOC, plain folders and a box's reviewed cases."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Runs a detector over the pictures of a data set and lines up what it found with what is there."""
 
 from __future__ import annotations

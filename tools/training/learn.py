@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The training loop: restartable at any moment, the same on a CPU and on a GPU.
 
 A step is one batch. Everything that decides the next step (weights, optimiser, average, step

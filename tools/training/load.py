@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The second classifier: is a muck truck's load covered, open and empty, or open and loaded?
 
 A linear layer on the pooled features of the detector's own first layers; there are too few judged

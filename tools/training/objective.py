@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The loss: ultralytics' detection loss, silent classes, and remembering what COCO taught."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Cut-outs laid on the photographs of a training picture, in sizes a camera would see them."""
 
 from __future__ import annotations

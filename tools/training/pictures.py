@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Labelled pictures to judge a model on: from a data set of ours, or read in place from a suite
 (a YAML list of foreign sets, so that evaluation needs no import step)."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Dust, smoke, fog and flames grown from noise and laid over real photographs while training.
 
 No public pictures of construction dust or of fires in many places may be used, so these stand in.

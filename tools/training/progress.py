@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One line on a terminal that says how far a long job is; silent where stderr is a file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """COCO boxes for pictures that nobody labelled for them, so that a fine-tune does not forget them.
 
 A teacher's sure boxes become labels; a class of which it only half believes something becomes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A raw YOLO head (1, 4 + classes, n) through onnxruntime or ncnn: letterbox in, boxes out.
 
 Deliberately apart from edge.vision: evaluation with a second implementation would notice a fault

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Rectangles of a training canvas."""
 
 from __future__ import annotations

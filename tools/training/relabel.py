@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A detector with foreign classes seen through ours: COCO weights as a floor to beat."""
 
 from __future__ import annotations

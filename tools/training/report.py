@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The figures as text, JSON and pictures: table, precision-recall plot, confusion, worst cases."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Training pictures: several of a data set's on one canvas, moved, coloured, worsened, with plumes.
 
 Everything is drawn from one generator a sample, so that sample n of a run is the same picture on

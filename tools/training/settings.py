@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One YAML per training run, read strictly; the run folder keeps a copy of what was used."""
 
 from __future__ import annotations

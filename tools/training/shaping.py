@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Data sets into other data sets: split by source group, merge, remap, export to YOLO."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The photographs of a data set, decoded once and kept in memory."""
 
 from __future__ import annotations

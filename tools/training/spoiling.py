@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What cameras and weather do to a training picture: colour, exposure, haze, blur, noise."""
 
 from __future__ import annotations

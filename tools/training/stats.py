@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a data set holds: counts a class, split and source, sizes of boxes, a contact sheet."""
 
 from __future__ import annotations

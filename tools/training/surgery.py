@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A COCO checkpoint with our head: rows of shared classes are copied, new ones get a relative's."""
 
 from __future__ import annotations

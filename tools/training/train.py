@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """tools/train RUN.yaml: train the city detector; killed and started again it goes on.
 
 The run folder holds resume.pt, best.pt, last.pt, log.jsonl, curves.png and the settings used.

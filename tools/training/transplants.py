@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Real things seen from above as cut-outs: there are few of them, on few backgrounds."""
 
 from __future__ import annotations

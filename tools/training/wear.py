@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Rendered surfaces are too clean, of too few colours: change colour, contrast and grain."""
 
 from __future__ import annotations

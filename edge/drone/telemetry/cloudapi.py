@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """DJI Cloud API messages: OSD (0.5 Hz) and, where the platform already runs it, DRC. Pure.
 
 Only listens. DRC is the channel of live flight control: nothing here ever enters it.

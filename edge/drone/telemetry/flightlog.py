@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Flight-log tables: Airdata exports and CsvView / Phantomhelp, by column name and unit. Pure."""
 
 from __future__ import annotations

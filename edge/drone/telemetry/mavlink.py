@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """MAVLink telemetry logs: .tlog records and the messages of a link, versions 1 and 2. Pure.
 
 The wire format and the dozen messages that carry position, camera angles and time are decoded

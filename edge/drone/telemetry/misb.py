@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """MISB ST 0601 local sets: packets found by their key, checked by their checksum. Pure.
 
 Packets are searched by the 16-byte key rather than trusted to begin a payload, so torn and

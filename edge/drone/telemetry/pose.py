@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The pose of an aircraft and its camera at one instant, whatever recorded it."""
 
 from __future__ import annotations

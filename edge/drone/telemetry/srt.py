@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """DJI subtitle telemetry: sidecar .SRT files and the text of `mov_text` tracks. Pure.
 
 Twelve families of text are in the field (F1..F12, docs/drone.md). They differ in the order of

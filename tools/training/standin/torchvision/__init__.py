@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Stand-in for torchvision on machines where the real one does not load.
 
 The torchvision wheel of the package index is built for CUDA and refuses to load beside a torch

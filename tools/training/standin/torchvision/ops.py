@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Non-maximum suppression in plain torch, with the signature of torchvision.ops.nms."""
 
 import torch
