@@ -1,0 +1,232 @@
+"""What the page costs, with the real edge-consoled in a process of its own.
+
+    tools/console-figures                 live view of four cameras for 20 s, sizes, memory, paint
+    tools/console-figures --seconds 60 --cameras 8
+
+Costs are CPU time, for other work on the machine would spoil anything else; the first paint is the
+best of ten loads. Prints one JSON line for each figure with its bound; exit 1 where one is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+import numpy as np
+import psutil
+
+from edge.config import Camera
+from edge.daemons.lookout import Look
+from edge.daemons.sight import Sight
+from edge.values import Frame, Judgement, Stamp, Track
+from tools.platform.rig import eventually, free_port
+
+EVERY_S = 0.5
+LIMIT_S = 60.0
+PASSWORD = "a-password-of-the-bench"  # noqa: S105 - of a box that lives for a minute
+PAGES = (
+    "/live", "/zones", "/cases", "/sensors", "/flights", "/health", "/setup", "/setup/file",
+)  # fmt: skip
+CORE_SHARE_MOST, PAGE_KB_MOST, RSS_MB_MOST, PAINT_MS_MOST = 0.10, 100.0, 80.0, 500.0
+
+
+def make_home(folder: Path, cameras: int, port: int) -> None:
+    rows = "".join(
+        f"- {{id: cam-{n}, source: 'rtsp://192.0.2.{n + 1}/1', "
+        "rules: [{category: street-vendor}]}\n"
+        for n in range(cameras)
+    )
+    (folder / "site.yaml").write_text(f"name: bench\ncameras:\n{rows}")
+    (folder / "device.yaml").write_text(
+        f"device: bench\nfolders: {{state: state, run: run}}\nconsole: {{port: {port}}}\n"
+    )
+
+
+def street(seed: int) -> np.ndarray:
+    """A picture that a JPEG does not find too easy: smooth patches, edges and some noise."""
+    rng = np.random.default_rng(seed)
+    patches = rng.integers(30, 220, (18, 32, 3)).astype(np.uint8)
+    image = np.kron(patches, np.ones((40, 40, 1), np.uint8))
+    noisy = image.astype(np.int16) + rng.integers(-8, 9, image.shape)
+    return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def look_at(camera: str, image: np.ndarray, number: int) -> Look:
+    at = Stamp(time.monotonic(), time.time(), "ntp", 1.0)
+    tracks = tuple(
+        Track(n, "person", (0.1 * n, 0.4, 0.1 * n + 0.05, 0.7), 0.8, at, at) for n in range(8)
+    )
+    return Look(Frame(camera, number, at, image), tracks, Judgement(()), True)
+
+
+@dataclass
+class Box:
+    """The daemon under measurement and what it was asked."""
+
+    folder: Path
+    port: int
+    process: psutil.Process
+    cookie: str = ""
+    sent: int = 0
+    rounds: int = 0
+
+    def get(self, path: str, link: http.client.HTTPConnection | None = None) -> bytes:
+        link = link or http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
+        link.request("GET", path, headers={"Cookie": self.cookie})
+        answer = link.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"{path}: {answer.status}")
+        return body
+
+    def enter(self, code: str) -> None:
+        """Make the first account; the session's cookie is kept."""
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
+        form = urlencode({"code": code, "name": "bench", "password": PASSWORD})
+        head = {"Content-Type": "application/x-www-form-urlencoded"}
+        link.request("POST", "/first", form, head)
+        self.cookie = link.getresponse().headers["Set-Cookie"].partition(";")[0]
+
+    def cpu_s(self) -> float:
+        used = self.process.cpu_times()
+        return float(used.user + used.system)
+
+
+@contextmanager
+def consoled(folder: Path, cameras: int) -> Iterator[Box]:
+    port = free_port()
+    make_home(folder, cameras, port)
+    files = ["--site", str(folder / "site.yaml"), "--device", str(folder / "device.yaml")]
+    log = folder / "log"
+    with log.open("wb") as out:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "edge", "consoled", *files], stdout=out, stderr=out
+        )
+    try:
+        eventually(lambda: "enter the code" in log.read_text(), within_s=LIMIT_S)
+        box = Box(folder, port, psutil.Process(child.pid))
+        found = re.search(r"code (\d+)", log.read_text())
+        box.enter(found[1] if found else "")
+        yield box
+    finally:
+        child.terminate()
+        child.wait(20)
+
+
+def visit(box: Box, camera: str, until: float) -> None:
+    """What the page's script does: a picture and its look, twice a second."""
+    link = http.client.HTTPConnection("127.0.0.1", box.port, timeout=LIMIT_S)
+    while time.monotonic() < until:
+        due = time.monotonic() + EVERY_S
+        box.sent += len(box.get(f"/data/picture/{camera}", link))
+        box.sent += len(box.get(f"/data/look/{camera}", link))
+        box.rounds += 1
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
+def live_view(box: Box, cameras: int, seconds: float) -> dict[str, float]:
+    """CPU shares of one core: the page's, and what the pictures cost edge-visiond. Both are costs
+    of one picture times the pictures that are due: a machine that is late does not look cheap."""
+    names = [f"cam-{n}" for n in range(cameras)]
+    sights = [Sight(box.folder / "run", Camera(id=name, source="x")) for name in names]
+    images = [street(n) for n in range(cameras)]
+    began, until = box.cpu_s(), time.monotonic() + seconds
+    visitors = [threading.Thread(target=visit, args=(box, name, until)) for name in names]
+    pictures, made_s, longest_s, number = 0, 0.0, 0.0, 0
+    for sight, image, name in zip(sights, images, names, strict=True):
+        sight.show(look_at(name, image, 0))
+    for visitor in visitors:
+        visitor.start()
+    while time.monotonic() < until:
+        number += 1
+        for sight, image, name in zip(sights, images, names, strict=True):
+            before = time.thread_time()
+            sight.show(look_at(name, image, number))
+            cost_s = time.thread_time() - before
+            made_s, longest_s, pictures = made_s + cost_s, max(longest_s, cost_s), pictures + 1
+        time.sleep(EVERY_S)
+    for visitor in visitors:
+        visitor.join()
+    due_hz = cameras / EVERY_S
+    return {
+        "page_share": (box.cpu_s() - began) / box.rounds * due_hz,
+        "pictures_share": made_s / pictures * due_hz,
+        "longest_ms": longest_s * 1000.0,
+        "kbit_s": box.sent * 8 / 1000.0 / box.rounds * due_hz,
+    }
+
+
+def paint_ms(box: Box) -> float | None:
+    """First contentful paint of the live page, best of ten; None without Chromium."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        return None
+    from playwright.sync_api import sync_playwright
+
+    ask = "performance.getEntriesByName('first-contentful-paint').map((e) => e.startTime)"
+    best = []
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        context = browser.new_context(viewport={"width": 390, "height": 844})
+        name, _, value = box.cookie.partition("=")
+        context.add_cookies([{"name": name, "value": value, "url": f"http://127.0.0.1:{box.port}"}])
+        page = context.new_page()
+        for _ in range(10):
+            page.goto(f"http://127.0.0.1:{box.port}/live")
+            page.wait_for_function(f"{ask}.length > 0")
+            best += page.evaluate(ask)
+        browser.close()
+    return float(min(best))
+
+
+def figures(cameras: int, seconds: float) -> Iterator[tuple[str, float, float | None]]:
+    """Name, value and bound (None: told only) of each figure."""
+    with (
+        tempfile.TemporaryDirectory(prefix="console-figures-") as folder,
+        consoled(Path(folder), cameras) as box,
+    ):
+        live = live_view(box, cameras, seconds)
+        added = live["page_share"] + live["pictures_share"]
+        yield "live_core_share", added, CORE_SHARE_MOST
+        yield "live_core_share_page", live["page_share"], None
+        yield "live_core_share_pictures", live["pictures_share"], None
+        yield "longest_picture_ms", live["longest_ms"], None
+        yield "live_kbit_s", live["kbit_s"], None
+        for path in PAGES:
+            yield f"page_kb {path}", len(box.get(path)) / 1000.0, PAGE_KB_MOST
+        if (paint := paint_ms(box)) is not None:
+            yield "first_paint_ms", paint, PAINT_MS_MOST
+        yield "rss_mb", box.process.memory_info().rss / 1e6, RSS_MB_MOST
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cameras", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    args = parser.parse_args()
+    missed = 0
+    for name, value, bound in figures(args.cameras, args.seconds):
+        kept = bound is None or value <= bound
+        missed += not kept
+        row = {"what": name, "value": round(value, 4), "bound": bound, "kept": kept}
+        print(json.dumps(row), flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
