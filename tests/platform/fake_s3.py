@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -49,7 +50,9 @@ class FakeS3:
                 self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
                 self.end_headers()
                 if self.command != "HEAD":
-                    self.wfile.write(body)
+                    # A receiver that was killed no longer reads.
+                    with contextlib.suppress(ConnectionError):
+                        self.wfile.write(body)
 
             def do_PUT(self) -> None:
                 if key := self._key():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +67,25 @@ def test_one_of_two_is_killed_and_nothing_is_lost(rig: Rig) -> None:
     store.close()
 
 
+def programs() -> list[str]:
+    """initdb and postgres, on the PATH or where Debian keeps them; [] where they are missing."""
+    kept = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
+    path = os.pathsep.join([os.environ.get("PATH", ""), *kept])
+    found = [shutil.which(name, path=path) for name in ("initdb", "postgres")]
+    return [program for program in found if program is not None] if all(found) else []
+
+
+def other_user() -> dict[str, str]:
+    """PostgreSQL refuses to run as root: the words for Popen that make it another user."""
+    if os.geteuid() != 0:
+        return {}
+    try:
+        pwd.getpwnam("postgres")
+    except KeyError:
+        pytest.skip("PostgreSQL refuses to run as root: set CITY_EDGE_TEST_POSTGRES")
+    return {"user": "postgres", "group": "postgres"}
+
+
 @pytest.fixture
 def postgres(tmp_path: Path) -> Iterator[str]:
     """The empty database of CITY_EDGE_TEST_POSTGRES, else a server of the test's own; skips aloud
@@ -74,19 +95,24 @@ def postgres(tmp_path: Path) -> Iterator[str]:
     if given := os.environ.get("CITY_EDGE_TEST_POSTGRES"):
         yield given
         return
-    found = shutil.which("initdb"), shutil.which("postgres")
-    if None in found:
+    if not (found := programs()):
         pytest.skip("PostgreSQL is missing: apt-get install postgresql")
-    if os.geteuid() == 0:
-        pytest.skip("PostgreSQL refuses to run as root: set CITY_EDGE_TEST_POSTGRES")
-    data, port = tmp_path / "pg", free_port()
-    argv = ["initdb", "-D", str(data), "-A", "trust", "-U", "city", "--no-sync"]
-    subprocess.run(argv, check=True, capture_output=True, timeout=120)
-    told = ["-h", "127.0.0.1", "-p", str(port), "-k", str(tmp_path), "-F"]
-    server = Process(["postgres", "-D", str(data), *told], tmp_path / "pg.log")
-    eventually(lambda: b"ready to accept" in server.log.read_bytes(), within_s=PATIENCE_S)
-    yield f"postgresql://city@127.0.0.1:{port}/postgres"
-    server.kill()
+    who, port = other_user(), free_port()
+    with tempfile.TemporaryDirectory(prefix="edge-pg-") as folder:
+        if who:
+            shutil.chown(folder, **who)
+        data = f"{folder}/data"
+        argv = [found[0], "-D", data, "-A", "trust", "-U", "city", "--no-sync"]
+        subprocess.run(argv, check=True, capture_output=True, timeout=120, cwd=folder, **who)
+        told = ["-h", "127.0.0.1", "-p", str(port), "-k", folder, "-F"]
+        log = tmp_path / "pg.log"
+        with log.open("ab") as out:
+            argv = [found[1], "-D", data, *told]
+            server = subprocess.Popen(argv, stdout=out, stderr=out, cwd=folder, **who)
+        eventually(lambda: b"ready to accept" in log.read_bytes(), within_s=PATIENCE_S)
+        yield f"postgresql://city@127.0.0.1:{port}/postgres"
+        server.kill()
+        server.wait()
 
 
 @pytest.mark.slow
