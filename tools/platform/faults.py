@@ -239,13 +239,14 @@ SCENARIOS: dict[str, tuple[Scenario, int, int]] = {
 }
 
 
-def run_scenario(name: str, *, full: bool) -> Result:
-    """In a folder of its own that is removed afterwards."""
+def run_scenario(name: str, *, full: bool, runs: int | None = None) -> Result:
+    """In a folder of its own that is removed afterwards. `runs` instead of the form's number."""
     scenario, short, long = SCENARIOS[name]
+    runs = runs or (long if full else short)
     with tempfile.TemporaryDirectory(prefix="edge-faults-") as folder:
         rig = Rig(Path(folder))
         try:
-            return scenario(rig, Oracle(rig, rig.outbox()), long if full else short)
+            return scenario(rig, Oracle(rig, rig.outbox()), runs)
         except (NoCompiler, Skipped) as error:
             return Result(name, 0, 0, 0, 0, 0, 0.0, f"SKIPPED: {error}")
         finally:
@@ -265,6 +266,7 @@ def main() -> int:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--full", action="store_true", help="the long form of each")
     parser.add_argument("--only", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
+    parser.add_argument("--runs", type=int, help="so many of each, whatever the form")
     parser.add_argument("--fuzz", type=float, metavar="MINUTES", help="of each network parser")
     parser.add_argument("--json", action="store_true", help="a JSON line for each test")
     args = parser.parse_args()
@@ -275,7 +277,7 @@ def main() -> int:
         print(f"{head} {'false':>6} {'worst s':>9}")
     well = True
     for name in args.only:
-        result = run_scenario(name, full=args.full)
+        result = run_scenario(name, full=args.full, runs=args.runs)
         told = {**dataclasses.asdict(result), "ok": result.ok}
         print(json.dumps(told) if args.json else line(result), flush=True)
         well = well and result.ok
