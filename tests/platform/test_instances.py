@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Several receivers share the load; one is killed; nothing is lost. Real broker, real device."""
 
 from __future__ import annotations

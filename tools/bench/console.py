@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the page costs, with the real edge-consoled in a process of its own.
 
     tools/console-figures                 live view of four cameras for 20 s, sizes, memory, paint

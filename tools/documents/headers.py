@@ -22,9 +22,10 @@ LINE = "# SPDX-License-Identifier: AGPL-3.0-or-later"
 HEAD = 20
 
 
-def files() -> Iterator[Path]:
-    """Python files and scripts with a shell's first line that git knows or would add."""
-    argv = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+def files(*, new: bool = True) -> Iterator[Path]:
+    """Python files and scripts with a shell's first line that git knows or, if `new`, would add."""
+    others = ["--others", "--exclude-standard"] if new else []
+    argv = ["git", "ls-files", "--cached", *others]
     listed = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
     for name in listed.stdout.splitlines():
         path = ROOT / name
