@@ -73,6 +73,7 @@ class Console(Part, frozen=True, kw_only=True):
     tls_cert: str | None = None
     tls_key: str | None = None
     session_s: Seconds = 28_800.0
+    metrics: Literal["login", "open"] = "login"
 
 
 class Compute(Part, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 
+from edge.console.editing import camera_rows, parse
 from edge.console.metrics import render
 from edge.console.web import Console
 
@@ -18,11 +19,9 @@ def _console(request: Request) -> Console:
 
 def _known(request: Request) -> str | None:
     """The camera of the path, if the site has it: nothing else becomes part of a file name."""
-    from edge.console.editing import parse
-
     wanted = str(request.path_params["camera"])
-    cameras = parse(_console(request).site.read().text).get("cameras") or []
-    return wanted if wanted in {c.get("id") for c in cameras if isinstance(c, dict)} else None
+    cameras = camera_rows(parse(_console(request).site.read().text))
+    return wanted if wanted in {camera["id"] for camera in cameras} else None
 
 
 async def picture(request: Request) -> Response:

@@ -1,62 +1,213 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""`GET /metrics` in Prometheus's text format 0.0.4, from the status files. Pure."""
+"""`GET /metrics` in Prometheus's text format 0.0.4, from the status files. Pure.
+
+A value that a daemon does not tell is left out, never shown as nought.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
-# Name, help, how it is read: (daemon, path of keys below its status).
-SIMPLE: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
-    ("edge_violations_total", "Violations since start", "visiond", ("counts", "violations")),
-    ("edge_revisions_total", "Revisions written since start", "visiond", ("counts", "revisions")),
-    ("edge_faults_total", "Faults told since start", "visiond", ("counts", "faults")),
-    ("edge_rows_dropped_total", "Rows lost to a full disk", "visiond", ("counts", "dropped")),
-)
-CAMERA: tuple[tuple[str, str, str], ...] = (
-    ("edge_camera_looks_total", "Pictures analysed", "looks"),
-    ("edge_camera_candidates", "Places whose clock runs", "candidates"),
-    ("edge_camera_open_cases", "Open violations", "open"),
-    ("edge_camera_last_picture_seconds", "UTC of the last analysed picture", "last_wall"),
-)
+Status = Mapping[str, Any]
+Sample = tuple[Mapping[str, str], float]
+Kind = Literal["counter", "gauge"]
+LIVE_STATES = ("new", "inflight", "broker_ack")
+LOST_STATES = ("dead", "missing")
 
 
-def render(statuses: Mapping[str, Mapping[str, Any]]) -> str:
-    """All series, one block of HELP and TYPE for each name."""
-    return "\n".join([*_daemons(statuses), *_simple(statuses), *_cameras(statuses)]) + "\n"
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One name: what it tells, and its samples from all statuses."""
+
+    name: str
+    told: str
+    samples: Callable[[Mapping[str, Status]], Iterator[Sample]]
+
+    @property
+    def kind(self) -> Kind:
+        return "counter" if self.name.endswith("_total") else "gauge"
 
 
-def _daemons(statuses: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    yield from _head("edge_daemon_up", "Whether the daemon wrote its status lately", "gauge")
+def _value(status: Any, path: tuple[str, ...]) -> float | None:
+    for key in path:
+        status = status.get(key) if isinstance(status, Mapping) else None
+    return float(status) if isinstance(status, int | float) else None
+
+
+def _one(daemon: str, *path: str, scale: float = 1.0) -> Callable[..., Iterator[Sample]]:
+    """A single number of one daemon's status."""
+
+    def samples(statuses: Mapping[str, Status]) -> Iterator[Sample]:
+        value = _value(statuses.get(daemon), path)
+        if value is not None:
+            yield {}, value * scale
+
+    return samples
+
+
+def _each(daemon: str, rows: str, label: str, *path: str) -> Callable[..., Iterator[Sample]]:
+    """A number of each row below `rows` (a mapping by name, or a list with a name of its own)."""
+
+    def samples(statuses: Mapping[str, Status]) -> Iterator[Sample]:
+        for name, row in _named(statuses.get(daemon, {}).get(rows)):
+            value = _value(row, path)
+            if value is not None:
+                yield {label: name}, value
+
+    return samples
+
+
+def _named(rows: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(rows, Mapping):
+        yield from rows.items()
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, Mapping):
+            yield str(row.get("line") or row.get("port") or row.get("id") or ""), row
+
+
+def _up(statuses: Mapping[str, Status]) -> Iterator[Sample]:
     for name, status in statuses.items():
-        yield f'edge_daemon_up{{daemon="{name}"}} {int(bool(status.get("alive")))}'
-    yield from _head("edge_open_faults", "Faults open now", "gauge")
+        yield {"daemon": name}, float(bool(status.get("alive")))
+
+
+def _faults(statuses: Mapping[str, Status]) -> Iterator[Sample]:
     for name, status in statuses.items():
-        yield f'edge_open_faults{{daemon="{name}"}} {len(status.get("faults", []))}'
+        found = status.get("faults", [])
+        yield {"daemon": name}, float(len(found) if isinstance(found, list) else 0)
 
 
-def _simple(statuses: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    for name, told, daemon, path in SIMPLE:
-        value: Any = statuses.get(daemon, {})
-        for key in path:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if isinstance(value, int | float):
-            yield from _head(name, told, "counter")
-            yield f"{name} {value}"
+def _ages(statuses: Mapping[str, Status]) -> Iterator[Sample]:
+    """How old the last analysed picture was when the status was written; not of recordings."""
+    status = statuses.get("visiond", {})
+    now = _value(status, ("wall",))
+    for name, row in _named(status.get("cameras")):
+        seen = _value(row, ("last_wall",))
+        if now is not None and seen is not None and not row.get("recording"):
+            yield {"camera": name}, max(0.0, now - seen)
 
 
-def _cameras(statuses: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    cameras = statuses.get("visiond", {}).get("cameras", {})
-    for name, told, key in CAMERA:
-        yield from _head(name, told, "counter" if name.endswith("_total") else "gauge")
-        for camera, facts in cameras.items():
-            if isinstance(facts.get(key), int | float):
-                yield f'{name}{{camera="{_label(camera)}"}} {facts[key]}'
+def _waiting(states: tuple[str, ...]) -> Callable[..., Iterator[Sample]]:
+    """Outbox records in one of these states, by kind."""
+
+    def samples(statuses: Mapping[str, Status]) -> Iterator[Sample]:
+        outbox = statuses.get("uplinkd", {}).get("outbox")
+        records = outbox.get("records", {}) if isinstance(outbox, Mapping) else {}
+        for kind, by_state in records.items():
+            yield {"kind": kind}, float(sum(by_state.get(state, 0) for state in states))
+
+    return samples
 
 
-def _head(name: str, told: str, kind: str) -> Iterator[str]:
-    yield f"# HELP {name} {told}"
-    yield f"# TYPE {name} {kind}"
+def _oldest(statuses: Mapping[str, Status]) -> Iterator[Sample]:
+    status = statuses.get("uplinkd", {})
+    now, put = _value(status, ("wall",)), _value(status, ("outbox", "oldest_wall"))
+    if now is not None:
+        yield {}, max(0.0, now - put) if put is not None else 0.0
+
+
+def _heard(statuses: Mapping[str, Status]) -> Iterator[Sample]:
+    for name, row in _named(statuses.get("sensord", {}).get("sensors")):
+        yield {"sensor": name}, float(isinstance(row, Mapping) and row.get("state") == "heard")
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("edge_daemon_up", "Whether the daemon wrote its status lately", _up),
+    Metric("edge_open_faults", "Faults open now", _faults),
+    Metric(
+        "edge_violations_total",
+        "Violations since start",
+        _one("visiond", "counts", "violations"),
+    ),
+    Metric(
+        "edge_revisions_total",
+        "Revisions written since start",
+        _one("visiond", "counts", "revisions"),
+    ),
+    Metric("edge_faults_total", "Faults told since start", _one("visiond", "counts", "faults")),
+    Metric(
+        "edge_rows_dropped_total",
+        "Rows lost to a full disk",
+        _one("visiond", "counts", "dropped"),
+    ),
+    Metric(
+        "edge_camera_looks_total",
+        "Pictures analysed",
+        _each("visiond", "cameras", "camera", "looks"),
+    ),
+    Metric(
+        "edge_camera_candidates",
+        "Places whose clock runs",
+        _each("visiond", "cameras", "camera", "candidates"),
+    ),
+    Metric(
+        "edge_camera_open_cases",
+        "Open violations",
+        _each("visiond", "cameras", "camera", "open"),
+    ),
+    Metric(
+        "edge_camera_last_picture_seconds",
+        "UTC of the last analysed picture",
+        _each("visiond", "cameras", "camera", "last_wall"),
+    ),
+    Metric("edge_camera_picture_age_seconds", "Age of the last analysed picture", _ages),
+    Metric("edge_temperature_celsius", "Of the board", _one("visiond", "board", "temperature_c")),
+    Metric(
+        "edge_heat_step",
+        "0 cool, 1 half the rate, 2 one camera only",
+        _one("visiond", "board", "step"),
+    ),
+    Metric("edge_broker_online", "Whether the session stands", _one("uplinkd", "online")),
+    Metric("edge_broker_connects_total", "Sessions since start", _one("uplinkd", "connects")),
+    Metric(
+        "edge_outbox_waiting_records",
+        "Not yet acknowledged by the platform",
+        _waiting(LIVE_STATES),
+    ),
+    Metric(
+        "edge_outbox_dead_records",
+        "Refused for good, or their files are gone",
+        _waiting(LOST_STATES),
+    ),
+    Metric(
+        "edge_outbox_waiting_bytes",
+        "Evidence that waits",
+        _one("uplinkd", "outbox", "waiting_bytes"),
+    ),
+    Metric("edge_outbox_oldest_seconds", "Age of the oldest that waits", _oldest),
+    Metric(
+        "edge_published_total",
+        "Records published since start",
+        _one("uplinkd", "records", "published"),
+    ),
+    Metric(
+        "edge_acknowledged_total",
+        "Records that the platform has",
+        _one("uplinkd", "records", "acknowledged"),
+    ),
+    Metric("edge_evidence_bytes_total", "Evidence sent", _one("uplinkd", "evidence", "bytes")),
+    Metric("edge_disk_step", "Step of the disk ladder, 0 normal", _one("janitord", "ladder")),
+    Metric("edge_disk_free_bytes", "Free for evidence", _one("janitord", "free_mb", scale=1e6)),
+    Metric("edge_evicted_total", "Cases deleted after release", _one("janitord", "evicted")),
+    Metric("edge_sensor_heard", "Whether valid values come", _heard),
+)
+
+
+def render(statuses: Mapping[str, Status]) -> str:
+    """All series, one block of HELP and TYPE for each name that has a sample."""
+    return "".join(line + "\n" for metric in METRICS for line in _block(metric, statuses)) or "\n"
+
+
+def _block(metric: Metric, statuses: Mapping[str, Status]) -> Iterator[str]:
+    samples = list(metric.samples(statuses))
+    if not samples:
+        return
+    yield f"# HELP {metric.name} {metric.told}"
+    yield f"# TYPE {metric.name} {metric.kind}"
+    for labels, value in samples:
+        shown = ",".join(f'{key}="{_label(name)}"' for key, name in labels.items())
+        yield f"{metric.name}{{{shown}}} {value:.15g}" if shown else f"{metric.name} {value:.15g}"
 
 
 def _label(value: str) -> str:

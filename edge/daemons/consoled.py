@@ -60,6 +60,7 @@ def build(settings: PageSettings, site_path: Path, device_path: Path) -> Console
         site=SiteFile(site_path, lambda draft: check_draft(draft, device_path)),
         services=services(settings, site_path.resolve().parent),
         tls=facts.tls_cert is not None,
+        metrics_open=facts.metrics == "open",
         flights_mb=settings.device.keep.flights_mb,
         floor_mb=settings.device.keep.floor_mb,
     )

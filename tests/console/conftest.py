@@ -108,6 +108,10 @@ class Box:
         body = {"daemon": daemon, "wall": time.time(), "faults": [], "counts": {}, **facts}
         (self.run / "status" / f"{daemon}.json").write_text(json.dumps(body))
 
+    def open_metrics(self):
+        self.console = replace(self.console, metrics_open=True)
+        self.app.state.console = self.console
+
     def with_tls(self):
         self.console = replace(self.console, tls=True)
         self.app.state.console = self.console
