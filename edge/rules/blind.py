@@ -27,6 +27,7 @@ class Span:
     reason: str
 
     def row(self) -> Json:
+        """One span without pictures for the inspection ledger; `start` in wall s."""
         return {
             "camera": self.camera,
             "start": round(self.start_wall, 3),

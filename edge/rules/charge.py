@@ -67,6 +67,7 @@ class Charge:
         return value
 
     def terms(self, *, dwell_s: float | None = None, gap_s: float | None = None) -> Terms:
+        """The clock's terms for a place of this rule: dwell, share, window and forgiven gap."""
         return Terms(
             dwell_s=self.dwell_s if dwell_s is None else dwell_s,
             share=self.share,

@@ -49,6 +49,7 @@ class Dumping(PlaceRule):
         return view.of(self.charge.category.with_classes, self.charge.min_score * 0.6)
 
     def step(self, view: View, out: Verdicts) -> None:
+        """Remember where vehicles stood, so that a heap found later can be put on one."""
         if self._start_mono is None:
             self._start_mono = view.mono
         for vehicle in super().subjects(view):

@@ -62,6 +62,7 @@ class Grilling(PlaceRule):
         return any(apart(base, v.box, view.aspect) <= near for v in view.of(VEHICLES))
 
     def observe(self, view: View, spot: Spot, passed: float) -> None:
+        """Add this look's time to what stands by the source: smoke, fire, people, a food stall."""
         reach = self.charge.number("reach") * spot.size
         near = [
             v
@@ -82,6 +83,8 @@ class Grilling(PlaceRule):
             spot.tally("at_stall", passed)
 
     def proven(self, view: View, spot: Spot) -> bool:
+        """A grill in use, or fire or smoke with people standing by; not steam of a food stall, not
+        a grey wall (its size never flutters)."""
         if spot.tally_share("with_grill") >= 0.1:
             return spot.tally_share("used") >= self.charge.number("used_share")
         if spot.tally_share("attended") < self.charge.number("people_share"):
@@ -92,6 +95,7 @@ class Grilling(PlaceRule):
         return not steam and _fluttered(spot) >= self.charge.number("flutter")
 
     def facts(self, view: View, spot: Spot) -> dict[str, Json]:
+        """Shares of the time that each thing was there, and what the fume sensor says of it."""
         shares = ("with_grill", "with_smoke", "with_fire", "attended", "at_stall")
         channels, limit = self.charge.words("channels"), self.charge.number("fume_ug_m3")
         return {

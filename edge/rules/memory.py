@@ -120,6 +120,7 @@ class Memory:
 
     @staticmethod
     def restore(data: Json) -> Memory:
+        """The memory of a snapshot; raises KeyError or ValueError for another shape."""
         memory = Memory()
         for category, place, size, count, key, began, ended in data["past"]:
             memory._past.append(

@@ -39,6 +39,7 @@ class Course:
         self.points = deque([*other.points, self.points[-1]])
 
     def step(self, track: Track, now: float, aspect: float) -> None:
+        """One look at the track: its velocity over the last moments, fractions a second."""
         self.seen, self.box = now, track.box
         self.size += (size_of(track.box, aspect) - self.size) * 0.2
         points, (x, y) = self.points, track.foot
@@ -78,6 +79,7 @@ class Motion:
         self._subjects = 0
 
     def step(self, scene: Scene) -> None:
+        """Follow every track that was really seen; those long gone are forgotten."""
         now, aspect = scene.at.mono, scene.aspect
         courses = self._courses
         for track in scene.tracks:

@@ -69,6 +69,8 @@ class Passage:
         return [*dense, self.way[-1]]
 
     def facts(self, aspect: float) -> dict[str, Json]:
+        """What is known of the truck: how long it was seen, how far it moved in its own sizes, its
+        best picture."""
         return {
             "class": self.label,
             "seen_s": round(self.seen_s, 2),

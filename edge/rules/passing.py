@@ -49,6 +49,7 @@ class PassingRule:
         return bool(self._open)
 
     def step(self, view: View, out: Verdicts) -> None:
+        """Judge each truck that is in the picture; close the case of one unseen for `gap_s`."""
         present = self._trucks.step(view)
         if present and when_fits(self.charge.when, view.moment):
             band = self.charge.number("band")

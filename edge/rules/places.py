@@ -93,6 +93,7 @@ class PlaceRule:
         return bool(self._spots)
 
     def step(self, view: View, out: Verdicts) -> None:
+        """One look at all places: who stands where, who left, what is new, what is due."""
         in_hours = when_fits(self.charge.when, view.moment)
         placed, free = self._assign(view, self.subjects(view))
         for index, spot in enumerate(self._spots):

@@ -109,6 +109,7 @@ def _sample(row: list[Any], at: Stamp) -> Sample:
 
 
 def header_row(camera: str, start_wall: float, fps: float, *, quality: str = "recording") -> Json:
+    """The first line of a recording: camera, aspect, start in wall s and pictures a second."""
     return {
         "recording": 1,
         "camera": camera,

@@ -66,6 +66,7 @@ class Spill(PlaceRule):
         return bool(self._spots) or self._road.busy
 
     def step(self, view: View, out: Verdicts) -> None:
+        """Follow trucks, keep the road before each, then judge the heaps like any place."""
         if self._start_mono is None:
             self._start_mono = view.mono
         present = self._trucks.step(view)
@@ -78,6 +79,7 @@ class Spill(PlaceRule):
         self._cause = {key: truck for key, truck in self._cause.items() if key in keys}
 
     def subjects(self, view: View) -> list[Track]:
+        """Detected matter, and what the comparison of the road found where no detection lies."""
         heaps = view.of(self.charge.category.with_classes, self.charge.min_score * 0.6)
         if self.charge.word("shape") == "stripes":
             heaps = []
@@ -105,6 +107,8 @@ class Spill(PlaceRule):
     # Whose it is.
 
     def proven(self, view: View, spot: Spot) -> bool:
+        """New matter with a truck that drove there before it, on ground that changed. Matter
+        nobody can be named for within `after_s` is settled as none's."""
         if spot.tallies.get("settled"):
             return False
         truck = self._truck_of(view, spot)
@@ -225,6 +229,7 @@ class Spill(PlaceRule):
         )
 
     def facts(self, view: View, spot: Spot) -> dict[str, Json]:
+        """The heap, what found it, how much the road changed in grey levels, and the truck."""
         truck = self._cause.get(spot.key)
         change = spot.tallies.get("change", -1.0)
         return {

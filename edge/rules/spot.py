@@ -81,6 +81,7 @@ class Spot:
         return min(1.0, self.tallies.get(name, 0.0) / whole) if whole > 0 else 0.0
 
     def remember_look(self, look: tuple[float, ...] | None) -> None:
+        """Blend a new appearance (unit vector) into the remembered one, slowly."""
         if look is None:
             return
         if self.look is None or len(self.look) != len(look):
@@ -91,6 +92,7 @@ class Spot:
         self.look = tuple(v / norm for v in mixed)
 
     def snapshot(self) -> Json:
+        """The place as plain JSON for the checkpoint; `restore` is its inverse."""
         return {
             "key": self.key,
             "label": self.label,
@@ -116,6 +118,7 @@ class Spot:
 
     @staticmethod
     def restore(data: Json, terms: Terms, shift_s: float) -> Spot:
+        """A place from its snapshot, monotonic times moved by `shift_s` to this boot's clock."""
         x, y = data["anchor"]
         ids, gaps, score = data["counts"]
         allowed, suppressed = data["lawful"]

@@ -10,6 +10,7 @@ from edge.values import Candidate, Finding, Json, Phase, Prompt
 
 
 def place_candidate(charge: Charge, spot: Spot, due_s: float) -> Candidate:
+    """A running clock for the page: held so long, due after `due_s`."""
     return Candidate(
         key=spot.key,
         camera=charge.camera,
@@ -24,6 +25,7 @@ def place_candidate(charge: Charge, spot: Spot, due_s: float) -> Candidate:
 
 
 def place_prompt(view: View, charge: Charge, spot: Spot, hook: str) -> Prompt:
+    """What a reminder at the place says, in both languages; it accuses nobody."""
     category = charge.category
     return Prompt(
         key=spot.key,
@@ -60,6 +62,7 @@ def place_facts(view: View, charge: Charge, spot: Spot, grid: str | None) -> dic
 def place_finding(
     view: View, charge: Charge, spot: Spot, phase: Phase, facts: dict[str, Json]
 ) -> Finding:
+    """The finding of a decided place; its end asks for an "after" picture at this moment."""
     assert spot.decided is not None, "only a decided case is told"
     return Finding(
         key=spot.key,

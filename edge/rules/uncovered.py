@@ -26,6 +26,7 @@ class Uncovered(PassingRule):
     }
 
     def observe(self, view: View, truck: Passage) -> None:
+        """Add this look's time to what the truck classifier says, where it says anything."""
         judged_s = truck.tallies.get("looked_mono", truck.began.mono)
         passed = min(view.mono - judged_s, LONGEST_LOOK_S)
         truck.tallies["looked_mono"] = view.mono
@@ -54,6 +55,7 @@ class Uncovered(PassingRule):
         return enough and guilty >= self.charge.share * judged
 
     def facts(self, truck: Passage) -> dict[str, Json]:
+        """The trait, its share of the judged time, and how sure the surest look was."""
         judged = truck.tallies.get("judged", 0.0)
         share = truck.tallies.get("guilty", 0.0) / judged if judged > 0 else 0.0
         return {

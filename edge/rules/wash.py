@@ -37,6 +37,8 @@ class Wash(PassingRule):
         self.used = self.skipped = 0
 
     def observe(self, view: View, truck: Passage) -> None:
+        """Where the truck is on its way out: in the site, on the wash (seconds add up), at the
+        gate."""
         tallies = truck.tallies
         since = tallies.get("looked_mono")
         passed = 0.0 if since is None else min(view.mono - since, LONGEST_LOOK_S)
@@ -63,6 +65,7 @@ class Wash(PassingRule):
                 truck.tallies[name] = other.tallies.get(name, 0.0)
 
     def proven(self, view: View, truck: Passage) -> bool:
+        """It left by the gate with too few seconds on the wash; each leaving truck counts once."""
         leaving = truck.tallies.get("inside", 0.0) > 0.0
         if not leaving or truck.tallies.get("gate", 0.0) < self.charge.number("clear_s"):
             return False
@@ -73,6 +76,7 @@ class Wash(PassingRule):
         return skipped
 
     def facts(self, truck: Passage) -> dict[str, Json]:
+        """Seconds on the wash against the limit, and the share of leaving trucks that used it."""
         total = self.used + self.skipped
         return {
             "washed_s": round(truck.tallies.get("washed", 0.0), 1),
