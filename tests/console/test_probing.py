@@ -1,0 +1,115 @@
+"""The page asks a daemon and gets its answer: bounded, one at a time, gone when it was read."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from edge.console.services import NoPicture, Silent
+from edge.daemons import console_services
+from edge.daemons.camera_probes import camera_probes
+from edge.daemons.probing import STALE_S, Found, NoAnswer, Probes, ask
+from edge.spool import Spool
+
+CLIP = "tests/clips/street/street.mp4"
+
+
+class Daemon(threading.Thread):
+    """A daemon's main loop: takes what the spool has, four times a second or so."""
+
+    def __init__(self, run, name, works):
+        super().__init__(daemon=True)
+        self.spool, self.probes = Spool(run, name), Probes(run, works)
+        self.ended, self.left = threading.Event(), []
+
+    def run(self):
+        while not self.ended.wait(0.02):
+            self.left += [r for r in self.spool.take() if not self.probes.take(r)]
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    made = []
+
+    def start(name, works):
+        made.append(Daemon(tmp_path, name, works))
+        made[-1].start()
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.ended.set()
+        one.join()
+
+
+def test_question_and_answer_leave_nothing_behind(daemon, tmp_path):
+    daemon("visiond", {"twice": lambda r: Found({"n": 2 * r["n"]}, b"jpeg")})
+    assert ask(tmp_path, "visiond", "twice", limit_s=30, n=4) == Found({"n": 8}, b"jpeg")
+    assert list((tmp_path / "answers").iterdir()) == []
+
+
+def test_a_second_question_while_one_is_worked_on_is_told_so(daemon, tmp_path):
+    hold, begun = threading.Event(), threading.Event()
+
+    def slow(_):
+        begun.set()
+        hold.wait(30)
+        return Found({"done": True})
+
+    daemon("visiond", {"slow": slow})
+    first = threading.Thread(target=lambda: ask(tmp_path, "visiond", "slow", limit_s=60))
+    first.start()
+    assert begun.wait(30)
+    assert ask(tmp_path, "visiond", "slow", limit_s=30).facts == {"error": "busy"}
+    hold.set()
+    first.join()
+
+
+def test_nobody_there(tmp_path, monkeypatch):
+    with pytest.raises(NoAnswer):
+        ask(tmp_path, "visiond", "twice", limit_s=0.3)
+    monkeypatch.setattr(console_services, "PROBE_S", {"broker": 0.2})
+    with pytest.raises(Silent):
+        console_services._asked(tmp_path, "uplinkd", "broker", "advice")
+
+
+@pytest.mark.parametrize("name", ["../../etc/x", "", "0" * 23, "G" * 24, None])
+def test_an_answer_goes_nowhere_else(tmp_path, name):
+    probes = Probes(tmp_path, {"x": lambda _: Found({})})
+    assert not probes.take({"kind": "x", "id": name})
+    assert not probes.take({"kind": "other", "id": "0" * 24})
+
+
+def test_answers_that_nobody_fetched_go(daemon, tmp_path):
+    old = tmp_path / "answers" / ("0" * 24 + ".json")
+    old.parent.mkdir()
+    old.write_text("{}")
+    os.utime(old, (time.time() - STALE_S - 5,) * 2)
+    daemon("visiond", {"x": lambda _: Found({})})
+    ask(tmp_path, "visiond", "x", limit_s=30)
+    assert not old.exists()
+
+
+# What a person may write -> the cause that the page has words for; None: a picture.
+SOURCES = [
+    (CLIP, None),
+    ("rtsp://127.0.0.1:1/x", "refused"),
+    ("usb:63", "unreachable"),
+    ("none.mp4", "config"),
+    ("exec:rm", "config"),
+    ("", "config"),
+    ("rtsp://user:secret@127.0.0.1:1/x", "refused"),
+]
+
+
+@pytest.mark.parametrize(("source", "cause"), SOURCES)
+def test_a_test_picture_or_its_cause(daemon, tmp_path, request, source, cause):
+    daemon("visiond", camera_probes(request.config.rootpath))
+    if cause is None:
+        assert console_services._snap(source, tmp_path).startswith(b"\xff\xd8")
+        return
+    with pytest.raises(NoPicture) as caught:
+        console_services._snap(source, tmp_path)
+    assert caught.value.cause == cause
+    assert "secret" not in caught.value.line
