@@ -269,6 +269,9 @@ def describe(kind: str, data: Mapping[str, Json]) -> Described:
     raise ValueError(f"{kind!r} travels without an envelope")
 
 
+# No message of the contract has more than ten; far below what recursion anywhere allows.
+DEPTH_MAX = 32
+
 Broken = Literal["json", "version", "fields"]
 
 
@@ -288,7 +291,23 @@ def parse(payload: bytes) -> dict[str, Json]:
         raise Malformed("json", str(error)) from None
     if not isinstance(data, dict):
         raise Malformed("json", "not an object")
+    # As many brackets as levels at most: few messages are worth a closer look.
+    if payload.count(b"{") + payload.count(b"[") > DEPTH_MAX and _deeper(data, DEPTH_MAX):
+        raise Malformed("json", f"deeper than {DEPTH_MAX} levels")
     return data
+
+
+def _deeper(data: Json, levels: int) -> bool:
+    """Whether anything lies below so many levels; what walks the tree later may recurse then."""
+    here = [data]
+    for _ in range(levels):
+        here = [
+            child
+            for node in here
+            if isinstance(node, dict | list)
+            for child in (node.values() if isinstance(node, dict) else node)
+        ]
+    return bool(here)
 
 
 def parse_envelope(payload: bytes) -> m.Envelope:

@@ -180,6 +180,15 @@ def test_no_topic_or_payload_ends_it(receiver: Receiver, tail: list[str], payloa
     receiver.take([Arrived("/".join(["cm", "v1", "city", "box-1", *tail]), payload, 1, False)])
 
 
+@pytest.mark.parametrize("tail", ["cmd/res", "evt/violation", "birth", f"evd/{'a' * 64}/init"])
+def test_depth_does_not_end_it(receiver: Receiver, store: Store, tail: str) -> None:
+    """A device that is unsigned here must not stop the platform for all the others."""
+    for levels in (500, 100_000):
+        payload = b'{"a":' * levels + b"1" + b"}" * levels
+        assert receiver.take([Arrived(f"cm/v1/city/box-1/{tail}", payload, 1, False)]) == {}
+    assert store.summary()["quarantined"] == 2
+
+
 def test_the_page_lists_and_shows(receiver: Receiver, store: Store, tmp_path: Path) -> None:
     hostile = json.loads(SOUND["violation-new"].payload)
     hostile["data"]["names"]["zh"] = "<script>alert(1)</script>"

@@ -55,6 +55,14 @@ def with_byte_changed() -> bytes:
     return signed().replace(b"north", b"south")
 
 
+def nested(levels: int) -> dict[str, Any]:
+    """Deep enough to end what walks it, and still signed: its canonical form recurses less."""
+    data: dict[str, Any] = {}
+    for _ in range(levels):
+        data = {"a": data}
+    return data
+
+
 def deep() -> bytes:
     return b'{"a":' * 10_000 + b"1" + b"}" * 10_000
 
@@ -93,6 +101,7 @@ def test_a_good_command_is_read() -> None:
         (b"\xff\xfe", "json"),
         (b'{"n": NaN}', "json"),
         (deep(), "json"),
+        (signed(arguments=nested(400)), "json"),
         (b"!!python/object/apply:os.system [id]", "json"),
     ],
 )

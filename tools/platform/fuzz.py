@@ -81,7 +81,7 @@ def change_tree(body: Any, others: list[Any], rng: random.Random) -> Any:
 
 
 def _change(where: Any, key: Any, others: list[Any], rng: random.Random) -> None:
-    what = rng.randrange(6)
+    what = rng.randrange(7)
     if what == 0:
         del where[key]
     elif what == 1 and isinstance(where, list):
@@ -95,6 +95,9 @@ def _change(where: Any, key: Any, others: list[Any], rng: random.Random) -> None
         if other:
             node, name = rng.choice(other)
             where[key] = copy.deepcopy(node[name])
+    elif what == 5:
+        for _ in range(rng.choice((10, 40, 400))):
+            where[key] = {"a": where[key]}
     else:
         where[key] = rng.choice(NASTY)
 
@@ -196,7 +199,11 @@ TARGETS: dict[str, tuple[tuple[str, ...], Callable[[Path], Any], seal.Signer]] =
     "ack": (("ack", "review"), Door, golden.DESK),
     "command": (("command",), Door, golden.DESK),
     "config": (("desired",), Door, golden.DESK),
-    "envelope": (("violation", "fault", "sensor", "birth", "chain"), Desk, golden.BOX),
+    "envelope": (
+        ("violation", "fault", "sensor", "birth", "chain", "evidence-init", "command-result"),
+        Desk,
+        golden.BOX,
+    ),
 }
 
 

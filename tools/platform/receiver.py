@@ -88,7 +88,7 @@ class Receiver:
                 self._birth(device, event.payload)
             elif suffix == "chain":
                 self._chain(device, event.payload)
-        except (wire.Malformed, seal.Forged, msgspec.DecodeError, ValueError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             print(f"receiver: {event.topic}: {error}", file=sys.stderr)
             self._store.quarantine(device, event.topic, str(error), event.payload)
 
@@ -120,7 +120,7 @@ class Receiver:
 
     def _record(self, tenant: str, device: str, kind: str, payload: bytes) -> None:
         if not wire.KINDS[kind].sealed:
-            self._say(device, kind, msgspec.json.decode(payload))
+            self._say(device, kind, wire.parse(payload))
             return
         body = wire.parse(payload)
         self._ring(device).verify(body)
