@@ -221,7 +221,7 @@ def channel_name(channel: str, language: Language) -> str:
     if known is None:
         return channel
     name = known[0] if language == "zh" else known[1]
-    return name if name == channel else f"{name} {channel}"
+    return name if channel.lower() in name.lower() else f"{name} {channel}"
 
 
 def csv_of(state: Path, run: Path, sensor: str) -> str:
