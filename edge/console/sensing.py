@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the page Sensors shows: latest values, minutes of a day, limits, machines, bytes of lines.
 
 Reads what edge-sensord writes and knows nothing of instruments itself.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Live, Violations, Sensors, Flights and Health in a real browser: sizes, languages, keys."""
 
 import json
