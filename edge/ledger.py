@@ -11,7 +11,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
@@ -83,21 +83,71 @@ def _ends_whole(path: Path) -> bool:
 
 
 def read(state: Path, ledger: str) -> tuple[list[dict[str, Any]], int]:
-    """(all rows, oldest first; lines that could not be read, as after a power cut)."""
-    rows, torn = [], 0
+    """(all rows, oldest first; lines that could not be read, as after a power cut).
+
+    What the instruments' daemon keeps of its own (edge.sensors.ledgers) is read along.
+    """
+    rows: list[dict[str, Any]] = []
+    torn = 0
     for path in sorted((state / "ledger").glob(f"{ledger}-*.jsonl")):
-        for line in path.read_bytes().splitlines():
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError:
-                row = None
-            if isinstance(row, dict):
-                rows.append(row)
-            else:
-                torn += 1
+        found, bad = _lines(path)
+        rows, torn = rows + found, torn + bad
+    for name, told in INSTRUMENTS.get(ledger, {}).items():
+        path = state / "ledgers" / f"{name}.jsonl"
+        if path.is_file():
+            found, bad = _lines(path)
+            rows, torn = rows + [row for one in found for row in told(one)], torn + bad
     return rows, torn
+
+
+def _lines(path: Path) -> tuple[list[dict[str, Any]], int]:
+    rows, torn = [], 0
+    for line in path.read_bytes().splitlines():
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if isinstance(row, dict):
+            rows.append(row)
+        else:
+            torn += 1
+    return rows, torn
+
+
+LEVELS = {
+    "ld_db": "昼间等效声级 Ld",
+    "ln_db": "夜间等效声级 Ln",
+    "ldn_db": "昼夜等效声级 Ldn",
+}
+
+
+def _levels(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A day of a noise point: one row for each level that there is, in dB(A)."""
+    about = {"date": row.get("date"), "sensor": row.get("point"), "unit": "dB(A)"}
+    return [
+        {**about, "channel": channel, "value": row[name]}
+        for name, channel in LEVELS.items()
+        if row.get(name) is not None
+    ]
+
+
+def _usage(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A day of a kitchen: the purifier's share of the time that its fan ran."""
+    if row.get("usage") is None:
+        return []
+    about = {"date": row.get("date"), "sensor": row.get("shop"), "shop": row.get("shop")}
+    return [
+        {**about, "channel": "净化器同步使用率 purifier use", "value": row["usage"], "unit": "1"}
+    ]
+
+
+# Ledger -> files of edge.sensors.ledgers, and what a row of each comes to.
+INSTRUMENTS: dict[str, dict[str, Callable[[Mapping[str, Any]], list[dict[str, Any]]]]] = {
+    "measurement": {"levels": _levels, "usage": _usage},
+    "cleaning": {"cleaning": lambda row: [dict(row)]},
+}
 
 
 def to_csv(ledger: str, rows: Sequence[Mapping[str, Any]]) -> str:

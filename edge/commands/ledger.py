@@ -92,20 +92,32 @@ def _rows(args: argparse.Namespace, ledger: str) -> list[dict[str, Any]]:
     from edge.rules.check import check_timezone
 
     zone = check_timezone(args.timezone, "--timezone")
-    if not (args.state / "ledger").is_dir():
+    if not any((args.state / name).is_dir() for name in ("ledger", "ledgers")):
         raise ConfigError(f"{args.state}: no ledger here; is --state the box's state folder?")
     rows, torn = read(args.state, ledger)
     if torn:
         print(f"{torn} line(s) could not be read (power cut?) and are left out", file=sys.stderr)
     start, end = _bounds(args, zone)
-    rows = [row for row in rows if start <= _wall(row) < end]
+    rows = [row for row in rows if start <= _wall(row, zone) < end]
     if ledger == "inspection":
         return rolled_up(rows, args.by if "by" in args else "day", zone)
-    return [{**row, "time": _local(_wall(row), zone)} for row in rows]
+    return [
+        {**row, "time": row.get("date") or _local(_wall(row, zone), zone)}
+        for row in sorted(rows, key=lambda row: _wall(row, zone))
+    ]
 
 
-def _wall(row: Mapping[str, Any]) -> float:
-    return float(row.get("start", row.get("wall", 0.0)))
+def _wall(row: Mapping[str, Any], zone: Any) -> float:
+    """UTC seconds of a row: as written, the beginning of its local day, or its UTC text."""
+    for key in ("start", "wall"):
+        if isinstance(row.get(key), (int, float)):
+            return float(row[key])
+    try:
+        if row.get("date"):
+            return datetime.fromisoformat(str(row["date"])).replace(tzinfo=zone).timestamp()
+        return datetime.fromisoformat(str(row["time"]).replace("Z", "+00:00")).timestamp()
+    except (KeyError, ValueError):
+        return 0.0
 
 
 def _local(wall: float, zone: Any) -> str:
@@ -148,12 +160,21 @@ def _add(args: argparse.Namespace) -> int:
 def _notice(args: argparse.Namespace) -> int:
     from edge.rules.notice import notice_html
 
-    handled = [row for row in _rows(args, "handling") if args.place in _text(row)]
+    handled = _once([row for row in _rows(args, "handling") if args.place in _text(row)])
     cleaned = [row for row in _rows(args, "cleaning") if args.place in _text(row)]
     measured = [row for row in _rows(args, "measurement") if args.place in _text(row)]
     _write(args.out, notice_html(args.place, handled, measured, cleaned))
     print(f"{args.out}: {len(handled)} case(s), {len(cleaned)} cleaning(s)", file=sys.stderr)
     return 0
+
+
+def _once(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a case: when it was told, and how it ended."""
+    cases: dict[Any, dict[str, Any]] = {}
+    for number, row in enumerate(rows):
+        told = cases.setdefault(row.get("id") or number, row)
+        cases[row.get("id") or number] = {**row, "time": told["time"]}
+    return list(cases.values())
 
 
 def _text(row: Mapping[str, Any]) -> str:

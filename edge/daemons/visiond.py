@@ -166,7 +166,7 @@ class Visiond:
         if violation.phase == "update":
             return
         row = {
-            "time": utc_text(violation.decided.wall),
+            "time": utc_text((violation.ended or violation.decided).wall),
             "id": violation.id,
             "category": violation.category,
             "name": category.zh,

@@ -27,6 +27,7 @@ from edge.rules.trucks import (
     register_from_rows,
 )
 from edge.rules.vetting import Spot, vet
+from edge.sensors.ledgers import Ledgers
 from edge.values import Stamp
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -282,6 +283,39 @@ def test_ledgers_by_command(tmp_path, capsys):
     assert main(["ledger", "notice", *state, "--place", "老张面馆", "--out", str(notice)]) == 0
     assert "已自行整改" in notice.read_text(encoding="utf-8")
     assert "=cmd()" in notice.read_text(encoding="utf-8")
+
+
+def test_rows_as_the_daemons_write_them_are_read_back(tmp_path, capsys):
+    """visiond tells a case by its UTC text, sensord keeps days of levels in a folder of its own."""
+    told = {"time": "2026-05-01T16:30:00.5Z", "id": "v-1", "name": "道路遗撒", "place": "北门"}
+    ended = {**told, "time": "2026-05-01T16:40:00Z", "phase": "end", "outcome": "settled"}
+    ledger.append(tmp_path, "handling", [told, ended], 1_777_000_000.0)
+    instruments = Ledgers(tmp_path)
+    instruments.add("levels", {"point": "gate", "date": "2026-05-02", "ld_db": 61.5, "ln_db": None})
+    instruments.add("usage", {"shop": "noodles", "date": "2026-05-02", "usage": 0.8})
+    instruments.add("cleaning", {"wall": 1_777_700_000.0, "shop": "noodles", "by": "洁净公司"})
+    state = ["--state", str(tmp_path), "--from", "2026-05-02", "--to", "2026-05-02", "--json"]
+
+    def rows(name):
+        assert main(["ledger", name, *state]) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    assert [row["time"][:16] for row in rows("handling")] == [
+        "2026-05-02 00:30",
+        "2026-05-02 00:40",
+    ]
+    assert [(r["sensor"], r["value"]) for r in rows("measurement")] == [
+        ("gate", 61.5),
+        ("noodles", 0.8),
+    ]
+    assert [row["by"] for row in rows("cleaning")] == ["洁净公司"]
+    notice = tmp_path / "n.html"
+    words = ["--state", str(tmp_path), "--place", "北门", "--out", str(notice)]
+    assert main(["ledger", "notice", *words]) == 0
+    text = notice.read_text(encoding="utf-8")
+    assert text.count("道路遗撒") == 1
+    assert "现场处置" in text
+    assert "2026-05-02 00:30" in text
 
 
 @pytest.mark.parametrize(
