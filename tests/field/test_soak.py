@@ -3,10 +3,11 @@
 
 import json
 import shutil
+import sqlite3
 
 import pytest
 
-from tools.field import account, gauge, soak
+from tools.field import account, gauge, harms, soak
 from tools.field.gauge import Reading
 
 
@@ -59,6 +60,31 @@ def test_what_the_platform_does_not_have_is_lost(tmp_path):
     home.mkdir(parents=True)
     (home / "manifest.json").write_text(json.dumps({"id": "v-1", "revision": 1}))
     assert account.decided(tmp_path) - account.stored(tmp_path) == {"v-1/r1"}
+
+
+def ear(folder, *rows):
+    """What the box would say, with these keys in its outbox."""
+    (folder / "state").mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(folder / "state/outbox.db") as db:
+        db.execute("CREATE TABLE IF NOT EXISTS record (kind, key)")
+        db.executemany("INSERT INTO record VALUES ('fault', ?)", [(row,) for row in rows])
+    db.close()
+    return harms.Ear(folder, folder)
+
+
+def test_a_fault_told_in_time_late_and_never(tmp_path):
+    heard = ear(tmp_path, "stream_stall:gate:start:a", "stream_stall:gate:end:b")
+    silent, out = harms.HARMS["camera silent"], harms.HARMS["adapter out"]
+    assert heard.begin(silent, 100.0) and heard.expected_of(110.0) == {"visiond"}
+    heard.listen(105.0)
+    ear(tmp_path, "stream_stall:gate:start:c")
+    heard.listen(112.0)
+    assert heard.heard[0].told_s == 12.0 and heard.late() == []
+    assert not heard.begin(silent, 120.0), "it is open: it would not be told again"
+    assert heard.begin(out, 200.0) and heard.late() == ["adapter out at 200 s: never"]
+    ear(tmp_path, "sensor_stale:noise-1:start:d")
+    heard.listen(260.0)
+    assert heard.late() == ["adapter out at 200 s: 60.0"]
 
 
 @pytest.mark.slow

@@ -3,10 +3,13 @@
     tools/soak --seconds 1800 --out soak            (kill -9, broker away; seed 1)
     tools/soak --seconds 600 --calm                 (no fault: slopes of one long life)
 
-visiond watches a looping file with the shipped model, sensord reads two instruments on
-pseudo-terminals, uplinkd delivers over Mosquitto to the reference receiver. Whoever dies is started
-again after two seconds, as its unit says. Exit 1: something was lost, ended by itself, or grew.
-Last line of stdout: one JSON. A file camera has no age of frames, so none is told.
+visiond watches a looping file with the shipped model and, where GStreamer's RTSP server is there,
+a live stream; sensord reads an instrument on a pseudo-terminal; uplinkd delivers over Mosquitto to
+the reference receiver. Whoever dies is started again after two seconds, as its unit says. Faults:
+kill -9 of each, a broker that is away or refuses, a camera that is silent or flaps, an adapter
+pulled out. Exit 1: something was lost, told too late, ended by itself, or grew. Not among them: a
+disk that is full or read-only and a clock that steps, which need root and have tests of their own.
+Last line of stdout: one JSON.
 """
 
 from __future__ import annotations
@@ -23,13 +26,15 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from types import FrameType
 from typing import Any
 
 import yaml
 
 from tools.demonstration.processes import BROKER, edge, free_port, mosquitto_program
-from tools.field import account, gauge, soak_plot
+from tools.fakes import camera as fake_camera
+from tools.field import account, gauge, harms, soak_plot
 from tools.field.crew import Worker
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,11 +103,15 @@ class Soak:
         self.decided: set[str] = set()
         self.recovered: list[float] = []
         self._began, self._seconds = time.monotonic(), 0.0
+        self._ages: list[float] = []
         self._offline_since: float | None = None
         self._deck: list[str] = []
+        self._later: list[harms.Later] = []
+        self._camera: fake_camera.FakeCamera | None = None
         # As on a box: what changes every second lies in memory and is no wear of the card.
         memory = Path("/dev/shm")  # noqa: S108  (a new folder in it, of this user alone)
         self.run = Path(tempfile.mkdtemp(prefix="soak-", dir=memory if memory.is_dir() else None))
+        self.ear = harms.Ear(folder, self.run)
 
     def now(self) -> float:
         return time.monotonic() - self._began
@@ -114,7 +123,7 @@ class Soak:
         if os.geteuid() == 0:
             with (self.folder / "mosquitto.conf").open("a") as file:
                 file.write("user root\n")
-        _write_files(self.folder, self.run, port)
+        _write_files(self.folder, self.run, port, self._live())
         python = [sys.executable, "-m"]
         receiver = ["tools.platform.receiver", "--out", str(self.folder / "received")]
         ports = ["tools.fakes.instruments", "--folder", str(self.folder / "ports")]
@@ -127,6 +136,14 @@ class Soak:
             self._add(name, edge(name, *files))
         self._until(self._all_told, START_S, "the daemons")
         self._began = time.monotonic()
+
+    def _live(self) -> dict[str, object] | None:
+        missing = fake_camera.available()
+        if missing:
+            print(f"soak: no live camera: {missing}", file=sys.stderr)
+            return None
+        self._camera, url = harms.live_camera()
+        return harms.live_site(url)
 
     def _add(self, name: str, argv: list[str]) -> None:
         self.workers[name] = Worker(name, argv, self.folder / f"{name}.log")
@@ -146,6 +163,9 @@ class Soak:
         time.sleep(TEND_S)
         for worker in self.workers.values():
             worker.tend(self.now())
+        for at, work in [row for row in self._later if row[0] <= self.now()]:
+            self._later.remove((at, work))
+            work()
         self._watch_uplink()
 
     def live(self, seconds: float) -> None:
@@ -167,14 +187,48 @@ class Soak:
         return least_s + self._dice.expovariate(1.0 / (self._every_s - least_s))
 
     def _harm(self) -> None:
-        """One fault: a kill -9, or the broker away for a while."""
+        """One fault; each kind in turn, in a random order."""
         if not self._deck:
-            self._deck = ["broker", "receiver", *DAEMONS]
+            self._deck = ["broker", "receiver", *DAEMONS, "adapter out", "broker refuses"]
+            self._deck += ["camera silent", "camera flaps"] if self._camera else []
             self._dice.shuffle(self._deck)
         name = self._deck.pop()
+        if name in self.ear.expected_of(self.now()):
+            self._deck.insert(0, name)
+            return
         away_s = self._dice.uniform(*AWAY_S) if name == "broker" else 2.0
+        if name in harms.HARMS:
+            away_s = harms.HARMS[name].limit_s
+            if not self.ear.begin(harms.HARMS[name], self.now()):
+                return
+            self._trouble(name, away_s)
+        else:
+            self.workers[name].kill(self.now(), away_s)
         self.faults.append((self.now(), name, away_s))
-        self.workers[name].kill(self.now(), away_s)
+
+    def _trouble(self, name: str, lasts_s: float) -> None:
+        until = self.now() + lasts_s
+        if name == "adapter out":
+            self.workers["instruments"].kill(self.now(), lasts_s)
+        elif name == "broker refuses":
+            self._let_in(False)
+            self._later.append((until, lambda: self._let_in(True)))
+        elif self._camera is not None and name == "camera silent":
+            self._camera.set(harms.STREAM, mode="silent")
+            self._later.append((until, self._speak))
+        elif self._camera is not None:
+            harms.flap(self._camera)
+
+    def _speak(self) -> None:
+        assert self._camera is not None
+        self._camera.set(harms.STREAM, mode="play")
+
+    def _let_in(self, anybody: bool) -> None:
+        """Start the broker again, with its door open or shut."""
+        path = self.folder / "mosquitto.conf"
+        lines = [row for row in path.read_text().splitlines() if "allow_anonymous" not in row]
+        path.write_text("\n".join([*lines, f"allow_anonymous {str(anybody).lower()}"]) + "\n")
+        self.workers["broker"].kill(self.now(), 0.0)
 
     def _read(self) -> None:
         for name in DAEMONS:
@@ -183,6 +237,16 @@ class Soak:
             if reading:
                 self.readings[name].append(reading)
         self.decided |= account.decided(self.folder)
+        self.ear.listen(self.now())
+        self._read_age()
+
+    def _read_age(self) -> None:
+        """Age of the live camera's pictures when they were judged, as visiond tells it."""
+        try:
+            told = json.loads((self.run / "status/visiond.json").read_bytes())
+            self._ages.append(float(told["cameras"]["gate"]["age_ms"]))
+        except (OSError, ValueError, KeyError):
+            return
 
     def _watch_uplink(self) -> None:
         """How long a broker that is there again waits for the daemon."""
@@ -206,6 +270,9 @@ class Soak:
     def drain(self) -> None:
         """The cameras end, everybody else is well: all that was decided must arrive."""
         self._read()
+        for _, work in self._later:
+            work()
+        self._later.clear()
         self.workers.pop("visiond").stop()
         until = time.monotonic() + DRAIN_S
         while time.monotonic() < until:
@@ -220,6 +287,8 @@ class Soak:
     def stop(self) -> None:
         for worker in reversed(list(self.workers.values())):
             worker.stop()
+        if self._camera is not None:
+            self._camera.close()
         shutil.rmtree(self.run, ignore_errors=True)
 
     def report(self, warm_up_s: float) -> dict[str, Any]:
@@ -238,24 +307,37 @@ class Soak:
             "quarantined": account.quarantined(self.folder),
             "reconnect_s": sorted(self.recovered),
             "ended_by_themselves": ends,
+            "told_s": [(w.harm.name, w.told_s) for w in self.ear.heard],
+            "told_late": self.ear.late(),
+            "live_age_ms": _spread(self._ages),
             "daemons": [row.row() for row in told],
         }
         written_mb = sum(row.written_mb_day for row in told) * self._seconds / 86_400
         report["mb_each_revision"] = round(written_mb / max(1, len(self.decided)), 2)
         report["grown"] = [row.daemon for row in told if row.judged and _grows(row)]
-        counts = ("lost", "invented", "files_missing", "ended_by_themselves", "grown")
+        counts = ("lost", "invented", "files_missing", "ended_by_themselves", "grown", "told_late")
         report["well"] = len(told) == len(DAEMONS) and not any(report[name] for name in counts)
         return report
+
+
+def _spread(ages_ms: list[float]) -> dict[str, float]:
+    """Median and slope; {} without a live camera."""
+    if len(ages_ms) < 2:
+        return {}
+    points = [(index * READ_EVERY_S, age) for index, age in enumerate(ages_ms)]
+    return {"median": median(ages_ms), "slope_h": round(gauge.per_hour(points), 1)}
 
 
 def _grows(row: gauge.Slopes) -> bool:
     return row.rss_mb_h >= RSS_MB_H_MOST or row.fds_grown > 0 or row.threads_grown > 0
 
 
-def _write_files(folder: Path, run: Path, port: int) -> None:
+def _write_files(folder: Path, run: Path, port: int, live: dict[str, object] | None) -> None:
     site = yaml.safe_load((CLIP / "site.yaml").read_text("utf-8"))
     for camera in site["cameras"]:
         camera.update(source=str(CLIP / camera["source"]), playback="loop")
+    if live is not None:
+        site["cameras"].append(live)
     sensors = [{**s, "port": str(folder / "ports" / s["port"])} for s in SENSORS]
     site.update(sensors=sensors)
     device = {
@@ -283,10 +365,11 @@ def _show(report: dict[str, Any], folder: Path, soak: Soak) -> None:
         cells = [value for name, value in row.items() if name != "judged"]
         remark = "" if row["judged"] else "   too short to judge"
         print("".join(f"{value:>9}" for value in cells) + remark)
-    told = ("faults", "decided", "mb_each_revision", "quarantined", "files_missing", "reconnect_s")
+    told = ("faults", "decided", "mb_each_revision", "quarantined", "files_missing")
+    told += ("reconnect_s", "told_s", "live_age_ms")
     for name in told:
         print(f"{name}: {report[name]}")
-    for name in ("lost", "invented", "ended_by_themselves", "grown"):
+    for name in ("lost", "invented", "ended_by_themselves", "grown", "told_late"):
         print(f"{name}: {report[name] or 0}")
     soak_plot.draw(soak.readings, soak.faults, report["seconds"], folder / "soak.png")
     rows = {name: [asdict(r) for r in readings] for name, readings in soak.readings.items()}
