@@ -139,20 +139,6 @@ def storage(path: Path) -> Storage:
     )
 
 
-def written_bytes(root: Path = Path("/")) -> int | None:
-    """Bytes this process caused to be written to storage since it started (proc/self/io)."""
-    for line in _text(root / "proc/self/io").splitlines():
-        if line.startswith("write_bytes:"):
-            return int(line.split()[1])
-    return None
-
-
-def link_speed_mbit(interface: str, root: Path = Path("/")) -> int | None:
-    """Speed of a wired link, or None where it is down or has none."""
-    value = _number(_text(root / f"sys/class/net/{interface}/speed"))
-    return int(value) if value is not None and value > 0 else None
-
-
 def _vcgencmd() -> str:
     try:
         done = subprocess.run(

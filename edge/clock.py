@@ -58,11 +58,6 @@ class FakeClock:
             self._mono += seconds
             self._wall += seconds
 
-    def step_wall(self, seconds: float) -> None:
-        """Step the wall clock alone, as a late NTP answer does."""
-        with self._lock:
-            self._wall += seconds
-
 
 class _Timex(ctypes.Structure):
     """struct timex of adjtimex(2), padded generously so that the kernel never writes past it."""

@@ -47,11 +47,8 @@ class Sight:
         if now - self._pictured >= every_s:
             self._pictured = now
             self._picture(look)
-        mono = look.frame.at.mono
-        if not 0.0 <= mono - self._traced < TRACKS_EVERY_S and not (
-            self._empty and not look.tracks
-        ):
-            self._traced, self._empty = mono, not look.tracks
+        if self._trace_due(look):
+            self._traced, self._empty = look.frame.at.mono, not look.tracks
             self._trace(look, now)
 
     def _trace_due(self, look: Look) -> bool:

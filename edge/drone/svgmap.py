@@ -221,9 +221,6 @@ class _Drawing:
             f'text-anchor="middle" fill="#fff" font-weight="700">{escape(text)}</text>'
         )
 
-    def _centred(self, x: float, y: float, text: str) -> str:
-        return self.text(x, y, text, "#000", size=14, anchor="middle")
-
     def text(
         self, x: float, y: float, text: str, shade: str, *, size: float, anchor: str = "start"
     ) -> str:

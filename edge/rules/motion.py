@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import deque
 
 from edge.geometry import distance, size_of
-from edge.values import Box, Point, Scene, Track
+from edge.values import Point, Scene, Track
 
 KEEP_S = 4.0
 EVERY_S = 0.3
@@ -119,11 +119,6 @@ class Motion:
 
     def course(self, track: Track) -> Course | None:
         return self._courses.get(track.id)
-
-    def last_box(self, track_id: int) -> Box | None:
-        """Where that id was last truly seen; None once it is forgotten."""
-        course = self._courses.get(track_id)
-        return course.box if course else None
 
     def moving(self, track: Track, aspect: float) -> bool:
         course = self._courses.get(track.id)

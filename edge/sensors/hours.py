@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from edge.config.site import When
@@ -52,9 +52,6 @@ class LocalTime:
 
     def date(self, wall: float) -> str:
         return self.at(wall).date().isoformat()
-
-    def yesterday(self, wall: float) -> str:
-        return (self.at(wall) - timedelta(days=1)).date().isoformat()
 
 
 def _span(text: str) -> tuple[int, int]:

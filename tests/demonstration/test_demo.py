@@ -2,26 +2,20 @@
 """tools/demo as a visitor runs it: the real broker, the real model, the project's own clip."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tools.demonstration.processes import Missing, mosquitto_program
+from tests.brokers import need_mosquitto
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    try:
-        mosquitto_program()
-    except Missing as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+    need_mosquitto()
     out = tmp_path_factory.mktemp("demo") / "out"
     argv = [sys.executable, "-m", "tools.demonstration.run", "--out", str(out)]
     return subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, timeout=170)

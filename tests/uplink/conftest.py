@@ -3,28 +3,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.brokers import rig
 from tests.uplink.box import Box, Brisk, Platform
 from tools.platform.fake_broker import FakeBroker
-from tools.platform.rig import Rig
 
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    """A device and a platform around a real broker; fails in CI where there is none."""
-    if shutil.which("mosquitto") is None:
-        if os.environ.get("CI"):
-            pytest.fail("mosquitto is missing: apt-get install mosquitto")
-        pytest.skip("mosquitto is missing: apt-get install mosquitto")
-    made = Rig(tmp_path)
-    yield made
-    made.close()
+__all__ = ["box", "fake", "platform", "rig"]
 
 
 @pytest.fixture

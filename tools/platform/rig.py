@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ import msgspec
 from edge.outbox import Outbox
 from edge.uplink import wire
 from edge.values import EvidenceFile, Place, Stamp, Violation, ZoneDecision
+from tools.demonstration.processes import mosquitto_program
 
 AT = Stamp(12.5, 1_767_225_600.25, "ntp", 3.0)
 WAIT_S = 60.0
@@ -82,7 +82,7 @@ class Mosquitto(Process):
         # Started by root it would become another user, who may not read a test's keys.
         user = "user root\n" if os.geteuid() == 0 else ""
         conf.write_text(f"{user}listener {self.port} 127.0.0.1\nallow_anonymous true\n{extra}\n")
-        super().__init__(["mosquitto", "-c", str(conf)], folder / "mosquitto.log")
+        super().__init__([mosquitto_program(), "-c", str(conf)], folder / "mosquitto.log")
         try:
             eventually(lambda: answers(self.port), within_s=10)
         except AssertionError:
@@ -206,9 +206,3 @@ def make_violation(name: str, files: tuple[EvidenceFile, ...] = ()) -> Violation
         model_sha256="0" * 64,
         config_sha256="1" * 64,
     )
-
-
-def in_thread(work: Callable[[], None]) -> threading.Thread:
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    return thread
