@@ -11,6 +11,7 @@ from edge.daemons import console_services
 from edge.daemons.camera_probes import camera_probes
 from edge.daemons.probing import STALE_S, Found, NoAnswer, Probes, ask
 from edge.spool import Spool
+from tools.fakes.camera import FakeCamera, available, clip
 
 CLIP = "tests/clips/street/street.mp4"
 
@@ -113,3 +114,17 @@ def test_a_test_picture_or_its_cause(daemon, tmp_path, request, source, cause):
         console_services._snap(source, tmp_path)
     assert caught.value.cause == cause
     assert "secret" not in caught.value.line
+
+
+@pytest.mark.decoder
+def test_a_test_picture_of_a_real_rtsp_camera(daemon, tmp_path):
+    missing = available()
+    if missing is not None:
+        pytest.skip(f"no RTSP server: {missing}")
+    daemon("visiond", camera_probes(tmp_path))
+    with FakeCamera() as camera:
+        url = camera.stream("/page", clip("h264", 320, 180))
+        assert console_services._snap(url, tmp_path).startswith(b"\xff\xd8")
+        with pytest.raises(NoPicture) as caught:
+            console_services._snap(url + "-none", tmp_path)
+    assert caught.value.cause == "not_found"

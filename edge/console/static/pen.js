@@ -1,18 +1,17 @@
 // The pen of the zone editor: corners by tap, rectangles and lines by dragging, zones moved, corners
 // dragged, added and deleted; by mouse, touch or keyboard. Fractions of the picture throughout.
 "use strict";
-const SVG = "http://www.w3.org/2000/svg", CLOSE = 0.035, DRAG = 0.03, LINE = 0.015, STEP = 0.02;
+const SVG = "http://www.w3.org/2000/svg", CLOSE = 0.035, DRAG = 0.03, LINE = 0.015, STEP = 0.02, TWICE_MS = 450;
 
 class Pen {
   // store: {zones, chosen, remember(), change(), choose(n), add(polygon, kind), undo()}
   constructor(svg, store, editable) {
-    this.svg = svg; this.store = store; this.open = null; this.held = null; this.line = false; this.cursor = null;
+    this.svg = svg; this.store = store; this.open = null; this.held = null; this.line = false; this.cursor = null; this.tapped = null;
     if (!editable) return;
     svg.addEventListener("pointerdown", (event) => this.down(event));
     svg.addEventListener("pointermove", (event) => this.move(event));
     svg.addEventListener("pointerup", (event) => this.up(event));
     svg.addEventListener("pointercancel", () => { this.held = null; this.render(); });
-    svg.addEventListener("dblclick", (event) => this.drop(event));
     svg.addEventListener("keydown", (event) => this.key(event));
     svg.addEventListener("blur", () => { this.cursor = null; this.render(); });
   }
@@ -30,7 +29,7 @@ class Pen {
       this.store.remember();
       const zone = this.store.zones[Number(node.zone)];
       if (node.middle) zone.polygon.splice(Number(node.corner), 0, point);
-      Object.assign(this.held, {what: "corner", zone, corner: Number(node.corner)});
+      Object.assign(this.held, {what: "corner", zone, corner: Number(node.corner), fresh: Boolean(node.middle)});
     } else if (node.zone !== undefined && !this.open) {
       Object.assign(this.held, {what: "zone", zone: this.store.zones[Number(node.zone)], number: Number(node.zone)});
     }
@@ -56,7 +55,7 @@ class Pen {
     const held = this.held;
     this.held = null;
     if (!held) return;
-    if (held.what === "corner") this.store.change();
+    if (held.what === "corner") { this.twice(held); this.store.change(); }
     else if (held.what === "zone" && held.moved) this.store.change();
     else if (held.what === "zone" && !this.line) this.store.choose(held.number);
     else if (held.moved && !this.open) this.dragged(held.start, this.at(event));
@@ -83,10 +82,13 @@ class Pen {
     if (this.line) { this.line = false; this.store.add(strip(...points), "gate", true); } else this.store.add(points, "watch", true);
   }
 
-  drop(event) {
-    const node = event.target.dataset, zone = this.store.zones[Number(node.zone)];
-    if (node.corner === undefined || node.middle || !zone || zone.polygon.length <= 3) return;
-    this.store.remember(); zone.polygon.splice(Number(node.corner), 1); this.store.change();
+  // Two taps on a corner delete it. Counted here: the pointer is captured, so a double click has no target.
+  twice(held) {
+    const now = performance.now(), before = this.tapped;
+    this.tapped = {zone: held.zone, corner: held.corner, at: now};
+    if (held.moved || held.fresh || !before || before.zone !== held.zone || before.corner !== held.corner || now - before.at > TWICE_MS) return;
+    if (held.zone.polygon.length > 3) held.zone.polygon.splice(held.corner, 1);
+    this.tapped = null;
   }
 
   key(event) {

@@ -109,10 +109,12 @@ async function send(path) {
 function tell(text, bad, ...more) {
   told.className = bad ? "bad" : "good"; told.replaceChildren(text, ...more);
 }
+function wait() { told.className = "soft"; told.textContent = "…"; }
 function small(tag, text) { const node = document.createElement(tag); node.textContent = text; return node; }
 
 async function save() {
   if (pen.open) pen.close();
+  wait();
   const [status, body] = await send(`/data/zones/${encodeURIComponent(camera)}`);
   if (status === 200) {
     version = body.version;
@@ -128,7 +130,7 @@ function refused(body) {
 }
 async function trial() {
   if (pen.open) pen.close();
-  tell("…", false);
+  wait();
   const [status, body] = await send(`/data/zones/${encodeURIComponent(camera)}/try`);
   if (status !== 200) { refused(body); return; }
   const name = (id) => (categories[id] || {})[document.documentElement.lang] || id;
