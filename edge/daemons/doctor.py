@@ -16,7 +16,7 @@ from cryptography import x509
 from edge.board import Board, storage
 from edge.camera.opening import addresses, connector
 from edge.camera.recording import read_file_frames
-from edge.camera.source import SourceError
+from edge.camera.source import Cause, SourceError
 from edge.clock import SystemClock
 from edge.config import Camera, ConfigError
 from edge.daemons.advice import Advice, Level
@@ -25,6 +25,21 @@ from edge.daemons.settings import Settings, manifest_path
 
 HOT_C, WARM_C = 85.0, 75.0
 LEAST_FREE_MB = 500
+
+# What ails a stream -> what to do about it, for whoever stands below the camera.
+CAMERA_DO: dict[Cause, tuple[str, str]] = {
+    "unreachable": ("check power, cable and address", "检查电源、网线与地址"),
+    "refused": ("check the port; the camera may be starting up", "检查端口；摄像头可能正在启动"),
+    "login": ("correct user and password in its source", "修正 source 中的用户名与密码"),
+    "not_found": ("check the path of its address", "检查码流地址中的路径"),
+    "stall": ("restart the camera; check the switch", "重启摄像头，检查交换机"),
+    "ended": ("restart the camera; too many viewers?", "重启摄像头；是否观看者过多？"),
+    "unsupported": (
+        "set H.264 or H.265, at most 13 megapixels, in the camera",
+        "在摄像头中改为 H.264 或 H.265，不超过 1300 万像素",
+    ),
+    "broken": ("what comes is no video: check the address", "收到的不是视频：检查地址"),
+}
 
 
 def examine(settings: Settings) -> Iterator[Advice]:
@@ -141,13 +156,8 @@ def _camera(settings: Settings, camera: Camera) -> Advice:
     except ConfigError as error:
         return Advice(part, "wrong", str(error), "correct its source", "检查 source 配置")
     except SourceError as error:
-        return Advice(
-            part,
-            "wrong",
-            f"{found.source}: {error}",
-            "check power, cable, address and password",
-            "检查电源、网线、地址与密码",
-        )
+        do = CAMERA_DO.get(error.cause, CAMERA_DO["unreachable"])
+        return Advice(part, "wrong", f"{found.source}: {error}", *do)
     return Advice(part, "well", f"{shape[1]}x{shape[0]} from {found.source}")
 
 

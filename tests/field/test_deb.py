@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The Debian package: the same files as tools/install lays, and nothing that is a box's own."""
 
 import re

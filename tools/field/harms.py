@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Faults of the world around the box, for the soak: what is done, and by when the box must say so.
 
 Killing a program is not among them (crew.Worker does that): here a camera falls silent or flaps, a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Everything at once for hours, with random faults; prints slopes, and whether anything was lost.
 
     tools/soak --seconds 1800 --out soak            (kill -9, broker away; seed 1)
