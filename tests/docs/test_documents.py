@@ -12,6 +12,7 @@ from edge.cli import COMMANDS
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("models/*.md")])
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+PLACE = re.compile(r"`((?:edge|tools|tests|config|models|systemd|contract|docs)/[\w./*-]+)`")
 # Where the code opens a fault by its kind.
 TOLD = re.compile(r"(?:\.fault|\.once|\.start|Fault)\(\s*\"([a-z]+_?[a-z_]*)\",")
 
@@ -30,6 +31,15 @@ def test_commands_in_code_blocks_exist(page):
     assert called <= set(COMMANDS), called - set(COMMANDS)
     tools = set(re.findall(r"(?:^|\s)(tools/[a-z-]+)", blocks, re.MULTILINE))
     assert [t for t in tools if not (ROOT / t).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_files_that_are_named_are_there(page):
+    """A page that sends people to a file that moved costs them more than no page."""
+    named = PLACE.findall(page.read_text("utf-8"))
+    assert [
+        name for name in named if not list(ROOT.glob(name.rstrip("/").replace("NAME", "*")))
+    ] == []
 
 
 def test_every_command_has_a_module_with_an_example():
