@@ -190,7 +190,7 @@ def zone(hand):
     page.evaluate("window.scrollTo(0, 0)")
     hand.shot("3-zone")
     hand.tap("#save")
-    expect(page.locator("#told")).to_have_class("good")
+    expect(page.locator("#told")).to_have_class("good", timeout=90_000)
 
 
 def stored(folder):
@@ -218,5 +218,5 @@ def reject(hand):
     hand.shot("5-case")
     hand.tap("button.danger")
     page.wait_for_load_state()
-    expect(page.locator("main")).to_contain_text("正规早餐车")
+    expect(page.locator("main")).to_contain_text("正规早餐车", timeout=60_000)
     hand.shot("6-rejected")
