@@ -4,6 +4,7 @@ person would use: `edge watch`, then `edge evaluate`. Prints one JSON a clip, th
 
     tools/python -m tools.documents.clips                 every clip, the shipped model
     tools/python -m tools.documents.clips street --model models/other.yaml
+    tools/python -m tools.documents.clips --reel --table  the hard-negative reel too, for people
 """
 
 from __future__ import annotations
@@ -18,17 +19,22 @@ from typing import Any
 
 from edge.config import ConfigError
 
-CLIPS = Path(__file__).resolve().parents[2] / "tests" / "clips"
+TESTS = Path(__file__).resolve().parents[2] / "tests"
+CLIPS, REEL = TESTS / "clips", TESTS / "reel"
 
 
-def names() -> list[str]:
+def names(folder: Path = CLIPS) -> list[str]:
     """Clips that are judged like a camera: those with a site file beside their truth."""
-    return sorted(path.parent.name for path in CLIPS.glob("*/site.yaml"))
+    return sorted(path.parent.name for path in folder.glob("*/site.yaml"))
+
+
+def folder_of(name: str) -> Path:
+    return next(folder / name for folder in (CLIPS, REEL) if (folder / name).is_dir())
 
 
 def judge(name: str, model: str | None) -> dict[str, Any]:
     """What `edge evaluate` says of one clip. Raises ConfigError with the command's last word."""
-    clip = CLIPS / name
+    clip = folder_of(name)
     with tempfile.TemporaryDirectory(prefix="edge-clips-") as folder:
         out, events = Path(folder) / "evidence", Path(folder) / "events.jsonl"
         watch = ["watch", str(clip / f"{name}.mp4"), "--site", str(clip / "site.yaml")]
@@ -56,28 +62,47 @@ def summed(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "tp": hits,
         "fp": wrong,
         "fn": missed,
-        "f1": round(2 * hits / max(1, 2 * hits + wrong + missed), 3),
+        "f1": round(2 * hits / (2 * hits + wrong + missed), 3) if hits + wrong + missed else 1.0,
     }
+
+
+def line(row: dict[str, Any]) -> str:
+    """A row of the table: hits, misses, false ones, F1, false alarms an hour of scene time."""
+    told, hours = row["all"], row["hours"]
+    hourly = told["fp"] / hours if hours else 0.0
+    counts = " ".join(f"{key} {told[key]:>2}" for key in ("tp", "fn", "fp"))
+    name = f"{row['clip']:<26}{hours * 60:>6.1f} min"
+    return f"{name}  {counts}  f1 {told['f1']:.2f}  {hourly:.1f} false/h"
 
 
 def main() -> int:
     """0 with one JSON a clip; 1 where a command of it failed. Bad figures are no failure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("clip", nargs="*", choices=[*names(), []], help="default: all of them")
+    parser.add_argument(
+        "clip", nargs="*", choices=[*names(), *names(REEL), []], help="default: all"
+    )
+    parser.add_argument("--reel", action="store_true", help="the hard-negative reel too")
+    parser.add_argument("--table", action="store_true", help="a table instead of JSON")
     parser.add_argument("--model", help="manifest of another model")
     args = parser.parse_args()
     rows = []
     try:
-        for name in args.clip or names():
-            truth = json.loads((CLIPS / name / "truth.json").read_bytes())
+        for name in args.clip or names() + (names(REEL) if args.reel else []):
+            truth = json.loads((folder_of(name) / "truth.json").read_bytes())
             row = {"clip": name, "hours": truth["duration_s"] / 3600, **judge(name, args.model)}
-            print(json.dumps(row), flush=True)
             rows.append(row)
+            told = line(row) if args.table else json.dumps(row)
+            print(told, flush=True)
     except ConfigError as error:
         print(f"clips: {error}", file=sys.stderr)
         return 1
-    print(json.dumps({"all clips": summed(rows)}))
+    total = summed(rows)
+    print(
+        line({**total, "clip": "all", "all": total})
+        if args.table
+        else json.dumps({"all clips": total})
+    )
     return 0
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Regression clips: one situation each, cheap to render, seeds and streets of their own."""
 
 from __future__ import annotations
@@ -250,10 +251,15 @@ def _passing(where: Street, rng: random.Random) -> list[Mover]:
     return movers
 
 
+def place_of(name: str) -> Street:
+    """The street of a clip that others are made from."""
+    return {"negatives": lambda: _place("negatives", 3104, awnings=0.8)}[name]()
+
+
 def negatives() -> Script:
     """Six minutes in which nothing is violated: what the field complains of, one after another."""
     name, seed = "negatives", 3104
-    where = _place(name, seed, awnings=0.8)
+    where = place_of(name)
     rng = seeds.stream("clip-case", name, "things")
     passing = [t for start in (130, 180, 230, 280) for t in np.arange(start, start + 13, 1.0)]
     times = sorted({round(float(t), 3) for t in (*_seconds(360.0, 6.0), *passing)})

@@ -1,13 +1,14 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What lies beside a clip: truth, tracks, a site file, telemetry. Names are the same for all."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tools.scenery import clip_flyover
-from tools.scenery.clips import Script, encode, foot, tracks_of, zone_polygon
+from tools.scenery.clips import Image, Script, encode, foot, tracks_of, zone_polygon
 from tools.scenery.refusal import Refused
 
 Row = dict[str, object]
@@ -50,11 +51,17 @@ def truth(script: Script, frames: Sequence[Row]) -> Row:
     }
 
 
-def site(script: Script) -> str:
-    """A site file that judges the clip like a camera."""
-    lines = [
+def site(script: Script, *, shipped: bool = False) -> str:
+    """A site file that judges the clip like a camera; `shipped`: by the dwell times of a site."""
+    short = f"{script.length_s:.0f} s hold whole ones; real sites take them from categories.yaml."
+    note = (
         f"# The clip '{script.name}', judged like a camera. Dwell times are cut to seconds so that",
-        f"# {script.length_s:.0f} s hold whole ones; real sites take them from categories.yaml.",
+        f"# {short}",
+    )
+    if shipped:
+        note = (f"# The clip '{script.name}', judged like a camera, by the shipped dwell times.",)
+    lines = [
+        *note,
         f"name: {script.name}",
         "timezone: Asia/Shanghai",
         "cameras:",
@@ -83,6 +90,14 @@ def write_clip(script: Script, work: Path, out: Path) -> None:
         out / "tracks.json", {"size": [script.camera.width, script.camera.height], "frames": frames}
     )
     (out / "site.yaml").write_text(site(script))
+
+
+def write_quiet(script: Script, frames: Iterable[Path | Image], out: Path) -> None:
+    """NAME.mp4, truth.json and site.yaml of a segment in which nothing happens, small."""
+    out.mkdir(parents=True, exist_ok=True)
+    encode(frames, script.times, out / f"{script.name}.mp4", crf=34, gop=250)
+    _write(out / "truth.json", truth(script, []), indent=1)
+    (out / "site.yaml").write_text(site(script, shipped=True))
 
 
 def flyover_truth(frames: Sequence[Row]) -> Row:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Films a clip by name: renders what is missing, then writes it with truth and telemetry."""
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from tools.scenery import (
     clip_cases,
     clip_files,
     clip_flyover,
+    clip_reel,
     clip_street,
+    clip_weather,
     labels,
     pictures,
     seeds,
@@ -45,6 +48,38 @@ def film_script(script: Script, work: Path, out: Path, studio: Studio) -> None:
     shooting = Shooting(script, studio, work)
     _shoot(script.name, len(script.times), shooting.frame)
     clip_files.write_clip(script, work, out)
+
+
+def film_segment(name: str, work: Path, out: Path, studio: Studio) -> None:
+    """A segment of the hard-negative reel: its lights one after another, a plate for each."""
+    frames: list[Path] = []
+    for number, (light, act) in enumerate(clip_reel.acts(name)):
+        folder = work / f"act-{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        shooting = Shooting(act, studio, folder, plate=work / f"plate-{light}.npz")
+        _shoot(name, len(act.times), shooting.frame)
+        frames += [folder / f"{n:04d}.png" for n in range(len(act.times))]
+    clip_files.write_quiet(clip_reel.segment(name), frames, out)
+
+
+def film_other(name: str, work: Path, out: Path) -> None:
+    """A filmed segment in other weather; its base must lie in the work folder."""
+    base = clip_weather.OTHERS[name].base
+    frames = clip_weather.frames_of(base, work)
+    plate = next(iter(sorted((work / base).glob("plate*.npz"))), None)
+    if plate is None:
+        raise Refused(f"clip {name}: film its base first: tools/scenes clip {base}")
+    developing = clip_weather.Developing(name, frames, plate)
+    clip_files.write_quiet(developing.script, developing.pictures(), out)
+    print(f"{name}: {len(developing.script.times)} pictures", file=sys.stderr)
+
+
+def film_reel(work: Path, out: Path, studio: Studio) -> None:
+    """Every segment into a folder of its own below `out`."""
+    for name in clip_reel.REEL:
+        film_segment(name, work.parent / name, out / name, studio)
+    for name in clip_weather.OTHERS:
+        film_other(name, work.parent, out / name)
 
 
 class Flight:
@@ -92,12 +127,19 @@ SCRIPTS: dict[str, Callable[[], Script]] = {"street": clip_street.script, **clip
 
 
 def film(name: str, work: Path, out: Path, *, samples: int, threads: int) -> int:
-    known = ("flyover", *SCRIPTS)
+    known = ("flyover", "reel", *SCRIPTS, *clip_reel.REEL, *clip_weather.OTHERS)
     if name not in known:
         raise Refused(f"clip {name}: not known; one of {', '.join(known)}")
+    if name in clip_weather.OTHERS:
+        film_other(name, work.parent, out)
+        return 0
     studio = Studio(samples=samples, threads=threads)
     if name == "flyover":
         film_flyover(work, out, studio)
+    elif name == "reel":
+        film_reel(work, out, studio)
+    elif name in clip_reel.REEL:
+        film_segment(name, work, out, studio)
     else:
         film_script(SCRIPTS[name](), work, out, studio)
     return 0

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Clips of a fixed camera: a plate for what stands, small windows for what moves, one clock.
 
 Frames are sparse and carry their true time: a minute of waiting costs a few pictures. What was
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from tools.scenery import labels, seeds
 from tools.scenery.camera import Camera
@@ -32,8 +34,11 @@ from tools.scenery.turbulence import Plume
 if TYPE_CHECKING:
     from tools.scenery.blender import Render, Studio
 
+Image = NDArray[np.uint8]
 Pose = tuple[float, float, float, float]  # x, y, z, yaw
 SHADOW_MARGIN_PX = 10
+KEPT_WINDOWS = 16
+PLATE_SAMPLES = 10
 
 
 @dataclass(frozen=True)
@@ -168,8 +173,11 @@ def merged(windows: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int
 class Shooting:
     """Renders the frames of a script that are not in the work folder yet."""
 
-    def __init__(self, script: Script, studio: Studio, work: Path) -> None:
+    def __init__(
+        self, script: Script, studio: Studio, work: Path, *, plate: Path | None = None
+    ) -> None:
         self.script, self.studio, self.work = script, studio, work
+        self.plate_path = plate or work / "plate.npz"
         work.mkdir(parents=True, exist_ok=True)
         studio.clear()
         studio.add(script.ground)
@@ -186,6 +194,8 @@ class Shooting:
         studio.light(script.light)
         studio.camera(script.camera)
         self.plate: Render | None = None
+        # What stands for a while is rendered once: windows by who stood where in them.
+        self.kept: dict[tuple[object, ...], Render] = {}
 
     def _entity(self, label: str, name: str) -> int:
         entity = len(self.who) + 1
@@ -198,14 +208,14 @@ class Shooting:
         """The picture with nobody in it; kept, for it is dear."""
         from tools.scenery.blender import Render
 
-        path = self.work / "plate.npz"
+        path = self.plate_path
         if self.plate is None and path.exists():
             with np.load(path) as kept:
                 self.plate = Render(kept["linear"], kept["index"], kept["depth"])
         if self.plate is None:
             for things in self.things:
                 self.studio.show(things, False)
-            self.plate = self.studio.shoot(samples=10)
+            self.plate = self.studio.shoot(samples=PLATE_SAMPLES)
             np.savez_compressed(
                 path, linear=self.plate.linear, index=self.plate.index, depth=self.plate.depth
             )
@@ -214,9 +224,10 @@ class Shooting:
     def shot(self, t: float) -> Render:
         """The plate with everything that moves at time t."""
         plate = self._plate()
-        windows = []
+        windows, poses = [], []
         for mover, things in zip(self.script.movers, self.things, strict=True):
             pose = mover.path(t)
+            poses.append(pose)
             self.studio.show(things, pose is not None)
             if pose is None:
                 continue
@@ -229,13 +240,21 @@ class Shooting:
             plate, linear=plate.linear.copy(), index=plate.index.copy(), depth=plate.depth.copy()
         )
         for window in merged([w for w in windows if w]):
-            part = self.studio.shoot(window=window)
+            part = self._part(window, tuple(poses))
             x0, y0, x1, y1 = window
             where = np.s_[y0:y1, x0:x1]
             soft = _feather(part.depth.shape)[..., None]
             out.linear[where] = out.linear[where] * (1 - soft) + part.linear * soft
             out.index[where], out.depth[where] = part.index, part.depth
         return out
+
+    def _part(self, window: tuple[int, int, int, int], poses: tuple[Pose | None, ...]) -> Render:
+        key = (window, poses)
+        if key not in self.kept:
+            if len(self.kept) >= KEPT_WINDOWS:
+                self.kept.pop(next(iter(self.kept)))
+            self.kept[key] = self.studio.shoot(window=window)
+        return self.kept[key]
 
     def frame(self, number: int) -> None:
         """FRAME.png and FRAME.json of one time, unless they are there."""
@@ -269,19 +288,29 @@ def _feather(shape: tuple[int, ...]) -> Floats:
     return np.clip(np.minimum(y[:, None], x[None]) / 6, 0, 1).astype(np.float32)
 
 
-def encode(frames: Sequence[Path], times: Sequence[float], out: Path, *, crf: int = 31) -> None:
-    """H.264 MP4 with the times as presentation times, in milliseconds."""
+def encode(
+    frames: Iterable[Path | Image],
+    times: Sequence[float],
+    out: Path,
+    *,
+    crf: int = 31,
+    gop: int = 20,
+) -> None:
+    """H.264 MP4 with the times as presentation times, in milliseconds; a key frame every `gop`."""
     import av
 
-    first = cv2.imread(str(frames[0]))
     with av.open(str(out), "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height = first.shape[1], first.shape[0]
         stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": str(crf), "preset": "medium", "bf": "0", "g": "20"}
+        stream.options = {"crf": str(crf), "preset": "medium", "bf": "0", "g": str(gop)}
         stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
-        for path, t in zip(frames, times, strict=True):
-            frame = av.VideoFrame.from_ndarray(cv2.imread(str(path)), format="bgr24")
+        for picture_or_path, t in zip(frames, times, strict=True):
+            image = picture_or_path
+            if isinstance(image, Path):
+                image = cv2.imread(str(image))
+            if t == times[0]:
+                stream.width, stream.height = image.shape[1], image.shape[0]
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
             frame.pts, frame.time_base = round(t * 1000), Fraction(1, 1000)
             for packet in stream.encode(frame):
                 container.mux(packet)
