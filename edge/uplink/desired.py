@@ -75,6 +75,7 @@ class DesiredSite:
         self._deadline = now + HEALTHY_WITHIN_S
         self._look_at = 0.0
         self._steady: tuple[dict[str, int], float] | None = None
+        self._next: Desired | None = None
 
     @property
     def rev(self) -> int:
@@ -85,7 +86,14 @@ class DesiredSite:
         self._report(msgspec.json.encode(self._applied.reported))
 
     def obey(self, wanted: Desired, now: float) -> None:
-        """Try a configuration. Nothing is touched unless it passes every check."""
+        """Try a configuration. Nothing is touched unless it passes every check.
+
+        One that comes while another is being tried has its turn afterwards; the newest counts.
+        """
+        if self._applied.trial is not None and wanted.rev > self._applied.seen:
+            if self._next is None or wanted.rev > self._next.rev:
+                self._next = wanted
+            return
         if wanted.rev <= self._applied.seen:
             self._reject(wanted.rev, [f"rev {wanted.rev} is not above {self._applied.seen}"])
             return
@@ -99,8 +107,6 @@ class DesiredSite:
 
     def _prepare(self, wanted: Desired) -> str:
         """The candidate, written beside the site file and checked there; returns its hash."""
-        if self._applied.trial is not None:
-            raise ConfigError(f"rev {self._applied.trial.rev} is still being tried")
         present = read_yaml(self._site) if self._site.exists() else {}
         found = dangers(wanted.site, present)
         if found:
@@ -141,6 +147,9 @@ class DesiredSite:
             self._settle("applied", ())
         elif now >= self._deadline:
             self._roll_back(trial)
+        if self._next is not None and self._applied.trial is None:
+            wanted, self._next = self._next, None
+            self.obey(wanted, now)
 
     def _well(self, trial: Trial, now: float) -> bool:
         """Every daemon of before is up as a new process, and the same one for a while."""

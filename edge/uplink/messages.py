@@ -12,6 +12,10 @@ import msgspec
 
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 Utc = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")]
+# As people's programs write it: no fraction, milliseconds or microseconds.
+UtcSaid = Annotated[
+    str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?Z$")
+]
 # A whole number that JSON readers keep exactly (RFC 8259 clause 6).
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 Word = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$")]
@@ -235,7 +239,7 @@ class Review(Down, frozen=True, kw_only=True, tag="review"):
     verdict: Literal["confirmed", "rejected"]
     reason: Annotated[str, msgspec.Meta(max_length=2000)] = ""
     reviewer: Annotated[str, msgspec.Meta(max_length=128)] = ""
-    at: Utc
+    at: UtcSaid
 
 
 CommandName = Literal["snapshot", "clip", "recheck", "restart", "send_logs", "update_model"]

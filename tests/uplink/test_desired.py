@@ -78,6 +78,23 @@ def test_a_sound_one_is_applied_once_the_daemons_are_back(desk: Desk) -> None:
     assert desk.last == (3, "applied")
 
 
+def test_one_that_comes_during_a_trial_has_its_turn_and_the_newest_counts(desk: Desk) -> None:
+    desk.alive("visiond", 11)
+    desk.want(3, NEW)
+    desk.want(5, {**NEW, "name": "fifth"})
+    desk.want(4, {**NEW, "name": "fourth"})
+    assert desk.last == (3, "applying")
+    assert load(desk.site, Site).name == NEW["name"]
+    desk.alive("visiond", 22)
+    desk.desired.step(5.0)
+    desk.desired.step(5.0 + STEADY_S + 1)
+    assert [(told.rev, told.status) for told in desk.reported[-2:]] == [
+        (3, "applied"),
+        (5, "applying"),
+    ]
+    assert load(desk.site, Site).name == "fifth"
+
+
 def test_it_is_taken_back_within_the_minute_when_a_daemon_does_not_return(desk: Desk) -> None:
     desk.alive("visiond", 11)
     desk.alive("sensord", 12)

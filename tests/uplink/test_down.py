@@ -111,6 +111,18 @@ def test_anything_else_is_refused_with_its_reason(payload: bytes, why: str) -> N
     assert refused.value.why == why
 
 
+@pytest.mark.parametrize("fraction", ["", ".5", ".500", ".500000", ".5000000000"])
+def test_a_verdict_s_time_may_have_a_fraction_or_none(fraction: str) -> None:
+    told = {"type": "review", "device": "box-1", "iss": "desk", "n": 9, "violation": "v-1",
+            "revision": 1, "record_sha256": "0" * 64, "verdict": "rejected"}  # fmt: skip
+    payload = PLATFORM.signer.sign({**told, "at": f"2026-05-01T08:00:00{fraction}Z"})
+    if len(fraction) in (0, 4, 7):
+        assert TRUST.read("review", payload, {}, NOW).n == 9
+    else:
+        with pytest.raises(Refused):
+            TRUST.read("review", payload, {}, NOW)
+
+
 def test_a_clock_that_was_never_set_obeys_nothing_that_expires() -> None:
     with pytest.raises(Refused) as refused:
         TRUST.read("command", signed(exp=1000.0), {}, Stamp(5.0, 900.0))

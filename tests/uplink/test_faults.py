@@ -85,6 +85,6 @@ def test_a_crash_is_found_kept_and_told(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("name", [n for n in faults.SCENARIOS if n not in tested.TESTS])
+@pytest.mark.parametrize("name", faults.SHORT)
 def test_the_long_form(name: str) -> None:
     holds(faults.run_scenario(name, full=True))
