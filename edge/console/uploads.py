@@ -7,6 +7,7 @@ before that it is `.<name>.<random>.part`, and what an interrupted upload left i
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -65,6 +66,10 @@ class Inbox:
         self._coming[part.name] = size
         try:
             await self._store(part, name, size, chunks)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise NotTaken("upload_no_room", 507, mb=0) from None
         finally:
             del self._coming[part.name]
             part.unlink(missing_ok=True)
@@ -116,6 +121,11 @@ class Inbox:
             os.link(part, self.folder / name)
         except FileExistsError:
             raise NotTaken("upload_exists", 409) from None
+        except OSError as error:
+            # A stick's file system (FAT) has no links.
+            if error.errno not in (errno.EPERM, errno.ENOTSUP):
+                raise
+            part.rename(self.folder / name)
         sync_folder(self.folder)
 
     def remove(self, name: str) -> bool:

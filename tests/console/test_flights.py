@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The page Flights without a browser: uploads by what they hold, requests, hostile names."""
 
+import errno
 import json
 import re
 
@@ -116,6 +117,25 @@ def test_the_disks_floor_holds_too(box, client, monkeypatch):
     disk = type("Disk", (), {"free": 10})
     monkeypatch.setattr(uploads.shutil, "disk_usage", lambda _: disk)
     assert put(client, "b.mp4", MP4).status_code == 413
+
+
+def fails(number):
+    def call(*_, **__):
+        raise OSError(number, "as the test wants it")
+
+    return call
+
+
+def test_a_disk_that_fills_up_meanwhile_is_said_and_leaves_nothing(box, client, monkeypatch):
+    monkeypatch.setattr(uploads.os, "fsync", fails(errno.ENOSPC))
+    assert put(client, "a.mp4", MP4).status_code == 507
+    assert recordings(box) == []
+
+
+def test_a_file_system_without_links_takes_recordings_too(box, client, monkeypatch):
+    monkeypatch.setattr(uploads.os, "link", fails(errno.EPERM))
+    assert put(client, "a.mp4", MP4).status_code == 201
+    assert recordings(box) == ["a.mp4"]
 
 
 def test_a_body_that_is_cut_or_longer_than_said_leaves_nothing(box, client):
