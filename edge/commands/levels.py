@@ -17,6 +17,7 @@ Without --period, day or night follows from t_s where it is UTC seconds; else bo
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """A recorded series and the terms it is judged by; they are a site's noise point's."""
     parser.add_argument("--samples", required=True, metavar="FILE.jsonl", help="- reads stdin")
     parser.add_argument("--json", action="store_true")
     standards = ("GB 12523", "GB 3096", "GB 22337", "GB 12348")
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Print Leq, percentiles and the judgement; 0 whatever it is. ConfigError for a bad line."""
     import json
 
     from edge.sensors import series

@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """1 where a model does not verify, or a package is refused; 0 else."""
     if args.action in RELEASES:
         from edge.commands.model_release import run_release
 

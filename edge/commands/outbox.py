@@ -21,6 +21,7 @@ SHOWN = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`status`, `list` and `retry` work on the outbox file itself, also while uplinkd runs."""
     parser.add_argument("what", choices=["status", "list", "retry"])
     parser.add_argument("id", nargs="?", help="for retry: key, record id or all")
     parser.add_argument("--device", help="device.yaml: where this box keeps its outbox")
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Exit code of the action; nothing but `retry` changes a row."""
     from edge.outbox.schema import connect
 
     db = connect(_path(args))

@@ -53,6 +53,7 @@ class Outcome:
 
 
 def run(args: argparse.Namespace) -> int:
+    """0 where every case is as recorded and as in truth (or was rewritten by --update), 1 else."""
     folders = _folders(args)
     outcomes = []
     for n, folder in enumerate(folders, 1):

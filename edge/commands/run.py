@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """0 after Ctrl-C, 2 where a daemon finds its configuration wrong; the dead start again."""
     from edge.daemons.settings import load_settings
     from edge.daemons.terminal import run_all, trial_home
     from edge.runtime import Stop

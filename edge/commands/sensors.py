@@ -19,6 +19,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Five actions: what is there, captured bytes, live values, raw samples, entries by hand."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _list_arguments(actions.add_parser("list", help="maps, serial ports, the site's sensors"))
     _decode_arguments(actions.add_parser("decode", help="captured bytes to values"))
@@ -69,6 +70,7 @@ def _record_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Exit code of the action."""
     actions = {
         "list": _list,
         "decode": _decode,

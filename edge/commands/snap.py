@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """0 with one picture written; 1 saying why the camera or the disk gave none."""
     import sys
 
     import cv2

@@ -18,6 +18,7 @@ The last line on stderr counts cues, fixes and what was skipped, and why."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What a recording does not tell of itself: the zone of its clock, which payload."""
     parser.add_argument("file", type=Path, metavar="FILE")
     parser.add_argument("--json", action="store_true", help="one JSON line for each cue on stdout")
     parser.add_argument(
@@ -40,6 +41,7 @@ def hours(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Poses on stdout, the count of cues, fixes and skipped on stderr; 1 where there is no pose."""
     from edge.drone.read import read
     from edge.drone.telemetry.pose import record
 

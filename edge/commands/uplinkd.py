@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """The daemon until a signal; exit code of edge.runtime.run."""
     from edge import runtime
     from edge.daemons import uplinkd
 

@@ -18,6 +18,7 @@ without --site the whole picture is watched for everything the model knows"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """A source, and the site, device and model to watch it with; each has a default."""
     parser.add_argument("source", help="video file, folder of images, rtsp://..., usb:0, ...")
     parser.add_argument("--site", help="site.yaml with zones and rules")
     parser.add_argument("--device", help="device.yaml")
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Watch to the end of the source, a violation's revision as one line; 0 with or without any."""
     from pathlib import Path
 
     from edge.daemons.observe import observe

@@ -263,6 +263,7 @@ def line(result: Result) -> str:
 
 
 def main() -> int:
+    """A line for each test; 1 where anything was lost, invented, freed early or too slow."""
     parser = argparse.ArgumentParser(prog="tools/faults", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--full", action="store_true", help="the long form of each")

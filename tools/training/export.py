@@ -141,6 +141,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Writes model and manifest; 2 for a wrong file, in one line."""
     args = parse(arguments)
     try:
         model = open_average(args.checkpoints)
