@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The zone editor and the tabs of Setup in a real browser, by mouse and keyboard."""
 
 import pytest

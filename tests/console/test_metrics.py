@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """/metrics from the statuses as daemons write them; the dashboard asks for nothing that is not."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The page asks a daemon and gets its answer: bounded, one at a time, gone when it was read."""
 
 import os

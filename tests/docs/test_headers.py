@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every Python and shell file says its licence, and the line lands where it does no harm."""
 
 import pytest

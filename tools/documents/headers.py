@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """tools/headers: the licence of a file in its first lines, as SPDX says it (ISO/IEC 5962).
 
     tools/headers            add the line to every .py and shell file of git that lacks it
