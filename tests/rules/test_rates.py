@@ -102,3 +102,12 @@ def test_same_events_at_every_rate(name):
 @pytest.mark.parametrize("name", [name for pair in SOME.values() for name in pair])
 def test_same_events_at_every_rate_and_resolution(name):
     assert_same(name, [(fps, height) for fps in RATES for height in HEIGHTS])
+
+
+@pytest.mark.parametrize("every_s", [2.0, 4.0, 6.0])
+def test_sparse_pictures_still_tell_a_stall_by_the_shipped_limits(every_s):
+    """What the hard-negative reel proves rests on this: at its rate a stall would be told."""
+    case = CASES["vendor-stays"]
+    found = events(case, 1 / every_s, 720)
+    assert [row[0] for row in found] == ["street-vendor"]
+    assert found[0][2] == pytest.approx(8.0, abs=every_s)
