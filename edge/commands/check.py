@@ -7,7 +7,8 @@ import argparse
 import json
 import sys
 
-EPILOG = "example: edge check --site config/site.example.yaml --explain"
+EPILOG = """example: edge check --site config/site.example.yaml --explain
+every key, its limits and what it is for: docs/configuration.md; whole places: config/examples"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
