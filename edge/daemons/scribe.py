@@ -7,7 +7,6 @@ is called in step. It is the only owner of the camera's album, casebook and clip
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +16,9 @@ from typing import Any, Protocol
 
 from edge.config import Camera, Category
 from edge.daemons.recheck import still_there, write_answer
-from edge.evidence.album import JPEG_QUALITY, Album, History, Picture, jpeg
+from edge.evidence.album import JPEG_QUALITY, Album, History, jpeg
 from edge.evidence.casebook import Casebook, Sealed
+from edge.evidence.dossier import named, track_json, what_stands
 from edge.evidence.mask import public_copy
 from edge.evidence.overlay import crop, with_strip, with_ticks
 from edge.evidence.store import Draft
@@ -145,7 +145,7 @@ class Scribe:
         pictures = self._album.pictures(key)
         clip_due = self._clips is None or key not in self._clip_due
         sealed = self._book.write(
-            finding, _named(pictures), [p.shot for p in pictures], clip_due=clip_due
+            finding, named(pictures), [p.shot for p in pictures], clip_due=clip_due
         )
         self._desk.sealed(sealed)
         self._album.drop(key)
@@ -228,7 +228,7 @@ class Scribe:
             if recipe.clip and self._clips and self._step() < ladder.NO_CLIPS:
                 self._ask_clip(finding)
         pictures = self._album.pictures(finding.key)
-        drafts += _named(pictures)
+        drafts += named(pictures)
         due = self._clips is None
         with tempfile.TemporaryDirectory(prefix="edge-clip-") as folder:
             if finding.phase == "end" and finding.key in self._clip_due:
@@ -285,7 +285,7 @@ class Scribe:
 
     def _records(self, finding: Finding) -> list[Draft]:
         """The dwell history as JSON, and the sensor window where there is one."""
-        drafts = [Draft("track", "track.json", finding.decided, data=_track_json(finding))]
+        drafts = [Draft("track", "track.json", finding.decided, data=track_json(finding))]
         extra = self._samples(finding) if self._samples else None
         return [*drafts, extra] if extra else drafts
 
@@ -319,42 +319,3 @@ class Scribe:
             return []
         start = replace(at, mono=span[0], wall=at.wall - (at.mono - span[0]))
         return [Draft("clip", "clip.mp4", start, source=path)]
-
-
-def what_stands(finding: Finding) -> Box:
-    """What is to be seen now: the matter that a truck left, or the subject itself."""
-    heap = finding.facts.get("heap_box")
-    if heap is None:
-        return finding.box
-    x1, y1, x2, y2 = heap
-    return (x1, y1, x2, y2)
-
-
-def _named(pictures: Sequence[Picture]) -> list[Draft]:
-    """overview-1.jpg, overview-2.jpg, ... in the order of time; names are unique per folder."""
-    counts: dict[str, int] = {}
-    drafts = []
-    for picture in sorted(pictures, key=lambda p: p.shot.at.mono):
-        role = picture.shot.role
-        counts[role] = counts.get(role, 0) + 1
-        name = f"{role}-{counts[role]}.jpg"
-        drafts.append(Draft(role, name, picture.shot.at, source=picture.path))
-    return drafts
-
-
-def _track_json(finding: Finding) -> bytes:
-    subject = finding.subject
-    shift = finding.decided.wall - finding.decided.mono
-    body = {
-        "key": finding.key,
-        "began": finding.began.wall,
-        "decided": finding.decided.wall,
-        "box": list(finding.box),
-        "label": subject.label if subject else None,
-        "score": round(subject.score, 3) if subject else None,
-        "path": [[round(t + shift, 3), round(x, 4), round(y, 4)] for t, x, y in subject.path]
-        if subject
-        else [],
-        "facts": finding.facts,
-    }
-    return json.dumps(body, ensure_ascii=False, indent=1).encode()
