@@ -8,6 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from bench_desk import ROOT
 
 from edge import ledger
 from edge.cli import main
@@ -120,6 +121,15 @@ def test_permits(plate, local, premises, state):
 def test_lines_of_a_truck_come_to_one_answer(lines, status, plate):
     match = best_match(joined(lines), REGISTER)
     assert (match.status, match.plate) == (status, plate)
+
+
+def test_the_example_is_sound_and_a_truck_may_have_two_permits():
+    register = load_register(ROOT / "config/trucks.example.csv")
+    first = register.trucks[0]
+    assert (first.plate, len(first.permits)) == ("鲁B12345", 2)
+    assert len(register.trucks) == 3
+    vetted = vet(match_plate("鲁B12345", 1.0, register), at("2026-06-01T21:00"), Spot())
+    assert (vetted.state, vetted.permit.number) == ("valid", "渣2026-0342")
 
 
 def test_what_is_not_registered_is_said_to_be_for_the_reviewer():
