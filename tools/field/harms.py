@@ -41,15 +41,17 @@ HARMS = {
 STREAM = "/gate"
 
 
-def live_camera() -> tuple[FakeCamera, str]:
-    """A real RTSP server with one stream, and its URL. Raises RuntimeError where it cannot run."""
-    camera = FakeCamera()
-    return camera, camera.stream(STREAM, clip("h264", 640, 360, fps=15))
+def live_cameras(count: int) -> tuple[FakeCamera, list[str]]:
+    """A real RTSP server and the URLs of its streams. Raises RuntimeError where it cannot run."""
+    camera, content = FakeCamera(), clip("h264", 640, 360, fps=15)
+    paths = [STREAM, *(f"{STREAM}-{number}" for number in range(2, count + 1))]
+    return camera, [camera.stream(path, content) for path in paths]
 
 
 def live_site(url: str) -> dict[str, object]:
     """The camera as the site file has it: watched, with no rule that could decide anything."""
-    return {"id": "gate", "source": url, "fps": 2, "name": "live", "rules": [], "zones": []}
+    name = url.rpartition("/")[2]
+    return {"id": name, "source": url, "fps": 2, "name": name, "rules": [], "zones": []}
 
 
 @dataclass(slots=True)

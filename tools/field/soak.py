@@ -3,6 +3,7 @@
 
     tools/soak --seconds 1800 --out soak            (kill -9, broker away; seed 1)
     tools/soak --seconds 600 --calm                 (no fault: slopes of one long life)
+    tools/soak --seconds 300 --idle                 (four live cameras, no case: bytes written)
 
 visiond watches a looping file with the shipped model and, where GStreamer's RTSP server is there,
 a live stream; sensord reads an instrument on a pseudo-terminal; uplinkd delivers over Mosquitto to
@@ -47,6 +48,8 @@ RSS_MB_H_MOST = 1.0
 # turn, in a random order.
 AWAY_S, FAULT_EVERY_S = (3.0, 25.0), 45.0
 DRAIN_S = 240.0
+# The wear budget is told for so many (docs/boards.md).
+IDLE_CAMERAS = 4
 SENSORS = [
     {"id": "noise-1", "kind": "modbus", "map": "noise-rs485", "port": "noise", "address": 1},
 ]
@@ -58,7 +61,8 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     folder = args.out or Path(tempfile.mkdtemp(prefix="soak-"))
     folder.mkdir(parents=True, exist_ok=True)
-    soak = Soak(folder, random.Random(args.seed), calm=args.calm, every_s=args.every)
+    calm = args.calm or args.idle
+    soak = Soak(folder, random.Random(args.seed), calm=calm, every_s=args.every, idle=args.idle)
     try:
         soak.start()
         soak.live(args.seconds)
@@ -85,6 +89,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="of the faults")
     parser.add_argument("--calm", action="store_true", help="no faults")
     parser.add_argument(
+        "--idle", action="store_true", help="four live cameras that see no case, no faults"
+    )
+    parser.add_argument(
         "--every", type=float, default=FAULT_EVERY_S, metavar="S", help="a fault so often (mean)"
     )
     parser.add_argument("--warm-up", type=float, default=gauge.WARM_UP_S, metavar="S")
@@ -95,7 +102,13 @@ class Soak:
     """The parts, wired. All times are seconds since the start of the soak."""
 
     def __init__(
-        self, folder: Path, dice: random.Random, *, calm: bool, every_s: float = FAULT_EVERY_S
+        self,
+        folder: Path,
+        dice: random.Random,
+        *,
+        calm: bool,
+        every_s: float = FAULT_EVERY_S,
+        idle: bool = False,
     ) -> None:
         self.folder, self._dice, self._calm, self._every_s = folder, dice, calm, every_s
         self.workers: dict[str, Worker] = {}
@@ -108,6 +121,7 @@ class Soak:
         self._offline_since: float | None = None
         self._deck: list[str] = []
         self._later: list[harms.Later] = []
+        self._idle = idle
         self._camera: fake_camera.FakeCamera | None = None
         # As on a box: what changes every second lies in memory and is no wear of the card.
         memory = Path("/dev/shm")  # noqa: S108  (a new folder in it, of this user alone)
@@ -124,7 +138,7 @@ class Soak:
         if os.geteuid() == 0:
             with (self.folder / "mosquitto.conf").open("a") as file:
                 file.write("user root\n")
-        _write_files(self.folder, self.run, port, self._live())
+        _write_files(self.folder, self.run, port, self._live(), idle=self._idle)
         python = [sys.executable, "-m"]
         receiver = ["tools.platform.receiver", "--out", str(self.folder / "received")]
         ports = ["tools.fakes.instruments", "--folder", str(self.folder / "ports")]
@@ -138,13 +152,15 @@ class Soak:
         self._until(self._all_told, START_S, "the daemons")
         self._began = time.monotonic()
 
-    def _live(self) -> dict[str, object] | None:
+    def _live(self) -> list[dict[str, object]]:
         missing = fake_camera.available()
+        if missing and self._idle:
+            raise SystemExit(f"soak: no live cameras: {missing}")
         if missing:
             print(f"soak: no live camera: {missing}", file=sys.stderr)
-            return None
-        self._camera, url = harms.live_camera()
-        return harms.live_site(url)
+            return []
+        self._camera, urls = harms.live_cameras(IDLE_CAMERAS if self._idle else 1)
+        return [harms.live_site(url) for url in urls]
 
     def _add(self, name: str, argv: list[str]) -> None:
         self.workers[name] = Worker(name, argv, self.folder / f"{name}.log")
@@ -333,12 +349,13 @@ def _grows(row: gauge.Slopes) -> bool:
     return row.rss_mb_h >= RSS_MB_H_MOST or row.fds_grown > 0 or row.threads_grown > 0
 
 
-def _write_files(folder: Path, run: Path, port: int, live: dict[str, object] | None) -> None:
+def _write_files(
+    folder: Path, run: Path, port: int, live: list[dict[str, object]], *, idle: bool
+) -> None:
     site = yaml.safe_load((CLIP / "site.yaml").read_text("utf-8"))
     for camera in site["cameras"]:
         camera.update(source=str(CLIP / camera["source"]), playback="loop")
-    if live is not None:
-        site["cameras"].append(live)
+    site["cameras"] = [*([] if idle else site["cameras"]), *live]
     sensors = [{**s, "port": str(folder / "ports" / s["port"])} for s in SENSORS]
     site.update(sensors=sensors)
     device = {
