@@ -3,14 +3,23 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import os
 import re
 import sqlite3
 import sys
+import time
 
 import pytest
+import rfc8785
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edge.uplink import messages as m
+from edge.uplink import seal, wire
+from edge.uplink.trust import Trust
+from edge.values import Stamp
 from tools.platform import golden, play, schemas
 from tools.platform.contract import FOLDER
 from tools.platform.rig import Process, Rig, eventually
@@ -21,7 +30,7 @@ PATIENCE_S = 90.0
 
 def subscriber(rig: Rig, port: int) -> Process:
     """The Python program of the page, running; its public key lies where the device looks."""
-    (text,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    text, _ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     path = rig.folder / "subscriber.py"
     path.write_text(text, encoding="utf-8")
     argv = [sys.executable, str(path), "127.0.0.1", str(port), str(rig.platform)]
@@ -76,6 +85,31 @@ def test_the_subscriber_takes_the_golden_messages_and_refuses_the_wrong_ones(rig
 
 
 def test_the_program_is_short() -> None:
-    (text,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    text, _ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert sum(bool(line.strip()) for line in text.splitlines()) <= 100
     assert "edge" not in re.findall(r"^(?:import|from) (\w+)", text, re.MULTILINE)
+
+
+def test_the_answers_of_the_page_are_what_a_device_takes() -> None:
+    """The second program of the page, with the first one's key and nobody at the broker."""
+    _, text = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    private = Ed25519PrivateKey.generate()
+    kid, said = seal.fingerprint(private.public_key()), Sent()
+    known = {"KEY": private, "KID": kid, "client": said, "time": time, "json": json}
+    exec(text.replace("…", "0" * 64), {**known, "base64": base64, "rfc8785": rfc8785})
+    trust = Trust("box-1", seal.KeyRing({kid: private.public_key()}))
+    at = Stamp(1.0, time.time(), "ntp", 1.0)
+    kinds = wire.Topics("city", "box-1").down
+    read = [trust.read(kinds[topic], payload.encode(), {}, at) for topic, payload in said.sent]
+    assert [type(message) for message in read] == [m.Command, m.Desired, m.Review]
+
+
+class Sent:
+    """In place of paho's client."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str]] = []
+
+    def publish(self, topic: str, payload: str, qos: int) -> None:
+        assert qos == 1
+        self.sent.append((topic, payload))
