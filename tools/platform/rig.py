@@ -18,7 +18,7 @@ import msgspec
 from edge.outbox import Outbox
 from edge.uplink import wire
 from edge.values import EvidenceFile, Place, Stamp, Violation, ZoneDecision
-from tools.demonstration.processes import mosquitto_program
+from tools.demonstration.processes import free_port, mosquitto_program
 
 AT = Stamp(12.5, 1_767_225_600.25, "ntp", 3.0)
 WAIT_S = 60.0
@@ -28,12 +28,6 @@ STOP_S = 60.0
 
 class Skipped(RuntimeError):
     """This machine or user cannot do this one; says why."""
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def eventually(what: Callable[[], bool], *, within_s: float = WAIT_S) -> None:
