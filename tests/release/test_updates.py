@@ -90,6 +90,7 @@ def release(place):
     return Store(place / "state/models", NAME).read()
 
 
+@pytest.mark.timeout(600)
 def test_asked_by_the_platform_installed_watched_and_settled_then_one_is_refused(running):
     place, systemd = running
     old = systemd.until(lambda t: t["models"])["models"][NAME]["sha256"]
@@ -105,6 +106,8 @@ def test_asked_by_the_platform_installed_watched_and_settled_then_one_is_refused
     assert release(place).current == 2 and systemd.starts == 2
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_release_that_does_not_stay_up_is_taken_back_and_told(running):
     place, systemd = running
     old = systemd.until(lambda t: t["models"])["models"][NAME]["sha256"]
