@@ -69,6 +69,7 @@ def test_a_rectangle_a_line_a_move_and_undo(editor, box):
     assert editor.visitor.wrong == []
 
 
+@pytest.mark.slow
 def test_corners_are_added_and_deleted(editor, box):
     editor.page.mouse.click(*editor.place((0.5, 0.7)))
     editor.drag((0.5, 0.5), (0.5, 0.35))
@@ -97,6 +98,7 @@ def test_a_permitted_place_with_hours_and_days_in_chinese_signs(editor, box):
     )
 
 
+@pytest.mark.slow
 def test_a_rule_knows_its_zones_and_goes_with_the_last(editor, box):
     editor.drag((0.1, 0.05), (0.4, 0.3))
     editor.page.locator("#rules .chips label", has_text="zone-1").click()
@@ -105,6 +107,7 @@ def test_a_rule_knows_its_zones_and_goes_with_the_last(editor, box):
     assert editor.saved(box)["rules"] == []
 
 
+@pytest.mark.slow
 def test_a_zone_by_keyboard_alone(editor, box):
     svg = editor.page.locator("#drawing")
     svg.focus()
@@ -116,6 +119,7 @@ def test_a_zone_by_keyboard_alone(editor, box):
     assert len(editor.saved(box)["zones"]) == 2
 
 
+@pytest.mark.slow
 def test_a_wrong_drawing_is_told_in_chinese(editor):
     for point in ((0.1, 0.1), (0.4, 0.4), (0.4, 0.1), (0.1, 0.4)):
         editor.page.mouse.click(*editor.place(point))
@@ -128,7 +132,9 @@ def test_a_wrong_drawing_is_told_in_chinese(editor):
     expect(told).to_contain_text("时段写作")
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    "size", [pytest.param(s, marks=[pytest.mark.slow] if s == "laptop" else []) for s in SIZES]
+)
 def test_the_tabs_are_readable(visit, size):  # noqa: F811
     visitor = visit(size)
     for path in TABS:
