@@ -139,6 +139,7 @@ class _Drawing:
         x, y, width, height = place.split()
         return (
             f'<svg class="map" viewBox="{place}" role="img" aria-label="地图 map" '
+            'font-family="system-ui,sans-serif" '
             f'xmlns="http://www.w3.org/2000/svg"><rect x="{x}" y="{y}" width="{width}" '
             f'height="{height}" fill="#eef1ee"/>'
         )
