@@ -184,6 +184,13 @@ class Dispatch:
             [(State.BROKER_ACK, row_id, State.INFLIGHT) for row_id in ids],
         )
 
+    def sent(self, record_id: str, sha256: str) -> bool:
+        """Whether there is a record with this id and exactly these bytes; costs no write."""
+        found = self._db.execute(
+            "SELECT 1 FROM record WHERE record_id = ? AND sha256 = ?", (record_id, sha256)
+        )
+        return found.fetchone() is not None
+
     def acknowledge(self, record_id: str, sha256: str, receipt: bytes) -> Row | None:
         """Release the record that has this id and exactly these bytes; None for no such record."""
         found = self._db.execute(

@@ -48,6 +48,8 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     seen: int = 0
     reported: Reported = Reported(rev=0, status="applied")
     trial: Trial | None = None
+    # One that came while another was being tried; the newest counts.
+    waiting: Desired | None = None
 
 
 class DesiredSite:
@@ -75,7 +77,6 @@ class DesiredSite:
         self._deadline = now + HEALTHY_WITHIN_S
         self._look_at = 0.0
         self._steady: tuple[dict[str, int], float] | None = None
-        self._next: Desired | None = None
 
     @property
     def rev(self) -> int:
@@ -88,11 +89,14 @@ class DesiredSite:
     def obey(self, wanted: Desired, now: float) -> None:
         """Try a configuration. Nothing is touched unless it passes every check.
 
-        One that comes while another is being tried has its turn afterwards; the newest counts.
+        One that comes while another is being tried has its turn afterwards. Whatever this
+        returns from is on disk; what it raised in the middle of may be given to it again.
         """
         if self._applied.trial is not None and wanted.rev > self._applied.seen:
-            if self._next is None or wanted.rev > self._next.rev:
-                self._next = wanted
+            self._put_off(wanted)
+            return
+        if self._answered(wanted.rev):
+            self.tell()
             return
         if wanted.rev <= self._applied.seen:
             self._reject(wanted.rev, [f"rev {wanted.rev} is not above {self._applied.seen}"])
@@ -104,6 +108,16 @@ class DesiredSite:
             self._reject(wanted.rev, str(error).replace(str(self._candidate), "site").split("; "))
             return
         self._try(wanted.rev, sha256, now)
+
+    def _answered(self, rev: int) -> bool:
+        """Whether just this one is being tried or was refused: it came twice after a crash."""
+        trial, errors = self._applied.trial, self._applied.reported.errors
+        return (trial is not None and trial.rev == rev) or errors[:1] == (f"rev {rev}",)
+
+    def _put_off(self, wanted: Desired) -> None:
+        waiting = self._applied.waiting
+        if waiting is None or wanted.rev > waiting.rev:
+            self._keep(msgspec.structs.replace(self._applied, waiting=wanted))
 
     def _prepare(self, wanted: Desired) -> str:
         """The candidate, written beside the site file and checked there; returns its hash."""
@@ -125,7 +139,11 @@ class DesiredSite:
             sha256=self._applied.reported.sha256,
         )
         seen = max(self._applied.seen, rev)
-        self._keep(Applied(seen=seen, reported=told, trial=self._applied.trial))
+        waiting = self._applied.waiting
+        if waiting is not None and waiting.rev <= seen:
+            waiting = None
+        changed = {"seen": seen, "reported": told, "waiting": waiting}
+        self._keep(msgspec.structs.replace(self._applied, **changed))
 
     def _try(self, rev: int, sha256: str, now: float) -> None:
         old = self._site.read_bytes() if self._site.exists() else b""
@@ -138,18 +156,18 @@ class DesiredSite:
         log.info("configuration rev %d laid down; watching the daemons", rev)
 
     def step(self, now: float) -> None:
-        """Called all the time: is everybody back?"""
-        trial = self._applied.trial
-        if trial is None or now < self._look_at:
+        """Called all the time: is everybody back, and does another wait?"""
+        if now < self._look_at:
             return
         self._look_at = now + LOOK_EVERY_S
-        if self._well(trial, now):
+        trial, waiting = self._applied.trial, self._applied.waiting
+        if trial is None:
+            if waiting is not None:
+                self.obey(waiting, now)
+        elif self._well(trial, now):
             self._settle("applied", ())
         elif now >= self._deadline:
             self._roll_back(trial)
-        if self._next is not None and self._applied.trial is None:
-            wanted, self._next = self._next, None
-            self.obey(wanted, now)
 
     def _well(self, trial: Trial, now: float) -> bool:
         """Every daemon of before is up as a new process, and the same one for a while."""
@@ -173,7 +191,7 @@ class DesiredSite:
     def _settle(self, status: str, errors: tuple[str, ...]) -> None:
         old = self._applied.reported
         told = Reported(rev=old.rev, status=status, errors=errors, sha256=old.sha256)  # type: ignore[arg-type]
-        self._keep(Applied(seen=self._applied.seen, reported=told))
+        self._keep(msgspec.structs.replace(self._applied, reported=told, trial=None))
 
     def _keep(self, applied: Applied) -> None:
         write_atomic(self._file, msgspec.json.encode(applied))

@@ -28,7 +28,7 @@ CLOCKLESS_MAX = 8
 
 
 class Obey(Protocol):
-    """What is done with a message that passed; its counter is on disk already."""
+    """What is done with a message that passed; it returns once that is on disk."""
 
     def __call__(self, message: m.Down) -> None: ...
 
@@ -74,8 +74,7 @@ class Inbox:
             self._apply(acks, at)
         for kind, message in passed:
             if not isinstance(message, m.Ack):
-                self._hear_alone(kind, message)
-                self._obey[kind](message)
+                self._obey_once(kind, message)
 
     def _read(self, event: Arrived, at: Stamp) -> tuple[str, m.Down | None]:
         kind = self._kinds.get(event.topic, "")
@@ -115,6 +114,15 @@ class Inbox:
                 del self._forged[kind]
                 self._alarms.end("forged_message", kind)
 
+    def _obey_once(self, kind: str, message: m.Down) -> None:
+        """A command at most once: its counter is on disk first. A verdict and a configuration at
+        least once: they are kept first, and bear a repeat after a crash in between."""
+        if kind == "command":
+            self._hear_alone(kind, message)
+        self._obey[kind](message)
+        if kind != "command":
+            self._hear_alone(kind, message)
+
     def _hear_alone(self, kind: str, message: m.Down) -> None:
         with self._dispatch.commit():
             self._dispatch.hear(counter_name(kind, message), message.n)
@@ -138,11 +146,13 @@ class Inbox:
         """Exactly the records whose hash is named, and the files of which it has every byte."""
         rows = []
         for told in ack.records:
+            # Signing a receipt costs more than looking: an ack may name a thousand of no records.
+            if not self._dispatch.sent(told.id, told.sha256):
+                self.counts["ack_for_nothing"] += 1
+                continue
             receipt = self._notary.receipt(told.id, told.sha256, ack.iss, ack.n)
             row = self._dispatch.acknowledge(told.id, told.sha256, receipt)
-            if row is None:
-                self.counts["ack_for_nothing"] += 1
-            else:
+            if row is not None:
                 rows.append(row)
         for answer in ack.evidence:
             if answer.state == "have":

@@ -88,6 +88,9 @@ def test_one_that_comes_during_a_trial_has_its_turn_and_the_newest_counts(desk: 
     desk.alive("visiond", 22)
     desk.desired.step(5.0)
     desk.desired.step(5.0 + STEADY_S + 1)
+    assert desk.last == (3, "applied")
+    desk.desired = desk.open(20.0)
+    desk.desired.step(21.0)
     assert [(told.rev, told.status) for told in desk.reported[-2:]] == [
         (3, "applied"),
         (5, "applying"),
