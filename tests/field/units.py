@@ -39,6 +39,7 @@ EXERCISED = {
     "AmbientCapabilities": "all capabilities dropped",
     "NoNewPrivileges": "set by the sandbox",
     "UMask": "set by the launcher",
+    "Environment": "set by the sandbox",
     "MemoryDenyWriteExecute": "PR_SET_MDWE, where the kernel knows it (6.3)",
 }
 LAUNCH = """
@@ -67,6 +68,8 @@ def sandbox(daemon: str, home: Path, argv: list[str]) -> list[str]:
     for folder in ("state", "run"):
         (home / folder).mkdir(exist_ok=True)
         words += ["--bind", str(home / folder), str(home / folder)]
+    for pair in told.get("Environment", []):
+        words += ["--setenv", *pair.split("=", 1)]
     words += ["--cap-drop", "ALL", "--chdir", str(ROOT)]
     mdwe = "mdwe" if told.get("MemoryDenyWriteExecute") == ["yes"] else "plain"
     return [*words, "--", argv[0], "-c", LAUNCH, mdwe, *argv]
