@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import unquote
 from xml.parsers import expat
 
@@ -67,12 +68,21 @@ def _send(sock: socket.socket, target: tuple[str, int]) -> None:
     if not ip_address(target[0]).is_multicast:
         sock.sendto(data, target)
         return
-    for index, _ in socket.if_nameindex():
+    for index in _interfaces():
         # An interface without IPv4, or without multicast, is passed over.
         with contextlib.suppress(OSError):
             chosen = struct.pack("=4s4si", b"\0" * 4, b"\0" * 4, index)
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, chosen)
             sock.sendto(data, target)
+
+
+def _interfaces() -> list[int]:
+    """Numbers of the interfaces, from files: a confined service may not ask netlink for them."""
+    found = []
+    for path in Path("/sys/class/net").glob("*/ifindex"):
+        with contextlib.suppress(OSError, ValueError):
+            found.append(int(path.read_text()))
+    return sorted(found) or [0]
 
 
 def _listen(sock: socket.socket, wait_s: float) -> tuple[Nearby, ...]:
@@ -131,6 +141,7 @@ class _Fields:
         self._inside = ""
 
     def read(self, data: bytes) -> None:
+        """Parse one answer; a document type or an entity is refused before it can do anything."""
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.StartDoctypeDeclHandler = self._refuse
         parser.EntityDeclHandler = self._refuse

@@ -90,6 +90,8 @@ class Outlet:
         self.tell(Fault(kind, subject, "start", self._clock.now(), text, facts))
 
     def healed(self, kind: str, subject: str) -> None:
+        """End the fault of this kind and subject, with how long it lasted; nothing where none is
+        open."""
         started = self._open.get((kind, subject))
         if started is None:
             return

@@ -45,6 +45,7 @@ CORE_SHARE_MOST, PAGE_KB_MOST, RSS_MB_MOST, PAINT_MS_MOST = 0.10, 100.0, 80.0, 5
 
 
 def make_home(folder: Path, cameras: int, port: int) -> None:
+    """A site of so many cameras that answer nowhere: the page is measured, not the streams."""
     rows = "".join(
         f"- {{id: cam-{n}, source: 'rtsp://192.0.2.{n + 1}/1', "
         "rules: [{category: street-vendor}]}\n"
@@ -85,6 +86,7 @@ class Box:
     rounds: int = 0
 
     def get(self, path: str, link: http.client.HTTPConnection | None = None) -> bytes:
+        """One page as the person who came in; RuntimeError for any answer but 200."""
         link = link or http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
         link.request("GET", path, headers={"Cookie": self.cookie})
         answer = link.getresponse()
@@ -108,6 +110,7 @@ class Box:
 
 @contextmanager
 def consoled(folder: Path, cameras: int) -> Iterator[Box]:
+    """A real consoled that a person has just entered, ended afterwards."""
     port = free_port()
     make_home(folder, cameras, port)
     files = ["--site", str(folder / "site.yaml"), "--device", str(folder / "device.yaml")]
@@ -214,6 +217,7 @@ def figures(cameras: int, seconds: float) -> Iterator[tuple[str, float, float | 
 
 
 def main() -> int:
+    """A line for each figure; 1 where a bound is not kept."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -220,6 +220,7 @@ def made() -> dict[Path, str]:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Write the lists, or with --check compare; 1 where they differ or a licence is not known."""
     parser = argparse.ArgumentParser(
         prog="tools/materials",
         description=__doc__,

@@ -162,6 +162,7 @@ def flyover_poses(times: Sequence[float]) -> str:
 
 
 def write_flyover(work: Path, out: Path) -> None:
+    """Film, captions, exact poses, truth and boxes of the fly-over, from its rendered frames."""
     out.mkdir(parents=True, exist_ok=True)
     times = clip_flyover.times()
     frames = tracks_of(work, len(times))

@@ -93,6 +93,7 @@ class Flight:
         self.who = clip_flyover.named(self.names, targets)
 
     def frame(self, number: int) -> None:
+        """One frame and its boxes, unless they are there already."""
         about = self.work / f"{number:04d}.json"
         if about.exists():
             return
@@ -127,6 +128,8 @@ SCRIPTS: dict[str, Callable[[], Script]] = {"street": clip_street.script, **clip
 
 
 def film(name: str, work: Path, out: Path, *, samples: int, threads: int) -> int:
+    """Render a clip by name, going on where a killed run stopped. Raises Refused for an unknown
+    one."""
     known = ("flyover", "reel", *SCRIPTS, *clip_reel.REEL, *clip_weather.OTHERS)
     if name not in known:
         raise Refused(f"clip {name}: not known; one of {', '.join(known)}")

@@ -364,6 +364,7 @@ def _times(row: Segment) -> list[float]:
 
 
 def zones(where: Street) -> list[GroundZone]:
+    """What the box is told to watch of a street of the reel; corners on the ground in metres."""
     low, kerb, far = where.width - 2.2, where.width + 0.2, where.far[1]
     drawn = [
         GroundZone("pavement", "watch", ((-8, low), (34, low), (34, far), (-8, far))),

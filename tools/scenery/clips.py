@@ -121,6 +121,8 @@ def along(stops: Sequence[tuple[float, Pose]]) -> Callable[[float], Pose | None]
     """Straight from stop to stop by the clock; away before the first and after the last."""
 
     def path(t: float) -> Pose | None:
+        """Where the mover stands at `t` s, in straight lines between its stops; None outside of
+        them."""
         for (t0, a), (t1, b) in pairwise(stops):
             if t0 <= t < t1:
                 k = (t - t0) / (t1 - t0)

@@ -17,6 +17,7 @@ from tools.scenery.refusal import Refused
 
 
 def sprites_command(args: argparse.Namespace) -> int:
+    """Cut-outs, `--count` groups in all; a second run fills up."""
     from tools.scenery import sprites
     from tools.scenery.blender import Studio
     from tools.scenery.produce import Production
@@ -39,6 +40,7 @@ def sprites_command(args: argparse.Namespace) -> int:
 
 
 def pictures_command(args: argparse.Namespace) -> int:
+    """Labelled pictures of streets, some cameras for each scene."""
     from tools.scenery import pictures
     from tools.scenery.blender import Studio
     from tools.scenery.produce import Production
@@ -57,6 +59,7 @@ def pictures_command(args: argparse.Namespace) -> int:
 
 
 def composites_command(args: argparse.Namespace) -> int:
+    """Plumes and cut-outs on real photographs; needs no Blender."""
     from tools.scenery import photographs, recipes
     from tools.scenery.produce import Production
 
@@ -87,6 +90,7 @@ def clip_command(args: argparse.Namespace) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
+    """One sub-command for each thing that is made; `--seed` makes it the same again."""
     top = argparse.ArgumentParser(
         prog="tools/scenes",
         description=__doc__,
@@ -138,6 +142,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
+    """Exit code of the sub-command; 2 for what cannot be made, 130 after Ctrl-C."""
     args = parser().parse_args()
     try:
         return args.run(args)

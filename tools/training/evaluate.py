@@ -142,6 +142,8 @@ def into_card(card: Path, text: str) -> None:
 
 
 def gather(args: argparse.Namespace) -> tuple[list[Picture], list[str]]:
+    """Pictures of the suite that are on this machine, and a line for each set that is not. Raises
+    ConfigError where there is none at all."""
     suite = read_suite(args.suite, {"SHARED": args.shared}, CITY)
     pictures, missing = list(suite.pictures), list(suite.missing)
     if args.rendered:
@@ -154,6 +156,7 @@ def gather(args: argparse.Namespace) -> tuple[list[Picture], list[str]]:
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Models, suite, and where tables and pictures of the report go."""
     parser = argparse.ArgumentParser(
         prog="tools/evaluate",
         description=__doc__,
@@ -179,6 +182,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Prints the report; 2 for a wrong file, in one line."""
     args = parse(arguments)
     try:
         pictures, missing = gather(args)

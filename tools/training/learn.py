@@ -183,6 +183,7 @@ class Learner:
         _save_whole({"model": model, "train_args": {}, "epoch": -1, "ema": None}, path)
 
     def save(self) -> None:
+        """Everything to go on from, whole or not at all, and the averaged weights beside it."""
         _save_whole(
             {
                 "step": self.step,

@@ -253,6 +253,7 @@ def ship(net: LoadNet, out: Path, figures: dict[str, object]) -> Path:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """How well load states are told apart, each source left out in turn; 2 for a wrong file."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -30,6 +30,7 @@ class Batch:
     silent: torch.Tensor
 
     def targets(self) -> dict[str, torch.Tensor]:
+        """The batch under the names that the detector's loss asks for; boxes as fractions."""
         return {
             "img": self.image,
             "batch_idx": self.index,

@@ -79,6 +79,7 @@ def _mean_lost(reference: Sequence[Row], others: Sequence[Row]) -> str:
 
 
 def size_table(sizes: dict[str, dict[str, tuple[int, float]]]) -> str:
+    """Markdown: boxes and recall by size at the model's input."""
     lines = [
         "| class | small (< 32 px): boxes, recall | medium (32–96) | large (> 96) |",
         "|---|---|---|---|",

@@ -59,6 +59,8 @@ def validation(run: Run, sets: list[Collection]):  # noqa: ANN201  a closure for
     """Mean AP50 over classes and origins with enough boxes in the sets' val split."""
 
     def validate(model: DetectionModel) -> tuple[float, dict[str, float]]:
+        """Mean AP50 of the classes with enough truths, real and rendered apart, and each by
+        itself."""
         network = Torch(model, run.picture.height, run.picture.width)
         told: dict[str, float] = {}
         held = [picture for part in sets for picture in of_collection(part, "val")]
@@ -103,6 +105,7 @@ def prepare(path: Path, variables: dict[str, Path], out: Path) -> tuple[Learner,
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Train, or go on where a killed run stopped; 2 for a wrong file, in one line."""
     parser = argparse.ArgumentParser(
         prog="tools/train",
         description=__doc__,
