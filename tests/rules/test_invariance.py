@@ -52,7 +52,7 @@ def streets(draw):
     return Stage(actors, 140, seed=draw(st.integers(0, 999))), stall, stays_on
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(street=streets())
 def test_one_event_at_every_rate_and_resolution(street):
     stage, stall, stays_on = street
