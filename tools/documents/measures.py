@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from edge.daemons.settings import DEFAULT_MODEL
+
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = "tools/python"
 UNITS = tuple(str(p.relative_to(ROOT)) for p in sorted((ROOT / "systemd").glob("edge-*.service")))
@@ -182,9 +184,9 @@ MEASURES: dict[str, Measure] = {
     "accuracy": Measure(
         "Accuracy of the shipped model on real pictures",
         "自带模型在真实图片上的精度",
-        ("tools/evaluate", "models/city-v1.onnx", "--json"),
+        ("tools/evaluate", f"models/{DEFAULT_MODEL}.onnx", "--json"),
         _accuracy,
-        about="Intervals, sources and the weak spots: [models/city-v1.md](../models/city-v1.md).",
+        about=f"Intervals, sources, weak spots: [its card](../models/{DEFAULT_MODEL}.md).",
     ),
     "replay": Measure(
         "Rules on recorded cases",
