@@ -7,13 +7,12 @@ The whole cross-check loads the rules, and with them OpenCV: 35 MB that the page
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.config import Category, ConfigError, Device, Site, load
 from edge.config.catalogue import category_files, load_categories
+from edge.daemons.apart import python_apart
 
 log = logging.getLogger(__name__)
 
@@ -52,15 +51,7 @@ def check_draft(draft: Path, device_path: Path) -> None:
     """What the daemons check before they start with it: `edge check`. Raises ConfigError."""
     load(draft, Site)
     words = ["check", "--site", str(draft), "--device", str(device_path)]
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "edge", *words],
-            capture_output=True,
-            timeout=CHECK_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise ConfigError(f"{draft}: the check took longer than {CHECK_S:.0f} s") from None
+    done = python_apart(["edge", *words], f"{draft}: the check", limit_s=CHECK_S)
     if done.returncode:
         last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
         raise ConfigError(last.removeprefix("edge check: "))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from zoneinfo import ZoneInfo
 from edge.config import Camera, Category, ConfigError, Site, convert
 from edge.config.catalogue import Calendar, category_files, load_calendar, load_categories
 from edge.console.editing import parse
+from edge.daemons.apart import python_apart
 from edge.values import Scene, Stamp, Track
 
 LIMIT_S = 60.0
@@ -142,16 +142,12 @@ def run_trial(text: str, camera: str, run: Path, base: Path) -> dict[str, Any]:
     text: the drafted site file; `base`: the folder of the site file in force.
     """
     request = {"text": text, "camera": camera, "run": str(run), "base": str(base)}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "edge.daemons.zone_trial"],
-            input=json.dumps(request).encode(),
-            capture_output=True,
-            timeout=LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise ConfigError(f"the trial took longer than {LIMIT_S:.0f} s") from None
+    done = python_apart(
+        ["edge.daemons.zone_trial"],
+        "the trial",
+        limit_s=LIMIT_S,
+        given=json.dumps(request).encode(),
+    )
     if done.returncode:
         last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
         raise ConfigError(f"the trial ended with code {done.returncode}: {last}")
