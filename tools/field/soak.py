@@ -26,24 +26,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 from types import FrameType
-from typing import Any
 
 import yaml
 
 from tools.demonstration.processes import BROKER, edge, free_port, mosquitto_program
 from tools.fakes import camera as fake_camera
-from tools.field import account, gauge, harms, soak_plot
+from tools.field import account, gauge, harms
 from tools.field.crew import Worker
+from tools.field.soak_report import Lived, report, show
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "tests" / "clips" / "street"
 DAEMONS = ("visiond", "uplinkd", "sensord")
 READ_EVERY_S, TEND_S, START_S = 2.0, 0.25, 60.0
-RSS_MB_H_MOST = 1.0
 # Broker away for so long (least, most), and a fault every so often (mean). Everybody is hit in
 # turn, in a random order.
 AWAY_S, FAULT_EVERY_S = (3.0, 25.0), 45.0
@@ -71,9 +68,10 @@ def main(argv: list[str] | None = None) -> int:
         print("soak: interrupted, ending", file=sys.stderr)
     finally:
         soak.stop()
-    report = soak.report(args.warm_up)
-    _show(report, folder, soak)
-    return 0 if report["well"] else 1
+    lived = soak.lived()
+    found = report(lived, args.warm_up)
+    show(found, lived)
+    return 0 if found["well"] else 1
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:
@@ -216,6 +214,9 @@ class Soak:
         away_s = self._dice.uniform(*AWAY_S) if name == "broker" else 2.0
         if name in harms.HARMS:
             away_s = harms.HARMS[name].limit_s
+            if self.now() + away_s > self._seconds:
+                # It could not be told before the end.
+                return
             if not self.ear.begin(harms.HARMS[name], self.now()):
                 return
             self._trouble(name, away_s)
@@ -308,45 +309,19 @@ class Soak:
             self._camera.close()
         shutil.rmtree(self.run, ignore_errors=True)
 
-    def report(self, warm_up_s: float) -> dict[str, Any]:
-        """Everything measured, and the verdict."""
-        rows = [gauge.slopes(name, self.readings[name], warm_up_s) for name in DAEMONS]
-        told = [row for row in rows if row is not None]
-        stored = account.stored(self.folder)
-        ends = {name: worker.ends for name, worker in self.workers.items() if worker.ends}
-        report: dict[str, Any] = {
-            "seconds": self._seconds,
-            "faults": len(self.faults),
-            "decided": len(self.decided),
-            "lost": sorted(self.decided - stored),
-            "invented": sorted(stored - self.decided),
-            "files_missing": account.waiting_files(self.folder),
-            "quarantined": account.quarantined(self.folder),
-            "reconnect_s": sorted(self.recovered),
-            "ended_by_themselves": ends,
-            "told_s": [(w.harm.name, w.told_s) for w in self.ear.heard],
-            "told_late": self.ear.late(),
-            "live_age_ms": _spread(self._ages),
-            "daemons": [row.row() for row in told],
-        }
-        written_mb = sum(row.written_mb_day for row in told) * self._seconds / 86_400
-        report["mb_each_revision"] = round(written_mb / max(1, len(self.decided)), 2)
-        report["grown"] = [row.daemon for row in told if row.judged and _grows(row)]
-        counts = ("lost", "invented", "files_missing", "ended_by_themselves", "grown", "told_late")
-        report["well"] = len(told) == len(DAEMONS) and not any(report[name] for name in counts)
-        return report
-
-
-def _spread(ages_ms: list[float]) -> dict[str, float]:
-    """Median and slope; {} without a live camera."""
-    if len(ages_ms) < 2:
-        return {}
-    points = [(index * READ_EVERY_S, age) for index, age in enumerate(ages_ms)]
-    return {"median": median(ages_ms), "slope_h": round(gauge.per_hour(points), 1)}
-
-
-def _grows(row: gauge.Slopes) -> bool:
-    return row.rss_mb_h >= RSS_MB_H_MOST or row.fds_grown > 0 or row.threads_grown > 0
+    def lived(self) -> Lived:
+        return Lived(
+            folder=self.folder,
+            seconds=self._seconds,
+            readings=self.readings,
+            faults=self.faults,
+            decided=self.decided,
+            recovered=self.recovered,
+            ends={name: worker.ends for name, worker in self.workers.items() if worker.ends},
+            ear=self.ear,
+            ages_ms=self._ages,
+            every_s=READ_EVERY_S,
+        )
 
 
 def _write_files(
@@ -372,29 +347,6 @@ def _progress(now: float, seconds: float, faults: int, decided: int) -> None:
     if sys.stderr.isatty():
         said = f"{now:.0f} of {seconds:.0f} s, {faults} faults, {decided} revisions decided"
         print(f"\r{said}", end="", file=sys.stderr, flush=True)
-
-
-HEAD = ("daemon", "lives", "life s", "RSS MB", "MB/h", "fds", "+", "threads", "+", "CPU", "MB/day")
-
-
-def _show(report: dict[str, Any], folder: Path, soak: Soak) -> None:
-    print("".join(f"{word:>9}" for word in HEAD))
-    for row in report["daemons"]:
-        cells = [value for name, value in row.items() if name != "judged"]
-        remark = "" if row["judged"] else "   too short to judge"
-        print("".join(f"{value:>9}" for value in cells) + remark)
-    told = ("faults", "decided", "mb_each_revision", "quarantined", "files_missing")
-    told += ("reconnect_s", "told_s", "live_age_ms")
-    for name in told:
-        print(f"{name}: {report[name]}")
-    for name in ("lost", "invented", "ended_by_themselves", "grown", "told_late"):
-        print(f"{name}: {report[name] or 0}")
-    soak_plot.draw(soak.readings, soak.faults, report["seconds"], folder / "soak.png")
-    rows = {name: [asdict(r) for r in readings] for name, readings in soak.readings.items()}
-    whole = {**report, "fault_times": soak.faults, "readings": rows}
-    (folder / "soak.json").write_text(json.dumps(whole), "utf-8")
-    print(f"{folder}/soak.png, soak.json, logs")
-    print(json.dumps(report))
 
 
 if __name__ == "__main__":
