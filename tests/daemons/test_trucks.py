@@ -10,7 +10,10 @@ import pytest
 
 from edge.cli import main
 from tests.daemons import truck_box
-from tests.daemons.test_visiond import LIMIT_S, status
+from tests.daemons.test_visiond import status
+
+# Two cores may have much else to do.
+LIMIT_S = 150.0
 
 
 @pytest.fixture(scope="module")
