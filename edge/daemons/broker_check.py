@@ -97,8 +97,9 @@ def check_broker(device: Device, base: Path) -> Iterator[Advice]:
     where = f"{broker.host}:{broker.port}"
     try:
         plain = socket.create_connection((broker.host, broker.port), timeout=TIMEOUT_S)
-    except OSError as error:
-        yield _wrong(f"{where}: {error.strerror or error}", NETWORK)
+    except (OSError, UnicodeError) as error:
+        # A label of more than 63 letters is no host name (RFC 1035, 2.3.4): Python says so this way.
+        yield _wrong(f"{where}: {getattr(error, 'strerror', None) or error}", NETWORK)
         return
     with plain:
         if broker.tls == "off":

@@ -118,6 +118,12 @@ def test_nobody_there_and_a_missing_file_are_one_line(tmp_path):
     assert advice.level == "wrong" and "broker.ca" in advice.found
 
 
+def test_a_name_that_is_none_is_one_line(tmp_path):
+    device = Device(broker=Broker(host="a" * 70, port=1, tls="off"))
+    (advice,) = check_broker(device, tmp_path)
+    assert advice.level == "wrong" and advice.do_zh
+
+
 def answering(data):
     """A server that answers the first bytes with these, then hangs up; its port."""
     server = socket.create_server(("127.0.0.1", 0))
