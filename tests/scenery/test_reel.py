@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -20,6 +21,7 @@ FILMED = sorted(path.name for path in REEL.iterdir())
 VIOLATIONS = {"vendor_stall", "grill", "spillage", "dust", "smoke", "fire", "garbage"}
 
 
+@functools.cache
 def script(name: str) -> Script:
     return clip_reel.segment(name) if name in clip_reel.REEL else clip_weather.script(name)
 
@@ -53,7 +55,7 @@ def test_what_lies_there_is_what_its_script_tells(name: str) -> None:
 
 @pytest.mark.parametrize("name", clip_reel.REEL)
 def test_nobody_in_it_sells_grills_or_spills(name: str) -> None:
-    told = clip_reel.segment(name)
+    told = script(name)
     labels = {a.label for m in told.movers for a in m.group} | {a.label for a in told.standing}
     assert not labels & VIOLATIONS
     assert told.length_s >= 360
@@ -63,7 +65,7 @@ def test_a_segment_is_cut_where_its_light_changes() -> None:
     acts = clip_reel.acts("reel-09-shadows")
     assert [light for light, _ in acts] == ["1", "0.15", "1", "0.15"]
     times = [t for _, act in acts for t in act.times]
-    assert times == clip_reel.segment("reel-09-shadows").times
+    assert times == script("reel-09-shadows").times
 
 
 @pytest.mark.parametrize("name", clip_weather.OTHERS)
