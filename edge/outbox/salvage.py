@@ -68,7 +68,7 @@ def check_and_salvage(path: Path) -> Salvage | None:
 def _sound(path: Path) -> bool:
     """Quick check, as edge-uplinkd does at every start; reads the file once."""
     try:
-        db = connect(path)
+        db = connect(path, gated=False)
     except OutboxBroken as error:
         if "newer version" in str(error):
             raise

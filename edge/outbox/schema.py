@@ -84,12 +84,21 @@ MIGRATIONS: tuple[str, ...] = (
 )
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, *, gated: bool = True) -> sqlite3.Connection:
     """Open, create or migrate the database. Autocommit; use :func:`transaction` for writes.
 
+    Waits for a salvage that is replacing the file: a database made in its place would leave a
+    log behind that belongs to another file. Only the salvage itself is not `gated`.
     Raises OutboxBroken for a damaged file and for one written by a newer program.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not gated:
+        return _connect(path)
+    with gate(path):
+        return _connect(path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         db.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from edge.outbox import Dispatch, Head, Outbox, OutboxBroken, Row, Sealed, State
 from edge.outbox.salvage import check_and_salvage
-from edge.outbox.schema import connect
+from edge.outbox.schema import connect, gate
 from tools.platform.rig import Rig
 
 ROWS = 2000
@@ -170,6 +171,25 @@ def test_a_producer_goes_on_in_the_new_file(tmp_path: Path) -> None:
     assert check_and_salvage(path) is not None
     assert outbox.put(lane="violation", kind="violation", key="v-2", body={"n": 2})
     assert Outbox(path).known("violation", "v-2")
+    assert Outbox(path).known("violation", "v-1")
+
+
+def test_nobody_makes_a_database_where_one_is_being_salvaged(tmp_path: Path) -> None:
+    """Its log would lie beside the salvaged file and be taken for that one's."""
+    path, opened = tmp_path / "outbox.db", threading.Event()
+
+    def produce() -> None:
+        outbox = Outbox(path)
+        opened.set()
+        outbox.put(lane="violation", kind="violation", key="v-1", body={})
+        outbox.close()
+
+    with gate(path, alone=True):
+        thread = threading.Thread(target=produce)
+        thread.start()
+        assert not opened.wait(0.3)
+        assert [part.name for part in tmp_path.iterdir()] == ["outbox.db.lock"]
+    thread.join(30)
     assert Outbox(path).known("violation", "v-1")
 
 

@@ -32,8 +32,8 @@ class Told:
     promised: dict[str, dict[str, str]] = field(default_factory=dict)
     sent: dict[str, dict[str, Any]] = field(default_factory=dict)
     obeyed: list[dict[str, Any]] = field(default_factory=list)
-    # How many of `obeyed` the broker has let go of, so that they never come again.
-    taken: int = 0
+    # Of `obeyed`, those that the broker has let go of, so that they never come again.
+    kept: list[dict[str, Any]] = field(default_factory=list)
 
     def note(self, told: dict[str, Any]) -> None:
         """One line of the worker's log: what it promised, sent, obeyed, and what was on disk by
@@ -45,7 +45,12 @@ class Told:
         elif "obeyed" in told:
             self.obeyed.append(told)
         elif "taken" in told:
-            self.taken = len(self.obeyed)
+            self.kept += self.obeyed
+            self.obeyed = []
+        elif "started" in told:
+            # What the last one died in is brought again; a command's counter is on disk already.
+            self.kept += [note for note in self.obeyed if note["obeyed"] == "command"]
+            self.obeyed = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +156,9 @@ def _sent(
         last = max(n["seq"] for n in told.sent.values() if n["kind"] == kind)
         if stock.dispatch.head(kind).seq < last:
             verdict.say("chain behind", f"{kind}: {stock.dispatch.head(kind).seq} after {last}")
-    for number, note in enumerate(told.obeyed):
-        # Only a command's counter is stored before it is obeyed; the others bear a repeat.
-        if note["obeyed"] != "command" and number >= told.taken:
-            continue
+    # Only a command's counter is stored before it is obeyed; the others bear a repeat.
+    begun = [note for note in told.obeyed if note["obeyed"] == "command"]
+    for note in told.kept + begun:
         if stock.dispatch.heard(f"{note['obeyed']}:{note['iss']}") < note["n"]:
             verdict.say("counter behind", f"{note['obeyed']} {note['n']} could be done twice")
 
@@ -168,7 +172,7 @@ def _config(folder: Path, told: Told, verdict: Verdict) -> None:
         name = "torn"
     if not name.startswith("rev "):
         verdict.say("config torn", name)
-    revs = [n["rev"] for n in told.obeyed[: told.taken] if n["obeyed"] == "desired"]
+    revs = [n["rev"] for n in told.kept if n["obeyed"] == "desired"]
     file = folder / "state" / "config" / "applied.json"
     seen = json.loads(file.read_bytes())["seen"] if file.exists() else 0
     if revs and seen < max(revs):
@@ -183,7 +187,7 @@ def _reviews(state: Path, told: Told, verdict: Verdict) -> None:
                 kept.add(json.loads(line)["n"])
             except (ValueError, KeyError):
                 continue  # the torn last line, closed off by the next verdict
-    for note in told.obeyed[: told.taken]:
+    for note in told.kept:
         if note["obeyed"] == "review" and note["n"] not in kept:
             verdict.say("review lost", str(note["n"]))
 

@@ -119,6 +119,7 @@ def watch(folder: Path) -> None:
 def watched_uplinkd(folder: Path, step: str, count: int) -> int:
     """uplinkd with its disk calls recorded, killed at `step` if one is given."""
     watch(folder)
+    mark(folder, started=os.getpid())
     if step:
         moment, _, name = step.partition(" ")
         crash.arm(moment, name, count)
