@@ -98,7 +98,7 @@ def check_broker(device: Device, base: Path) -> Iterator[Advice]:
     try:
         plain = socket.create_connection((broker.host, broker.port), timeout=TIMEOUT_S)
     except (OSError, UnicodeError) as error:
-        # A label of more than 63 letters is no host name (RFC 1035, 2.3.4): Python says so this way.
+        # A label above 63 letters is no host name (RFC 1035, 2.3.4): Python says so this way.
         yield _wrong(f"{where}: {getattr(error, 'strerror', None) or error}", NETWORK)
         return
     with plain:

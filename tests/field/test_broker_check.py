@@ -10,8 +10,10 @@ import pytest
 from edge.config import Device
 from edge.config.device import Broker
 from edge.daemons.broker_check import REFUSALS, check_broker, connack, connect_packet
+from edge.daemons.probing import ask as ask_daemon
+from tests.uplink.box import Box, Platform
 from tests.uplink.test_tls import Authority
-from tools.platform.rig import Mosquitto, free_port
+from tools.platform.rig import Mosquitto, eventually, free_port
 
 LOGIN = "password_file {0}\nallow_anonymous false\n"
 
@@ -167,3 +169,17 @@ def test_connect_is_what_the_standard_shows():
     assert packet.hex() == "1015" + "00044d515454" + "05c2000a00" + "000162" + "000175" + "00027077"
     assert connack(iter([b"\x20", b"\x03\x00", b"\x00\x00"]).__next__) == (0, "")
     assert all(code in REFUSALS for code in (0x80, 0x86, 0x87))
+
+
+@pytest.mark.broker
+def test_the_page_asks_uplinkd_and_its_session_stands(brokers, tmp_path, monkeypatch):
+    """The question is answered beside the session: the broker does not hang up on the daemon."""
+    monkeypatch.setattr("edge.daemons.uplinkd.STATUS_EVERY_S", 0.1)
+    box = Box(tmp_path, brokers(tmp_path), Platform()).start()
+    try:
+        eventually(lambda: box.status()["online"], within_s=60)
+        found = ask_daemon(tmp_path / "run", "uplinkd", "broker", limit_s=60)
+        assert [row["level"] for row in found.facts["advice"]] == ["remark", "well"]
+        assert box.status()["online"] and box.status()["connects"] == 1
+    finally:
+        box.close()
