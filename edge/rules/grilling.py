@@ -30,6 +30,8 @@ class Grilling(PlaceRule):
 
     SETTINGS: ClassVar[Settings] = {
         **PLACE_SETTINGS,
+        # Less than elsewhere: a grill is told only in use, by smoke, fire or people beside it.
+        "sure": Setting(0.4, "score that the best look at the grill must reach", 0.0, 1.0),
         "contact": Setting(0.3, "share of the source's foot that must lie in the zone", 0.01, 1.0),
         "reach": Setting(1.5, "belonging together: so many times the grill's size away", 0.0, 10.0),
         "used_share": Setting(0.1, "a grill is in use: people, smoke or fire that often", 0.0, 1.0),

@@ -30,7 +30,8 @@ class Plume(PlaceRule):
     SETTINGS: ClassVar[Settings] = {
         **PLACE_SETTINGS,
         "band": Setting(0.5, "lowest share of the cloud that is asked for its zone", 0.02, 1.0),
-        "contact": Setting(0.3, "share of that part that must lie in the site", 0.01, 1.0),
+        # A cloud stands above the ground that the site's polygon outlines, its foot often hidden.
+        "contact": Setting(0.1, "share of that part that must lie in the site", 0.01, 1.0),
         "sure": Setting(0.35, "score that the best look at the cloud must reach", 0.0, 1.0),
         "growth": Setting(1.12, "largest over smallest size of the cloud", 1.0, 10.0),
         "drift": Setting(0.08, "way of its middle, in sizes of the cloud", 0.0, 10.0),
@@ -69,7 +70,8 @@ class Plume(PlaceRule):
         size, of = size_of(dust.box, view.aspect), size_of(vehicle.box, view.aspect)
         if size > EXHAUST_TIMES * of or apart(dust.box, vehicle.box, view.aspect) > 0.3 * of:
             return False
-        return size < 0.8 * of or view.moving(dust) or within(dust.box, vehicle.box) > 0.5
+        driving = view.moving(dust) and view.moving(vehicle)
+        return size < 0.8 * of or driving or within(dust.box, vehicle.box) > 0.5
 
     def stands(self, view: View, track: Track) -> bool:
         return True

@@ -14,6 +14,11 @@ from tools.scenery.refusal import Refused
 Row = dict[str, object]
 
 
+# How far from its true place a case may stand. A cloud is wide and what stands before it hides its
+# foot: one truck's length of this clip.
+RADIUS = {"construction-dust": 0.2}
+
+
 def _seen(frames: Sequence[Row], who: str, label: str, near_s: float) -> list[int] | None:
     """The box of a named thing in the frame nearest to a time in which it is seen."""
     found = [
@@ -38,7 +43,7 @@ def truth(script: Script, frames: Sequence[Row]) -> Row:
                 "start_s": event.start_s,
                 "end_s": event.end_s,
                 "place": foot(box, script.camera),
-                "radius": 0.12,
+                "radius": RADIUS.get(event.category, 0.12),
                 "must": event.must,
             }
         )
