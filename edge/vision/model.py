@@ -153,7 +153,7 @@ class Model:
 
     def _head(self, session: Session) -> yolo.HeadName:
         """Read from a test inference; a manifest that names a head must be right about it."""
-        outputs = session.run(self._canvas(session.shape).tensor * 0)
+        outputs = session.run(np.zeros_like(self._canvas(session.shape).tensor))
         try:
             seen = yolo.detect_head(outputs, len(self.names), session.shape)
         except ValueError as error:
