@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import csv
 import logging
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from edge.runtime import Trouble, write_atomic
+from edge.runtime import write_atomic
+from edge.sensors.batch import Batch
 from edge.sensors.minutes import Minute
 
 log = logging.getLogger(__name__)
@@ -64,11 +64,13 @@ class History:
         self.folder, self._recent = state / "minutes", recent_path(run)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._recent.parent.mkdir(parents=True, exist_ok=True)
-        self._flush_s, self._days = flush_s, days
-        self._waiting: list[tuple[str, str]] = self._left_over()
-        self._flushed = time.monotonic()
-        self._trouble = Trouble(log)
-        self.dropped = 0
+        self._days = days
+        self._batch = Batch[tuple[str, str]]("minutes", log, most=WAITING_MAX, flush_s=flush_s)
+        self._batch.rows = self._left_over()
+
+    @property
+    def dropped(self) -> int:
+        return self._batch.dropped
 
     def _left_over(self) -> list[tuple[str, str]]:
         """What a sensord before this one had not written yet, where only the process ended."""
@@ -80,41 +82,27 @@ class History:
 
     def add(self, minutes: Iterable[Minute]) -> None:
         """Keep them, and show them at once."""
-        self._waiting += [(day_of(m.began.wall), line(m)) for m in minutes]
-        over = len(self._waiting) - WAITING_MAX
-        if over > 0:
-            self.dropped += over
-            del self._waiting[:over]
+        self._batch.add((day_of(m.began.wall), line(m)) for m in minutes)
         self._show()
 
     def _show(self) -> None:
-        body = "".join(text for _, text in self._waiting).encode()
+        body = "".join(text for _, text in self._batch.rows).encode()
         write_atomic(self._recent, body, durable=False)
 
     def flush(self, *, force: bool = False) -> bool:
         """Write what waits, when due. False where the disk refused: it is kept then."""
-        now = time.monotonic()
-        if not force and now - self._flushed < self._flush_s:
-            return True
-        self._flushed = now
-        try:
-            self._write()
-            self._bound()
-        except OSError as error:
-            self._trouble.failed("minutes", str(error))
-            return False
-        self._trouble.healed("minutes")
-        return True
+        return self._batch.flush(self._write, force=force)
 
     def _write(self) -> None:
         by_day: dict[str, list[str]] = {}
-        for day, text in self._waiting:
+        for day, text in self._batch.rows:
             by_day.setdefault(day, []).append(text)
         for day, lines in by_day.items():
             with (self.folder / f"{day}.csv").open("a", encoding="utf-8") as file:
                 file.writelines(lines)
-        self._waiting = []
+        self._batch.rows = []
         self._show()
+        self._bound()
 
     def _bound(self) -> None:
         """Days that are too many, or too much, oldest first; today always stays."""

@@ -11,12 +11,11 @@ from __future__ import annotations
 import csv
 import logging
 import os
-import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-from edge.runtime import Trouble
+from edge.sensors.batch import Batch
 from edge.values import Flag, Sample, Stamp
 
 log = logging.getLogger(__name__)
@@ -66,37 +65,24 @@ class Store:
     def __init__(self, state: Path, *, flush_s: float = FLUSH_S, most_mb: int = STORE_MB) -> None:
         self.folder = state / "samples"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._flush_s, self._most_bytes = flush_s, most_mb * 1_000_000
-        self._batch: list[Sample] = []
-        self._flushed = time.monotonic()
-        self._trouble = Trouble(log)
-        self.written = self.dropped = 0
+        self._most_bytes = most_mb * 1_000_000
+        self._batch = Batch[Sample]("sample store", log, most=BATCH_MAX, flush_s=flush_s)
+        self.written = 0
+
+    @property
+    def dropped(self) -> int:
+        return self._batch.dropped
 
     def add(self, samples: Iterable[Sample]) -> None:
-        self._batch += samples
-        over = len(self._batch) - BATCH_MAX
-        if over > 0:
-            self.dropped += over
-            del self._batch[:over]
+        self._batch.add(samples)
 
     def flush(self, *, force: bool = False) -> bool:
         """Write the batch when due. False where the disk refused; the batch is kept then."""
-        now = time.monotonic()
-        if not force and now - self._flushed < self._flush_s:
-            return True
-        self._flushed = now
-        try:
-            self._write()
-            self._bound()
-        except OSError as error:
-            self._trouble.failed("sample store", str(error))
-            return False
-        self._trouble.healed("sample store")
-        return True
+        return self._batch.flush(self._write, force=force)
 
     def _write(self) -> None:
         by_hour: dict[str, list[str]] = {}
-        for sample in self._batch:
+        for sample in self._batch.rows:
             by_hour.setdefault(hour_name(sample.at.wall), []).append(line(sample))
         for name, lines in by_hour.items():
             with (self.folder / name).open("a", encoding="utf-8") as file:
@@ -104,7 +90,8 @@ class Store:
                     file.write(HEADER)
                 file.writelines(lines)
                 self.written += sum(map(len, lines))
-        self._batch = []
+        self._batch.rows = []
+        self._bound()
 
     def _bound(self) -> None:
         """Delete the oldest hours above the bound: raw samples, never evidence."""

@@ -92,8 +92,8 @@ def make(folder: Path, *, seconds: float = 40.0, stands: tuple[float, float] = (
     return folder
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
-    argv = [sys.executable, "-m", "tests.daemons.box", str(folder)]
+def start(folder: Path, module: str = "tests.daemons.box") -> subprocess.Popen[bytes]:
+    argv = [sys.executable, "-m", module, str(folder)]
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(argv, stdout=log, stderr=log, cwd=Path(__file__).parents[2])
 

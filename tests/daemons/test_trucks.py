@@ -2,15 +2,13 @@
 """The muck-truck file in the running daemon: what it says travels with every truck's case."""
 
 import json
-import signal
 import sqlite3
-import time
 
 import pytest
 
 from edge.cli import main
 from tests.daemons import truck_box
-from tests.daemons.test_visiond import status
+from tests.daemons.test_visiond import run_to_the_end
 
 # Two cores may have much else to do.
 LIMIT_S = 150.0
@@ -20,16 +18,7 @@ LIMIT_S = 150.0
 def told(tmp_path_factory):
     """(body of revision 1, by category and plate) of a run over four passing trucks."""
     home = truck_box.make(tmp_path_factory.mktemp("home"))
-    child = truck_box.start(home)
-    until = time.monotonic() + LIMIT_S
-    try:
-        while status(home).get("recordings_over") != ["north"]:
-            assert child.poll() is None, (home / "log").read_text()
-            assert time.monotonic() < until, (home / "log").read_text()
-            time.sleep(0.1)
-    finally:
-        child.send_signal(signal.SIGTERM)
-        assert child.wait(20) == 0
+    run_to_the_end(home, truck_box.start, LIMIT_S)
     with sqlite3.connect(home / "state/outbox.db") as db:
         return [json.loads(body) for (body,) in db.execute("SELECT body FROM record")]
 

@@ -21,10 +21,10 @@ def status(home):
         return {}
 
 
-def run_to_the_end(home):
+def run_to_the_end(home, start=box.start, limit_s=LIMIT_S):
     """Start, wait until the recording is over, stop in order."""
-    child = box.start(home)
-    until = time.monotonic() + LIMIT_S
+    child = start(home)
+    until = time.monotonic() + limit_s
     try:
         while status(home).get("recordings_over") != ["north"]:
             assert child.poll() is None, (home / "log").read_text()

@@ -125,9 +125,7 @@ def make(folder: Path, register: str = REGISTER) -> Path:
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
-    argv = [sys.executable, "-m", "tests.daemons.truck_box", str(folder)]
-    with (folder / "log").open("ab") as log:
-        return subprocess.Popen(argv, stdout=log, stderr=log, cwd=Path(__file__).parents[2])
+    return box.start(folder, "tests.daemons.truck_box")
 
 
 def main(folder: str) -> int:
