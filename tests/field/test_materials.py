@@ -52,7 +52,9 @@ def test_an_unknown_licence_stops_it():
 
 
 def test_a_library_in_a_wheel_that_nobody_named(tmp_path):
-    (tmp_path / "x.libs").mkdir()
-    (tmp_path / "x.libs" / "libodd-1.so").touch()
+    (tmp_path / "x_y.libs").mkdir()
+    (tmp_path / "x_y.libs" / "libodd-1.so").touch()
+    wheel = materials.Package("x-y", "1.0", "", (), "MIT")
     with pytest.raises(materials.Unlicensed, match=r"libodd-1\.so"):
-        materials.bundled({"bundled": {"liba": {}}}, tmp_path)
+        materials.bundled({"bundled": {"liba": {}}}, tmp_path, [wheel])
+    assert materials.bundled({"bundled": {}}, tmp_path, []) == []  # nobody locked it

@@ -87,10 +87,16 @@ def _licence(name: str, words: dict[str, Any]) -> str:
     raise Unlicensed(f"{name}: says {said} of its licence, which is not in {WORDS.name}, words")
 
 
-def bundled(words: dict[str, Any], site: Path) -> list[tuple[str, str, str]]:
-    """(wheel, library, licence) of the shared libraries that wheels bring. Raises Unlicensed."""
+def bundled(
+    words: dict[str, Any], site: Path, packages: Iterable[Package]
+) -> list[tuple[str, str, str]]:
+    """(wheel, library, licence) of the shared libraries that the locked wheels bring. Raises
+    Unlicensed."""
     found = set()
+    wheels = {_plain(package.name) for package in packages}
     for folder in sorted(site.glob("*.libs")):
+        if _plain(folder.name.removesuffix(".libs")) not in wheels:
+            continue  # an extra that somebody put beside them
         for file in folder.iterdir():
             starts = [s for s in words["bundled"] if file.name.startswith(s)]
             if not starts:
@@ -216,7 +222,7 @@ def made() -> dict[Path, str]:
     version = re.search(r'^version = "(.*)"', (HERE / "pyproject.toml").read_text("utf-8"), re.M)
     assert version is not None
     bill = json.dumps(sbom(packages, version[1]), indent=1, ensure_ascii=False) + "\n"
-    return {SBOM: bill, NOTICES: notices(packages, bundled(words, site))}
+    return {SBOM: bill, NOTICES: notices(packages, bundled(words, site, packages))}
 
 
 def main(argv: list[str] | None = None) -> int:
