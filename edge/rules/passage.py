@@ -147,7 +147,10 @@ class Passages:
 
 
 def _unclipped(box: Box) -> float:
-    """1 for a box inside the frame, less where the frame cuts it off."""
-    edge = 0.004
-    cut = box[0] < edge or box[1] < edge or box[2] > 1 - edge or box[3] > 1 - edge
+    """1 for a box inside the frame, less where the frame cuts it off; least at its lower edge,
+    where the plate is. A detector's box ends a little before the frame does."""
+    edge = 0.012
+    if box[3] > 1 - edge:
+        return 0.25
+    cut = box[0] < edge or box[1] < edge or box[2] > 1 - edge
     return 0.5 if cut else 1.0

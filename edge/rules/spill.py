@@ -30,6 +30,8 @@ LEAST_CHANGE = 6.0
 OLD_S = 7200.0
 OLD_HEAPS = 200
 TRUCK_DUE_S = 1.0
+# A truck from behind the camera fills the picture for seconds before it is known as one.
+BEFORE_S = 5.0
 
 
 class Spill(PlaceRule):
@@ -219,7 +221,7 @@ class Spill(PlaceRule):
             box=truck.best[1],
             subject=truck.track,
             moments=(
-                ("before", truck.began.mono - 1.0),
+                ("before", truck.began.mono - BEFORE_S),
                 ("overview", early),
                 ("overview", late),
                 ("plate", best),
