@@ -88,6 +88,7 @@ class Wanted:
     text: str = ""
 
     def fits(self, head: Head, verdict: str) -> bool:
+        """Whether a case passes every filter that is set. verdict: the reviewer's, "" for none."""
         return (
             self.category in ("", head.category)
             and self.camera in ("", head.source)

@@ -51,6 +51,7 @@ class Sensing:
         self._minutes: dict[str, tuple[float, dict[str, list[history.Row]]]] = {}
 
     def cards(self) -> list[Card]:
+        """One card for each sensor that sensord names in its status, with its line's health."""
         status = self._reading.status("sensord")
         lines = {row["port"]: row for row in status.get("lines", [])}
         heard = {row.get("port"): row.get("heard", []) for row in self._heard()}

@@ -225,6 +225,7 @@ class _Drawing:
     def text(
         self, x: float, y: float, text: str, shade: str, *, size: float, anchor: str = "start"
     ) -> str:
+        """Words at a place in metres east and north, haloed so that they read on anything."""
         return (
             f'<text x="{x:.1f}" y="{-y:.1f}" font-size="{size * self.pen:.1f}" fill="{shade}" '
             f'text-anchor="{anchor}" paint-order="stroke" stroke="#fff" '

@@ -33,6 +33,7 @@ def named(pictures: Sequence[Picture]) -> list[Draft]:
 
 
 def track_json(finding: Finding) -> bytes:
+    """The subject's way as a file of the evidence: times as wall seconds, boxes as fractions."""
     subject = finding.subject
     shift = finding.decided.wall - finding.decided.mono
     body = {

@@ -222,6 +222,7 @@ class Dispatch:
         )
 
     def files_waiting(self, lanes: Sequence[str]) -> bool:
+        """Whether a file of these lanes has not been claimed yet."""
         marks = ", ".join("?" * len(lanes))
         found = self._db.execute(
             f"SELECT 1 FROM file WHERE state = ? AND lane IN ({marks}) LIMIT 1",  # noqa: S608
@@ -271,6 +272,7 @@ class Dispatch:
         return [Row(*row) for row in found]
 
     def manifest_sha256(self, row_id: int) -> str | None:
+        """SHA-256 (hex) of the manifest that a record came with; None for one without evidence."""
         found = self._db.execute(
             "SELECT f.sha256 FROM record_file l JOIN file f USING (sha256)"
             " WHERE l.record = ? AND f.role = 'manifest'",

@@ -144,6 +144,8 @@ class Outbox:
 
 
 def summary(db: sqlite3.Connection) -> dict[str, Any]:
+    """Records by kind and state, files by lane and state with their bytes, and since when the
+    oldest waits (wall seconds): what status, page and doctor show."""
     records = db.execute("SELECT kind, state, count(*) FROM record GROUP BY kind, state")
     files = db.execute(
         "SELECT lane, state, count(*), sum(size) FROM file GROUP BY lane, state"

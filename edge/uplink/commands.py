@@ -120,6 +120,8 @@ class Commands:
                 self._pending.append(_Pending(command, path.parent, now + ANSWER_WITHIN_S))
 
     def obey(self, command: Command, now: float) -> None:
+        """Carry out a command that was checked and whose counter is stored, once: a command id that
+        has a folder is refused. now: seconds of wall time."""
         order = ORDERS[command.command]
         folder = self._folder / command.cmd_id
         try:

@@ -38,6 +38,7 @@ class HeadsFile:
         self._path = path
 
     def keep(self, dispatch: Dispatch) -> None:
+        """Write them beside the outbox, durably: what a salvaged outbox goes on from."""
         kinds = [name for name, kind in KINDS.items() if kind.sealed]
         kept = Kept(
             heads={kind: dispatch.head(kind) for kind in kinds},

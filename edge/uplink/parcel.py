@@ -84,6 +84,8 @@ class Parcel:
         return self.out == 0 and (not self.gaps or self.closed or not self.asked)
 
     def init(self, mode: Mode, records: tuple[str, ...]) -> bytes:
+        """The message that opens a transfer: ours, or the broker's own for `$file`. records: ids
+        of the records that the file belongs to."""
         name = Path(self.file.path).name
         if mode.emqx:
             body = {"name": name, "size": self.file.size, "checksum": self.file.sha256}

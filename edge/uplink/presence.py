@@ -117,6 +117,8 @@ class Presence:
         return {k: {"seq": h.seq, "sha256": h.sha256} for k, h in found.items() if h.seq}
 
     def signed_heads(self, at: Stamp) -> bytes:
+        """The last number and hash of every sealed kind, signed: what a verifier checks a chain's
+        end against. at: the instant that the message states."""
         body = {
             "device": self._topics.device,
             "boot": self._session.boot,
