@@ -5,7 +5,7 @@ A linear layer on the pooled features of the detector's own first layers; there 
 trucks for more. Judged honestly by leaving out one source group (a video, a picture) at a time.
 
     VENV=train tools/python -m tools.training.load runs/city-5/best.pt --pack ../shared/data/pack \
-        --cutouts datasets/cutouts --out models
+        --cutouts datasets/cutouts --beside models/city-v1.yaml
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from ultralytics.nn.tasks import load_checkpoint
 
 from edge.config import ConfigError
 from edge.values import Image
+from edge.vision.traits import blob, cut, traits_path
 from tools.training.collection import read_labels
 
 STATES = ("covered", "open_empty", "open_loaded")
@@ -72,7 +73,7 @@ def _photograph(folder: Path, stem: str, line: int, state: int) -> list[Truck]:
     if image is None or line >= len(labels):
         return []
     group = "_".join(stem.split("_")[:3]) if stem.startswith("hu_") else stem
-    return [Truck(cut(image, labels[line].xyxy), state, group, True)]
+    return [Truck(cut(image, labels[line].xyxy, MARGIN), state, group, True)]
 
 
 def _sprites(folder: Path) -> list[Truck]:
@@ -93,21 +94,6 @@ def _on_ground(rgba: NDArray[np.uint8]) -> Image:
     alpha = rgba[..., 3:].astype(np.float32) / 255
     ground = np.array([120, 126, 130], np.float32)
     return np.asarray((rgba[..., :3] * alpha + ground * (1 - alpha)).astype(np.uint8))
-
-
-def cut(image: Image, box: Sequence[float]) -> Image:
-    """The box (xyxy fractions) with its margin, clipped to the picture."""
-    height, width = image.shape[:2]
-    mx, my = (box[2] - box[0]) * MARGIN, (box[3] - box[1]) * MARGIN
-    x1, y1 = max(0, int((box[0] - mx) * width)), max(0, int((box[1] - my) * height))
-    x2, y2 = int((box[2] + mx) * width) + 1, int((box[3] + my) * height) + 1
-    return image[y1:y2, x1:x2]
-
-
-def blob(image: Image) -> NDArray[np.float32]:
-    """Squeezed to a square: (3, SIDE, SIDE) RGB 0..1."""
-    small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return small[:, :, ::-1].transpose(2, 0, 1).astype(np.float32) / 255
 
 
 def vary(image: Image, rng: Generator) -> Image:
@@ -165,7 +151,9 @@ def describe(features: Features, trucks: Sequence[Truck], rng: Generator) -> tor
     with torch.no_grad():
         for truck in trucks:
             views = [truck.image, *(vary(truck.image, rng) for _ in range(VIEWS - 1))]
-            rows.append(features(torch.from_numpy(np.stack([blob(view) for view in views]))))
+            rows.append(
+                features(torch.from_numpy(np.stack([blob(view, (SIDE, SIDE)) for view in views])))
+            )
     return torch.stack(rows)
 
 
@@ -229,14 +217,14 @@ def tell(pairs: Sequence[tuple[int, int]]) -> dict[str, object]:
     }
 
 
-def ship(net: LoadNet, out: Path, figures: dict[str, object]) -> Path:
-    """load-v1.onnx and its manifest."""
+def ship(net: LoadNet, detector: Path, figures: dict[str, object]) -> Path:
+    """The weights and the manifest beside a detector's, where a box looks for them."""
     raw = io.BytesIO()
     torch.onnx.export(
         net.eval(), (torch.zeros(1, 3, SIDE, SIDE),), raw, opset_version=17,
         input_names=["images"], output_names=["probabilities"], dynamo=False,
     )  # fmt: skip
-    path = out / "load-v1.onnx"
+    path = traits_path(detector).with_suffix(".onnx")
     path.write_bytes(raw.getvalue())
     fields = {
         "file": path.name,
@@ -244,6 +232,7 @@ def ship(net: LoadNet, out: Path, figures: dict[str, object]) -> Path:
         "classes": list(STATES),
         "input": {"height": SIDE, "width": SIDE},
         "head": "classes",
+        "margin": MARGIN,
         "licence": "AGPL-3.0-or-later",
         "metrics": {"leave_one_group_out": figures},
         "release": 1,
@@ -260,7 +249,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("checkpoint", type=Path, help="the detector whose first layers are used")
     parser.add_argument("--pack", type=Path, default=Path("../shared/data/pack"))
     parser.add_argument("--cutouts", type=Path, help="rendered trucks of tools/scenes sprites")
-    parser.add_argument("--out", type=Path, help="write load-v1.onnx and its manifest here")
+    parser.add_argument(
+        "--beside", type=Path, metavar="MANIFEST", help="write it beside this detector's manifest"
+    )
     args = parser.parse_args(arguments)
     try:
         features, trucks = Features(args.checkpoint), read_trucks(args.pack, args.cutouts)
@@ -270,10 +261,10 @@ def main(arguments: list[str] | None = None) -> int:
     seen = describe(features, trucks, np.random.default_rng(1))
     figures = tell(leave_one_group_out(seen, trucks))
     print(figures)
-    if args.out:
+    if args.beside:
         states = torch.tensor([truck.state for truck in trucks])
         linear, mean, scale = fit(seen, states, torch.tensor([float(t.real) for t in trucks]))
-        print(ship(LoadNet(features, linear, mean, scale), args.out, figures))
+        print(ship(LoadNet(features, linear, mean, scale), args.beside, figures))
     return 0
 
 
