@@ -14,7 +14,16 @@ from tools.training.regions import Region
 from tools.training.settings import Picture
 from tools.training.shots import Shot
 from tools.training.transplants import transplants
-from tools.training.wear import grained, recoloured
+from tools.training.wear import (
+    clad,
+    disguised,
+    feathered,
+    grained,
+    half_hidden,
+    harmonised,
+    recoloured,
+    softened,
+)
 
 CART = np.dstack([np.full((90, 240, 3), (40, 60, 200), np.uint8), np.full((90, 240), 255)])
 
@@ -94,3 +103,59 @@ def test_wear_is_seeded_and_changes_colour_not_place():
         assert worn(1).shape == image.shape and worn(1).dtype == np.uint8
     tiny = np.full((3, 2, 3), 90, np.uint8)
     assert grained(image, tiny, rng(4)).shape == image.shape
+
+
+SOLID = np.pad(np.ones((60, 160), bool), ((20, 10), (40, 40)))
+PHOTOGRAPH = rng(5).integers(0, 255, (120, 200, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "worn",
+    [
+        lambda image, seed: clad(image, SOLID, PHOTOGRAPH, rng(seed)),
+        lambda image, seed: harmonised(image, SOLID, PHOTOGRAPH, rng(seed)),
+        lambda image, seed: softened(PHOTOGRAPH, rng(seed)),
+        lambda image, seed: feathered(SOLID.astype(np.uint8) * 255, rng(seed)),
+        lambda image, seed: disguised(np.dstack([image, image[..., :1]]), SOLID, image, rng(seed)),
+    ],
+)
+def test_what_hides_the_renderer_is_seeded(worn):
+    image = np.ascontiguousarray(CART[..., :3].astype(np.uint8))
+    seen = [worn(image, seed) for seed in range(6)]
+    assert np.array_equal(seen[0], worn(image, 0)) and seen[0].dtype == np.uint8
+    assert any(not np.array_equal(seen[0], other) for other in seen[1:])
+
+
+def test_colours_go_towards_the_photograph_and_not_past_it():
+    image, blue = np.full((90, 240, 3), (40, 60, 200), np.uint8), np.zeros((50, 50, 3), np.uint8)
+    blue[..., 0] = 220
+    moved = harmonised(image, SOLID, blue, rng(2)).reshape(-1, 3).mean(0)
+    assert 40 < moved[0] < 220 and 0 < moved[2] < 200
+
+
+def test_something_in_front_leaves_most_of_it_and_the_rest_alone():
+    canvas = np.zeros((200, 300, 3), np.uint8)
+    box, hid = (100, 60, 200, 140), 0
+    for seed in range(20):
+        canvas[:] = 0
+        half_hidden(canvas, box, np.full((80, 90, 3), 255, np.uint8), rng(seed))
+        inside = (canvas[60:140, 100:200] > 127).mean()
+        assert inside < 0.6 and not canvas[:5].any()
+        hid += inside > 0.02
+    assert hid > 10
+
+
+@pytest.mark.parametrize("share", ["decoys", "terraces"])
+def test_decoys_and_terraces_have_no_label_and_hide_what_lies_under_them(share):
+    picture = Picture(**{share: 1.0})
+    whole = shot("aerial_stalls", [[0.2, 0.2, 0.5, 0.6]])
+    paster = Paster([cart("nadir")], [whole], CITY, picture)
+    painted = 0
+    for seed in range(10):
+        canvas = np.zeros((384, 640, 3), np.uint8)
+        boxes = [np.array([[100, 100, 110, 110]], np.float32)]
+        labels = [np.zeros(1, np.int64)]
+        rendered = paster.paste(canvas, Region(0, 0, 640, 384), whole, boxes, labels, rng(seed))
+        painted += bool(canvas.any())
+        assert not rendered and len(boxes) == 1 and len(boxes[0]) <= 1
+    assert painted > 5

@@ -22,11 +22,14 @@ def sprites_command(args: argparse.Namespace) -> int:
     from tools.scenery.blender import Studio
     from tools.scenery.produce import Production
 
+    heights = sprites.checked_heights(args.heights)
     studio = Studio(samples=args.samples or 4, threads=args.threads)
 
     def make(number: int) -> dict[str, object]:
         views = []
-        made = sprites.render(args.seed, number, group=args.group, size=args.size, studio=studio)
+        made = sprites.render(
+            args.seed, number, group=args.group, size=args.size, studio=studio, heights=heights
+        )
         for view, (name, sprite) in enumerate(made):
             stem = f"{args.group or 'mix'}_{args.seed}_{number:05d}_{view}"
             sprites.save(sprite, args.out, stem, name)
@@ -107,6 +110,9 @@ def parser() -> argparse.ArgumentParser:
     sprites.add_argument("--group", default="", help="only this group (default: a mix)")
     sprites.add_argument(
         "--size", type=int, default=320, help="pixels a side of the view (default 320)"
+    )
+    sprites.add_argument(
+        "--heights", default="", help="only seen from eye, pole, drone, nadir, e.g. drone,nadir"
     )
     sprites.set_defaults(run=sprites_command)
     pictures = commands.add_parser(

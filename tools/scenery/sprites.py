@@ -65,9 +65,13 @@ class Sprite:
     states: dict[int, str] = field(default_factory=dict)
 
 
-def view(rng: random.Random, across: float, *, size: int) -> tuple[str, Camera]:
-    """A camera that has a thing of this size in view from a height drawn from VIEWS."""
-    name = rng.choices(list(VIEWS), [share for share, _ in VIEWS.values()])[0]
+def view(
+    rng: random.Random, across: float, *, size: int, heights: tuple[str, ...] = ()
+) -> tuple[str, Camera]:
+    """A camera that has a thing of this size in view from one of `heights`, names of VIEWS; without
+    them, from any."""
+    names = heights or tuple(VIEWS)
+    name = rng.choices(names, [VIEWS[each][0] for each in names])[0]
     high = rng.uniform(*VIEWS[name][1])
     target = (0.0, 0.0, 0.9 if name != "nadir" else 0.0)
     if name == "nadir":
@@ -123,8 +127,23 @@ def stage(studio: Studio, group: Group, rng: random.Random) -> dict[int, str]:
     return labels
 
 
+def checked_heights(given: str) -> tuple[str, ...]:
+    """Names of VIEWS from a list with commas. Raises Refused for any other."""
+    names = tuple(part.strip() for part in given.split(",") if part.strip())
+    for name in names:
+        if name not in VIEWS:
+            raise Refused(f"--heights {name}: not known; some of {', '.join(VIEWS)}")
+    return names
+
+
 def render(
-    seed: int, number: int, *, group: str = "", size: int, studio: Studio
+    seed: int,
+    number: int,
+    *,
+    group: str = "",
+    size: int,
+    studio: Studio,
+    heights: tuple[str, ...] = (),
 ) -> Iterator[tuple[str, Sprite]]:
     """The sprites of one built group from several views: (group and view, sprite)."""
     if group and group not in GROUPS:
@@ -136,7 +155,7 @@ def render(
     states = {number: actor.state for number, actor in enumerate(actors, 1) if actor.state}
     labels = stage(studio, actors, rng)
     for _ in range(VIEWS_PER_GROUP):
-        kind, camera = view(rng, MENU.get(name, (1, 4.0))[1], size=size)
+        kind, camera = view(rng, MENU.get(name, (1, 4.0))[1], size=size, heights=heights)
         studio.camera(camera)
         shot = studio.shoot(transparent=True)
         sprite = cut(shot.linear, shot.index, labels, camera)

@@ -23,6 +23,8 @@ CABS: list[Colour] = [
     (0.02, 0.28, 0.14),
     (0.1, 0.3, 0.45),
     (0.65, 0.5, 0.03),
+    (0.16, 0.16, 0.17),
+    (0.28, 0.02, 0.03),
 ]
 SOILS: list[Colour] = [
     (0.17, 0.095, 0.045),
@@ -37,6 +39,15 @@ MESHES: list[Colour] = [
     (0.03, 0.03, 0.032),
     (0.03, 0.1, 0.3),
     (0.15, 0.15, 0.15),
+    (0.5, 0.45, 0.36),
+    (0.62, 0.6, 0.54),
+]
+FLOORS: list[Colour] = [  # of an empty body: worn steel, rust, dry mud
+    (0.14, 0.12, 0.1),
+    (0.22, 0.22, 0.23),
+    (0.25, 0.1, 0.06),
+    (0.3, 0.2, 0.12),
+    (0.4, 0.3, 0.2),
 ]
 
 
@@ -116,7 +127,7 @@ def _hopper(rng: random.Random, paint: Paint, size: tuple[float, float, float]) 
     length, width, high = size
     flare = rng.uniform(0.0, 0.08)
     model.add(box((length, width - 0.04, 0.1)), paint, (0, 0, 0.05))
-    inside = plain((0.14, 0.12, 0.1), 0.7, metal=0.3, dirt=1.0)
+    inside = plain(rng.choice(FLOORS), 0.7, metal=0.3, dirt=1.0)
     model.add(box((length - 0.1, width - 0.12, 0.04)), inside, (0, 0, 0.12))
     ribs = rng.choice([5, 6, 7, 8])
     for s in (-1, 1):
@@ -209,8 +220,8 @@ def muck_truck(rng: random.Random, load: str = "") -> Model:
     load = load or rng.choice(LOADS)
     model = Model()
     axles = rng.choice([2, 3, 3, 4, 4])
-    length = {2: 4.0, 3: 5.3, 4: 6.3}[axles] * rng.uniform(0.95, 1.05)
-    width, high = rng.uniform(2.3, 2.48), rng.uniform(1.0, 1.6)
+    length = {2: 4.0, 3: 5.6, 4: 6.8}[axles] * rng.uniform(0.92, 1.15)
+    width, high = rng.uniform(2.3, 2.48), rng.uniform(0.55, 1.6)
     colour = rng.choice(CABS)
     paint = plain(colour, 0.35, dirt=rng.choice([0.2, 0.5, 0.9]))
     bed_paint = (

@@ -23,12 +23,15 @@ from torch import nn
 from ultralytics.nn.tasks import DetectionModel
 
 from tools.training.objective import Batch, Objective
+from tools.training.restyle import Restyler
 from tools.training.samples import Mixer, Sample
 from tools.training.settings import Run
+from tools.training.shield import Shield
 
 AVERAGE_DECAY, AVERAGE_RAMP = 0.999, 400.0  # of the weights' running mean, and steps to reach it
 REMEMBER_EVERY = 3  # the teacher is asked at every third step: a third of its cost
 GRADIENT_LIMIT = 10.0
+BACKBONE = 11  # layers of yolo11's backbone
 LOG_EVERY = 20
 
 
@@ -51,6 +54,7 @@ def collate(samples: list[Sample], device: torch.device) -> Batch:
         torch.from_numpy(labels).float().to(device),
         torch.from_numpy(box).float().to(device),
         torch.from_numpy(silent).to(device),
+        torch.tensor([s.rendered for s in samples]).to(device),
     )
 
 
@@ -62,13 +66,17 @@ def rate_at(step: int, run: Run) -> float:
     return run.rate_end + (run.rate - run.rate_end) * 0.5 * (1 + math.cos(math.pi * min(done, 1)))
 
 
-def groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Weights of convolutions decay; biases and norms do not."""
-    learning = [p for p in model.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in learning if p.ndim > 1], "weight_decay": decay},
-        {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def groups(model: DetectionModel, decay: float, backbone_rate: float) -> list[dict[str, Any]]:
+    """Weights of convolutions decay; biases and norms do not. The backbone's learn at a share of
+    the rate: it knows photographs, and rendered things would make it forget them."""
+    parts: list[dict[str, Any]] = []
+    for layers, share in ((model.model[:BACKBONE], backbone_rate), (model.model[BACKBONE:], 1.0)):
+        learning = [p for p in layers.parameters() if p.requires_grad]
+        parts += [
+            {"params": [p for p in learning if p.ndim > 1], "weight_decay": decay, "share": share},
+            {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0, "share": share},
+        ]
+    return parts
 
 
 def freeze(model: DetectionModel, layers: int) -> None:
@@ -105,7 +113,12 @@ class Learner:
         self.model = model.to(self.device, memory_format=torch.channels_last)
         freeze(self.model, run.freeze)
         self.average = copy.deepcopy(self.model).eval()
-        self.optimiser = torch.optim.AdamW(groups(self.model, run.decay), lr=run.rate)
+        self.optimiser = torch.optim.AdamW(
+            groups(self.model, run.decay, run.backbone_rate), lr=run.rate
+        )
+        # After the average was copied: only the learning model has hooks.
+        self.restyler = Restyler(self.model.model, run.restyle, run.seed)
+        self.shield = Shield(self.model.model, wanted=run.shield)
         if teacher is not None:
             teacher = teacher.to(self.device, memory_format=torch.channels_last).train()
             for module in teacher.modules():
@@ -143,9 +156,13 @@ class Learner:
     def _learn(self, batch: Batch) -> dict[str, float]:
         wake(self.model, self.run.freeze)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate_at(self.step, self.run)
+            group["lr"] = rate_at(self.step, self.run) * group["share"]
+        self.restyler.begin(self.step)
+        self.shield.begin(batch.rendered)
         with torch.autocast(self.device.type, torch.bfloat16):
             output = self.model(batch.image)
+        self.restyler.end()
+        self.shield.end()
         remember = self.run.keep_weight > 0 and self.step % REMEMBER_EVERY == 0
         loss, told = self.objective(output, batch, remember=remember)  # in float32
         self.optimiser.zero_grad(set_to_none=True)

@@ -15,15 +15,27 @@ from tools.training.regions import Region
 from tools.training.settings import Picture
 from tools.training.shots import SEEN_FROM_ABOVE, Shot
 from tools.training.transplants import transplants
-from tools.training.wear import grained, recoloured
+from tools.training.wear import (
+    clad,
+    disguised,
+    feathered,
+    grained,
+    half_hidden,
+    harmonised,
+    recoloured,
+    softened,
+)
 
 MOST_HIDDEN = 0.65  # of a box's area, by a cut-out pasted over it
 # Under its umbrella a grill is, from above, any stall: the label would teach confusion.
 HIDDEN_FROM_ABOVE = ("grill",)
 # Long side of a cut-out over the height of the picture it lies on.
 FROM_ABOVE, FROM_GROUND, CLOSE = (0.05, 0.4), (0.1, 0.85), (0.75, 1.6)
-# An umbrella has any colour; machines and soil do not.
-HUE = {"real_stall": 0.5, "stall": 0.5, "truck": 0.08, "real_truck": 0.03, "spillage": 0.02}
+REAL = "real"  # kinds of cut-outs that were taken from photographs begin with it
+# Umbrellas and lorries are painted in any colour; soil is not.
+HUE = {"real_stall": 0.5, "stall": 0.5, "truck": 0.5, "real_truck": 0.5, "spillage": 0.02}
+# The parasols of a garden or a terrace: many of one kind in rows, and no stall among them.
+TERRACE_KINDS, TERRACE_SIDE, TERRACE_GAP = ("real_stall",), (2, 5), (1.15, 1.9)
 
 Boxes = list[NDArray[np.float32]]
 Labels = list[NDArray[np.int64]]
@@ -35,7 +47,7 @@ class Paster:
     def __init__(
         self, cutouts: list[Cutout], shots: list[Shot], names: tuple[str, ...], picture: Picture
     ) -> None:
-        self._names, self._picture = names, picture
+        self._names, self._picture, self._shots = names, picture, shots
         cutouts = [*cutouts, *transplants(shots, names)]
         self._shelves = {above: _shelve(cutouts, above) for above in (False, True)}
 
@@ -47,12 +59,18 @@ class Paster:
         boxes: Boxes,
         labels: Labels,
         rng: Generator,
-    ) -> None:
+    ) -> bool:
         """One cut-out on the part of `canvas` that `shot` covers; boxes in canvas px are added,
-        and those that it hides are dropped."""
+        and those that it hides are dropped. Whether it was a rendered one."""
         pools = self._shelves[shot.item.source in SEEN_FROM_ABOVE]
         if not pools:
-            return
+            return False
+        if shot.item.source in SEEN_FROM_ABOVE and rng.random() < self._picture.terraces:
+            self._terrace(pools, canvas, region, boxes, labels, rng)
+            return False
+        if rng.random() < self._picture.decoys:
+            self._decoy(pools, canvas, region, boxes, labels, rng)
+            return False
         cutout = self._worn(self._draw(pools, rng), shot, rng)
         scale, corner = self._place(cutout, region, rng)
         part = canvas[region.top : region.bottom, region.left : region.right]
@@ -64,6 +82,53 @@ class Paster:
             offset = [region.left, region.top] * 2
             boxes.append(np.array([box for _, box in found], np.float32) + np.float32(offset))
             labels.append(np.array([self._names.index(name) for name, _ in found], np.int64))
+            if rng.random() < self._picture.hidden:
+                half_hidden(part, found[0][1], shot.image, rng)
+        return not cutout.kind.startswith(REAL)
+
+    def _decoy(
+        self,
+        pools: dict[str, list[Cutout]],
+        canvas: Image,
+        region: Region,
+        boxes: Boxes,
+        labels: Labels,
+        rng: Generator,
+    ) -> None:
+        """The outline of a cut-out filled with another photograph, unlabelled."""
+        one = self._draw(pools, rng)
+        other = self._shots[rng.integers(len(self._shots))].image
+        rgba = disguised(one.rgba, one.index > 0, other, rng)
+        rgba[..., 3] = feathered(np.ascontiguousarray(rgba[..., 3]), rng)
+        one = replace(one, rgba=rgba, index=(rgba[..., 3] > 0).astype(np.uint8))
+        scale, corner = self._place(one, region, rng)
+        part = canvas[region.top : region.bottom, region.left : region.right]
+        _, covered = paste(part, one, scale, corner, rng)
+        _hide(boxes, labels, covered, region)
+
+    def _terrace(
+        self,
+        pools: dict[str, list[Cutout]],
+        canvas: Image,
+        region: Region,
+        boxes: Boxes,
+        labels: Labels,
+        rng: Generator,
+    ) -> None:
+        """Equal parasols in rows, unlabelled; what they hide loses its box."""
+        pool = [cutout for kind in TERRACE_KINDS for cutout in pools.get(kind, [])]
+        if not pool:
+            return
+        one = pool[rng.integers(len(pool))]
+        plain = recoloured(np.ascontiguousarray(one.rgba[..., :3]), rng, hue=0.5, saturation=1.0)
+        one = replace(one, rgba=np.concatenate([plain, one.rgba[..., 3:]], 2))
+        scale, (left, top) = self._place(one, region, rng)
+        step = max(one.rgba.shape[:2]) * scale * rng.uniform(*TERRACE_GAP)
+        part = canvas[region.top : region.bottom, region.left : region.right]
+        for row, column in np.ndindex(*rng.integers(*TERRACE_SIDE, 2, endpoint=True)):
+            corner = int(left + column * step), int(top + row * step)
+            _, covered = paste(part, one, scale, corner, rng)
+            _hide(boxes, labels, covered, region)
 
     def _draw(self, pools: dict[str, list[Cutout]], rng: Generator) -> Cutout:
         wished = np.array([self._picture.cutout_kinds.get(kind, 0.5) for kind in pools])
@@ -77,9 +142,19 @@ class Paster:
         image = np.ascontiguousarray(cutout.rgba[..., :3])
         strong = rng.random() < 0.5
         image = recoloured(image, rng, hue=HUE.get(cutout.kind, 0.1) if strong else 0.03)
-        if not cutout.kind.startswith("real") and rng.random() < 0.6:
+        if not cutout.kind.startswith(REAL) and rng.random() < 0.6:
             image = grained(image, shot.image, rng)
-        return replace(cutout, rgba=np.concatenate([image, cutout.rgba[..., 3:]], 2))
+        other = self._shots[rng.integers(len(self._shots))].image if self._shots else shot.image
+        if cutout.kind != "spillage" and rng.random() < self._picture.clad:
+            image = clad(image, cutout.index > 0, other, rng)
+        if rng.random() < self._picture.harmony:
+            image = harmonised(image, cutout.index > 0, shot.image, rng)
+        if rng.random() < self._picture.soft:
+            image = softened(image, rng)
+        alpha = np.ascontiguousarray(cutout.rgba[..., 3])
+        if not cutout.kind.startswith(REAL):  # those are feathered already
+            alpha = feathered(alpha, rng)
+        return replace(cutout, rgba=np.dstack([image, alpha]))
 
     def _place(
         self, cutout: Cutout, region: Region, rng: Generator
