@@ -155,7 +155,7 @@ def test_decoys_and_terraces_have_no_label_and_hide_what_lies_under_them(share):
         canvas = np.zeros((384, 640, 3), np.uint8)
         boxes = [np.array([[100, 100, 110, 110]], np.float32)]
         labels = [np.zeros(1, np.int64)]
-        rendered = paster.paste(canvas, Region(0, 0, 640, 384), whole, boxes, labels, rng(seed))
+        paster.paste(canvas, Region(0, 0, 640, 384), whole, boxes, labels, rng(seed))
         painted += bool(canvas.any())
-        assert not rendered and len(boxes) == 1 and len(boxes[0]) <= 1
+        assert len(boxes) == 1 and len(boxes[0]) <= 1
     assert painted > 5

@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Callable
 
-from tools.scenery import goods, signs
+from tools.scenery import goods, signs, stands
 from tools.scenery.counters import body_paint, counter_load, roof_over, skirt
 from tools.scenery.covers import tent, umbrella
 from tools.scenery.goods import WOODS, bright
@@ -222,6 +222,12 @@ STALLS: dict[str, tuple[float, Callable[[random.Random], Model]]] = {
     "kiosk": (2, kiosk),
     "mat": (3, mat),
     "crate_steps": (1.5, crate_steps),
+    "show_case": (4, stands.show_case),
+    "hand_cart": (4, stands.hand_cart),
+    "rack": (2, stands.rack),
+    "market_row": (2, stands.market_row),
+    "food_van": (2.5, stands.food_van),
+    "rails": (1.5, stands.rails),
 }
 
 

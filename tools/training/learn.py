@@ -23,10 +23,8 @@ from torch import nn
 from ultralytics.nn.tasks import DetectionModel
 
 from tools.training.objective import Batch, Objective
-from tools.training.restyle import Restyler
 from tools.training.samples import Mixer, Sample
 from tools.training.settings import Run
-from tools.training.shield import Shield
 
 AVERAGE_DECAY, AVERAGE_RAMP = 0.999, 400.0  # of the weights' running mean, and steps to reach it
 REMEMBER_EVERY = 3  # the teacher is asked at every third step: a third of its cost
@@ -54,7 +52,6 @@ def collate(samples: list[Sample], device: torch.device) -> Batch:
         torch.from_numpy(labels).float().to(device),
         torch.from_numpy(box).float().to(device),
         torch.from_numpy(silent).to(device),
-        torch.tensor([s.rendered for s in samples]).to(device),
     )
 
 
@@ -116,9 +113,6 @@ class Learner:
         self.optimiser = torch.optim.AdamW(
             groups(self.model, run.decay, run.backbone_rate), lr=run.rate
         )
-        # After the average was copied: only the learning model has hooks.
-        self.restyler = Restyler(self.model.model, run.restyle, run.seed)
-        self.shield = Shield(self.model.model, wanted=run.shield)
         if teacher is not None:
             teacher = teacher.to(self.device, memory_format=torch.channels_last).train()
             for module in teacher.modules():
@@ -157,12 +151,8 @@ class Learner:
         wake(self.model, self.run.freeze)
         for group in self.optimiser.param_groups:
             group["lr"] = rate_at(self.step, self.run) * group["share"]
-        self.restyler.begin(self.step)
-        self.shield.begin(batch.rendered)
         with torch.autocast(self.device.type, torch.bfloat16):
             output = self.model(batch.image)
-        self.restyler.end()
-        self.shield.end()
         remember = self.run.keep_weight > 0 and self.step % REMEMBER_EVERY == 0
         loss, told = self.objective(output, batch, remember=remember)  # in float32
         self.optimiser.zero_grad(set_to_none=True)

@@ -21,14 +21,13 @@ TEACHER_SURE = 0.08  # below this everywhere, the teacher says nothing about a p
 @dataclass(frozen=True, slots=True)
 class Batch:
     """image (b, 3, h, w) 0..1; index (n,) picture of each box; label (n,); box (n, 4) centre x,
-    centre y, width, height as fractions; silent (b, classes) bool; rendered (b,) bool."""
+    centre y, width, height as fractions; silent (b, classes) bool."""
 
     image: torch.Tensor
     index: torch.Tensor
     label: torch.Tensor
     box: torch.Tensor
     silent: torch.Tensor
-    rendered: torch.Tensor
 
     def targets(self) -> dict[str, torch.Tensor]:
         """The batch under the names that the detector's loss asks for; boxes as fractions."""

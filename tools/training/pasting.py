@@ -59,18 +59,18 @@ class Paster:
         boxes: Boxes,
         labels: Labels,
         rng: Generator,
-    ) -> bool:
+    ) -> None:
         """One cut-out on the part of `canvas` that `shot` covers; boxes in canvas px are added,
-        and those that it hides are dropped. Whether it was a rendered one."""
+        and those that it hides are dropped."""
         pools = self._shelves[shot.item.source in SEEN_FROM_ABOVE]
         if not pools:
-            return False
+            return
         if shot.item.source in SEEN_FROM_ABOVE and rng.random() < self._picture.terraces:
             self._terrace(pools, canvas, region, boxes, labels, rng)
-            return False
+            return
         if rng.random() < self._picture.decoys:
             self._decoy(pools, canvas, region, boxes, labels, rng)
-            return False
+            return
         cutout = self._worn(self._draw(pools, rng), shot, rng)
         scale, corner = self._place(cutout, region, rng)
         part = canvas[region.top : region.bottom, region.left : region.right]
@@ -84,7 +84,6 @@ class Paster:
             labels.append(np.array([self._names.index(name) for name, _ in found], np.int64))
             if rng.random() < self._picture.hidden:
                 half_hidden(part, found[0][1], shot.image, rng)
-        return not cutout.kind.startswith(REAL)
 
     def _decoy(
         self,

@@ -30,14 +30,12 @@ LEAST_VISIBLE = 0.3  # of a box's area, inside the canvas
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One training picture: image (h, w, 3) BGR; boxes xyxy px; `silent`: classes not judged;
-    `rendered`: something in it came out of a renderer."""
+    """One training picture: image (h, w, 3) BGR; boxes xyxy px; `silent`: classes not judged."""
 
     image: Image
     boxes: NDArray[np.float32]
     labels: NDArray[np.int64]
     silent: NDArray[np.bool_]
-    rendered: bool = False
 
 
 class Mixer:
@@ -67,7 +65,6 @@ class Mixer:
         picture = self._picture
         canvas = np.full((picture.height, picture.width, 3), PAD, np.uint8)
         boxes, labels, silent = [], [], np.zeros(len(self._names), bool)
-        rendered = False
         for region in _regions(picture, rng):
             shot = self._shots[rng.choice(len(self._shots), p=self._odds)]
             inner, placed, kept = _place(canvas, region, shot, picture, rng)
@@ -76,11 +73,10 @@ class Mixer:
             missing = shot.unlabelled.copy()
             missing[shot.labels[kept]] = False
             silent |= missing
-            rendered |= shot.item.origin != "real"
             if shot.item.origin == "real":
-                rendered |= self._enrich(canvas, inner, shot, boxes, labels, rng)
+                self._enrich(canvas, inner, shot, boxes, labels, rng)
         every = np.concatenate(boxes), np.concatenate(labels)
-        return Sample(spoil(canvas, picture, rng), *every, silent, rendered)
+        return Sample(spoil(canvas, picture, rng), *every, silent)
 
     def _enrich(
         self,
@@ -90,16 +86,13 @@ class Mixer:
         boxes: list[NDArray[np.float32]],
         labels: list[NDArray[np.int64]],
         rng: Generator,
-    ) -> bool:
-        """Rendered things on a photograph, and sometimes a plume over all; whether there are
-        rendered ones now (a plume of noise is none)."""
-        rendered = False
+    ) -> None:
+        """Rendered things on a photograph, and sometimes a plume over all."""
         if rng.random() < self._picture.cutouts:
             for _ in range(rng.choice([1, 1, 2, 3])):
-                rendered |= self._paster.paste(canvas, region, shot, boxes, labels, rng)
+                self._paster.paste(canvas, region, shot, boxes, labels, rng)
         if rng.random() < self._picture.plumes:
             self._plume(canvas, region, shot, boxes, labels, rng)
-        return rendered
 
     def _plume(
         self,

@@ -32,13 +32,12 @@ class Picture(Part):
     """How a training picture is made. `mosaic`: share made of several pictures; `plumes`: share of
     real pictures that get a plume or flame laid over them, `cutouts`: that get rendered things;
     the `_kinds` say how often each of them, relative to the others (0.5 for kinds not named);
-    `wear`: share of cut-outs whose colour, grain and rim are changed, `clad`, `harmony`, `soft`: of
+    `wear`: share of cut-outs whose colour, grain and rim are changed; `clad`, `harmony`, `soft`: of
     these, the share that get a photograph for a paint, take on the colours of what they lie on,
-    lose sharpness; `close`: share of those seen
-    from the ground that fill the picture; `hidden`: share that get something in front; `decoys`:
-    share replaced by an outline filled with another photograph, nothing; `terraces`: share of those
-    seen from above replaced by rows of equal parasols, no stall; `crop`: largest
-    enlargement."""
+    lose sharpness; `close`: share of those seen from the ground that fill the picture; `hidden`:
+    share that get something in front; `decoys`: share replaced by an outline filled with another
+    photograph, nothing; `terraces`: share of those seen from above replaced by rows of equal
+    parasols, no stall; `crop`: largest enlargement."""
 
     height: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)] = 384
     width: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)] = 640
@@ -75,9 +74,7 @@ class Run(Part):
     """A whole run. `start`: a .pt checkpoint, with 80 COCO classes (the head is remapped) or with
     ours; the mean of several. `steps` are batches; `patience` counts validations without a better
     score before stopping early; `freeze`: how many of the first layers stay as they are;
-    `backbone_rate`: the share of the rate at which the backbone learns; `shield`: it does not learn
-    from pictures with rendered things in them; `restyle`: share of the
-    batches whose early features swap their mean and contrast between pictures."""
+    `backbone_rate`: the share of the rate at which the backbone learns."""
 
     name: str
     start: str | tuple[str, ...]
@@ -92,8 +89,6 @@ class Run(Part):
     decay: float = 5e-4
     freeze: int = 3
     backbone_rate: Share = 1.0
-    shield: bool = False
-    restyle: Share = 0.0
     keep_weight: float = 0.0
     picture: Picture = Picture()
     validate_every: Count = 500
