@@ -142,7 +142,7 @@ def passers(rng: random.Random) -> Group:
 
 def truck_group(rng: random.Random, load: str = "") -> Group:
     load = load or rng.choice(trucks.LOADS)
-    return [Actor(trucks.muck_truck(rng, load), "muck_truck", load)]
+    return [Actor(trucks.muck_truck(rng, load, trucks.VARIED), "muck_truck", load)]
 
 
 def other_truck(rng: random.Random) -> Group:

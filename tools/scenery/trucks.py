@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,8 +24,6 @@ CABS: list[Colour] = [
     (0.02, 0.28, 0.14),
     (0.1, 0.3, 0.45),
     (0.65, 0.5, 0.03),
-    (0.16, 0.16, 0.17),
-    (0.28, 0.02, 0.03),
 ]
 SOILS: list[Colour] = [
     (0.17, 0.095, 0.045),
@@ -39,16 +38,34 @@ MESHES: list[Colour] = [
     (0.03, 0.03, 0.032),
     (0.03, 0.1, 0.3),
     (0.15, 0.15, 0.15),
-    (0.5, 0.45, 0.36),
-    (0.62, 0.6, 0.54),
 ]
-FLOORS: list[Colour] = [  # of an empty body: worn steel, rust, dry mud
-    (0.14, 0.12, 0.1),
-    (0.22, 0.22, 0.23),
-    (0.25, 0.1, 0.06),
-    (0.3, 0.2, 0.12),
-    (0.4, 0.3, 0.2),
-]
+WORN_STEEL: Colour = (0.14, 0.12, 0.1)
+
+
+@dataclass(frozen=True)
+class Range:
+    """What trucks are drawn from: paints, what covers a load, the floor of an empty body, metres of
+    body by axles, and how much these vary, metres of height of its sides."""
+
+    cabs: list[Colour]
+    meshes: list[Colour]
+    floors: list[Colour]
+    lengths: dict[int, float]
+    stretch: tuple[float, float]
+    sides: tuple[float, float]
+
+
+# The committed clips were filmed with these: the same seed must go on giving the same truck.
+FILMED = Range(CABS, MESHES, [WORN_STEEL], {2: 4.0, 3: 5.3, 4: 6.3}, (0.95, 1.05), (1.0, 1.6))
+# To learn from: grey and dark paint, pale covers, rust and mud on the floor, long and low bodies.
+VARIED = Range(
+    [*CABS, (0.16, 0.16, 0.17), (0.28, 0.02, 0.03)],
+    [*MESHES, (0.5, 0.45, 0.36), (0.62, 0.6, 0.54)],
+    [WORN_STEEL, (0.22, 0.22, 0.23), (0.25, 0.1, 0.06), (0.3, 0.2, 0.12), (0.4, 0.3, 0.2)],
+    {2: 4.0, 3: 5.6, 4: 6.8},
+    (0.92, 1.15),
+    (0.55, 1.6),
+)
 
 
 def soil(rng: random.Random, *, colour: Colour | None = None) -> Paint:
@@ -121,13 +138,16 @@ def _cab_side(model: Model, s: int, w: float, high: float, long: float) -> None:
     model.add(box((0.5, 0.1, 0.06)), BLACK, (0.1, s * (w - 0.02), -0.28))
 
 
-def _hopper(rng: random.Random, paint: Paint, size: tuple[float, float, float]) -> Model:
+def _hopper(
+    rng: random.Random, paint: Paint, size: tuple[float, float, float], floors: list[Colour]
+) -> Model:
     """Open steel body standing on z = 0, ribs outside, headboard over the cab side (+x)."""
     model = Model()
     length, width, high = size
     flare = rng.uniform(0.0, 0.08)
     model.add(box((length, width - 0.04, 0.1)), paint, (0, 0, 0.05))
-    inside = plain(rng.choice(FLOORS), 0.7, metal=0.3, dirt=1.0)
+    floor = rng.choice(floors) if len(floors) > 1 else floors[0]
+    inside = plain(floor, 0.7, metal=0.3, dirt=1.0)
     model.add(box((length - 0.1, width - 0.12, 0.04)), inside, (0, 0, 0.12))
     ribs = rng.choice([5, 6, 7, 8])
     for s in (-1, 1):
@@ -158,7 +178,12 @@ def _hopper(rng: random.Random, paint: Paint, size: tuple[float, float, float]) 
 
 
 def _load(
-    rng: random.Random, model: Model, load: str, size: tuple[float, float, float], z: float
+    rng: random.Random,
+    model: Model,
+    load: str,
+    size: tuple[float, float, float],
+    z: float,
+    drawn: Range,
 ) -> None:
     length, width, high = size
     numbers = seeds.array_stream("load", rng.getrandbits(32))
@@ -172,7 +197,9 @@ def _load(
         )
     elif load == "covered":
         if rng.random() < 0.45:  # flat sliding lid, 平推盖
-            lid = plain(rng.choice([(0.05, 0.05, 0.05), (0.3, 0.3, 0.31), *CABS]), 0.5, dirt=0.4)
+            lid = plain(
+                rng.choice([(0.05, 0.05, 0.05), (0.3, 0.3, 0.31), *drawn.cabs]), 0.5, dirt=0.4
+            )
             for i in range(4):
                 model.add(
                     box((length / 4 * 0.97, width + 0.12, 0.08)),
@@ -188,7 +215,7 @@ def _load(
                     rough=0.1,
                     boxy=True,
                 ),
-                Paint("cloth", rng.choice(MESHES), 0.8),
+                Paint("cloth", rng.choice(drawn.meshes), 0.8),
                 (0, 0, z + high - 0.02),
                 smooth=True,
             )
@@ -196,7 +223,7 @@ def _load(
                 drop = rng.uniform(0.15, 0.5)
                 model.add(
                     sheet(length, drop),
-                    Paint("cloth", rng.choice(MESHES), 0.8),
+                    Paint("cloth", rng.choice(drawn.meshes), 0.8),
                     (0, s * (width / 2 + 0.13), z + high - drop / 2),
                     rot=(math.pi / 2, 0, 0),
                 )
@@ -215,25 +242,25 @@ def _load(
                 )
 
 
-def muck_truck(rng: random.Random, load: str = "") -> Model:
-    """Three or four axles, front towards +x, about 8 m long; load is one of LOADS."""
+def muck_truck(rng: random.Random, load: str = "", drawn: Range = FILMED) -> Model:
+    """Two to four axles, front towards +x, about 8 m long; load is one of LOADS."""
     load = load or rng.choice(LOADS)
     model = Model()
     axles = rng.choice([2, 3, 3, 4, 4])
-    length = {2: 4.0, 3: 5.6, 4: 6.8}[axles] * rng.uniform(0.92, 1.15)
-    width, high = rng.uniform(2.3, 2.48), rng.uniform(0.55, 1.6)
-    colour = rng.choice(CABS)
+    length = drawn.lengths[axles] * rng.uniform(*drawn.stretch)
+    width, high = rng.uniform(2.3, 2.48), rng.uniform(*drawn.sides)
+    colour = rng.choice(drawn.cabs)
     paint = plain(colour, 0.35, dirt=rng.choice([0.2, 0.5, 0.9]))
     bed_paint = (
         paint
         if rng.random() < 0.55
-        else plain(rng.choice([*CABS, (0.22, 0.22, 0.24)]), 0.5, dirt=1.0)
+        else plain(rng.choice([*drawn.cabs, (0.22, 0.22, 0.24)]), 0.5, dirt=1.0)
     )
     floor = 1.2
     model.put(cab(rng, paint), (length / 2 + 1.2, 0, 0.95))
     model.add(box((length + 2.6, 0.85, 0.3)), BLACK, (0.9, 0, 0.85))
-    model.put(_hopper(rng, bed_paint, (length, width, high)), (0, 0, floor))
-    _load(rng, model, load, (length, width, high), floor)
+    model.put(_hopper(rng, bed_paint, (length, width, high), drawn.floors), (0, 0, floor))
+    _load(rng, model, load, (length, width, high), floor, drawn)
     spots = {2: [-0.28], 3: [-0.34, -0.09], 4: [-0.36, -0.14]}[axles]
     fronts = [length / 2 + 1.2] if axles < 4 else [length / 2 + 1.4, length / 2 - 0.15]
     for x in [s * length for s in spots] + fronts:
