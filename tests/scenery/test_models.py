@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from tools.scenery import groups, people, plant, seeds, situations, stalls, trucks, vehicles
+from tools.scenery.camera import looking_at
+from tools.scenery.groups import Actor
 from tools.scenery.labels import CLASSES
 from tools.scenery.model import Model
+from tools.scenery.sprites import told_by
 
 # What a generator makes, and the least and greatest length, width and height in metres.
 SIZES = {
@@ -90,3 +93,11 @@ def test_scenes_repeat_and_have_what_they_are_named_for(name: str) -> None:
     assert name == "negatives" or wanted[name] in labels
     if name == "negatives":
         assert not labels & {"vendor_stall", "spillage", "grill", "muck_truck", "dust", "smoke"}
+
+
+def test_a_food_van_is_a_stall_only_from_its_open_side() -> None:
+    group = groups.stall_group(seeds.stream("van", 1), "food_van", crowd=0)
+    labels = {1: "vendor_stall", 2: "person"}
+    for y, seen in ((-4.0, labels), (4.0, {2: "person"})):
+        camera = looking_at((2.0, y, 1.6), (0, 0, 1), hfov=50, size=(64, 64))
+        assert told_by([*group[:1], Actor(group[0].model, "person")], labels, camera) == seen

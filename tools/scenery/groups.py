@@ -29,11 +29,13 @@ from tools.scenery.model import Model
 @dataclass(frozen=True)
 class Actor:
     """A model and the class its box gets; an empty label is scenery that hides but has no box.
-    `state`: what a second classifier is to tell, such as how a truck's load lies."""
+    `state`: what a second classifier is to tell, such as how a truck's load lies; `one_sided`: what
+    it is can only be seen from the kerb side, -y: from behind a food van is a van."""
 
     model: Model
     label: str = ""
     state: str = ""
+    one_sided: bool = False
 
 
 Group = list[Actor]
@@ -57,11 +59,12 @@ def _someone(
 
 def stall_group(rng: random.Random, kind: str = "", *, crowd: int | None = None) -> Group:
     """An open stall, its vendor behind it mostly, customers in front."""
+    kind = kind or stalls.draw(rng)
     model = stalls.stall(rng, kind)
     model.put(stalls.clutter(rng), (0, 0.45, 0))
     if rng.random() < 0.12:
         model.put(signs.chalkboard(rng), (rng.choice([-1.3, 1.3]), -0.7, 0))
-    group = [Actor(model, "vendor_stall")]
+    group = [Actor(model, "vendor_stall", one_sided=kind in stalls.ONE_SIDED)]
     if rng.random() < 0.72:
         x, y = rng.uniform(-0.6, 0.6), rng.uniform(0.75, 1.1)
         group.append(

@@ -127,6 +127,12 @@ def stage(studio: Studio, group: Group, rng: random.Random) -> dict[int, str]:
     return labels
 
 
+def told_by(group: Group, labels: dict[int, str], camera: Camera) -> dict[int, str]:
+    """The labels of what can be told from this side."""
+    behind = camera.y > 0
+    return {n: label for n, label in labels.items() if not (behind and group[n - 1].one_sided)}
+
+
 def checked_heights(given: str) -> tuple[str, ...]:
     """Names of VIEWS from a list with commas. Raises Refused for any other."""
     names = tuple(part.strip() for part in given.split(",") if part.strip())
@@ -158,7 +164,7 @@ def render(
         kind, camera = view(rng, MENU.get(name, (1, 4.0))[1], size=size, heights=heights)
         studio.camera(camera)
         shot = studio.shoot(transparent=True)
-        sprite = cut(shot.linear, shot.index, labels, camera)
+        sprite = cut(shot.linear, shot.index, told_by(actors, labels, camera), camera)
         if sprite:
             yield f"{name}_{kind}", replace(sprite, states=states)
 

@@ -231,10 +231,18 @@ STALLS: dict[str, tuple[float, Callable[[random.Random], Model]]] = {
 }
 
 
+ONE_SIDED = ("food_van",)  # no stall when seen from behind
+
+
+def draw(rng: random.Random) -> str:
+    """A kind of stall, by the weights of STALLS."""
+    names, weights = list(STALLS), [weight for weight, _ in STALLS.values()]
+    return rng.choices(names, weights)[0]
+
+
 def stall(rng: random.Random, kind: str = "") -> Model:
     """A stall open for business, its customers to -y."""
-    names, weights = list(STALLS), [weight for weight, _ in STALLS.values()]
-    return STALLS[kind or rng.choices(names, weights)[0]][1](rng)
+    return STALLS[kind or draw(rng)][1](rng)
 
 
 def clutter(rng: random.Random) -> Model:
