@@ -101,9 +101,7 @@ class Paster:
         rgba[..., 3] = feathered(np.ascontiguousarray(rgba[..., 3]), rng)
         one = replace(one, rgba=rgba, index=(rgba[..., 3] > 0).astype(np.uint8))
         scale, corner = self._place(one, region, rng)
-        part = canvas[region.top : region.bottom, region.left : region.right]
-        _, covered = paste(part, one, scale, corner, rng)
-        _hide(boxes, labels, covered, region)
+        _lay_nothing(canvas, region, one, scale, corner, boxes, labels, rng)
 
     def _terrace(
         self,
@@ -123,11 +121,9 @@ class Paster:
         one = replace(one, rgba=np.concatenate([plain, one.rgba[..., 3:]], 2))
         scale, (left, top) = self._place(one, region, rng)
         step = max(one.rgba.shape[:2]) * scale * rng.uniform(*TERRACE_GAP)
-        part = canvas[region.top : region.bottom, region.left : region.right]
         for row, column in np.ndindex(*rng.integers(*TERRACE_SIDE, 2, endpoint=True)):
             corner = int(left + column * step), int(top + row * step)
-            _, covered = paste(part, one, scale, corner, rng)
-            _hide(boxes, labels, covered, region)
+            _lay_nothing(canvas, region, one, scale, corner, boxes, labels, rng)
 
     def _draw(self, pools: dict[str, list[Cutout]], rng: Generator) -> Cutout:
         wished = np.array([self._picture.cutout_kinds.get(kind, 0.5) for kind in pools])
@@ -169,6 +165,22 @@ class Paster:
         left = rng.uniform(leftmost, rightmost)
         foot = region.height * (rng.uniform(0.8, 1.2) if close else rng.uniform(0.3, 1.1))
         return scale, (int(left), int(foot - high * scale))
+
+
+def _lay_nothing(
+    canvas: Image,
+    region: Region,
+    cutout: Cutout,
+    scale: float,
+    corner: tuple[int, int],
+    boxes: Boxes,
+    labels: Labels,
+    rng: Generator,
+) -> None:
+    """Paste what has no label; what it hides loses its box."""
+    part = canvas[region.top : region.bottom, region.left : region.right]
+    _, covered = paste(part, cutout, scale, corner, rng)
+    _hide(boxes, labels, covered, region)
 
 
 def _shelve(cutouts: list[Cutout], above: bool) -> dict[str, list[Cutout]]:
