@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tools.scenery import groups, people, plant, seeds, situations, stalls, trucks, vehicles
+from tools.scenery import grills, groups, people, plant, seeds, situations, stalls, trucks, vehicles
 from tools.scenery.camera import looking_at
 from tools.scenery.groups import Actor
 from tools.scenery.labels import CLASSES
@@ -44,6 +44,26 @@ def test_stalls_stand_on_the_ground_and_reach_no_further_than_a_stall(kind, seed
     assert -0.1 < verts[:, 2].min() < 0.15
     assert verts[:, 2].max() < 4.2
     assert np.abs(verts[:, :2]).max() < (5.0 if kind == "food_van" else 4.0)  # a whole lorry
+
+
+@pytest.mark.parametrize("kind", grills.GRILLS)
+@pytest.mark.parametrize("seed", range(3))
+def test_grills_stand_on_the_ground_and_are_no_larger_than_a_cart(kind: str, seed: int) -> None:
+    model = grills.grill(seeds.stream(kind, seed), kind)
+    verts = model.verts()
+    assert np.isfinite(verts).all()
+    assert -0.05 < verts[:, 2].min() < 0.1
+    assert 0.2 < verts[:, 2].max() < 3.6
+    assert np.abs(verts[:, :2]).max() < 2.6
+    assert any(part.paint.kind == "coal" for part in model.parts)
+
+
+def test_drop_side_lorries_are_longer_and_lower_than_tippers() -> None:
+    size = {}
+    for drawn in (trucks.DROPSIDE, trucks.FILMED):
+        made = [trucks.muck_truck(seeds.stream("lorry", n), "open_empty", drawn) for n in range(6)]
+        size[drawn.sides] = np.mean([np.ptp(one.verts()[:, 0]) for one in made])
+    assert size[trucks.DROPSIDE.sides] > size[trucks.FILMED.sides] + 0.8
 
 
 @pytest.mark.parametrize("name", groups.GROUPS)

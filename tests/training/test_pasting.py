@@ -23,6 +23,7 @@ from tools.training.wear import (
     harmonised,
     recoloured,
     softened,
+    under_trees,
 )
 
 CART = np.dstack([np.full((90, 240, 3), (40, 60, 200), np.uint8), np.full((90, 240), 255)])
@@ -143,6 +144,21 @@ def test_something_in_front_leaves_most_of_it_and_the_rest_alone():
         assert inside < 0.6 and not canvas[:5].any()
         hid += inside > 0.02
     assert hid > 10
+
+
+@pytest.mark.parametrize("box", [(100, 60, 200, 100), (140, 40, 170, 160)])
+def test_crowns_of_trees_hide_part_of_a_long_side_and_only_where_the_photograph_is_green(box):
+    x1, y1, x2, y2 = box
+    green = np.full((80, 90, 3), (30, 120, 40), np.uint8)
+    soil = np.full((80, 90, 3), (60, 90, 130), np.uint8)
+    hid = []
+    for seed in range(20):
+        canvas = np.zeros((200, 300, 3), np.uint8)
+        under_trees(canvas, box, soil, rng(seed))
+        assert not canvas.any()
+        under_trees(canvas, box, green, rng(seed))
+        hid.append((canvas[y1:y2, x1:x2, 1] > 60).mean())
+    assert max(hid) < 0.8 and sum(share > 0.03 for share in hid) > 10
 
 
 @pytest.mark.parametrize("share", ["decoys", "terraces"])

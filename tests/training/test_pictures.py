@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -124,6 +125,20 @@ def test_a_sample_is_the_same_for_ever_and_another_for_another_seed():
     assert np.array_equal(one.image, two.image)
     assert np.array_equal(one.boxes, two.boxes)
     assert not np.array_equal(one.image, mixer(2).sample(7).image)
+
+
+def test_smoke_rises_from_a_pasted_grill_and_from_no_stall():
+    smoke = CITY.index("smoke")
+    for label, smokes in (("grill", True), ("vendor_stall", False)):
+        cutout = replace(square_cutout(), labels={1: label, 2: "person"}, kind="grill")
+        shelves = [(Mix(set="x"), [shot(0)])]
+        picture = Picture(plumes=0, cutouts=1, mosaic=0, smoking=1.0, worsen=0, colour=0)
+        made = Mixer(shelves, picture, CITY, 1, [cutout])
+        samples = [made.sample(number) for number in range(12)]
+        assert any(smoke in sample.labels for sample in samples) == smokes
+        if smokes:
+            grills = sum((sample.labels == CITY.index("grill")).sum() for sample in samples)
+            assert sum((sample.labels == smoke).sum() for sample in samples) <= grills
 
 
 def test_samples_are_well_formed():

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from tools.scenery import (
     goods,
+    grills,
     lookalikes,
     nuisances,
     people,
@@ -145,7 +146,8 @@ def passers(rng: random.Random) -> Group:
 
 def truck_group(rng: random.Random, load: str = "") -> Group:
     load = load or rng.choice(trucks.LOADS)
-    return [Actor(trucks.muck_truck(rng, load, trucks.VARIED), "muck_truck", load)]
+    drawn = trucks.DROPSIDE if rng.random() < 0.3 else trucks.VARIED
+    return [Actor(trucks.muck_truck(rng, load, drawn), "muck_truck", load)]
 
 
 def other_truck(rng: random.Random) -> Group:
@@ -164,7 +166,7 @@ def _guest(rng: random.Random) -> Actor:
 
 def grill_group(rng: random.Random) -> Group:
     """A grill with its cook; guests at low tables now and then."""
-    group = [Actor(nuisances.grill(rng), "grill")]
+    group = [Actor(grills.grill(rng), "grill")]
     if rng.random() < 0.85:
         group.append(
             _someone(

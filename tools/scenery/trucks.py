@@ -66,6 +66,15 @@ VARIED = Range(
     (0.92, 1.15),
     (0.55, 1.6),
 )
+# Drop-side lorries that carry soil as well, 栏板车: long, low, a floor of boards or rust.
+DROPSIDE = Range(
+    [*CABS, (0.4, 0.02, 0.04), (0.28, 0.02, 0.03)],
+    VARIED.meshes,
+    [(0.25, 0.1, 0.06), (0.3, 0.2, 0.12), (0.2, 0.13, 0.09), (0.18, 0.17, 0.17)],
+    {2: 5.2, 3: 7.4, 4: 9.2},
+    (0.85, 1.05),
+    (0.25, 0.7),
+)
 
 
 def soil(rng: random.Random, *, colour: Colour | None = None) -> Paint:

@@ -24,6 +24,7 @@ from tools.training.wear import (
     harmonised,
     recoloured,
     softened,
+    under_trees,
 )
 
 MOST_HIDDEN = 0.65  # of a box's area, by a cut-out pasted over it
@@ -83,7 +84,8 @@ class Paster:
             boxes.append(np.array([box for _, box in found], np.float32) + np.float32(offset))
             labels.append(np.array([self._names.index(name) for name, _ in found], np.int64))
             if rng.random() < self._picture.hidden:
-                half_hidden(part, found[0][1], shot.image, rng)
+                hide = under_trees if cutout.above and rng.random() < 0.6 else half_hidden
+                hide(part, found[0][1], shot.image, rng)
 
     def _decoy(
         self,

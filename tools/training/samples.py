@@ -89,10 +89,44 @@ class Mixer:
     ) -> None:
         """Rendered things on a photograph, and sometimes a plume over all."""
         if rng.random() < self._picture.cutouts:
+            before = len(boxes)
             for _ in range(rng.choice([1, 1, 2, 3])):
                 self._paster.paste(canvas, region, shot, boxes, labels, rng)
+            pasted = list(zip(boxes[before:], labels[before:], strict=True))
+            for grill in self._smoking(pasted, rng):
+                self._smoke_over(canvas, region, grill, boxes, labels, rng)
         if rng.random() < self._picture.plumes:
             self._plume(canvas, region, shot, boxes, labels, rng)
+
+    def _smoking(
+        self, pasted: list[tuple[NDArray[np.float32], NDArray[np.int64]]], rng: Generator
+    ) -> list[NDArray[np.float32]]:
+        """The boxes of those grills just pasted that smoke."""
+        grills = [
+            box
+            for group, kinds in pasted
+            for box, kind in zip(group, kinds, strict=True)
+            if self._names[kind] == "grill"
+        ]
+        return [box for box in grills if rng.random() < self._picture.smoking]
+
+    def _smoke_over(
+        self,
+        canvas: Image,
+        region: Region,
+        grill: NDArray[np.float32],
+        boxes: list[NDArray[np.float32]],
+        labels: list[NDArray[np.int64]],
+        rng: Generator,
+    ) -> None:
+        """Smoke rises from its food, before and above it: half of what a camera sees of a grill."""
+        x1, y1, x2, y2 = grill - np.float32([region.left, region.top] * 2)
+        width = max(16.0, (x2 - x1) * rng.uniform(1.0, 3.5))
+        height = width * rng.uniform(*ASPECT["smoke"])
+        middle, foot = rng.uniform(x1, x2), y1 + (y2 - y1) * rng.uniform(0.1, 0.6)
+        sprite = self._sprites["smoke"][rng.integers(len(self._sprites["smoke"]))]
+        corner, size = (int(middle - width / 2), int(foot - height)), (int(width), int(height))
+        self._lay(canvas, region, sprite, "smoke", corner, size, boxes, labels, rng)
 
     def _plume(
         self,
@@ -103,7 +137,21 @@ class Mixer:
         labels: list[NDArray[np.int64]],
         rng: Generator,
     ) -> None:
-        sprite, label, corner, size = self._choose_plume(region, shot, rng)
+        drawn = self._choose_plume(region, shot, rng)
+        self._lay(canvas, region, *drawn, boxes, labels, rng)
+
+    def _lay(
+        self,
+        canvas: Image,
+        region: Region,
+        sprite: Sprite,
+        label: str,
+        corner: tuple[int, int],
+        size: tuple[int, int],
+        boxes: list[NDArray[np.float32]],
+        labels: list[NDArray[np.int64]],
+        rng: Generator,
+    ) -> None:
         part = canvas[region.top : region.bottom, region.left : region.right]
         box = lay(part, sprite, label, corner, size, rng)
         if box is None or box[2] - box[0] < 10 or box[3] - box[1] < 10:

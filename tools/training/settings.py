@@ -30,14 +30,15 @@ class Mix(Part):
 
 class Picture(Part):
     """How a training picture is made. `mosaic`: share made of several pictures; `plumes`: share of
-    real pictures that get a plume or flame laid over them, `cutouts`: that get rendered things;
-    the `_kinds` say how often each of them, relative to the others (0.5 for kinds not named);
-    `wear`: share of cut-outs whose colour, grain and rim are changed; `clad`, `harmony`, `soft`: of
-    these, the share that get a photograph for a paint, take on the colours of what they lie on,
-    lose sharpness; `close`: share of those seen from the ground that fill the picture; `hidden`:
-    share that get something in front; `decoys`: share replaced by an outline filled with another
+    real pictures that get a plume or flame laid over them, `cutouts`: that get rendered things; the
+    `_kinds` say how often each of them, relative to the others (0.5 for kinds not named); `wear`:
+    share of cut-outs whose colour, grain and rim are changed; `clad`, `harmony`, `soft`: of these,
+    the share that get a photograph for a paint, take on the colours of what they lie on, lose
+    sharpness; `close`: share of those seen from the ground that fill the picture; `hidden`: share
+    that get something in front; `decoys`: share replaced by an outline filled with another
     photograph, nothing; `terraces`: share of those seen from above replaced by rows of equal
-    parasols, no stall; `crop`: largest enlargement."""
+    parasols, no stall; `smoking`: share of pasted grills with smoke over them; `crop`: largest
+    enlargement."""
 
     height: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)] = 384
     width: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)] = 640
@@ -65,6 +66,7 @@ class Picture(Part):
     hidden: Share = 0.0
     terraces: Share = 0.0
     decoys: Share = 0.0
+    smoking: Share = 0.0
     crop: Positive = 1.8
     colour: Share = 0.6
     worsen: Share = 0.4

@@ -16,6 +16,8 @@ GRAIN_RANGE = (0.6, 1.6)
 HARMONY = 0.75  # at most this share of the way from the cut-out's own colours to the photograph's
 SPREAD_RANGE = (0.5, 1.6)  # of contrast, where the photograph is flat or glaring
 SAME_PAINT = 9.0  # apart in a and b of CIELAB, 8 bit
+LEAST_GREEN = 12.0  # grey levels of excess green that leaves have and soil has not
+CROWN_TRIES = 8
 SOFTEST = 3.5  # times fewer pixels along a side than it is shown with
 
 
@@ -139,6 +141,46 @@ def half_hidden(
     if not part.size:
         return
     part[:] = _ragged(part, photograph, rng)
+
+
+def under_trees(
+    canvas: Image, box: tuple[int, int, int, int], photograph: Image, rng: Generator
+) -> None:
+    """One to three crowns of trees along a long side of `box`, px of `canvas`, as a drone sees a
+    kerb; changed in place. The crowns are the greenest of a few pieces of the photograph; where
+    nothing of it is green, nothing happens."""
+    x1, y1, x2, y2 = box
+    wide, high = x2 - x1, y2 - y1
+    if min(wide, high) < 8:
+        return
+    across = max(6, int(min(wide, high) * rng.uniform(0.7, 1.4)))
+    crown = _greenest(photograph, across, rng)
+    if crown is None:
+        return
+    side = rng.choice([-1, 1]) * rng.uniform(0.35, 0.75)  # of the short side, off the middle
+    for _ in range(int(rng.integers(1, 4))):
+        along = rng.uniform(-0.55, 0.55)
+        dx, dy = (along, side) if wide >= high else (side, along)
+        left = int((x1 + x2) / 2 + dx * wide - across / 2)
+        top = int((y1 + y2) / 2 + dy * high - across / 2)
+        part = canvas[max(top, 0) : top + across, max(left, 0) : left + across]
+        if part.size:
+            part[:] = _ragged(part, crown, rng)
+
+
+def _greenest(photograph: Image, across: int, rng: Generator) -> Image | None:
+    """The piece, about `across` px, with the most excess green (2G - R - B, Woebbecke and others
+    1995) of several drawn at random."""
+    best, most = None, LEAST_GREEN
+    for _ in range(CROWN_TRIES):
+        high, wide = min(across, photograph.shape[0]), min(across, photograph.shape[1])
+        top = int(rng.integers(0, photograph.shape[0] - high + 1))
+        left = int(rng.integers(0, photograph.shape[1] - wide + 1))
+        piece = photograph[top : top + high, left : left + wide]
+        blue, green, red = cv2.mean(piece)[:3]
+        if 2 * green - red - blue > most:
+            best, most = piece, 2 * green - red - blue
+    return best
 
 
 def _ragged(under: Image, photograph: Image, rng: Generator) -> Image:
