@@ -54,6 +54,19 @@ def test_the_guard_tells_what_fell_and_what_is_gone(tmp_path, monkeypatch):
     assert said == ["shape: a was 1, is 0.5", "shape: c is not measured any more"]
 
 
+def test_a_broken_promise_is_told_though_nothing_fell(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "STORE", tmp_path)
+    rows = [Figure("F1", 0.83, asked=0.9), Figure("lost", 0, better="less", asked=0)]
+    told = {"figures": [figures.asdict(row) for row in rows]}
+    told |= {"date": "2026-01-01", "machine": "m", "load": 0}
+    (tmp_path / "clips.json").write_text(json.dumps(told))
+    assert figures.unmet("clips") == ["clips: F1 is 0.83, asked 0.9"]
+    assert figures.unmet("shape") == []
+    page = figures.page()
+    assert "| F1 | 0.83 (**asked ≥ 0.9: not met 未达到**) |" in page
+    assert "| lost | 0 (asked ≤ 0) |" in page
+
+
 READINGS = {
     "replay": ('{"x":1}\n{"cases": 3, "wrong": 1, "all": {"f1": 0.5}}', [3, 1, 0.5]),
     "exposure": ("→ Overall exposure level for edge-visiond.service: 1.6 OK", [1.6]),

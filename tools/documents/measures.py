@@ -19,13 +19,22 @@ UNITS = tuple(str(p.relative_to(ROOT)) for p in sorted((ROOT / "systemd").glob("
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured number. `noise`: by so much it may be worse before anybody is warned."""
+    """One measured number. `noise`: by so much it may be worse before anybody is warned; `asked`:
+    what the product promises, which a new measurement does not move as it moves what was stored."""
 
     name: str
     value: float
     unit: str = ""
     better: Literal["more", "less"] = "more"
     noise: float = 0.0
+    asked: float | None = None
+
+    @property
+    def met(self) -> bool:
+        """Whether the promise is kept; true where nothing was promised."""
+        if self.asked is None:
+            return True
+        return self.value >= self.asked if self.better == "more" else self.value <= self.asked
 
     def worse_than(self, before: Figure) -> bool:
         """Whether this is worse than `before` by more than the noise stored with it."""
@@ -57,7 +66,7 @@ def _replay(text: str) -> list[Figure]:
     told = _lines(text)[-1]
     figures = [
         Figure("recorded cases", told["cases"]),
-        Figure("cases that differ from their golden events", told["wrong"], better="less"),
+        Figure("cases that differ from their golden events", told["wrong"], better="less", asked=0),
     ]
     return figures + [
         Figure(f"event F1, {name}", told[name]["f1"], noise=0.0)
@@ -72,12 +81,16 @@ def _clips(text: str) -> list[Figure]:
     told = last["all clips"]
     return [
         *figures,
-        Figure("event F1, all clips", told["f1"], noise=0.05),
+        Figure("event F1, all clips", told["f1"], noise=0.05, asked=0.9),
         Figure("events found", told["tp"]),
         Figure("events missed", told["fn"], better="less"),
         Figure("false violations", told["fp"], better="less"),
         Figure("watched", told["hours"], "h"),
     ]
+
+
+# Classes whose real pictures are of one source; the others have a floor a source (the card).
+ASKED_AP50 = {"smoke": 0.5, "fire": 0.35, "dust": 0.45}
 
 
 def _accuracy(text: str) -> list[Figure]:
@@ -88,6 +101,7 @@ def _accuracy(text: str) -> list[Figure]:
             f"AP50 {row['name']} ({row['truths']} boxes on {row['pictures']} pictures)",
             round(row["ap50"], 3),
             noise=0.03,
+            asked=ASKED_AP50.get(row["name"]),
         )
         for row in rows
         if row["source"] == "all" or row["name"] not in whole
@@ -127,6 +141,7 @@ def _faults(text: str) -> list[Figure]:
                 lost,
                 f"of {row['obligations']}",
                 "less",
+                asked=0,
             )
         )
         figures.append(
