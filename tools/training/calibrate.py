@@ -3,7 +3,8 @@
 
 Naive int8 loses a third of a YOLO's precision because the head mixes box distances of hundreds of
 pixels and scores of 0..1 in one tensor with one scale. So the decoding after the last convolutions
-stays in float, and so do those last convolutions.
+stays in float, and so do those last convolutions. The first three layers do too: few channels of
+wide range, whose error everything behind them inherits.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ HEAD = "/model.23/"  # yolo11: the Detect layer
 # last 1x1 convolutions and everything after them are not.
 BRANCHES = ("/cv2.", "/cv3.")
 LAST = re.compile(r"/cv[23]\.\d/cv[23]\.\d\.2/")
+FIRST = re.compile(r"^/model\.[012]/")
 
 
 class Pictures:
@@ -97,10 +99,11 @@ def quantise(source: Path, target: Path, folders: Sequence[Path], count: int) ->
 
 
 def sensitive(nodes: Any) -> list[str]:
-    """Names of the head's nodes that stay in float."""
-    return [
-        node.name
-        for node in nodes
-        if HEAD in node.name
-        and (LAST.search(node.name) or not any(branch in node.name for branch in BRANCHES))
-    ]
+    """Names of the nodes that stay in float."""
+    return [node.name for node in nodes if FIRST.search(node.name) or _head_end(node.name)]
+
+
+def _head_end(name: str) -> bool:
+    return HEAD in name and bool(
+        LAST.search(name) or not any(branch in name for branch in BRANCHES)
+    )
