@@ -65,13 +65,14 @@ class Objective:
         pairs = [(names.index(name), row) for name, row in COCO.items() if name in names]
         self._ours = [ours for ours, _ in pairs]
         self._theirs = [theirs for _, theirs in pairs]
+        self._new = [label for label in range(len(names)) if label not in self._ours]
 
     def __call__(
         self, output: dict[str, Any], batch: Batch, *, remember: bool
     ) -> tuple[torch.Tensor, dict[str, float]]:
         output = as_float(output)
         scores = output["scores"]  # (b, classes, anchors)
-        heard = scores.masked_fill(batch.silent[:, :, None], UNSEEN)
+        heard = scores.masked_fill(self._unheard(output["feats"], batch), UNSEEN)
         parts, _ = self._loss({**output, "scores": heard}, batch.targets())
         told = dict(zip(("box", "cls", "dfl"), (parts / len(scores)).tolist(), strict=True))
         total = parts.sum()
@@ -91,7 +92,7 @@ class Objective:
             said = self._teacher(batch.image)["scores"][:, self._theirs]
         theirs = said.float().sigmoid()
         anchors, strides = make_anchors(feats, self._loss.stride, 0.5)
-        own = self._own_places(anchors * strides, batch, batch.image.shape)
+        own = self._places(anchors * strides, batch)[:, self._new].any(1)
         speaks = (theirs.amax(1) > TEACHER_SURE) & ~own
         if not speaks.any():
             return scores.sum() * 0.0
@@ -100,13 +101,19 @@ class Objective:
         ).sum(1)
         return (cost * speaks).sum() / theirs.amax(1)[speaks].sum().clamp(min=1.0)
 
-    def _own_places(self, centres: torch.Tensor, batch: Batch, shape: torch.Size) -> torch.Tensor:
-        """(b, anchors) true inside a box of a class that COCO does not have. centres: (n, 2) px."""
-        inside = torch.zeros(shape[0], len(centres), dtype=torch.bool, device=centres.device)
-        size = torch.tensor([shape[3], shape[2]], device=centres.device)
+    def _unheard(self, feats: list[torch.Tensor], batch: Batch) -> torch.Tensor:
+        """(b, classes, anchors) true where a silent class is not judged: everywhere but inside the
+        boxes it does have. A lorry pasted on a picture whose own lorries nobody labelled is one
+        all the same, and must be learnt."""
+        anchors, strides = make_anchors(feats, self._loss.stride, 0.5)
+        return batch.silent[:, :, None] & ~self._places(anchors * strides, batch)
+
+    def _places(self, centres: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """(b, classes, anchors) true inside a box of the class. centres: (n, 2) px."""
+        inside = torch.zeros(*batch.silent.shape, len(centres), dtype=torch.bool)
+        inside = inside.to(centres.device)
+        size = torch.tensor(batch.image.shape[:1:-1], device=centres.device)
         for index, label, box in zip(batch.index, batch.label, batch.box, strict=True):
-            if int(label) in self._ours:
-                continue
             middle, half = box[:2] * size, box[2:] * size / 2
-            inside[int(index)] |= ((centres - middle).abs() <= half).all(1)
+            inside[int(index), int(label)] |= ((centres - middle).abs() <= half).all(1)
         return inside
