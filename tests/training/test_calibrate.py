@@ -15,7 +15,8 @@ from tools.training.calibrate import sensitive
     [
         ("/model.0/conv/Conv", True),
         ("/model.2/cv1/conv/Conv", True),
-        ("/model.3/conv/Conv", False),
+        ("/model.4/cv1/conv/Conv", True),
+        ("/model.5/conv/Conv", False),
         ("/model.10/m/m.0/attn/MatMul", False),
         ("/model.20/conv/Conv", False),
         ("/model.23/cv2.0/cv2.0.0/conv/Conv", False),

@@ -3,7 +3,7 @@
 
 Naive int8 loses a third of a YOLO's precision because the head mixes box distances of hundreds of
 pixels and scores of 0..1 in one tensor with one scale. So the decoding after the last convolutions
-stays in float, and so do those last convolutions. The first three layers do too: few channels of
+stays in float, and so do those last convolutions. The first five layers do too: few channels of
 wide range, whose error everything behind them inherits.
 """
 
@@ -28,7 +28,7 @@ HEAD = "/model.23/"  # yolo11: the Detect layer
 # last 1x1 convolutions and everything after them are not.
 BRANCHES = ("/cv2.", "/cv3.")
 LAST = re.compile(r"/cv[23]\.\d/cv[23]\.\d\.2/")
-FIRST = re.compile(r"^/model\.[012]/")
+FIRST = re.compile(r"^/model\.[01234]/")
 
 
 class Pictures:
