@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Parts that need torch, in the trainer's own virtual environment: the loss, and tools/export."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PYTHON = ROOT / ".venv-train/bin/python"
+
+
+def told_by(script):
+    """The JSON of a script's last line."""
+    if not PYTHON.is_file():
+        pytest.skip("no .venv-train: tools/setup train")
+    words = [PYTHON, "-c", script]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+# A lorry stands pasted at the left of a picture whose own lorries nobody labelled.
+SILENT = """
+import json, torch
+from ultralytics.nn.tasks import DetectionModel
+from ultralytics.cfg import get_cfg
+from tools.training.classes import CITY
+from tools.training.objective import Batch, Objective, as_float
+torch.manual_seed(0)
+model = DetectionModel("yolo11n.yaml", nc=len(CITY), verbose=False)
+model.args = get_cfg()
+lorry, stall = CITY.index("muck_truck"), CITY.index("vendor_stall")
+silent = torch.zeros(1, len(CITY), dtype=torch.bool)
+silent[0, lorry] = True
+batch = Batch(torch.rand(1, 3, 128, 256), torch.zeros(1), torch.full((1,), float(lorry)),
+              torch.tensor([[0.25, 0.5, 0.3, 0.6]]), silent)
+output = as_float(model.train()(batch.image))
+scores = output["scores"].detach().requires_grad_()
+loss, _ = Objective(model, CITY, None, 0.0)({**output, "scores": scores}, batch, remember=False)
+loss.backward()
+fine = scores.grad[0, :, : 16 * 32].reshape(len(CITY), 16, 32)  # stride 8
+far = fine[:, :, 20:]
+print(json.dumps({"in it": fine[lorry, 8, 8].item(), "far": far[lorry].abs().sum().item(),
+                  "other class, far": far[stall].abs().sum().item()}))
+"""
+
+
+def test_what_is_pasted_is_learnt_though_its_class_is_silent_elsewhere():
+    gradient = told_by(SILENT)
+    assert gradient["in it"] != 0
+    assert gradient["far"] == 0
+    assert gradient["other class, far"] > 0
+
+
+LIFT = """
+import json, torch
+from ultralytics.nn.tasks import DetectionModel
+from edge.config import ConfigError
+from tools.training.classes import CITY
+from tools.training.export import lift
+torch.manual_seed(0)
+model = DetectionModel("yolo11n.yaml", nc=len(CITY), verbose=False).fuse(verbose=False).eval()
+model.names = dict(enumerate(CITY))
+for parameter in model.parameters():
+    parameter.requires_grad = False
+image, row = torch.rand(1, 3, 64, 64), CITY.index("grill")
+before = model(image)[0][0, 4:].logit()
+lift(model, {"grill": 1.25})
+moved = (model(image)[0][0, 4:].logit() - before).abs()
+told = {"grill": moved[row].mean().item()}
+moved[row] = 0
+told["others"] = moved.max().item()
+try:
+    lift(model, {"kettle": 1.0})
+except ConfigError as error:
+    told["unknown"] = str(error)
+print(json.dumps(told))
+"""
+
+
+def test_a_lift_moves_one_class_by_as_much_as_it_says():
+    told = told_by(LIFT)
+    assert told["grill"] == pytest.approx(1.25, abs=0.01)
+    assert told["others"] < 1e-3
+    assert told["unknown"].startswith("--lift kettle: not a class of it; one of person")
