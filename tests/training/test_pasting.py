@@ -161,6 +161,14 @@ def test_crowns_of_trees_hide_part_of_a_long_side_and_only_where_the_photograph_
     assert max(hid) < 0.8 and sum(share > 0.03 for share in hid) > 10
 
 
+def test_crowns_off_the_canvas_are_left_out():
+    green = np.full((80, 90, 3), (30, 120, 40), np.uint8)
+    for seed in range(60):
+        canvas = np.zeros((200, 300, 3), np.uint8)
+        under_trees(canvas, (0, 60, 140, 69), green, rng(seed))
+        assert not canvas[:, 170:].any()
+
+
 @pytest.mark.parametrize("share", ["decoys", "terraces"])
 def test_decoys_and_terraces_have_no_label_and_hide_what_lies_under_them(share):
     picture = Picture(**{share: 1.0})

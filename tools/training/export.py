@@ -69,7 +69,10 @@ def lift(model: DetectionModel, logits: dict[str, float]) -> None:
 
 def _logits(word: str) -> tuple[str, float]:
     name, _, by = word.partition("=")
-    return name, float(by)
+    try:
+        return name, float(by)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{word}: a class and its log odds, grill=1.2") from None
 
 
 def write_onnx(model: DetectionModel, path: Path, height: int, width: int) -> None:

@@ -163,7 +163,9 @@ def under_trees(
         dx, dy = (along, side) if wide >= high else (side, along)
         left = int((x1 + x2) / 2 + dx * wide - across / 2)
         top = int((y1 + y2) / 2 + dy * high - across / 2)
-        part = canvas[max(top, 0) : top + across, max(left, 0) : left + across]
+        # A crown may lie wholly off the canvas, beside a long thin box at its edge.
+        bottom, right = max(top + across, 0), max(left + across, 0)
+        part = canvas[max(top, 0) : bottom, max(left, 0) : right]
         if part.size:
             part[:] = _ragged(part, crown, rng)
 
