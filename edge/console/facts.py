@@ -54,6 +54,13 @@ def _smoke(facts: Facts) -> tuple[str, str]:
     return f"{share} 的时间有烟", f"With smoke during {share}"
 
 
+def _sources(facts: Facts) -> tuple[str, str] | None:
+    count = int(facts["sources"])
+    if count < 2:
+        return None
+    return f"同一摊点有 {count} 处烧烤源", f"{count} sources of one stand side by side"
+
+
 def _truck(facts: Facts) -> tuple[str, str] | None:
     truck = facts["truck"]
     if not isinstance(truck, Mapping) or "seen_s" not in truck:
@@ -139,6 +146,7 @@ SENTENCES: tuple[tuple[str, Sentence], ...] = (
     ("seen_share", _seen),
     ("attended_share", _attended),
     ("with_smoke_share", _smoke),
+    ("sources", _sources),
     ("truck", _truck),
     ("heaps", _heaps),
     ("best_score", _score),

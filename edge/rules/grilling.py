@@ -3,6 +3,9 @@
 
 Exhaust goes with a vehicle; steam rises over a food stall where neither grill nor flame is ever
 seen, or comes and goes; a white wall does not flutter. Smoke alone must pass all three.
+
+A stand is one case, however many grills, tables and trays stand together that look like grills:
+what is within reach of a told one is counted in its facts and told only if it outlasts it.
 """
 
 from __future__ import annotations
@@ -86,7 +89,9 @@ class Grilling(PlaceRule):
 
     def proven(self, view: View, spot: Spot) -> bool:
         """A grill in use, or fire or smoke with people standing by; not steam of a food stall, not
-        a grey wall (its size never flutters)."""
+        a grey wall (its size never flutters); nor a second grill of a stand already told."""
+        if any(s.state != "standing" for s in self._stand(view, spot)):
+            return False
         if spot.tally_share("with_grill") >= 0.1:
             return spot.tally_share("used") >= self.charge.number("used_share")
         if spot.tally_share("attended") < self.charge.number("people_share"):
@@ -96,12 +101,24 @@ class Grilling(PlaceRule):
         steam = spot.tally_share("at_stall") >= 0.5
         return not steam and _fluttered(spot) >= self.charge.number("flutter")
 
+    def _stand(self, view: View, spot: Spot) -> list[Spot]:
+        """The other places of the same stand: less than `reach` of the larger one's size away."""
+        times, aspect = self.charge.number("reach"), view.aspect
+        return [
+            other
+            for other in self._spots
+            if other is not spot
+            and apart(other.home, spot.home, aspect) <= times * max(other.size, spot.size)
+        ]
+
     def facts(self, view: View, spot: Spot) -> dict[str, Json]:
-        """Shares of the time that each thing was there, and what the fume sensor says of it."""
+        """Shares of the time that each thing was there, how many sources stand together (smoke and
+        grills), and what the fume sensor says of it."""
         shares = ("with_grill", "with_smoke", "with_fire", "attended", "at_stall")
         channels, limit = self.charge.words("channels"), self.charge.number("fume_ug_m3")
         return {
             **{f"{name}_share": round(spot.tally_share(name), 3) for name in shares},
+            "sources": 1 + len(self._stand(view, spot)),
             "smoke_flutter": round(_fluttered(spot), 2),
             "fume": corroboration(view.scene.samples, channels, limit),
         }

@@ -37,6 +37,45 @@ def grilling_cases() -> dict[str, Case]:
             here,
             no_fire,
         ),
+        "barbecue-two-grills": Case(
+            "one stand with two grills, side by side: one case",
+            rule,
+            play([grill, parked("grill", 0.6, 0.77, 20, 130, size=(0.06, 0.08)), *people], 170),
+            here,
+            no_fire,
+        ),
+        "barbecue-second-outlasts": Case(
+            "the second grill of a stand goes on when the first has left",
+            rule,
+            play(
+                [
+                    parked("grill", 0.5, 0.78, 8, 80, size=(0.06, 0.08)),
+                    parked("grill", 0.6, 0.77, 20, 150, size=(0.06, 0.08)),
+                    *people,
+                ],
+                190,
+            ),
+            [
+                found(8, 80, 0.5, 0.78, "outdoor-barbecue"),
+                found(20, 150, 0.6, 0.77, "outdoor-barbecue"),
+            ],
+            no_fire,
+        ),
+        "barbecue-two-stands": Case(
+            "two stands across the street: two cases",
+            rule,
+            play(
+                [
+                    grill,
+                    parked("grill", 0.8, 0.78, 8, 130, size=(0.06, 0.08)),
+                    keeper(0, 150, x=0.86),
+                    *people,
+                ],
+                170,
+            ),
+            [*here, found(8, 130, 0.8, 0.78, "outdoor-barbecue")],
+            no_fire,
+        ),
         "barbecue-smoke-only": Case(
             "smoke that stays, with people standing by, the grill never seen",
             rule,

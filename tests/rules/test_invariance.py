@@ -66,6 +66,7 @@ def test_one_event_at_every_rate_and_resolution(street):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @settings(max_examples=40, deadline=None)
 @given(street=streets())
 def test_one_event_at_every_rate_and_resolution_long(street):
