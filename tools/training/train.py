@@ -24,14 +24,12 @@ from ultralytics.nn.tasks import DetectionModel, load_checkpoint
 from edge.config import ConfigError
 from tools.training.average_precision import ap50
 from tools.training.classes import CITY
-from tools.training.collection import Collection, read_collection
-from tools.training.cutouts import load_cutouts
+from tools.training.collection import Collection
 from tools.training.judge_pictures import judge, matches
 from tools.training.learn import Learner
+from tools.training.mixture import open_mixer
 from tools.training.pictures import of_collection
-from tools.training.samples import Mixer
 from tools.training.settings import Run, read_run, resolve
-from tools.training.shots import load_shots
 from tools.training.surgery import open_checkpoint
 
 LEAST_TRUTHS = 5  # a class with fewer validation boxes says nothing
@@ -87,13 +85,7 @@ def prepare(path: Path, variables: dict[str, Path], out: Path) -> tuple[Learner,
     torch.manual_seed(run.seed)
     torch.set_num_threads(run.threads)
     cv2.setNumThreads(1)
-    sets = [read_collection(resolve(mix.set, path, variables)) for mix in run.data]
-    for held in sets:
-        if held.names != CITY:
-            raise ConfigError(f"{held.root}: its classes are not the city's; tools/dataset remap")
-    shelves = [(mix, load_shots(held, "train")) for mix, held in zip(run.data, sets, strict=True)]
-    cutouts = load_cutouts(resolve(run.cutouts, path, variables)) if run.cutouts else []
-    mixer = Mixer(shelves, run.picture, CITY, run.seed, cutouts)
+    mixer, sets = open_mixer(run, path, variables)
     starts = (run.start,) if isinstance(run.start, str) else run.start
     start = [resolve(name, path, {**variables, "RUNS": out}) for name in starts]
     teacher = None
