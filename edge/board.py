@@ -90,6 +90,7 @@ class Board:
 
 
 def kind_of(model: str) -> Kind:
+    """The kind of board that the device tree's model line names; `pc` for any other."""
     if "Raspberry Pi" in model:
         return "raspberry-pi"
     if "NVIDIA" in model or "Jetson" in model:

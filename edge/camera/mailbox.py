@@ -21,6 +21,7 @@ class Mailbox:
         self.dropped = 0
 
     def post(self, frame: Frame) -> None:
+        """Put a frame in place of the waiting one, which counts as dropped if nobody took it."""
         with self.bell:
             self.posted += 1
             self.dropped += self._frame is not None

@@ -68,6 +68,8 @@ class Keep(Part, frozen=True, kw_only=True):
 
 
 class Console(Part, frozen=True, kw_only=True):
+    """The page for people at the pole: where it listens, and how long a login lasts."""
+
     host: str = "127.0.0.1"
     port: Port = 8088
     tls_cert: str | None = None

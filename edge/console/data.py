@@ -25,6 +25,7 @@ def _known(request: Request) -> str | None:
 
 
 async def picture(request: Request) -> Response:
+    """The camera's newest preview as JPEG; 204 while there is none, 304 where the page has it."""
     camera = _known(request)
     if camera is None:
         return Response(status_code=404)
@@ -44,6 +45,7 @@ async def look(request: Request) -> Response:
 
 
 async def evidence(request: Request) -> Response:
+    """One file of a case; 404 for any name that its manifest does not list."""
     reading, params = _console(request).reading, request.path_params
     found = await run_in_threadpool(reading.file, params["id"], params["name"])
     if found is None:

@@ -43,6 +43,7 @@ def _welcome(request: Request, session: Session) -> Response:
 
 
 async def first(request: Request) -> Response:
+    """The first account, by whoever holds the box's code."""
     console, form = console_of(request), await form_of(request)
     try:
         session = await run_in_threadpool(
@@ -59,6 +60,7 @@ async def first(request: Request) -> Response:
 
 
 async def login(request: Request) -> Response:
+    """A session for the right name and password; who guesses has to wait."""
     console, form = console_of(request), await form_of_open(request)
     try:
         session = await run_in_threadpool(
@@ -80,6 +82,7 @@ async def form_of_open(request: Request) -> dict[str, str]:
 
 
 async def logout(request: Request) -> Response:
+    """Ends this session on the box, not only in the browser."""
     await form_of(request)
     console_of(request).accounts.log_out(request.state.session.token)
     answer = RedirectResponse("/login", 303)
@@ -110,6 +113,7 @@ def _accounts(request: Request, code: int = 200, error: str | None = None) -> Re
 
 
 async def add_account(request: Request) -> Response:
+    """Another account, by an installer; written to the audit log."""
     console, form = console_of(request), await form_of(request)
     session = need_installer(request)
     role: Role = "installer" if form.get("role") == "installer" else "viewer"
@@ -123,6 +127,7 @@ async def add_account(request: Request) -> Response:
 
 
 async def remove_account(request: Request) -> Response:
+    """Ends an account and its sessions; the last installer cannot be removed."""
     console, form = console_of(request), await form_of(request)
     session = need_installer(request)
     try:

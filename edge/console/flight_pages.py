@@ -105,6 +105,7 @@ async def flight(request: Request) -> Response:
 
 
 async def ledger_file(request: Request) -> Response:
+    """A file of a flight's folder: reports are shown, tables and archives come as downloads."""
     found = _folder(request).file(request.path_params["name"], request.path_params["file"])
     if found is None:
         return Response(status_code=404)
@@ -164,6 +165,7 @@ async def _body(request: Request) -> AsyncIterator[bytes]:
 
 
 async def remove(request: Request) -> Response:
+    """Deletes an uploaded recording, by an installer; written to the audit log."""
     form = await form_of(request)
     session, name = need_installer(request), form.get("file", "")
     if not await run_in_threadpool(_inbox(request).remove, name):
@@ -206,6 +208,7 @@ async def again(request: Request) -> Response:
 
 
 async def cancel(request: Request) -> Response:
+    """Asks the daemon to give up a flight that waits or runs."""
     await form_of(request)
     session, name = need_installer(request), request.path_params["name"]
     if not FLIGHT_NAME.match(name):

@@ -30,6 +30,7 @@ def _ledger(request: Request) -> BlindLedger:
 
 
 async def health(request: Request) -> Response:
+    """What works, what does not and since when: daemons, cameras, measured minutes."""
     console, language = console_of(request), language_of(request)
     statuses = console.reading.all_status()
     clock, now = clock_of(console), time.time()

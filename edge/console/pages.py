@@ -20,6 +20,7 @@ async def home(_: Request) -> Response:
 
 
 async def live(request: Request) -> Response:
+    """What the cameras see now, with zones and what is being timed."""
     cameras = camera_rows(parse(_console(request).site.read().text))
     language = language_of(request)
     names = {key: row[language] for key, row in _console(request).services.categories.items()}

@@ -30,6 +30,7 @@ class PatientProtocol(H11Protocol):
         self._late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Takes a connection unless its address, or all together, has too many open."""
         super().connection_made(transport)
         if self._crowded():
             transport.abort()
@@ -59,6 +60,8 @@ class PatientProtocol(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def data_received(self, data: bytes) -> None:
+        """Starts the clock of a request's head at its first byte and stops it when the head is
+        whole."""
         if not self._busy() and self._late is None:
             self._expect_head()
         super().data_received(data)

@@ -16,6 +16,7 @@ from edge.console.web import console_of, form_of, language_of, need_installer, r
 
 
 async def link_page(request: Request) -> Response:
+    """Where the installer tests the way to the platform, step by step."""
     return render(
         request,
         "probe.html",
@@ -29,6 +30,7 @@ async def link_page(request: Request) -> Response:
 
 
 async def ports_page(request: Request) -> Response:
+    """Where the installer looks for instruments on the serial ports."""
     return render(
         request,
         "probe.html",

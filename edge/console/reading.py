@@ -58,6 +58,7 @@ class Reading:
         return {name: self.status(name) for name in DAEMONS}
 
     def faults(self) -> list[dict[str, Any]]:
+        """Every fault that holds now, each with the daemon that tells it."""
         return [
             {**fault, "daemon": name}
             for name, status in self.all_status().items()

@@ -219,6 +219,7 @@ CHANNELS: dict[str, tuple[str, str]] = {
 
 
 def channel_name(channel: str, language: Language) -> str:
+    """What people call a channel; its own name where we know none."""
     known = CHANNELS.get(channel)
     if known is None:
         return channel

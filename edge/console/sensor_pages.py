@@ -28,6 +28,7 @@ def _sensing(request: Request) -> Sensing:
 
 
 async def sensors(request: Request) -> Response:
+    """All instruments with their newest values, some to a page."""
     language = language_of(request)
     cards = await run_in_threadpool(_sensing(request).cards)
     status = console_of(request).reading.status("sensord")
@@ -72,6 +73,7 @@ async def plot(request: Request) -> Response:
 
 
 async def minutes(request: Request) -> Response:
+    """The last day of one instrument as a CSV file."""
     card = await run_in_threadpool(_known, request)
     if card is None:
         return Response(status_code=404)

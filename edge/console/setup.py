@@ -67,6 +67,7 @@ def _category(request: Request, form: dict[str, str]) -> str | None:
 
 
 async def remove_camera(request: Request) -> Response:
+    """Takes a camera out of the site file, by an installer; the older file is kept."""
     console, form = console_of(request), await form_of(request)
     need_installer(request)
     saved, name = console.site.read(), form.get("camera", "")

@@ -73,6 +73,7 @@ async def save(request: Request) -> Response:
 
 
 async def roll_back(request: Request) -> Response:
+    """Puts a kept site file back in force, by an installer, unless somebody saved meanwhile."""
     console, form = console_of(request), await form_of(request)
     session = need_installer(request)
     name, version = form.get("file", ""), form.get("version", "")

@@ -21,6 +21,7 @@ NO_DRAWING = (ValueError, TypeError, OverflowError)
 
 
 async def zones(request: Request) -> Response:
+    """The editor of one camera's zones and rules, over its newest picture."""
     console = console_of(request)
     saved = console.site.read()
     cameras = editing.camera_rows(editing.parse(saved.text))
@@ -71,6 +72,7 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 async def save_zones(request: Request) -> Response:
+    """Writes zones and rules as drawn; 409 with the difference where somebody saved meanwhile."""
     console, camera = console_of(request), request.path_params["camera"]
     try:
         body = await _editor(request)

@@ -27,6 +27,8 @@ WAIT_S = 0.5
 
 
 class Publish(Protocol):
+    """Who takes a violation: the outbox of a box, or lines on a terminal."""
+
     def __call__(self, violation: Violation, sealed: Sealed | None, *, recording: bool) -> None: ...
 
 

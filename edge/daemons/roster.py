@@ -65,6 +65,7 @@ class Roster:
             return chosen
 
     def done(self, camera: Hashable, open_cases: int) -> None:
+        """The camera's frame is judged: it may be given the next one."""
         with self._bell:
             post = self._posts[camera]
             post.busy, post.open_cases = False, open_cases

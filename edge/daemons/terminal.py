@@ -71,6 +71,7 @@ class Child:
     backoff: Backoff = field(default_factory=lambda: Backoff(first_s=1.0, cap_s=20.0))
 
     def start(self) -> None:
+        """Starts the process; its lines are echoed under its name."""
         self.process = subprocess.Popen(
             self.argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
         )

@@ -69,6 +69,7 @@ class Walk:
     last: Stamp | None = None
 
     def step(self, frame: Frame) -> Look:
+        """Look at one frame and write what it gave evidence for."""
         look = self.post.lookout.look(frame)
         self.post.scribe.handle(look.frame, look.judgement, look.tracks)
         self.looks += 1

@@ -65,6 +65,7 @@ class Album:
             )
 
     def want_unplaced(self, rows: Sequence[Row]) -> None:
+        """Ask for an overview of each finding without a place, as far as a report can hold them."""
         for number, row in enumerate(rows[:MOST_UNPLACED]):
             row["pictures"] = {}
             row["id"] = f"unplaced-{number}"

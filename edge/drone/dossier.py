@@ -36,7 +36,8 @@ class Put(Protocol):
         body: dict[str, Any],
         folder: Path | None = None,
         files: Sequence[EvidenceFile] = (),
-    ) -> bool: ...
+    ) -> bool:
+        """Durable when it returns; false where the key is already known."""
 
 
 @dataclass(frozen=True, slots=True)

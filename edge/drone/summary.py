@@ -55,6 +55,7 @@ class Thinned:
     offered: int = 0
 
     def offer(self, row: Any) -> None:
+        """Keep it if it falls on the step; the step doubles when there is no room left."""
         if self.offered % self.every == 0:
             self.rows.append(row)
             if len(self.rows) > self.most:

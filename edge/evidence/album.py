@@ -62,6 +62,7 @@ class History:
         self._frames: deque[tuple[Stamp, bytes]] = deque()
 
     def look(self, frame: Frame) -> None:
+        """Keep the frame as JPEG, unless one was kept a moment ago; forget what is too old."""
         if self._frames and frame.at.mono - self._frames[-1][0].mono < self._every_s:
             return
         self._frames.append((frame.at, jpeg(frame.image, 95)))

@@ -118,6 +118,7 @@ class Plume(PlaceRule):
         tallies["drift"] = max(tallies.get("drift", 0.0), way)
 
     def proven(self, view: View, spot: Spot) -> bool:
+        """It has grown or drifted as dust does, or the sensor beside it says so."""
         growth, drift = self.charge.number("growth"), self.charge.number("drift")
         if _growth(spot) >= growth or spot.tallies.get("drift", 0.0) >= drift:
             return True
@@ -129,6 +130,8 @@ class Plume(PlaceRule):
         return corroboration(view.scene.samples, self.charge.words("channels"), limit)
 
     def facts(self, view: View, spot: Spot) -> dict[str, Json]:
+        """How much it grew, how far it drifted in its own sizes, and what the dust sensor says of
+        it."""
         return {
             "growth": round(_growth(spot), 2),
             "drift_sizes": round(spot.tallies.get("drift", 0.0), 2),

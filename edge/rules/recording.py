@@ -28,6 +28,9 @@ Tracking = Callable[[list[Any], Stamp], tuple[Track, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Header:
+    """First line of a recording: camera, width over height, UTC seconds of its start, clock
+    quality."""
+
     camera: str
     aspect: float
     start_wall: float

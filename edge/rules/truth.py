@@ -26,6 +26,8 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpanRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Time that is not judged, s from the start; of one category, or of all."""
+
     start_s: Finite
     end_s: Finite
     category: str | None = None

@@ -24,6 +24,7 @@ class Batch(Generic[Row]):
         self.dropped = 0
 
     def add(self, rows: Iterable[Row]) -> None:
+        """Take rows to be written; beyond the most that fit, the oldest are dropped and counted."""
         self.rows += rows
         over = len(self.rows) - self._most
         if over > 0:

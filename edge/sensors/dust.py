@@ -145,6 +145,7 @@ class DustJudge:
         }
 
     def snapshot(self) -> Json:
+        """What must outlive a restart, as plain JSON; `restore` is its inverse."""
         return {
             "episode": self._episode.snapshot(),
             "day": self._day,

@@ -283,6 +283,7 @@ class NoiseJudge:
         }
 
     def snapshot(self) -> Json:
+        """What must outlive a restart, as plain JSON; `restore` is its inverse."""
         return {
             "over": self._over.snapshot(),
             "work": self._work.snapshot(),

@@ -38,6 +38,8 @@ Span = Annotated[float, msgspec.Meta(ge=0, le=60)]
 
 
 class Snapshot(Part, frozen=True, kw_only=True):
+    """A picture of a camera, now."""
+
     camera: Name
 
 
@@ -51,14 +53,20 @@ class Clip(Part, frozen=True, kw_only=True):
 
 
 class Recheck(Part, frozen=True, kw_only=True):
+    """Look again now, and say which open cases of the camera still stand."""
+
     camera: Name
 
 
 class Restart(Part, frozen=True, kw_only=True):
+    """End one daemon, which systemd starts again."""
+
     daemon: Literal["visiond", "sensord", "uplinkd", "consoled"]
 
 
 class SendLogs(Part, frozen=True, kw_only=True):
+    """The log of the last minutes."""
+
     minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 60
 
 

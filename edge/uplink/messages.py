@@ -47,6 +47,8 @@ class EvidenceItem(Message, frozen=True, kw_only=True):
 
 
 class Where(Message, frozen=True, kw_only=True):
+    """A place in degrees; `crs` says of which datum, `grid` of which cell of the bureau."""
+
     lat: float | None
     lon: float | None
     accuracy_m: float | None
@@ -56,6 +58,8 @@ class Where(Message, frozen=True, kw_only=True):
 
 
 class Zone(Message, frozen=True, kw_only=True):
+    """What the zones said of the place at that time, and by which permit or hours."""
+
     allowed: bool
     reason: str
     zones: tuple[str, ...]
@@ -94,6 +98,8 @@ class ViolationData(Message, frozen=True, kw_only=True):
 
 
 class FaultData(Message, frozen=True, kw_only=True):
+    """Something that is broken, told when it starts and when it ends."""
+
     kind: str
     subject: str
     phase: Literal["start", "end"]
@@ -120,6 +126,8 @@ class Reading(Message, frozen=True, kw_only=True):
 
 
 class SensorData(Message, frozen=True, kw_only=True):
+    """Minutes of instruments, oldest first."""
+
     readings: tuple[Reading, ...]
 
 
@@ -158,6 +166,8 @@ class ChainHead(Message, frozen=True, kw_only=True):
 
 
 class ChainEnd(Message, frozen=True, kw_only=True):
+    """The newest record of the device's chain."""
+
     seq: Count
     sha256: Sha256
 
@@ -173,6 +183,8 @@ class EvidenceInit(Message, frozen=True, kw_only=True):
 
 
 class EvidenceFin(Message, frozen=True, kw_only=True):
+    """All bytes of the file were sent."""
+
     size: Count
     sha256: Sha256
 
@@ -186,6 +198,8 @@ class Status(Message, frozen=True, kw_only=True):
 
 
 class RecordAck(Message, frozen=True, kw_only=True):
+    """The platform keeps this record, and these were its bytes."""
+
     id: str
     sha256: Sha256
 
@@ -255,6 +269,8 @@ class Command(Down, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="
 
 
 class CommandResult(Message, frozen=True, kw_only=True):
+    """What became of a command: taken or not, then how it ended."""
+
     cmd_id: Word
     state: Literal["accepted", "rejected", "done", "failed"]
     reason: str = ""
@@ -270,6 +286,8 @@ class Desired(Down, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="
 
 
 class Reported(Message, frozen=True, kw_only=True):
+    """Which site configuration is in force, or why the wanted one is not."""
+
     rev: Count
     status: Literal["applied", "rejected", "rolled_back", "applying"]
     errors: tuple[str, ...] = ()

@@ -67,6 +67,7 @@ class DayBudget:
     spent: int = 0
 
     def allows(self, lane: str, wall: float) -> bool:
+        """Whether the lane may still send today; clips stop before the rest does."""
         self._turn(wall)
         if self.limit is None:
             return True

@@ -125,6 +125,7 @@ class Pump:
         self._parts.transfers.attach(self._window)
 
     def event(self, event: Event) -> None:
+        """Take what the connection tells: an answer, a message, a subscription."""
         if isinstance(event, Answered) and self._window is not None:
             self._window.answered(event, self._mono())
             if self._window.answered_ok >= CAUTION_ENDS_AFTER:

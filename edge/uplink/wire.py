@@ -257,6 +257,7 @@ class Described:
 
 
 def describe(kind: str, data: Mapping[str, Json]) -> Described:
+    """Type, subject, part and time of a message's envelope, from its data."""
     base = KINDS[kind].type
     if kind == "violation":
         part = str(data.get("source", {}).get("camera", ""))

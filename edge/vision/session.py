@@ -277,6 +277,7 @@ class UltralyticsSession:
     _device: Any = field(repr=False)
 
     def run(self, tensor: Tensor) -> Outputs:
+        """The raw head for one input tensor, on the device that was chosen."""
         with self._torch.inference_mode():
             given = self._torch.from_numpy(np.ascontiguousarray(tensor)).to(self._device)
             found = self._net(given)
