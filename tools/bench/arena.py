@@ -47,6 +47,7 @@ class Contestant:
         self.error = answer.get("error")
 
     def go(self, frames: int) -> None:
+        """One round of so many frames; a contestant that failed once sits out the rest."""
         if self.error is None:
             answer = self._ask({"frames": frames})
             self.error = answer.get("error")

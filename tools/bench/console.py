@@ -67,6 +67,7 @@ def street(seed: int) -> np.ndarray:
 
 
 def look_at(camera: str, image: np.ndarray, number: int) -> Look:
+    """What a camera's watch hands on after a frame with eight people in it."""
     at = Stamp(time.monotonic(), time.time(), "ntp", 1.0)
     tracks = tuple(
         Track(n, "person", (0.1 * n, 0.4, 0.1 * n + 0.05, 0.7), 0.8, at, at) for n in range(8)

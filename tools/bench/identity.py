@@ -22,6 +22,8 @@ LEAST_OVERLAP = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Identity:
+    """How well ids follow things: IDF1 and MOTA as fractions, switches and boxes counted."""
+
     idf1: float
     switches: int
     mota: float

@@ -48,6 +48,8 @@ LIMITS = (
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
+    """One limit, the figure that was measured, and whether it keeps it."""
+
     what: str
     limit: str
     value: float

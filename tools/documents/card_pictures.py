@@ -78,6 +78,7 @@ def _box(canvas: Image, box: tuple[float, ...], colour: tuple[int, int, int], wo
 
 
 def main() -> int:
+    """Draws the card's picture from our own clips."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=Path("models/city-v1.yaml"))
     parser.add_argument("--out", type=Path, default=Path("models/pictures/city-v1-rendered.jpg"))

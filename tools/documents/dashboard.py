@@ -120,6 +120,7 @@ PANELS: tuple[tuple[str, str, str, tuple[tuple[str, str], ...]], ...] = (
 
 
 def panel(number: int) -> dict[str, Any]:
+    """One panel of the Grafana dashboard, at its place in the grid."""
     title, kind, unit, queries = PANELS[number]
     down, right = divmod(number, ACROSS)
     return {
@@ -171,6 +172,7 @@ def text() -> str:
 
 
 def main() -> int:
+    """Writes the dashboard; with --check 1 where the file is not what the code makes."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -71,6 +71,8 @@ def read_units(path: str) -> list[bytes]:
 
 
 class Server:
+    """GStreamer's RTSP server on a free local port; its mounts are the cameras."""
+
     def __init__(self) -> None:
         self.mounts: dict[str, Mount] = {}
         self.server = GstRtspServer.RTSPServer()

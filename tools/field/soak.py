@@ -310,6 +310,7 @@ class Soak:
         shutil.rmtree(self.run, ignore_errors=True)
 
     def lived(self) -> Lived:
+        """What was seen so far: readings, faults, decisions, ends of workers."""
         return Lived(
             folder=self.folder,
             seconds=self._seconds,

@@ -63,6 +63,7 @@ class Held:
 
     @classmethod
     def of(cls, platform: Path) -> Held:
+        """What the receiver's database says it keeps: records, cases, finished files."""
         with sqlite3.connect(platform / "platform.db") as db:
             rows = db.execute("SELECT id, sha256, subject FROM record").fetchall()
             files = db.execute("SELECT sha256 FROM transfer WHERE done = 1").fetchall()

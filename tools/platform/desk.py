@@ -20,6 +20,7 @@ class Desk:
         self._n = 0
 
     def say(self, kind: str, suffix: str, **fields: Any) -> None:
+        """One signed message of the platform to the device."""
         self._n += 1
         told = {"type": kind, "device": "box-1", "iss": "desk", "n": self._n, **fields}
         topic = wire.Topics("city", "box-1").up(suffix)

@@ -255,6 +255,7 @@ def run_scenario(name: str, *, full: bool, runs: int | None = None) -> Result:
 
 
 def line(result: Result) -> str:
+    """A row of the table for people."""
     return (
         f"{result.test:28} {result.runs:5} {result.obligations:8} {result.missing:8}"
         f" {result.spurious:9} {result.false_releases:6} {result.worst_recovery_s:9.1f}"

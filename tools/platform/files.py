@@ -43,6 +43,7 @@ class FolderFiles:
         return self._folder / "blobs" / device / sha256
 
     def write(self, device: str, sha256: str, offset: int, data: bytes) -> None:
+        """Put bytes at their place in the file; synced later, with the record."""
         path = self._blob(device, sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)

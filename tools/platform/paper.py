@@ -96,6 +96,7 @@ def _short(value: float) -> str:
 
 
 def main() -> int:
+    """Prints what so many devices need, by arithmetic."""
     parser = argparse.ArgumentParser(prog="tools.platform.paper", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("devices", type=int, nargs="+")

@@ -85,6 +85,7 @@ class Mosquitto(Process):
 
 
 def answers(port: int) -> bool:
+    """Whether anything takes connections on this local port."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=0.2).close()
     except OSError:
@@ -106,6 +107,7 @@ class Rig:
         return self.own(Mosquitto(self.folder, **options))  # type: ignore[arg-type]
 
     def receiver(self, port: int, *, name: str = "receiver-1") -> Process:
+        """Starts the platform's receiver and waits for its key."""
         argv = [sys.executable, "-m", "tools.platform.receiver", "--out", str(self.platform)]
         argv += ["--port", str(port), "--name", name, "--json"]
         child = self.own(Process(argv, self.folder / f"{name}.log"))

@@ -148,6 +148,7 @@ class SimulatedDevice:
                 self._link.connection.acknowledge(event.mid)
 
     def lost(self, lost: Lost) -> None:
+        """The connection is gone: what was unanswered is due again at once."""
         self._told.losses.append(time.monotonic())
         self._window = None
         self._chunks.clear()

@@ -71,6 +71,7 @@ def looking_at(
     size: tuple[int, int] = (640, 384),
     roll: float = 0.0,
 ) -> Camera:
+    """A camera at `eye` whose axis meets `target` (m; angles in degrees, size in px)."""
     dx, dy, dz = (t - e for t, e in zip(target, eye, strict=True))
     yaw = math.degrees(math.atan2(dx, dy))
     pitch = math.degrees(math.atan2(dz, math.hypot(dx, dy)))

@@ -56,6 +56,8 @@ class Segment:
 
 
 class Larger(TypedDict):
+    """Picture size and length of the segments with larger pictures."""
+
     size: tuple[int, int]
     length_s: float
 

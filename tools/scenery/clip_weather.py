@@ -193,6 +193,7 @@ class Developing:
         return depth
 
     def pictures(self) -> Iterator[Image]:
+        """The clip's frames with the weather as far as it has come by then, BGR."""
         noise = np.zeros((SIZE[1], SIZE[0], 3), np.float32)
         for number, t in enumerate(self.script.times):
             image = self._read(number)

@@ -198,6 +198,7 @@ def crate(rng: random.Random, *, full: bool = True) -> Model:
 
 
 def basket(rng: random.Random) -> Model:
+    """A round basket with a heap of goods in it."""
     model = Model()
     r = rng.uniform(0.2, 0.32)
     model.add(cylinder(r * 0.75, 0.25, top=r), plain(rng.choice(WOODS), 0.9), smooth=True)

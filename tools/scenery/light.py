@@ -11,6 +11,8 @@ from tools.scenery.model import Colour
 
 @dataclass(frozen=True)
 class Lamp:
+    """A street lamp: its place in metres, its power, linear RGB."""
+
     at: tuple[float, float, float]
     watts: float
     colour: Colour = (1.0, 0.72, 0.42)

@@ -30,6 +30,8 @@ class Paint:
 
 @dataclass(frozen=True)
 class Part:
+    """A mesh in one paint."""
+
     mesh: Mesh
     paint: Paint
     smooth: bool = False
@@ -47,6 +49,8 @@ class Lettering:
 
 @dataclass
 class Model:
+    """A thing made of painted meshes and lettering; metres, z upwards."""
+
     parts: list[Part] = field(default_factory=list)
     texts: list[Lettering] = field(default_factory=list)
 
@@ -60,6 +64,7 @@ class Model:
         scale: float | Sequence[float] = 1.0,
         smooth: bool = False,
     ) -> None:
+        """Another painted mesh, scaled, turned (radians about x, y, z) and moved to its place."""
         self.parts.append(Part(mesh.moved(transform(at, rot=rot, scale=scale)), paint, smooth))
 
     def write(
@@ -76,6 +81,7 @@ class Model:
         self.texts += moved.texts
 
     def placed(self, at: Sequence[float], *, yaw: float = 0.0, scale: float = 1.0) -> Model:
+        """The same thing elsewhere on the ground."""
         matrix = transform(at, rot=(0, 0, yaw), scale=scale)
         return Model(
             [Part(p.mesh.moved(matrix), p.paint, p.smooth) for p in self.parts],

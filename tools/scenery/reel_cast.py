@@ -87,6 +87,7 @@ def works(s: Stage) -> list[Placing]:
 
 
 def site_at_rest(s: Stage) -> list[Placing]:
+    """A digger and an empty lorry on the building site; nobody works."""
     x0, y0, x1, _ = s.where.site or (6.0, 14.0, 46.0, 44.0)
     at = ((x0 + x1) / 2, y0 + 11.0)
     idle = [Actor(trucks.muck_truck(s.rng, "open_empty"), "muck_truck")]
@@ -97,6 +98,7 @@ def site_at_rest(s: Stage) -> list[Placing]:
 
 
 def waiting_traffic(s: Stage) -> list[Placing]:
+    """A box truck and a van that wait with their engines on."""
     y = s.where.lanes[-1]
     return [
         ([Actor(vehicles.box_truck(s.rng), "truck")], (14.0, y, 0.0), math.pi),
@@ -108,12 +110,14 @@ def waiting_traffic(s: Stage) -> list[Placing]:
 def drive(
     group: Group, name: str, start: float, lane: float, *, back: bool = False, speed: float = 6.0
 ) -> Mover:
+    """Along a lane from end to end, m/s; `back` against the x axis."""
     a, b, yaw = (60.0, -18.0, math.pi) if back else (-18.0, 60.0, 0.0)
     stops = [(start, (a, lane, 0.0, yaw)), (start + 78.0 / speed, (b, lane, 0.0, yaw))]
     return Mover(name, group, along(stops))
 
 
 def walkers(s: Stage, count: int, *, off: float = 2.6) -> list[Mover]:
+    """People on their way past, spread over the segment, in both directions."""
     movers = []
     for n in range(count):
         start = s.length_s * (n + s.rng.uniform(0.1, 0.7)) / count
@@ -126,6 +130,7 @@ def walkers(s: Stage, count: int, *, off: float = 2.6) -> list[Mover]:
 
 
 def cars(s: Stage, count: int) -> list[Mover]:
+    """Traffic spread over the segment, on both lanes."""
     movers = []
     for n in range(count):
         start = s.length_s * (n + s.rng.uniform(0.1, 0.9)) / count

@@ -85,6 +85,7 @@ def composites_command(args: argparse.Namespace) -> int:
 
 
 def clip_command(args: argparse.Namespace) -> int:
+    """Renders one clip, or what is missing of it."""
     from tools.scenery import clip_films
 
     return clip_films.film(

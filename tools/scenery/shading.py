@@ -47,6 +47,7 @@ class Tree:
         return self.node("ShaderNodeMix", {0: factor, 6: a, 7: b}, data_type="RGBA").outputs[2]
 
     def noise(self, scale: float, detail: float = 3.0, where: Any = None) -> Any:
+        """Perlin noise, 0 to 1, larger `scale` finer grain."""
         where = self.place() if where is None else where
         return self.node(
             "ShaderNodeTexNoise",

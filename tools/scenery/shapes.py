@@ -36,6 +36,7 @@ def mesh(
     tris: Sequence[Sequence[int]] | Ints = NO_TRIS,
     quads: Sequence[Sequence[int]] | Ints = NO_QUADS,
 ) -> Mesh:
+    """Vertices (n, 3) and faces, as float32 and int32."""
     return Mesh(
         np.asarray(verts, np.float32).reshape(-1, 3),
         np.asarray(tris, np.int32).reshape(-1, 3),

@@ -144,6 +144,7 @@ def check_command(args: argparse.Namespace) -> int:
 
 
 def split_command(args: argparse.Namespace) -> int:
+    """Splits a set by source group, in place, and says how."""
     collection = read_collection(args.set)
     done = shaping.split(collection, val=args.val, test=args.test, seed=args.seed)
     write_collection(done)
@@ -163,6 +164,7 @@ def merge_command(args: argparse.Namespace) -> int:
 
 
 def remap_command(args: argparse.Namespace) -> int:
+    """Rewrites a set's labels to other classes, in place."""
     rename = dict(_pair(text) for text in args.rename)
     names = _target_names(args.names)
     shaping.remap(read_collection(args.set), names, rename, frozenset(args.drop))
