@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -183,3 +185,27 @@ def test_decoys_and_terraces_have_no_label_and_hide_what_lies_under_them(share):
         painted += bool(canvas.any())
         assert len(boxes) == 1 and len(boxes[0]) <= 1
     assert painted > 5
+
+
+def test_a_row_of_two_wheelers_has_a_label_each_and_none_is_a_stall():
+    scooter = replace(cart("eye"), labels={1: "motorcycle"}, kind="two_wheeler")
+    picture, ground = Picture(rows=1.0, wear=0.0, hidden=0.0), shot("fire_smoke", [])
+    counts = []
+    for seed in range(12):
+        canvas = np.zeros((384, 640, 3), np.uint8)
+        boxes, labels = [], []
+        region = Region(0, 0, 640, 384)
+        Paster([scooter], [ground], CITY, picture).paste(
+            canvas, region, ground, boxes, labels, rng(seed)
+        )
+        assert {CITY[n] for group in labels for n in group} <= {"motorcycle"}
+        counts.append(sum(len(group) for group in boxes))
+    assert max(counts) >= 3 and np.median(counts) >= 2
+
+
+def test_without_two_wheelers_a_row_is_nothing():
+    canvas, boxes = np.zeros((384, 640, 3), np.uint8), []
+    ground = shot("fire_smoke", [])
+    paster = Paster([cart("eye")], [ground], CITY, Picture(rows=1.0))
+    paster.paste(canvas, Region(0, 0, 640, 384), ground, boxes, [], rng())
+    assert not boxes and not canvas.any()

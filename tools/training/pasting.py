@@ -37,6 +37,9 @@ REAL = "real"  # kinds of cut-outs that were taken from photographs begin with i
 HUE = {"real_stall": 0.5, "stall": 0.5, "truck": 0.5, "real_truck": 0.5, "spillage": 0.02}
 # The parasols of a garden or a terrace: many of one kind in rows, and no stall among them.
 TERRACE_KINDS, TERRACE_SIDE, TERRACE_GAP = ("real_stall",), (2, 5), (1.15, 1.9)
+# Two-wheelers parked side by side, bright boxes on their backs: from afar a stall, to a model that
+# has only seen them alone. How many, and the step in their own widths, sideways and down.
+ROW_KINDS, ROW_LENGTH, ROW_STEP, ROW_SLOPE = ("two_wheeler",), (3, 7), (0.25, 0.7), 0.15
 
 Boxes = list[NDArray[np.float32]]
 Labels = list[NDArray[np.int64]]
@@ -72,20 +75,66 @@ class Paster:
         if rng.random() < self._picture.decoys:
             self._decoy(pools, canvas, region, boxes, labels, rng)
             return
+        # Asked only where it is wished: a run of before draws the same numbers as ever.
+        if self._picture.rows and rng.random() < self._picture.rows:
+            self._row(pools, canvas, region, shot, boxes, labels, rng)
+            return
         cutout = self._worn(self._draw(pools, rng), shot, rng)
         scale, corner = self._place(cutout, region, rng)
-        part = canvas[region.top : region.bottom, region.left : region.right]
         if cutout.above:
             cutout = cutout.turned(int(rng.integers(4)))
+        box = self._lay(canvas, region, cutout, scale, corner, boxes, labels, rng)
+        if box is not None and rng.random() < self._picture.hidden:
+            part = canvas[region.top : region.bottom, region.left : region.right]
+            hide = under_trees if cutout.above and rng.random() < 0.6 else half_hidden
+            hide(part, box, shot.image, rng)
+
+    def _lay(
+        self,
+        canvas: Image,
+        region: Region,
+        cutout: Cutout,
+        scale: float,
+        corner: tuple[int, int],
+        boxes: Boxes,
+        labels: Labels,
+        rng: Generator,
+    ) -> tuple[int, int, int, int] | None:
+        """Paste a labelled thing; the first of its boxes, px of the region, where any is seen."""
+        part = canvas[region.top : region.bottom, region.left : region.right]
         found, covered = paste(part, cutout, scale, corner, rng)
         _hide(boxes, labels, covered, region)
-        if found:
-            offset = [region.left, region.top] * 2
-            boxes.append(np.array([box for _, box in found], np.float32) + np.float32(offset))
-            labels.append(np.array([self._names.index(name) for name, _ in found], np.int64))
-            if rng.random() < self._picture.hidden:
-                hide = under_trees if cutout.above and rng.random() < 0.6 else half_hidden
-                hide(part, found[0][1], shot.image, rng)
+        if not found:
+            return None
+        offset = [region.left, region.top] * 2
+        boxes.append(np.array([box for _, box in found], np.float32) + np.float32(offset))
+        labels.append(np.array([self._names.index(name) for name, _ in found], np.int64))
+        return found[0][1]
+
+    def _row(
+        self,
+        pools: dict[str, list[Cutout]],
+        canvas: Image,
+        region: Region,
+        shot: Shot,
+        boxes: Boxes,
+        labels: Labels,
+        rng: Generator,
+    ) -> None:
+        """Two-wheelers parked side by side, the farther ones first; each with its label."""
+        pool = [cutout for kind in ROW_KINDS for cutout in pools.get(kind, [])]
+        if not pool:
+            return
+        scale, (left, top) = self._place(pool[0], region, rng)
+        step, slope = rng.uniform(*ROW_STEP), rng.uniform(0.0, ROW_SLOPE)
+        toward = rng.choice((-1.0, 1.0))
+        side = max(pool[0].rgba.shape[:2]) * scale
+        for number in range(rng.integers(*ROW_LENGTH, endpoint=True)):
+            one = self._worn(pool[rng.integers(len(pool))], shot, rng)
+            along = number * step * side
+            corner = int(left + toward * along), int(top + slope * along)
+            scale = side / max(one.rgba.shape[:2])
+            self._lay(canvas, region, one, scale, corner, boxes, labels, rng)
 
     def _decoy(
         self,

@@ -37,8 +37,8 @@ class Picture(Part):
     sharpness; `close`: share of those seen from the ground that fill the picture; `hidden`: share
     that get something in front; `decoys`: share replaced by an outline filled with another
     photograph, nothing; `terraces`: share of those seen from above replaced by rows of equal
-    parasols, no stall; `smoking`: share of pasted grills with smoke over them; `crop`: largest
-    enlargement."""
+    parasols, no stall; `rows`: share of the others replaced by parked two-wheelers;
+    `smoking`: share of pasted grills with smoke over them; `crop`: largest enlargement."""
 
     height: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)] = 384
     width: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)] = 640
@@ -66,6 +66,7 @@ class Picture(Part):
     hidden: Share = 0.0
     terraces: Share = 0.0
     decoys: Share = 0.0
+    rows: Share = 0.0
     smoking: Share = 0.0
     crop: Positive = 1.8
     colour: Share = 0.6
