@@ -27,6 +27,7 @@ from tools.training.cutouts import load_cutouts
 from tools.training.progress import progress
 from tools.training.samples import Mixer, Sample
 from tools.training.settings import Run, read_run, resolve
+from tools.training.sheets import gridded, mark
 from tools.training.shots import load_shots
 
 CELL = (400, 240)
@@ -87,21 +88,14 @@ def table(held: Mapping[str, Held], samples: int) -> str:
 
 def sheet(samples: Sequence[Sample]) -> Image:
     """The samples as the model sees them, boxes and names drawn; dark where the row is not full."""
-    cells = [_cell(sample) for sample in samples]
-    while len(cells) % COLUMNS or not cells:
-        cells.append(np.full((CELL[1], CELL[0], 3), 40, np.uint8))
-    rows = [np.hstack(cells[i : i + COLUMNS]) for i in range(0, len(cells), COLUMNS)]
-    return np.vstack(rows)
+    return gridded([_cell(sample) for sample in samples], COLUMNS)
 
 
 def _cell(sample: Sample) -> Image:
     image = cv2.resize(sample.image, CELL, interpolation=cv2.INTER_AREA)
     scale = np.array(CELL * 2) / np.array(sample.image.shape[1::-1] * 2)
     for box, label in zip(sample.boxes * scale, sample.labels.tolist(), strict=True):
-        x1, y1, x2, y2 = (int(side) for side in box)
-        cv2.rectangle(image, (x1, y1), (x2, y2), (60, 60, 255), 1)
-        at = (max(0, x1 + 2), max(10, y1 + 10))
-        cv2.putText(image, CITY[label], at, cv2.FONT_HERSHEY_SIMPLEX, 0.35, (0, 255, 255), 1)
+        mark(image, box, CITY[label])
     return image
 
 

@@ -14,6 +14,7 @@ from edge.values import Image
 from tools.training.average_precision import Matched, curve
 from tools.training.figures import LEAST_GROUPS, OPERATING, Row, faults
 from tools.training.judge_pictures import Judged, matches
+from tools.training.sheets import gridded
 
 CELL = (400, 300)  # of a contact sheet, px
 TRUTH_COLOUR, RIGHT_COLOUR, WRONG_COLOUR = (80, 220, 80), (255, 200, 60), (60, 60, 255)
@@ -152,11 +153,7 @@ def worst(judged: Sequence[Judged], count: int) -> list[Judged]:
 def contact_sheet(judged: Sequence[Judged], names: Sequence[str], columns: int = 4) -> Image:
     """Pictures with truth (green) and boxes found at the operating score (blue; red where no
     truth is under them)."""
-    cells = [_cell(one, names) for one in judged]
-    while len(cells) % columns or not cells:
-        cells.append(np.full((CELL[1], CELL[0], 3), 40, np.uint8))
-    rows = [np.hstack(cells[i : i + columns]) for i in range(0, len(cells), columns)]
-    return np.vstack(rows)
+    return gridded([_cell(one, names) for one in judged], columns)
 
 
 def _cell(one: Judged, names: Sequence[str]) -> Image:

@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 
 from edge.values import Image
-from tools.training.collection import Collection, Item, Label
+from tools.training.collection import Collection, Item
 from tools.training.progress import progress
 from tools.training.shaping import boxes_of
+from tools.training.sheets import gridded, mark
 
 CELL = (320, 240)
 COLUMNS = 6
@@ -64,11 +65,7 @@ def contact_sheet(collection: Collection, each: int, seed: int = 0) -> Image:
     for label in sorted(by_class):
         order = rng.permutation(len(by_class[label]))[:each]
         chosen += [by_class[label][i] for i in order]
-    cells = [_cell(collection, item) for item in chosen]
-    while len(cells) % COLUMNS or not cells:
-        cells.append(np.full((CELL[1], CELL[0], 3), 40, np.uint8))
-    rows = [np.hstack(cells[i : i + COLUMNS]) for i in range(0, len(cells), COLUMNS)]
-    return np.vstack(rows)
+    return gridded([_cell(collection, item) for item in chosen], COLUMNS)
 
 
 def _cell(collection: Collection, item: Item) -> Image:
@@ -79,18 +76,11 @@ def _cell(collection: Collection, item: Item) -> Image:
     scale = min(CELL[0] / image.shape[1], CELL[1] / image.shape[0])
     size = (max(1, int(image.shape[1] * scale)), max(1, int(image.shape[0] * scale)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    scale_px = np.array([small.shape[1], small.shape[0]] * 2)
     for label in boxes_of(collection, item):
-        _draw(small, label, collection.names[label.label])
+        mark(small, np.array(label.xyxy) * scale_px, collection.names[label.label])
     cell[: small.shape[0], : small.shape[1]] = small
     return cell
-
-
-def _draw(image: Image, label: Label, name: str) -> None:
-    size = np.array([image.shape[1], image.shape[0]] * 2)
-    x1, y1, x2, y2 = (int(side) for side in np.array(label.xyxy) * size)
-    cv2.rectangle(image, (x1, y1), (x2, y2), (60, 60, 255), 1)
-    at = (max(0, x1 + 2), max(10, y1 + 10))
-    cv2.putText(image, name, at, cv2.FONT_HERSHEY_SIMPLEX, 0.35, (0, 255, 255), 1, cv2.LINE_AA)
 
 
 def save_sheet(collection: Collection, path: Path, each: int = 6) -> None:
