@@ -58,7 +58,10 @@ def _sources(facts: Facts) -> tuple[str, str] | None:
     count = int(facts["sources"])
     if count < 2:
         return None
-    return f"同一摊点有 {count} 处烧烤源", f"{count} sources of one stand side by side"
+    return (
+        f"同一摊点疑似烧烤源 {count} 处",
+        f"{count} things taken for grill or smoke stand together",
+    )
 
 
 def _truck(facts: Facts) -> tuple[str, str] | None:

@@ -213,7 +213,7 @@ TOLD = [
     ({"kitchen": {"fan": True, "purifier": False, "fume_mg": 2.67}},
      "风机开，净化器关，油烟 2.67 mg/m³", "purifier off"),
     ({"kitchen": {"fan": True, "purifier": None}}, "风机开，净化器未知", "purifier unknown"),
-    ({"sources": 2}, "同一摊点有 2 处烧烤源", "2 sources of one stand"),
+    ({"sources": 2}, "同一摊点疑似烧烤源 2 处", "2 things taken for grill"),
     ({"clock_quality": "unsynced"}, "时钟未同步，时间仅供参考", "not synchronised"),
 ]  # fmt: skip
 

@@ -53,8 +53,9 @@ def open_average(paths: Sequence[Path]) -> DetectionModel:
 
 
 def lift(model: DetectionModel, logits: dict[str, float]) -> None:
-    """Move all scores of a class up or down, in log odds. The order within the class, and with it
-    its average precision, stays; what is told at a fixed score does not. For a class that is rarer
+    """Move all scores of a class up or down, in log odds. The order within the class stays, and
+    with it its average precision but for suppression between classes; what is told at a fixed
+    score does not. For a class that is rarer
     in training than the others and therefore never sure of itself.
 
     Raises ConfigError for a class that the model does not have.

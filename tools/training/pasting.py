@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -43,6 +43,55 @@ ROW_KINDS, ROW_LENGTH, ROW_STEP, ROW_SLOPE = ("two_wheeler",), (3, 7), (0.25, 0.
 
 Boxes = list[NDArray[np.float32]]
 Labels = list[NDArray[np.int64]]
+Sides = tuple[int, int, int, int]
+
+
+@dataclass(slots=True)
+class Ground:
+    """What is pasted on: a region of the canvas, and the boxes (canvas px) and labels so far."""
+
+    canvas: Image
+    region: Region
+    boxes: Boxes
+    labels: Labels
+
+    @property
+    def part(self) -> Image:
+        region = self.region
+        return self.canvas[region.top : region.bottom, region.left : region.right]
+
+    def lay(
+        self, cutout: Cutout, scale: float, corner: tuple[int, int], rng: Generator
+    ) -> list[tuple[str, Sides]]:
+        """Paste it; what it mostly hides loses its box. What is seen of it: class, sides in px of
+        the region. Nothing of it has a box yet."""
+        found, covered = paste(self.part, cutout, scale, corner, rng)
+        self._hide(covered)
+        return found
+
+    def keep(self, found: list[tuple[str, Sides]], names: tuple[str, ...]) -> None:
+        """Give what was laid its boxes and labels."""
+        if not found:
+            return
+        sides = np.array([box for _, box in found], np.float32) + self._offset
+        self.boxes.append(sides)
+        self.labels.append(np.array([names.index(name) for name, _ in found], np.int64))
+
+    @property
+    def _offset(self) -> NDArray[np.float32]:
+        return np.array([self.region.left, self.region.top] * 2, np.float32)
+
+    def _hide(self, covered: NDArray[np.bool_]) -> None:
+        """Drop boxes of this region that a cut-out has mostly covered."""
+        total = np.zeros((covered.shape[0] + 1, covered.shape[1] + 1), np.int32)
+        total[1:, 1:] = covered.cumsum(0).cumsum(1)
+        limit = np.array([covered.shape[1], covered.shape[0]] * 2)
+        for number, group in enumerate(self.boxes):
+            x1, y1, x2, y2 = np.clip(group - self._offset, 0, limit).astype(int).T
+            hidden = total[y2, x2] - total[y1, x2] - total[y2, x1] + total[y1, x1]
+            area = (group[:, 2:] - group[:, :2]).prod(1)
+            keep = hidden <= MOST_HIDDEN * np.maximum(area, 1)
+            self.boxes[number], self.labels[number] = group[keep], self.labels[number][keep]
 
 
 class Paster:
@@ -69,63 +118,45 @@ class Paster:
         pools = self._shelves[shot.item.source in SEEN_FROM_ABOVE]
         if not pools:
             return
+        ground = Ground(canvas, region, boxes, labels)
         if shot.item.source in SEEN_FROM_ABOVE and rng.random() < self._picture.terraces:
-            self._terrace(pools, canvas, region, boxes, labels, rng)
+            self._terrace(pools, ground, rng)
             return
         if rng.random() < self._picture.decoys:
-            self._decoy(pools, canvas, region, boxes, labels, rng)
+            self._decoy(pools, ground, rng)
             return
         # Asked only where it is wished: a run of before draws the same numbers as ever.
         if self._picture.rows and rng.random() < self._picture.rows:
-            self._row(pools, canvas, region, shot, boxes, labels, rng)
+            self._row(pools, ground, shot, rng)
             return
+        self._thing(pools, ground, shot, rng)
+
+    def _thing(
+        self, pools: dict[str, list[Cutout]], ground: Ground, shot: Shot, rng: Generator
+    ) -> None:
+        """One labelled thing, now and then with something in front."""
         cutout = self._worn(self._draw(pools, rng), shot, rng)
-        scale, corner = self._place(cutout, region, rng)
+        scale, corner = self._place(cutout, ground.region, rng)
         if cutout.above:
             cutout = cutout.turned(int(rng.integers(4)))
-        box = self._lay(canvas, region, cutout, scale, corner, boxes, labels, rng)
-        if box is not None and rng.random() < self._picture.hidden:
-            part = canvas[region.top : region.bottom, region.left : region.right]
+        found = ground.lay(cutout, scale, corner, rng)
+        ground.keep(found, self._names)
+        if found and rng.random() < self._picture.hidden:
             hide = under_trees if cutout.above and rng.random() < 0.6 else half_hidden
-            hide(part, box, shot.image, rng)
-
-    def _lay(
-        self,
-        canvas: Image,
-        region: Region,
-        cutout: Cutout,
-        scale: float,
-        corner: tuple[int, int],
-        boxes: Boxes,
-        labels: Labels,
-        rng: Generator,
-    ) -> tuple[int, int, int, int] | None:
-        """Paste a labelled thing; the first of its boxes, px of the region, where any is seen."""
-        part = canvas[region.top : region.bottom, region.left : region.right]
-        found, covered = paste(part, cutout, scale, corner, rng)
-        _hide(boxes, labels, covered, region)
-        if not found:
-            return None
-        offset = [region.left, region.top] * 2
-        boxes.append(np.array([box for _, box in found], np.float32) + np.float32(offset))
-        labels.append(np.array([self._names.index(name) for name, _ in found], np.int64))
-        return found[0][1]
+            hide(ground.part, found[0][1], shot.image, rng)
 
     def _row(
         self,
         pools: dict[str, list[Cutout]],
-        canvas: Image,
-        region: Region,
+        ground: Ground,
         shot: Shot,
-        boxes: Boxes,
-        labels: Labels,
         rng: Generator,
     ) -> None:
         """Two-wheelers parked side by side, the farther ones first; each with its label."""
         pool = [cutout for kind in ROW_KINDS for cutout in pools.get(kind, [])]
         if not pool:
             return
-        scale, (left, top) = self._place(pool[0], region, rng)
+        scale, (left, top) = self._place(pool[0], ground.region, rng)
         step, slope = rng.uniform(*ROW_STEP), rng.uniform(0.0, ROW_SLOPE)
         toward = rng.choice((-1.0, 1.0))
         side = max(pool[0].rgba.shape[:2]) * scale
@@ -134,15 +165,12 @@ class Paster:
             along = number * step * side
             corner = int(left + toward * along), int(top + slope * along)
             scale = side / max(one.rgba.shape[:2])
-            self._lay(canvas, region, one, scale, corner, boxes, labels, rng)
+            ground.keep(ground.lay(one, scale, corner, rng), self._names)
 
     def _decoy(
         self,
         pools: dict[str, list[Cutout]],
-        canvas: Image,
-        region: Region,
-        boxes: Boxes,
-        labels: Labels,
+        ground: Ground,
         rng: Generator,
     ) -> None:
         """The outline of a cut-out filled with another photograph, unlabelled."""
@@ -151,16 +179,13 @@ class Paster:
         rgba = disguised(one.rgba, one.index > 0, other, rng)
         rgba[..., 3] = feathered(np.ascontiguousarray(rgba[..., 3]), rng)
         one = replace(one, rgba=rgba, index=(rgba[..., 3] > 0).astype(np.uint8))
-        scale, corner = self._place(one, region, rng)
-        _lay_nothing(canvas, region, one, scale, corner, boxes, labels, rng)
+        scale, corner = self._place(one, ground.region, rng)
+        ground.lay(one, scale, corner, rng)
 
     def _terrace(
         self,
         pools: dict[str, list[Cutout]],
-        canvas: Image,
-        region: Region,
-        boxes: Boxes,
-        labels: Labels,
+        ground: Ground,
         rng: Generator,
     ) -> None:
         """Equal parasols in rows, unlabelled; what they hide loses its box."""
@@ -170,11 +195,11 @@ class Paster:
         one = pool[rng.integers(len(pool))]
         plain = recoloured(np.ascontiguousarray(one.rgba[..., :3]), rng, hue=0.5, saturation=1.0)
         one = replace(one, rgba=np.concatenate([plain, one.rgba[..., 3:]], 2))
-        scale, (left, top) = self._place(one, region, rng)
+        scale, (left, top) = self._place(one, ground.region, rng)
         step = max(one.rgba.shape[:2]) * scale * rng.uniform(*TERRACE_GAP)
         for row, column in np.ndindex(*rng.integers(*TERRACE_SIDE, 2, endpoint=True)):
             corner = int(left + column * step), int(top + row * step)
-            _lay_nothing(canvas, region, one, scale, corner, boxes, labels, rng)
+            ground.lay(one, scale, corner, rng)
 
     def _draw(self, pools: dict[str, list[Cutout]], rng: Generator) -> Cutout:
         wished = np.array([self._picture.cutout_kinds.get(kind, 0.5) for kind in pools])
@@ -218,22 +243,6 @@ class Paster:
         return scale, (int(left), int(foot - high * scale))
 
 
-def _lay_nothing(
-    canvas: Image,
-    region: Region,
-    cutout: Cutout,
-    scale: float,
-    corner: tuple[int, int],
-    boxes: Boxes,
-    labels: Labels,
-    rng: Generator,
-) -> None:
-    """Paste what has no label; what it hides loses its box."""
-    part = canvas[region.top : region.bottom, region.left : region.right]
-    _, covered = paste(part, cutout, scale, corner, rng)
-    _hide(boxes, labels, covered, region)
-
-
 def _shelve(cutouts: list[Cutout], above: bool) -> dict[str, list[Cutout]]:
     """Those seen from above or from the ground, by kind."""
     shelves: dict[str, list[Cutout]] = {}
@@ -241,17 +250,3 @@ def _shelve(cutouts: list[Cutout], above: bool) -> dict[str, list[Cutout]]:
         if cutout.above == above and not (above and cutout.kind in HIDDEN_FROM_ABOVE):
             shelves.setdefault(cutout.kind, []).append(cutout)
     return shelves
-
-
-def _hide(boxes: Boxes, labels: Labels, covered: NDArray[np.bool_], region: Region) -> None:
-    """Drop boxes of this region that a cut-out has mostly covered."""
-    total = np.zeros((covered.shape[0] + 1, covered.shape[1] + 1), np.int32)
-    total[1:, 1:] = covered.cumsum(0).cumsum(1)
-    limit = np.array([covered.shape[1], covered.shape[0]] * 2)
-    for number, group in enumerate(boxes):
-        inner = np.clip(group - np.float32([region.left, region.top] * 2), 0, limit).astype(int)
-        x1, y1, x2, y2 = inner.T
-        hidden = total[y2, x2] - total[y1, x2] - total[y2, x1] + total[y1, x1]
-        area = (group[:, 2:] - group[:, :2]).prod(1)
-        keep = hidden <= MOST_HIDDEN * np.maximum(area, 1)
-        boxes[number], labels[number] = group[keep], labels[number][keep]
