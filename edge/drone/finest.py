@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.drone.earth import Local
 from edge.drone.ground import to_pixels
@@ -47,7 +48,9 @@ def finest(
     return {key: look for key, (_, look) in best.items()}
 
 
-def _costs(look: Look, points: np.ndarray, plane: Local, coarsest_m: float) -> np.ndarray:
+def _costs(
+    look: Look, points: NDArray[np.float64], plane: Local, coarsest_m: float
+) -> NDArray[np.float64]:
     """Ground sample distance, tripled where the patch is cut; infinite where it is not shown."""
     view = look.view
     assert view is not None
@@ -63,7 +66,9 @@ def _costs(look: Look, points: np.ndarray, plane: Local, coarsest_m: float) -> n
     return np.where(shown & (gsd <= coarsest_m), costs, np.inf)
 
 
-def _inside(pixels: np.ndarray, width: int, height: int, margin: float) -> np.ndarray:
+def _inside(
+    pixels: NDArray[np.float64], width: int, height: int, margin: float
+) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):
         return (
             (pixels[:, 0] > margin * width)

@@ -52,8 +52,8 @@ class SiteGrid:
         grid = np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
         held = _held(area, grid)
         self.points: NDArray[np.float64] = grid[held]
-        self.gsd = np.full(len(self.points), np.inf)
-        self.votes = np.zeros((len(self.points), 4), np.uint16)
+        self.gsd: NDArray[np.float64] = np.full(len(self.points), np.inf)
+        self.votes: NDArray[np.uint16] = np.zeros((len(self.points), 4), np.uint16)
 
     def look(self, view: View, small: Image) -> int:
         """Count a picture, reduced by `reduced`; the number of cells it inspects."""

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.drone.earth import Local
 from edge.drone.ground import to_ground
@@ -207,7 +208,7 @@ class GroundTracks:
                 places[number] = (float(ground[0]), float(ground[1]))
         return places
 
-    def _costs(self, look: Look, expected: Sequence[tuple[float, float]]) -> np.ndarray:
+    def _costs(self, look: Look, expected: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
         """Distance over the allowed one, for each live track and sighting; NEVER where the
         classes or sizes do not fit."""
         costs = np.full((len(self._live), len(look.sightings)), NEVER)

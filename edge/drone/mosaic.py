@@ -77,7 +77,7 @@ class Mosaic:
         self.extent, self._plane = extent, plane
         width, height = extent.size
         self.picture: Image = np.zeros((height, width, 3), np.uint8)
-        self.steep = np.zeros((height, width), np.uint8)
+        self.steep: NDArray[np.uint8] = np.zeros((height, width), np.uint8)
 
     def paint(self, view: View, small: Image) -> None:
         """Add a picture that is `small` of the view's size."""

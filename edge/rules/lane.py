@@ -57,7 +57,7 @@ class Backdrop:
 
     def __init__(self) -> None:
         self._mean: Thumb | None = None
-        self._known = np.zeros((HEIGHT, WIDTH), np.float32)
+        self._known: NDArray[np.float32] = np.zeros((HEIGHT, WIDTH), np.float32)
         self._looked = -1e9
         self._earlier: deque[tuple[float, Thumb, Mask]] = deque()
         self.fresh: tuple[Thumb, Mask] | None = None

@@ -30,7 +30,7 @@ class ZoneMap:
         self.zones = tuple(zones)
         sums = [_summed(_drawn(zone.polygon)) for zone in zones]
         side = CELLS + 1
-        self._sums = np.array(sums, np.float32).reshape(len(sums), side * side)
+        self._sums: NDArray[np.float32] = np.array(sums, np.float32).reshape(len(sums), side * side)
 
     def shares(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, 4) boxes to (n, zones) shares of each box's area, 0..1."""
@@ -53,8 +53,7 @@ class ZoneMap:
         sums, side = self._sums, CELLS + 1
         top = sums[:, node] * (1 - fx) + sums[:, node + 1] * fx
         low = sums[:, node + side] * (1 - fx) + sums[:, node + side + 1] * fx
-        result = top * (1 - fy) + low * fy
-        return result.astype(np.float32, copy=False)
+        return np.asarray(top * (1 - fy) + low * fy, np.float32)
 
 
 def _drawn(polygon: Sequence[tuple[float, float]]) -> NDArray[np.float64]:

@@ -70,7 +70,7 @@ class MotionGate:
         self._forced_s, self._after_s, self._least = forced_s, after_s, least
         self._reference: Plane | None = None
         self._previous: Plane | None = None
-        self._mask = np.zeros((1, 1), np.uint8)
+        self._mask: NDArray[np.uint8] = np.zeros((1, 1), np.uint8)
         self._noise, self._usual, self._spread = 2.0, 0.0, 0.0
         self._seen_s = self._looked_s = self._moved_s = -math.inf
 

@@ -73,7 +73,8 @@ class Model:
         picture = yolo.as_bgr(image)
         if not tile:
             return self._as_detections(self._look(picture, min_score))
-        regions = tiles(picture.shape[:2], self.shape_for(picture))
+        height, width = picture.shape[:2]
+        regions = tiles((height, width), self.shape_for(picture))
         pieces = [self._piece(picture, region, min_score) for region in regions]
         boxes, scores, labels = merge(pieces)
         return Detections(boxes, scores, labels, self.names)
