@@ -204,14 +204,18 @@ def write_status(run: Path, daemon: str, status: Mapping[str, Any]) -> None:
     write_atomic(folder / f"{daemon}.json", data, durable=False)
 
 
+def under_systemd() -> bool:
+    """Whether what is logged goes to the journal, and not to a terminal or a file."""
+    return "JOURNAL_STREAM" in os.environ
+
+
 def set_up_logging(level: str = "INFO") -> None:
     """Plain lines on stderr; journald adds the time, so it is left out under systemd."""
-    under_systemd = "JOURNAL_STREAM" in os.environ
     layout = "%(levelname)s %(name)s %(message)s"
     logging.basicConfig(
         level=level,
         stream=sys.stderr,
-        format=layout if under_systemd else f"%(asctime)s {layout}",
+        format=layout if under_systemd() else f"%(asctime)s {layout}",
         datefmt="%Y-%m-%dT%H:%M:%S",
         force=True,
     )

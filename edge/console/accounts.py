@@ -71,14 +71,19 @@ class Accounts:
         return dict(json.loads(path.read_bytes())) if path.exists() else {}
 
     def _make_code(self) -> str:
-        """The code that is printed on the box's own log or label; it survives a restart."""
-        path = self._folder / "first-code"
+        """The code that whoever stands at the box can read; it survives a restart."""
+        path = self.code_file
         if path.exists():
             return path.read_text().strip()
         code = "".join(secrets.choice("0123456789") for _ in range(CODE_DIGITS))
         write_atomic(path, code.encode())
         path.chmod(0o600)
         return code
+
+    @property
+    def code_file(self) -> Path:
+        """Where the first code stands until it is used; root and the page's user may read it."""
+        return self._folder / "first-code"
 
     @property
     def fresh(self) -> bool:
@@ -93,7 +98,7 @@ class Accounts:
             raise Refused("wrong_code")
         self._add(name, password, "installer")
         self.first_code = None
-        (self._folder / "first-code").unlink(missing_ok=True)
+        self.code_file.unlink(missing_ok=True)
         return self._session(name, "installer")
 
     def add(self, name: str, password: str, role: Role) -> None:

@@ -21,7 +21,8 @@ from edge.console.reading import Reading
 from edge.console.web import Console
 from edge.daemons.console_services import services
 from edge.daemons.page_settings import PageSettings, check_draft, load_page_settings
-from edge.runtime import Notify, Progress, Stop, write_status
+from edge.runtime import Notify, Progress, Stop, under_systemd, write_status
+from edge.spool import Spool
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,11 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
     progress.register("page", STUCK_S)
     _greet(console, settings)
     notify.ready("page is up")
-    told = -STATUS_EVERY_S
+    told, spool = -STATUS_EVERY_S, Spool(settings.run, "consoled")
     while not stop.wait(TICK_S) and thread.is_alive():
+        if any(request["kind"] == "restart" for request in spool.take()):
+            log.info("asked to start again")
+            break
         progress.mark("page")
         progress.feed()
         if time.monotonic() - told >= STATUS_EVERY_S:
@@ -113,5 +117,10 @@ def _greet(console: Console, settings: PageSettings) -> None:
     facts = settings.device.console
     scheme = "https" if facts.tls_cert else "http"
     log.info("the page is at %s://%s:%d/", scheme, facts.host, facts.port)
-    if console.accounts.fresh:
+    if not console.accounts.fresh:
+        return
+    if under_systemd():
+        # The journal is kept and goes to the platform when it asks for logs.
+        log.info("first use: the code is in %s", console.accounts.code_file)
+    else:
         log.info("first use: open it and enter the code %s", console.accounts.first_code)

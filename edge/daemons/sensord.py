@@ -60,6 +60,8 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
     try:
         while not stop.wait(TICK_S):
             daemon.tick()
+            if daemon.restart:
+                break
             if changed():
                 log.info("the site file changed: starting again with it")
                 break
@@ -96,6 +98,7 @@ class Sensord:
         self._shop_samples: list[Sample] = []
         self._began = self._clock.now()
         self._samples = 0
+        self.restart = False
 
     def start(self) -> None:
         """Put again what a restart interrupted, go on with open episodes, then open the lines."""
@@ -199,13 +202,16 @@ class Sensord:
             self.outlet.healed(kind, subject)
 
     def _answer(self, now: Stamp) -> None:
-        """Requests: a purifier was cleaned, a meter was calibrated (ledger rows)."""
+        """Requests: a purifier was cleaned, a meter was calibrated (ledger rows); a restart."""
         for request in self._spool.take():
             if self._probes.take(request):
                 continue
             if request["kind"] in ("cleaning", "calibration", "inspection"):
                 row = {k: v for k, v in request.items() if k not in ("kind", "expires_mono")}
                 self.parts.ledgers.add(request["kind"], {"wall": now.wall, **row})
+            elif request["kind"] == "restart":
+                log.info("asked to start again")
+                self.restart = True
             else:
                 log.warning("request %r: not served", request["kind"])
 

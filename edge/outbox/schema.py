@@ -99,6 +99,8 @@ def connect(path: Path, *, gated: bool = True) -> sqlite3.Connection:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    # SQLite would make it 0644, and its log and index like it.
+    make_shared(path)
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         db.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
@@ -157,10 +159,26 @@ def disk_full(error: sqlite3.Error) -> bool:
     return "disk is full" in str(error)
 
 
+def make_shared(path: Path) -> None:
+    """An empty file that every user of the group may write, whatever the umask; root's, too.
+
+    One that is there is left alone, not even opened: closing it would drop the locks that SQLite
+    holds on it for another connection of this process.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o660)
+    except FileExistsError:
+        return
+    os.fchmod(handle, 0o660)
+    os.close(handle)
+
+
 @contextmanager
 def gate(path: Path, *, alone: bool = False) -> Iterator[None]:
     """Producers pass together; a salvage that replaces the file waits for all and is alone."""
-    handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o660)
+    lock = path.with_name(f"{path.name}.lock")
+    make_shared(lock)
+    handle = os.open(lock, os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         yield

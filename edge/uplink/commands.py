@@ -148,8 +148,7 @@ class Commands:
     def _serve(self, command: Command, order: Order, asked: Part, folder: Path, now: float) -> None:
         pending = _Pending(command, folder, now + ANSWER_WITHIN_S)
         if isinstance(asked, Restart):
-            self._finish(pending, "done", "")
-            self._restart_daemon(asked.daemon)
+            self._restart_daemon(pending, asked.daemon)
             return
         if isinstance(asked, SendLogs):
             pending.journal = _journal(asked, folder)
@@ -173,11 +172,19 @@ class Commands:
             return False
         return True
 
-    def _restart_daemon(self, daemon: str) -> None:
+    def _restart_daemon(self, pending: _Pending, daemon: str) -> None:
+        """The answer is stored before this process itself ends."""
         if daemon == "uplinkd":
+            self._finish(pending, "done", "")
             self._restart()
-        else:
+            return
+        try:
             Spool(self._run, daemon).ask("restart")
+        except (SpoolFull, OSError) as error:
+            log.warning("%s", error)
+            self._finish(pending, "failed", f"{daemon} takes no requests")
+        else:
+            self._finish(pending, "done", "handed over")
 
     def step(self, now: float, at: Stamp) -> None:
         """Called all the time: what was answered goes up with its files."""

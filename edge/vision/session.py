@@ -109,6 +109,8 @@ def read_facts(path: Path) -> Facts:
     # Without optimisation: only the header is wanted.
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    # A pool of its own choice is bound to cores, and says so where it may not.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     with _one_line(path):
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -349,6 +351,8 @@ def _runtime_errors() -> tuple[type[Exception], ...]:
 
 def _runtime(path: Path) -> Any:
     """onnxruntime without its telemetry: a box reports to nobody but its platform."""
+    # Some versions write a device id into the home folder as soon as they are imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     ort = _import("onnxruntime", "onnxruntime", path)
     if hasattr(ort, "disable_telemetry_events"):
         ort.disable_telemetry_events()

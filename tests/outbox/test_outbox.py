@@ -25,6 +25,22 @@ from edge.values import EvidenceFile, Stamp
 AT = Stamp(1.0, 2.0)
 
 
+@pytest.mark.parametrize("umask", [0o007, 0o022, 0o077])
+def test_every_user_of_the_group_may_write_it(tmp_path: Path, umask: int) -> None:
+    """Each daemon is a user of its own, and whoever comes first makes the files; root, too."""
+    before = os.umask(umask)
+    try:
+        outbox = Outbox(tmp_path / "outbox.db")
+        outbox.put(lane="fault", kind="fault", key="f-1", body={})
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+        outbox.close()
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(
+        ("outbox.db", "outbox.db-wal", "outbox.db-shm", "outbox.db.lock"), 0o660
+    )
+
+
 def seal(row: Row, head: Head) -> Sealed:
     payload = f"{head.seq + 1}:{row.key}:{head.sha256}".encode()
     digest = hashlib.sha256(payload).hexdigest()

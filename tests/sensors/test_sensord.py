@@ -206,6 +206,14 @@ def test_restart_reopens_the_case_and_tells_no_second_one(box):
     assert len(manifests(home / "state")) >= count
 
 
+def test_it_ends_when_asked_to_start_again(box):
+    home, _ = box
+    Spool(home / "run", "sensord").ask("restart")
+    began = time.monotonic()
+    assert run_daemon(home, lambda: False) == [0]
+    assert time.monotonic() - began < 30.0, "it ended by itself"
+
+
 def test_wrong_site_is_one_line_naming_the_key(tmp_path):
     (tmp_path / "site.yaml").write_text("sensors: [{id: a, kind: modbus, port: /dev/x}]\n")
     (tmp_path / "device.yaml").write_text(f"folders: {{state: {tmp_path}, run: {tmp_path}}}\n")

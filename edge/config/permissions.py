@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Who may read and write what on an installed box: one table.
+
+systemd/edge.tmpfiles.conf is made from it (`tmpfiles`), the units and users are held against it by
+tests, `edge doctor` asks the running system about it. Modes are what the kernel enforces; the
+units' sandboxes (ReadWritePaths=, InaccessiblePaths=) take away more and never give.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ALL = frozenset({"visiond", "sensord", "uplinkd", "consoled", "flightd", "janitord"})
+UPLINK, PAGE = frozenset({"uplinkd"}), frozenset({"consoled"})
+NOBODY: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The user a daemon runs as and its groups besides `edge`, as its unit says."""
+
+    user: str
+    groups: tuple[str, ...] = ()
+
+
+ACCOUNTS: dict[str, Account] = {
+    "visiond": Account("edge-vision", ("video", "render")),
+    "sensord": Account("edge-sense", ("dialout",)),
+    "uplinkd": Account("edge-uplink", ("edge-uplink", "systemd-journal")),
+    "consoled": Account("edge-console", ("edge-console",)),
+    "flightd": Account("edge-flight", ("video", "render")),
+    "janitord": Account("edge-uplink"),
+}
+# Every daemon's primary group.
+GROUP = "edge"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder (`d`) that is made, or files (`z`) that get this mode where they are there.
+
+    `owner` None: whoever made it. `reads` and `writes`: daemons that must be able to; for a
+    folder, writing is making and removing names in it.
+    """
+
+    kind: str
+    path: str
+    mode: int
+    owner: str | None
+    group: str
+    reads: frozenset[str]
+    writes: frozenset[str]
+    why: str = ""
+
+
+PLACES: tuple[Place, ...] = (
+    Place(
+        *("d", "/var/lib/edge", 0o2770, "root", GROUP, ALL, ALL),
+        "2770: what one daemon makes the others of the group may read and move on.",
+    ),
+    Place("d", "/var/lib/edge/evidence", 0o2770, "edge-vision", GROUP, ALL, ALL),
+    Place(
+        *("d", "/var/lib/edge/keys", 0o700, "edge-uplink", "edge-uplink", UPLINK, UPLINK),
+        "The signing key is made by uplinkd at its first start and never leaves this folder.",
+    ),
+    Place(
+        *("d", "/var/lib/edge/console", 0o700, "edge-console", "edge-console", PAGE, PAGE),
+        "Accounts of the page, and the code for the first one.",
+    ),
+    Place(
+        *(
+            "z",
+            "/var/lib/edge/outbox.db*",
+            0o660,
+            None,
+            GROUP,
+            ALL - {"flightd"},
+            ALL - {"flightd"},
+        ),
+        "Of an older version: SQLite let only one user write.",
+    ),
+    Place(
+        *("d", "/etc/edge", 0o2770, "root", GROUP, ALL, UPLINK | PAGE),
+        "The page and the platform write the site file; passwords of cameras are in it.",
+    ),
+    Place("z", "/etc/edge/site.yaml", 0o660, "root", GROUP, ALL, UPLINK | PAGE),
+    Place("z", "/etc/edge/device.yaml", 0o640, "root", GROUP, ALL, NOBODY),
+    Place(
+        *("d", "/etc/edge/keys", 0o2770, "root", "edge-uplink", UPLINK, UPLINK),
+        "uplinkd puts a renewed certificate in the place of the old one.",
+    ),
+    Place("d", "/etc/edge/page", 0o2750, "root", "edge-console", PAGE, NOBODY),
+    Place(
+        *("d", "/etc/edge/release", 0o755, "root", "root", ALL, NOBODY),
+        "The public key that model packages are held against: no daemon may change it.",
+    ),
+    Place("d", "/run/edge", 0o2770, "root", GROUP, ALL, ALL),
+)
+
+
+def tmpfiles() -> str:
+    """The text of systemd/edge.tmpfiles.conf."""
+    lines = ["# Made from edge/config/permissions.py; a test compares."]
+    for place in PLACES:
+        if place.why:
+            lines.append(f"# {place.why}")
+        owner = place.owner or "-"
+        lines.append(f"{place.kind} {place.path:<24} {place.mode:04o} {owner:<12} {place.group} -")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The page's daemon: what it says at its start, and that it ends when it is asked to."""
+
+import logging
+import socket
+
+import pytest
+
+from edge.daemons import consoled
+from edge.runtime import Notify, Stop
+from edge.spool import Spool
+
+
+@pytest.fixture
+def files(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    site, device = tmp_path / "site.yaml", tmp_path / "device.yaml"
+    site.write_text("cameras: []\n")
+    device.write_text(f"console: {{port: {port}}}\nfolders: {{state: state, run: run}}\n")
+    return {"site_path": site, "device_path": device}
+
+
+def served(files):
+    """The daemon until it ends; only a request ends it."""
+    Spool(files["device_path"].parent / "run", "consoled").ask("restart")
+    return consoled.main(Stop(), Notify({}), **files)
+
+
+def test_it_ends_when_asked_to_start_again(files):
+    assert served(files) == 0
+
+
+def test_the_first_code_is_told_on_a_terminal_and_never_to_the_journal(files, caplog, monkeypatch):
+    caplog.set_level(logging.INFO, "edge")
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+    served(files)
+    path = files["device_path"].parent / "state/console/first-code"
+    assert path.read_text() not in caplog.text and str(path) in caplog.text
+    monkeypatch.delenv("JOURNAL_STREAM")
+    served(files)
+    assert f"code {path.read_text()}" in caplog.text
