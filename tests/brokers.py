@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tools.demonstration.processes import Missing, mosquitto_program
-from tools.platform.rig import Rig
+from tools.faultlab.rig import Rig
 
 
 def need_mosquitto() -> None:

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
 
     from edge.camera.url import redact
     from edge.config import Categories, ConfigError, Device, Site
-    from edge.daemons.settings import load_settings
+    from edge.pipeline.settings import load_settings
 
     if args.schema:
         schema = {k.__name__.lower(): msgspec.json.schema(k) for k in (Site, Device, Categories)}

@@ -23,8 +23,8 @@ def run(args: argparse.Namespace) -> int:
     """0: nothing is wrong; 1: something is, and its line says what to do, in both languages."""
     from pathlib import Path
 
-    from edge.daemons.doctor import examine
-    from edge.daemons.settings import load_settings
+    from edge.diagnosis.doctor import examine
+    from edge.pipeline.settings import load_settings
 
     def default(given: str | None, usual: str) -> str | None:
         return given or (usual if Path(usual).exists() else None)

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from edge.config import ConfigError
-from edge.daemons.settings import (
+from edge.daemons.model_updates import baseline
+from edge.pipeline.settings import (
     Settings,
     manifest_path,
     model_names,
     read_settings,
     shipped_manifest,
 )
-from edge.daemons.updates import baseline
-from edge.daemons.uplink_report import read_status
 from edge.release.package import check_package, release_ring, sign, write_package
 from edge.release.store import SHIPPED, Store
+from edge.uplink.report import read_status
 from edge.vision.manifest import Manifest, read_manifest
 
 USUAL = "/etc/edge"
@@ -101,9 +101,9 @@ def _private(path: Path) -> Any:
 
 
 def _install(args: argparse.Namespace) -> dict[str, Any]:
+    from edge.ipc import Spool
     from edge.release.fetch import find_package
     from edge.release.install import Asked, install
-    from edge.spool import Spool
 
     settings = _settings(args)
     asked = None
@@ -151,7 +151,7 @@ def _box(settings: Settings) -> Any:
 
 def _fits(settings: Settings, name: str, manifest: Manifest) -> None:
     """The rules of every camera that uses the model must know its classes."""
-    from edge.daemons.settings import DEFAULT_MODEL
+    from edge.pipeline.settings import DEFAULT_MODEL
     from edge.rules.check import check_site
 
     for camera in settings.site.cameras:
@@ -162,7 +162,7 @@ def _fits(settings: Settings, name: str, manifest: Manifest) -> None:
 
 
 def _rollback(args: argparse.Namespace) -> dict[str, Any]:
-    from edge.spool import Spool
+    from edge.ipc import Spool
 
     settings = _settings(args)
     name = str(_one(args, "name"))

@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 after Ctrl-C, 2 where a daemon finds its configuration wrong; the dead start again."""
-    from edge.daemons.settings import load_settings
-    from edge.daemons.terminal import run_all, trial_home
+    from edge.daemons.supervisor import run_all, trial_home
+    from edge.pipeline.settings import load_settings
     from edge.runtime import Stop
 
     site, device = args.site, args.device

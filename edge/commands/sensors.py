@@ -158,7 +158,7 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _record(args: argparse.Namespace) -> int:
-    from edge.spool import Spool
+    from edge.ipc import Spool
 
     _, run_folder = _folders(args.device)
     key = "shop" if args.what in ("cleaning", "inspection") else "sensor"

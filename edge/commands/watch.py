@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Watch to the end of the source, a violation's revision as one line; 0 with or without any."""
     from pathlib import Path
 
-    from edge.daemons.observe import observe
+    from edge.pipeline.offline_source import observe
 
     printer = _Printer(as_json=args.json)
     looks = observe(
@@ -68,7 +68,7 @@ class _Printer:
         self.ids: set[str] = set()
 
     def __call__(self, violation: Violation, sealed: Sealed | None, *, recording: bool) -> None:
-        from edge.daemons.walk import event_line
+        from edge.pipeline.offline import event_line
 
         self.ids.add(violation.id)
         line = event_line(violation, sealed, recording=recording)

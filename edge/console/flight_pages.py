@@ -26,7 +26,7 @@ from edge.console.web import (
     need_installer,
     render,
 )
-from edge.spool import Spool, SpoolFull
+from edge.ipc import Spool, SpoolFull
 
 # A request that edge-flightd does not take within a day is no longer wanted.
 ASKED_S = 86_400.0

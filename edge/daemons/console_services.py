@@ -12,9 +12,9 @@ from typing import Any
 from edge.config import Device
 from edge.console.services import NoPicture, Services, Silent
 from edge.daemons.page_settings import PageSettings
-from edge.daemons.probing import NoAnswer, ask
 from edge.daemons.zone_trial import run_trial
 from edge.drone.optics import CAMERAS
+from edge.ipc import NoAnswer, ask
 from edge.outbox import RECEIPT
 from edge.uplink.verify import check_chains, folders, verify_folder
 from edge.uplink.wire import utc_text

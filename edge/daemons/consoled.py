@@ -16,8 +16,8 @@ from edge.config import ConfigError
 from edge.console.accounts import Accounts
 from edge.console.app import make_app
 from edge.console.drafts import SiteFile
-from edge.console.patience import PatientProtocol
 from edge.console.reading import Reading
+from edge.console.slow_client_guard import PatientProtocol
 from edge.console.web import Console
 from edge.daemons.console_services import services
 from edge.daemons.page_settings import PageSettings, check_draft, load_page_settings

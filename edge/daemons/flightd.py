@@ -22,8 +22,8 @@ import msgspec
 
 from edge.config import Device, load
 from edge.console.flights import FLIGHT_NAME, JOB, RECORDINGS, Job, is_recording, read_job
+from edge.ipc import Spool
 from edge.runtime import Notify, Progress, Stop, write_atomic, write_status
-from edge.spool import Spool
 
 log = logging.getLogger(__name__)
 

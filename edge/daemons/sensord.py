@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from edge.clock import SystemClock
-from edge.daemons.outlet import Outlet
-from edge.daemons.probing import Found, Probes
-from edge.daemons.sensor_cases import SensorCases
-from edge.daemons.sensor_wiring import Parts, build
-from edge.daemons.settings import Settings, load_settings
-from edge.daemons.site_change import SiteChange
+from edge.daemons.reload import SiteChange
+from edge.ipc import Answer, Responder, Spool
 from edge.outbox import Outbox
+from edge.pipeline.publisher import Publisher
+from edge.pipeline.sensor_build import Parts, build
+from edge.pipeline.sensor_evidence import SensorCases
+from edge.pipeline.settings import Settings, load_settings
 from edge.runtime import Notify, Progress, Stats, Stop, write_atomic, write_status
 from edge.sensors import metrology, raw
 from edge.sensors.history import History
@@ -29,7 +29,6 @@ from edge.sensors.minutes import Minute, Minutes
 from edge.sensors.noise import NoiseJudge
 from edge.sensors.scan import ports, scan
 from edge.sensors.settings import Sensor
-from edge.spool import Spool
 from edge.uplink import messages, wire
 from edge.values import Finding, Sample, Stamp
 
@@ -80,7 +79,7 @@ class Sensord:
         state, run = settings.state, settings.run
         state.mkdir(parents=True, exist_ok=True)
         self._outbox = Outbox(state / "outbox.db")
-        self.outlet = Outlet(self._outbox, self._clock)
+        self.publisher = Publisher(self._outbox, self._clock)
         self._store, self._recent = raw.Store(state), raw.Recent(run)
         self._history = History(state, run)
         (run / "lines").mkdir(parents=True, exist_ok=True)
@@ -88,10 +87,13 @@ class Sensord:
         self._live = Live(self.parts.sensors.sensors, run)
         self._minutes, self._batch = Minutes(), list[Minute]()
         self._cases = SensorCases(
-            settings, self.parts.subjects, self.outlet, flush=lambda: self._store.flush(force=True)
+            settings,
+            self.parts.subjects,
+            self.publisher,
+            flush=lambda: self._store.flush(force=True),
         )
         self._spool = Spool(run, "sensord")
-        self._probes = Probes(run, {"ports": lambda _: Found({"ports": scan(ports())})})
+        self._probes = Responder(run, {"ports": lambda _: Answer({"ports": scan(ports())})})
         self._memory = state / "memory" / "sensord.json"
         self._progress, self._stats = Progress(notify), Stats(log)
         self._due = dict.fromkeys(("live", "status", "memory", "shops"), 0.0)
@@ -122,7 +124,7 @@ class Sensord:
         self._cases.tick(now)
         self._answer(now)
         self._watch(now)
-        self.outlet.retry()
+        self.publisher.retry()
         self._tell(now)
         self._progress.mark("main")
         self._progress.feed()
@@ -150,7 +152,7 @@ class Sensord:
             sender.add(batch)
         data = wire.sensor_data([_reading(minute) for minute in batch])
         key = f"{batch[0].began.wall:.3f}"
-        self.outlet.put(lane="telemetry", kind="sensor", key=key, body=data)
+        self.publisher.put(lane="telemetry", kind="sensor", key=key, body=data)
 
     def _judge(self, samples: list[Sample], now: Stamp) -> None:
         for judge in self.parts.fast:
@@ -197,9 +199,9 @@ class Sensord:
 
     def _fault(self, kind: str, subject: str, wrong: bool, text: str) -> None:
         if wrong:
-            self.outlet.fault(kind, subject, text)
+            self.publisher.fault(kind, subject, text)
         else:
-            self.outlet.healed(kind, subject)
+            self.publisher.healed(kind, subject)
 
     def _answer(self, now: Stamp) -> None:
         """Requests: a purifier was cleaned, a meter was calibrated (ledger rows); a restart."""
@@ -265,8 +267,8 @@ class Sensord:
             "cleaning": self.parts.ledgers.cleaning(
                 [s.shop for s in self.parts.shops], now.wall
             ),
-            "faults": self.outlet.open_faults(),
-            "counts": self.outlet.counts,
+            "faults": self.publisher.open_faults(),
+            "counts": self.publisher.counts,
             "bytes_written_day": round(raw.bytes_written() / up_s * 86_400.0),
         }  # fmt: skip
 

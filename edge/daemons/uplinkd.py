@@ -14,10 +14,14 @@ import msgspec
 
 from edge.clock import SystemClock
 from edge.config import ConfigError, Device, load
-from edge.daemons import uplink_report as report
-from edge.daemons.broker_check import check_broker
-from edge.daemons.probing import Found, Probes
-from edge.daemons.uplink_wiring import (
+from edge.diagnosis.broker import check_broker
+from edge.ipc import Answer, Responder, Spool
+from edge.outbox import OutboxFull, ballast
+from edge.outbox.schema import disk_full
+from edge.runtime import Notify, Progress, Stats, Stop, Trouble, write_status
+from edge.uplink import messages as m
+from edge.uplink import report
+from edge.uplink.build import (
     Places,
     address,
     build_parts,
@@ -25,11 +29,6 @@ from edge.daemons.uplink_wiring import (
     open_stock,
     places,
 )
-from edge.outbox import OutboxFull, ballast
-from edge.outbox.schema import disk_full
-from edge.runtime import Notify, Progress, Stats, Stop, Trouble, write_status
-from edge.spool import Spool
-from edge.uplink import messages as m
 from edge.uplink.commands import Commands
 from edge.uplink.desired import DesiredSite
 from edge.uplink.keys import rotate
@@ -64,7 +63,7 @@ class Uplinkd:
         )
         self._commands.recover(self._started)
         self._spool = Spool(where.run, "uplinkd")
-        self._probes = Probes(where.run, {"broker": lambda _: broker_found(device, where.base)})
+        self._probes = Responder(where.run, {"broker": lambda _: broker_found(device, where.base)})
         obey = {"review": self._review, "command": self._command, "desired": self._want}
         self._parts = build_parts(
             device, self._stock, obey=obey, bucket=self._bucket, pace=self._pace
@@ -186,14 +185,14 @@ class Uplinkd:
         stats.tell(lambda _: [report.stats_line(told)])
 
 
-def broker_found(device: Device, base: Path) -> Found:
+def broker_found(device: Device, base: Path) -> Answer:
     """The door of the broker, tried beside the session: for the page's button."""
-    return Found({"advice": [asdict(advice) for advice in check_broker(device, base)]})
+    return Answer({"advice": [asdict(advice) for advice in check_broker(device, base)]})
 
 
 def site_sha256(site: Path, device: Path | None) -> str:
     """Check a site file as `edge check` does; returns the hash it would have in force."""
-    from edge.daemons.settings import load_settings
+    from edge.pipeline.settings import load_settings
 
     return load_settings(site, device).sha256
 

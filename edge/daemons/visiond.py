@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """edge-visiond: cameras to findings with evidence. One process for each accelerator.
 
-Threads: a reader for each camera, N thinking workers that share one session, a scribe for each
-camera, and the main thread, which feeds the watchdog, tells numbers and answers requests.
+Threads: a reader for each camera, N analysis threads that share one session, an evidence writer for
+each camera, and the main thread, which feeds the watchdog, logs numbers and answers requests.
 """
 
 from __future__ import annotations
@@ -17,23 +17,22 @@ from typing import Any
 from edge import ledger
 from edge.board import Board
 from edge.clock import SystemClock
-from edge.daemons.camera_probes import camera_probes
-from edge.daemons.clerk import open_truck_file
-from edge.daemons.outlet import Outlet
-from edge.daemons.probing import Probes
-from edge.daemons.reminder import Reminders
-from edge.daemons.requests import answer, due_wall
-from edge.daemons.roster import Roster
-from edge.daemons.settings import Settings, load_settings, read_settings
-from edge.daemons.site_change import SiteChange
-from edge.daemons.updates import Updates, start_releases
-from edge.daemons.warden import Warden
-from edge.daemons.watchpost import Watchpost
-from edge.daemons.wiring import build_watchpost, load_models, load_traits
+from edge.daemons.model_updates import Updates, start_releases
+from edge.daemons.reload import SiteChange
+from edge.diagnosis.camera_probes import camera_probes
+from edge.ipc import Responder, Spool
 from edge.outbox import RECEIPT, Outbox
+from edge.pipeline.build import build_worker, load_models, load_traits
+from edge.pipeline.camera_worker import CameraWorker
+from edge.pipeline.publisher import Publisher
+from edge.pipeline.reminder import Reminders
+from edge.pipeline.requests import answer, due_wall
+from edge.pipeline.scheduler import Scheduler
+from edge.pipeline.settings import Settings, load_settings, read_settings
+from edge.pipeline.thermal_control import ThermalControl
+from edge.pipeline.truck_lookup import open_truck_file
 from edge.release.store import State
 from edge.runtime import Notify, Progress, Stats, Stop, write_status
-from edge.spool import Spool
 from edge.uplink.wire import utc_text
 from edge.values import Violation
 
@@ -54,7 +53,7 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
     daemon = Visiond(settings, notify, releases, words)
     log.info("configuration sha256 %s", settings.sha256)
     daemon.start()
-    notify.ready(f"{len(daemon.posts)} camera(s)")
+    notify.ready(f"{len(daemon.workers)} camera(s)")
     changed = SiteChange(Path(site_path))
     try:
         while not stop.wait(TICK_S):
@@ -77,68 +76,72 @@ class Visiond:
     ) -> None:
         self._settings, self._clock = settings, SystemClock()
         self._bell = threading.Condition()
-        self._roster = Roster(self._bell, time.monotonic)
+        self._scheduler = Scheduler(self._bell, time.monotonic)
         self._outbox = Outbox(settings.state / "outbox.db")
-        self.outlet = Outlet(self._outbox, self._clock, record=self._handled)
+        self.publisher = Publisher(self._outbox, self._clock, record=self._handled)
         self.reminders = Reminders()
         self._spool = Spool(settings.run, "visiond")
-        self._probes = Probes(settings.run, camera_probes(settings.base))
+        self._probes = Responder(settings.run, camera_probes(settings.base))
         self._progress = Progress(notify)
         self._stats, self._counted = Stats(log), dict[str, dict[str, int]]()
         self._status_at = -1e9
-        self._workers: list[threading.Thread] = []
-        self.posts: dict[str, Watchpost] = {}
-        self._warden = Warden(Board(), self._clock, self._roster, self.posts, self.outlet.tell)
+        self._threads: list[threading.Thread] = []
+        self.workers: dict[str, CameraWorker] = {}
+        self._thermal = ThermalControl(
+            Board(), self._clock, self._scheduler, self.workers, self.publisher.tell
+        )
         self._finished: set[str] = set()
         self._pending: list[dict[str, Any]] = []
         self._requests = {"served": 0, "refused": 0}
-        self._updates = Updates(settings, releases, self.outlet, words)
+        self._updates = Updates(settings, releases, self.publisher, words)
         models, trucks = load_models(settings), open_truck_file(settings)
         traits = load_traits(settings)
         self._models = {m.name: {"sha256": m.sha256, "on": m.provider} for m in models.values()}
         for camera in settings.site.cameras:
             if camera.enabled:
-                post = build_watchpost(
+                worker = build_worker(
                     settings,
                     camera,
                     models,
-                    outlet=self.outlet,
+                    publisher=self.publisher,
                     remind=self.reminders.perform,
                     bell=self._bell,
                     clock=self._clock,
                     trucks=trucks,
                     traits=traits.get(camera.model or settings.site.model),
                 )
-                self.posts[camera.id] = post
-                self._roster.add(camera.id, camera.fps, post.eyes.waiting)
+                self.workers[camera.id] = worker
+                self._scheduler.add(camera.id, camera.fps, worker.feed.waiting)
 
     def start(self) -> None:
-        """Put again what a restart interrupted, start the cameras, then the thinking threads."""
+        """Put again what a restart interrupted, start the cameras, then the analysis threads."""
         now = self._clock.now()
-        for post in self.posts.values():
-            again = [self.outlet.again(f, m, RECEIPT) for f, m in post.post.book.recover(now)]
+        for worker in self.workers.values():
+            again = [
+                self.publisher.again(f, m, RECEIPT) for f, m in worker.pipeline.book.recover(now)
+            ]
             if any(again):
-                log.info("%s: %d revision(s) put again", post.camera.id, sum(again))
-            post.start(now)
+                log.info("%s: %d revision(s) put again", worker.camera.id, sum(again))
+            worker.start(now)
         for number in range(self._worker_count()):
-            name = f"think {number}"
+            name = f"analysis {number}"
             self._progress.register(name, WORKER_LIMIT_S)
-            thread = threading.Thread(target=self._think, args=(name,), name=name, daemon=True)
-            self._workers.append(thread)
+            thread = threading.Thread(target=self._analyze, args=(name,), name=name, daemon=True)
+            self._threads.append(thread)
             thread.start()
 
     def _worker_count(self) -> int:
         asked = self._settings.device.compute.workers
-        return asked or max(1, min(WORKERS_MOST, os.cpu_count() or 1, len(self.posts)))
+        return asked or max(1, min(WORKERS_MOST, os.cpu_count() or 1, len(self.workers)))
 
-    def _think(self, name: str) -> None:
+    def _analyze(self, name: str) -> None:
         while not self._closing:
-            camera = self._roster.take(0.5)
+            camera = self._scheduler.take(0.5)
             self._progress.mark(name)
             if isinstance(camera, str):
-                post = self.posts[camera]
-                post.look(self._clock.now)
-                self._roster.done(camera, post.open_cases)
+                worker = self.workers[camera]
+                worker.look(self._clock.now)
+                self._scheduler.done(camera, worker.open_cases)
 
     _closing = False
     restart = False
@@ -146,15 +149,15 @@ class Visiond:
     def tick(self) -> None:
         """What the main thread does four times a second."""
         self._progress.feed()
-        self.outlet.retry()
-        self._warden.tick()
-        for post in self.posts.values():
-            post.watch_health(self._clock.now(), self.outlet)
+        self.publisher.retry()
+        self._thermal.tick()
+        for worker in self.workers.values():
+            worker.watch_health(self._clock.now(), self.publisher)
         self._end_recordings()
         self._keep_ledger()
         self._answer_requests()
-        eased = self._warden.status()["step"] > 0
-        self.restart |= self._updates.tick(self.posts, eased=eased)
+        eased = self._thermal.status()["step"] > 0
+        self.restart |= self._updates.tick(self.workers, eased=eased)
         self._stats.tell(self._rows)
         if time.monotonic() - self._status_at >= STATUS_EVERY_S:
             self._status_at = time.monotonic()
@@ -182,11 +185,11 @@ class Visiond:
         try:
             ledger.append(self._settings.state, name, rows, time.time())
         except OSError as error:
-            self.outlet.fault("disk", "ledger", str(error))
+            self.publisher.fault("disk", "ledger", str(error))
 
     def _keep_ledger(self) -> None:
         """Watched and blind minutes: appended when a stretch is over, five minutes at most."""
-        rows = [row for post in self.posts.values() for row in post.take_spans()]
+        rows = [row for worker in self.workers.values() for row in worker.take_spans()]
         if rows:
             self._append("inspection", rows)
 
@@ -204,47 +207,47 @@ class Visiond:
             if request["kind"] == "update_model":
                 served = self._updates.ask(request)
             else:
-                served = answer(request, self.posts, self._settings, now)
+                served = answer(request, self.workers, self._settings, now)
             self._requests["served" if served else "refused"] += 1
 
     def _end_recordings(self) -> None:
-        for name, post in self.posts.items():
-            if post.ended and name not in self._finished:
+        for name, worker in self.workers.items():
+            if worker.ended and name not in self._finished:
                 self._finished.add(name)
-                post.finish()
+                worker.finish()
                 log.info("%s: the recording is over", name)
 
     def _rows(self, elapsed_s: float) -> list[dict[str, Any]]:
         return [
-            {"cam": name, **post.numbers(elapsed_s, self._counted.setdefault(name, {}))}
-            for name, post in self.posts.items()
+            {"cam": name, **worker.numbers(elapsed_s, self._counted.setdefault(name, {}))}
+            for name, worker in self.workers.items()
         ]
 
     def status(self) -> dict[str, Any]:
         """`<run>/status/visiond.json`; `recordings_over`: their last revision is written."""
         return {
             "config": self._settings.sha256,
-            "cameras": {name: post.status() for name, post in self.posts.items()},
-            "counts": dict(self.outlet.counts),
-            "faults": self.outlet.open_faults(),
-            "board": self._warden.status(),
+            "cameras": {name: worker.status() for name, worker in self.workers.items()},
+            "counts": dict(self.publisher.counts),
+            "faults": self.publisher.open_faults(),
+            "board": self._thermal.status(),
             "models": self._models,
-            "updates": self._updates.status(self.posts),
+            "updates": self._updates.status(self.workers),
             "requests": dict(self._requests),
             "reminders": {"done": self.reminders.done, "failed": self.reminders.failed},
-            "recordings_over": sorted(n for n in self._finished if self.posts[n].written),
+            "recordings_over": sorted(n for n in self._finished if self.workers[n].written),
         }
 
     def stop(self) -> None:
-        """Readers first, then workers, then scribes: nothing found is left unwritten."""
-        for post in self.posts.values():
-            post.eyes.stop()
+        """Readers first, then analysis, then evidence writers: nothing found is left unwritten."""
+        for worker in self.workers.values():
+            worker.feed.stop()
         self._updates.stopping()
         self._closing = True
-        self._roster.close()
-        for thread in self._workers:
+        self._scheduler.close()
+        for thread in self._threads:
             thread.join(5.0)
-        for post in self.posts.values():
-            post.close()
+        for worker in self.workers.values():
+            worker.close()
         write_status(self._settings.run, "visiond", self.status())
         self._outbox.close()

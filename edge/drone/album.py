@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.drone.charges import Charge
 from edge.drone.flight import Flight
 from edge.drone.georef import View
 from edge.drone.look import Look
+from edge.drone.rule_settings import Charge
 from edge.drone.shots import save_overview, save_patch
 from edge.drone.stills import stills
 from edge.runtime import write_atomic

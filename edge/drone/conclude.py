@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 from edge.config import Category
 from edge.drone import exports
 from edge.drone.album import Album
-from edge.drone.charges import Situation, judge
 from edge.drone.compare import difference, earlier_findings, last_inspections
 from edge.drone.finest import finest
 from edge.drone.flight import INSPECTED_PIXELS, Flight
@@ -25,6 +24,7 @@ from edge.drone.mosaic import Mosaic
 from edge.drone.page import page
 from edge.drone.pairing import Note
 from edge.drone.rows import Row, finding_row, gone_row, ledger_row, overdue_rows, site_row
+from edge.drone.rule_settings import Situation, judge
 from edge.drone.sites import INSPECTED, Area, Site
 from edge.drone.summary import Summary
 from edge.drone.survey import Survey

@@ -21,7 +21,6 @@ import numpy as np
 
 from edge.config import Category
 from edge.drone import optics
-from edge.drone.charges import Charge, Situation, judge
 from edge.drone.earth import Local
 from edge.drone.eye import Setup
 from edge.drone.flight import INSPECTED_PIXELS
@@ -30,6 +29,7 @@ from edge.drone.groundgrid import SiteGrid
 from edge.drone.groundtrack import GroundTracks
 from edge.drone.look import Look
 from edge.drone.rows import Row, charge_row
+from edge.drone.rule_settings import Charge, Situation, judge
 from edge.drone.settings import Drone
 from edge.drone.shots import save_overview
 from edge.drone.sites import INSPECTED, Area, Site

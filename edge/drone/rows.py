@@ -10,13 +10,13 @@ from datetime import datetime, timezone
 from typing import Any
 
 from edge.config import Category, config_sha256
-from edge.drone.charges import Charge
 from edge.drone.compare import Row as Earlier
 from edge.drone.compare import last_inspections, overdue
 from edge.drone.earth import Local
 from edge.drone.flight import Flight
 from edge.drone.groundgrid import Cover
 from edge.drone.mosaic import Mosaic
+from edge.drone.rule_settings import Charge
 from edge.drone.sites import Area, Site
 from edge.drone.summary import Summary, UnplacedGroup
 

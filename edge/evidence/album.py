@@ -80,7 +80,7 @@ class History:
 
 
 class Album:
-    """All provisional pictures of one camera. One owner: the scribe."""
+    """All provisional pictures of one camera. One owner: the evidence writer."""
 
     def __init__(self, root: Path, caption: Caption) -> None:
         self._root, self.caption = root, caption

@@ -70,7 +70,7 @@ def violation_id(device: str, finding: Finding) -> str:
 
 
 class Casebook:
-    """Writes revisions for one source. One owner: the scribe (or sensord, or the flight job)."""
+    """Writes revisions for one source. One owner: evidence writer, sensord or flight job."""
 
     def __init__(
         self, root: Path, origin: Origin, categories: dict[str, Category], encode: Encode

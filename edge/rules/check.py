@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from edge.config import Camera, Category, ConfigError, Rule, Site, When, Zone
 from edge.geometry import area, self_crossing
-from edge.rules.charge import Charge, settle
 from edge.rules.judge import RULES, rule_kind
+from edge.rules.rule_settings import Charge, settle
 
 TINY = 1e-5
 NEVER_ASKED = ("mask", "permitted")

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from edge.geometry import apart, distance, foot, size_of
 from edge.hold import Sight
-from edge.rules.charge import Charge, Setting, Settings
 from edge.rules.places import PLACE_SETTINGS, PlaceRule
+from edge.rules.rule_settings import Charge, Setting, Settings
 from edge.rules.spot import Spot
 from edge.rules.view import Verdicts, View
 from edge.rules.zones import ZoneRule

@@ -14,10 +14,10 @@ from dataclasses import replace
 from typing import ClassVar
 
 from edge.geometry import apart, size_of
-from edge.rules.charge import Setting, Settings
 from edge.rules.corroboration import corroboration
 from edge.rules.people import standing_by
 from edge.rules.places import PLACE_SETTINGS, PlaceRule
+from edge.rules.rule_settings import Setting, Settings
 from edge.rules.spot import Spot
 from edge.rules.view import View
 from edge.values import Box, Json, Track

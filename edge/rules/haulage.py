@@ -2,16 +2,16 @@
 """Every muck truck that passes is asked for its permit: two points and one line (两点一线).
 
 The rule only says that a truck was seen well; whether it is a case is decided by who can read its
-plate and knows the truck file (edge.daemons.clerk). What nobody reads comes to nothing.
+plate and knows the truck file (edge.pipeline.truck_lookup). What nobody reads comes to nothing.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from edge.rules.charge import Settings
 from edge.rules.passage import Passage
 from edge.rules.passing import PASSING_SETTINGS, PassingRule
+from edge.rules.rule_settings import Settings
 from edge.rules.view import View
 
 

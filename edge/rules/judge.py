@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Protocol
 from edge.config import Camera, Category, ConfigError, Rule
 from edge.config.catalogue import Calendar
 from edge.rules.calendar import Moment
-from edge.rules.charge import Charge, Settings, settle
 from edge.rules.dumping import Dumping
 from edge.rules.grilling import Grilling
 from edge.rules.haulage import Haulage
@@ -21,6 +20,7 @@ from edge.rules.memory import Memory
 from edge.rules.motion import Motion
 from edge.rules.occupation import Occupation
 from edge.rules.plume import Plume
+from edge.rules.rule_settings import Charge, Settings, settle
 from edge.rules.spill import Spill
 from edge.rules.stamps import shift_between, stamp_from, stamp_json
 from edge.rules.uncovered import Uncovered

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from edge.rules.calendar import when_fits
-from edge.rules.charge import Charge, Setting
 from edge.rules.memory import Open
 from edge.rules.passage import Passage, Passages
+from edge.rules.rule_settings import Charge, Setting
 from edge.rules.stamps import reread
 from edge.rules.view import Verdicts, View
 from edge.rules.zones import ZoneRule

@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 from edge.geometry import distance, size_of
 from edge.hold import Hold, Sight
 from edge.rules.calendar import when_fits
-from edge.rules.charge import Charge, Setting
 from edge.rules.ground import CHANGED, SAME, alike, blended, patch_of
 from edge.rules.memory import Open
+from edge.rules.rule_settings import Charge, Setting
 from edge.rules.spot import Spot, unlike
 from edge.rules.stamps import reread
 from edge.rules.standing import assign, duplicate, new_spot

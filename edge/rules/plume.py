@@ -11,10 +11,10 @@ from typing import ClassVar
 
 from edge.geometry import apart, around, centre, distance, foot, size_of, within
 from edge.hold import Sight
-from edge.rules.charge import Charge, Setting, Settings
 from edge.rules.corroboration import corroboration
 from edge.rules.grilling import VEHICLES
 from edge.rules.places import PLACE_SETTINGS, PlaceRule
+from edge.rules.rule_settings import Charge, Setting, Settings
 from edge.rules.spot import Spot
 from edge.rules.view import View
 from edge.rules.zones import ZoneRule

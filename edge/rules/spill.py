@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from edge.geometry import distance, iou
-from edge.rules.charge import Charge, Setting, Settings
 from edge.rules.lane import Patch
 from edge.rules.passage import Passage, Passages
 from edge.rules.places import PLACE_SETTINGS, PlaceRule
 from edge.rules.roadwatch import RoadWatch
+from edge.rules.rule_settings import Charge, Setting, Settings
 from edge.rules.spot import Spot
 from edge.rules.stamps import at_mono
 from edge.rules.view import Verdicts, View

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from edge.rules.charge import Charge
+from edge.rules.rule_settings import Charge
 from edge.rules.spot import Spot
 from edge.rules.view import View
 from edge.values import Candidate, Finding, Json, Phase, Prompt

@@ -7,9 +7,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from edge.geometry import within
-from edge.rules.charge import Setting, Settings
 from edge.rules.passage import Passage
 from edge.rules.passing import PASSING_SETTINGS, PassingRule
+from edge.rules.rule_settings import Setting, Settings
 from edge.rules.view import View
 from edge.values import Json
 

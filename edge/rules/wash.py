@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from edge.geometry import distance, foot
-from edge.rules.charge import Charge, Setting, Settings
 from edge.rules.passage import Passage
 from edge.rules.passing import PASSING_SETTINGS, PassingRule
+from edge.rules.rule_settings import Charge, Setting, Settings
 from edge.rules.view import View
 from edge.rules.zones import ZoneRule
 from edge.values import Json

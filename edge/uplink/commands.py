@@ -19,8 +19,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from edge.config.site import Name, Part
+from edge.ipc import Spool, SpoolFull
 from edge.runtime import make_folder, write_atomic
-from edge.spool import Spool, SpoolFull
 from edge.uplink.messages import Command, CommandResult
 from edge.values import EvidenceFile, Role, Stamp
 

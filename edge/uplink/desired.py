@@ -20,7 +20,7 @@ import yaml
 from edge.config import ConfigError, read_yaml
 from edge.runtime import make_folder, write_atomic
 from edge.uplink.messages import Desired, Reported
-from edge.uplink.prudence import dangers
+from edge.uplink.remote_config_policy import dangers
 
 log = logging.getLogger(__name__)
 

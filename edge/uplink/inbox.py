@@ -12,8 +12,8 @@ from edge.outbox import Dispatch, Row, State
 from edge.uplink import messages as m
 from edge.uplink.alarms import Alarms
 from edge.uplink.mqtt import Arrived
-from edge.uplink.notary import Notary
 from edge.uplink.records import Records
+from edge.uplink.sealer import Sealer
 from edge.uplink.transfer import Transfers
 from edge.uplink.trust import SANE_WALL, Refused, Trust, counter_name
 from edge.uplink.wire import Topics
@@ -42,14 +42,14 @@ class Inbox:
         topics: Topics,
         trust: Trust,
         *,
-        notary: Notary,
+        sealer: Sealer,
         records: Records,
         transfers: Transfers,
         alarms: Alarms,
         obey: dict[str, Obey],
         pace: Callable[[m.Pace], None],
     ) -> None:
-        self._dispatch, self._trust, self._notary = dispatch, trust, notary
+        self._dispatch, self._trust, self._sealer = dispatch, trust, sealer
         self._records, self._transfers, self._alarms = records, transfers, alarms
         self._obey, self._pace = obey, pace
         self._kinds = topics.down
@@ -138,7 +138,7 @@ class Inbox:
             for answer in ack.evidence:
                 self._transfers.answered(answer, at.mono)
             if ack.nonce is not None:
-                self._notary.nonce = ack.nonce
+                self._sealer.nonce = ack.nonce
             if ack.pace is not None:
                 self._pace(ack.pace)
 
@@ -150,7 +150,7 @@ class Inbox:
             if not self._dispatch.sent(told.id, told.sha256):
                 self.counts["ack_for_nothing"] += 1
                 continue
-            receipt = self._notary.receipt(told.id, told.sha256, ack.iss, ack.n)
+            receipt = self._sealer.receipt(told.id, told.sha256, ack.iss, ack.n)
             row = self._dispatch.acknowledge(told.id, told.sha256, receipt)
             if row is not None:
                 rows.append(row)

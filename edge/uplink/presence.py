@@ -12,10 +12,10 @@ import msgspec
 
 from edge.outbox import Dispatch
 from edge.uplink import messages as m
-from edge.uplink.heads import HeadsFile
+from edge.uplink.chain_heads import HeadsFile
+from edge.uplink.in_flight import Window
 from edge.uplink.mqtt import Connection, Will
-from edge.uplink.notary import Notary
-from edge.uplink.window import Window
+from edge.uplink.sealer import Sealer
 from edge.uplink.wire import HEALTH_EXPIRY_S, KINDS, Topics, utc_text
 from edge.values import Json, Stamp
 
@@ -40,12 +40,12 @@ class Presence:
     def __init__(
         self,
         topics: Topics,
-        notary: Notary,
+        sealer: Sealer,
         dispatch: Dispatch,
         session: Session,
         kept: HeadsFile,
     ) -> None:
-        self._topics, self._notary, self._dispatch = topics, notary, dispatch
+        self._topics, self._sealer, self._dispatch = topics, sealer, dispatch
         self._session, self._kept = session, kept
         self._health_due = 0.0
         self._chain_due = 0.0
@@ -66,7 +66,7 @@ class Presence:
         """On every connection: who we are, retained, before any record."""
         self._state = {"status": self.status("online"), **self._state}
         body = {**birth, "boot": self._session.boot, "conn": self._session.conn}
-        self.keep("birth", self._notary.sign(body))
+        self.keep("birth", self._sealer.sign(body))
         self._health_due = now + random.uniform(0.0, HEALTH_EVERY_S)
         self._chain_due = now + random.uniform(0.0, CHAIN_FIRST_S)
 
@@ -125,7 +125,7 @@ class Presence:
             "time": utc_text(at.wall),
             "heads": self.heads(),
         }
-        return self._notary.sign(body)
+        return self._sealer.sign(body)
 
 
 def _ignore(_code: int, _now: float) -> None:

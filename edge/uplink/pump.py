@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from edge.outbox import Dispatch
 from edge.runtime import Backoff
 from edge.uplink.alarms import Alarms
+from edge.uplink.in_flight import Window
 from edge.uplink.inbox import Inbox
 from edge.uplink.link import Link
 from edge.uplink.mqtt import (
@@ -29,7 +30,6 @@ from edge.uplink.mqtt import (
 from edge.uplink.presence import Presence, Session
 from edge.uplink.records import Records
 from edge.uplink.transfer import Transfers
-from edge.uplink.window import Window
 from edge.values import Json, Stamp
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from edge.outbox import Dispatch, Head, Row, Sealed, State
 from edge.runtime import Backoff
 from edge.uplink import seal
 from edge.uplink.alarms import Alarms
-from edge.uplink.window import Window
+from edge.uplink.in_flight import Window
 from edge.uplink.wire import KINDS, Topics
 
 log = logging.getLogger(__name__)

@@ -17,11 +17,11 @@ from pathlib import Path
 from edge.outbox import Dispatch, FileRow, State
 from edge.runtime import Backoff
 from edge.uplink.alarms import Alarms
+from edge.uplink.file_transfer import Mode, Parcel
+from edge.uplink.in_flight import PACKET_OVERHEAD, Window
 from edge.uplink.messages import EvidenceAck
 from edge.uplink.pacing import ChunkSize, DayBudget, TokenBucket
-from edge.uplink.parcel import Mode, Parcel
 from edge.uplink.records import HOLD_CAP_S, HOLDING, REFUSALS_MAX
-from edge.uplink.window import PACKET_OVERHEAD, Window
 from edge.uplink.wire import CHUNK_MAX, Topics
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge.outbox import MANIFEST, RECEIPT
 from edge.uplink import seal
-from edge.uplink.notary import ENVELOPE, SIGNER
+from edge.uplink.sealer import ENVELOPE, SIGNER
 from edge.uplink.wire import Malformed, evidence_path, parse
 from edge.values import Json
 

@@ -21,7 +21,7 @@ from playwright.sync_api import expect, sync_playwright
 from edge.console.texts import TEXTS
 from tests.console.conftest import PASSWORD
 from tests.console.test_browser import ARGS, CHROMIUM
-from tools.platform.rig import Mosquitto, Process, free_port
+from tools.faultlab.rig import Mosquitto, Process, free_port
 
 pytestmark = [
     pytest.mark.slow,
@@ -95,7 +95,7 @@ def box(tmp_path):
     (home / "device.yaml").write_text(DEVICE.format(broker=broker.port, page=page))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     receiver = Process(
-        [sys.executable, "-m", "tools.platform.receiver", "--out", str(tmp_path / "received"),
+        [sys.executable, "-m", "city_platform.receiver", "--out", str(tmp_path / "received"),
          "--port", str(broker.port)],
         tmp_path / "receiver.log",
     )  # fmt: skip

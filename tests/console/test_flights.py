@@ -12,7 +12,7 @@ from edge.console import uploads
 from edge.console.flight_pages import flight_name
 from edge.console.flights import JOB, RECORDINGS
 from edge.console.texts import TEXTS
-from edge.spool import Spool
+from edge.ipc import Spool
 from tests.console.conftest import PASSWORD
 
 MP4 = b"\x00\x00\x00\x20ftypisom" + bytes(3000)

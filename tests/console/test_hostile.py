@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from edge.config import ConfigError, Device
 from edge.config.device import Console as ConsoleFacts
 from edge.console import gate
-from edge.console.patience import EACH_MOST, PatientProtocol
+from edge.console.slow_client_guard import EACH_MOST, PatientProtocol
 from edge.console.web import COOKIE, HEADERS
 from edge.daemons.consoled import server_config
 from edge.daemons.page_settings import PageSettings

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from edge.console.flights import JOB, RECORDINGS
 from edge.evidence.album import jpeg
-from edge.spool import Spool
+from edge.ipc import Spool
 from tests.console.conftest import put_case
 from tests.console.sensed import put_sensors, status_of
 from tests.console.test_browser import (  # noqa: F401 - fixtures

@@ -9,9 +9,8 @@ import pytest
 
 from edge.console.services import NoPicture, Silent
 from edge.daemons import console_services
-from edge.daemons.camera_probes import camera_probes
-from edge.daemons.probing import STALE_S, Found, NoAnswer, Probes, ask
-from edge.spool import Spool
+from edge.diagnosis.camera_probes import camera_probes
+from edge.ipc import STALE_S, Answer, NoAnswer, Responder, Spool, ask
 from tools.fakes.camera import FakeCamera, available, clip
 
 CLIP = "tests/clips/street/street.mp4"
@@ -22,7 +21,7 @@ class Daemon(threading.Thread):
 
     def __init__(self, run, name, works):
         super().__init__(daemon=True)
-        self.spool, self.probes = Spool(run, name), Probes(run, works)
+        self.spool, self.probes = Spool(run, name), Responder(run, works)
         self.ended, self.left = threading.Event(), []
 
     def run(self):
@@ -46,8 +45,8 @@ def daemon(tmp_path):
 
 
 def test_question_and_answer_leave_nothing_behind(daemon, tmp_path):
-    daemon("visiond", {"twice": lambda r: Found({"n": 2 * r["n"]}, b"jpeg")})
-    assert ask(tmp_path, "visiond", "twice", limit_s=30, n=4) == Found({"n": 8}, b"jpeg")
+    daemon("visiond", {"twice": lambda r: Answer({"n": 2 * r["n"]}, b"jpeg")})
+    assert ask(tmp_path, "visiond", "twice", limit_s=30, n=4) == Answer({"n": 8}, b"jpeg")
     assert list((tmp_path / "answers").iterdir()) == []
 
 
@@ -57,7 +56,7 @@ def test_a_second_question_while_one_is_worked_on_is_told_so(daemon, tmp_path):
     def slow(_):
         begun.set()
         hold.wait(30)
-        return Found({"done": True})
+        return Answer({"done": True})
 
     daemon("visiond", {"slow": slow})
     first = threading.Thread(target=lambda: ask(tmp_path, "visiond", "slow", limit_s=60))
@@ -78,7 +77,7 @@ def test_nobody_there(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["../../etc/x", "", "0" * 23, "G" * 24, None])
 def test_an_answer_goes_nowhere_else(tmp_path, name):
-    probes = Probes(tmp_path, {"x": lambda _: Found({})})
+    probes = Responder(tmp_path, {"x": lambda _: Answer({})})
     assert not probes.take({"kind": "x", "id": name})
     assert not probes.take({"kind": "other", "id": "0" * 24})
 
@@ -88,7 +87,7 @@ def test_answers_that_nobody_fetched_go(daemon, tmp_path):
     old.parent.mkdir()
     old.write_text("{}")
     os.utime(old, (time.time() - STALE_S - 5,) * 2)
-    daemon("visiond", {"x": lambda _: Found({})})
+    daemon("visiond", {"x": lambda _: Answer({})})
     ask(tmp_path, "visiond", "x", limit_s=30)
     assert not old.exists()
 

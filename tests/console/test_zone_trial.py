@@ -11,10 +11,10 @@ import pytest
 from edge.config import ConfigError, Site, convert, load
 from edge.config.catalogue import category_files, load_calendar, load_categories
 from edge.console.editing import dump
-from edge.daemons.lookout import Look
-from edge.daemons.settings import calendar_files
-from edge.daemons.sight import Sight
 from edge.daemons.zone_trial import last_hour, recorded, run_trial, scenes, trial
+from edge.pipeline.analyzer import Analysis
+from edge.pipeline.preview import Preview
+from edge.pipeline.settings import calendar_files
 from edge.rules.judge import Judge
 from edge.values import Frame, Judgement, Scene, Stamp, Track
 
@@ -69,10 +69,10 @@ def judged(site, looks):
 
 def written(run, site, looks):
     """The rows as the camera's own daemon writes them."""
-    sight = Sight(run, site.cameras[0])
+    preview = Preview(run, site.cameras[0])
     picture = np.zeros((9, 16, 3), np.uint8)
     for number, (at, tracks) in enumerate(looks):
-        sight.show(Look(Frame("street", number, at, picture), tracks, Judgement(()), True))
+        preview.show(Analysis(Frame("street", number, at, picture), tracks, Judgement(()), True))
 
 
 @pytest.mark.parametrize("rule", [{"dwell_s": 12}, {"dwell_s": 30}, {"dwell_s": 180}])

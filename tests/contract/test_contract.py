@@ -12,6 +12,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from city_platform import contract, golden, schemas
 from edge.config import Site, load
 from edge.runtime import Backoff
 from edge.uplink import messages as m
@@ -19,9 +20,8 @@ from edge.uplink import seal, wire
 from edge.uplink.desired import yaml_text
 from edge.uplink.trust import Refused, Trust, counter_name
 from tests.uplink.box import Box, Platform
-from tools.platform import contract, golden, schemas
-from tools.platform.fake_broker import FakeBroker
-from tools.platform.rig import eventually
+from tools.faultlab.fake_broker import FakeBroker
+from tools.faultlab.rig import eventually
 
 GOLDEN = contract.FOLDER / "golden"
 INDEX: list[dict[str, Any]] = json.loads((GOLDEN / "index.json").read_bytes())

@@ -9,7 +9,7 @@ import pytest
 
 from edge.console.flights import JOB, RECORDINGS, FlightFolder, read_job
 from edge.daemons.flightd import Flights, fly_command
-from edge.spool import Spool
+from edge.ipc import Spool
 
 CUES = "".join(
     f"{n + 1}\n00:00:{n:02d},000 --> 00:00:{n + 1:02d},000\n"

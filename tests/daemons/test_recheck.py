@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from edge.daemons.recheck import PATIENCE_S, Rechecks, still_there
-from edge.spool import Spool
+from edge.ipc import Spool
+from edge.pipeline.recheck import PATIENCE_S, Rechecks, still_there
 from edge.values import Stamp, Track
 from tests.daemons import box
 from tests.daemons.test_visiond import LIMIT_S, rows, status

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from edge.config import ConfigError
-from edge.daemons.reminder import Reminders, split_hook
+from edge.pipeline.reminder import Reminders, split_hook
 from edge.values import Prompt, Stamp
 
 

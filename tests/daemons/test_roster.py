@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The roster: fair, by need, one worker per camera."""
+"""The scheduler: fair, by need, one worker per camera."""
 
 import threading
 
-from edge.daemons.roster import Roster
+from edge.pipeline.scheduler import Scheduler
 
 
 class Hand:
@@ -19,15 +19,15 @@ class Hand:
 def looked_at(fps, *, open_cases=None, seconds=20.0, look_s=0.1):
     """Looks per camera when one worker needs `look_s` for each and frames always wait."""
     clock = Hand()
-    roster = Roster(threading.Condition(), clock)
+    scheduler = Scheduler(threading.Condition(), clock)
     counts = dict.fromkeys(fps, 0)
     for camera, rate in fps.items():
-        roster.add(camera, rate, lambda: True)
+        scheduler.add(camera, rate, lambda: True)
     while clock.now < seconds:
-        camera = roster.take(0.0)
+        camera = scheduler.take(0.0)
         counts[camera] += 1
         clock.now += look_s
-        roster.done(camera, (open_cases or {}).get(camera, 0))
+        scheduler.done(camera, (open_cases or {}).get(camera, 0))
     return counts
 
 
@@ -47,19 +47,19 @@ def test_open_cases_come_first_but_nobody_starves():
 
 
 def test_a_camera_is_with_one_worker_at_a_time():
-    roster = Roster(threading.Condition(), Hand())
-    roster.add("a", 5, lambda: True)
-    assert roster.take(0.0) == "a"
-    assert roster.take(0.0) is None
-    roster.done("a", 0)
-    assert roster.take(0.0) == "a"
+    scheduler = Scheduler(threading.Condition(), Hand())
+    scheduler.add("a", 5, lambda: True)
+    assert scheduler.take(0.0) == "a"
+    assert scheduler.take(0.0) is None
+    scheduler.done("a", 0)
+    assert scheduler.take(0.0) == "a"
 
 
 def test_nothing_waits_nothing_taken_and_close_wakes():
     waiting = []
-    roster = Roster(threading.Condition(), Hand())
-    roster.add("a", 5, lambda: bool(waiting))
-    assert roster.take(0.0) is None
+    scheduler = Scheduler(threading.Condition(), Hand())
+    scheduler.add("a", 5, lambda: bool(waiting))
+    assert scheduler.take(0.0) is None
     waiting.append(1)
-    roster.close()
-    assert roster.take(5.0) is None
+    scheduler.close()
+    assert scheduler.take(5.0) is None

@@ -5,11 +5,11 @@ import av
 import numpy as np
 import pytest
 
-from edge.daemons.thrift import IDLE_AFTER_S, Thrift
+from edge.pipeline.decode_policy import IDLE_AFTER_S, DecodePolicy
 
 
 def wants(busy_at, *, fps=5.0, stream_fps=25.0, asleep=False, seconds=120):
-    thrift = Thrift(fps)
+    thrift = DecodePolicy(fps)
     return [
         thrift.step(float(t), busy=busy_at(t), stream_fps=stream_fps, asleep=asleep)
         for t in range(seconds)

@@ -130,10 +130,11 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 
 def main(folder: str) -> int:
     from edge import runtime
-    from edge.daemons import clerk, visiond
+    from edge.daemons import visiond
+    from edge.pipeline import truck_lookup
 
     visiond.load_models = lambda settings: {settings.site.model: SquaresModel()}
-    visiond.open_truck_file = lambda settings: clerk.open_truck_file(settings, ColourReader)
+    visiond.open_truck_file = lambda settings: truck_lookup.open_truck_file(settings, ColourReader)
     return runtime.run(
         lambda stop, notify: visiond.main(
             stop, notify, site_path=f"{folder}/site.yaml", device_path=f"{folder}/device.yaml"

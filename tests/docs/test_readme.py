@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from edge.config import read_yaml
-from edge.daemons.terminal import trial_home
+from edge.daemons.supervisor import trial_home
 from tests.daemons.box import write_clip
 
 ROOT = Path(__file__).parents[2]

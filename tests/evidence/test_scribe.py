@@ -9,10 +9,10 @@ import cv2
 import pytest
 
 from edge.config import Camera, convert
-from edge.daemons.scribe import Desk, Scribe
 from edge.evidence.album import Album
 from edge.evidence.casebook import Casebook
 from edge.evidence.store import located
+from edge.pipeline.evidence_writer import EvidenceOutputs, EvidenceWriter
 from edge.values import Judgement
 from tests.evidence.conftest import candidate, finding, frame, stamp
 
@@ -32,11 +32,11 @@ class Ring:
 
 
 class Box:
-    """The scribe with everything round it."""
+    """The evidence_writer with everything round it."""
 
     def __init__(self, root, categories, origin, clips=None, camera=None, step=0):
         self.sealed, self.bare, self.troubles = [], [], []
-        desk = Desk(
+        outputs = EvidenceOutputs(
             sealed=self.sealed.append,
             bare=self.bare.append,
             trouble=lambda kind, text: self.troubles.append(kind),
@@ -45,12 +45,12 @@ class Box:
         self.root = root
         self.album = Album(root / "album", lambda at, category: ["解放路口", category])
         self.book = Casebook(root / "evidence", origin, categories, asdict)
-        self.scribe = Scribe(
+        self.evidence_writer = EvidenceWriter(
             convert(camera or CAMERA, Camera, "test"),
             album=self.album,
             book=self.book,
             categories=categories,
-            desk=desk,
+            outputs=outputs,
             clips=clips,
             step=lambda: step,
         )
@@ -66,7 +66,7 @@ class Box:
                 found = (finding("new", mono),)
             if ends is not None and mono == ends:
                 found = (finding("end", mono),)
-            self.scribe.handle(frame(mono), Judgement(found, wait))
+            self.evidence_writer.handle(frame(mono), Judgement(found, wait))
 
 
 CAMERA = {"id": "north", "source": "x.mp4", "rules": [{"category": "street_vending"}]}
@@ -149,9 +149,9 @@ def test_pictures_carry_a_strip_below_and_the_scene_above_untouched(box):
 
 def test_a_candidate_that_comes_to_nothing_leaves_nothing(box):
     for mono in range(10):
-        box.scribe.handle(frame(mono), Judgement((), (candidate(mono),)))
+        box.evidence_writer.handle(frame(mono), Judgement((), (candidate(mono),)))
     assert list((box.root / "album").iterdir())
-    box.scribe.handle(frame(10), Judgement())
+    box.evidence_writer.handle(frame(10), Judgement())
     assert list((box.root / "album").iterdir()) == []
     assert box.sealed == []
 
@@ -163,13 +163,13 @@ def test_a_restart_keeps_the_first_picture_and_the_case(tmp_path, categories, or
     assert after.album.restore(stamp(13)) == ["vending@1"]
     for mono in range(13, 31):
         found = (finding("new", mono),) if mono == 30 else ()
-        after.scribe.handle(frame(mono), Judgement(found, (candidate(mono),)))
+        after.evidence_writer.handle(frame(mono), Judgement(found, (candidate(mono),)))
     times = [f.at.mono for f in after.sealed[0].violation.evidence if f.path.startswith("r1-over")]
     assert times[0] == pytest.approx(0.0)
     third = Box(tmp_path, categories, origin, Ring())
     third.book.recover(stamp(31))
     assert third.book.open_keys() == {"vending@1"}
-    third.scribe.handle(frame(40), Judgement((finding("end", 40),), ()))
+    third.evidence_writer.handle(frame(40), Judgement((finding("end", 40),), ()))
     assert third.sealed[0].violation.id == after.sealed[0].violation.id
     assert third.sealed[0].violation.revision == 2
 

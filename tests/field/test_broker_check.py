@@ -9,11 +9,11 @@ import pytest
 
 from edge.config import Device
 from edge.config.device import Broker
-from edge.daemons.broker_check import REFUSALS, check_broker, connack, connect_packet
-from edge.daemons.probing import ask as ask_daemon
+from edge.diagnosis.broker import REFUSALS, check_broker, connack, connect_packet
+from edge.ipc import ask as ask_daemon
 from tests.uplink.box import Box, Platform
 from tests.uplink.test_tls import Authority
-from tools.platform.rig import Mosquitto, eventually, free_port
+from tools.faultlab.rig import Mosquitto, eventually, free_port
 
 LOGIN = "password_file {0}\nallow_anonymous false\n"
 

@@ -6,9 +6,9 @@ import threading
 import pytest
 
 from edge.board import Board, BoardState
-from edge.daemons.care import ENTER_HOLD_S, LEAVE_HOLD_S, BoardCare
-from edge.daemons.roster import Roster
-from edge.daemons.warden import Warden
+from edge.pipeline.scheduler import Scheduler
+from edge.pipeline.thermal import ENTER_HOLD_S, LEAVE_HOLD_S, ThermalPolicy
+from edge.pipeline.thermal_control import ThermalControl
 from edge.values import Stamp
 
 
@@ -18,7 +18,7 @@ def board(heat=None, *troubles):
 
 def run(plan, *, every_s=5.0):
     """Plan: (seconds, temperature, troubles...); returns (step at the end, [(s, kind, phase)])."""
-    care, now, told, last = BoardCare(), 0.0, [], None
+    care, now, told, last = ThermalPolicy(), 0.0, [], None
     for seconds, heat, *troubles in plan:
         until = now + seconds
         while now < until:
@@ -79,7 +79,7 @@ def test_power_bits_that_flap_are_one_fault():
 
 
 def test_an_end_says_how_long_it_lasted():
-    care = BoardCare()
+    care = ThermalPolicy()
     care.step(board(50.0, "under_voltage"), Stamp(0.0, 0.0))
     (over,) = care.step(board(50.0), Stamp(75.0, 75.0)).faults
     assert (over.phase, over.facts["lasted_s"]) == ("end", 75.0)
@@ -99,7 +99,7 @@ class Clock:
 
 
 class Post:
-    """A camera as the warden sees it."""
+    """A camera as the thermal sees it."""
 
     def __init__(self, open_cases=0):
         self.open_cases, self.why, self.asleep = open_cases, None, False
@@ -112,30 +112,30 @@ class Post:
 def box(tmp_path):
     """Three cameras at 5 looks a second, one worker, a thermal zone that a test may heat."""
     clock, told = Clock(), []
-    roster = Roster(threading.Condition(), clock)
+    scheduler = Scheduler(threading.Condition(), clock)
     posts = {"a": Post(), "b": Post(open_cases=1), "c": Post()}
     taken = dict.fromkeys(posts, -1)
     for name in posts:
         # A frame every 0.2 s, the newest only, as the mailbox keeps it.
-        roster.add(name, 5.0, lambda name=name: int(clock.mono * 5) > taken[name])
+        scheduler.add(name, 5.0, lambda name=name: int(clock.mono * 5) > taken[name])
     zone = tmp_path / "sys/class/thermal/thermal_zone0/temp"
     zone.parent.mkdir(parents=True)
-    warden = Warden(Board(tmp_path), clock, roster, posts, told.append)
+    thermal = ThermalControl(Board(tmp_path), clock, scheduler, posts, told.append)
 
     def live(seconds, heat):
         zone.write_text(f"{heat * 1000:.0f}\n")
         looks, until = dict.fromkeys(posts, 0), clock.mono + seconds
         while clock.mono < until:
-            warden.tick()
-            camera = roster.take(0.0)
+            thermal.tick()
+            camera = scheduler.take(0.0)
             if camera is not None:
                 looks[camera] += 1
                 taken[camera] = int(clock.mono * 5)
-                roster.done(camera, posts[camera].open_cases)
+                scheduler.done(camera, posts[camera].open_cases)
             clock.mono += 0.02
         return looks
 
-    live.warden, live.posts, live.told = warden, posts, told
+    live.thermal, live.posts, live.told = thermal, posts, told
     return live
 
 
@@ -145,7 +145,7 @@ def test_a_hot_box_looks_half_as_often_and_books_the_time_as_blind(box):
     assert all(count == pytest.approx(250, rel=0.1) for count in looks.values()), looks
     assert {post.why for post in box.posts.values()} == {"overheated"}
     assert not any(post.asleep for post in box.posts.values())
-    assert box.warden.status() == {
+    assert box.thermal.status() == {
         "temperature_c": 82.0,
         "troubles": [],
         "step": 1,

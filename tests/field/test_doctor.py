@@ -9,8 +9,8 @@ from edge.board import Board, Storage
 from edge.camera.source import SourceError
 from edge.config import Camera, Device, Site
 from edge.config.device import Broker, Folders
-from edge.daemons import doctor
-from edge.daemons.settings import Settings
+from edge.diagnosis import doctor
+from edge.pipeline.settings import Settings
 from edge.values import Stamp
 from tests.field.test_provision import NOW, Authority
 from tools.field import provision

@@ -3,7 +3,7 @@
 
 import pytest
 
-from edge.spool import Spool, SpoolFull
+from edge.ipc import Spool, SpoolFull
 
 
 def test_a_request_is_taken_once(tmp_path):

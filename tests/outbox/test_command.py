@@ -11,7 +11,7 @@ import pytest
 from edge.cli import main
 from edge.outbox import Dispatch
 from tests.outbox.test_outbox import seal
-from tools.platform.rig import Rig
+from tools.faultlab.rig import Rig
 
 
 @pytest.fixture

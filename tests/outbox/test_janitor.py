@@ -14,7 +14,7 @@ from edge.config.device import Keep
 from edge.daemons.janitord import Janitor
 from edge.outbox import RECEIPT, Dispatch, Head, Outbox, Row, Sealed, State, ladder
 from edge.outbox.ladder import Room, next_step
-from tools.platform.rig import Rig
+from tools.faultlab.rig import Rig
 
 MB = 1_000_000
 NOW = time.time()

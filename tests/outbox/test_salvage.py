@@ -16,7 +16,7 @@ import pytest
 from edge.outbox import Dispatch, Head, Outbox, OutboxBroken, Row, Sealed, State
 from edge.outbox.salvage import check_and_salvage
 from edge.outbox.schema import connect, gate
-from tools.platform.rig import Rig
+from tools.faultlab.rig import Rig
 
 ROWS = 2000
 PAGE = 4096

@@ -11,20 +11,20 @@ from pathlib import Path
 
 import pytest
 
+from city_platform import golden
+from city_platform.files import NoFiles
+from city_platform.page import Page
+from city_platform.receiver import Receiver
+from city_platform.store import Store
 from edge.uplink import messages as m
 from tests.platform.fake_s3 import KEY, FakeS3
 from tests.platform.test_instances import two_with_one_killed
 from tests.platform.test_receiver import SOUND, arrived, said
-from tools.platform import golden
-from tools.platform.files import NoFiles
-from tools.platform.page import Page
-from tools.platform.receiver import Receiver
-from tools.platform.rig import Rig
-from tools.platform.store import Store
+from tools.faultlab.rig import Rig
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("minio") is None,
-    reason="minio is missing: pip install 'city-edge[platform]'",
+    reason="minio is missing: pip install ./tools/reference_platform",
 )
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 import pytest
 
-from tools.platform import fleet, paper
-from tools.platform.contract import FOLDER
-from tools.platform.rig import Rig
+from city_platform.contract import FOLDER
+from tools.faultlab import fleet, paper
+from tools.faultlab.rig import Rig
 
 
 @pytest.mark.parametrize("devices", [2_000, 10_000])
@@ -53,7 +53,7 @@ def test_what_does_not_hold_is_said(change: dict[str, float], words: str) -> Non
 def test_a_hundred_devices_through_an_outage(rig: Rig, tmp_path: Path) -> None:
     """`rig` only says aloud where there is no Mosquitto; the tool starts its own."""
     plot = tmp_path / "fleet.png"
-    argv = [sys.executable, "-m", "tools.platform.fleet", "--devices", "100", "--seconds", "6"]
+    argv = [sys.executable, "-m", "tools.faultlab.fleet", "--devices", "100", "--seconds", "6"]
     argv += ["--outage", "4", "--every", "2", "--plot", str(plot), "--json"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -66,7 +66,7 @@ def test_a_hundred_devices_through_an_outage(rig: Rig, tmp_path: Path) -> None:
 
 def test_the_table_of_the_page_is_what_the_command_prints() -> None:
     page = (FOLDER.parent / "docs" / "scale.md").read_text(encoding="utf-8")
-    assert paper.table([10_000, 1_000_000]) in page, "run tools.platform.paper 10000 1000000"
+    assert paper.table([10_000, 1_000_000]) in page, "run tools.faultlab.paper 10000 1000000"
 
 
 def test_the_sums_by_hand() -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.platform.oracle import Oracle
-from tools.platform.rig import Process, Rig, eventually, free_port
-from tools.platform.store import Store
+from city_platform.store import Store
+from tools.faultlab.oracle import Oracle
+from tools.faultlab.rig import Process, Rig, eventually, free_port
 
 pytestmark = pytest.mark.broker
 PATIENCE_S = 90.0
@@ -28,7 +28,7 @@ RECORDS = 40
 
 def instance(rig: Rig, port: int, number: int, *more: str) -> Process:
     name = f"receiver-{number}"
-    argv = [sys.executable, "-m", "tools.platform.receiver", "--out", str(rig.platform)]
+    argv = [sys.executable, "-m", "city_platform.receiver", "--out", str(rig.platform)]
     argv += ["--port", str(port), "--name", name, "--session-s", "0", "--json", *more]
     child = Process(argv, rig.folder / f"{name}.log")
     rig.children.append(child)
@@ -93,7 +93,7 @@ def postgres(tmp_path: Path) -> Iterator[str]:
     """The empty database of CITY_EDGE_TEST_POSTGRES, else a server of the test's own; skips aloud
     where PostgreSQL or its driver is missing."""
     if importlib.util.find_spec("psycopg") is None:
-        pytest.skip("psycopg is missing: pip install 'city-edge[platform]'")
+        pytest.skip("psycopg is missing: pip install ./tools/reference_platform")
     if given := os.environ.get("CITY_EDGE_TEST_POSTGRES"):
         yield given
         return

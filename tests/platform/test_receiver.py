@@ -16,14 +16,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from city_platform import golden
+from city_platform.page import Page
+from city_platform.receiver import Receiver, report
+from city_platform.store import Store
 from edge.uplink import messages as m
 from edge.uplink import seal
 from edge.uplink.mqtt import Arrived
 from edge.uplink.verify import verify_folder
-from tools.platform import golden
-from tools.platform.page import Page
-from tools.platform.receiver import Receiver, report
-from tools.platform.store import Store
 
 SOUND = {one.name: one for one in golden.golden() if one.channel.up and one.wrong is None}
 WRONG = [one for one in golden.golden() if one.channel.up and one.wrong]

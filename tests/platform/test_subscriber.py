@@ -16,13 +16,13 @@ import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from city_platform import golden, play, schemas
+from city_platform.contract import FOLDER
 from edge.uplink import messages as m
 from edge.uplink import seal, wire
 from edge.uplink.trust import Trust
 from edge.values import Stamp
-from tools.platform import golden, play, schemas
-from tools.platform.contract import FOLDER
-from tools.platform.rig import Process, Rig, eventually
+from tools.faultlab.rig import Process, Rig, eventually
 
 PAGE = (FOLDER.parent / "docs" / "platform.md").read_text(encoding="utf-8")
 PATIENCE_S = 90.0

@@ -14,9 +14,9 @@ import time
 import pytest
 
 from edge.cli import main
-from edge.daemons.updates import Pacemeter, baseline
+from edge.daemons.model_updates import Pacemeter, baseline
+from edge.ipc import Spool
 from edge.release.store import Pace, Store
-from edge.spool import Spool
 from edge.vision.manifest import file_sha256
 from tests.daemons.box import write_clip
 from tests.release.press import NAME, OTHER, home, pack

@@ -17,13 +17,13 @@ import yaml
 from edge.commands import sensors as command
 from edge.config import ConfigError, Site, convert
 from edge.daemons import sensord
+from edge.ipc import Spool
 from edge.runtime import Notify, Stop
 from edge.sensors import live, raw, table
 from edge.sensors.check import check_sensors
 from edge.sensors.ledgers import Ledgers
 from edge.sensors.minutes import Minutes
 from edge.sensors.settings import Sensor, Shop
-from edge.spool import Spool
 from edge.values import Sample, Stamp
 from tools.fakes.instruments import fume_monitor, noise_meter, pm_sensor
 from tools.fakes.instruments_line import Fault, Line

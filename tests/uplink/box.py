@@ -18,8 +18,8 @@ from edge.outbox import Outbox
 from edge.runtime import Backoff, Notify, Stop
 from edge.uplink import messages as m
 from edge.uplink import seal, wire
-from tools.platform.fake_broker import FakeBroker, Got
-from tools.platform.rig import Rig, make_violation
+from tools.faultlab.fake_broker import FakeBroker, Got
+from tools.faultlab.rig import Rig, make_violation
 
 TOPICS = wire.Topics("city", "box-1")
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.brokers import rig
 from tests.uplink.box import Box, Brisk, Platform
-from tools.platform.fake_broker import FakeBroker
+from tools.faultlab.fake_broker import FakeBroker
 
 __all__ = ["box", "fake", "platform", "rig"]
 

@@ -15,7 +15,7 @@ import pytest
 from edge.config import ConfigError, Site, load
 from edge.uplink.desired import HEALTHY_WITHIN_S, STEADY_S, DesiredSite
 from edge.uplink.messages import Desired, Reported
-from edge.uplink.prudence import dangers
+from edge.uplink.remote_config_policy import dangers
 
 OLD = "name: 旧\ncameras: []\n"
 NEW = {"name": "新", "cameras": [{"id": "north", "source": "rtsp://10.0.0.7/main"}]}

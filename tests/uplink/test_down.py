@@ -14,14 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.spool import Spool
+from edge.ipc import Spool
 from edge.uplink import messages as m
 from edge.uplink import seal
 from edge.uplink.trust import KINDS, Refused, Trust
 from edge.values import Stamp
 from tests.uplink.box import TOPICS, Box, Platform, of_kind, violations
-from tools.platform.fake_broker import FakeBroker
-from tools.platform.rig import eventually
+from tools.faultlab.fake_broker import FakeBroker
+from tools.faultlab.rig import eventually
 
 NOW = Stamp(100.0, 1_780_000_000.0, "ntp", 5.0)
 PLATFORM = Platform()

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from tools.platform.rig import Rig, eventually
+from tools.faultlab.rig import Rig, eventually
 
 pytestmark = pytest.mark.broker
 

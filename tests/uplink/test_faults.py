@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from edge.uplink import messages as m
-from tools.platform import faults, faults_clock, fuzz, tested
-from tools.platform.oracle import Oracle, Result
-from tools.platform.rig import Rig
+from tools.faultlab import faults, faults_clock, fuzz, tested
+from tools.faultlab.oracle import Oracle, Result
+from tools.faultlab.rig import Rig
 
 pytestmark = pytest.mark.broker
 

@@ -11,7 +11,7 @@ from edge.config import ConfigError
 from edge.config.device import Trust
 from edge.outbox import Dispatch, Head
 from edge.uplink import seal
-from edge.uplink.heads import JUMP, HeadsFile
+from edge.uplink.chain_heads import JUMP, HeadsFile
 from edge.uplink.keys import device_keys, platform_ring, rotate
 
 

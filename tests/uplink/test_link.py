@@ -13,9 +13,9 @@ from edge.runtime import Backoff
 from edge.uplink.link import BACKOFF_CAP_S, PENALTY_S, STABLE_S, Link
 from edge.uplink.mqtt import Connected, Connection, Event, Lost
 from tests.uplink.box import TOPICS, Box, Platform, of_kind
-from tools.platform.fake_broker import FakeBroker, Manners
-from tools.platform.proxy import Proxy
-from tools.platform.rig import Rig, eventually
+from tools.faultlab.fake_broker import FakeBroker, Manners
+from tools.faultlab.proxy import Proxy
+from tools.faultlab.rig import Rig, eventually
 
 UP = Connected(20, 1000, session_present=False)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tools.platform import faults, faults_disk, powercut
-from tools.platform.cut_check import Held
-from tools.platform.disk_image import SECTOR, Disk, Line
-from tools.platform.oracle import Oracle
-from tools.platform.rig import Rig
+from tools.faultlab import faults, faults_disk, powercut
+from tools.faultlab.cut_check import Held
+from tools.faultlab.disk_image import SECTOR, Disk, Line
+from tools.faultlab.oracle import Oracle
+from tools.faultlab.rig import Rig
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler: gcc")
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.uplink.box import TOPICS, Box, Platform, of_kind, violations
-from tools.platform.fake_broker import FakeBroker, Got, Manners, plain_answer, puback
-from tools.platform.rig import eventually
+from tools.faultlab.fake_broker import FakeBroker, Got, Manners, plain_answer, puback
+from tools.faultlab.rig import eventually
 
 
 def acknowledge_all(box: Box, broker: FakeBroker) -> None:
@@ -128,7 +128,7 @@ def test_a_broker_with_small_packets_gets_small_chunks_and_one_dead_letter(
 
 def _body(name: str) -> dict[str, object]:
     from edge.uplink import wire
-    from tools.platform.rig import make_violation
+    from tools.faultlab.rig import make_violation
 
     return wire.violation_data(make_violation(name))
 

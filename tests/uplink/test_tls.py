@@ -20,7 +20,7 @@ from edge.config import ConfigError
 from edge.config.device import Broker
 from edge.uplink.credentials import Credentials
 from tests.uplink.box import Box, Brisk, Platform
-from tools.platform.rig import Mosquitto, Rig, eventually
+from tools.faultlab.rig import Mosquitto, Rig, eventually
 
 pytestmark = pytest.mark.broker
 DAY = datetime.timedelta(days=1)

@@ -16,8 +16,8 @@ from edge.uplink import messages as m
 from edge.uplink.pacing import CHUNK_MIN, ChunkSize, DayBudget, TokenBucket, missing
 from edge.uplink.wire import CHUNK_MAX
 from tests.uplink.box import TOPICS, Box, Platform, of_kind, violations
-from tools.platform.fake_broker import FakeBroker, Got, Manners
-from tools.platform.rig import eventually
+from tools.faultlab.fake_broker import FakeBroker, Got, Manners
+from tools.faultlab.rig import eventually
 
 
 @dataclass
@@ -265,7 +265,7 @@ def test_the_file_transfer_of_emqx(box: Box, fake: FakeBroker, assembler: Assemb
 
 
 def test_refused_evidence_does_not_stop_the_records(box: Box, fake: FakeBroker) -> None:
-    from tools.platform.fake_broker import puback
+    from tools.faultlab.fake_broker import puback
 
     fake.manners = Manners(answer=lambda got: [puback(got.mid, 0x87 if "evd" in got.topic else 0)])
     box.rig.put(box.outbox(), "v-1", {"r1-a.jpg": b"x"})

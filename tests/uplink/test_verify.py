@@ -13,10 +13,10 @@ import pytest
 
 from edge.outbox import Dispatch
 from edge.uplink import seal, wire
-from edge.uplink.notary import Notary
+from edge.uplink.sealer import Sealer
 from edge.uplink.verify import check_chains, folders, verify_folder
 from tests.uplink.test_seal import PRIVATE, SIGNER
-from tools.platform.rig import Rig
+from tools.faultlab.rig import Rig
 
 TOPICS = wire.Topics("city", "box-1")
 PUBLIC = [PRIVATE.public_key()]
@@ -30,11 +30,11 @@ def evidence(tmp_path: Path) -> Path:
     for name in ("v-1", "v-2", "v-3"):
         rig.put(outbox, name, {"r1-a.jpg": b"a" * 300, "r1-b.mp4": b"b" * 500})
     dispatch = Dispatch(rig.state / "outbox.db")
-    notary = Notary(SIGNER, TOPICS, dispatch, lambda: 1_780_000_000.0)
+    sealer = Sealer(SIGNER, TOPICS, dispatch, lambda: 1_780_000_000.0)
     with dispatch.commit():
-        rows = dispatch.claim("violation", 10, notary.seal)
+        rows = dispatch.claim("violation", 10, sealer.seal)
     for row in rows:
-        receipt = notary.receipt(row.record_id or "", row.sha256 or "", "receiver-1", 5)
+        receipt = sealer.receipt(row.record_id or "", row.sha256 or "", "receiver-1", 5)
         (Path(row.folder or "") / "receipt.json").write_bytes(receipt)
     dispatch.close()
     outbox.close()

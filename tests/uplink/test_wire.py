@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from edge.uplink import messages as m
 from edge.uplink import seal, wire
 from edge.values import EvidenceFile, Fault, Stamp
-from tools.platform.rig import AT, make_violation
+from tools.faultlab.rig import AT, make_violation
 
 FILE = EvidenceFile("clip", "r2-clip-1.mp4", "a" * 64, 4_000_000, AT, masked=True)
 

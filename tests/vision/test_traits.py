@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from edge.config import Camera, ConfigError, convert
-from edge.daemons.lookout import Lookout
+from edge.pipeline.analyzer import Analyzer
 from edge.values import Detections, Frame, Judgement, Stamp, Track
 from edge.vision.traits import blob, cut, open_traits, read_traits, traits_path
 from tests.vision import onnx_files
@@ -106,10 +106,10 @@ class Listening:
 def test_traits_reach_the_judge(tmp_path):
     judge = Listening()
     camera = convert({"id": "north", "source": "x.mp4", "gate": False}, Camera, "test")
-    lookout = Lookout(camera, OneTruck(), judge, traits=open_traits(write(tmp_path)))
+    analyzer = Analyzer(camera, OneTruck(), judge, traits=open_traits(write(tmp_path)))
     for number in range(3):
         at = Stamp(number * 0.2, 1_700_000_000 + number * 0.2)
-        lookout.look(Frame("north", number, at, half_bright()))
+        analyzer.analyze(Frame("north", number, at, half_bright()))
     (seen,) = judge.scene.tracks
     assert dict(seen.traits)["open_loaded"] > 0.9
 

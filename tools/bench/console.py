@@ -30,10 +30,10 @@ import numpy as np
 import psutil
 
 from edge.config import Camera
-from edge.daemons.lookout import Look
-from edge.daemons.sight import Sight
+from edge.pipeline.analyzer import Analysis
+from edge.pipeline.preview import Preview
 from edge.values import Frame, Judgement, Stamp, Track
-from tools.platform.rig import eventually, free_port
+from tools.faultlab.rig import eventually, free_port
 
 EVERY_S = 0.5
 LIMIT_S = 60.0
@@ -66,13 +66,13 @@ def street(seed: int) -> np.ndarray:
     return np.clip(noisy, 0, 255).astype(np.uint8)
 
 
-def look_at(camera: str, image: np.ndarray, number: int) -> Look:
+def look_at(camera: str, image: np.ndarray, number: int) -> Analysis:
     """What a camera's watch hands on after a frame with eight people in it."""
     at = Stamp(time.monotonic(), time.time(), "ntp", 1.0)
     tracks = tuple(
         Track(n, "person", (0.1 * n, 0.4, 0.1 * n + 0.05, 0.7), 0.8, at, at) for n in range(8)
     )
-    return Look(Frame(camera, number, at, image), tracks, Judgement(()), True)
+    return Analysis(Frame(camera, number, at, image), tracks, Judgement(()), True)
 
 
 @dataclass
@@ -146,20 +146,20 @@ def live_view(box: Box, cameras: int, seconds: float) -> dict[str, float]:
     """CPU shares of one core: the page's, and what the pictures cost edge-visiond. Both are costs
     of one picture times the pictures that are due: a machine that is late does not look cheap."""
     names = [f"cam-{n}" for n in range(cameras)]
-    sights = [Sight(box.folder / "run", Camera(id=name, source="x")) for name in names]
+    previews = [Preview(box.folder / "run", Camera(id=name, source="x")) for name in names]
     images = [street(n) for n in range(cameras)]
     began, until = box.cpu_s(), time.monotonic() + seconds
     visitors = [threading.Thread(target=visit, args=(box, name, until)) for name in names]
     pictures, made_s, longest_s, number = 0, 0.0, 0.0, 0
-    for sight, image, name in zip(sights, images, names, strict=True):
-        sight.show(look_at(name, image, 0))
+    for preview, image, name in zip(previews, images, names, strict=True):
+        preview.show(look_at(name, image, 0))
     for visitor in visitors:
         visitor.start()
     while time.monotonic() < until:
         number += 1
-        for sight, image, name in zip(sights, images, names, strict=True):
+        for preview, image, name in zip(previews, images, names, strict=True):
             before = time.thread_time()
-            sight.show(look_at(name, image, number))
+            preview.show(look_at(name, image, number))
             cost_s = time.thread_time() - before
             made_s, longest_s, pictures = made_s + cost_s, max(longest_s, cost_s), pictures + 1
         time.sleep(EVERY_S)

@@ -88,7 +88,7 @@ def run_chain(folder: Path, clip: Path, told: Any, *, sensed: bool) -> Home:
     with ExitStack() as stack:
         port = stack.enter_context(broker(folder))
         home = make_home(folder, clip, port, sensed=sensed)
-        receive = [sys.executable, "-m", "tools.platform.receiver", "--out", str(home.received)]
+        receive = [sys.executable, "-m", "city_platform.receiver", "--out", str(home.received)]
         receiver = stack.enter_context(
             running([*receive, "--port", str(port)], folder / "receiver.log")
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from edge.daemons.settings import DEFAULT_MODEL
+from edge.pipeline.settings import DEFAULT_MODEL
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = "tools/python"

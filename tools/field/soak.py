@@ -138,7 +138,7 @@ class Soak:
                 file.write("user root\n")
         _write_files(self.folder, self.run, port, self._live(), idle=self._idle)
         python = [sys.executable, "-m"]
-        receiver = ["tools.platform.receiver", "--out", str(self.folder / "received")]
+        receiver = ["city_platform.receiver", "--out", str(self.folder / "received")]
         ports = ["tools.fakes.instruments", "--folder", str(self.folder / "ports")]
         self._add("broker", [mosquitto_program(), "-c", str(self.folder / "mosquitto.conf")])
         self._add("receiver", [*python, *receiver, "--port", str(port)])

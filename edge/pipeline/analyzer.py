@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""One camera's thinking: mask, gate, detector, tracker, judge. Owned by one thread at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edge.config import Camera
+from edge.evidence.mask import blackened
+from edge.rules.judge import Judge
+from edge.values import Detections, Frame, Image, Judgement, Sample, Scene, Stamp, Track
+from edge.vision.gate import MotionGate
+from edge.vision.model import Model
+from edge.vision.tracker import Tracker
+from edge.vision.traits import TraitModel
+
+# The second stage of the tracker keeps a known object alive on boxes this weak.
+WEAK = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What one look at one frame came to. `detected` is false where the gate spared the model."""
+
+    frame: Frame
+    tracks: tuple[Track, ...]
+    judgement: Judgement
+    detected: bool
+    found: Detections | None = None
+    # Folders of the rechecks that this look answers (edge.pipeline.recheck).
+    rechecks: tuple[Path, ...] = ()
+
+
+class Analyzer:
+    """See the module. `samples` gives the latest readings of the sensors bound to the camera."""
+
+    def __init__(
+        self,
+        camera: Camera,
+        model: Model,
+        judge: Judge,
+        *,
+        samples: Callable[[Stamp], tuple[Sample, ...]] = lambda _: (),
+        traits: TraitModel | None = None,
+    ) -> None:
+        self.camera = camera
+        self._model, self._judge, self._samples = model, judge, samples
+        self._traits = traits
+        self._tracker: Tracker | None = None
+        self._gate = MotionGate() if camera.gate else None
+        self._masks = tuple(zone.polygon for zone in camera.zones if zone.kind == "mask")
+        self._busy = False
+        self.looks = 0
+        self.detections = 0
+
+    def analyze(self, frame: Frame, *, always: bool = False) -> Analysis:
+        """Judge one frame. Frames must come in the order of time. always: the gate spares nothing
+        this time."""
+        if self._masks:
+            frame = replace(frame, image=blackened(frame.image, self._masks))
+        self.looks += 1
+        gate = self._gate
+        alive = self._busy or always
+        detected = gate is None or gate.look(frame.image, frame.at.mono, alive=alive).open or always
+        aspect = frame.image.shape[1] / frame.image.shape[0]
+        found = self._detect(frame) if detected else None
+        tracks = self._track(frame, found, aspect) if found is not None else ()
+        scene = Scene(
+            camera=frame.camera,
+            at=frame.at,
+            tracks=tracks,
+            aspect=aspect,
+            image=frame.image,
+            samples=self._samples(frame.at),
+        )
+        judgement = self._judge.step(scene)
+        self._busy = bool(tracks) or self._judge.busy
+        return Analysis(frame, tracks, judgement, detected, found)
+
+    def _detect(self, frame: Frame) -> Detections:
+        self.detections += 1
+        return self._model.detect(frame.image, min_score=WEAK, tile=self.camera.tile)
+
+    def _track(self, frame: Frame, found: Detections, aspect: float) -> tuple[Track, ...]:
+        if self._tracker is None:
+            self._tracker = Tracker(strong=self.camera.min_score, weak=WEAK, aspect=aspect)
+        tracks = self._tracker.update(found, frame.at, frame.image)
+        return self._traits.judged(frame.image, tracks) if self._traits else tracks
+
+    def finish(self, at: Stamp) -> Judgement:
+        return self._judge.finish(at)
+
+    def snapshot(self) -> Any:
+        """The judge's memory as JSON, for a checkpoint."""
+        return self._judge.snapshot()
+
+    def restore(self, memory: Any, now: Stamp) -> None:
+        self._judge.restore(memory, now)
+
+    def examine(self, image: Image, classes: Sequence[str]) -> dict[str, Any] | None:
+        """The detector's word on a close-up: the best hit of these classes, or None."""
+        found = self._model.detect(image, min_score=0.1)
+        hits = [
+            (float(score), found.names[label])
+            for score, label in zip(found.scores, found.labels, strict=True)
+            if found.names[label] in classes
+        ]
+        if not hits:
+            return None
+        score, name = max(hits)
+        return {"label": name, "score": round(score, 3)}

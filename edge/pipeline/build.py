@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Models and workers put together from the settings."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from edge.camera.feed import open_feed
+from edge.clock import Clock
+from edge.config import Camera
+from edge.evidence.store import Draft
+from edge.outbox import ladder
+from edge.pipeline.camera_pipeline import build_pipeline
+from edge.pipeline.camera_worker import CameraWorker
+from edge.pipeline.evidence_writer import EvidenceOutputs
+from edge.pipeline.hard_examples import hard_examples_for, with_learnt
+from edge.pipeline.preview import Preview
+from edge.pipeline.publisher import Publisher
+from edge.pipeline.settings import DEFAULT_MODEL, Settings, manifest_path
+from edge.pipeline.truck_lookup import TruckFile
+from edge.sensors.live import latest, window_csv
+from edge.values import Finding, Prompt
+from edge.vision.model import Model, load_model
+from edge.vision.traits import TraitModel, open_traits
+
+log = logging.getLogger(__name__)
+
+# Readings kept before the beginning and after the decision of a case.
+WINDOW_S = 60.0
+
+
+def load_models(settings: Settings) -> dict[str | None, Model]:
+    """Each model once, by the name that cameras call it; the cameras share the sessions."""
+    compute = settings.device.compute
+    names = {c.model or settings.site.model for c in settings.site.cameras if c.enabled}
+    models = {}
+    for name in sorted(names, key=str):
+        path = manifest_path(settings, name)
+        models[name] = load_model(path, provider=compute.provider, workers=compute.workers)
+        log.info("model %s on %s", models[name].name, models[name].provider)
+    return models
+
+
+def load_traits(settings: Settings) -> dict[str | None, TraitModel | None]:
+    """The second classifier beside each model, by the name that cameras call the model."""
+    names = {c.model or settings.site.model for c in settings.site.cameras if c.enabled}
+    provider = settings.device.compute.provider
+    found = {name: open_traits(manifest_path(settings, name), provider) for name in names}
+    for name, traits in found.items():
+        says = ", ".join(traits.manifest.classes) if traits else "none; no truck gets traits"
+        log.info("model %s: truck classifier: %s", name or DEFAULT_MODEL, says)
+    return found
+
+
+def sensor_window(settings: Settings, camera: Camera, finding: Finding) -> Draft | None:
+    """Raw readings of the camera's sensors around a finding, as one more file of evidence."""
+    if not camera.sensors:
+        return None
+    span = (finding.began.wall - WINDOW_S, finding.decided.wall + WINDOW_S)
+    data = window_csv(settings.run, camera.sensors, *span)
+    return Draft("samples", "samples.csv", finding.decided, data=data) if data else None
+
+
+def build_worker(
+    settings: Settings,
+    camera: Camera,
+    models: dict[str | None, Model],
+    *,
+    publisher: Publisher,
+    remind: Callable[[Prompt], None],
+    bell: threading.Condition,
+    clock: Clock,
+    trucks: TruckFile | None = None,
+    traits: TraitModel | None = None,
+) -> CameraWorker:
+    """One camera, wired; nothing runs yet. Raises ConfigError."""
+    camera = with_learnt(camera, settings)
+    feed = open_feed(
+        camera, base=settings.base, clock=clock, bell=bell, ring_mb=settings.device.keep.ring_mb
+    )
+    outputs = EvidenceOutputs(
+        sealed=publisher.sealed,
+        bare=publisher.bare,
+        trouble=lambda kind, text: publisher.fault(kind, camera.id, text),
+        healed=lambda kind: publisher.healed(kind, camera.id),
+    )
+    pipeline = build_pipeline(
+        settings,
+        camera,
+        models[camera.model or settings.site.model],
+        evidence=settings.state / "evidence",
+        album=settings.state / "album" / camera.id,
+        outputs=outputs,
+        clips=feed.clips,
+        samples=lambda at: latest(settings.run, camera.sensors, at),
+        window=lambda finding: sensor_window(settings, camera, finding),
+        step=lambda: ladder.current_step(settings.run),
+        trucks=trucks,
+        traits=traits,
+    )
+    return CameraWorker(
+        pipeline,
+        feed,
+        Preview(settings.run, camera),
+        memory=settings.state / "memory" / f"{camera.id}.json",
+        remind=remind,
+        started=clock.now(),
+        hard_examples=None if feed.recording else hard_examples_for(settings, camera),
+        late=lambda count: publisher.fault(
+            "scribe", camera.id, f"the disk is stuck: {count} finding(s) without pictures"
+        ),
+    )

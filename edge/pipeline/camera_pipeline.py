@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A camera's pipeline: analyzer and evidence writer, put together from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from edge.config import Camera, Category, Site
+from edge.evidence.album import Album, Caption
+from edge.evidence.casebook import Casebook, Origin
+from edge.evidence.overlay import when_text, where_text
+from edge.evidence.store import Draft
+from edge.pipeline.analyzer import Analyzer
+from edge.pipeline.evidence_writer import ClipSource, EvidenceOutputs, EvidenceWriter
+from edge.pipeline.settings import Settings
+from edge.pipeline.truck_lookup import TruckFile
+from edge.rules.judge import Judge
+from edge.uplink.wire import violation_data
+from edge.values import Finding, Place, Sample, Stamp
+from edge.vision.model import Model
+from edge.vision.traits import TraitModel
+
+
+@dataclass(frozen=True, slots=True)
+class CameraPipeline:
+    """What works for one camera. The analyzer and the evidence writer may live in two threads."""
+
+    camera: Camera
+    analyzer: Analyzer
+    evidence_writer: EvidenceWriter
+    album: Album
+    book: Casebook
+
+
+def build_pipeline(
+    settings: Settings,
+    camera: Camera,
+    model: Model,
+    *,
+    evidence: Path,
+    album: Path,
+    outputs: EvidenceOutputs,
+    clips: ClipSource | None,
+    source_kind: str = "fixed_camera",
+    samples: Callable[[Stamp], tuple[Sample, ...]] = lambda _: (),
+    window: Callable[[Finding], Draft | None] | None = None,
+    step: Callable[[], int] = lambda: 0,
+    trucks: TruckFile | None = None,
+    traits: TraitModel | None = None,
+) -> CameraPipeline:
+    """Wire one camera. Raises ConfigError where its rules do not fit together."""
+    judge = Judge(
+        camera,
+        categories=settings.categories,
+        calendar=settings.calendar,
+        timezone=ZoneInfo(settings.site.timezone),
+    )
+    analyzer = Analyzer(camera, model, judge, samples=samples, traits=traits)
+    where = place_of(settings.site, camera)
+    origin = Origin(
+        device=settings.device.device,
+        source={"kind": source_kind, "id": camera.id, "name": camera.name or camera.id},
+        where=where,
+        model_sha256=model.sha256,
+        config_sha256=settings.sha256,
+    )
+    book = Casebook(evidence, origin, settings.categories, violation_data)
+    pages = Album(album, caption_for(settings, camera, where))
+    evidence_writer = EvidenceWriter(
+        camera,
+        album=pages,
+        book=book,
+        categories=settings.categories,
+        outputs=outputs,
+        clips=clips,
+        examine=analyzer.examine,
+        samples=window,
+        step=step,
+        truck_lookup=trucks.lookup(camera, where.lat, where.lon) if trucks else None,
+    )
+    return CameraPipeline(camera, analyzer, evidence_writer, pages, book)
+
+
+def place_of(site: Site, camera: Camera) -> Place:
+    """The camera's own position, or the site's."""
+    own = camera.position if camera.position.lat is not None else site.position
+    return Place(
+        lat=own.lat,
+        lon=own.lon,
+        accuracy_m=own.accuracy_m if own.lat is not None else None,
+        grid=camera.position.grid or site.position.grid,
+        address=camera.position.address or site.position.address,
+    )
+
+
+def caption_for(settings: Settings, camera: Camera, where: Place) -> Caption:
+    """The two lines of the strip: who suspects what; when, by which clock, and where."""
+    zone = ZoneInfo(settings.site.timezone)
+    who = f"{settings.site.name}  {camera.name or camera.id}  {settings.device.device}"
+
+    def lines(at: Stamp, category: str) -> list[str]:
+        place = where_text(where)
+        second = when_text(at, zone) + (f"  {place}" if place else "")
+        suspected = settings.categories.get(category)
+        return [f"{who}  疑似 suspected: {_title(suspected)}" if suspected else who, second]
+
+    return lines
+
+
+def _title(category: Category) -> str:
+    code = next(iter(category.codes.values()), "")
+    return f"{category.zh} {category.en} {code}".strip()

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""One camera of visiond: its feed, pipeline, evidence queue, numbers and faults."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edge.camera.feed import Feed
+from edge.camera.grabber import Grabber
+from edge.camera.health import Health
+from edge.camera.playback import Playback
+from edge.camera.ring import ClipSource
+from edge.camera.stall import StallWatch
+from edge.pipeline.analyzer import Analysis
+from edge.pipeline.camera_pipeline import CameraPipeline
+from edge.pipeline.decode_policy import DecodePolicy
+from edge.pipeline.evidence_queue import EvidenceQueue
+from edge.pipeline.hard_examples import HardExamples
+from edge.pipeline.preview import Preview
+from edge.pipeline.publisher import Publisher
+from edge.pipeline.recheck import Rechecks
+from edge.rules.blind import BlindTime, Span
+from edge.runtime import write_atomic
+from edge.values import Fault, Frame, Prompt, Stamp
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_EVERY_S = 15.0
+AGES = 200
+RATE_S = 10.0
+
+
+class CameraWorker:
+    """See the module. `look` is called by one worker at a time; the rest by the main thread."""
+
+    def __init__(
+        self,
+        pipeline: CameraPipeline,
+        feed: Feed,
+        preview: Preview,
+        *,
+        memory: Path,
+        late: Callable[[int], None],
+        remind: Callable[[Prompt], None],
+        started: Stamp,
+        hard_examples: HardExamples | None = None,
+    ) -> None:
+        self.pipeline, self.feed = pipeline, feed
+        self.camera = pipeline.camera
+        self.recording = feed.recording
+        self.open_cases = 0
+        self.eased: str | None = None
+        self._asleep, self._decode_policy = False, DecodePolicy(pipeline.camera.fps)
+        self.last: Analysis | None = None
+        self.rechecks = Rechecks()
+        self._evidence = EvidenceQueue(pipeline.camera.id, pipeline.evidence_writer, late=late)
+        self._preview, self._memory = preview, memory
+        self._remind, self._hard_examples = remind, hard_examples
+        self._ages_ms: deque[float] = deque(maxlen=AGES)
+        self._looked: deque[float] = deque(maxlen=AGES)
+        self._checkpointed = -1e9
+        self._stored: bytes | None = None
+        self._thinking = False
+        self._stall, self._health = StallWatch(pipeline.camera.id), Health(pipeline.camera.id)
+        self._faults: deque[Fault] = deque()
+        self._blind = BlindTime(pipeline.camera.id, started)
+        self._spans: list[Span] = []
+
+    def start(self, now: Stamp) -> None:
+        self._restore(now)
+        self._evidence.start()
+        self.feed.start()
+
+    def look(self, now: Callable[[], Stamp]) -> None:
+        """Think about the waiting frame, hand the result on."""
+        self._thinking = True
+        frame = self.feed.mailbox.take()
+        if frame is not None:
+            self._think(frame, now)
+        self._thinking = False
+
+    def _think(self, frame: Frame, now: Callable[[], Stamp]) -> None:
+        self.feed.looked_at(frame)
+        asked = self.rechecks.take(frame.at, recording=self.recording)
+        look = self.pipeline.analyzer.analyze(frame, always=bool(asked))
+        look = replace(look, rechecks=asked) if asked else look
+        if not self.recording:
+            self._faults.extend(self._health.look(frame.image, frame.at))
+        if not self.recording:
+            self._ages_ms.append((now().mono - frame.at.mono) * 1000.0)
+        self._looked.append(time.monotonic())
+        self.last = look
+        self.open_cases = len(look.judgement.candidates)
+        self._spare(look)
+        self._evidence.hand_over(look, wait=self.recording)
+        self._learn(look)
+        for prompt in look.judgement.prompts:
+            self._remind(prompt)
+        self._preview.show(look)
+        self._checkpoint(look.frame.at)
+
+    def _learn(self, look: Analysis) -> None:
+        """Keep a crop where the detector was unsure or the tracker disagrees with it."""
+        if look.found is None or self._hard_examples is None:
+            return
+        self._hard_examples.glean(look.frame, look.found, look.tracks)
+
+    def close(self) -> None:
+        """Stop reading and close the evidence queue; a recording's judge learns of the end."""
+        self.feed.stop(2.0)
+        last = self.last
+        if last is None:
+            self._evidence.close()
+            return
+        if not self.recording:
+            self._checkpoint(last.frame.at, always=True)
+        self._evidence.close(last.frame.at)
+
+    def finish(self) -> None:
+        """The recording is over: what still holds is ended and written."""
+        if self.last is None:
+            return
+        at = self.last.frame.at
+        judgement = self.pipeline.analyzer.finish(at)
+        self._evidence.hand_over(Analysis(self.last.frame, (), judgement, False), wait=True)
+
+    def _checkpoint(self, at: Stamp, *, always: bool = False) -> None:
+        """Running clocks survive a power cut; nothing is written while nothing changes."""
+        if self.recording or (at.mono - self._checkpointed < CHECKPOINT_EVERY_S and not always):
+            return
+        self._checkpointed = at.mono
+        if not always and not self.open_cases and not self.pipeline.book.open_keys():
+            return
+        memory = self.pipeline.analyzer.snapshot()
+        body = json.dumps({"mono": at.mono, "wall": at.wall, "memory": memory}).encode()
+        if body != self._stored:
+            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(self._memory, body)
+            self._stored = body
+
+    def _restore(self, now: Stamp) -> None:
+        self.pipeline.album.restore(now)
+        if self.recording or not self._memory.exists():
+            return
+        try:
+            self.pipeline.analyzer.restore(json.loads(self._memory.read_bytes())["memory"], now)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("%s: %s; clocks start anew", self._memory, error)
+
+    @property
+    def clips(self) -> ClipSource | None:
+        return self.feed.clips
+
+    @property
+    def written(self) -> bool:
+        return self._evidence.idle
+
+    @property
+    def ended(self) -> bool:
+        """A recording has given its last frame, and that frame was judged."""
+        reader = self.feed.reader
+        return isinstance(reader, Playback) and reader.ended and not self._thinking
+
+    def watch_health(self, now: Stamp, publisher: Publisher) -> None:
+        """Tell what is wrong with the stream (no picture) and with its picture (covered, ...)."""
+        self.rechecks.give_up(now)
+        while self._faults:
+            publisher.tell(self._faults.popleft())
+        reader = self.feed.reader
+        if isinstance(reader, Playback):
+            return
+        fault = self._stall.step(now, reader.last_picture_s, reader.line.error)
+        if fault:
+            publisher.tell(fault)
+        self._spans += self._blind.mark(now, self._blind_reason())
+
+    def _blind_reason(self) -> str | None:
+        """Why nothing is watched now, in a word; None while the camera is watched."""
+        if self._stall.open:
+            return "stall"
+        return next(iter(self._health.wrong), self.eased)
+
+    def ease(self, why: str | None, *, asleep: bool) -> None:
+        """The board cannot give what was promised, and why; `asleep`: this camera gets nothing."""
+        self.eased, self._asleep = why, asleep
+        # A sleeper is not looked at, so its next look cannot say so to the reader.
+        if isinstance(self.feed.reader, Grabber):
+            self.feed.reader.want = "key" if asleep else "all"
+
+    def _spare(self, look: Analysis) -> None:
+        """Decode less while nothing is tracked or held."""
+        reader = self.feed.reader
+        if isinstance(reader, Grabber):
+            reader.want = self._decode_policy.step(
+                look.frame.at.mono,
+                busy=bool(look.tracks) or bool(look.judgement.candidates),
+                stream_fps=reader.line.facts.fps,
+                asleep=self._asleep,
+            )
+
+    def take_spans(self) -> list[dict[str, Any]]:
+        """Finished stretches of watched and blind time, for the ledger."""
+        spans, self._spans = self._spans, []
+        return [span.row() for span in spans]
+
+    def status(self) -> dict[str, Any]:
+        """For the status file: what the page and the doctor want to know."""
+        last, reader = self.last, self.feed.reader
+        return {
+            "source": str(self.feed.address),
+            "recording": self.recording,
+            "decoded": reader.want if isinstance(reader, Grabber) else "all",
+            "looks": self.pipeline.analyzer.looks,
+            "fps": self._looks_per_s(),
+            "fps_wanted": self.camera.fps,
+            "age_ms": round(self.age_p95_ms(), 1),
+            "blind": None if self.recording else self._blind_reason(),
+            "last_wall": last.frame.at.wall if last else None,
+            "size": list(last.frame.image.shape[1::-1]) if last else None,
+            "open": len(self.pipeline.book.open_keys()),
+            "candidates": self.open_cases,
+        }
+
+    def _looks_per_s(self) -> float:
+        """Over the last ten seconds."""
+        since = time.monotonic() - RATE_S
+        return round(sum(at > since for at in list(self._looked)) / RATE_S, 2)
+
+    def numbers(self, elapsed_s: float, before: dict[str, int]) -> dict[str, Any]:
+        """What happened since `before` (updated in place), per second; ages in ms."""
+        now = {
+            "read": self.feed.reader.read,
+            "dropped": self.feed.mailbox.dropped,
+            "looks": self.pipeline.analyzer.looks,
+            "infer": self.pipeline.analyzer.detections,
+        }
+        rates = {k: round((v - before.get(k, 0)) / max(elapsed_s, 1e-3), 2) for k, v in now.items()}
+        before.update(now)
+        return {**rates, "age_ms": round(self.age_p95_ms(), 1)}
+
+    def counted(self) -> tuple[int, int]:
+        """Pictures read and looked at since the start."""
+        return self.feed.reader.read, self.pipeline.analyzer.looks
+
+    def age_p95_ms(self) -> float:
+        """Age of a picture when it was judged, over the last AGES of them."""
+        ages = sorted(self._ages_ms)
+        return ages[int(0.95 * (len(ages) - 1))] if ages else 0.0

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Requests from the spool: a clip or a picture of a camera around some instant, into a folder.
+
+Askers are other daemons (a noise violation wants pictures) and, through uplinkd, the platform.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edge.evidence.album import jpeg
+from edge.evidence.overlay import with_strip
+from edge.ipc import write_answer
+from edge.pipeline.camera_worker import CameraWorker
+from edge.pipeline.settings import Settings
+from edge.runtime import write_atomic
+from edge.values import Stamp
+
+log = logging.getLogger(__name__)
+
+LONGEST_S = 120.0
+
+
+def answer(
+    request: Mapping[str, Any], workers: Mapping[str, CameraWorker], settings: Settings, now: Stamp
+) -> bool:
+    """Do what is asked; false (a line in the log, and an answer) where it cannot be done.
+
+    A recheck is answered by the camera's next picture.
+    """
+    kind, worker = request["kind"], workers.get(str(request.get("camera")))
+    into = _inside(request.get("into"), settings.state)
+    if into is None:
+        log.warning("request %r: folder %r is not ours", kind, request.get("into"))
+        return False
+    if worker is None or kind not in ("clip", "snapshot", "recheck"):
+        log.warning("request %r for camera %r: not served", kind, request.get("camera"))
+        write_answer(into, False, reason="no such camera here" if worker is None else "not known")
+        return False
+    into.mkdir(parents=True, exist_ok=True)
+    if kind == "recheck":
+        worker.rechecks.ask(into, now)
+        return True
+    try:
+        done = _clip(request, worker, into) if kind == "clip" else _snapshot(worker, into)
+    except OSError as error:
+        log.warning("request %r for %s: %s", kind, worker.camera.id, error)
+        return False
+    write_answer(into, done, **_told(request))
+    return done
+
+
+def due_wall(request: Mapping[str, Any]) -> float:
+    """When the request can be served: a second after the end of the span it asks for."""
+    try:
+        after_s = min(LONGEST_S, float(request.get("after_s", 0.0)))
+        return float(request["at_wall"]) + after_s + 1.0
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+
+
+def _told(request: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: request.get(key) for key in ("kind", "camera", "for", "at_wall")}
+
+
+def _inside(folder: object, root: Path) -> Path | None:
+    """The folder, if it lies below root after links are followed."""
+    if not isinstance(folder, str):
+        return None
+    path, base = Path(folder).resolve(), root.resolve()
+    return path if path.is_relative_to(base) and path != base else None
+
+
+def _clip(request: Mapping[str, Any], worker: CameraWorker, into: Path) -> bool:
+    last = worker.last
+    if last is None or worker.clips is None:
+        return False
+    now = last.frame.at
+    middle = now.mono - (now.wall - float(request.get("at_wall", now.wall)))
+    before_s = min(LONGEST_S, float(request.get("before_s", worker.camera.clip_before_s)))
+    after_s = min(LONGEST_S, float(request.get("after_s", worker.camera.clip_after_s)))
+    span = worker.clips.write_clip(into / "clip.mp4", middle - before_s, middle + after_s)
+    return _snapshot(worker, into) or span is not None
+
+
+def _snapshot(worker: CameraWorker, into: Path) -> bool:
+    if worker.last is None:
+        return False
+    frame = worker.last.frame
+    lines = worker.pipeline.album.caption(frame.at, "")
+    write_atomic(into / "overview-1.jpg", jpeg(with_strip(frame.image, lines)))
+    return True

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Slows visiond down when the board overheats, and reports it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from edge.board import Board, BoardState
+from edge.clock import Clock
+from edge.pipeline.scheduler import Scheduler
+from edge.pipeline.thermal import ThermalPolicy, ThermalState
+from edge.values import Fault
+
+LOOK_EVERY_S = 5.0
+
+
+class Watched(Protocol):
+    """What thermal control needs of a camera."""
+
+    open_cases: int
+
+    def ease(self, why: str | None, *, asleep: bool) -> None: ...
+
+
+class ThermalControl:
+    """Called by the main thread of visiond, which alone changes what is eased."""
+
+    def __init__(
+        self,
+        board: Board,
+        clock: Clock,
+        scheduler: Scheduler,
+        workers: Mapping[str, Watched],
+        tell: Callable[[Fault], None],
+    ) -> None:
+        self._board, self._clock = board, clock
+        self._scheduler, self._workers, self._tell = scheduler, workers, tell
+        self._policy, self._last = ThermalPolicy(), ThermalState(0)
+        self._kept: str | None = None
+        self._due = -1e9
+        self._state: BoardState | None = None
+
+    def tick(self) -> None:
+        """Analysis at the board every few seconds and do what its state asks for."""
+        now = self._clock.now()
+        if now.mono < self._due:
+            return
+        self._due = now.mono + LOOK_EVERY_S
+        self._state = self._board.look()
+        state = self._policy.step(self._state, now)
+        for fault in state.faults:
+            self._tell(fault)
+        if state.step != self._last.step:
+            self._apply(state)
+        self._last = state
+
+    def _apply(self, state: ThermalState) -> None:
+        self._kept = self._neediest() if state.one_stream else None
+        self._scheduler.ease(state.rate, self._kept)
+        # A camera below its promised rate may miss what is quick: that is no watched time.
+        why = "overheated" if state.step else None
+        for name, worker in self._workers.items():
+            worker.ease(why, asleep=state.one_stream and name != self._kept)
+
+    def _neediest(self) -> str | None:
+        """The camera with most open cases, the first of the site file among equals."""
+        names = list(self._workers)
+        return max(names, key=lambda name: self._workers[name].open_cases, default=None)
+
+    def status(self) -> dict[str, Any]:
+        """For the status file."""
+        state = self._state
+        return {
+            "temperature_c": state.temperature_c if state else None,
+            "troubles": list(state.troubles) if state else [],
+            "step": self._last.step,
+            "rate": self._last.rate,
+            "only": self._kept,
+        }

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The parts of uplinkd built from its configuration: the only place that knows them all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.clock import SystemClock
+from edge.config import Device
+from edge.outbox import Dispatch, Outbox
+from edge.outbox.salvage import Salvage, check_and_salvage
+from edge.uplink import messages as m
+from edge.uplink.alarms import Alarms
+from edge.uplink.chain_heads import HeadsFile
+from edge.uplink.credentials import Credentials
+from edge.uplink.file_transfer import Mode
+from edge.uplink.inbox import Inbox, Obey
+from edge.uplink.keys import Keys, device_keys, platform_ring
+from edge.uplink.mqtt import Address
+from edge.uplink.pacing import DAY_S, DayBudget, TokenBucket
+from edge.uplink.presence import Presence, Session
+from edge.uplink.pump import Parts
+from edge.uplink.records import Records
+from edge.uplink.sealer import Sealer
+from edge.uplink.transfer import Transfers, budget_counter
+from edge.uplink.trust import Trust
+from edge.uplink.wire import Topics
+
+BYTES_PER_KBIT_S = 125.0
+MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things lie; relative folders start at the configuration's own."""
+
+    base: Path
+    state: Path
+    run: Path
+    site: Path
+    device: Path | None
+
+    @property
+    def outbox(self) -> Path:
+        return self.state / "outbox.db"
+
+    @property
+    def keys(self) -> Path:
+        return self.state / "keys"
+
+
+def places(device: Device, site_path: str | Path | None, device_path: str | Path | None) -> Places:
+    """Absolute folders and files; relative ones start at the device file, as for every daemon."""
+    base = Path(device_path or site_path or "x").resolve().parent
+    return Places(
+        base,
+        base / device.folders.state,
+        base / device.folders.run,
+        Path(site_path or base / "site.yaml").resolve(),
+        Path(device_path).resolve() if device_path else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What lies on disk and is opened once. Raises ConfigError for keys that cannot be read."""
+
+    keys: Keys
+    trust: Trust
+    credentials: Credentials
+    salvage: Salvage | None
+    outbox: Outbox
+    dispatch: Dispatch
+    heads: HeadsFile
+    alarms: Alarms
+    topics: Topics
+
+
+def open_stock(device: Device, where: Places, clock: SystemClock) -> Stock:
+    """Keys, trust and the outbox, checked and salvaged where it was damaged; losses are told.
+    Raises ConfigError for a key that is not one."""
+    keys = device_keys(device.trust, device.device, where.keys, where.base)
+    trust = Trust(device.device, platform_ring(device.trust, where.base))
+    credentials = Credentials(device.broker, where.base)
+    salvage = check_and_salvage(where.outbox)
+    stock = Stock(
+        keys=keys,
+        trust=trust,
+        credentials=credentials,
+        salvage=salvage,
+        outbox=Outbox(where.outbox),
+        dispatch=Dispatch(where.outbox),
+        heads=HeadsFile(where.state / "uplink" / "heads.json"),
+        alarms=Alarms(clock.now),
+        topics=Topics(device.tenant, device.device),
+    )
+    _tell_of_losses(stock)
+    return stock
+
+
+def _tell_of_losses(stock: Stock) -> None:
+    """Chains go on above what may have been given; a salvage is a fault the city hears of."""
+    jumped = stock.heads.restore(stock.dispatch)
+    if stock.salvage is not None:
+        told = stock.salvage
+        text = f"{told.rows} rows carried over, {told.from_evidence} made anew from evidence"
+        facts = {"file": told.kept_as.name, "chains": jumped}
+        stock.alarms.once("outbox_salvaged", "outbox", text, **facts)
+
+
+def build_parts(
+    device: Device,
+    stock: Stock,
+    *,
+    obey: dict[str, Obey],
+    bucket: TokenBucket,
+    pace: Callable[[m.Pace], None],
+) -> Parts:
+    """The pump's parts around one outbox; `obey` are the commands it may carry out, `pace` takes
+    the platform's wish for speed."""
+    sealer = Sealer(stock.keys.signer, stock.topics, stock.dispatch, time.time)
+    by_broker = device.trust.release == "puback"
+    records = Records(
+        stock.dispatch,
+        stock.topics,
+        sealer.seal,
+        stock.alarms,
+        receipt=sealer.broker_receipt,
+        by_broker=by_broker,
+    )
+    transfers = Transfers(
+        stock.dispatch,
+        stock.topics,
+        stock.alarms,
+        mode=Mode(emqx=device.broker.file_transfer == "emqx", by_broker=by_broker),
+        bucket=bucket,
+        budget=day_budget(device, stock.dispatch),
+        wall=time.time,
+    )
+    inbox = Inbox(
+        stock.dispatch,
+        stock.topics,
+        stock.trust,
+        sealer=sealer,
+        records=records,
+        transfers=transfers,
+        alarms=stock.alarms,
+        obey=obey,
+        pace=pace,
+    )
+    session = Session(stock.outbox.boot())
+    presence = Presence(stock.topics, sealer, stock.dispatch, session, stock.heads)
+    return Parts(stock.dispatch, records, transfers, inbox, presence, stock.alarms, session)
+
+
+def day_budget(device: Device, dispatch: Dispatch) -> DayBudget:
+    """What is left of today's evidence bytes, across restarts."""
+    limit = device.broker.evidence_mb_day
+    day = int(time.time() // DAY_S)
+    return DayBudget(limit * MB if limit else None, day, dispatch.counted(budget_counter(day)))
+
+
+def address(device: Device, credentials: Credentials) -> Address:
+    """The broker as the session needs it; the client id is the box's, so two boxes of one name
+    throw each other out and show."""
+    broker = device.broker
+    return Address(
+        broker.host,
+        broker.port,
+        client_id=f"cm-{device.tenant}-{device.device}",
+        keepalive_s=broker.keepalive_s,
+        tls=credentials.tls,
+        username=broker.username,
+        password=credentials.password,
+    )
+
+
+def bytes_s(kbit_s: float | None) -> float | None:
+    return None if kbit_s is None else kbit_s * BYTES_PER_KBIT_S
