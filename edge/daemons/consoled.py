@@ -21,8 +21,8 @@ from edge.console.slow_client_guard import PatientProtocol
 from edge.console.web import Console
 from edge.daemons.console_services import services
 from edge.daemons.page_settings import PageSettings, check_draft, load_page_settings
+from edge.ipc import Spool
 from edge.runtime import Notify, Progress, Stop, under_systemd, write_status
-from edge.spool import Spool
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import socket
 import pytest
 
 from edge.daemons import consoled
+from edge.ipc import Spool
 from edge.runtime import Notify, Stop
-from edge.spool import Spool
 
 
 @pytest.fixture
