@@ -3,6 +3,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -19,7 +20,7 @@ def told(tmp_path_factory):
     """(body of revision 1, by category and plate) of a run over four passing trucks."""
     home = truck_box.make(tmp_path_factory.mktemp("home"))
     run_to_the_end(home, truck_box.start, LIMIT_S)
-    with sqlite3.connect(home / "state/outbox.db") as db:
+    with closing(sqlite3.connect(home / "state/outbox.db")) as db:
         return [json.loads(body) for (body,) in db.execute("SELECT body FROM record")]
 
 

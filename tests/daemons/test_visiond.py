@@ -6,6 +6,7 @@ import random
 import signal
 import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 
@@ -36,7 +37,7 @@ def run_to_the_end(home, start=box.start, limit_s=LIMIT_S):
 
 
 def rows(home):
-    with sqlite3.connect(home / "state/outbox.db") as db:
+    with closing(sqlite3.connect(home / "state/outbox.db")) as db:
         return {key: json.loads(body) for key, body in db.execute("SELECT key, body FROM record")}
 
 

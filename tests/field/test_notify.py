@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
@@ -83,6 +84,6 @@ def test_a_hot_board_is_told_in_the_status_and_to_the_platform(start):
         path = home / "run/status/visiond.json"
         told = json.loads(path.read_text())["board"] if path.exists() else {}
     assert (told["temperature_c"], told["rate"], told["only"]) == (86.0, 0.5, "north")
-    with sqlite3.connect(home / "state/outbox.db") as db:
+    with closing(sqlite3.connect(home / "state/outbox.db")) as db:
         rows = [json.loads(body) for (body,) in db.execute("SELECT body FROM record")]
     assert {"overheated", "overheated_one_stream"} <= {row.get("kind") for row in rows}

@@ -4,6 +4,7 @@
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_what_the_platform_does_not_have_is_lost(tmp_path):
 def ear(folder, *rows):
     """What the box would say, with these keys in its outbox."""
     (folder / "state").mkdir(parents=True, exist_ok=True)
-    with sqlite3.connect(folder / "state/outbox.db") as db:
+    with closing(sqlite3.connect(folder / "state/outbox.db")) as db, db:
         db.execute("CREATE TABLE IF NOT EXISTS record (kind, key)")
         db.executemany("INSERT INTO record VALUES ('fault', ?)", [(row,) for row in rows])
     db.close()

@@ -11,6 +11,7 @@ import re
 import sqlite3
 import sys
 import time
+from contextlib import closing
 
 import pytest
 import rfc8785
@@ -76,7 +77,7 @@ def test_the_subscriber_takes_the_golden_messages_and_refuses_the_wrong_ones(rig
     told = play.play("127.0.0.1", broker.port)
     wrong = [one for one in told if one.wrong]
     eventually(lambda: len(child.log.read_text().splitlines()) == len(wrong), within_s=PATIENCE_S)
-    with sqlite3.connect(rig.platform / "records.db") as db:
+    with closing(sqlite3.connect(rig.platform / "records.db")) as db:
         stored = {row[0] for row in db.execute("SELECT payload FROM record")}
     assert stored == {one.payload for one in told if one.channel.data and not one.wrong}
     assert len(stored) == 5 and len(wrong) == 2

@@ -7,6 +7,7 @@ import json
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -147,7 +148,7 @@ def _check_manifests(found: list[dict]) -> None:
 
 
 def _check_rows(home: Path) -> None:
-    with sqlite3.connect(home / "state" / "outbox.db") as db:
+    with closing(sqlite3.connect(home / "state" / "outbox.db")) as db:
         rows = db.execute("SELECT kind, key, body FROM record").fetchall()
     db.close()
     assert len([r for r in rows if r[0] == "violation"]) == len(manifests(home / "state"))

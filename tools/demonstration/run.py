@@ -15,7 +15,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,7 @@ def _status(home: Home) -> dict[str, Any]:
 
 def waiting(home: Home) -> int:
     """Records and files that the platform has not yet said it has."""
-    with sqlite3.connect(f"file:{home.path}/state/outbox.db?mode=ro", uri=True) as db:
+    with closing(sqlite3.connect(f"file:{home.path}/state/outbox.db?mode=ro", uri=True)) as db:
         counts = [
             db.execute(f"SELECT count(*) FROM {table} WHERE state < ?", (State.PLATFORM_ACK,))  # noqa: S608
             for table in ("record", "file")
@@ -147,7 +147,7 @@ def waiting(home: Home) -> int:
 
 def acknowledged(home: Home) -> set[str]:
     """Keys ("<violation id>/r<revision>") that the platform says it has stored."""
-    with sqlite3.connect(f"file:{home.path}/state/outbox.db?mode=ro", uri=True) as db:
+    with closing(sqlite3.connect(f"file:{home.path}/state/outbox.db?mode=ro", uri=True)) as db:
         rows = db.execute("SELECT key FROM record WHERE state >= ?", (State.PLATFORM_ACK,))
         return {str(row[0]) for row in rows}
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ class Held:
     @classmethod
     def of(cls, platform: Path) -> Held:
         """What the receiver's database says it keeps: records, cases, finished files."""
-        with sqlite3.connect(platform / "platform.db") as db:
+        with closing(sqlite3.connect(platform / "platform.db")) as db:
             rows = db.execute("SELECT id, sha256, subject FROM record").fetchall()
             files = db.execute("SELECT sha256 FROM transfer WHERE done = 1").fetchall()
         records, violations = {row[0]: row[1] for row in rows}, {row[2] for row in rows}

@@ -20,6 +20,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +70,13 @@ def writer(folder: Path, first: int, end: int) -> int:
     """Capture violations, and tidy now and then as janitord does; 3 where the disk refuses."""
     device = load(folder / "device.yaml", Device)
     try:
-        outbox = Outbox(folder / "state" / "outbox.db")
-        for number in range(first, end):
-            mark(folder, begun=number)
-            capture(folder, outbox, number)
-            if number % JANITOR_EVERY == 0:
-                Janitor(device, folder / "state", folder / "run").work(time.time())
-            time.sleep(PAUSE_S)
+        with closing(Outbox(folder / "state" / "outbox.db")) as outbox:
+            for number in range(first, end):
+                mark(folder, begun=number)
+                capture(folder, outbox, number)
+                if number % JANITOR_EVERY == 0:
+                    Janitor(device, folder / "state", folder / "run").work(time.time())
+                time.sleep(PAUSE_S)
     except (OSError, sqlite3.OperationalError) as error:
         print(f"writer: {error}", file=sys.stderr)
         return EXIT_DISK

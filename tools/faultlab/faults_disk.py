@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from edge.config import Device, load
@@ -122,7 +123,7 @@ class Tidy:
 
 def ladder_in_order(platform: Path) -> bool:
     """Whether the platform was told of each step up and down, none left out or twice."""
-    with sqlite3.connect(platform / "platform.db") as db:
+    with closing(sqlite3.connect(platform / "platform.db")) as db:
         rows = db.execute("SELECT payload FROM record WHERE kind = 'fault' ORDER BY seq").fetchall()
     level = 0
     for data in (json.loads(row[0])["data"] for row in rows):

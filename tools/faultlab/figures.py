@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def fill(rig: Rig, records: int) -> None:
 
 def acknowledged(rig: Rig) -> int:
     """How many violations the platform has said it stored (state 3 of the outbox)."""
-    with sqlite3.connect(rig.state / "outbox.db", timeout=10) as db:
+    with closing(sqlite3.connect(rig.state / "outbox.db", timeout=10)) as db:
         return int(
             db.execute(
                 "SELECT count(*) FROM record WHERE kind = 'violation' AND state = 3"
@@ -97,7 +98,7 @@ def drain(rig: Rig, records: int) -> dict[str, Any]:
 
 def in_order(rig: Rig) -> bool:
     """Whether the platform got the subjects in the order in which they were put."""
-    with sqlite3.connect(rig.platform / "platform.db") as db:
+    with closing(sqlite3.connect(rig.platform / "platform.db")) as db:
         rows = db.execute("SELECT subject FROM record WHERE kind = 'violation' ORDER BY rowid")
         subjects = [row[0] for row in rows]
     return subjects == sorted(subjects)

@@ -15,6 +15,7 @@ import random
 import sqlite3
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import msgspec
@@ -105,7 +106,7 @@ class Oracle:
 
     def _stored(self) -> Counter[str]:
         """How many different records the platform holds of each violation."""
-        with sqlite3.connect(self.rig.platform / "platform.db") as db:
+        with closing(sqlite3.connect(self.rig.platform / "platform.db")) as db:
             rows = db.execute("SELECT payload FROM record WHERE kind = 'violation'").fetchall()
         return Counter(msgspec.json.decode(row[0])["data"]["id"] for row in rows)
 
@@ -116,11 +117,11 @@ class Oracle:
 
     def _false_releases(self) -> int:
         """Released rows whose bytes the platform does not hold."""
-        with sqlite3.connect(self.rig.state / "outbox.db", timeout=10) as db:
+        with closing(sqlite3.connect(self.rig.state / "outbox.db", timeout=10)) as db:
             rows = db.execute(
                 "SELECT sha256 FROM record WHERE state = 3 AND kind IN ('violation', 'fault')"
             ).fetchall()
-        with sqlite3.connect(self.rig.platform / "platform.db") as db:
+        with closing(sqlite3.connect(self.rig.platform / "platform.db")) as db:
             held = {row[0] for row in db.execute("SELECT sha256 FROM record")}
         return sum(row[0] not in held for row in rows)
 

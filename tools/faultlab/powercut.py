@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -229,13 +230,12 @@ def _deliver(rig: Rig, recording: Recording, held: Held, told: Told, cut: str) -
 
 def waiting(path: Path) -> int:
     """Rows and files of an outbox that the platform has not acknowledged; 1 before it is ready."""
-    try:
-        db = sqlite3.connect(path, timeout=10)
-        rows = db.execute(
-            "SELECT (SELECT count(*) FROM record WHERE state <> 3)"
-            " + (SELECT count(*) FROM file WHERE state <> 3)"
-        ).fetchone()
-    except sqlite3.OperationalError:
-        return 1
-    db.close()
+    with closing(sqlite3.connect(path, timeout=10)) as db:
+        try:
+            rows = db.execute(
+                "SELECT (SELECT count(*) FROM record WHERE state <> 3)"
+                " + (SELECT count(*) FROM file WHERE state <> 3)"
+            ).fetchone()
+        except sqlite3.OperationalError:
+            return 1
     return int(rows[0])

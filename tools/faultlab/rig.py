@@ -101,6 +101,7 @@ class Rig:
         self.platform = folder / "platform"
         self.state = folder / "state"
         self.children: list[Process] = []
+        self._outboxes: list[Outbox] = []
         self._uplinkd: Process | None = None
 
     def broker(self, **options: object) -> Mosquitto:
@@ -150,9 +151,13 @@ class Rig:
     def close(self) -> None:
         for child in reversed(self.children):
             child.stop()
+        for outbox in self._outboxes:
+            outbox.close()
 
     def outbox(self) -> Outbox:
-        return Outbox(self.state / "outbox.db")
+        """Closed with the rig, if not before."""
+        self._outboxes.append(Outbox(self.state / "outbox.db"))
+        return self._outboxes[-1]
 
     def put(self, outbox: Outbox, name: str, files: dict[str, bytes] | None = None) -> Violation:
         """One violation with its evidence folder, put as visiond does it."""

@@ -11,6 +11,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,7 +106,7 @@ class Ear:
             return int(not self._online())
         # A row that the platform has keeps its key and loses its body.
         query = "SELECT count(*) FROM record WHERE kind='fault' AND key LIKE ?"
-        with sqlite3.connect(f"file:{self._outbox}?mode=ro", uri=True, timeout=30) as db:
+        with closing(sqlite3.connect(f"file:{self._outbox}?mode=ro", uri=True, timeout=30)) as db:
             return int(db.execute(query, (f"{kind}:%:{phase}:%",)).fetchone()[0])
 
     def _online(self) -> bool:

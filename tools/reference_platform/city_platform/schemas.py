@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -104,17 +105,20 @@ def schema(channel: Channel) -> dict[str, Any]:
             "pattern": rf"^{wire.KINDS[channel.name].type}(\.[a-z]+)?\.v{wire.VERSION}$"
         }
     named = {"$schema": DIALECT, "$id": channel.schema_id, "title": channel.says}
-    whole: dict[str, Any] = _whole({**named, **made})
+    whole: dict[str, Any] = _same({**named, **made})
     return whole
 
 
-def _whole(item: Any) -> Any:
-    """Bounds as whole numbers where they are: `typing` merges Meta(gt=0) with an equal Meta(gt=0.0)
-    of another module, so that which one is seen depends on what was imported first."""
+def _same(item: Any) -> Any:
+    """The same on every Python. Bounds as whole numbers where they are: `typing` merges Meta(gt=0)
+    with an equal Meta(gt=0.0) of another module, so that which one is seen depends on what was
+    imported first. Texts without the indent of docstrings, which 3.13 takes away."""
     if isinstance(item, dict):
-        return {name: _whole(value) for name, value in item.items()}
+        return {name: _same(value) for name, value in item.items()}
     if isinstance(item, list | tuple):
-        return [_whole(value) for value in item]
+        return [_same(value) for value in item]
+    if isinstance(item, str) and "\n" in item:
+        return inspect.cleandoc(item)
     return int(item) if isinstance(item, float) and item.is_integer() else item
 
 
