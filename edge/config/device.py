@@ -20,6 +20,7 @@ class Broker(Part, frozen=True, kw_only=True):
     port: Port = 8883
     tls: Literal["on", "off"] = "on"
     ca: str | None = None
+    older_ca: bool = False
     cert: str | None = None
     key: str | None = None
     username: str | None = None

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from edge.config.device import Broker, Device
 from edge.diagnosis.advice import Advice, Level
+from edge.uplink.credentials import trusting
 
 TIMEOUT_S = 6.0
 CERT_DAYS = 30
@@ -83,6 +84,13 @@ CERTIFICATES: dict[int, tuple[str, str]] = {
     62: WRONG_NAME,
     64: WRONG_NAME,
 }
+# What OpenSSL refuses only where it is asked to be strict (X509_V_ERR_*, 3.0 and later).
+STRICT = range(80, 94)
+OLDER_CA = (
+    "the CA is older than RFC 5280 asks: have it issued anew, or set broker.older_ca: true"
+    " (docs/platform.md, certificates)",
+    "CA 证书不完全符合 RFC 5280：请重新签发，或设 broker.older_ca: true（见 docs/platform.md）",
+)
 NETWORK = ("check the link, the address and the firewall", "检查网络、地址与防火墙")
 OWN_CERTIFICATE = (
     "the broker does not take this box's certificate: have it signed by the platform's CA",
@@ -112,7 +120,7 @@ def check_broker(device: Device, base: Path) -> Iterator[Advice]:
 def _secured(plain: socket.socket, device: Device, base: Path, where: str) -> Iterator[Advice]:
     broker = device.broker
     try:
-        context = ssl.create_default_context(cafile=str(base / broker.ca) if broker.ca else None)
+        context = trusting(broker, base / broker.ca if broker.ca else None)
         if broker.cert:
             context.load_cert_chain(base / broker.cert, base / broker.key if broker.key else None)
     except (ssl.SSLError, OSError) as error:
@@ -135,6 +143,8 @@ def _handshake(error: OSError, where: str) -> Advice:
         do = CERTIFICATES.get(
             error.verify_code, ("check broker.ca and the clock", "检查 CA 与时钟")
         )
+        if error.verify_code in STRICT:
+            do = OLDER_CA
         return _wrong(f"{where}: {error.verify_message}", do)
     if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
         return _wrong(f"{where}: TLS {_alert(error)}", OWN_CERTIFICATE)

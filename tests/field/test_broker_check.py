@@ -111,6 +111,18 @@ def test_a_refusal_over_tls_in_words(secure, tmp_path, wrong, said):
     assert level == "wrong" and said in words, words
 
 
+@pytest.mark.broker
+def test_an_older_ca_in_words(brokers, tmp_path):
+    authority = Authority(tmp_path, "older", complete=False)
+    cert, key = authority.issue("broker")
+    extra = f"cafile {authority.path}\ncertfile {cert}\nkeyfile {key}\n"
+    port = brokers(tmp_path, extra=extra)
+    level, words = last(ask(tmp_path, port, ca=str(authority.path)))
+    assert level == "wrong" and "broker.older_ca" in words
+    level, _ = last(ask(tmp_path, port, ca=str(authority.path), older_ca=True))
+    assert level == "well"
+
+
 def test_nobody_there_and_a_missing_file_are_one_line(tmp_path):
     (advice,) = ask(tmp_path, free_port(), tls="off")
     assert advice.level == "wrong" and "refused" in advice.found

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Identity: the key stays, only the right answer is taken, and renewing is safe."""
 
+import shutil
+import subprocess
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -12,6 +14,7 @@ from cryptography.x509.oid import NameOID
 from edge.config.device import Broker
 from edge.uplink.credentials import Credentials
 from tools.field import provision
+from tools.system import document
 
 NOW = datetime.now(timezone.utc)
 PEM = serialization.Encoding.PEM
@@ -115,6 +118,28 @@ def test_a_certificate_of_another_box(keys, ca, tmp_path):
 def test_names_that_would_break_a_topic(keys, device):
     with pytest.raises(provision.Refused, match="letters"):
         provision.request(keys, device, "hue")
+
+
+def test_an_older_ca_is_taken_and_told(keys, ca, tmp_path, capsys):
+    """It has no key identifier and no usage, as older tools made it."""
+    crt = ca.sign(provision.request(keys, "box-1", "hue"))
+    provision.accept(keys, crt, ca=ca.path)
+    said = capsys.readouterr().err
+    assert "no subject key identifier" in said and "broker.older_ca" in said
+
+
+def test_the_documents_commands_make_what_strict_verification_takes(keys, tmp_path, capsys):
+    """The commands of docs/platform.md as they stand there, then OpenSSL's own strict check."""
+    shutil.copy(provision.request(keys, "box-0042", "hue"), tmp_path / "box-0042.csr")
+    blocks = document.blocks("platform.md", "openssl")
+    assert len(blocks) == 2
+    for block in blocks:
+        subprocess.run(["sh", "-ec", block], cwd=tmp_path, check=True, capture_output=True)
+    for name, purpose in (("broker", "sslserver"), ("box-0042", "sslclient")):
+        words = ["openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile"]
+        subprocess.run([*words, "broker-ca.pem", f"{name}.crt"], cwd=tmp_path, check=True)
+    provision.accept(keys, tmp_path / "box-0042.crt", ca=tmp_path / "broker-ca.pem")
+    assert "note:" not in capsys.readouterr().err
 
 
 def test_wrong_files_are_one_line_and_no_half_work(keys, ca, tmp_path, capsys):

@@ -81,7 +81,9 @@ def accept(
     key = _key_of(keys, crt, certificate)
     planned: list[tuple[Path, bytes]] = []
     if ca:
-        _check_issuer(crt, _read_certificate(ca), certificate, ca)
+        authority = _read_certificate(ca)
+        _check_issuer(crt, authority, certificate, ca)
+        _check_rules(authority, ca)
         planned.append((keys / "broker-ca.pem", ca.read_bytes()))
     if platform_key:
         _check_platform_key(platform_key)
@@ -121,6 +123,29 @@ def _check_issuer(crt: x509.Certificate, ca: x509.Certificate, path: Path, ca_pa
         # The broker's own CA may be another one than that of the boxes.
         issuer = crt.issuer.rfc4514_string()
         print(f"note: {path} was issued by {issuer}, not by {ca_path}", file=sys.stderr)
+
+
+def _check_rules(ca: x509.Certificate, path: Path) -> None:
+    """What strict verification asks of a CA (RFC 5280, 4.2.1.2, 4.2.1.3 and 4.2.1.9)."""
+    missing = []
+    for kind, name in (
+        (x509.SubjectKeyIdentifier, "subject key identifier"),
+        (x509.KeyUsage, "key usage"),
+        (x509.BasicConstraints, "critical basic constraints"),
+    ):
+        try:
+            found = ca.extensions.get_extension_for_class(kind)
+        except x509.ExtensionNotFound:
+            missing.append(name)
+        else:
+            if kind is x509.BasicConstraints and not found.critical:
+                missing.append(name)
+    if missing:
+        print(
+            f"note: {path} has no {', no '.join(missing)}: have it issued anew, or set"
+            " broker.older_ca: true in device.yaml (docs/platform.md, certificates)",
+            file=sys.stderr,
+        )
 
 
 def _check_platform_key(path: Path) -> None:
