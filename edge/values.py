@@ -23,6 +23,9 @@ Phase = Literal["new", "update", "end"]
 Role = Literal["overview", "close", "before", "after", "clip", "samples", "track", "plate"]
 Gate = Literal["complete", "incomplete"]
 Flag = Literal["ok", "calibrating", "maintenance", "fault", "over_range", "suspect", "stale"]
+# Whose word the time of a sample is: the box's (it arrived then), the instrument's own, the
+# instrument's with a constant error taken off, or the instrument's that nothing confirms yet.
+Trust = Literal["arrival", "instrument", "corrected", "unconfirmed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,12 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One reading of one channel. `flag` other than "ok" is never judged as a valid level."""
+    """One reading of one channel. `flag` other than "ok" is never judged as a valid level.
+
+    `at` is when it was measured, as well as is known, and `trust` whose word that is; `arrived`
+    when it came in, None where that is the same. `why` names the reason of a flag
+    (edge.sensors.reasons).
+    """
 
     sensor: str
     channel: str
@@ -120,6 +128,14 @@ class Sample:
     unit: str
     flag: Flag
     at: Stamp
+    arrived: Stamp | None = None
+    trust: Trust = "arrival"
+    why: str = ""
+
+    @property
+    def came(self) -> Stamp:
+        """When it came in."""
+        return self.arrived or self.at
 
 
 @dataclass(frozen=True, slots=True, eq=False)

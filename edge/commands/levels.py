@@ -26,6 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--class", dest="zone_class", choices=classes, default="2")
     parser.add_argument("--period", choices=("day", "night"))
     parser.add_argument("--background", type=float, metavar="DB", help="level without the source")
+    parser.add_argument(
+        "--frequent", action="store_true", help="peaks at night come again and again (GB 12348)"
+    )
+    parser.add_argument("--sensor", metavar="ID", help="whose levels, where the file holds several")
     parser.add_argument("--day", default="06:00-22:00", metavar="HH:MM-HH:MM")
     parser.add_argument("--timezone", default="Asia/Shanghai")
 
@@ -36,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
     from edge.sensors import series
 
-    recorded = series.read(args.samples)
+    recorded = series.read(args.samples, args.sensor)
     found = series.assess(
         recorded,
         series.Terms(
@@ -44,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
             zone_class=args.zone_class,
             period=args.period,
             background_db=args.background,
+            frequent=args.frequent,
             day=args.day,
             timezone=args.timezone,
         ),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, repeat
 
 PERCENTILES = (5, 10, 50, 90, 95)
 # A period counts where at least this share of its samples is valid (HJ 212-2017 table C.16 asks
@@ -33,27 +34,35 @@ def leq(levels_db: Sequence[float]) -> float:
     """Equivalent level of samples of equal length. Raises ValueError where there are none."""
     if not levels_db:
         raise ValueError("no level to take a mean of")
-    return level(math.fsum(energy(value) for value in levels_db) / len(levels_db))
+    return combine((value, 1.0) for value in levels_db)
 
 
 def combine(blocks: Iterable[tuple[float, float]]) -> float:
     """Equivalent level of (level dB, seconds) blocks, weighted with their lengths."""
-    rows = [(energy(value), seconds) for value, seconds in blocks]
-    total_s = math.fsum(seconds for _, seconds in rows)
-    if total_s <= 0.0:
+    rows = [(value, seconds) for value, seconds in blocks if seconds > 0.0]
+    if not rows:
         raise ValueError("no block with a length")
-    return level(math.fsum(e * seconds for e, seconds in rows) / total_s)
+    # Energies relative to the loudest block: no level is too high or too low for a float.
+    top = max(value for value, _ in rows)
+    total_s = math.fsum(seconds for _, seconds in rows)
+    return top + level(math.fsum(energy(v - top) * seconds for v, seconds in rows) / total_s)
 
 
-def exceeded(levels_db: Sequence[float], percent: float) -> float:
+def exceeded(
+    levels_db: Sequence[float], percent: float, seconds: Sequence[float] | None = None
+) -> float:
     """L_N: the level exceeded `percent` of the time.
 
-    Index rule: sorted from loud to quiet, the value at place ceil(n * N / 100), counted from 1; of
-    100 samples the 10th, 50th and 90th.
+    Sorted from loud to quiet, the value with which `percent` of the time is reached; with samples
+    of equal length the one at place ceil(n * N / 100), counted from 1: of 100 samples the 10th,
+    50th and 90th.
     """
-    ordered = sorted(levels_db, reverse=True)
-    place = math.ceil(round(len(ordered) * percent / 100.0, 9))
-    return ordered[max(1, place) - 1]
+    rows = sorted(zip(levels_db, seconds or repeat(1.0), strict=False), reverse=True)
+    wanted_s = round(math.fsum(s for _, s in rows) * percent / 100.0, 9)
+    for (value, _), passed_s in zip(rows, accumulate(s for _, s in rows), strict=True):
+        if round(passed_s, 9) >= wanted_s:
+            return value
+    return rows[-1][0]
 
 
 def day_night(
@@ -69,19 +78,19 @@ def day_night(
 
 @dataclass(slots=True)
 class DaySums:
-    """Ld, Ln and Ldn of one local day from samples of equal length, without keeping them."""
+    """Ld, Ln and Ldn of one local day, by the seconds that each sample stands for."""
 
     date: str
     energy: dict[str, float] = field(default_factory=lambda: {"day": 0.0, "night": 0.0})
-    samples: dict[str, int] = field(default_factory=lambda: {"day": 0, "night": 0})
+    seconds: dict[str, float] = field(default_factory=lambda: {"day": 0.0, "night": 0.0})
 
-    def add(self, period: str, level_db: float) -> None:
-        self.energy[period] += energy(level_db)
-        self.samples[period] += 1
+    def add(self, period: str, level_db: float, seconds: float = 1.0) -> None:
+        self.energy[period] += energy(level_db) * seconds
+        self.seconds[period] += seconds
 
-    def as_json(self) -> dict[str, float | int | str | None]:
-        """`ld_db`, `ln_db` and, where both are there, `ldn_db`; samples say how complete it is."""
-        both = {p: level(self.energy[p] / n) for p, n in self.samples.items() if n}
+    def as_json(self) -> dict[str, float | str | None]:
+        """`ld_db`, `ln_db` and, where both are there, `ldn_db`; seconds say how complete it is."""
+        both = {p: level(self.energy[p] / s) for p, s in self.seconds.items() if s > 0.0}
         day_db, night_db = both.get("day"), both.get("night")
         whole = day_db is not None and night_db is not None
         return {
@@ -89,39 +98,16 @@ class DaySums:
             "ld_db": None if day_db is None else round(day_db, 2),
             "ln_db": None if night_db is None else round(night_db, 2),
             "ldn_db": round(day_night(day_db or 0.0, night_db or 0.0), 2) if whole else None,
-            "day_samples": self.samples["day"],
-            "night_samples": self.samples["night"],
+            "day_seconds": round(self.seconds["day"], 1),
+            "night_seconds": round(self.seconds["night"], 1),
         }
 
 
 @dataclass(frozen=True, slots=True)
-class Corrected:
-    """A level after background correction; `value_db` is None where the method cannot say."""
-
-    value_db: float | None
-    correction_db: int
-    difference_db: float
-
-
-def correct_background(measured_db: float, background_db: float) -> Corrected:
-    """Correction by the table of GB 12348 (also used with GB 12523 and GB 22337).
-
-    The difference is rounded to a whole number: above 10 none, 6..10 -1, 4..5 -2, 3 -3; below 3
-    the background must be lowered first. The exact energy difference would be a little different.
-    """
-    difference = measured_db - background_db
-    rounded = math.floor(difference + 0.5)
-    if difference > 10.0:
-        return Corrected(measured_db, 0, difference)
-    for least, correction in ((6, -1), (4, -2), (3, -3)):
-        if rounded >= least:
-            return Corrected(measured_db + correction, correction, difference)
-    return Corrected(None, 0, difference)
-
-
-@dataclass(frozen=True, slots=True)
 class Levels:
-    """The levels of one period. `valid_share`: valid samples of those that belong in it."""
+    """The levels of one period. `valid_share`: seconds with a valid level of those that belong in
+    it. `rest_db`: Leq without its loudest value; `second_db`: the second highest level or peak.
+    Nothing is judged from a single value, so both are kept."""
 
     leq_db: float
     lmax_db: float
@@ -130,6 +116,8 @@ class Levels:
     ln_db: tuple[float, ...]
     valid_share: float
     samples: int
+    rest_db: float
+    second_db: float
 
     @property
     def usable(self) -> bool:
@@ -152,24 +140,41 @@ class Levels:
 def levels_of(
     valid_db: Sequence[float],
     *,
-    expected: int,
+    expected: float,
+    seconds: Sequence[float] | None = None,
     peaks_db: Sequence[float] = (),
     floors_db: Sequence[float] = (),
 ) -> Levels | None:
     """Levels of a period's valid samples, None where there is none.
 
-    expected: how many samples belong in the period; peaks_db, floors_db: the meter's own maxima
-    and minima of each second, where it sends them (an energy mean of a second hides its peak).
+    seconds: how long each sample lasts (edge.sensors.weighting); expected: how long the period is.
+    Without `seconds` all are equal and `expected` is a number of samples. peaks_db, floors_db: the
+    meter's own maxima and minima, where it sends them (a second's mean hides its peak).
     """
     if not valid_db:
         return None
-    mean = math.fsum(valid_db) / len(valid_db)
+    weights = list(seconds) if seconds is not None else [1.0] * len(valid_db)
+    total = math.fsum(weights)
+    if total <= 0.0:
+        return None
+    mean = math.fsum(v * w for v, w in zip(valid_db, weights, strict=True)) / total
+    variance = math.fsum((v - mean) ** 2 * w for v, w in zip(valid_db, weights, strict=True))
+    highest = sorted((*valid_db, *peaks_db))[-2:]
     return Levels(
-        leq_db=leq(valid_db),
-        lmax_db=max((*valid_db, *peaks_db)),
+        leq_db=combine(zip(valid_db, weights, strict=True)),
+        lmax_db=highest[-1],
         lmin_db=min((*valid_db, *floors_db)),
-        sd_db=math.sqrt(math.fsum((v - mean) ** 2 for v in valid_db) / len(valid_db)),
-        ln_db=tuple(exceeded(valid_db, n) for n in PERCENTILES),
-        valid_share=min(1.0, len(valid_db) / max(1, expected, len(valid_db))),
+        sd_db=math.sqrt(variance / total),
+        ln_db=tuple(exceeded(valid_db, n, weights) for n in PERCENTILES),
+        valid_share=min(1.0, total / max(1e-9, expected, total if seconds is None else 0.0)),
         samples=len(valid_db),
+        rest_db=_without_loudest(valid_db, weights),
+        second_db=highest[0],
     )
+
+
+def _without_loudest(valid_db: Sequence[float], weights: Sequence[float]) -> float:
+    """Leq of all but the loudest sample; minus infinity where nothing is left."""
+    loudest = max(range(len(valid_db)), key=valid_db.__getitem__)
+    rest = [(v, w) for n, (v, w) in enumerate(zip(valid_db, weights, strict=True)) if n != loudest]
+    return combine(rest) if any(w > 0.0 for _, w in rest) else -math.inf

@@ -11,7 +11,9 @@ from typing import Any
 import msgspec
 
 from edge.config import Category, ConfigError, Site, convert
-from edge.sensors.limits import limit_for
+from edge.sensors.fume_limits import fume_limit
+from edge.sensors.hours import night_hours
+from edge.sensors.limits import NIGHT_H, RULES, limit_for
 from edge.sensors.maps import Map, load_map
 from edge.sensors.settings import (
     DustPoint,
@@ -42,7 +44,7 @@ def check_sensors(
         {sensor.id: sensor for sensor in sensors},
         maps,
         _converted(site.noise, NoisePoint, f"{where}: noise"),
-        _shops(site.fume, where, base),
+        tuple(_with_limit(shop, site) for shop in _shops(site.fume, where, base)),
         _converted(site.dust, DustPoint, f"{where}: dust"),
     )
     _check_lines(found, where)
@@ -86,6 +88,14 @@ def _shops(rows: Sequence[Any], where: str, base: Path | None) -> tuple[Shop, ..
             shops.append(convert(row, Shop, here))
     _unique((shop.id for shop in shops), f"{where}: fume")
     return tuple(shops)
+
+
+def _with_limit(shop: Shop, site: Site) -> Shop:
+    """The shop with the limit of its place and size, where it states none."""
+    if shop.limit is not None:
+        return shop
+    found = fume_limit(shop.position.grid or site.position.grid, shop.size)
+    return msgspec.structs.replace(shop, limit=found.mg_m3, basis=shop.basis or found.basis)
 
 
 def _registry(name: str, where: str, base: Path | None) -> list[Shop]:
@@ -147,6 +157,12 @@ def _check_points(
             _known(point.weather.sensor, found.sensors, f"{here}: weather.sensor")
         if limit_for(point.standard, point.zone_class) is None:
             raise ConfigError(f"{here}: zone_class = {point.zone_class!r}: not in {point.standard}")
+        if point.background_db is not None and not RULES[point.standard].method.emission:
+            told = f"{point.standard} judges a place as it is: no background is taken off"
+            raise ConfigError(f"{here}: background_db = {point.background_db:g}: {told}")
+        if night_hours(point.day) != NIGHT_H:
+            told = "the night has eight hours (噪声污染防治法 Art. 88)"
+            raise ConfigError(f"{here}: day = {point.day!r}: {told}")
     for shop in found.shops:
         if shop.sensor:
             _known(shop.sensor, found.sensors, f"{where}: fume: {shop.id}: sensor")

@@ -11,7 +11,10 @@ from edge.config import Category
 from edge.sensors.acoustics import VALID_SHARE
 from edge.sensors.episode import Case, Episode
 from edge.sensors.hours import LocalTime
+from edge.sensors.plausible import usable
 from edge.sensors.settings import DustPoint
+from edge.sensors.weighting import Mean, weighted_mean
+from edge.sensors.window import AHEAD_MAX, Lag
 from edge.values import Finding, Json, Sample, Stamp, ZoneDecision
 
 TO_MG = {"mg/m3": 1.0, "ug/m3": 1e-3, "ng/m3": 1e-6}
@@ -30,40 +33,62 @@ class DustJudge:
         self._limit_mg = point.limit * TO_MG[point.unit]
         self._slot: int | None = None
         self._slot_at: Stamp | None = None
-        self._values: dict[str, list[float]] = {"here": [], "background": []}
+        self._values: dict[str, dict[float, float]] = {"here": {}, "background": {}}
+        self._lag = Lag()
+        self._ahead: list[Sample] = []
+        # Values of slots that had been judged when they came.
+        self.late = 0
         self._day = ""
         self.exceedances: list[dict[str, Any]] = []
         self.last: dict[str, Any] | None = None
         self._clean = 0
-        case = Case(point.id, point.category, "dust.over-limit", category.realarm_s)
+        terms = (category.realarm_s, category.reopen_s)
+        case = Case(point.id, point.category, "dust.over-limit", *terms)
         self._episode = Episode(case)
 
     def step(self, samples: Iterable[Sample], now: Stamp) -> tuple[Finding, ...]:
-        """Take samples in; means are over slots of the local clock (:00, :15, ...)."""
-        slot = math.floor((now.wall - self._local.midnight(now.wall)) / self._length_s)
-        slot += 100_000 * self._local.at(now.wall).toordinal()
-        findings: tuple[Finding, ...] = ()
+        """Take samples in; means are over slots of the local clock (:00, :15, ...), each value in
+        the slot in which it was measured."""
+        samples = list(samples)
+        self._lag.note(s for s in samples if s.sensor == self.point.sensor)
+        at = self._lag.behind(now)
+        slot, findings = self._slot_of(at.wall), tuple[Finding, ...]()
         if self._slot is not None and slot != self._slot:
+            # What came together with the end of the slot may still belong to it.
+            for sample in samples:
+                self._take(sample)
+            samples = []
             findings = tuple(self._closed(now))
         if slot != self._slot:
-            self._slot, self._slot_at = slot, now
-            self._values = {"here": [], "background": []}
+            self._slot, self._slot_at = slot, at
+            self._values = {"here": {}, "background": {}}
+            samples, self._ahead = [*self._ahead, *samples], []
         for sample in samples:
             self._take(sample)
         return findings
 
+    def _slot_of(self, wall: float) -> int:
+        """The number of the averaging slot; slots of different days differ."""
+        slot = math.floor((wall - self._local.midnight(wall)) / self._length_s)
+        return slot + 100_000 * self._local.at(wall).toordinal()
+
     def _take(self, sample: Sample) -> None:
         point = self.point
-        if sample.flag != "ok" or sample.unit not in TO_MG:
+        if not usable(sample) or sample.unit not in TO_MG:
             return
-        value = sample.value * TO_MG[sample.unit]
-        if (sample.sensor, sample.channel) == (point.sensor, point.channel):
-            self._values["here"].append(value)
-        elif (sample.sensor, sample.channel) == (
-            point.background_sensor,
-            point.background_channel or point.channel,
-        ):
-            self._values["background"].append(value)
+        whose = (sample.sensor, sample.channel)
+        around = (point.background_sensor, point.background_channel or point.channel)
+        mine = whose == (point.sensor, point.channel)
+        if not mine and whose != around:
+            return
+        slot = self._slot_of(sample.at.wall)
+        if self._slot is None or slot > self._slot:
+            self._ahead = [*self._ahead, sample][-AHEAD_MAX:]
+        elif slot < self._slot:
+            self.late += 1
+        else:
+            values = self._values["here" if mine else "background"]
+            values.setdefault(round(sample.at.mono, 2), sample.value * TO_MG[sample.unit])
 
     def _closed(self, now: Stamp) -> Iterable[Finding]:
         assert self._slot_at is not None
@@ -71,27 +96,35 @@ class DustJudge:
         if today != self._day:
             self._day, self.exceedances = today, []
         mean, share = self._mean()
-        result = "unknown" if mean is None else "over" if mean > self._limit_mg else "within"
+        result = self._result(mean)
         self.last = {
             "began_wall": self._slot_at.wall,
-            "mean_mg_m3": None if mean is None else round(mean, 6),
+            "mean_mg_m3": None if mean is None else round(mean.value, 6),
             "valid_share": round(share, 4),
             "result": result,
         }
         if result == "over":
             self.exceedances.append(self.last)
-        quiet = mean is not None and mean <= self._limit_mg * (1.0 - self.point.hysteresis)
+        quiet = mean is not None and mean.value <= self._limit_mg * (1.0 - self.point.hysteresis)
         self._clean = self._clean + 1 if quiet else 0 if result == "over" else self._clean
         yield from self._judge(result, now)
 
-    def _mean(self) -> tuple[float | None, float]:
+    def _result(self, mean: Mean | None) -> str:
+        """Nothing is judged from a single value: it must be over without its highest too."""
+        if mean is None:
+            return "unknown"
+        if mean.value <= self._limit_mg:
+            return "within"
+        return "over" if mean.rest > self._limit_mg else "unknown"
+
+    def _mean(self) -> tuple[Mean | None, float]:
         here, around = self._values["here"], self._values["background"]
-        expected = max(1, round(self._length_s / self._every_s))
-        share = min(1.0, len(here) / expected)
-        if share < VALID_SHARE or (self.point.background_sensor and not around):
+        found = weighted_mean(here, self._every_s)
+        share = 0.0 if found is None else min(1.0, found.seconds / self._length_s)
+        beside = weighted_mean(around, self._every_s)
+        if found is None or share < VALID_SHARE or (self.point.background_sensor and not beside):
             return None, share
-        mean = math.fsum(here) / len(here)
-        return mean - (math.fsum(around) / len(around) if around else 0.0), share
+        return (found.less(beside.value) if beside else found), share
 
     def _judge(self, result: str, now: Stamp) -> Iterable[Finding]:
         facts, zone = self._facts(), ZoneDecision(False, self._words())
@@ -141,6 +174,7 @@ class DustJudge:
             "state": self.last["result"] if self.last else "unknown",
             "last": self.last,
             "exceedances_today": len(self.exceedances),
+            "late": self.late,
             "open": [self._episode.case.rule] if self._episode.open else [],
         }
 

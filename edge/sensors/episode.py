@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -44,9 +45,11 @@ class Episode:
         return self._count > 0
 
     def begin(self, began: Stamp, now: Stamp, zone: ZoneDecision, facts: Json) -> Finding:
-        """It has been shown. Soon after the last time it is a repeat, and counted as one."""
-        soon = self._ended_wall is not None and now.wall - self._ended_wall <= self.case.reopen_s
-        self._count = self._count + 1 if soon else 1
+        """It has been shown. Every time is counted; soon after the last one it says so."""
+        back_s = math.inf if self._ended_wall is None else now.wall - self._ended_wall
+        if 0.0 <= back_s <= self.case.reopen_s:
+            facts = {**facts, "reopened_after_s": round(back_s, 1)}
+        self._count += 1
         self._began, self._told = began, now
         return self._finding("new", now, None, zone, facts)
 
@@ -122,12 +125,15 @@ class Held:
     def __init__(self, *, gap_s: float, forget_s: float = 1800.0) -> None:
         self._gap_s, self._forget_s = gap_s, forget_s
         self._last: float | None = None
+        # Whether the look before this one saw it: only time between two such looks counts.
+        self._unbroken = False
         self.began: Stamp | None = None
         self.held_s = 0.0
 
     def step(self, holds: bool | None, now: Stamp) -> None:
         """`holds` None: nobody knows."""
         if holds is None:
+            self._unbroken = False
             if self._last is not None and now.mono - self._last > self._forget_s:
                 self.clear()
             return
@@ -136,12 +142,12 @@ class Held:
             return
         if self.began is None or self._last is None:
             self.began, self.held_s = now, 0.0
-        elif now.mono - self._last <= self._gap_s:
+        elif self._unbroken and now.mono - self._last <= self._gap_s:
             self.held_s += now.mono - self._last
-        self._last = now.mono
+        self._last, self._unbroken = now.mono, True
 
     def clear(self) -> None:
-        self.began, self._last, self.held_s = None, None, 0.0
+        self.began, self._last, self.held_s, self._unbroken = None, None, 0.0, False
 
     def for_s(self, seconds: float) -> bool:
         return self.began is not None and self.held_s >= seconds

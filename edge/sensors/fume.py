@@ -16,6 +16,7 @@ from edge.sensors.episode import Case, Episode, Held
 from edge.sensors.fume_signs import Means, Oddities
 from edge.sensors.hours import LocalTime
 from edge.sensors.kitchen import Day, Kitchen, Reader, both
+from edge.sensors.plausible import usable
 from edge.sensors.settings import Shop
 from edge.values import Finding, Json, Sample, Stamp, ZoneDecision
 
@@ -30,6 +31,9 @@ EVENTS: Mapping[str, tuple[str, str]] = {
     "no-catering": ("fume-no-catering", "cooking where catering is forbidden"),
 }
 CLEAR_S = 60.0
+# A fan that stops for less than this pauses between two dishes: the clock of F1 waits, and goes on.
+PAUSE_S = 900.0
+FORGET_S = {"F1": PAUSE_S}
 COOKING_S = 600.0
 F2_WINDOWS = 2
 F2_HYSTERESIS = 0.1
@@ -53,7 +57,9 @@ class FumeJudge:
         self._reader = Reader(shop, stale_s)
         self._every_s = every_s
         self._episodes = {rule: Episode(_case(shop, rule, categories)) for rule in EVENTS}
-        self._held = {rule: Held(gap_s=stale_s) for rule in EVENTS}
+        self._held = {rule: Held(gap_s=stale_s, forget_s=FORGET_S.get(rule, 1800.0))
+                      for rule in EVENTS}  # fmt: skip
+        self._idle = Held(gap_s=stale_s)
         self._clear = {rule: Held(gap_s=stale_s) for rule in EVENTS}
         self._windows = Means(shop.window_s, every_s)
         self._oddities = Oddities(shop, stale_s)
@@ -73,32 +79,38 @@ class FumeJudge:
         kitchen = self._reader.now(now, smoke_seen=smoke_seen)
         open_now = self._local.fits(self.shop.hours, now.wall)
         findings = [*self._count(kitchen, now, open_now)]
-        values = [s.value for s in samples if self._is_fume(s)]
-        self._windows.step(values, now, both(kitchen.fan, kitchen.purifier))
-        self._oddities.step(values, kitchen, now, open_now)
+        fume = [s for s in samples if self._is_fume(s)]
+        self._windows.step(fume, now, both(kitchen.fan, kitchen.purifier))
+        self._oddities.step([s.value for s in fume], kitchen, now, open_now)
         self.kitchen, self._last = kitchen, now
         for rule, (holds, after_s) in self._conditions(kitchen, open_now).items():
             findings += self._judge(rule, holds, after_s, now)
         return (*findings, *self._judge_over(now), *self._judge_odd(now))
 
     def _is_fume(self, sample: Sample) -> bool:
-        wanted = (self.shop.sensor, self.shop.fume, "ok")
-        return (sample.sensor, sample.channel, sample.flag) == wanted
+        mine = (sample.sensor, sample.channel) == (self.shop.sensor, self.shop.fume)
+        return mine and usable(sample)
 
     def _conditions(self, k: Kitchen, open_now: bool) -> dict[str, tuple[bool | None, float]]:
         """rule -> (does it hold now, for how long it must)."""
         shop = self.shop
-        high = None if k.fume_mg is None else k.fume_mg > 0.5 * shop.limit
+        high = None if k.fume_mg is None else k.fume_mg > 0.5 * shop.limit_mg
         cooking = True if k.smoke_seen else high
         off = both(_no(k.fan), _no(k.purifier))
         has_one = shop.purifier_state != "none"
         forbidden = shop.no_catering and _either(k.fan, cooking)
         return {
-            "F1": (both(k.fan, _no(k.purifier), open_now, has_one), shop.not_used_s),
+            "F1": (self._not_used(k, open_now), shop.not_used_s),
             "F3": (both(off, cooking, has_one), shop.not_used_s),
             "F3.none": (both(_either(k.fan, cooking), not has_one), shop.not_used_s),
             "no-catering": (forbidden, COOKING_S),
         }
+
+    def _not_used(self, k: Kitchen, open_now: bool) -> bool | None:
+        """Fan on, purifier off. A fan that is off says nothing of the purifier: neither."""
+        if not open_now or self.shop.purifier_state == "none":
+            return False
+        return None if k.fan is False else both(k.fan, _no(k.purifier))
 
     def _judge(
         self, rule: str, holds: bool | None, after_s: float, now: Stamp
@@ -107,32 +119,33 @@ class FumeJudge:
         episode, held, clear = self._episodes[rule], self._held[rule], self._clear[rule]
         held.step(holds, now)
         clear.step(_no(holds), now)
+        if rule == "F1":
+            self._idle.step(_no(self.kitchen.fan), now)
+        over = clear.for_s(CLEAR_S) or (rule == "F1" and self._idle.for_s(PAUSE_S))
         if not episode.open:
             if held.for_s(after_s):
                 assert held.began is not None
                 yield episode.begin(held.began, now, self._zone(rule), self._facts(held.held_s))
-        elif clear.for_s(CLEAR_S):
+        elif over:
             yield episode.end(now, self._zone(rule), self._facts(held.held_s))
         elif update := episode.go_on(now, self._zone(rule), self._facts(held.held_s)):
             yield update
 
     def _judge_over(self, now: Stamp) -> Iterable[Finding]:
         """F2: two periods in a row above the limit, or the hour's mean above it."""
-        windows, limit = self._windows, self.shop.limit
+        windows, limit = self._windows, self.shop.limit_mg
         closed = windows.take_closed()
         if closed is None:
             return
         episode, facts = self._episodes["F2"], {**self._facts(0.0), **windows.as_json()}
-        recent = windows.means[-F2_WINDOWS:]
-        over = len(recent) == F2_WINDOWS and all(m is not None and m > limit for _, m in recent)
-        hour = windows.hour_mean()
-        over = over or (hour is not None and hour > limit)
+        began = windows.last_over(F2_WINDOWS, limit)
+        if began is None and windows.hour_over(limit):
+            began = closed[0]
         mean = closed[1]
         if not episode.open:
-            if over:
-                began = recent[0][0] if recent else now
+            if began is not None:
                 yield episode.begin(began, now, self._zone("F2"), facts)
-        elif mean is not None and mean <= limit * (1.0 - F2_HYSTERESIS):
+        elif mean is not None and mean.value <= limit * (1.0 - F2_HYSTERESIS):
             yield episode.end(now, self._zone("F2"), facts)
         elif update := episode.go_on(now, self._zone("F2"), facts):
             yield update
@@ -188,7 +201,8 @@ class FumeJudge:
             "sensor": self.shop.sensor,
             "kitchen": asdict(self.kitchen),
             "held_s": round(held_s, 1),
-            "limit_mg_m3": self.shop.limit,
+            "limit_mg_m3": self.shop.limit_mg,
+            "limit_basis": self.shop.basis,
             "usage_today": self.day.as_json() if self.day else None,
             "metrology": {
                 "standing": "indicative",
@@ -211,7 +225,7 @@ class FumeJudge:
             "name": self.shop.name,
             "sensor": self.shop.sensor,
             "channel": self.shop.fume,
-            "limit": self.shop.limit,
+            "limit": self.shop.limit_mg,
             "unit": "mg/m3",
             "machines": {
                 "fan": {"channel": self.shop.fan, "on_a": self.shop.fan_on_a},

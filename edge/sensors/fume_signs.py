@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from edge.sensors.acoustics import VALID_SHARE
 from edge.sensors.episode import Held
 from edge.sensors.kitchen import Kitchen, both
 from edge.sensors.settings import Shop
-from edge.values import Json, Stamp
+from edge.sensors.weighting import Mean, weighted_mean
+from edge.values import Json, Sample, Stamp
 
 HOUR_S = 3600.0
 CONSTANT_EPS = 1e-9
@@ -21,41 +23,49 @@ class Means:
     def __init__(self, window_s: float, every_s: float) -> None:
         self._window_s, self._every_s = window_s, every_s
         self._began: Stamp | None = None
-        self._values: list[float] = []
-        self._closed: tuple[Stamp, float | None] | None = None
-        self.means: list[tuple[Stamp, float | None]] = []
+        self._values: dict[float, float] = {}
+        self._closed: tuple[Stamp, Mean | None] | None = None
+        self._means: list[tuple[Stamp, Mean | None]] = []
 
-    def step(self, values: list[float], now: Stamp, running: bool | None) -> None:
+    def step(self, values: Iterable[Sample], now: Stamp, running: bool | None) -> None:
         """Take one step's values; closes a mean when its window is over. Only values with the fan
-        running count, and a window with too few of them has no mean (None), not a low one."""
+        running count, and a window with too few seconds of them has no mean, not a low one."""
         if self._began is None:
             self._began = now
-        if running:
-            self._values += values
+        for sample in values:
+            if running and sample.at.mono >= self._began.mono - self._every_s:
+                self._values.setdefault(round(sample.at.mono, 2), sample.value)
         if now.mono - self._began.mono < self._window_s:
             return
-        share = len(self._values) * self._every_s / self._window_s
-        mean = math.fsum(self._values) / len(self._values) if share >= VALID_SHARE else None
-        self._closed = (self._began, mean)
+        found = weighted_mean(self._values, self._every_s)
+        enough = found is not None and found.seconds >= VALID_SHARE * self._window_s
+        self._closed = (self._began, found if enough else None)
         kept = max(2, math.ceil(HOUR_S / self._window_s))
-        self.means = [*self.means, self._closed][-kept:]
-        self._began, self._values = now, []
+        self._means = [*self._means, self._closed][-kept:]
+        self._began, self._values = now, {}
 
-    def take_closed(self) -> tuple[Stamp, float | None] | None:
+    def last_over(self, periods: int, limit: float) -> Stamp | None:
+        """When the first of the last `periods` began, where all are known and over `limit`, each
+        without its highest value too: nothing is judged from a single one."""
+        recent = self._means[-periods:]
+        over = len(recent) == periods and all(m is not None and m.rest > limit for _, m in recent)
+        return recent[0][0] if over else None
+
+    def take_closed(self) -> tuple[Stamp, Mean | None] | None:
+        """The period that the last step closed, told once."""
         closed, self._closed = self._closed, None
         return closed
 
-    def hour_mean(self) -> float | None:
-        """Mean of the last hour's periods, where all of them are known."""
+    def hour_over(self, limit: float) -> bool:
+        """Whether the last hour's mean is over, where all of its periods are known; without the
+        highest value of each too."""
         needed = math.ceil(HOUR_S / self._window_s)
-        known = [mean for _, mean in self.means[-needed:] if mean is not None]
-        return math.fsum(known) / needed if len(known) == needed else None
+        known = [mean.rest for _, mean in self._means[-needed:] if mean is not None]
+        return len(known) == needed and math.fsum(known) / needed > limit
 
     def as_json(self) -> dict[str, Json]:
-        return {
-            "window_s": self._window_s,
-            "means_mg_m3": [None if m is None else round(m, 4) for _, m in self.means],
-        }
+        means = [None if m is None else round(m.value, 4) for _, m in self._means]
+        return {"window_s": self._window_s, "means_mg_m3": means}
 
 
 class Oddities:

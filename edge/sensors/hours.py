@@ -57,3 +57,9 @@ class LocalTime:
 def _span(text: str) -> tuple[int, int]:
     first, last = (60 * int(part[:2]) + int(part[3:]) for part in text.split("-"))
     return first, last
+
+
+def night_hours(day: str) -> float:
+    """How long the night is that a day span leaves."""
+    first, last = _span(day)
+    return 24.0 - ((last - first) % 1440) / 60.0

@@ -7,9 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from edge.sensors.plausible import usable
 from edge.sensors.settings import Shop
 from edge.values import Sample, Stamp
 
+FAR_PAST = -1e12
+# States of a machine by HJ 212 (SBx-RS): 0 off, 1 running to 5 blow-back; any other is none.
+SWITCH_MAX = 5.0
 # Daily run hours that a monitor reports itself (HJ 212 CN 2041: SB1 fan, SB2 purifier).
 RUN_HOURS = {"fan_hours": "fan", "purifier_hours": "purifier"}
 
@@ -47,11 +51,11 @@ class Reader:
         """The latest value of each channel of this shop's monitor; flagged values are left out.
         Running hours that the monitor counts itself are kept apart, for comparison."""
         for sample in samples:
-            if sample.sensor != self._shop.sensor or sample.flag != "ok":
+            if sample.sensor != self._shop.sensor or not usable(sample):
                 continue
             if sample.channel in RUN_HOURS:
                 self.reported_hours[RUN_HOURS[sample.channel]] = sample.value
-            else:
+            elif sample.at.mono >= self._latest.get(sample.channel, (0.0, FAR_PAST))[1]:
                 self._latest[sample.channel] = (sample.value, sample.at.mono)
 
     def now(self, at: Stamp, *, smoke_seen: bool) -> Kitchen:
@@ -65,14 +69,16 @@ class Reader:
         )
 
     def _value(self, channel: str, at: Stamp) -> float | None:
-        value, mono = self._latest.get(channel, (0.0, -1e12))
+        value, mono = self._latest.get(channel, (0.0, FAR_PAST))
         return value if at.mono - mono <= self._stale_s else None
 
     def _running(self, channel: str, on_from_a: float | None, at: Stamp) -> bool | None:
         value = self._value(channel, at)
         if value is None:
             return None
-        return value >= on_from_a if on_from_a is not None else value >= 0.5
+        if on_from_a is not None:
+            return value >= on_from_a
+        return value >= 0.5 if 0.0 <= value <= SWITCH_MAX else None
 
 
 @dataclass(slots=True)

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from edge.config import Category
 from edge.sensors import metrology
-from edge.sensors.acoustics import DaySums, Levels, levels_of
+from edge.sensors.acoustics import DaySums, Levels
 from edge.sensors.episode import Case, Episode
 from edge.sensors.hours import LocalTime
 from edge.sensors.limits import INDOORS_DB, WINDOW_S, Limit, Period, limit_for
+from edge.sensors.plausible import usable
 from edge.sensors.settings import Instrument, NoisePoint, Permit, Special
 from edge.sensors.verdict import Verdict, judge
+from edge.sensors.window import AHEAD_MAX, Lag, Window
 from edge.values import Finding, Json, Sample, Stamp, ZoneDecision
 
 # Periods kept for the facts of a violation.
@@ -24,17 +26,6 @@ TOLD_PERIODS = 12
 UNKNOWN_ENDS_S = 7200.0
 # Rain or wind is believed for so long after it was last reported.
 WEATHER_S = 600.0
-
-
-@dataclass(slots=True)
-class _Window:
-    """One measuring period being filled."""
-
-    began: Stamp
-    period: Period
-    valid_db: list[float] = field(default_factory=list)
-    peaks_db: list[float] = field(default_factory=list)
-    weather_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +59,16 @@ class NoiseJudge:
         self._every_s = every_s
         self._limit = _limit(point)
         self._length_s = point.window_s or WINDOW_S[point.standard]
-        self._window: _Window | None = None
+        self._lag = Lag()
+        self._window: Window | None = None
+        # Samples measured after the period that is open, for the next one.
+        self._ahead: list[Sample] = []
         self._weather: dict[str, tuple[float, float]] = {}
         self._known_at: float | None = None
         self.told: deque[Told] = deque(maxlen=TOLD_PERIODS)
         self.suppressed = 0
+        # Values of periods that had been judged when they came.
+        self.late = 0
         self.day: DaySums | None = None
         self.finished_days: list[DaySums] = []
         terms = (category.realarm_s, category.reopen_s)
@@ -80,48 +76,77 @@ class NoiseJudge:
         self._work = Episode(Case(point.id, point.category, "noise.night-work", *terms))
 
     def step(self, samples: Iterable[Sample], now: Stamp) -> tuple[Finding, ...]:
-        """Take samples in and close the period if its time is up."""
+        """Take samples in and close the period if its time is up.
+
+        A level belongs to the period in which it was measured, not to that in which it arrived;
+        a station's usual delay is waited for.
+        """
+        samples = list(samples)
+        self._lag.note(s for s in samples if s.sensor == self.point.sensor)
+        at = self._lag.behind(now)
+        if self._window is None:
+            self._window = self._opened(at)
         for sample in samples:
             self._take(sample)
         window = self._window
-        if window is None:
-            self._window = self._opened(now)
-            return ()
-        if self._local.period(now.wall, self.point.day) != window.period:
+        if self._local.period(at.wall, self.point.day) != window.period:
             # A period that runs from day into night can be judged by neither limit.
-            self._window = self._opened(now)
+            self._next(window, self._opened(at))
             return ()
-        if now.mono - window.began.mono < self._length_s:
+        passed_s = at.mono - window.began.mono
+        if passed_s < self._length_s:
             return ()
-        self._window = self._opened(now)
+        began = at if passed_s >= 2.0 * self._length_s else _later(window.began, self._length_s)
+        self._next(window, self._opened(began))
         return tuple(self._closed(window, now))
 
-    def _opened(self, now: Stamp) -> _Window:
-        return _Window(now, self._local.period(now.wall, self.point.day))
+    def _opened(self, at: Stamp) -> Window:
+        period = self._local.period(at.wall, self.point.day)
+        return Window(at, period, at.mono + self._length_s, self._every_s)
+
+    def _next(self, window: Window, following: Window) -> None:
+        """The period that begins, with what has come for it already."""
+        self._sum(window)
+        self._window, waiting, self._ahead = following, self._ahead, []
+        for sample in waiting:
+            self._take_level(sample)
 
     def _take(self, sample: Sample) -> None:
         point, weather = self.point, self.point.weather
-        if weather and sample.sensor == weather.sensor and sample.flag == "ok":
+        if weather and sample.sensor == weather.sensor and usable(sample):
             self._weather[sample.channel] = (sample.value, sample.at.mono)
-        if sample.sensor != point.sensor or sample.flag != "ok" or self._window is None:
-            return
-        if sample.channel == point.channel:
-            if self._foul(sample.at.mono):
-                self._window.weather_lost += 1
-            else:
-                self._window.valid_db.append(sample.value)
-                self._sum(sample)
-        elif sample.channel == point.peak_channel and not self._foul(sample.at.mono):
-            self._window.peaks_db.append(sample.value)
+        mine = sample.sensor == point.sensor and sample.channel in (
+            point.channel,
+            point.peak_channel,
+        )
+        if mine and usable(sample):
+            self._take_level(sample)
 
-    def _sum(self, sample: Sample) -> None:
+    def _take_level(self, sample: Sample) -> None:
+        window, at = self._window, sample.at
+        assert window is not None, "opened before samples are taken"
+        other = self._local.period(at.wall, self.point.day) != window.period
+        if at.mono < window.began.mono:
+            self.late += 1
+        elif at.mono >= window.end_mono or other:
+            self._ahead = [*self._ahead, sample][-AHEAD_MAX:]
+        elif self._foul(at.mono):
+            window.weather_lost += 1
+        elif sample.channel == self.point.channel:
+            window.add(at.mono, sample.value)
+        else:
+            window.peaks_db.append(sample.value)
+
+    def _sum(self, window: Window) -> None:
         """Ld, Ln and Ldn of the local day, by the hours of this point."""
-        today = self._local.date(sample.at.wall)
-        if self.day is None or self.day.date != today:
-            if self.day is not None:
-                self.finished_days.append(self.day)
-            self.day = DaySums(today)
-        self.day.add(self._local.period(sample.at.wall, self.point.day), sample.value)
+        for mono, value, seconds in window.rows():
+            wall = window.began.wall + mono - window.began.mono
+            today = self._local.date(wall)
+            if self.day is None or self.day.date != today:
+                if self.day is not None:
+                    self.finished_days.append(self.day)
+                self.day = DaySums(today)
+            self.day.add(self._local.period(wall, self.point.day), value, seconds)
 
     def take_days(self) -> list[DaySums]:
         """Days that ended since the last call, for the ledger."""
@@ -142,9 +167,8 @@ class NoiseJudge:
             if name
         )
 
-    def _closed(self, window: _Window, now: Stamp) -> Iterable[Finding]:
-        expected = max(1, round(self._length_s / self._every_s))
-        levels = levels_of(window.valid_db, expected=expected, peaks_db=window.peaks_db)
+    def _closed(self, window: Window, now: Stamp) -> Iterable[Finding]:
+        levels = window.levels(self._length_s)
         special = self._special(window.began.wall)
         limit, period = self._effective(special, window.period)
         verdict = judge(levels, limit, period, background_db=self.point.background_db)
@@ -174,6 +198,8 @@ class NoiseJudge:
         confirmed = len(recent) == self.point.windows and all(
             told.verdict.result == "over" for told in recent
         )
+        # Nothing is judged from a single value.
+        confirmed = confirmed and (len(recent) > 1 or not recent[0].verdict.single)
         if not self._over.open:
             if confirmed:
                 yield self._over.begin(recent[0].began, now, zone, facts)
@@ -190,11 +216,18 @@ class NoiseJudge:
         recent = list(self.told)[-self.point.clear_windows :]
         quieter = limit.shifted(-self.point.hysteresis_db)
         return len(recent) == self.point.clear_windows and all(
-            told.verdict.result == "within"
-            and judge(told.levels, quieter, period, background_db=self.point.background_db).result
-            == "within"
-            for told in recent
+            self._quiet(told, quieter, period) for told in recent
         )
+
+    def _quiet(self, told: Told, quieter: Limit, period: Period) -> bool:
+        """As measured, not rounded; or without the background, where one is known."""
+        levels, judged_db = told.levels, told.verdict.value_db
+        if told.verdict.result != "within" or levels is None or judged_db is None:
+            return False
+        known = self.point.background_db is not None
+        level_db = min(levels.leq_db, judged_db) if known else levels.leq_db
+        peak_db = quieter.peak(period)
+        return level_db <= quieter.of(period) and (peak_db is None or levels.lmax_db <= peak_db)
 
     def _lost(self, now: Stamp) -> bool:
         return self._known_at is not None and now.mono - self._known_at > UNKNOWN_ENDS_S
@@ -253,6 +286,7 @@ class NoiseJudge:
             "day_hours": self.point.day,
             "window_s": self._length_s,
             "windows": [told.as_json() for told in list(self.told)[-self.point.windows :]],
+            "steps": [step.as_json() for step in last.verdict.steps],
             "background_db": self.point.background_db,
             "special": special.name if special else None,
             "weather": weather or ("none measured" if self.point.weather is None else "unknown"),
@@ -277,6 +311,8 @@ class NoiseJudge:
             "window_s": self._length_s,
             "state": last["result"] if last else "unknown",
             "last": last,
+            "steps": [s.as_json() for s in self.told[-1].verdict.steps] if self.told else [],
+            "late": self.late,
             "open": [e.case.rule for e in (self._over, self._work) if e.open],
             "suppressed": self.suppressed,
             "today": self.day.as_json() if self.day else None,
@@ -299,8 +335,17 @@ class NoiseJudge:
 
 def _limit(point: NoisePoint) -> Limit:
     """The limits of the class, the point's own words winning, 10 dB lower indoors."""
-    found = limit_for(point.standard, point.zone_class)
+    found = limit_for(point.standard, point.zone_class, frequent=point.frequent)
     assert found is not None, "checked when the site was read"
     over_db = found.night_over_db if point.night_over_db is None else point.night_over_db
-    own = Limit(point.day_db or found.day_db, point.night_db or found.night_db, over_db)
+    own = replace(
+        found,
+        day_db=point.day_db or found.day_db,
+        night_db=point.night_db or found.night_db,
+        night_over_db=over_db,
+    )
     return own.shifted(INDOORS_DB) if point.indoors else own
+
+
+def _later(at: Stamp, by_s: float) -> Stamp:
+    return replace(at, mono=at.mono + by_s, wall=at.wall + by_s)

@@ -12,6 +12,7 @@ import msgspec
 from edge.config import Position, When
 from edge.config.site import HourSpan, Name, Part, Positive, Seconds
 from edge.sensors.frames import KindName
+from edge.sensors.fume_limits import Size, fume_limit
 from edge.sensors.hj212 import CrcName
 from edge.sensors.limits import Standard, ZoneClass
 from edge.sensors.maps import Map, Serial, units
@@ -128,7 +129,8 @@ class NoisePoint(Part, frozen=True, kw_only=True):
     """A place where noise is judged.
 
     day: hours of the day limit, as the county has set them. background_db: level without the
-    source, measured at the same place. indoors: limits 10 dB lower. night_work_db: from this level
+    source, measured at the same place. frequent: peaks at night come again and again (GB 12348:
+    10 dB instead of 15). indoors: limits 10 dB lower. night_work_db: from this level
     on the place counts as at work at night; without a permit that alone is a violation.
     """
 
@@ -144,6 +146,7 @@ class NoisePoint(Part, frozen=True, kw_only=True):
     day_db: Decibel | None = None
     night_db: Decibel | None = None
     night_over_db: Decibel | None = None
+    frequent: bool = False
     indoors: bool = False
     window_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] | None = None
     windows: Annotated[int, msgspec.Meta(ge=1, le=20)] = 2
@@ -162,7 +165,9 @@ class Shop(Part, frozen=True, kw_only=True):
     """A catering shop and its fume monitor, if it has one.
 
     Machines by on/off channels (`fan`, `purifier`) or by current above `*_on_a`. purifier "none":
-    known to have none. cleaning_days: how long a cleaning lasts. hours: business hours.
+    known to have none. cleaning_days: how long a cleaning lasts. hours: business hours. limit:
+    mg/m³; where it is not given, that of the province and the size (edge.sensors.fume_limits), and
+    `basis` names the standard.
     """
 
     id: Name
@@ -174,7 +179,9 @@ class Shop(Part, frozen=True, kw_only=True):
     purifier: str = "purifier"
     fan_on_a: Positive | None = None
     purifier_on_a: Positive | None = None
-    limit: Positive = 2.0
+    limit: Positive | None = None
+    size: Size = "small"
+    basis: str = ""
     hours: When = When()
     purifier_state: Literal["installed", "none", "unknown"] = "installed"
     no_catering: bool = False
@@ -187,6 +194,11 @@ class Shop(Part, frozen=True, kw_only=True):
     usage: Share = 0.95
     camera: Name | None = None
     position: Position = Position()
+
+    @property
+    def limit_mg(self) -> float:
+        """The limit that holds."""
+        return self.limit or fume_limit(self.position.grid, self.size).mg_m3
 
 
 class Registry(Part, frozen=True, kw_only=True):

@@ -16,14 +16,13 @@ from edge.config import ConfigError
 from edge.sensors import series
 from edge.sensors.acoustics import (
     combine,
-    correct_background,
     day_night,
     exceeded,
     leq,
     levels_of,
 )
 from edge.sensors.limits import LIMITS, limit_for
-from edge.sensors.verdict import judge
+from edge.sensors.verdict import correction, judge, rounded
 
 RAMP = [50 + n / 10 for n in range(100)]
 
@@ -48,16 +47,55 @@ def test_written_vectors(got, expected):
 
 
 @pytest.mark.parametrize(
-    ("difference", "correction"),
-    [(2.4, None), (2.5, -3), (3.0, -3), (3.5, -2), (5.4, -2), (5.5, -1), (8.9, -1), (10.0, -1),
-     (10.1, 0), (25.0, 0)],
+    ("difference", "taken"),
+    [(2.4, None), (2.5, None), (2.51, -3), (3.0, -3), (3.5, -2), (4.5, -2), (5.4, -2), (5.5, -1),
+     (8.9, -1), (10.0, -1), (10.3, -1), (10.5, -1), (10.51, 0), (25.0, 0)],
 )  # fmt: skip
-def test_background_table(difference, correction):
-    found = correct_background(50.0 + difference, 50.0)
-    if correction is None:
-        assert found.value_db is None
-    else:
-        assert found.value_db == pytest.approx(50.0 + difference + correction)
+def test_background_table_of_rounded_differences(difference, taken):
+    assert correction(50.0 + difference - 50.0) == taken
+
+
+@pytest.mark.parametrize(
+    ("value", "whole"),
+    [(70.4, 70), (70.5, 70), (71.5, 72), (70.51, 71), (leq([70.5] * 999), 70), (69.5, 70)],
+)
+def test_rounding_is_half_to_even(value, whole):
+    """GB/T 8170; and what summing adds in the twelfth decimal is no reason to round up."""
+    assert rounded(value) == whole
+
+
+@pytest.mark.parametrize(
+    ("standard", "zone_class", "level", "background", "result", "judged"),
+    [
+        ("GB 12523", "site", 70.4, None, "within", 70.0),
+        ("GB 12523", "site", 70.6, None, "over", 71.0),
+        ("GB 22337", "2", 62.2, 51.9, "over", 61.0),
+        ("GB 22337", "2", 61.4, 51.9, "within", 60.0),
+        ("GB 12523", "site", 54.0, 53.0, "within", 54.0),
+        ("GB 12523", "site", 71.0, 70.0, "unknown", None),
+        ("GB 3096", "2", 60.04, None, "within", 60.0),
+        ("GB 3096", "2", 60.3, 59.0, "over", 60.3),
+    ],
+)
+def test_measured_first_then_background_then_whole_decibels(
+    standard, zone_class, level, background, result, judged
+):
+    levels = levels_of([level] * 100, expected=100)
+    found = judge(levels, limit_for(standard, zone_class), "day", background_db=background)
+    assert (found.result, found.value_db) == (result, judged)
+    assert all(step.clause and step.zh and step.en for step in found.steps)
+
+
+def test_nothing_is_judged_from_a_single_value():
+    site = LIMITS["GB 12523"]["site"]
+    once = levels_of([60.0] * 1199 + [110.0], expected=1200)
+    assert judge(once, site, "day").result == "unknown"
+    twice = levels_of([60.0] * 1198 + [110.0] * 2, expected=1200)
+    assert judge(twice, site, "day").result == "over"
+    peak = levels_of([50.0] * 1199 + [71.0], expected=1200)
+    assert judge(peak, site, "night").single
+    peaks = levels_of([50.0] * 1198 + [71.0] * 2, expected=1200)
+    assert not judge(peaks, site, "night").single
 
 
 def test_a_day_of_levels_by_a_second_method():
@@ -192,3 +230,79 @@ def test_leq_of_nothing_is_an_error():
         leq([])
     assert levels_of([], expected=10) is None
     assert math.isfinite(leq([0.0]))
+
+
+@pytest.mark.parametrize("value", [9999.9, -9999, 200.0])
+def test_levels_that_are_none_are_left_out(capsys, tmp_path, value):
+    rows = [{"t_s": n, "db": value if n == 600 else 60.0} for n in range(1200)]
+    found = _levels(capsys, tmp_path, rows, "--period", "day")
+    assert (found["leq_db"], found["lmax_db"], found["samples"]) == (60.0, 60.0, 1199)
+    none = _levels(capsys, tmp_path, [{"t_s": n, "db": value} for n in range(9)], "--period", "day")
+    assert none["judgement"]["result"] == "unknown"
+
+
+def _second_method(points, step_s):
+    """Leq of what is covered, with numpy on a fine clock: the value that holds at each instant."""
+    times = np.array([t for t, _ in points])
+    grid = np.arange(times[0], times[-1] + step_s, 0.005) + 0.0025
+    at = np.searchsorted(times, grid, side="right") - 1
+    held = grid - times[at]
+    steps = np.append(np.diff(times), step_s)
+    usual = np.where(steps[at] <= 1.5 * step_s, steps[at], step_s)
+    covered = held < usual
+    values = np.array([db for _, db in points])[at]
+    leq_db = 10 * np.log10(np.mean(10 ** (values[covered] / 10)))
+    return leq_db, covered.sum() * 0.005
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_irregular_and_gapped_series_by_a_second_method(seed):
+    """Jitter, lost samples and long gaps: levels and covered seconds agree to 0.01 dB."""
+    rng = np.random.default_rng(seed)
+    steps = 1.0 + rng.uniform(-0.3, 0.3, 1500)
+    steps[rng.random(1500) < 0.02] += rng.uniform(5, 60)
+    steps[1499] = 1.0
+    times = np.concatenate([[0.0], np.cumsum(steps)])
+    db = np.round(55 + 10 * rng.random(1501) + 20 * (rng.random(1501) < 0.02), 1)
+    points = [(round(t, 2), float(v)) for t, v in zip(times, db, strict=True)]
+    rows = series.weighed(tuple(series.Point(t, v) for t, v in points))
+    levels = levels_of(
+        [r.db for r in rows], expected=points[-1][0], seconds=[r.seconds for r in rows]
+    )
+    step_s = float(np.median(np.diff([t for t, _ in points])))
+    leq_db, covered_s = _second_method(points, step_s)
+    assert levels.leq_db == pytest.approx(leq_db, abs=0.01)
+    assert sum(r.seconds for r in rows) == pytest.approx(covered_s, rel=0.01)
+
+
+def test_a_recording_may_change_its_pace():
+    rows = [(float(n), 60.0) for n in range(600)] + [(600 + n / 8, 80.0) for n in range(480)]
+    weighed = series.weighed(tuple(series.Point(t, v) for t, v in rows))
+    assert sum(r.seconds for r in weighed) == pytest.approx(660.0)
+    levels = levels_of([r.db for r in weighed], expected=660, seconds=[r.seconds for r in weighed])
+    assert levels.leq_db == pytest.approx(70.0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("t_s,db\n1777600000000,71\n", "milliseconds"),
+        ("wall,sensor,channel,value,unit,flag\n1,a,LA,60,dB,ok\n1,b,LA,80,dB,ok\n", "--sensor"),
+        ("t_s,db\n0,60\n0,80\n", "two meters"),
+        ('{"t_s": 0, "db": true}\n', "line 1"),
+    ],
+)
+def test_series_that_cannot_be_one_are_refused(tmp_path, text, told):
+    file = tmp_path / "levels.csv"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=told):
+        series.assess(series.read(str(file)), series.Terms(period="day"))
+
+
+def test_excels_byte_order_mark_is_read(tmp_path):
+    file = tmp_path / "bom.csv"
+    file.write_bytes(b"\xef\xbb\xbft_s,db\r\n0,60.5\r\n1,60.5\r\n")
+    assert [p.db for p in series.read(str(file))] == [60.5, 60.5]
+    two = tmp_path / "two.csv"
+    two.write_text("wall,sensor,channel,value,unit,flag\n1,a,LA,60,dB,ok\n1,b,LA,80,dB,ok\n")
+    assert [p.db for p in series.read(str(two), "b")] == [80.0]

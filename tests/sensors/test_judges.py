@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from edge.config import When
+from edge.config import Position, When
 from edge.config.catalogue import load_calendar, load_categories
 from edge.config.shipped import shipped
 from edge.rules.calendar import Moment, when_fits
@@ -90,7 +90,7 @@ def test_night_construction_is_told_after_the_second_period():
 
 @pytest.mark.parametrize(
     ("start", "level", "told"),
-    [(DAY, 69.9, 0), (DAY, 70.2, 1), (NIGHT, 55.0, 0), (NIGHT, 55.2, 1)],
+    [(DAY, 70.4, 0), (DAY, 70.6, 1), (NIGHT, 55.4, 0), (NIGHT, 55.6, 1)],
 )
 def test_limits_of_day_and_night(start, level, told):
     assert len(Run(noise(), start).go(2500, {"LA": level}).told) == told
@@ -399,3 +399,89 @@ def test_six_hundred_shops_are_one_small_step():
     for t in range(3):
         steps(shops, Stamp(float(t), NOON + t, "ntp", 1.0))
     assert all(shop.status()["state"] == "unknown" for shop in shops)
+
+
+def test_f1_goes_on_over_the_pauses_of_the_fan():
+    """Two minutes of cooking, a minute of rest, again: never five minutes in one piece."""
+
+    def evening(t):
+        return kitchen(1 if t % 180 < 120 else 0, 0, 0.5 * (1.0 + 0.01 * (t % 7)))
+
+    run = fumes(fume()).go(540, evening)
+    assert [phase for rule, phase in run.phases if rule == "F1"] == ["new"]
+    assert 290 <= run.told[0][1].facts["held_s"] <= 310
+    run.go(1000, kitchen(0, 0, 0.01))
+    assert [phase for rule, phase in run.phases if rule == "F1"] == ["new", "end"]
+
+
+def test_f1_forgets_over_a_long_rest_and_when_the_purifier_runs():
+    def lunch(t):
+        return kitchen(1 if t < 200 or t > 1300 else 0, 0, 0.5 * (1.0 + 0.01 * (t % 7)))
+
+    assert fumes(fume()).go(1500, lunch).told == []
+    run = fumes(fume()).go(200, wobble(1, 0)).go(30, wobble(1, 1)).go(200, wobble(1, 0))
+    assert run.told == []
+
+
+@pytest.mark.parametrize("value", [9999.9, -9999.0, 200.0, float("nan"), 0.0])
+def test_what_is_no_level_is_no_level(value):
+    """A placeholder neither makes a violation, nor hides one, nor ends the daemon."""
+    run = Run(noise(), DAY).go(2500, lambda t: {"LA": value if t % 600 == 5 else 60.0})
+    assert run.told == []
+    assert run.judge.told[-1].levels.lmax_db == 60.0
+    half = Run(noise(), DAY).go(2500, lambda t: {"LA": value if t % 2 else 73.0})
+    assert half.judge.told[-1].verdict.result == "unknown"
+
+
+def test_quiet_near_the_background_ends_a_case():
+    run = Run(noise(background_db=50.0), NIGHT)
+    run.go(2700, {"LA": 62.0}).go(3400, {"LA": 50.5})
+    assert run.phases == [("over-limit", "new"), ("over-limit", "end")]
+
+
+def test_a_level_counts_by_its_seconds():
+    """More values while it is loud, copies, and half of the time silent: the seconds decide."""
+    judge = noise()
+    for t in range(1300):
+        now = Stamp(1000.0 + t, DAY + t, "ntp", 1.0)
+        loud = t % 100 < 20
+        sample = Sample("s", "LA", 75.0 if loud else 60.0, "dB", "ok", now)
+        judge.step([sample] * (5 if loud else 1), now)
+    assert judge.told[-1].levels.leq_db == pytest.approx(68.53, abs=0.01)
+    fast = noise()
+    for n in range(5200):
+        now = Stamp(1000.0 + n / 4, DAY + n / 4, "ntp", 1.0)
+        heard = n / 4 % 1200 < 300
+        fast.step([Sample("s", "LA", 75.0, "dB", "ok", now)] if heard else [], now)
+    assert fast.told[-1].levels.valid_share == pytest.approx(0.25, abs=0.002)
+    assert fast.told[-1].verdict.result == "unknown"
+
+
+def test_a_late_value_is_judged_in_the_period_in_which_it_was_measured():
+    """Levels of 21:50 that come at 22:00 are no night levels."""
+    start = wall("2026-03-01 22:00")
+    judge = noise(window_s=60)
+    for t in range(200):
+        now = Stamp(1000.0 + t, start + t, "ntp", 1.0)
+        then = Stamp(now.mono - 600.0, now.wall - 600.0, "ntp", 1.0)
+        quiet = Sample("s", "LA", 45.0, "dB", "ok", now)
+        judge.step([quiet, Sample("s", "LA", 69.0, "dB", "ok", then, now, "instrument")], now)
+    assert judge.told[-1].levels.lmax_db == 45.0
+    assert judge.late == 200
+
+
+def test_one_spike_makes_no_dust_and_placeholders_hide_none():
+    once = dusts(dust(average_min=15)).go(1805, lambda t: {"tsp": 900.0 if t == 30 else 0.05})
+    assert not once.told
+    hidden = dusts(dust(average_min=15)).go(905, lambda t: {"tsp": -9999.0 if t % 60 == 0 else 3})
+    assert hidden.phases == [("over-limit", "new")]
+
+
+@pytest.mark.parametrize(
+    ("grid", "size", "limit"),
+    [(None, "small", 2.0), ("370202001001001", "small", 1.5), ("370202001001001", "large", 1.0),
+     ("110101001001001", "medium", 1.0), ("440305001001001", "small", 1.0), ("440100", "small", 2)],
+)  # fmt: skip
+def test_a_shop_without_a_limit_has_that_of_its_province(grid, size, limit):
+    shop = Shop(id="shop", size=size, position=Position(grid=grid))
+    assert shop.limit_mg == limit
