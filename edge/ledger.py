@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The four ledgers a bureau keeps: inspection, measurement, purifier cleaning, handling.
 
-Each is JSON lines below `<state>/ledger`, one file a month, appended to by one daemon (cleaning: by
-`edge ledger add`). Rows are added, never changed.
+Each is JSON lines, appended to by one daemon (cleaning: by `edge ledger add` too): one file a month
+below `<state>/ledger`, or of an instrument or shop one file below `<state>/ledgers`.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
+
+from edge import journal
 
 Name = Literal["inspection", "measurement", "cleaning", "handling"]
 
@@ -58,62 +58,50 @@ COLUMNS: dict[str, dict[str, str]] = {
 NAMES = tuple(COLUMNS)
 
 
+# Files of their own below `<state>/ledgers`: what instruments and shops have, all of a box in one.
+OF_INSTRUMENTS = {
+    "cleaning": "cleaning",
+    "usage": "usage",
+    "levels": "levels",
+    "calibration": "calibration",
+    "instrument_inspection": "inspection",
+}
+
+
 def append(state: Path, ledger: str, rows: Iterable[Mapping[str, Any]], wall: float) -> None:
     """Add rows and make them durable. Raises OSError; the caller keeps them and tries again."""
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    if not lines:
-        return
-    folder = state / "ledger"
-    folder.mkdir(parents=True, exist_ok=True)
     month = datetime.fromtimestamp(wall, timezone.utc).strftime("%Y-%m")
-    path = folder / f"{ledger}-{month}.jsonl"
-    with path.open("ab") as file:
-        # After a power cut the last line may be torn: start on a line of our own.
-        if file.tell() and not _ends_whole(path):
-            file.write(b"\n")
-        file.write(lines.encode())
-        file.flush()
-        os.fsync(file.fileno())
+    if ledger in OF_INSTRUMENTS:
+        journal.append(state / "ledgers" / f"{OF_INSTRUMENTS[ledger]}.jsonl", rows)
+    else:
+        journal.append(state / "ledger" / f"{ledger}-{month}.jsonl", rows)
 
 
-def _ends_whole(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+def files(state: Path, ledger: str) -> list[Path]:
+    """Where the rows of one ledger lie, oldest first."""
+    own = state / "ledgers" / f"{OF_INSTRUMENTS.get(ledger, '')}.jsonl"
+    return [
+        *sorted((state / "ledger").glob(f"{ledger}-*.jsonl")),
+        *([own] if own.is_file() else ()),
+    ]
 
 
 def read(state: Path, ledger: str) -> tuple[list[dict[str, Any]], int]:
     """(all rows, oldest first; lines that could not be read, as after a power cut).
 
-    What the instruments' daemon keeps of its own (edge.sensors.ledgers) is read along.
+    A ledger of the bureau takes in what the instruments' own come to.
     """
     rows: list[dict[str, Any]] = []
     torn = 0
-    for path in sorted((state / "ledger").glob(f"{ledger}-*.jsonl")):
-        found, bad = _lines(path)
-        rows, torn = rows + found, torn + bad
-    for name, told in INSTRUMENTS.get(ledger, {}).items():
-        path = state / "ledgers" / f"{name}.jsonl"
-        if path.is_file():
-            found, bad = _lines(path)
+    for name, told in {ledger: _as_it_is, **TAKEN_IN.get(ledger, {})}.items():
+        for path in files(state, name):
+            found, bad = journal.read(path)
             rows, torn = rows + [row for one in found for row in told(one)], torn + bad
     return rows, torn
 
 
-def _lines(path: Path) -> tuple[list[dict[str, Any]], int]:
-    rows, torn = [], 0
-    for line in path.read_bytes().splitlines():
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError:
-            row = None
-        if isinstance(row, dict):
-            rows.append(row)
-        else:
-            torn += 1
-    return rows, torn
+def _as_it_is(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [dict(row)]
 
 
 LEVELS = {
@@ -143,10 +131,9 @@ def _usage(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-# Ledger -> files of edge.sensors.ledgers, and what a row of each comes to.
-INSTRUMENTS: dict[str, dict[str, Callable[[Mapping[str, Any]], list[dict[str, Any]]]]] = {
+# Ledger -> ledgers of instruments, and what a row of each comes to.
+TAKEN_IN: dict[str, dict[str, Callable[[Mapping[str, Any]], list[dict[str, Any]]]]] = {
     "measurement": {"levels": _levels, "usage": _usage},
-    "cleaning": {"cleaning": lambda row: [dict(row)]},
 }
 
 

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from edge import journal
 from edge.runtime import write_atomic
 
 Role = Literal["viewer", "installer"]
@@ -193,5 +194,4 @@ class Accounts:
     def audit(self, who: str, what: str, **facts: Any) -> None:
         """One line for everything that somebody changed, with who and when."""
         row = {"wall": round(time.time(), 3), "who": who, "what": what, **facts}
-        with (self._folder / "audit.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        journal.append(self._folder / "audit.jsonl", [row])

@@ -7,7 +7,6 @@ bytes); a case that is opened is read anew, whole.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import threading
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from edge import journal
 
 CASE_ID = re.compile(r"^v-[0-9a-z]{6,64}$")
 REVISION = re.compile(r"^r([1-9]\d{0,4})$")
@@ -238,19 +239,8 @@ class Reviews:
         if stamp == self._stamp:
             return
         rows: dict[str, list[dict[str, Any]]] = {}
-        for row in (row for path in files for row in _lines(path)):
+        for row in (row for path in files for row in journal.read(path)[0]):
             rows.setdefault(str(row.get("violation")), []).append(row)
         for found in rows.values():
             found.sort(key=lambda row: str(row.get("at", "")))
         self._rows, self._stamp = rows, stamp
-
-
-def _lines(path: Path) -> Iterable[dict[str, Any]]:
-    """Whole lines only: the last one may be torn."""
-    for line in path.read_text("utf-8", "replace").splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            yield row

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from pathlib import Path
 from typing import Any
 
+from edge import journal
 from edge.config import Device
 from edge.console.services import NoPicture, Services, Silent
 from edge.daemons.page_settings import PageSettings
@@ -111,8 +110,6 @@ def _examine(folder: Path) -> list[dict[str, Any]]:
 def _review(state: Path, case_id: str, verdict: str, reason: str, who: str) -> None:
     """One line beside the platform's own reviews, in a file of the console's."""
     now = time.time()
-    folder = state / "reviews"
-    folder.mkdir(parents=True, exist_ok=True)
     row = {
         "violation": case_id,
         "verdict": verdict,
@@ -120,8 +117,4 @@ def _review(state: Path, case_id: str, verdict: str, reason: str, who: str) -> N
         "at": utc_text(now),
         "by": f"console:{who}",
     }
-    path = folder / f"console-{utc_text(now)[:7]}.jsonl"
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    journal.append(state / "reviews" / f"console-{utc_text(now)[:7]}.jsonl", [row])

@@ -46,6 +46,12 @@ LINE_LIMIT_S = 60.0
 BATCH_MINUTES = 2
 # Valid values are due some time after the start; before that nothing is called silent.
 START_GRACE_S = 30.0
+# What somebody did at an instrument or in a shop -> the ledger that keeps it.
+LEDGER_OF = {
+    "cleaning": "cleaning",
+    "calibration": "calibration",
+    "inspection": "instrument_inspection",
+}
 
 
 def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str | Path) -> int:
@@ -208,9 +214,9 @@ class Sensord:
         for request in self._spool.take():
             if self._probes.take(request):
                 continue
-            if request["kind"] in ("cleaning", "calibration", "inspection"):
+            if request["kind"] in LEDGER_OF:
                 row = {k: v for k, v in request.items() if k not in ("kind", "expires_mono")}
-                self.parts.ledgers.add(request["kind"], {"wall": now.wall, **row})
+                self.parts.ledgers.add(LEDGER_OF[request["kind"]], {"wall": now.wall, **row})
             elif request["kind"] == "restart":
                 log.info("asked to start again")
                 self.restart = True

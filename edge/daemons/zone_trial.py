@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from edge import journal
 from edge.config import Camera, Category, ConfigError, Site, convert
 from edge.config.catalogue import Calendar, category_files, load_calendar, load_categories
 from edge.console.editing import parse
@@ -125,15 +126,9 @@ def _track(told: Mapping[str, Any], at: Stamp, first: dict[int, Stamp]) -> Track
 def recorded(run: Path, camera: str) -> Iterator[Mapping[str, Any]]:
     """Rows of `<run>/tracks/<camera>.jsonl`, oldest first; torn lines are left out."""
     for name in (f"{camera}.old.jsonl", f"{camera}.jsonl"):
-        try:
-            lines = (run / "tracks" / name).read_text("utf-8").splitlines()
-        except OSError:
-            continue
-        for line in lines:
-            with contextlib.suppress(ValueError):
-                row = json.loads(line)
-                if isinstance(row, dict) and {"mono", "wall", "tracks"} <= set(row):
-                    yield row
+        for row in journal.read(run / "tracks" / name)[0]:
+            if {"mono", "wall", "tracks"} <= set(row):
+                yield row
 
 
 def run_trial(text: str, camera: str, run: Path, base: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge import journal
 from edge.drone.look import Look, from_json, to_json
 from edge.runtime import write_atomic
 
@@ -72,8 +73,7 @@ class Journal:
         self._cut()
 
     def add(self, look: Look) -> None:
-        with self._lines.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(to_json(look), ensure_ascii=False) + "\n")
+        journal.append(self._lines, [to_json(look)], durable=False)
         self.count += 1
 
     def checkpoint(self, arrays: Arrays) -> None:

@@ -7,7 +7,6 @@ pictures are finer and whose poses come with every frame.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from edge import journal
 from edge.config import Category
 from edge.drone import optics
 from edge.drone.earth import Local
@@ -184,8 +184,7 @@ class LiveFlight:
             else:
                 row["pictures"].setdefault("more", []).append(saved["overview"])
         self.rows.append((charge, row))
-        with (self.out / "live.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        journal.append(self.out / "live.jsonl", [row])
         self.publish(row)
 
     def source(self, model: tuple[str, str], config_sha256: str) -> Row:

@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 
+from edge import journal
 from edge.config import Camera
 from edge.pipeline.analyzer import Analysis
 from edge.runtime import write_atomic
@@ -87,8 +88,7 @@ class Preview:
             "wall": round(look.frame.at.wall, 3),
             "tracks": [track_told(t) for t in look.tracks],
         }
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, separators=(",", ":")) + "\n")
+        journal.append(path, [json.dumps(row, separators=(",", ":"))], durable=False)
 
 
 def told(look: Analysis) -> dict[str, Any]:

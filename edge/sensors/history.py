@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from edge import journal
 from edge.runtime import write_atomic
 from edge.sensors.batch import Batch
 from edge.sensors.minutes import Minute
@@ -98,8 +99,7 @@ class History:
         for day, text in self._batch.rows:
             by_day.setdefault(day, []).append(text)
         for day, lines in by_day.items():
-            with (self.folder / f"{day}.csv").open("a", encoding="utf-8") as file:
-                file.writelines(lines)
+            journal.append(self.folder / f"{day}.csv", lines, durable=False)
         self._batch.rows = []
         self._show()
         self._bound()

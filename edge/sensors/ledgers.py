@@ -1,60 +1,43 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Ledgers of instruments and shops as JSON lines: cleaning, usage, calibration, inspection.
+"""What sensord adds to the ledgers of instruments and shops, and which shops are overdue.
 
 Seed S0 of domain.md §1.2 (R18) wants a record of every check, result, cleaning and handling.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from edge import ledger
 from edge.sensors.settings import Shop
 
 log = logging.getLogger(__name__)
 
-NAMES = ("cleaning", "usage", "levels", "calibration", "inspection")
+_Stamp = list[tuple[str, int, int]]
 
 
 class Ledgers:
-    """`<state>/ledgers/<name>.jsonl`, one writer; a row is durable when `add` returns."""
+    """One box's; `edge ledger add cleaning` may write beside it."""
 
     def __init__(self, state: Path) -> None:
-        self._folder = state / "ledgers"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._cleaned = {
-            str(row.get("shop")): float(row.get("wall", 0.0)) for row in self.rows("cleaning")
-        }
+        self._state = state
+        self._read: _Stamp | None = None
+        self._cleaned: dict[str, float] = {}
 
     def add(self, name: str, row: Mapping[str, Any]) -> None:
         """Append a row. Where the disk refuses, the row goes into the log instead, as an error."""
-        assert name in NAMES, name
-        text = json.dumps(dict(row), ensure_ascii=False) + "\n"
         try:
-            with (self._folder / f"{name}.jsonl").open("a", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
+            ledger.append(self._state, name, [row], time.time())
         except OSError as error:
-            log.error("ledger %s: %s; lost: %s", name, error, text.strip())
-            return
-        if name == "cleaning":
-            self._cleaned[str(row.get("shop"))] = float(row.get("wall", 0.0))
-
-    def rows(self, name: str) -> list[dict[str, Any]]:
-        """All rows, oldest first; a torn last line is left out."""
-        try:
-            lines = (self._folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return []
-        return [row for text in lines if (row := _row(text)) is not None]
+            log.error("ledger %s: %s; lost: %s", name, error, dict(row))
 
     def cleaning(self, shops: Iterable[Shop], now_wall: float) -> dict[str, Any]:
         """How many shops cleaned in time, and which are overdue (longest first, fifty at most)."""
+        self._refresh()
         late = []
         in_time = 0
         for shop in shops:
@@ -71,10 +54,14 @@ class Ledgers:
             "overdue_shops": [s for _, s in late[:50]],
         }
 
-
-def _row(text: str) -> dict[str, Any] | None:
-    try:
-        row = json.loads(text)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) else None
+    def _refresh(self) -> None:
+        """Read again where somebody has added a cleaning."""
+        files = [(path, path.stat()) for path in ledger.files(self._state, "cleaning")]
+        stamp = [(path.name, stat.st_size, stat.st_mtime_ns) for path, stat in files]
+        if stamp == self._read:
+            return
+        self._read, self._cleaned = stamp, {}
+        for row in ledger.read(self._state, "cleaning")[0]:
+            shop, wall = str(row.get("shop")), row.get("wall")
+            if isinstance(wall, int | float):
+                self._cleaned[shop] = max(float(wall), self._cleaned.get(shop, 0.0))

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
+from edge import journal
 from edge.sensors.batch import Batch
 from edge.values import Flag, Sample, Stamp
 
@@ -52,10 +53,8 @@ class Recent:
             by_sensor.setdefault(sample.sensor, []).append(line(sample))
         for sensor, lines in by_sensor.items():
             path = self._folder / f"{sensor}.csv"
-            with path.open("a", encoding="utf-8") as file:
-                file.writelines(lines)
-                size = file.tell()
-            if size > RECENT_BYTES:
+            journal.append(path, lines, durable=False)
+            if path.stat().st_size > RECENT_BYTES:
                 path.replace(path.with_suffix(".old.csv"))
 
 
@@ -85,11 +84,8 @@ class Store:
         for sample in self._batch.rows:
             by_hour.setdefault(hour_name(sample.at.wall), []).append(line(sample))
         for name, lines in by_hour.items():
-            with (self.folder / name).open("a", encoding="utf-8") as file:
-                if file.tell() == 0:
-                    file.write(HEADER)
-                file.writelines(lines)
-                self.written += sum(map(len, lines))
+            journal.append(self.folder / name, lines, durable=False, head=HEADER)
+            self.written += sum(map(len, lines))
         self._batch.rows = []
         self._bound()
 

@@ -29,6 +29,7 @@ from edge.rules.trucks import (
 )
 from edge.rules.vetting import Spot, vet
 from edge.sensors.ledgers import Ledgers
+from edge.sensors.settings import Shop
 from edge.values import Stamp
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -248,13 +249,26 @@ def test_a_long_watch_is_stored_every_five_minutes():
 
 def test_a_torn_line_is_left_out_and_counted(tmp_path):
     ledger.append(tmp_path, "cleaning", [{"wall": 1.0, "shop": "a"}], 1.0)
-    (path,) = (tmp_path / "ledger").glob("*")
+    (path,) = ledger.files(tmp_path, "cleaning")
     with path.open("ab") as file:
         file.write(b'{"wall": 2.0, "sh')
     ledger.append(tmp_path, "cleaning", [{"wall": 3.0, "shop": "c"}], 3.0)
     rows, torn = ledger.read(tmp_path, "cleaning")
     assert [row["shop"] for row in rows] == ["a", "c"]
     assert torn == 1
+
+
+def test_a_cleaning_entered_by_hand_is_one_that_sensord_knows(tmp_path):
+    shops = [Shop(id="老张面馆"), Shop(id="b")]
+    sensord = Ledgers(tmp_path)
+    now = datetime(2026, 5, 20, 12, 0, tzinfo=SHANGHAI).timestamp()
+    assert sensord.cleaning(shops, now)["overdue"] == 2
+    add = ["ledger", "add", "cleaning", "--state", str(tmp_path), "--shop", "老张面馆"]
+    assert main([*add, "--time", "2026-05-01T09:30"]) == 0
+    assert sensord.cleaning(shops, now)["overdue_shops"] == ["b"]
+    assert main([*add, "--time", "2025-05-01T09:30"]) == 0
+    assert sensord.cleaning(shops, now)["in_time"] == 1, "an older one that was entered late"
+    assert Ledgers(tmp_path).cleaning(shops, now)["in_time"] == 1
 
 
 def test_ledgers_by_command(tmp_path, capsys):

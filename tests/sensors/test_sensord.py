@@ -330,7 +330,9 @@ def test_store_keeps_its_batch_while_the_disk_refuses(tmp_path):
     store = raw.Store(tmp_path)
     store.add([sample(0.0)])
     store.folder.rmdir()
+    store.folder.touch()
     assert not store.flush(force=True)
+    store.folder.unlink()
     store.folder.mkdir()
     assert store.flush(force=True)
     assert len(list(store.folder.iterdir())) == 1
