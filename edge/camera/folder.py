@@ -9,8 +9,9 @@ import io
 import json
 import logging
 import re
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,17 @@ from edge.values import Image
 log = logging.getLogger(__name__)
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+# Photographs that this box cannot decode: named, so that nobody takes them for looked at.
+UNREAD = frozenset({".heic", ".heif", ".avif", ".jxl", ".dng", ".arw", ".cr2", ".cr3", ".nef"})
 SIDECARS = ("times.json", "frames.csv")
 # Enough of a file to hold its EXIF block (one JPEG segment, at most 64 KiB, near the start).
 _HEAD_BYTES = 192 * 1024
+# JPEG, PNG, BMP, WebP's RIFF, TIFF of either byte order.
+_MAGICS = (b"\xff\xd8", b"\x89PNG", b"BM", b"RIFF", b"II*\0", b"MM\0*")
+# A picture was taken after 2000, and not tomorrow.
+_FIRST_WALL, _AHEAD_S = 946_684_800.0, 86_400.0
+# A picture that ends this near the end of its file was cut off there.
+_TAIL_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +50,13 @@ class Still:
 @dataclass(frozen=True, slots=True)
 class Album:
     """The images in order. `start` is the first one's UTC seconds where known, else None;
-    `timed` says where the times come from: times.json, frames.csv, exif or fps."""
+    `timed` says where the times come from: times.json, frames.csv, exif or fps; `left_out` are
+    the names of files that are no images of this recording."""
 
     stills: tuple[Still, ...]
     start: float | None
     timed: str
+    left_out: tuple[str, ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -63,22 +74,53 @@ def natural(name: str) -> list[tuple[bool, int, str]]:
 def open_album(folder: Path, fps: float) -> Album:
     """Order and times of a folder's images; `fps` where neither sidecar nor EXIF gives times.
 
+    Hidden files and files that are no images whatever their names say are left out by name.
+
     A sidecar is times.json, `{"start": UTC seconds or ISO 8601, "times_s": {name: seconds}}`, or
     frames.csv with the columns `name,time_s`. Raises ConfigError for a folder without images and
     for a sidecar that does not fit it.
     """
-    paths = sorted(
+    found = sorted(
         (p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()),
         key=lambda p: natural(p.name),
     )
+    heads = {path: head_of(path) for path in found}
+    paths = [path for path in found if _is_image(path, heads[path])]
+    unread = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in UNREAD)
+    foreign = (*(path.name for path in found if path not in paths), *unread)
     if not paths:
-        raise ConfigError(f"{folder}: no images in it ({', '.join(sorted(SUFFIXES))})")
+        first = f"; {unread[0]}: make JPEGs of such" if unread else ""
+        raise ConfigError(f"{folder}: no images in it ({', '.join(sorted(SUFFIXES))}){first}")
+    if foreign:
+        log.warning("%s: not images that can be read, left out: %s", folder, _some(foreign))
     for name in SIDECARS:
         if (folder / name).is_file():
-            return _from_sidecar(folder / name, paths)
-    return _from_exif(paths) or Album(
-        tuple(Still(path, index / fps) for index, path in enumerate(paths)), None, "fps"
-    )
+            return replace(_from_sidecar(folder / name, paths), left_out=foreign)
+    timed = _from_exif(folder, {path: heads[path] for path in paths})
+    if timed is not None:
+        return replace(timed, left_out=foreign + timed.left_out)
+    stills = tuple(Still(path, index / fps) for index, path in enumerate(paths))
+    return Album(stills, None, "fps", foreign)
+
+
+def head_of(path: Path) -> bytes:
+    """Enough of a file to hold what it tells of itself; empty where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD_BYTES)
+    except OSError:
+        return b""
+
+
+def _is_image(path: Path, head: bytes) -> bool:
+    """By its first bytes, not by its name: phones call HEIC .jpg, a Mac lays `._x.jpg` beside each
+    picture. An empty or unreadable file is told when it is to be read."""
+    return not path.name.startswith(".") and (not head or head.startswith(_MAGICS))
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def _from_sidecar(sidecar: Path, paths: list[Path]) -> Album:
@@ -129,19 +171,24 @@ def _instant(value: Any) -> float | None:
     return _finite(value)
 
 
-def _from_exif(paths: list[Path]) -> Album | None:
-    """Times of all images by EXIF, or None where one has none (a mixture would lie)."""
-    times: dict[Path, float] = {}
-    for path in paths:
-        with path.open("rb") as file:
-            taken = taken_at(file.read(_HEAD_BYTES))
-        if taken is None:
-            return None
-        times[path] = taken
+def _from_exif(folder: Path, heads: Mapping[Path, bytes]) -> Album | None:
+    """Times of the images by EXIF where most of them tell one that can be; the others, whose place
+    in time nobody knows, are left out by name. None where fewer do."""
+    times = {path: taken_at(head) for path, head in heads.items()}
+    latest = time.time() + _AHEAD_S
+    known = {p: t for p, t in times.items() if t is not None and _FIRST_WALL <= t <= latest}
+    if 2 * len(known) <= len(times):
+        if any(taken is not None for taken in times.values()):
+            log.warning("%s: %d of %d images tell when they were taken; their names order them",
+                        folder, len(known), len(times))  # fmt: skip
+        return None
     # Stable: images of the same second keep the order of their names.
-    ordered = sorted(paths, key=times.__getitem__)
-    start = times[ordered[0]]
-    return Album(tuple(Still(p, times[p] - start) for p in ordered), start, "exif")
+    ordered = sorted(known, key=known.__getitem__)
+    start = known[ordered[0]]
+    undated = tuple(path.name for path in times if path not in known)
+    if undated:
+        log.warning("%s: taken at no time that can be, left out: %s", folder, _some(undated))
+    return Album(tuple(Still(p, known[p] - start) for p in ordered), start, "exif", undated)
 
 
 def read_still(path: Path) -> Image | None:
@@ -151,22 +198,65 @@ def read_still(path: Path) -> Image | None:
     except OSError as error:
         log.warning("%s: %s; left out", path.name, error.strerror)
         return None
-    if not _is_whole(data):
+    picture = _whole(data)
+    if picture is None:
         log.warning("%s: cut off or not an image; left out", path.name)
         return None
-    try:
-        image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        image = None
+    image = _decoded(picture)
     if image is None or image.shape[0] * image.shape[1] > FILE_PIXELS_MAX:
         log.warning("%s: not a readable image or too large; left out", path.name)
         return None
-    return np.asarray(image, dtype=np.uint8)
+    return image
 
 
-def _is_whole(data: bytes) -> bool:
-    """A JPEG without its end marker would be decoded with a grey rest: a wrong picture."""
-    return bool(data) and (data[:2] != b"\xff\xd8" or b"\xff\xd9" in data[-4096:])
+def _decoded(data: bytes) -> Image | None:
+    try:
+        image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    return None if image is None else np.asarray(image, dtype=np.uint8)
+
+
+def _whole(data: bytes) -> bytes | None:
+    """The picture without what follows it (a motion photo's film, a maker's padding), or None
+    where it is cut off: a JPEG without its end would be decoded with a grey rest."""
+    if data[:2] != b"\xff\xd8":
+        return data or None
+    end = _end_of_jpeg(data)
+    if end is not None:
+        return data[:end]
+    return data if _all_there(data) else None
+
+
+# Inside a scan a marker is 0xFF and a byte that is neither stuffing, filling nor a restart.
+_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
+_BARE_MARKERS = frozenset((0x01, *range(0xD0, 0xD9)))
+
+
+def _end_of_jpeg(data: bytes) -> int | None:
+    """Where the first picture of a JPEG file ends (ITU-T T.81, B.1.1): behind its own end marker,
+    not that of a thumbnail in its head."""
+    at, in_scan = 2, False
+    while True:
+        found = _MARKER.search(data, at) if in_scan else _MARKER.match(data, at)
+        if found is None:
+            return None
+        marker, at = found[1][0], found.end()
+        if marker == 0xD9:
+            return at
+        if marker in _BARE_MARKERS:
+            continue
+        size = int.from_bytes(data[at : at + 2], "big")
+        if size < 2 or at + size > len(data):
+            return None
+        at, in_scan = at + size, marker == 0xDA
+
+
+def _all_there(data: bytes) -> bool:
+    """Whether a JPEG without an end marker (some makers overwrite it) holds its whole picture: then
+    its last bytes are somebody else's, and cutting them changes nothing."""
+    whole, cut = _decoded(data), _decoded(data[:-_TAIL_BYTES] + b"\xff\xd9")
+    return whole is not None and cut is not None and np.array_equal(whole, cut)
 
 
 def stills_between(album: Album, start_s: float, end_s: float) -> Iterator[Still]:

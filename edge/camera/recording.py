@@ -212,6 +212,7 @@ class AlbumFrames(FileFrames):
     ) -> None:
         super().__init__(camera, fps, clock, realtime)
         self.album: Album = open_album(folder, fps)
+        self.bad = len(self.album.left_out)
         self.duration_s = self.album.duration_s
         self.facts = SourceFacts(codec="images")
         self.start = _album_start(self.album, wall)

@@ -36,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the telemetry does not say may be said here; docs/drone.md explains each."""
     parser.add_argument("video", nargs="?", help="recording, or rtsp:// / rtmp:// while it flies")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of this flight's ledger")
-    parser.add_argument("--telemetry", type=Path, metavar="FILE", help="SRT, CSV, tlog, KLV, JSON")
+    parser.add_argument(
+        "--telemetry", type=Path, metavar="FILE", help="SRT, CSV, GPX, tlog, KLV, JSON"
+    )
     parser.add_argument("--sites", type=Path, metavar="GEOJSON", help="register of sites")
     parser.add_argument("--camera", metavar="NAME", help="row of the camera table, as M3E")
     parser.add_argument("--hfov", type=float, metavar="DEG", help="angle of the picture's width")
@@ -50,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overdue", type=Path, metavar="DIR", help="list sites not flown, and end")
     parser.add_argument("--live", type=Path, metavar="DIR", help="what this flight sent while up")
     parser.add_argument("--name", help="name of the flight")
+    parser.add_argument("--serial", metavar="SN", help="which aircraft of a capture of several")
     parser.add_argument("--utc-offset", type=hours, metavar="HH:MM", help="zone of the aircraft")
     parser.add_argument("--offset", type=float, metavar="S", help="telemetry time at video start")
     parser.add_argument("--clip", type=int, metavar="N", help="which video of a flight log this is")
@@ -171,6 +174,7 @@ def _settings(args: argparse.Namespace) -> Drone:
         "camera": args.camera,
         "hfov_deg": args.hfov,
         "utc_offset_h": args.utc_offset,
+        "serial": args.serial,
     }
     changes = {key: value for key, value in given.items() if value is not None}
     if args.hfov is not None and not 1.0 < args.hfov < 170.0:

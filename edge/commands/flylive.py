@@ -48,7 +48,7 @@ def fly_live(
     told = (model.name, model.sha256)
     flight.publish = _publisher(args, flight, categories, told, config_sha256(settings))
     feed = PoseFeed(settings.live, clock)
-    feed.feed.payload = settings.aircraft.payload
+    feed.feed.payload, feed.feed.serial = settings.aircraft.payload, settings.aircraft.serial
     stop.on_signals()
     grabber.start()
     try:

@@ -12,8 +12,9 @@ EPILOG = """example:
   edge telemetry DJI_0001.SRT --json | head -3
   edge telemetry flight.tlog
 
-kinds: DJI .SRT (every family), the subtitle track of an MP4, Airdata / CsvView CSV, captured
-DJI Cloud API messages, MAVLink .tlog, MISB ST 0601 KLV bare or in a transport stream.
+kinds: DJI .SRT (every family), the subtitle track of an MP4, Airdata / CsvView CSV, GPX, captured
+DJI Cloud API messages, MAVLink .tlog, MISB ST 0601 KLV bare or in a transport stream, a folder of
+photographs (XMP, EXIF).
 The last line on stderr counts cues, fixes and what was skipped, and why."""
 
 
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--utc-offset", type=hours, metavar="HH:MM", help="zone of the aircraft's clock, as +08:00"
     )
     parser.add_argument("--payload", metavar="INDEX", help="Cloud API payload, as 81-0-0")
+    parser.add_argument("--serial", metavar="SN", help="which aircraft, or MAVLink system, of many")
 
 
 def hours(text: str) -> float:
@@ -42,10 +44,10 @@ def hours(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Poses on stdout, the count of cues, fixes and skipped on stderr; 1 where there is no pose."""
-    from edge.drone.read import read
+    from edge.drone.read import Hints, read
     from edge.drone.telemetry.pose import record
 
-    found = read(args.file, utc_offset_h=args.utc_offset, payload=args.payload)
+    found = read(args.file, Hints(args.utc_offset, args.payload, args.serial))
     for pose in found.poses:
         line = record(pose)
         print(json.dumps(line, ensure_ascii=False) if args.json else _plain(line))

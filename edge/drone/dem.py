@@ -9,6 +9,7 @@ degrees) and .npz with `lat` (north to south), `lon`, `height`.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from edge.drone.georef import NoGround, Sigmas, Spot, View, locate, ray
 
 STEP_M = 5.0
 FAR_M = 5000.0
+# The shore of the Dead Sea and Everest, with room for a datum.
+LOWEST_M, HIGHEST_M = -500.0, 9000.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,8 +80,7 @@ def locate_on(
     raise NoGround(f"ray meets no ground within {FAR_M:g} m")
 
 
-def _bisect(above: object, low: float, high: float) -> float:
-    assert callable(above)
+def _bisect(above: Callable[[float], float], low: float, high: float) -> float:
     for _ in range(20):
         middle = (low + high) / 2.0
         low, high = (middle, high) if above(middle) > 0.0 else (low, middle)
@@ -95,6 +97,12 @@ def read_dem(path: Path) -> Dem:
         ) from None
 
 
+def _without_voids(heights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Heights that no land has are the "no data" of their maker (-32768 of SRTM, -9999, 65535)."""
+    heights[(heights < LOWEST_M) | (heights > HIGHEST_M)] = math.nan
+    return heights
+
+
 def _from_npz(path: Path) -> Dem:
     with np.load(path, allow_pickle=False) as data:
         lat, lon = data["lat"].astype(float), data["lon"].astype(float)
@@ -102,7 +110,11 @@ def _from_npz(path: Path) -> Dem:
     if heights.shape != (len(lat), len(lon)) or len(lat) < 2 or len(lon) < 2 or lat[0] <= lat[-1]:
         raise ValueError("height must be (lat, lon) with lat from north to south")
     return Dem(
-        float(lat[0]), float(lon[0]), float(lat[0] - lat[1]), float(lon[1] - lon[0]), heights
+        float(lat[0]),
+        float(lon[0]),
+        float(lat[0] - lat[1]),
+        float(lon[1] - lon[0]),
+        _without_voids(heights),
     )
 
 
@@ -117,4 +129,4 @@ def _from_asc(path: Path) -> Dem:
     if heights.shape != (int(head["nrows"]), int(head["ncols"])) or not math.isfinite(west + south):
         raise ValueError("header and rows do not agree")
     heights[heights == float(head.get("nodata_value", "-9999"))] = math.nan
-    return Dem(south + cell * (len(heights) - 1), west, cell, cell, heights)
+    return Dem(south + cell * (len(heights) - 1), west, cell, cell, _without_voids(heights))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ LatLon = tuple[float, float]
 A_M = 6_378_137.0
 F = 1.0 / 298.257223563
 E2 = F * (2.0 - F)
+# Mean radius of the GRS-80 ellipsoid (IUGG).
+MEAN_M = 6_371_008.8
 
 
 def ecef(lat: float, lon: float, height_m: float) -> Vector:
@@ -56,45 +59,50 @@ def ned_axes(lat: float, lon: float) -> Vector:
     return np.array([[-sa * co, -sa * so, ca], [-so, co, 0.0], [-ca * co, -ca * so, -sa]])
 
 
+@lru_cache(maxsize=1024)
+def _frame(lat: float, lon: float) -> tuple[Vector, Vector, Vector, Vector]:
+    """Origin and the axes east, north, up of a place on the ellipsoid, in ECEF metres."""
+    north, east, down = ned_axes(lat, lon)
+    return ecef(lat, lon, 0.0), east, north, -down
+
+
 @dataclass(frozen=True, slots=True)
 class Local:
-    """Metres east and north of an origin, on the ellipsoid's tangent plane.
+    """Metres east and north of an origin, on the ellipsoid's tangent plane: what tracks, polygons
+    and distances of one flight are kept in.
 
-    Good to 1 cm within 5 km: what tracks, polygons and distances of one flight are kept in.
+    Exact (by way of ECEF) wherever on Earth, the date line and the poles included; a metre of the
+    plane is a metre of the ground to 1 mm within 5 km.
     """
 
     lat: float
     lon: float
 
-    def _terms(self) -> tuple[float, float, float]:
-        """Metres for a degree of latitude, of longitude, and tan(lat) / 2N, the bend of the
-        parallel away from the tangent."""
-        s = math.sin(math.radians(self.lat))
-        w = math.sqrt(1.0 - E2 * s * s)
-        meridian = math.radians(A_M * (1.0 - E2) / w**3)
-        parallel = math.radians(A_M / w * math.cos(math.radians(self.lat)))
-        return meridian, parallel, math.tan(math.radians(self.lat)) * w / (2.0 * A_M)
-
-    def _shrink(self, lat: float) -> float:
-        """The parallel at `lat` over the one at the origin."""
-        return math.cos(math.radians(lat)) / math.cos(math.radians(self.lat))
-
     def metres(self, lat: float, lon: float) -> tuple[float, float]:
-        """East and north in metres."""
-        per_lat, per_lon, bend = self._terms()
-        east = (lon - self.lon) * per_lon * self._shrink(lat)
-        return east, (lat - self.lat) * per_lat + bend * east * east
+        """East and north in metres of a place at the ellipsoid's height."""
+        origin, east, north, _ = _frame(self.lat, self.lon)
+        away = ecef(lat, lon, 0.0) - origin
+        return float(away @ east), float(away @ north)
 
     def degrees(self, east_m: float, north_m: float) -> LatLon:
-        """lat, lon; the inverse of `metres`."""
-        per_lat, per_lon, bend = self._terms()
-        lat = self.lat + (north_m - bend * east_m * east_m) / per_lat
-        return lat, self.lon + east_m / (per_lon * self._shrink(lat))
+        """lat, lon; the inverse of `metres` up to half a hemisphere away."""
+        origin, east, north, up = _frame(self.lat, self.lon)
+        flat = origin + east_m * east + north_m * north
+        reach = min(1.0, math.hypot(east_m, north_m) / A_M)
+        fall = A_M * (1.0 - math.sqrt(1.0 - reach * reach))
+        slope = math.sqrt(max(1e-6, 1.0 - reach * reach))
+        for _ in range(20):  # onto the ellipsoid; one or two steps within 100 km
+            lat, lon, height = geodetic(flat - fall * up)
+            if abs(height) < 1e-5:
+                break
+            fall += height / slope
+        return lat, lon
 
 
 def distance_m(a: LatLon, b: LatLon) -> float:
-    """Metres between two places a few kilometres apart at most."""
-    return math.hypot(*Local(*a).metres(*b))
+    """Metres between two places: the chord, bent to an arc of the mean radius (1 cm in 100 km)."""
+    chord = float(np.linalg.norm(ecef(*a, 0.0) - ecef(*b, 0.0)))
+    return 2.0 * MEAN_M * math.asin(min(1.0, chord / (2.0 * MEAN_M)))
 
 
 # GCJ-02 as published by eviltransform (BSD-2): the same series with a = 6378137.

@@ -25,6 +25,7 @@ from edge.drone.groundgrid import SiteGrid
 from edge.drone.journal import Journal
 from edge.drone.mosaic import Extent, Mosaic, extent_of
 from edge.drone.pairing import Asked, Note, align, start_wall
+from edge.drone.read import Hints
 from edge.drone.settings import Drone
 from edge.drone.sites import INSPECTED, Area, Site
 from edge.drone.sources import Found, find
@@ -107,12 +108,7 @@ def prepare(given: Given, settings: Drone, sites: Sequence[Site], today: date) -
             raise ConfigError(f"{given.video}: no picture could be decoded from it")
         duration, start, by = frames.duration_s, frames.start.wall, frames.start.by
     height, width = first.image.shape[:2]
-    found = find(
-        given.video,
-        given.telemetry,
-        utc_offset_h=settings.aircraft.utc_offset_h,
-        payload=settings.aircraft.payload,
-    )
+    found = find(given.video, given.telemetry, hints_of(settings))
     header = start if by == "header" else None
     asked = Asked(given.video.name, given.offset_s, given.clip, given.pitch_deg is not None)
     pair = align(asked, found, duration, header)
@@ -144,12 +140,18 @@ def prepare(given: Given, settings: Drone, sites: Sequence[Site], today: date) -
     )
 
 
+def hints_of(settings: Drone) -> Hints:
+    """What the settings say of a flight's telemetry."""
+    aircraft = settings.aircraft
+    return Hints(aircraft.utc_offset_h, aircraft.payload, aircraft.serial, settings.look.fps)
+
+
 def _origin(path: FlightPath | None, sites: Sequence[Site]) -> LatLon:
     """Where the flight's plane touches the Earth: the middle of its path."""
-    if path is not None and path.poses:
-        lats = [pose.lat for pose in path.poses if pose.lat is not None]
-        lons = [pose.lon for pose in path.poses if pose.lon is not None]
-        return float(np.median(lats)), float(np.median(lons))
+    if path is not None and path.places:
+        first = Local(*path.places[0])
+        east, north = np.median([first.metres(*place) for place in path.places], axis=0)
+        return first.degrees(float(east), float(north))
     return sites[0].first if sites else (0.0, 0.0)
 
 
@@ -178,10 +180,8 @@ def _setup(
         return setup
     if setup.dem is None:
         notes.append(Note("map-only-flat"))
-    first = path.poses[0]
-    assert first.lat is not None and first.lon is not None
     try:
-        setup = with_takeoff(setup, (first.lat, first.lon))
+        setup = with_takeoff(setup, path.places[0])
     except NoGround as error:
         raise ConfigError(f"--dem: take-off {error}") from None
     return replace(setup, bias=_bias(given, setup, path))
@@ -216,7 +216,7 @@ def _extent(
 ) -> Extent | None:
     if path is None:
         return None
-    points = np.array([plane.metres(p.lat, p.lon) for p in path.poses if p.lat and p.lon])
+    points = np.array([plane.metres(*place) for place in path.places])
     heights = [v.h_m for p in path.poses[:: max(1, len(path.poses) // 50)]
                if isinstance(v := setup.view(p), View)]  # fmt: skip
     reach = min(LARGEST_REACH_M, 1.6 * max(heights)) if heights else 50.0

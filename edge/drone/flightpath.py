@@ -10,18 +10,25 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from edge.drone import earth, rotation
+from edge.drone.earth import LatLon
 from edge.drone.telemetry.pose import Pose, Telemetry
 
 # Beside a per-frame record a picture further away than this belongs to no pose.
 NEAREST_S = 0.25
+# At a record's own time it stands, whatever is unknown beside it.
+AT_RECORD_S = 0.05
 # Records further apart than this have nothing sound between them.
 GAP_S = 5.0
 # Between two records this far apart in time, a turn of more than 10 degrees is unknown in between.
 SLOW_S, TURN_DEG = 0.5, 10.0
+
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +47,16 @@ class FlightPath:
     def __init__(self, poses: Sequence[Pose]) -> None:
         self._poses = _one_run([pose for pose in poses if pose.has_fix])
         self._times = [pose.t_s for pose in self._poses]
-        self._knots = {
-            "place": _knots(self._poses, lambda pose: (pose.lat, pose.lon)),
-            "height": _knots(self._poses, lambda pose: pose.rel_alt_m),
-        }
+        self._places = _knots(
+            [
+                (p.t_s, (p.lat, p.lon))
+                for p in self._poses
+                if p.lat is not None and p.lon is not None
+            ]
+        )
+        self._heights = _knots(
+            [(p.t_s, p.rel_alt_m) for p in self._poses if p.rel_alt_m is not None]
+        )
 
     @property
     def coverage(self) -> Coverage | None:
@@ -52,6 +65,11 @@ class FlightPath:
             return None
         aimed = sum(pose.has_angles for pose in self._poses)
         return Coverage(self._times[0], self._times[-1], len(self._poses), aimed)
+
+    @property
+    def places(self) -> Sequence[LatLon]:
+        """lat, lon at each change of the position, in order of time."""
+        return [place for _, place in self._places]
 
     @property
     def poses(self) -> Sequence[Pose]:
@@ -65,12 +83,14 @@ class FlightPath:
         after = bisect.bisect_right(self._times, t_s)
         low = self._poses[max(0, after - 1)]
         high = self._poses[min(after, len(self._poses) - 1)]
-        if high.t_s - low.t_s > GAP_S:
-            return None
+        if high.t_s - low.t_s > GAP_S or _turned_unseen(low, high):
+            # Nothing is known between the two; at a record's own time that record is.
+            low = high = min((low, high), key=lambda pose: abs(pose.t_s - t_s))
+            if abs(low.t_s - t_s) > AT_RECORD_S:
+                return None
+            t_s = low.t_s
         share = (t_s - low.t_s) / (high.t_s - low.t_s) if high.t_s > low.t_s else 0.0
         angles = _angles(low, high, min(1.0, max(0.0, share)))
-        if angles is None:
-            return None
         lat, lon = self._place(t_s)
         yaw, pitch, roll, heading = angles
         return replace(
@@ -97,18 +117,22 @@ class FlightPath:
             return NEAREST_S
         return min(1.0, (self._times[-1] - self._times[0]) / (len(self._times) - 1))
 
-    def _place(self, t_s: float) -> tuple[float, float]:
-        low, high, share = _between(self._knots["place"], t_s)
-        assert low.lat is not None and low.lon is not None
-        assert high.lat is not None and high.lon is not None
-        east, north = earth.Local(low.lat, low.lon).metres(high.lat, high.lon)
-        return earth.Local(low.lat, low.lon).degrees(east * share, north * share)
+    def _place(self, t_s: float) -> LatLon:
+        """On the straight line of the plane that touches the Earth at the knot before."""
+        low, high, share = _between(self._places, t_s)
+        if share == 0.0:
+            return low
+        plane = earth.Local(*low)
+        east, north = plane.metres(*high)
+        return plane.degrees(east * share, north * share)
 
     def _height(self, t_s: float) -> float | None:
-        low, high, share = _between(self._knots["height"], t_s)
-        if low.rel_alt_m is None or high.rel_alt_m is None:
-            return low.rel_alt_m
-        return low.rel_alt_m + share * (high.rel_alt_m - low.rel_alt_m)
+        """None where no height was recorded within reach: a lost one is not drawn across a gap."""
+        if not self._heights:
+            return None
+        low, high, share = _between(self._heights, t_s)
+        nearest = min(abs(t_s - self._heights[n][0]) for n in _beside(self._heights, t_s))
+        return None if nearest > GAP_S and low != high else low + share * (high - low)
 
     def speed(self, t_s: float, *, over_s: float = 1.0) -> float:
         """Ground speed in m/s over the second around this time."""
@@ -134,38 +158,50 @@ def _one_run(poses: Sequence[Pose]) -> list[Pose]:
     return max(runs, key=len)
 
 
-def _knots(poses: Sequence[Pose], value: Callable[[Pose], object]) -> list[Pose]:
-    """The records at which a value changes, and the last one."""
-    knots = list(poses[:1])
-    for before, pose in itertools.pairwise(poses):
-        if value(pose) != value(before):
+Knots = list[tuple[float, Value]]
+
+
+def _knots(rows: Knots[Value]) -> Knots[Value]:
+    """(time, value) at which a value changes, and the last one."""
+    knots = rows[:1]
+    for before, row in itertools.pairwise(rows):
+        if row[1] != before[1]:
             # After a pause of more than a fix or two the aircraft stood still until just now.
-            if before.t_s - knots[-1].t_s > 1.0:
+            if before[0] - knots[-1][0] > 1.0:
                 knots.append(before)
-            knots.append(pose)
-    if len(poses) > 1 and knots[-1] is not poses[-1]:
-        knots.append(poses[-1])
+            knots.append(row)
+    if len(rows) > 1 and knots[-1] is not rows[-1]:
+        knots.append(rows[-1])
     return knots
 
 
-def _between(knots: list[Pose], t_s: float) -> tuple[Pose, Pose, float]:
-    after = bisect.bisect_right(knots, t_s, key=lambda pose: pose.t_s)
-    low, high = knots[max(0, after - 1)], knots[min(after, len(knots) - 1)]
-    if high.t_s <= low.t_s:
+def _beside(knots: Knots[Value], t_s: float) -> tuple[int, int]:
+    after = bisect.bisect_right(knots, t_s, key=lambda knot: knot[0])
+    return max(0, after - 1), min(after, len(knots) - 1)
+
+
+def _between(knots: Knots[Value], t_s: float) -> tuple[Value, Value, float]:
+    """The values before and after this time, and how far it is between them (0..1)."""
+    (from_s, low), (to_s, high) = (knots[n] for n in _beside(knots, t_s))
+    if to_s <= from_s:
         return low, high, 0.0
-    return low, high, min(1.0, max(0.0, (t_s - low.t_s) / (high.t_s - low.t_s)))
+    return low, high, min(1.0, max(0.0, (t_s - from_s) / (to_s - from_s)))
 
 
 Angles = tuple[float | None, float | None, float | None, float | None]
 
 
-def _angles(low: Pose, high: Pose, share: float) -> Angles | None:
-    """Camera angles and heading along the shortest turn; None where a slow recorder turned."""
-    if low.yaw_deg is not None and high.yaw_deg is not None:
-        turned = abs(rotation.turn(low.yaw_deg, high.yaw_deg))
-        steep = min(low.pitch_deg or 0.0, high.pitch_deg or 0.0) < -80.0
-        if turned > TURN_DEG and high.t_s - low.t_s > SLOW_S and not steep:
-            return None
+def _turned_unseen(low: Pose, high: Pose) -> bool:
+    """Whether the camera turned between two records of a slow recorder, nobody knows when."""
+    if low.yaw_deg is None or high.yaw_deg is None:
+        return False
+    turned = abs(rotation.turn(low.yaw_deg, high.yaw_deg))
+    steep = min(low.pitch_deg or 0.0, high.pitch_deg or 0.0) < -80.0
+    return turned > TURN_DEG and high.t_s - low.t_s > SLOW_S and not steep
+
+
+def _angles(low: Pose, high: Pose, share: float) -> Angles:
+    """Camera angles and heading along the shortest turn."""
     return (
         _turned(low.yaw_deg, high.yaw_deg, share),
         _mixed(low.pitch_deg, high.pitch_deg, share),
@@ -192,7 +228,7 @@ def clock_offset(
     Subtitles run on media time. A flight log says when video ran (`clips`): the clip whose length
     is nearest is taken, or the one asked for. Logs with UTC are put against the video's start.
     """
-    if telemetry.kind in ("srt", "mov_text"):
+    if telemetry.kind in ("srt", "mov_text", "photos"):
         return 0.0, "media time"
     if telemetry.clips:
         chosen = _clip(telemetry.clips, duration_s) if clip is None else telemetry.clips[clip - 1]

@@ -21,6 +21,7 @@ from edge.clock import Clock
 from edge.config import ConfigError
 from edge.drone.settings import Live
 from edge.drone.telemetry.cloudapi import Feed
+from edge.drone.telemetry.plausible import LiveCheck
 from edge.drone.telemetry.pose import Pose
 from edge.runtime import Backoff, Trouble
 
@@ -39,6 +40,8 @@ class PoseFeed:
     clock: Clock
     feed: Feed = field(default_factory=Feed)
     poses: deque[Pose] = field(default_factory=lambda: deque(maxlen=KEPT))
+    check: LiveCheck = field(default_factory=lambda: LiveCheck("dji-cloud"))
+    _told: set[str] = field(default_factory=set)
     _client: Client | None = None
     _backoff: Backoff = field(default_factory=Backoff)
     _trouble: Trouble = field(default_factory=lambda: Trouble(log))
@@ -55,16 +58,28 @@ class PoseFeed:
                 self._lost(str(code))
         return self.feed.last_ms != before
 
-    def take(self, payload: bytes) -> None:
-        """One message of the broker."""
+    def take(self, payload: bytes, topic: str = "") -> None:
+        """One message of the broker; what an aircraft cannot do is left out."""
         try:
             message: Any = json.loads(payload)
-        except ValueError:
-            self.feed.refused.append("not JSON")
+        except (ValueError, RecursionError):
+            self.feed.refused["not JSON"] += 1
             return
-        pose = self.feed.push(message)
+        said = self.feed.push(message, topic)
+        pose = None if said is None else self.check(said)
         if pose is not None:
             self.poses.append(pose)
+        self._tell_others()
+
+    def _tell_others(self) -> None:
+        """Once for each other aircraft heard: which one is followed, and how to follow another."""
+        for serial in self.feed.others.keys() - self._told:
+            self._told.add(serial)
+            log.warning(
+                "aircraft %s is heard too; %s is followed (aircraft.serial chooses)",
+                serial,
+                self.feed.serial,
+            )
 
     def _connect(self) -> None:
         if self.clock.now().mono < self._again_s:
@@ -99,7 +114,7 @@ class PoseFeed:
         client.subscribe([(topic, 0) for topic in self.settings.topics])
 
     def _on_message(self, _client: Client, _user: Any, message: MQTTMessage) -> None:
-        self.take(bytes(message.payload))
+        self.take(bytes(message.payload), message.topic)
 
     def close(self) -> None:
         if self._client is not None:

@@ -4,44 +4,90 @@
 from __future__ import annotations
 
 import bisect
-import csv
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edge.camera.folder import head_of, open_album
 from edge.config import ConfigError
-from edge.drone.telemetry import cloudapi, flightlog, mavlink, misb, srt
-from edge.drone.telemetry.pose import Telemetry
+from edge.drone.telemetry import cloudapi, flightlog, gpx, mavlink, misb, photos, srt
+from edge.drone.telemetry.pose import ManyAircraft, Telemetry
 
 KINDS = (
-    "DJI SRT, an MP4 with a subtitle track, an Airdata or CsvView CSV, "
-    "DJI Cloud API messages, a MAVLink .tlog, MISB KLV or a transport stream with it"
+    "DJI SRT, an MP4 with a subtitle track, an Airdata or CsvView CSV, a GPX track, DJI Cloud API "
+    "messages, a MAVLink .tlog, MISB KLV or a transport stream with it, a folder of photographs"
 )
 _TS_PACKET = 188
 # A telemetry text larger than this is no telemetry: 8 h of 60 Hz subtitles are 400 MB.
 _MAX_TEXT_BYTES = 512 * 1024 * 1024
 
 
-# A binary kind is one parser and one row: how it is recognised, how it is read.
-BINARY: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], Telemetry]], ...] = (
-    (misb.looks_like, misb.parse),
-    (mavlink.looks_like, mavlink.parse),
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What a recording does not tell of itself: the zone of its clock, which payload, which
+    aircraft; photographs without a time follow each other at `photo_fps`."""
+
+    utc_offset_h: float | None = None
+    payload: str | None = None
+    serial: str | None = None
+    photo_fps: float = 1.0
+
+
+NO_HINTS = Hints()
+
+# Logs that are known and not read: how each is recognised, and what makes a file that is.
+CONVERT: tuple[tuple[Callable[[bytes], bool], str], ...] = (
+    (
+        lambda head: head.startswith(b"ULog\x01\x12\x35"),
+        "a PX4 ULog, which is not read here: make a table of it with "
+        "`ulog2csv -m vehicle_global_position FILE` (pyulog) and give that CSV",
+    ),
+    (
+        lambda head: head.startswith(b"\xa3\x95\x80"),
+        "an ArduPilot dataflash log, which is not read here: give the .tlog of the same flight, or "
+        "a GPX of it (`mavtogpx.py FILE`, pymavlink)",
+    ),
+)
+GOPRO = (
+    "a GoPro recording (GPMF), which is not read here: make a GPX of it, as with "
+    "`exiftool -ee -p gpx.fmt FILE > FILE.gpx`, and give that"
 )
 
 
-def read(path: Path, *, utc_offset_h: float | None = None, payload: str | None = None) -> Telemetry:
-    """The poses of a file. Raises ConfigError where it cannot be read or is of no known kind."""
+# A binary kind is one parser and one row: how it is recognised, how it is read.
+BINARY: tuple[tuple[Callable[[bytes], bool], Callable[[bytes, Hints], Telemetry]], ...] = (
+    (misb.looks_like, lambda data, hints: misb.parse(data)),
+    (mavlink.looks_like, lambda data, hints: mavlink.parse(data, serial=hints.serial)),
+)
+
+
+def read(path: Path, hints: Hints = NO_HINTS) -> Telemetry:
+    """The poses of a file, or of a folder of photographs.
+
+    Raises ConfigError where it cannot be read, is of no known kind, or holds several aircraft and
+    nothing says which is meant.
+    """
+    try:
+        return _from_folder(path, hints) if path.is_dir() else _from_file(path, hints)
+    except ManyAircraft as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _from_file(path: Path, hints: Hints) -> Telemetry:
     head = _head(path)
+    refusal = next((why for is_it, why in CONVERT if is_it(head)), None)
+    if refusal is not None:
+        raise ConfigError(f"{path}: {refusal}")
     if _is_container(head):
-        return _from_container(path, utc_offset_h)
+        return _from_container(path, hints.utc_offset_h)
     if path.stat().st_size > _MAX_TEXT_BYTES:
         raise ConfigError(f"{path}: larger than any telemetry file; expected {KINDS}")
     data = path.read_bytes()
     for looks_like, parse in BINARY:
         if looks_like(data):
-            return parse(data)
-    return _from_text(path, _decode(data), utc_offset_h, payload)
+            return parse(data, hints)
+    return _from_text(path, _decode(data), hints)
 
 
 def _head(path: Path) -> bytes:
@@ -70,21 +116,27 @@ def _decode(data: bytes) -> str:
     return data.decode("utf-8-sig", "replace")
 
 
-def _from_text(path: Path, text: str, utc_offset_h: float | None, payload: str | None) -> Telemetry:
+def _from_text(path: Path, text: str, hints: Hints) -> Telemetry:
     stripped = text.lstrip("\ufeff \t\r\n")
     first = stripped.partition("\n")[0]
+    if gpx.looks_like(stripped):
+        return gpx.parse(stripped)
     if stripped[:1] in "{[" or first.startswith(("thing/", "sys/")):
-        return cloudapi.parse(stripped, payload=payload)
+        return cloudapi.parse(stripped, payload=hints.payload, serial=hints.serial)
     header = stripped.splitlines()[1:2] if first.lower().startswith("sep=") else [first]
     if header and flightlog.looks_like(header[0]):
-        try:
-            return flightlog.parse(stripped)
-        except csv.Error as error:
-            raise ConfigError(f"{path}: a flight log that cannot be read: {error}") from None
-    found = srt.parse(text, utc_offset_h=utc_offset_h)
+        return flightlog.parse(stripped, utc_offset_h=hints.utc_offset_h)
+    found = srt.parse(text, utc_offset_h=hints.utc_offset_h)
     if not found.cues:
         raise ConfigError(f"{path}: no telemetry in it; expected {KINDS}")
     return found
+
+
+def _from_folder(path: Path, hints: Hints) -> Telemetry:
+    """Each photograph tells where it was taken, at the time by which it is looked at."""
+    album = open_album(path, hints.photo_fps)
+    shots = [(still.time_s, head_of(still.path)) for still in album.stills]
+    return photos.parse(shots, utc_offset_h=hints.utc_offset_h)
 
 
 def _from_container(path: Path, utc_offset_h: float | None) -> Telemetry:
@@ -103,8 +155,11 @@ def _from_container(path: Path, utc_offset_h: float | None) -> Telemetry:
             if data:
                 found = _from_klv(container, data[0], torn)
                 return replace(found, notes=(*found.notes, *torn))
+            gopro = any(_is_gpmf(stream) for stream in container.streams)
     except (av.error.FFmpegError, OSError) as error:
         raise ConfigError(f"{path}: cannot be opened as video: {_reason(error)}") from None
+    if gopro:
+        raise ConfigError(f"{path}: {GOPRO}")
     raise ConfigError(f"{path}: a video without a telemetry track; give its .SRT or flight log")
 
 
@@ -117,6 +172,11 @@ def _codec(stream: Any) -> str:
         return str(stream.name or stream.codec_context.name)
     except AttributeError:
         return str(getattr(stream, "name", ""))
+
+
+def _is_gpmf(stream: Any) -> bool:
+    handler = str(stream.metadata.get("handler_name", ""))
+    return "gopro met" in handler.lower() or getattr(stream, "codec_tag", "") == "gpmd"
 
 
 def _holds_text(stream: Any) -> bool:

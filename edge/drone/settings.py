@@ -17,12 +17,14 @@ Datum = Literal["WGS-84", "GCJ-02", "CGCS2000"]
 
 class Aircraft(Part, frozen=True, kw_only=True):
     """What the telemetry does not say. `camera` is a row of the camera table; `payload` the
-    Cloud API index to follow; `utc_offset_h` the zone of the aircraft's clock."""
+    Cloud API index to follow; `serial` the aircraft (or MAVLink system) where several are heard;
+    `utc_offset_h` the zone of the aircraft's clock."""
 
     name: str | None = None
     camera: str | None = None
     hfov_deg: Annotated[float, msgspec.Meta(gt=1, lt=170)] | None = None
     payload: str | None = None
+    serial: str | None = None
     utc_offset_h: Annotated[float, msgspec.Meta(ge=-14, le=14)] = 8.0
     profile: Literal["consumer", "gnss", "rtk", "coarse"] | None = None
 

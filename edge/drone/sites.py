@@ -10,13 +10,15 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 from edge.config import ConfigError
+from edge.drone import earth
 from edge.drone.earth import LatLon, Local
 from edge.geometry import inside
 
@@ -25,6 +27,7 @@ KINDS: tuple[Kind, ...] = ("site", "corridor", "watch", "forbidden", "permitted"
 # Kinds that a flight inspects; the others only say what is allowed where.
 INSPECTED: tuple[Kind, ...] = ("site", "corridor", "watch", "forbidden")
 Ring = tuple[tuple[float, float], ...]
+ToWgs84 = Callable[[float, float], LatLon]
 Membership = Literal["in_polygon", "within_ce90", "outside"]
 _KEYS = {
     *("id", "name", "name_en", "kind", "valid_from", "valid_to", "permits", "grid", "width_m"),
@@ -146,10 +149,13 @@ def read_sites(path: Path) -> tuple[Site, ...]:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
     except ValueError as error:
         raise ConfigError(f"{path}: not JSON: {error}") from None
+    place_of = _datum(data, str(path))
     features = data.get("features") if isinstance(data, dict) else None
     if not isinstance(features, list) or not features:
         raise ConfigError(f"{path}: expected a GeoJSON FeatureCollection with features")
-    sites = tuple(_site(feature, f"{path}: features[{n}]") for n, feature in enumerate(features))
+    sites = tuple(
+        _site(feature, f"{path}: features[{n}]", place_of) for n, feature in enumerate(features)
+    )
     names = [site.id for site in sites]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -157,7 +163,35 @@ def read_sites(path: Path) -> tuple[Site, ...]:
     return sites
 
 
-def _site(feature: Any, where: str) -> Site:
+# What a `crs` member may say (GeoJSON of 2008, as GIS programs still write it): WGS-84 and what
+# equals it to centimetres, and the shifted maps of China, which are shifted back.
+_SAME = ("CRS84", "EPSG:4326", "EPSG:4490", "WGS84", "CGCS2000")
+_SHIFTED = {"GCJ02": earth.wgs84, "BD09": earth.wgs84_from_bd09}
+
+
+def _datum(data: Any, where: str) -> ToWgs84:
+    """How a position of this object becomes WGS-84. Raises ConfigError for a system that cannot."""
+    if not isinstance(data, dict) or "crs" not in data:
+        return _as_it_is
+    crs = data["crs"]
+    properties = crs.get("properties") if isinstance(crs, dict) else None
+    name = properties.get("name") if isinstance(properties, dict) else None
+    words = re.sub(r"[-_ ]", "", str(name).upper()).replace("::", ":")
+    if words.removesuffix("LL") in _SHIFTED:
+        return _SHIFTED[words.removesuffix("LL")]
+    if any(words == same or words.endswith(":" + same) for same in _SAME):
+        return _as_it_is
+    raise ConfigError(
+        f"{where}: crs = {name or crs!r}: its coordinates are not WGS-84; convert the file to "
+        "EPSG:4326 (CGCS2000, EPSG:4490, is the same), longitude first, in your GIS"
+    )
+
+
+def _as_it_is(lat: float, lon: float) -> LatLon:
+    return lat, lon
+
+
+def _site(feature: Any, where: str, place_of: ToWgs84) -> Site:
     if not isinstance(feature, dict) or not isinstance(feature.get("properties"), dict):
         raise ConfigError(f"{where}: expected a Feature with properties")
     given = feature["properties"]
@@ -170,7 +204,10 @@ def _site(feature: Any, where: str) -> Site:
     kind = given.get("kind", "site")
     if kind not in KINDS:
         raise ConfigError(f"{where}: kind = {kind!r}: allowed {', '.join(KINDS)}")
-    polygons, line = _geometry(feature.get("geometry"), where)
+    for inner in (feature, feature.get("geometry")):
+        if isinstance(inner, dict) and "crs" in inner:
+            place_of = _datum(inner, where)
+    polygons, line = _geometry(feature.get("geometry"), where, place_of)
     width = _positive(given.get("width_m", 30.0), f"{where}: width_m") if line else 0.0
     if bool(line) != (kind == "corridor"):
         raise ConfigError(f"{where}: a corridor is a LineString, every other kind a Polygon")
@@ -191,31 +228,33 @@ def _site(feature: Any, where: str) -> Site:
     )
 
 
-def _geometry(data: Any, where: str) -> tuple[tuple[tuple[Ring, ...], ...], Ring]:
+def _geometry(
+    data: Any, where: str, place_of: ToWgs84
+) -> tuple[tuple[tuple[Ring, ...], ...], Ring]:
     kind = data.get("type") if isinstance(data, dict) else None
     shapes = data.get("coordinates") if isinstance(data, dict) else None
     if kind == "Polygon":
-        return (_rings(shapes, where),), ()
+        return (_rings(shapes, where, place_of),), ()
     if kind == "MultiPolygon" and isinstance(shapes, list):
-        return tuple(_rings(rings, where) for rings in shapes), ()
+        return tuple(_rings(rings, where, place_of) for rings in shapes), ()
     if kind == "LineString":
-        line = _ring(shapes, where)
+        line = _ring(shapes, where, place_of)
         if len(line) < 2:
             raise ConfigError(f"{where}: a line needs two points")
         return (), line
     raise ConfigError(f"{where}: geometry {kind!r}: allowed Polygon, MultiPolygon, LineString")
 
 
-def _rings(data: Any, where: str) -> tuple[Ring, ...]:
+def _rings(data: Any, where: str, place_of: ToWgs84) -> tuple[Ring, ...]:
     if not isinstance(data, list) or not data:
         raise ConfigError(f"{where}: a polygon without rings")
-    rings = tuple(_ring(ring, where) for ring in data)
+    rings = tuple(_ring(ring, where, place_of) for ring in data)
     if any(len(ring) < 4 or ring[0] != ring[-1] for ring in rings):
         raise ConfigError(f"{where}: a ring has four or more points, the last equal to the first")
     return tuple(ring[:-1] for ring in rings)
 
 
-def _ring(data: Any, where: str) -> Ring:
+def _ring(data: Any, where: str, place_of: ToWgs84) -> Ring:
     try:
         points = tuple((float(point[0]), float(point[1])) for point in data)
     except (TypeError, ValueError, IndexError, KeyError):
@@ -223,7 +262,7 @@ def _ring(data: Any, where: str) -> Ring:
     for lon, lat in points:
         if not (abs(lon) <= 180.0 and abs(lat) <= 90.0):
             raise ConfigError(f"{where}: [{lon:g}, {lat:g}] is no [longitude, latitude]")
-    return points
+    return tuple((lon, lat) for lat, lon in (place_of(lat, lon) for lon, lat in points))
 
 
 def _day(value: Any, where: str) -> date | None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.config import ConfigError
-from edge.drone.read import read
+from edge.drone.read import NO_HINTS, Hints, read
 from edge.drone.telemetry.pose import Telemetry
 
-SUFFIXES = (".srt", ".csv", ".tlog", ".jsonl", ".json", ".klv")
+SUFFIXES = (".srt", ".csv", ".gpx", ".tlog", ".jsonl", ".json", ".klv")
 VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".ts", ".avi", ".m4v", ".mts"}
 
 
@@ -23,27 +23,20 @@ class Found:
     text: str
 
 
-def find(
-    video: Path,
-    given: Path | None,
-    *,
-    utc_offset_h: float | None = None,
-    payload: str | None = None,
-) -> Found:
-    """By the ladder: what a person gave; else, of the video's own track and the files beside it,
-    the one that knows most: camera angles before positions before nothing.
+def find(video: Path, given: Path | None, hints: Hints = NO_HINTS) -> Found:
+    """By the ladder: what a person gave; else, of the video's own track (of photographs: what each
+    tells) and the files beside it, the one that knows most: camera angles before positions before
+    nothing.
 
     Raises ConfigError for a file a person gave that cannot be read. Others that cannot are told.
     """
     if given is not None:
-        return Found(
-            read(given, utc_offset_h=utc_offset_h, payload=payload), given, f"{given.name} (given)"
-        )
+        return Found(read(given, hints), given, f"{given.name} (given)")
     tried: list[tuple[tuple[float, int], Telemetry, Path]] = []
     refused: list[str] = []
-    for path in [video, *beside(video)] if video.is_file() else beside(video):
+    for path in [video, *beside(video)]:
         try:
-            found = read(path, utc_offset_h=utc_offset_h, payload=payload)
+            found = read(path, hints)
         except ConfigError as error:
             if path != video:
                 refused.append(str(error))
@@ -53,7 +46,8 @@ def find(
         why = "; ".join(refused) or "no telemetry track in it and no .SRT beside it"
         return Found(None, None, why)
     _, telemetry, path = max(tried, key=lambda row: row[0])
-    where = "its own track" if path == video else path.name
+    own = "its photographs" if path.is_dir() else "its own track"
+    where = own if path == video else path.name
     return Found(telemetry, path, where)
 
 

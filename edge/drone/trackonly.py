@@ -14,10 +14,10 @@ from edge.config import ConfigError
 from edge.drone import conclude
 from edge.drone.earth import Local, distance_m
 from edge.drone.eye import Setup
-from edge.drone.flight import Flight, Given, quick_sha256
+from edge.drone.flight import Flight, Given, hints_of, quick_sha256
 from edge.drone.flightpath import FlightPath
 from edge.drone.mosaic import extent_of
-from edge.drone.pairing import Note
+from edge.drone.pairing import Note, start_wall
 from edge.drone.read import read
 from edge.drone.settings import Drone
 from edge.drone.sites import Area, Site
@@ -34,19 +34,17 @@ def is_telemetry(path: Path) -> bool:
 
 def track_only(given: Given, settings: Drone, sites: Sequence[Site]) -> dict[str, Any]:
     """The ledger of a flight of which only telemetry is there. Raises ConfigError without a fix."""
-    telemetry = read(given.video, utc_offset_h=settings.aircraft.utc_offset_h)
+    telemetry = read(given.video, hints_of(settings))
     path = FlightPath(telemetry.poses)
     covered = path.coverage
     if covered is None:
         raise ConfigError(f"{given.video}: {telemetry.summary()}: nothing to show")
     path = path.moved(covered.start_s)
-    place = path.at(0.0)
-    assert place is not None and place.lat is not None and place.lon is not None
-    plane = Local(place.lat, place.lon)
-    wall = place.utc if place.utc is not None else given.video.stat().st_mtime
+    plane = Local(*path.places[0])
+    wall = start_wall(path, given.video.stat().st_mtime)
     day = datetime.fromtimestamp(wall, timezone.utc).date()
     areas = [Area(site, plane) for site in sites if site.valid_on(day)]
-    points = np.array([plane.metres(p.lat, p.lon) for p in path.poses if p.lat and p.lon])
+    points = np.array([plane.metres(*place) for place in path.places])
     sha = quick_sha256(given.video)
     flight = Flight(
         given=given,

@@ -38,7 +38,7 @@ SOIL = (-60.0, -40.0, -20.0, 0.0)
 
 
 def passes():
-    north = straight(seconds=13, start=(0, -85), course=0)
+    north = straight(seconds=22, start=(0, -85), course=0)
     south = straight(seconds=13, start=(20, 95), course=180)
     return joined(north, south)
 
@@ -307,8 +307,8 @@ def test_telemetry_without_a_video_gives_the_track(field, tmp_path, detector):
     assert run(srt, "--sites", field / "sites.geojson", "--out", tmp_path / "out") == 0
     ledger = ledger_of(tmp_path / "out")
     assert ledger["findings"] == []
-    # Two legs of 102 m and the way between them.
-    assert ledger["distance_m"] == pytest.approx(284.5, abs=8)
+    # Legs of 174 and 102 m and the way between them, whose corner a point a second cuts.
+    assert ledger["distance_m"] == pytest.approx(296.0, abs=12)
     assert "no-video" in {note["key"] for note in ledger["notes"]}
 
 

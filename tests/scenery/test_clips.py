@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import cv2
 import numpy as np
@@ -12,10 +13,12 @@ import pytest
 from edge.config import Site
 from edge.config.load import load
 from edge.drone import georef
+from edge.drone.earth import distance_m
 from edge.drone.telemetry import srt
 from edge.rules.truth import truth_from
-from tools.scenery import clip_cases, clip_files, clip_flyover, clip_street, clips
+from tools.scenery import clip_cases, clip_files, clip_flyback, clip_flyover, clip_street, clips
 from tools.scenery.clips import Script, along, merged, still, window_of, zone_polygon
+from tools.scenery.flight_plan import Plan, footprint, named
 
 SCRIPTS = {"street": clip_street.script, **clip_cases.SCRIPTS}
 
@@ -132,25 +135,37 @@ def test_encoded_frames_keep_their_times(tmp_path) -> None:
     assert shown == pytest.approx(times, abs=1e-3)
 
 
-def test_captions_read_back_as_the_poses_they_were_made_from() -> None:
-    times = clip_flyover.times()
-    read = srt.parse(clip_flyover.srt(times))
-    assert len(read.poses) == len(times)
-    for pose, t in zip(read.poses, times, strict=True):
-        view = clip_flyover.pose(t)
-        lat, lon = clip_flyover.wgs84(view.x, view.y)
-        assert (pose.lat, pose.lon) == pytest.approx((lat, lon), abs=1e-7)
+FLIGHTS = [clip_flyover.PLAN, clip_flyback.PLAN]
+
+
+@pytest.mark.parametrize("plan", FLIGHTS, ids=lambda plan: plan.name)
+def test_captions_read_back_as_the_poses_they_were_made_from(plan: Plan) -> None:
+    read = srt.parse(plan.srt())
+    assert len(read.poses) == len(plan.times)
+    for pose, t in zip(read.poses, plan.times, strict=True):
+        view = plan.pose(t)
+        assert (pose.lat, pose.lon) == pytest.approx(plan.wgs84(view.x, view.y), abs=1e-7)
         assert pose.pitch_deg == pytest.approx(view.pitch, abs=0.051)
         assert pose.rel_alt_m == pytest.approx(view.z, abs=0.001)
 
 
-@pytest.mark.parametrize("number", [0, 10, 16, 30])
-def test_the_products_projection_finds_the_ground_points_again(number: int) -> None:
-    row = json.loads(clip_files.flyover_poses(clip_flyover.times()).splitlines()[number])
-    camera = clip_flyover.pose(row.pop("t_s"))
-    point = np.array([(camera.x + 6.0, 5.0, 0.0)], np.float32)
+@pytest.mark.parametrize("number", [0, 10, 16, 29])
+@pytest.mark.parametrize("plan", FLIGHTS, ids=lambda plan: plan.name)
+def test_the_products_projection_finds_the_ground_points_again(plan: Plan, number: int) -> None:
+    row = json.loads(plan.poses().splitlines()[number])
+    camera = plan.pose(row.pop("t_s"))
+    point = np.array([(camera.x + 6.0 * math.sin(math.radians(camera.yaw)), 5.0, 0.0)], np.float32)
     u, v, _ = camera.project(point)[0]
     spot = georef.locate(georef.View(**row), float(u), float(v))
-    lat, lon = clip_flyover.wgs84(float(point[0, 0]), 5.0)
-    assert (spot.lat - lat) * 110_855 == pytest.approx(0.0, abs=0.03)
-    assert (spot.lon - lon) * 95_929 == pytest.approx(0.0, abs=0.03)
+    truth = plan.wgs84(float(point[0, 0]), 5.0)
+    assert distance_m((spot.lat, spot.lon), truth) < 0.03
+
+
+def test_targets_are_told_apart_by_their_order_within_a_class() -> None:
+    for plan in FLIGHTS:
+        scene, targets = plan.build()
+        labels = {n: actor.label for n, actor in enumerate(scene.actors, 1) if actor.label}
+        found = named(labels, targets)
+        for entity, name in found.items():
+            target = next(t for t in targets if t.name == name)
+            assert footprint([scene.actors[entity - 1]]) == target.footprint

@@ -11,7 +11,8 @@ from pathlib import Path
 import av
 import pytest
 
-from tools.scenery import clip_cases, clip_files, clip_flyover, clip_street
+from tools.scenery import clip_cases, clip_files, clip_flyback, clip_flyover, clip_street
+from tools.scenery.flight_plan import Plan
 from tools.scenery.labels import CLASSES
 
 CLIPS = Path(__file__).parents[1] / "clips"
@@ -105,12 +106,15 @@ def test_with_perfect_eyes_the_rules_find_every_event_and_nothing_else(name, tmp
     )
 
 
-@pytest.mark.skipif("flyover" not in ALL, reason="tests/clips/flyover is not there")
-def test_the_flight_sees_its_targets_where_their_ground_points_are() -> None:
-    truth = json.loads((CLIPS / "flyover" / "truth.json").read_text())
-    frames = {frame["t_s"]: frame for frame in tracks("flyover")}
-    assert truth == clip_files.flyover_truth(list(frames.values()))
-    _, targets = clip_flyover.build()
+FLIGHTS = [p for p in (clip_flyover.PLAN, clip_flyback.PLAN) if p.name in ALL]
+
+
+@pytest.mark.parametrize("plan", FLIGHTS, ids=lambda plan: plan.name)
+def test_a_flight_sees_its_targets_where_their_ground_points_are(plan: Plan) -> None:
+    truth = json.loads((CLIPS / plan.name / "truth.json").read_text())
+    frames = {frame["t_s"]: frame for frame in tracks(plan.name)}
+    assert truth == clip_files.flight_truth(plan, list(frames.values()))
+    _, targets = plan.build()
     for target in targets:
         x0, y0, x1, y1 = target.footprint
         hits = 0
@@ -118,6 +122,6 @@ def test_the_flight_sees_its_targets_where_their_ground_points_are() -> None:
             box = next((r["box"] for r in frame["boxes"] if r["who"] == target.name), None)
             if box is None:
                 continue
-            u, v, _ = clip_flyover.pose(t).project([((x0 + x1) / 2, (y0 + y1) / 2, 0.0)])[0]
+            u, v, _ = plan.pose(t).project([((x0 + x1) / 2, (y0 + y1) / 2, 0.0)])[0]
             hits += box[0] - 25 <= u <= box[2] + 25 and box[1] - 25 <= v <= box[3] + 60
         assert hits >= 8

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tools.scenery import clip_flyover
 from tools.scenery.clips import Image, Script, encode, foot, tracks_of, zone_polygon
+from tools.scenery.flight_plan import HFOV, Plan, Target
 from tools.scenery.refusal import Refused
 
 Row = dict[str, object]
@@ -105,77 +105,49 @@ def write_quiet(script: Script, frames: Iterable[Path | Image], out: Path) -> No
     (out / "site.yaml").write_text(site(script, shipped=True))
 
 
-def flyover_truth(frames: Sequence[Row]) -> Row:
+def flight_truth(plan: Plan, frames: Sequence[Row]) -> Row:
     """Ground points of what is to be found, and when each is in the picture."""
-    _, targets = clip_flyover.build()
-    rows = []
-    for target in targets:
-        x0, y0, x1, y1 = target.footprint
-        seen = [
-            float(f["t_s"])
-            for f in frames
-            if any(  # type: ignore[arg-type]
-                row["label"] == target.label and row["who"] == target.name for row in f["boxes"]
-            )
-        ]  # type: ignore[attr-defined]
-        lat, lon = clip_flyover.wgs84((x0 + x1) / 2, (y0 + y1) / 2)
-        corners = [clip_flyover.wgs84(x, y) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))]
-        rows.append(
-            {
-                "name": target.name,
-                "label": target.label,
-                "lat": round(lat, 8),
-                "lon": round(lon, 8),
-                "corners": [[round(a, 8), round(b, 8)] for a, b in corners],
-                "seen_s": [min(seen), max(seen)] if seen else None,
-            }
-        )
+    _, targets = plan.build()
     return {
-        "recording": "flyover",
+        "recording": plan.name,
         "camera": "M3T",
-        "hfov_deg": round(clip_flyover.HFOV, 4),
-        "ground_alt_m": 23.4,
-        "targets": rows,
-        "about": "rendered by tools/scenes clip flyover; the place is invented",
+        "hfov_deg": round(HFOV, 4),
+        "ground_alt_m": plan.ground_m,
+        "targets": [_target(plan, target, frames) for target in targets],
+        "about": f"rendered by tools/scenes clip {plan.name}; the place is invented",
     }
 
 
-def flyover_poses(times: Sequence[float]) -> str:
-    """One exact pose a picture, JSON lines, in the words of `edge telemetry` and `edge georef`."""
-    lines = []
-    for t in times:
-        view = clip_flyover.pose(t)
-        lat, lon = clip_flyover.wgs84(view.x, view.y)
-        lines.append(
-            json.dumps(
-                {
-                    "t_s": t,
-                    "lat": round(lat, 9),
-                    "lon": round(lon, 9),
-                    "h_m": round(view.z, 4),
-                    "yaw_deg": round(view.yaw, 4),
-                    "pitch_deg": round(view.pitch, 4),
-                    "roll_deg": view.roll,
-                    "width": view.width,
-                    "height": view.height,
-                    "fx": round(view.focal_px, 4),
-                }
-            )
-            + "\n"
-        )
-    return "".join(lines)
+def _target(plan: Plan, target: Target, frames: Sequence[Row]) -> Row:
+    x0, y0, x1, y1 = target.footprint
+    lat, lon = plan.wgs84((x0 + x1) / 2, (y0 + y1) / 2)
+    corners = [plan.wgs84(x, y) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))]
+    seen = [
+        float(f["t_s"])  # type: ignore[arg-type]
+        for f in frames
+        if any(row["who"] == target.name for row in f["boxes"])  # type: ignore[attr-defined]
+    ]
+    return {
+        "name": target.name,
+        "label": target.label,
+        "category": target.category,
+        "lat": round(lat, 8),
+        "lon": round(lon, 8),
+        "corners": [[round(a, 8), round(b, 8)] for a, b in corners],
+        "seen_s": [min(seen), max(seen)] if seen else None,
+    }
 
 
-def write_flyover(work: Path, out: Path) -> None:
-    """Film, captions, exact poses, truth and boxes of the fly-over, from its rendered frames."""
+def write_flight(plan: Plan, work: Path, out: Path) -> None:
+    """Film, captions, exact poses, truth and boxes of a flight, from its rendered frames."""
     out.mkdir(parents=True, exist_ok=True)
-    times = clip_flyover.times()
-    frames = tracks_of(work, len(times))
-    encode([work / f"{n:04d}.png" for n in range(len(times))], times, out / "flyover.mp4", crf=29)
-    (out / "flyover.SRT").write_text(clip_flyover.srt(times))
-    (out / "poses.jsonl").write_text(flyover_poses(times))
-    _write(out / "truth.json", flyover_truth(frames), indent=1)
-    camera = clip_flyover.pose(0.0)
+    frames = tracks_of(work, len(plan.times))
+    pictures = [work / f"{n:04d}.png" for n in range(len(plan.times))]
+    encode(pictures, list(plan.times), out / f"{plan.name}.mp4", crf=29)
+    (out / f"{plan.name}.SRT").write_text(plan.srt())
+    (out / "poses.jsonl").write_text(plan.poses())
+    _write(out / "truth.json", flight_truth(plan, frames), indent=1)
+    camera = plan.pose(0.0)
     _write(out / "tracks.json", {"size": [camera.width, camera.height], "frames": frames})
 
 

@@ -14,6 +14,7 @@ import cv2
 from tools.scenery import (
     clip_cases,
     clip_files,
+    clip_flyback,
     clip_flyover,
     clip_reel,
     clip_street,
@@ -25,6 +26,7 @@ from tools.scenery import (
 from tools.scenery.blender import Studio
 from tools.scenery.clips import Script, Shooting
 from tools.scenery.develop import Look, picture
+from tools.scenery.flight_plan import Plan, named
 from tools.scenery.refusal import Refused
 
 
@@ -83,26 +85,26 @@ def film_reel(work: Path, out: Path, studio: Studio) -> None:
 
 
 class Flight:
-    """Renders the fly-over: the whole picture anew from every pose."""
+    """Renders a flight: the whole picture anew from every pose."""
 
-    def __init__(self, work: Path, studio: Studio) -> None:
-        self.work, self.studio = work, studio
+    def __init__(self, plan: Plan, work: Path, studio: Studio) -> None:
+        self.plan, self.work, self.studio = plan, work, studio
         work.mkdir(parents=True, exist_ok=True)
-        self.scene, targets = clip_flyover.build()
+        self.scene, targets = plan.build()
         self.names = pictures.stage(studio, self.scene)
-        self.who = clip_flyover.named(self.names, targets)
+        self.who = named(self.names, targets)
 
     def frame(self, number: int) -> None:
         """One frame and its boxes, unless they are there already."""
         about = self.work / f"{number:04d}.json"
         if about.exists():
             return
-        t = clip_flyover.times()[number]
-        camera = clip_flyover.pose(t)
+        t = self.plan.times[number]
+        camera = self.plan.pose(t)
         self.studio.camera(camera)
         shot = self.studio.shoot()
         linear, _ = pictures.with_plumes(shot, self.scene.plumes, camera, self.scene.light)
-        numbers = seeds.array_stream("flyover", clip_flyover.SEED, number)
+        numbers = seeds.array_stream(self.plan.name, self.plan.seed, number)
         image = picture(linear * 1.1, Look(noise=1.5, sharpen=0.4), numbers)
         cv2.imwrite(str(self.work / f"{number:04d}.png"), image)
         boxes = labels.index_boxes(shot.index, self.names)
@@ -118,27 +120,28 @@ class Flight:
         about.write_text(json.dumps({"t_s": t, "boxes": rows}))
 
 
-def film_flyover(work: Path, out: Path, studio: Studio) -> None:
-    flight = Flight(work, studio)
-    _shoot("flyover", len(clip_flyover.times()), flight.frame)
-    clip_files.write_flyover(work, out)
+def film_flight(plan: Plan, work: Path, out: Path, studio: Studio) -> None:
+    flight = Flight(plan, work, studio)
+    _shoot(plan.name, len(plan.times), flight.frame)
+    clip_files.write_flight(plan, work, out)
 
 
+FLIGHTS = {plan.name: plan for plan in (clip_flyover.PLAN, clip_flyback.PLAN)}
 SCRIPTS: dict[str, Callable[[], Script]] = {"street": clip_street.script, **clip_cases.SCRIPTS}
 
 
 def film(name: str, work: Path, out: Path, *, samples: int, threads: int) -> int:
     """Render a clip by name, going on where a killed run stopped. Raises Refused for an unknown
     one."""
-    known = ("flyover", "reel", *SCRIPTS, *clip_reel.REEL, *clip_weather.OTHERS)
+    known = (*FLIGHTS, "reel", *SCRIPTS, *clip_reel.REEL, *clip_weather.OTHERS)
     if name not in known:
         raise Refused(f"clip {name}: not known; one of {', '.join(known)}")
     if name in clip_weather.OTHERS:
         film_other(name, work.parent, out)
         return 0
     studio = Studio(samples=samples, threads=threads)
-    if name == "flyover":
-        film_flyover(work, out, studio)
+    if name in FLIGHTS:
+        film_flight(FLIGHTS[name], work, out, studio)
     elif name == "reel":
         film_reel(work, out, studio)
     elif name in clip_reel.REEL:

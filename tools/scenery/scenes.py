@@ -136,7 +136,8 @@ def parser() -> argparse.ArgumentParser:
     composites.set_defaults(run=composites_command)
     clip = commands.add_parser("clip", parents=[common], help="a demo or regression clip")
     clip.add_argument(
-        "name", help="street, flyover, a case of tools.scenery.clip_cases, reel or a part of it"
+        "name",
+        help="street, flyover, flyback, a case of tools.scenery.clip_cases, reel or a part of it",
     )
     clip.add_argument(
         "--work",

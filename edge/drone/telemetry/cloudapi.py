@@ -9,26 +9,33 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge.drone.telemetry.pose import Pose, Telemetry, count, grade, sound_fix
+from edge.drone.telemetry.plausible import checked
+from edge.drone.telemetry.pose import ManyAircraft, Pose, Telemetry, grade, sound_fix
 
 # Keys of the gimbal block are the payload's own index, type_subtype_gimbal.
 _PAYLOAD = re.compile(r"^\d+-\d+-\d+$")
+_TOPIC = re.compile(r"\bproduct/([^/\s]+)/(osd|drc/up)")
 # FPV camera and dock camera: never the payload that inspects.
 _NOT_PAYLOADS = ("39-", "165-")
 
 
 @dataclass(slots=True)
 class Feed:
-    """Messages in, poses out; keeps what only other messages tell (zoom, take-off height).
+    """Messages of one aircraft in, poses out; keeps what only other messages tell (zoom, take-off
+    height).
 
     `payload` fixes the payload index to follow ("81-0-0"); by default the first that has a gimbal.
+    `serial` is the aircraft to follow; without it the first that tells a position is followed, and
+    `others` counts the positions of every other one.
     """
 
     payload: str | None = None
+    serial: str | None = None
     origin_ms: float | None = None
     last_ms: float = 0.0
     takeoff_m: float | None = None
@@ -37,27 +44,62 @@ class Feed:
     satellites: int | None = None
     aim: tuple[float, float] | None = None
     delay_ms: float | None = None
-    refused: list[str] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    gateways: dict[str, str] = field(default_factory=dict)
+    others: Counter[str] = field(default_factory=Counter)
 
-    def push(self, message: Any) -> Pose | None:
-        """The pose of one message (a decoded envelope); None where it carries none."""
+    def push(self, message: Any, topic: str = "") -> Pose | None:
+        """The pose of one message (a decoded envelope); None where it carries none or is another
+        aircraft's. `topic` names who speaks."""
         if not isinstance(message, dict) or not isinstance(message.get("data"), dict):
-            self.refused.append("no Cloud API envelope")
+            self.refused["no Cloud API envelope"] += 1
             return None
         data, method = message["data"], message.get("method")
+        sender = self._sender(message, topic)
+        if self._foreign(sender, data):
+            return None
         if method in _SIDE:
             _SIDE[method](self, data)
             return None
         stamp = _number(message.get("timestamp"))
         refusal = self._refusal(data, method, stamp)
         if refusal is not None or stamp is None:
-            self.refused.append(refusal or "")
+            self.refused[refusal or ""] += 1
             return None
         return self._position(data, stamp)
 
+    def _sender(self, message: dict[str, Any], topic: str) -> str:
+        """Serial number of the aircraft that a message is about, "" where nothing tells it.
+
+        An OSD topic holds the aircraft's own number, a DRC topic the gateway's (dock, remote
+        control); the OSD before says which aircraft flies with that gateway.
+        """
+        match = _TOPIC.search(topic)
+        number, channel = match.groups() if match else ("", "")
+        gateway = message.get("gateway")
+        gateway = gateway if isinstance(gateway, str) else ""
+        if channel == "osd" and "attitude_head" in message["data"]:
+            self.gateways.setdefault(gateway or number, number)
+            return str(number)
+        heard = gateway or (number if channel == "drc/up" else "")
+        return self.gateways.get(heard, heard)
+
+    def _foreign(self, sender: str, data: dict[str, Any]) -> bool:
+        """Whether this is another aircraft than the one that is followed; the first is."""
+        if not sender or sender == self.serial:
+            return False
+        tells = "latitude" in data and "attitude_head" in data
+        if self.serial is None:
+            self.serial = sender if tells else None
+            return False
+        if tells:
+            self.others[sender] += 1
+            self.refused[f"another aircraft's ({sender})"] += 1
+        return True
+
     def _refusal(self, data: dict[str, Any], method: Any, stamp: float | None) -> str | None:
         if method not in (None, "osd_info_push"):
-            return f"other message ({method})"
+            return f"other message ({str(method)[:40]})"
         if "latitude" not in data or "attitude_head" not in data:
             return "not an aircraft's message"
         if stamp is None:
@@ -66,10 +108,11 @@ class Feed:
 
     def _position(self, data: dict[str, Any], stamp: float) -> Pose:
         self.last_ms = stamp
-        self.origin_ms = stamp if self.origin_ms is None else self.origin_ms
+        origin = stamp if self.origin_ms is None else self.origin_ms
+        self.origin_ms = origin
         gimbal = self._gimbal(data)
         self._learn(data, gimbal)
-        return self._pose(data, gimbal, stamp)
+        return self._pose(data, gimbal, stamp, (stamp - origin) / 1000.0)
 
     def _gimbal(self, data: dict[str, Any]) -> dict[str, Any]:
         """The payload's block in an OSD message; the message itself in a DRC one."""
@@ -98,7 +141,7 @@ class Feed:
         self.zoom = _number(gimbal.get("zoom_factor")) or self.zoom
         self.aim = _laser(gimbal)
 
-    def _pose(self, data: dict[str, Any], gimbal: dict[str, Any], stamp: float) -> Pose:
+    def _pose(self, data: dict[str, Any], gimbal: dict[str, Any], stamp: float, t_s: float) -> Pose:
         lat, lon = _number(data["latitude"]), _number(data.get("longitude"))
         fix = sound_fix(lat, lon)
         height, relative = _number(data.get("height")), _number(data.get("elevation"))
@@ -106,9 +149,8 @@ class Feed:
             relative = height - self.takeoff_m
         yaw, pitch = _number(gimbal.get("gimbal_yaw")), _number(gimbal.get("gimbal_pitch"))
         angles = yaw is not None and pitch is not None
-        assert self.origin_ms is not None
         return Pose(
-            t_s=(stamp - self.origin_ms) / 1000.0,
+            t_s=t_s,
             source="dji-cloud/drc" if "elevation" not in data else "dji-cloud/osd",
             quality=grade(fix=fix, angles=angles, rtk=self.rtk),
             utc=stamp / 1000.0,
@@ -164,20 +206,30 @@ def _take_delay(feed: Feed, data: dict[str, Any]) -> None:
 _SIDE = {"drc_camera_osd_info_push": _take_camera, "delay_info_push": _take_delay}
 
 
-def parse(text: str, *, payload: str | None = None) -> Telemetry:
-    """Poses of captured messages: a JSON array, or lines with an optional topic before each."""
-    feed, poses, cues = Feed(payload), list[Pose](), 0
-    for message in _captured(text):
+def parse(text: str, *, payload: str | None = None, serial: str | None = None) -> Telemetry:
+    """Poses of captured messages: a JSON array, or lines with an optional topic before each.
+
+    Raises ManyAircraft where several tell positions and `serial` does not say which is meant.
+    """
+    feed, poses, cues = Feed(payload, serial), list[Pose](), 0
+    for topic, message in _captured(text):
         cues += 1
-        pose = feed.push(message)
+        pose = feed.push(message, topic)
         if pose is not None:
             poses.append(pose)
-    reasons = feed.refused + ["no position" for pose in poses if not pose.has_fix]
-    notes = () if poses else ("no aircraft message in it",)
-    return Telemetry("dji-cloud", tuple(poses), cues, count(reasons), notes)
+    if serial is None and feed.others:
+        raise ManyAircraft({feed.serial or "?": len(poses), **feed.others})
+    reasons = feed.refused + Counter("no position" for pose in poses if not pose.has_fix)
+    notes = [f"aircraft {feed.serial}"] if feed.serial and poses else []
+    if not poses:
+        notes.append("no aircraft message in it")
+    if serial is not None and not poses and feed.others:
+        notes.append(f"none of aircraft {serial}; there are {', '.join(sorted(feed.others))}")
+    return checked(Telemetry("dji-cloud", tuple(poses), cues, dict(reasons), tuple(notes)))
 
 
-def _captured(text: str) -> Iterator[Any]:
+def _captured(text: str) -> Iterator[tuple[str, Any]]:
+    """(topic, message) of each record; the topic is "" where none was recorded."""
     whole = _json(text)
     if isinstance(whole, list):
         yield from (_payload(message) for message in whole)
@@ -186,7 +238,15 @@ def _captured(text: str) -> Iterator[Any]:
     else:
         for line in text.splitlines():
             if line.strip():
-                yield _payload(_json(line[line.find("{") :]) if "{" in line else None)
+                yield _line(line)
+
+
+def _line(line: str) -> tuple[str, Any]:
+    if "{" not in line:
+        return "", None
+    before, brace, _ = line.partition("{")
+    topic, message = _payload(_json(line[len(before) :]) if brace else None)
+    return topic or before.strip(), message
 
 
 def _json(text: str) -> Any:
@@ -196,9 +256,11 @@ def _json(text: str) -> Any:
         return None
 
 
-def _payload(message: Any) -> Any:
+def _payload(message: Any) -> tuple[str, Any]:
     """The envelope itself, or the one inside a recorder's {"topic":…, "payload":…}."""
     if isinstance(message, dict) and "payload" in message and "data" not in message:
-        inner = message["payload"]
-        return _json(inner) if isinstance(inner, str) else inner
-    return message
+        inner, topic = message["payload"], message.get("topic")
+        return topic if isinstance(topic, str) else "", (
+            _json(inner) if isinstance(inner, str) else inner
+        )
+    return "", message

@@ -9,12 +9,15 @@ more dialects but drags two compiled packages onto the box and is LGPL; the test
 from __future__ import annotations
 
 import math
+import statistics
 import struct
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edge.drone import rotation
-from edge.drone.telemetry.pose import Pose, Telemetry, count, grade, sound_fix
+from edge.drone.telemetry.plausible import checked
+from edge.drone.telemetry.pose import ManyAircraft, Pose, Telemetry, count, grade, sound_fix
 
 _V1, _V2 = 0xFE, 0xFD
 _STAMP_BYTES = 8
@@ -71,6 +74,13 @@ _MESSAGES: Mapping[int, Layout] = {
 }
 # GIMBAL_DEVICE_FLAGS of common.xml.
 _YAW_LOCK, _YAW_IN_VEHICLE, _YAW_IN_EARTH = 16, 32, 64
+# MAV_TYPE of common.xml that are no vehicle: antenna tracker, ground station, onboard computer,
+# gimbal, ADS-B receiver, camera, charging station and other parts.
+_NO_VEHICLES = {5, 6, 18, 26, 27, 30, 31, 32, 33, 34, 36, 37, 38, 39, 40, 41}
+# Ground stations call their system 250 and above.
+_GCS_SYSTEMS = 250
+# Messages of a radio link come this much out of order; clocks of one boot differ by less than this.
+_REORDERED_S, _CLOCKS_APART_S = 1.0, 60.0
 # Camera angles older than this say nothing about the position beside them.
 _GIMBAL_AGE_S = 2.0
 
@@ -190,46 +200,110 @@ class _Vehicle:
     camera_at: float = -math.inf
     hfov: float | None = None
     aim: tuple[float, float] | None = None
-    offset_s: float | None = None  # UTC minus time since boot, by the vehicle's GNSS
+    offset_s: float | None = None  # UTC minus time since this boot, by the vehicle's GNSS
     lags: list[float] = field(default_factory=list)
     empty_mounts: int = 0
+    restarts: int = 0
+    before: tuple[float, float, float] | None = None  # seconds since boot, record's stamp, t_s
+
+    def time_s(self, boot_s: float, at: float) -> float:
+        """Seconds of the log's own time: the vehicle's clock, or, where that was set anew (a
+        restart in the air or on the ground), the record's stamp from there on."""
+        if self.before is None:
+            t_s = 0.0
+        else:
+            boot_before, at_before, t_before = self.before
+            step, stamped = boot_s - boot_before, at - at_before
+            if step < -_REORDERED_S or abs(step - stamped) > _CLOCKS_APART_S:
+                step, self.offset_s = stamped, None
+                self.restarts += 1
+            t_s = t_before + max(0.0, step)
+        self.before = (boot_s, at, t_s)
+        return t_s
+
+    def utc(self, boot_s: float, at: float) -> float:
+        """By the vehicle's GNSS; before it told the time since a restart, by the ground station's
+        clock less its usual lead."""
+        if self.offset_s is not None:
+            return boot_s + self.offset_s
+        return at - (statistics.median(self.lags) if self.lags else 0.0)
 
 
-def parse(data: bytes) -> Telemetry:
-    """One pose for each GLOBAL_POSITION_INT of a .tlog."""
+def parse(data: bytes, *, serial: str | None = None) -> Telemetry:
+    """One pose for each GLOBAL_POSITION_INT of a .tlog.
+
+    `serial` is the MAVLink system to follow. Raises ManyAircraft where several vehicles tell
+    positions and it does not say which is meant.
+    """
     refused: list[str] = []
     heard = list(messages(data, refused))
-    # The vehicle is whoever tells its position first; its clock and attitude come from the same
-    # component, its gimbal and camera may be other components of that system.
-    pilot = next((m.sender for m in heard if m.name == "GLOBAL_POSITION_INT"), (0, 0))
-    vehicle, poses, origin = _Vehicle(), list[Pose](), None
+    # Its clock and attitude come from the component that tells the vehicle's position, its gimbal
+    # and camera may be other components of that system.
+    pilot = _pilot(heard, serial)
+    vehicle, poses = _Vehicle(), list[Pose]()
     for message in heard:
         if message.sender == pilot or (
             message.sender[0] == pilot[0] and message.name in _FROM_COMPONENTS
         ):
             _LEARN.get(message.name, _nothing)(message, vehicle)
         if message.name == "GLOBAL_POSITION_INT" and message.sender == pilot:
-            boot_s = message.fields["boot_ms"] / 1000.0
-            origin = boot_s if origin is None else origin
-            poses.append(_pose(message, vehicle, boot_s, boot_s - origin))
+            poses.append(_pose(message, vehicle))
     reasons = refused + ["no fix" for pose in poses if not pose.has_fix]
     cues = len(poses) + len(refused)
-    return Telemetry("mavlink", tuple(poses), cues, count(reasons), tuple(_notes(vehicle, poses)))
+    notes = (*_others(heard, pilot), *_notes(vehicle, poses))
+    return checked(Telemetry("mavlink", tuple(poses), cues, count(reasons), notes))
 
 
-def _pose(message: Message, vehicle: _Vehicle, boot_s: float, at: float) -> Pose:
+def _pilot(heard: Sequence[Message], serial: str | None) -> tuple[int, int]:
+    """System and component whose position is the vehicle's, (0, 0) where there is none."""
+    grounded = _grounded(heard)
+    counts: Counter[tuple[int, int]] = Counter(
+        m.sender
+        for m in heard
+        if m.name == "GLOBAL_POSITION_INT"
+        and (str(m.sender[0]) == serial if serial else m.sender[0] not in grounded)
+    )
+    systems = Counter[str]()
+    for (system, _), told in counts.items():
+        systems[str(system)] += told
+    if len(systems) > 1:
+        raise ManyAircraft(systems)
+    # The autopilot (component 1) before a companion that repeats the position.
+    return min(counts, key=lambda sender: (sender[1] != 1, -counts[sender]), default=(0, 0))
+
+
+def _grounded(heard: Sequence[Message]) -> set[int]:
+    """Systems that are no vehicle: by the type in their heartbeat, or, where they sent none, by
+    the number that ground stations use."""
+    told = [(m.sender[0], int(m.fields["type"])) for m in heard if m.name == "HEARTBEAT"]
+    flying = {system for system, kind in told if kind not in _NO_VEHICLES}
+    silent = {m.sender[0] for m in heard} - {system for system, _ in told}
+    stations = {system for system in silent if system >= _GCS_SYSTEMS}
+    return stations | {system for system, _ in told} - flying
+
+
+def _others(heard: Sequence[Message], pilot: tuple[int, int]) -> Iterator[str]:
+    """Who else told a position, and is not followed."""
+    others = {m.sender[0] for m in heard if m.name == "GLOBAL_POSITION_INT"} - {pilot[0]}
+    if others and pilot != (0, 0):
+        names = ", ".join(map(str, sorted(others)))
+        yield f"system {pilot[0]} is the vehicle; positions of {names} are not its"
+
+
+def _pose(message: Message, vehicle: _Vehicle) -> Pose:
     fields = message.fields
+    boot_s = fields["boot_ms"] / 1000.0
+    at = vehicle.time_s(boot_s, message.at)
     lat, lon = fields["lat"] / 1e7, fields["lon"] / 1e7
     fix = sound_fix(lat, lon) and (vehicle.fix_type is None or vehicle.fix_type >= 2)
     heading = fields["hdg"] / 100.0 if fields["hdg"] != 65535 else vehicle.heading
-    fresh = message.at - vehicle.camera_at <= _GIMBAL_AGE_S
+    fresh = 0.0 <= message.at - vehicle.camera_at <= _GIMBAL_AGE_S
     yaw, pitch, roll = vehicle.camera if vehicle.camera and fresh else (None, None, None)
-    utc = message.at if vehicle.offset_s is None else boot_s + vehicle.offset_s
     return Pose(
         t_s=at,
         source="mavlink",
         quality=grade(fix=fix, angles=yaw is not None, rtk=vehicle.rtk),
-        utc=utc,
+        utc=vehicle.utc(boot_s, message.at),
         lat=lat if fix else None,
         lon=lon if fix else None,
         rel_alt_m=fields["relative_alt"] / 1000.0,
@@ -248,7 +322,7 @@ def _pose(message: Message, vehicle: _Vehicle, boot_s: float, at: float) -> Pose
 
 def _notes(vehicle: _Vehicle, poses: list[Pose]) -> Iterator[str]:
     if vehicle.lags:
-        lag = sorted(vehicle.lags)[len(vehicle.lags) // 2]
+        lag = statistics.median(vehicle.lags)
         if abs(lag) > 1.0:
             word = "ahead of" if lag > 0 else "behind"
             yield (
@@ -257,6 +331,8 @@ def _notes(vehicle: _Vehicle, poses: list[Pose]) -> Iterator[str]:
             )
     elif poses:
         yield "the vehicle never told the time: UTC is the ground station's"
+    if vehicle.restarts:
+        yield f"the vehicle's clock began anew {vehicle.restarts} times; time goes on by the log's"
     if vehicle.empty_mounts:
         yield f"{vehicle.empty_mounts} MOUNT_STATUS all zero: no gimbal fitted, ignored"
     if not poses:
@@ -269,7 +345,8 @@ def _nothing(message: Message, vehicle: _Vehicle) -> None:
 
 def _learn_time(message: Message, vehicle: _Vehicle) -> None:
     unix_us, boot_ms = message.fields["unix_us"], message.fields["boot_ms"]
-    if unix_us > 0:
+    # A vehicle without a fix yet tells 0, or 1970 and the seconds since its start.
+    if _FIRST_US < unix_us < _LAST_US:
         vehicle.offset_s = unix_us / 1e6 - boot_ms / 1000.0
         vehicle.lags.append(message.at - unix_us / 1e6)
 
@@ -282,7 +359,8 @@ def _learn_gps(message: Message, vehicle: _Vehicle) -> None:
 
 
 def _learn_attitude(message: Message, vehicle: _Vehicle) -> None:
-    vehicle.heading = math.degrees(message.fields["yaw"]) % 360.0
+    yaw = message.fields["yaw"]
+    vehicle.heading = math.degrees(yaw) % 360.0 if math.isfinite(yaw) else None
 
 
 def _learn_mount_status(message: Message, vehicle: _Vehicle) -> None:

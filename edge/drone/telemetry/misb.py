@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from edge.drone import rotation
+from edge.drone.telemetry.plausible import checked
 from edge.drone.telemetry.pose import Pose, Telemetry, count, grade, sound_fix
 
 KEY = bytes.fromhex("060e2b34020b01010e01030101000000")
@@ -166,7 +167,8 @@ def parse(
         poses.append(_pose(packet, at))
     reasons = refused + ["no position" for pose in poses if not pose.has_fix]
     notes = () if found else ("no valid ST 0601 packet in it",)
-    return Telemetry("misb-0601", tuple(poses), len(found) + len(refused), count(reasons), notes)
+    cues = len(found) + len(refused)
+    return checked(Telemetry("misb-0601", tuple(poses), cues, count(reasons), notes))
 
 
 def _last(poses: list[Pose]) -> float:

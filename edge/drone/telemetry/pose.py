@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -28,6 +29,7 @@ class Pose:
     true north, pitch 0 at the horizon and -90 straight down, roll right side down: the camera's.
     `ground_m` is the ground at the picture's centre in the datum of `abs_alt_m`, where the
     recorder measured it (MISB tag 25); `aim` is that centre's lat and lon (laser, frame centre).
+    `shutter_s` is the time the picture was exposed.
     """
 
     t_s: float
@@ -48,6 +50,7 @@ class Pose:
     zoom: float | None = None
     focal35_mm: float | None = None
     hfov_deg: float | None = None
+    shutter_s: float | None = None
     ground_m: float | None = None
     aim: tuple[float, float] | None = None
     height_source: HeightSource = "none"
@@ -89,6 +92,20 @@ class Telemetry:
         return "; ".join([f"{line} ({why})" if why else line, *self.notes])
 
 
+class ManyAircraft(ValueError):
+    """A capture holds positions of several aircraft, and nobody said which is meant.
+
+    `counts` tells the positions of each by its serial number or system.
+    """
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        self.counts = dict(counts)
+        rows = ", ".join(f"{name} ({count} positions)" for name, count in sorted(counts.items()))
+        super().__init__(
+            f"several aircraft in it: {rows}; say which with --serial or aircraft.serial"
+        )
+
+
 def grade(*, fix: bool, angles: bool, coarse: bool = False, rtk: bool = False) -> Quality:
     """The quality word of a pose; the worst that applies wins, RTK only with camera angles."""
     if not fix:
@@ -101,10 +118,15 @@ def grade(*, fix: bool, angles: bool, coarse: bool = False, rtk: bool = False) -
 
 
 def sound_fix(lat: float | None, lon: float | None) -> bool:
-    """Whether the pair can be a place: in range, finite, and not the (0, 0) of "no fix yet"."""
+    """Whether the pair can be a place: in range, finite, and without the zero of "no fix yet".
+
+    A coordinate of exactly 0 is what recorders write while they have none; a true one lasts for
+    a record on the equator, which is no loss.
+    """
     if lat is None or lon is None or not (math.isfinite(lat) and math.isfinite(lon)):
         return False
-    return abs(lat) <= 90.0 and abs(lon) <= 180.0 and (abs(lat) > 1e-5 or abs(lon) > 1e-5)
+    near_zero = abs(lat) < 1e-5 and abs(lon) < 1e-5
+    return abs(lat) <= 90.0 and abs(lon) <= 180.0 and lat != 0.0 and lon != 0.0 and not near_zero
 
 
 # Clocks that were never set say 1970 or the year 580000; neither is a time of a flight.
@@ -157,4 +179,4 @@ def _plain(value: Json) -> Json:
 
 def count(reasons: Sequence[str]) -> dict[str, int]:
     """How often each reason occurs."""
-    return {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
+    return dict(Counter(reasons))

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
+from edge.drone.telemetry import numbers
+from edge.drone.telemetry.plausible import checked
 from edge.drone.telemetry.pose import HeightSource, Pose, Telemetry, count, grade, sound_fix
 
 _TIME = r"(\d{1,3}):(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
@@ -28,34 +30,36 @@ _DATE = re.compile(
     r"(\d{4})[.-](\d{1,2})[.-](\d{1,2})\s+(\d{1,2}):(\d{2}):(\d{2})"
     r"(?:[.,](\d{1,3})(?!\d))?(?:,(\d{3})(?!\d))?"
 )
-_N = r"([-+]?\d+(?:\.\d+)?)"
-# The value must be ended by something: a number that runs into the end of a torn file is
-# shorter than it was written.
-_END = r"(?=[\s\],)])"
+_N = r"([-+]?\d{1,15}(?:\.\d{1,15})?)"
+_ANY = rf"({numbers.WRITTEN})"
+_END = numbers.END
+# A hemisphere's letter may follow, with or without a degree sign.
+_SIDE = r"\s*°?\s*([NSEW]?)"
 _GPS = re.compile(rf"\bGPS\s*\(\s*{_N}\s*,\s*{_N}\s*,\s*{_N}\s*(M?)\s*\)")
 _PRY = r"\.PRY\s*\(\s*" + r"[^\d,)-]*\s*,\s*".join([_N] * 3) + r"[^\d,)]*\)"
+_LAT = re.compile(rf"\blatitude\s*:\s*{_ANY}{_SIDE}{_END}")
+_LON = re.compile(rf"\blong(?:t)?itude\s*:\s*{_ANY}{_SIDE}{_END}")
 _FIELDS = {
     name: re.compile(pattern)
     for name, pattern in {
-        "lat": rf"\blatitude\s*:\s*{_N}{_END}",
-        "lon": rf"\blong(?:t)?itude\s*:\s*{_N}{_END}",
-        "rel": rf"\brel_alt\s*:\s*{_N}{_END}",
-        "abs": rf"\babs_alt\s*:\s*{_N}{_END}",
-        "altitude": rf"\[altitude\s*:\s*{_N}{_END}",
-        "baro": rf"\bBAROMETER\s*[:(]\s*{_N}(?:M\b|{_END})",
-        "hb": rf"\bHb\s*:\s*{_N}{_END}",
-        "height": rf"(?<![\w.])H[ :]\s*{_N}\s*m\b",
-        "speed": rf"\bH\.S[ :]\s*{_N}\s*m/s",
-        "yaw": rf"\bgb_yaw\s*:\s*{_N}{_END}",
-        "pitch": rf"\bgb_pitch\s*:\s*{_N}{_END}",
-        "roll": rf"\bgb_roll\s*:\s*{_N}{_END}",
-        "heading": rf"(?:\bdrone_yaw\s*:|\[Drone\s*:\s*Yaw\s*:)\s*{_N}{_END}",
-        "zoom": rf"(?:\bdzoom_ratio\s*:|\bDZOOM)\s*{_N}{_END}",
-        "dzoom": rf"\bdzoom\s*:\s*{_N}{_END}",
-        "focal_mm": rf"\bfocal_len:\s*{_N}{_END}",
+        "rel": rf"\brel_alt\s*:\s*{_ANY}{_END}",
+        "abs": rf"\babs_alt\s*:\s*{_ANY}{_END}",
+        "altitude": rf"\[altitude\s*:\s*{_ANY}{_END}",
+        "baro": rf"\bBAROMETER\s*[:(]\s*{_ANY}(?:M\b|{_END})",
+        "hb": rf"\bHb\s*:\s*{_ANY}{_END}",
+        "height": rf"(?<![\w.])H[ :]\s*{_ANY}\s*m\b",
+        "speed": rf"\bH\.S[ :]\s*{_ANY}\s*m/s",
+        "yaw": rf"\bgb_yaw\s*:\s*{_ANY}{_END}",
+        "pitch": rf"\bgb_pitch\s*:\s*{_ANY}{_END}",
+        "roll": rf"\bgb_roll\s*:\s*{_ANY}{_END}",
+        "heading": rf"(?:\bdrone_yaw\s*:|\[Drone\s*:\s*Yaw\s*:)\s*{_ANY}{_END}",
+        "zoom": rf"(?:\bdzoom_ratio\s*:|\bDZOOM)\s*{_ANY}{_END}",
+        "dzoom": rf"\bdzoom\s*:\s*{_ANY}{_END}",
+        "focal_mm": rf"\bfocal_len:\s*{_ANY}{_END}",
         # A space before the colon goes with tenths of a millimetre (240 = 24 mm); tele lenses
         # reach 240 mm, so the size of the number tells nothing.
-        "focal_tenths": rf"\bfocal_len\s+:\s*{_N}{_END}",
+        "focal_tenths": rf"\bfocal_len\s+:\s*{_ANY}{_END}",
+        "shutter": rf"\b[Ss]hutter\s*:\s*1/({numbers.WRITTEN}){_END}",
     }.items()
 }
 _F_PRY = re.compile(r"\bF" + _PRY)
@@ -127,7 +131,8 @@ def read_cues(
     skipped = count(
         [raw.missing for raw, pose in zip(raws, poses, strict=True) if not pose.has_fix]
     )
-    return Telemetry(kind, poses, len(cues), skipped, tuple(_notes(raws, starts, utc_offset_h)))
+    notes = tuple(_notes(raws, starts, utc_offset_h))
+    return checked(Telemetry(kind, poses, len(cues), skipped, notes))
 
 
 @dataclass(slots=True)
@@ -146,16 +151,32 @@ class _Raw:
 
 def _raw(cue: Cue) -> _Raw:
     text = cue.text
-    values: dict[str, float] = {}
+    family = next((name for name, pattern in _FAMILIES if pattern.search(text)), "unknown")
+    raw = _Raw(cue, family, {}, _local(text), 9)
+    comma = _take_degrees(raw)
     for name, pattern in _FIELDS.items():
         match = pattern.search(text)
-        if match:
-            values[name] = float(match[1])
-    family = next((name for name, pattern in _FAMILIES if pattern.search(text)), "unknown")
-    raw = _Raw(cue, family, values, _local(text), _decimals(text))
+        value = numbers.number(match[1], decimal_comma=comma) if match else None
+        if value is not None:
+            raw.values[name] = value
     _take_gps(raw)
     _take_pry(raw)
     return raw
+
+
+def _take_degrees(raw: _Raw) -> bool:
+    """`[latitude: ] [longitude: ]`; true where they are written with a decimal comma."""
+    lat, lon = _LAT.search(raw.cue.text), _LON.search(raw.cue.text)
+    if lat is None or lon is None:
+        return False
+    raw.decimals = numbers.decimals(lat[1])
+    north = numbers.degrees(lat[1], lat[2], letters="NS")
+    east = numbers.degrees(lon[1], lon[2], letters="EW")
+    if north is None or east is None:
+        raw.missing = "position that cannot be read"
+    else:
+        raw.values["lat"], raw.values["lon"] = north, east
+    return "," in lat[1] and "." not in lat[1]
 
 
 def _local(text: str) -> datetime | None:
@@ -170,17 +191,13 @@ def _local(text: str) -> datetime | None:
         return None
 
 
-def _decimals(text: str) -> int:
-    match = _GPS.search(text) or _FIELDS["lat"].search(text)
-    return len(match[1].partition(".")[2]) if match else 9
-
-
 def _take_gps(raw: _Raw) -> None:
     """GPS(a, b, c): c is the number of satellites, an altitude in metres only where it says so."""
     match = _GPS.search(raw.cue.text)
     if not match or "lat" in raw.values:
         return
     first, second, third, metres = match.groups()
+    raw.decimals = len(first.partition(".")[2])
     raw.values["first"], raw.values["second"] = float(first), float(second)
     # Written by hand or by a converter: DJI's own third value is a bare integer, or has an M.
     by_hand = not metres and "." in third
@@ -255,7 +272,7 @@ def _pose(raw: _Raw, kind: str, start_s: float, utc_offset_h: float | None) -> P
     lat, lon = value("lat"), value("lon")
     fix = sound_fix(lat, lon)
     if not fix and lat is not None and lon is not None:
-        raw.missing = "0,0 before the fix" if lat == lon == 0.0 else "impossible position"
+        raw.missing = "0,0 before the fix" if 0.0 in (lat, lon) else "impossible position"
     relative = next(
         (value(name) for name in ("rel", "height", "baro", "hb") if name in raw.values), None
     )
@@ -279,6 +296,7 @@ def _pose(raw: _Raw, kind: str, start_s: float, utc_offset_h: float | None) -> P
         speed_mps=value("speed"),
         zoom=_zoom(raw.values),
         focal35_mm=focal or None,
+        shutter_s=1.0 / value("shutter", 0.0) if value("shutter", 0.0) > 0.0 else None,
         height_source=_height_source(raw.values, relative),
     )
 
