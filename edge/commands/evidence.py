@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    from edge.uplink.verify import Verdict
+    from edge.uplink.verify import RevisionCheck
 
 EPILOG = """examples:
   edge evidence verify out/watch
@@ -95,7 +95,10 @@ def _nothing(args: argparse.Namespace, roots: list[Path]) -> None:
 
 
 def _tell(
-    args: argparse.Namespace, verdicts: list[Verdict], broken: list[Verdict], missing: int
+    args: argparse.Namespace,
+    verdicts: list[RevisionCheck],
+    broken: list[RevisionCheck],
+    missing: int,
 ) -> int:
     bad = [v for v in verdicts if not v.ok]
     for verdict in verdicts:
@@ -115,7 +118,7 @@ def _tell(
     return 1 if bad or broken else 0
 
 
-def _line(verdict: Verdict, *, chain: bool) -> dict[str, Any]:
+def _line(verdict: RevisionCheck, *, chain: bool) -> dict[str, Any]:
     problem = verdict.problem if chain else "prev is not the hash of the record before it"
     return {
         "folder": str(verdict.folder),

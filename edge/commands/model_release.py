@@ -20,7 +20,7 @@ from edge.pipeline.settings import (
     shipped_manifest,
 )
 from edge.release.package import check_package, release_ring, sign, write_package
-from edge.release.store import SHIPPED, Store
+from edge.release.store import SHIPPED, ReleaseStore
 from edge.uplink.report import read_status
 from edge.vision.manifest import Manifest, read_manifest
 
@@ -103,14 +103,14 @@ def _private(path: Path) -> Any:
 def _install(args: argparse.Namespace) -> dict[str, Any]:
     from edge.ipc import Spool
     from edge.release.fetch import find_package
-    from edge.release.install import Asked, install
+    from edge.release.install import InstallRequest, install
 
     settings = _settings(args)
     asked = None
     if args.sha256:
         if not args.name or args.release is None:
             raise ConfigError("install --sha256: --name and --release are needed too")
-        asked = Asked(args.name, args.release)
+        asked = InstallRequest(args.name, args.release)
         url = settings.device.updates.url
         package = find_package(settings.models / "incoming", args.sha256, url)
     else:
@@ -166,7 +166,7 @@ def _rollback(args: argparse.Namespace) -> dict[str, Any]:
 
     settings = _settings(args)
     name = str(_one(args, "name"))
-    store = Store(settings.models, name)
+    store = ReleaseStore(settings.models, name)
     state = store.read()
     if state.current == SHIPPED:
         raise ConfigError(f"{name}: the model that came with the program is in force already")
@@ -180,7 +180,7 @@ def _rollback(args: argparse.Namespace) -> dict[str, Any]:
 def _status(args: argparse.Namespace) -> dict[str, Any]:
     settings = _settings(args)
     names = {*model_names(settings), *(f.parent.name for f in settings.models.glob("*/state.json"))}
-    found = {name: Store(settings.models, name) for name in sorted(names)}
+    found = {name: ReleaseStore(settings.models, name) for name in sorted(names)}
     told = {
         name: {"release": store.read().current, "trial": store.read().trial is not None}
         for name, store in found.items()
@@ -188,7 +188,7 @@ def _status(args: argparse.Namespace) -> dict[str, Any]:
     return {"ok": True, "models": told, "said": [_line(name, s) for name, s in found.items()]}
 
 
-def _line(name: str, store: Store) -> str:
+def _line(name: str, store: ReleaseStore) -> str:
     state = store.read()
     what = "as shipped" if state.current == SHIPPED else f"release {state.current}"
     if state.trial is not None:

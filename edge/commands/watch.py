@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edge.evidence.casebook import Sealed
+    from edge.evidence.casebook import StoredRevision
     from edge.values import Violation
 
 EPILOG = """example:
@@ -67,7 +67,9 @@ class _Printer:
         self._as_json = as_json
         self.ids: set[str] = set()
 
-    def __call__(self, violation: Violation, sealed: Sealed | None, *, recording: bool) -> None:
+    def __call__(
+        self, violation: Violation, sealed: StoredRevision | None, *, recording: bool
+    ) -> None:
         from edge.pipeline.offline import event_line
 
         self.ids.add(violation.id)

@@ -36,7 +36,7 @@ GROUP = "edge"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class OwnedPath:
     """A folder (`d`) that is made, or files (`z`) that get this mode where they are there.
 
     `owner` None: whoever made it. `reads` and `writes`: daemons that must be able to; for a
@@ -53,21 +53,21 @@ class Place:
     why: str = ""
 
 
-PLACES: tuple[Place, ...] = (
-    Place(
+PLACES: tuple[OwnedPath, ...] = (
+    OwnedPath(
         *("d", "/var/lib/edge", 0o2770, "root", GROUP, ALL, ALL),
         "2770: what one daemon makes the others of the group may read and move on.",
     ),
-    Place("d", "/var/lib/edge/evidence", 0o2770, "edge-vision", GROUP, ALL, ALL),
-    Place(
+    OwnedPath("d", "/var/lib/edge/evidence", 0o2770, "edge-vision", GROUP, ALL, ALL),
+    OwnedPath(
         *("d", "/var/lib/edge/keys", 0o700, "edge-uplink", "edge-uplink", UPLINK, UPLINK),
         "The signing key is made by uplinkd at its first start and never leaves this folder.",
     ),
-    Place(
+    OwnedPath(
         *("d", "/var/lib/edge/console", 0o700, "edge-console", "edge-console", PAGE, PAGE),
         "Accounts of the page, and the code for the first one.",
     ),
-    Place(
+    OwnedPath(
         *(
             "z",
             "/var/lib/edge/outbox.db*",
@@ -79,22 +79,22 @@ PLACES: tuple[Place, ...] = (
         ),
         "Of an older version: SQLite let only one user write.",
     ),
-    Place(
+    OwnedPath(
         *("d", "/etc/edge", 0o2770, "root", GROUP, ALL, UPLINK | PAGE),
         "The page and the platform write the site file; passwords of cameras are in it.",
     ),
-    Place("z", "/etc/edge/site.yaml", 0o660, "root", GROUP, ALL, UPLINK | PAGE),
-    Place("z", "/etc/edge/device.yaml", 0o640, "root", GROUP, ALL, NOBODY),
-    Place(
+    OwnedPath("z", "/etc/edge/site.yaml", 0o660, "root", GROUP, ALL, UPLINK | PAGE),
+    OwnedPath("z", "/etc/edge/device.yaml", 0o640, "root", GROUP, ALL, NOBODY),
+    OwnedPath(
         *("d", "/etc/edge/keys", 0o2770, "root", "edge-uplink", UPLINK, UPLINK),
         "uplinkd puts a renewed certificate in the place of the old one.",
     ),
-    Place("d", "/etc/edge/page", 0o2750, "root", "edge-console", PAGE, NOBODY),
-    Place(
+    OwnedPath("d", "/etc/edge/page", 0o2750, "root", "edge-console", PAGE, NOBODY),
+    OwnedPath(
         *("d", "/etc/edge/release", 0o755, "root", "root", ALL, NOBODY),
         "The public key that model packages are held against: no daemon may change it.",
     ),
-    Place("d", "/run/edge", 0o2770, "root", GROUP, ALL, ALL),
+    OwnedPath("d", "/run/edge", 0o2770, "root", GROUP, ALL, ALL),
 )
 
 

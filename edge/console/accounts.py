@@ -32,12 +32,12 @@ TRIES, TRIES_WITHIN_S, LOCKED_S = 5, 300.0, 300.0
 SESSIONS_MAX = 200
 
 
-class Refused(Exception):
+class LoginRefused(Exception):
     """A login or a password that is not taken; the word is a key of edge.console.texts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class LoginSession:
     """Somebody logged in. `csrf` must come back with every form."""
 
     token: str
@@ -60,7 +60,7 @@ class Accounts:
     ) -> None:
         self._folder, self._session_s, self._now = folder, session_s, now
         self._hasher = hasher or PasswordHasher()
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, LoginSession] = {}
         self._tries: dict[str, deque[float]] = defaultdict(deque)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
@@ -91,12 +91,12 @@ class Accounts:
         """No account yet: the page answers only to the first code."""
         return not self._accounts
 
-    def set_up(self, code: str, name: str, password: str, client: str) -> Session:
+    def set_up(self, code: str, name: str, password: str, client: str) -> LoginSession:
         """The first account, an installer's, made with the code. Raises Refused."""
         self._not_locked(client)
         if self.first_code is None or not hmac.compare_digest(code.strip(), self.first_code):
             self._missed(client)
-            raise Refused("wrong_code")
+            raise LoginRefused("wrong_code")
         self._add(name, password, "installer")
         self.first_code = None
         self.code_file.unlink(missing_ok=True)
@@ -105,14 +105,14 @@ class Accounts:
     def add(self, name: str, password: str, role: Role) -> None:
         """Another account. Raises Refused."""
         if name in self._accounts:
-            raise Refused("name_taken")
+            raise LoginRefused("name_taken")
         self._add(name, password, role)
 
     def remove(self, name: str) -> None:
         """Raises Refused for the last installer: nobody could come in any more."""
         left = {n: a for n, a in self._accounts.items() if n != name}
         if not any(a["role"] == "installer" for a in left.values()):
-            raise Refused("last_installer")
+            raise LoginRefused("last_installer")
         self._accounts = left
         self._write()
         self._sessions = {t: s for t, s in self._sessions.items() if s.name != name}
@@ -122,9 +122,9 @@ class Accounts:
 
     def _add(self, name: str, password: str, role: Role) -> None:
         if not (0 < len(name) <= NAME_MAX and name.isprintable() and name.strip() == name):
-            raise Refused("bad_name")
+            raise LoginRefused("bad_name")
         if not PASSWORD_LEAST <= len(password) <= PASSWORD_MOST:
-            raise Refused("bad_password")
+            raise LoginRefused("bad_password")
         self._accounts[name] = {"hash": self._hasher.hash(password), "role": role}
         self._write()
 
@@ -133,7 +133,7 @@ class Accounts:
         write_atomic(path, json.dumps(self._accounts, ensure_ascii=False).encode())
         path.chmod(0o600)
 
-    def log_in(self, name: str, password: str, client: str) -> Session:
+    def log_in(self, name: str, password: str, client: str) -> LoginSession:
         """Raises Refused; the answer does not tell whether the name or the password is wrong."""
         self._not_locked(client)
         account = self._accounts.get(name)
@@ -145,7 +145,7 @@ class Accounts:
             account = None
         if account is None:
             self._missed(client)
-            raise Refused("wrong_login")
+            raise LoginRefused("wrong_login")
         self._tries.pop(client, None)
         role: Role = "installer" if account["role"] == "installer" else "viewer"
         return self._session(name, role)
@@ -163,17 +163,17 @@ class Accounts:
         while tries and now - tries[0] > TRIES_WITHIN_S:
             tries.popleft()
         if len(tries) >= TRIES and now - tries[-1] < LOCKED_S:
-            raise Refused("locked")
+            raise LoginRefused("locked")
 
     def _missed(self, client: str) -> None:
         if len(self._tries) > 10_000:
             self._tries.clear()
         self._tries[client].append(self._now())
 
-    def _session(self, name: str, role: Role) -> Session:
+    def _session(self, name: str, role: Role) -> LoginSession:
         self._forget_old()
         token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
-        session = Session(token, csrf, name, role, self._now() + self._session_s)
+        session = LoginSession(token, csrf, name, role, self._now() + self._session_s)
         self._sessions[token] = session
         return session
 
@@ -184,7 +184,7 @@ class Accounts:
             alive.pop(next(iter(alive)))
         self._sessions = alive
 
-    def session(self, token: str | None) -> Session | None:
+    def session(self, token: str | None) -> LoginSession | None:
         found = self._sessions.get(token or "")
         return found if found and found.until > self._now() else None
 

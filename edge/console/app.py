@@ -24,7 +24,7 @@ from edge.console import (
     zoning,
 )
 from edge.console.gate import Gatekeeper
-from edge.console.web import HEADERS, HERE, Console, Forbidden, Stale, render
+from edge.console.web import HEADERS, HERE, ConsoleContext, Forbidden, Stale, render
 
 # What is fetched and what is sent, a table of each module: path -> handler.
 SHOWN = (
@@ -73,7 +73,7 @@ async def _failed(request: Request, _: Exception) -> Response:
     return answer
 
 
-def make_app(console: Console) -> Starlette:
+def make_app(console: ConsoleContext) -> Starlette:
     """The application; `console.services` is what touches anything outside the page's folders."""
     routes: list[Route | Mount] = [
         *(

@@ -16,9 +16,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from edge.console import facts
-from edge.console.cases import CaseIndex, Head, Wanted
+from edge.console.cases import CaseIndex, CaseSummary, Wanted
 from edge.console.clock import clock_of
-from edge.console.reading import Case
+from edge.console.reading import PublishedCase
 from edge.console.texts import TEXTS, text
 from edge.console.web import console_of, form_of, language_of, render
 
@@ -89,7 +89,7 @@ def _page(query: QueryParams) -> int:
     return max(1, min(PAGES_MOST, int(asked))) if good else 1
 
 
-def _categories(heads: tuple[Head, ...]) -> list[tuple[str, dict[str, str]]]:
+def _categories(heads: tuple[CaseSummary, ...]) -> list[tuple[str, dict[str, str]]]:
     return sorted({head.category: head.names for head in heads}.items())
 
 
@@ -129,13 +129,13 @@ async def _shown(request: Request, code: int = 200, error: str | None = None) ->
     )
 
 
-def _pictures(found: Case) -> list[dict[str, Any]]:
+def _pictures(found: PublishedCase) -> list[dict[str, Any]]:
     """In the order of time, the public copies last."""
     own = [f for f in found.files if f["path"].endswith((".jpg", ".png"))]
     return sorted(own, key=lambda f: (bool(f.get("masked")), float(f["at"]["mono"]), f["path"]))
 
 
-def _examined(request: Request, found: Case) -> list[dict[str, Any]]:
+def _examined(request: Request, found: PublishedCase) -> list[dict[str, Any]]:
     """A row for each revision: files, signature, chain, receipt."""
     services = console_of(request).services
     if services.examine is not None:
@@ -173,7 +173,7 @@ async def package(request: Request) -> Response:
     return StreamingResponse(_chunks(file), media_type="application/zip", headers=headers)
 
 
-def zipped(found: Case) -> tuple[BinaryIO, int]:
+def zipped(found: PublishedCase) -> tuple[BinaryIO, int]:
     """The package in a file without a name: clips are large, and the page's memory is small."""
     out = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was sent
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:

@@ -62,7 +62,7 @@ _decoder = msgspec.json.Decoder(_Manifest)
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class CaseSummary:
     """One violation in the list; `picture` is the file to show for it, "" if there is none."""
 
     id: str
@@ -88,7 +88,7 @@ class Wanted:
     since: str = ""
     text: str = ""
 
-    def fits(self, head: Head, verdict: str) -> bool:
+    def fits(self, head: CaseSummary, verdict: str) -> bool:
         """Whether a case passes every filter that is set. verdict: the reviewer's, "" for none."""
         return (
             self.category in ("", head.category)
@@ -105,15 +105,15 @@ class CaseIndex:
 
     def __init__(self, state: Path) -> None:
         self._root = state / "evidence"
-        self.reviews = Reviews(state / "reviews")
+        self.reviews = ReviewReader(state / "reviews")
         self._lock = threading.Lock()
-        self._heads: dict[str, Head] = {}
-        self._sorted: tuple[Head, ...] = ()
+        self._heads: dict[str, CaseSummary] = {}
+        self._sorted: tuple[CaseSummary, ...] = ()
         self._looked = -LOOK_EVERY_S
         self._words: dict[str, dict[str, str]] = {}
         self.unreadable = 0
 
-    def heads(self) -> tuple[Head, ...]:
+    def heads(self) -> tuple[CaseSummary, ...]:
         """Newest first; at most two seconds old."""
         with self._lock:
             if time.monotonic() - self._looked >= LOOK_EVERY_S:
@@ -121,7 +121,7 @@ class CaseIndex:
                 self._looked = time.monotonic()
             return self._sorted
 
-    def find(self, wanted: Wanted) -> list[Head]:
+    def find(self, wanted: Wanted) -> list[CaseSummary]:
         verdicts = self.reviews.latest()
         return [h for h in self.heads() if wanted.fits(h, verdicts.get(h.id, ""))]
 
@@ -135,7 +135,7 @@ class CaseIndex:
 
     def _look(self) -> None:
         """Stat every folder, read those that changed."""
-        now_ns, found, unreadable = time.time_ns(), dict[str, Head](), 0
+        now_ns, found, unreadable = time.time_ns(), dict[str, CaseSummary](), 0
         changed = False
         for name, stamp in _folders(self._root):
             known = self._heads.get(name)
@@ -153,7 +153,7 @@ class CaseIndex:
             self._heads = found
             self._sorted = tuple(sorted(found.values(), key=_newest, reverse=True))
 
-    def _head(self, name: str, stamp: int) -> Head | None:
+    def _head(self, name: str, stamp: int) -> CaseSummary | None:
         """None for a folder whose manifest cannot be read (yet)."""
         numbers = revisions(self._root / name)
         if not numbers:
@@ -165,7 +165,7 @@ class CaseIndex:
             return None
         case = told.violation
         names = self._words.setdefault(case.category, case.names)
-        return Head(
+        return CaseSummary(
             id=name,
             revision=numbers[-1],
             category=case.category,
@@ -179,7 +179,7 @@ class CaseIndex:
         )
 
 
-def _newest(head: Head) -> tuple[str, str]:
+def _newest(head: CaseSummary) -> tuple[str, str]:
     return head.began, head.id
 
 
@@ -215,7 +215,7 @@ def _picture(files: Iterable[_File]) -> str:
     return pictures[-1].path if pictures else ""
 
 
-class Reviews:
+class ReviewReader:
     """Verdicts in `<state>/reviews/*.jsonl`; a file is read again when it has grown."""
 
     def __init__(self, folder: Path) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from edge.console.editing import parse
-from edge.console.web import Console
+from edge.console.web import ConsoleContext
 from edge.uplink.wire import utc_seconds
 
 ZONE = "Asia/Shanghai"
@@ -30,7 +30,7 @@ class LocalClock:
         return datetime.fromtimestamp(seconds, self.zone).strftime(layout)
 
 
-def clock_of(console: Console) -> LocalClock:
+def clock_of(console: ConsoleContext) -> LocalClock:
     """By the site file; by the default also while that file is being mended."""
     name = str(parse(console.site.read().text).get("timezone") or ZONE)
     try:

@@ -9,11 +9,11 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 
 from edge.console.editing import camera_rows, parse
 from edge.console.metrics import render
-from edge.console.web import Console
+from edge.console.web import ConsoleContext
 
 
-def _console(request: Request) -> Console:
-    console: Console = request.app.state.console
+def _console(request: Request) -> ConsoleContext:
+    console: ConsoleContext = request.app.state.console
     return console
 
 

@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from edge.console.accounts import Refused, Role, Session
+from edge.console.accounts import LoginRefused, LoginSession, Role
 from edge.console.editing import camera_rows, parse
 from edge.console.web import (
     COOKIE,
@@ -32,7 +32,7 @@ async def login_page(request: Request) -> Response:
     return render(request, "login.html", error=None)
 
 
-def _welcome(request: Request, session: Session) -> Response:
+def _welcome(request: Request, session: LoginSession) -> Response:
     """To what is next: an installer without a camera adds one, everybody else looks."""
     console = console_of(request)
     empty = not camera_rows(parse(console.site.read().text))
@@ -53,7 +53,7 @@ async def first(request: Request) -> Response:
             form.get("password", ""),
             client_of(request),
         )
-    except Refused as error:
+    except LoginRefused as error:
         return render(request, "first.html", 403, error=str(error))
     console.accounts.audit(session.name, "first account", client=client_of(request))
     return _welcome(request, session)
@@ -69,7 +69,7 @@ async def login(request: Request) -> Response:
             form.get("password", ""),
             client_of(request),
         )
-    except Refused as error:
+    except LoginRefused as error:
         console.accounts.audit(form.get("name", "")[:32], str(error), client=client_of(request))
         return render(request, "login.html", 403, error=str(error))
     console.accounts.audit(session.name, "logged in", client=client_of(request))
@@ -120,7 +120,7 @@ async def add_account(request: Request) -> Response:
     name = form.get("name", "")
     try:
         await run_in_threadpool(console.accounts.add, name, form.get("password", ""), role)
-    except Refused as error:
+    except LoginRefused as error:
         return _accounts(request, 422, str(error))
     console.accounts.audit(session.name, "account added", name=name, role=role)
     return RedirectResponse("/setup/accounts", 303)
@@ -132,7 +132,7 @@ async def remove_account(request: Request) -> Response:
     session = need_installer(request)
     try:
         console.accounts.remove(form.get("name", ""))
-    except Refused as error:
+    except LoginRefused as error:
         return _accounts(request, 422, str(error))
     console.accounts.audit(session.name, "account removed", name=form.get("name", ""))
     return RedirectResponse("/setup/accounts", 303)

@@ -12,7 +12,7 @@ from edge.console.texts import Language
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
+class FaultAdvice:
     """What a fault is called, and what to do about it."""
 
     zh: str
@@ -27,176 +27,176 @@ class Advice:
         return self.do_zh if language == "zh" else self.do_en
 
 
-ADVICE: dict[str, Advice] = {
-    "stream_stall": Advice(
+ADVICE: dict[str, FaultAdvice] = {
+    "stream_stall": FaultAdvice(
         "码流中断",
         "No picture",
         "检查电源、网线、地址、密码和编码；恢复后 15 秒内自动重连",
         "power, cable, address, password, codec; it reconnects by itself within 15 s of healing",
     ),
-    "picture_frozen": Advice(
+    "picture_frozen": FaultAdvice(
         "画面冻结",
         "Picture frozen",
         "重启摄像机",
         "restart the camera",
     ),
-    "picture_black": Advice(
+    "picture_black": FaultAdvice(
         "画面全黑",
         "Picture black",
         "检查补光、光圈和夜视模式",
         "lamp, iris, night mode",
     ),
-    "picture_covered": Advice(
+    "picture_covered": FaultAdvice(
         "镜头被遮挡",
         "Lens covered",
         "清洁镜头或移开遮挡物",
         "clean or free the lens",
     ),
-    "picture_blurred": Advice(
+    "picture_blurred": FaultAdvice(
         "画面模糊",
         "Picture blurred",
         "检查对焦、雾气和污渍",
         "focus, fog, dirt",
     ),
-    "camera_moved": Advice(
+    "camera_moved": FaultAdvice(
         "摄像机位置偏移",
         "Camera moved",
         "转回原位，或重画区域",
         "turn it back, or draw the zones again",
     ),
-    "view_changed": Advice(
+    "view_changed": FaultAdvice(
         "画面内容与原来不符",
         "Another view",
         "重画区域",
         "draw the zones again",
     ),
-    "scribe": Advice(
+    "scribe": FaultAdvice(
         "证据写入滞后",
         "Evidence written late",
         "存储卡太慢或将坏，尽快更换",
         "the card is slow or dying",
     ),
-    "disk": Advice(
+    "disk": FaultAdvice(
         "磁盘故障",
         "The disk refuses",
         "清理空间或更换存储卡",
         "free space, change the card",
     ),
-    "sensor_stale": Advice(
+    "sensor_stale": FaultAdvice(
         "传感器无数据",
         "Sensor silent",
         "检查接线、电源和地址",
         "cable, power, address",
     ),
-    "sensor_constant": Advice(
+    "sensor_constant": FaultAdvice(
         "传感器数值不变",
         "Value never moves",
         "查看探头：卡住，或被东西罩住",
         "look at the probe",
     ),
-    "sensor_flood": Advice(
+    "sensor_flood": FaultAdvice(
         "传感器数据过多",
         "Sensor floods",
         "波特率不对，或线上有两个主机",
         "wrong baud rate or two masters",
     ),
-    "line_stuck": Advice(
+    "line_stuck": FaultAdvice(
         "串口线路卡住",
         "Serial line hangs",
         "拔下转换器再插上",
         "unplug the adapter",
     ),
-    "dead_letter": Advice(
+    "dead_letter": FaultAdvice(
         "记录被拒五次",
         "Record refused five times",
         "检查平台代理的大小限制和权限，然后运行 edge outbox retry 编号",
         "size and ACL at the broker; then edge outbox retry ID",
     ),
-    "forged_message": Advice(
+    "forged_message": FaultAdvice(
         "下行消息未通过校验",
         "Message not genuine",
         "查明谁持有平台密钥",
         "who has the platform's key?",
     ),
-    "subscribe_refused": Advice(
+    "subscribe_refused": FaultAdvice(
         "订阅被拒",
         "Subscription refused",
         "在平台代理放开权限：read cm/v1/租户/设备/#",
         "ACL: read cm/v1/TENANT/DEVICE/#",
     ),
-    "not_authorized": Advice(
+    "not_authorized": FaultAdvice(
         "平台拒收或无人订阅",
         "Platform refuses",
         "检查权限、配额，接收端是否在运行",
         "ACL, quota, is the receiver running?",
     ),
-    "quota_exceeded": Advice(
+    "quota_exceeded": FaultAdvice(
         "平台拒收或无人订阅",
         "Platform refuses: quota",
         "检查权限、配额，接收端是否在运行",
         "ACL, quota, is the receiver running?",
     ),
-    "nobody_listens": Advice(
+    "nobody_listens": FaultAdvice(
         "平台拒收或无人订阅",
         "Nobody listens at the platform",
         "检查权限、配额，接收端是否在运行",
         "ACL, quota, is the receiver running?",
     ),
-    "evidence_missing": Advice(
+    "evidence_missing": FaultAdvice(
         "证据文件缺失",
         "Evidence file missing",
         "存储卡将坏，尽快更换",
         "the card is dying",
     ),
-    "outbox_salvaged": Advice(
+    "outbox_salvaged": FaultAdvice(
         "数据库已修复",
         "Database was repaired",
         "存储卡将坏；保留坏文件",
         "the card is dying; keep the file",
     ),
-    "disk_ladder": Advice(
+    "disk_ladder": FaultAdvice(
         "磁盘不足",
         "Disk nearly full",
         "清理空间；检查平台是否连得上",
         "free space; is the platform reachable?",
     ),
-    "model_on_trial": Advice(
+    "model_on_trial": FaultAdvice(
         "新模型试运行",
         "New model on trial",
         "不用处理，试运行通过后自动结束",
         "nothing; it ends when the trial is passed",
     ),
-    "model_rolled_back": Advice(
+    "model_rolled_back": FaultAdvice(
         "新模型已回退",
         "New model rolled back",
         "把日志发给发布方；下一个合格的模型装上后结束",
         "send the log to who released it; it ends with the next release that holds",
     ),
-    "model_refused": Advice(
+    "model_refused": FaultAdvice(
         "模型包被拒绝",
         "Model package refused",
         "按提示重新打包",
         "text says which; pack it again",
     ),
-    "overheated": Advice(
+    "overheated": FaultAdvice(
         "设备过热",
         "Board too hot",
         "遮阳、清理风扇和进风口；朝南的墙要加遮阳罩",
         "shade, fan, air inlet; a box on a south wall needs a sun shield",
     ),
-    "overheated_one_stream": Advice(
+    "overheated_one_stream": FaultAdvice(
         "设备严重过热，仅保留一路",
         "Board far too hot: one camera only",
         "同上，立即处理",
         "the same, at once",
     ),
-    "under_voltage": Advice(
+    "under_voltage": FaultAdvice(
         "供电电压不足",
         "Supply voltage too low",
         "换 27 W 电源、短而粗的线，或好的 PoE 模块",
         "27 W supply, short thick cable, good PoE hat",
     ),
-    "throttled": Advice(
+    "throttled": FaultAdvice(
         "处理器被降频",
         "Processor slowed down",
         "给设备降温，检查电源",
@@ -205,8 +205,8 @@ ADVICE: dict[str, Advice] = {
 }
 
 
-def advice_for(kind: str) -> Advice:
+def advice_for(kind: str) -> FaultAdvice:
     """For a kind that nobody has written about yet: its own name, and where to look."""
-    return ADVICE.get(kind) or Advice(
+    return ADVICE.get(kind) or FaultAdvice(
         kind, kind, "查看日志：journalctl -u 'edge-*'", "see the log: journalctl -u 'edge-*'"
     )

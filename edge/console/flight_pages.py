@@ -14,9 +14,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
 from edge.console.clock import clock_of
-from edge.console.flights import FLIGHT_NAME, Flight, FlightFolder, is_recording
+from edge.console.flights import FLIGHT_NAME, FlightFolder, ListedFlight, is_recording
 from edge.console.texts import text
-from edge.console.uploads import Inbox, NotTaken
+from edge.console.uploads import NotTaken, UploadFolder
 from edge.console.web import (
     Stale,
     console_of,
@@ -51,14 +51,14 @@ def _folder(request: Request) -> FlightFolder:
     return folder
 
 
-def _inbox(request: Request) -> Inbox:
+def _inbox(request: Request) -> UploadFolder:
     """One for the application: it remembers what is on its way."""
     state = request.app.state
     if not hasattr(state, "inbox"):
         console = console_of(request)
         folder = _folder(request).recordings_folder
-        state.inbox = Inbox(folder, console.flights_mb, console.floor_mb)
-    inbox: Inbox = state.inbox
+        state.inbox = UploadFolder(folder, console.flights_mb, console.floor_mb)
+    inbox: UploadFolder = state.inbox
     return inbox
 
 
@@ -129,7 +129,7 @@ async def progress(request: Request) -> Response:
     return JSONResponse({"flights": {f.name: _row(f) for f in found[:50]}})
 
 
-def _row(flight: Flight) -> dict[str, Any]:
+def _row(flight: ListedFlight) -> dict[str, Any]:
     return {"state": flight.state, "share": flight.share, "left_s": flight.left_s}
 
 

@@ -86,7 +86,7 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class Flight:
+class ListedFlight:
     """A flight as the page lists it. `ledger` is {} until there is one, `share` None if unknown."""
 
     name: str
@@ -135,14 +135,14 @@ class FlightFolder:
         telemetry = tuple(beside.get(Path(name).stem.lower(), ())) if video else ()
         return Recording(name, facts.st_size, facts.st_mtime, video, telemetry)
 
-    def flights(self) -> list[Flight]:
+    def flights(self) -> list[ListedFlight]:
         """All flights, newest first."""
         names = {path.parent.name for file in (JOB, "flight.json")
                  for path in self.folder.glob(f"*/{file}")}  # fmt: skip
         found = [self.flight(name) for name in names]
         return sorted((f for f in found if f), key=lambda f: (f.wall, f.name), reverse=True)
 
-    def flight(self, name: str) -> Flight | None:
+    def flight(self, name: str) -> ListedFlight | None:
         """One flight with the head of its ledger (no findings), and how far it is."""
         if not FLIGHT_NAME.match(name):
             return None
@@ -151,8 +151,8 @@ class FlightFolder:
         if job is None and not head:
             return None
         if job is None or job.state != "running":
-            return Flight(name, job, head)
-        return Flight(name, job, head, *self._progress(job))
+            return ListedFlight(name, job, head)
+        return ListedFlight(name, job, head, *self._progress(job))
 
     def _progress(self, job: Job) -> tuple[float | None, float | None]:
         """(share done, seconds left), each None while it cannot be told."""

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from edge.console.web import COOKIE, HEADERS, Console
+from edge.console.web import COOKIE, HEADERS, ConsoleContext
 
 BODY_MAX = 1_500_000
 # A form is small: who takes longer to send it holds a connection for its own sake.
@@ -86,7 +86,7 @@ def _bounded(receive: Receive) -> Receive:
 
 def _refused(request: Request) -> Response | None:
     """The answer to who may not come in; None for who may."""
-    console: Console = request.app.state.console
+    console: ConsoleContext = request.app.state.console
     path = request.url.path
     if wrong := _wrong_size(request, path):
         return wrong

@@ -18,7 +18,7 @@ from typing import Any
 from edge.clock import SystemClock
 from edge.console.clock import LocalClock
 from edge.console.faults import advice_for
-from edge.console.reading import DAEMONS, Reading
+from edge.console.reading import DAEMONS, BoxFolders
 from edge.console.texts import Language
 
 DAY_S = 86_400.0
@@ -30,7 +30,7 @@ _Span = tuple[str, float, float, str]
 
 
 @dataclass(slots=True)
-class Minutes:
+class WatchedTime:
     """Seconds of one camera in a span of time: watched, and blind by reason."""
 
     watched_s: float = 0.0
@@ -65,10 +65,10 @@ class BlindLedger:
         self._folder = state / "ledger"
         self._files: dict[str, tuple[int, list[_Span]]] = {}
 
-    def minutes(self, begin: float, end: float) -> dict[str, Minutes]:
+    def minutes(self, begin: float, end: float) -> dict[str, WatchedTime]:
         """camera -> what its time from `begin` to `end` (wall seconds) went into."""
         spans = [span for span in self._spans(begin) if span[1] + span[2] > begin and span[1] < end]
-        found: dict[str, Minutes] = defaultdict(Minutes)
+        found: dict[str, WatchedTime] = defaultdict(WatchedTime)
         covered: dict[str, float] = defaultdict(float)
         first: dict[str, float] = {}
         for camera, start, seconds, reason in spans:
@@ -125,7 +125,7 @@ class Wrong:
     wall: float | None
 
 
-def faults(reading: Reading, language: Language) -> list[Wrong]:
+def faults(reading: BoxFolders, language: Language) -> list[Wrong]:
     """Open faults of all daemons, those of the uplink and the disk ladder among them."""
     rows = reading.faults()
     uplink = reading.status("uplinkd")
@@ -175,13 +175,13 @@ def reason_name(reason: str, language: Language, words: Mapping[str, str]) -> st
 
 def today_and_week(
     ledger: BlindLedger, clock: LocalClock, now: float
-) -> dict[str, tuple[Minutes, Minutes]]:
+) -> dict[str, tuple[WatchedTime, WatchedTime]]:
     """camera -> (since the local midnight, in seven days)."""
     at = datetime.fromtimestamp(now, clock.zone)
     midnight = at.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
     today, week = ledger.minutes(midnight, now), ledger.minutes(now - 7 * DAY_S, now)
     names = {*today, *week}
-    return {name: (today.get(name, Minutes()), week.get(name, Minutes())) for name in names}
+    return {name: (today.get(name, WatchedTime()), week.get(name, WatchedTime())) for name in names}
 
 
 def clock_trust() -> tuple[str, float]:

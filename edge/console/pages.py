@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from edge.console.editing import camera_rows, parse
-from edge.console.web import Console, language_of, render
+from edge.console.web import ConsoleContext, language_of, render
 
 
-def _console(request: Request) -> Console:
-    console: Console = request.app.state.console
+def _console(request: Request) -> ConsoleContext:
+    console: ConsoleContext = request.app.state.console
     return console
 
 

@@ -44,7 +44,7 @@ class Dot:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class LimitSpan:
     """A limit that holds from one wall time to another."""
 
     begin: float
@@ -71,7 +71,7 @@ class Plot:
     zone: tzinfo
     dots: tuple[Dot, ...]
     mean: Callable[[Sequence[float]], float]
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[LimitSpan, ...] = ()
     strips: tuple[Strip, ...] = ()
     empty: str = "no data"
     width: int = WIDE
@@ -81,7 +81,7 @@ def svg(plot: Plot) -> str:
     """The picture as text."""
     height = HEIGHT + STRIP * len(plot.strips)
     dots = thinned(plot)
-    scale = _Scale(plot, dots)
+    scale = _PlotScale(plot, dots)
     return "".join(
         [
             '<svg xmlns="http://www.w3.org/2000/svg" role="img" ',
@@ -124,7 +124,7 @@ def _merged(dots: Sequence[Dot], mean: Callable[[Sequence[float]], float]) -> Do
     )
 
 
-class _Scale:
+class _PlotScale:
     """Wall seconds and values to places in the picture."""
 
     def __init__(self, plot: Plot, dots: Sequence[Dot]) -> None:
@@ -158,7 +158,7 @@ def _round_step(least: float) -> float:
     return next(power * n for n in (1, 2, 5, 10, 20) if power * n >= least * 0.999)
 
 
-def _grid(plot: Plot, scale: _Scale) -> Iterable[str]:
+def _grid(plot: Plot, scale: _PlotScale) -> Iterable[str]:
     value = scale.low
     while value <= scale.high + scale.step / 2:
         y = scale.y(value)
@@ -181,7 +181,9 @@ def _hours(plot: Plot) -> Iterable[tuple[float, str]]:
             yield at.timestamp(), f"{at:%H:%M}"
 
 
-def _runs(dots: Sequence[Dot], scale: _Scale, has: Callable[[Dot], bool]) -> Iterable[list[Dot]]:
+def _runs(
+    dots: Sequence[Dot], scale: _PlotScale, has: Callable[[Dot], bool]
+) -> Iterable[list[Dot]]:
     """Stretches without a gap."""
     run: list[Dot] = []
     for dot in dots:
@@ -195,7 +197,7 @@ def _runs(dots: Sequence[Dot], scale: _Scale, has: Callable[[Dot], bool]) -> Ite
 
 
 def _curve(
-    dots: Sequence[Dot], scale: _Scale, kind: str, pick: Callable[[Dot], float | None]
+    dots: Sequence[Dot], scale: _PlotScale, kind: str, pick: Callable[[Dot], float | None]
 ) -> str:
     parts = []
     for run in _runs(dots, scale, lambda dot: pick(dot) is not None):
@@ -207,7 +209,7 @@ def _curve(
     return f'<path class="{kind}" d="{"".join(parts)}"/>' if parts else ""
 
 
-def _band(dots: Sequence[Dot], scale: _Scale) -> str:
+def _band(dots: Sequence[Dot], scale: _PlotScale) -> str:
     parts = []
     for run in _runs(dots, scale, lambda dot: dot.low is not None and dot.high is not None):
         up = [(scale.x(d.wall), scale.y(d.high or 0.0)) for d in run]
@@ -216,7 +218,7 @@ def _band(dots: Sequence[Dot], scale: _Scale) -> str:
     return f'<path class="b" d="{"".join(parts)}"/>' if parts else ""
 
 
-def _limits(plot: Plot, scale: _Scale) -> Iterable[str]:
+def _limits(plot: Plot, scale: _PlotScale) -> Iterable[str]:
     path, last = "", None
     for limit in plot.limits:
         y = scale.y(limit.value)
@@ -229,7 +231,7 @@ def _limits(plot: Plot, scale: _Scale) -> Iterable[str]:
         yield f'<path class="l" d="{path}"/>'
 
 
-def _strips(plot: Plot, scale: _Scale) -> Iterable[str]:
+def _strips(plot: Plot, scale: _PlotScale) -> Iterable[str]:
     for number, strip in enumerate(plot.strips):
         top = HEIGHT + STRIP * number
         yield f'<text class="t" x="{LEFT - 6}" y="{top + 10}" text-anchor="end">'

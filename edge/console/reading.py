@@ -29,7 +29,7 @@ MEDIA = {
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class PublishedCase:
     """One violation, whole, as its newest revision tells it."""
 
     id: str
@@ -39,7 +39,7 @@ class Case:
     folder: Path
 
 
-class Reading:
+class BoxFolders:
     """The box's folders, read-only."""
 
     def __init__(self, state: Path, run: Path) -> None:
@@ -83,12 +83,12 @@ class Reading:
         except OSError:
             return None
 
-    def case(self, case_id: str) -> Case | None:
+    def case(self, case_id: str) -> PublishedCase | None:
         if not CASE_ID.match(case_id):
             return None
         return self._newest(self.evidence / case_id)
 
-    def _newest(self, folder: Path) -> Case | None:
+    def _newest(self, folder: Path) -> PublishedCase | None:
         numbers = revisions(folder)
         if not numbers:
             return None
@@ -96,7 +96,7 @@ class Reading:
         violation, files = manifest.get("violation"), manifest.get("files")
         if not isinstance(violation, dict) or not isinstance(files, list):
             return None
-        return Case(folder.name, numbers[-1], violation, files, folder)
+        return PublishedCase(folder.name, numbers[-1], violation, files, folder)
 
     def acknowledged(self, case_id: str) -> bool:
         """Whether the platform has signed for every revision of a case."""

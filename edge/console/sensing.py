@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from edge.console.plots import NARROW, WIDE, Dot, Limit, Plot, Strip
-from edge.console.reading import Reading, read_json
+from edge.console.plots import NARROW, WIDE, Dot, LimitSpan, Plot, Strip
+from edge.console.reading import BoxFolders, read_json
 from edge.console.texts import Language, text
 from edge.sensors import acoustics, history
 from edge.sensors.hours import LocalTime
@@ -46,7 +46,7 @@ class Card:
 class Sensing:
     """The sensors of one box, read-only. Minutes of a sensor are read once in twenty seconds."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: BoxFolders) -> None:
         self._reading = reading
         self._minutes: dict[str, tuple[float, dict[str, list[history.Row]]]] = {}
 
@@ -147,26 +147,28 @@ def _dot(row: history.Row) -> Dot:
 
 def _limits(
     card: Card, channel: str, begin: float, end: float, local: LocalTime
-) -> tuple[Limit, ...]:
+) -> tuple[LimitSpan, ...]:
     """The limit of the point or shop that judges this channel, over the hours it holds."""
     for point in card.points:
         if point.get("channel") != channel:
             continue
         if point.get("sense") == "noise":
             return _day_and_night(point, begin, end, local)
-        return (Limit(begin, end, float(point["limit"])),)
+        return (LimitSpan(begin, end, float(point["limit"])),)
     return tuple(
-        Limit(begin, end, float(shop["limit"]))
+        LimitSpan(begin, end, float(shop["limit"]))
         for shop in card.shops[:1]
         if shop.get("channel") == channel and "limit" in shop
     )
 
 
-def _day_and_night(point: Json, begin: float, end: float, local: LocalTime) -> tuple[Limit, ...]:
+def _day_and_night(
+    point: Json, begin: float, end: float, local: LocalTime
+) -> tuple[LimitSpan, ...]:
     found, at, hours = [], begin, str(point["day_hours"])
     while at < end:
         until = min(end, local.next_change(at, hours))
-        found.append(Limit(at, until, float(point[f"{local.period(at, hours)}_db"])))
+        found.append(LimitSpan(at, until, float(point[f"{local.period(at, hours)}_db"])))
         at = until
     return tuple(found)
 

@@ -45,7 +45,7 @@ class Verify(Protocol):
     def __call__(self, folder: Path) -> str | None: ...
 
 
-class Examine(Protocol):
+class ExamineRevisions(Protocol):
     """A row for each revision: revision, problem, files, signed, kid, seq, chain, receipt."""
 
     def __call__(self, folder: Path) -> list[dict[str, Any]]: ...
@@ -60,7 +60,7 @@ class TryZones(Protocol):
     def __call__(self, site_text: str, camera: str) -> Mapping[str, Any]: ...
 
 
-class Review(Protocol):
+class StoreReview(Protocol):
     """Store a reviewer's verdict of a violation."""
 
     def __call__(self, case_id: str, verdict: str, reason: str, who: str) -> None: ...
@@ -79,10 +79,10 @@ class Services:
     snap: Snap
     verify: Verify
     try_zones: TryZones
-    review: Review
+    review: StoreReview
     categories: Mapping[str, Mapping[str, Any]]
     outbox: Path
-    examine: Examine | None = None
+    examine: ExamineRevisions | None = None
     drone_cameras: tuple[str, ...] = ()
     broker: Mapping[str, str] = field(default_factory=dict)
     test_broker: Callable[[], Rows] = _nobody

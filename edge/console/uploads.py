@@ -38,7 +38,7 @@ class NotTaken(Exception):
 
 
 @dataclass
-class Inbox:
+class UploadFolder:
     """The recordings folder as something that is filled. `quota_mb` is of all files in it."""
 
     folder: Path

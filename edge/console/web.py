@@ -11,9 +11,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from edge.console.accounts import Accounts, Session
+from edge.console.accounts import Accounts, LoginSession
 from edge.console.drafts import SiteFile
-from edge.console.reading import Reading
+from edge.console.reading import BoxFolders
 from edge.console.services import Services
 from edge.console.texts import Language, text
 
@@ -35,11 +35,11 @@ HEADERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Console:
+class ConsoleContext:
     """Everything the pages need."""
 
     accounts: Accounts
-    reading: Reading
+    reading: BoxFolders
     site: SiteFile
     services: Services
     tls: bool = False
@@ -68,7 +68,7 @@ class Renderer:
 
     def __call__(self, request: Request, name: str, code: int = 200, **values: Any) -> Response:
         language = language_of(request)
-        session: Session | None = getattr(request.state, "session", None)
+        session: LoginSession | None = getattr(request.state, "session", None)
         page = self._environment.get_template(name).render(
             t=lambda key, **more: text(key, language, **more),
             language=language,
@@ -86,13 +86,13 @@ render = Renderer()
 async def form_of(request: Request) -> dict[str, str]:
     """The form's fields as text; {} with a wrong or missing CSRF word where one is logged in."""
     fields = {k: v for k, v in (await request.form()).items() if isinstance(v, str)}
-    session: Session | None = getattr(request.state, "session", None)
+    session: LoginSession | None = getattr(request.state, "session", None)
     if session is not None and not csrf_fits(request, session, fields):
         raise Stale
     return fields
 
 
-def csrf_fits(request: Request, session: Session, fields: dict[str, str]) -> bool:
+def csrf_fits(request: Request, session: LoginSession, fields: dict[str, str]) -> bool:
     given = request.headers.get("x-csrf") or fields.get("csrf", "")
     return given == session.csrf
 
@@ -105,15 +105,15 @@ class Forbidden(Exception):
     """Only an installer may do that."""
 
 
-def need_installer(request: Request) -> Session:
-    session: Session | None = request.state.session
+def need_installer(request: Request) -> LoginSession:
+    session: LoginSession | None = request.state.session
     if session is None or session.role != "installer":
         raise Forbidden
     return session
 
 
-def console_of(request: Request) -> Console:
-    console: Console = request.app.state.console
+def console_of(request: Request) -> ConsoleContext:
+    console: ConsoleContext = request.app.state.console
     return console
 
 

@@ -16,9 +16,9 @@ from edge.config import ConfigError
 from edge.console.accounts import Accounts
 from edge.console.app import make_app
 from edge.console.drafts import SiteFile
-from edge.console.reading import Reading
+from edge.console.reading import BoxFolders
 from edge.console.slow_client_guard import PatientProtocol
-from edge.console.web import Console
+from edge.console.web import ConsoleContext
 from edge.daemons.console_services import services
 from edge.daemons.page_settings import PageSettings, check_draft, load_page_settings
 from edge.ipc import Spool
@@ -55,12 +55,12 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
     return 0
 
 
-def build(settings: PageSettings, site_path: Path, device_path: Path) -> Console:
+def build(settings: PageSettings, site_path: Path, device_path: Path) -> ConsoleContext:
     """The page's parts for one box."""
     facts = settings.device.console
-    return Console(
+    return ConsoleContext(
         accounts=Accounts(settings.state / "console", session_s=facts.session_s),
-        reading=Reading(settings.state, settings.run),
+        reading=BoxFolders(settings.state, settings.run),
         site=SiteFile(site_path, lambda draft: check_draft(draft, device_path)),
         services=services(settings, site_path.resolve().parent),
         tls=facts.tls_cert is not None,
@@ -70,7 +70,7 @@ def build(settings: PageSettings, site_path: Path, device_path: Path) -> Console
     )
 
 
-def server_config(console: Console, settings: PageSettings) -> uvicorn.Config:
+def server_config(console: ConsoleContext, settings: PageSettings) -> uvicorn.Config:
     """How the page is served. Raises ConfigError for a certificate that cannot be used."""
     facts = settings.device.console
     cert, key = (settings.base / name if name else None for name in (facts.tls_cert, facts.tls_key))
@@ -96,7 +96,9 @@ def server_config(console: Console, settings: PageSettings) -> uvicorn.Config:
     )
 
 
-def _serve(console: Console, settings: PageSettings) -> tuple[uvicorn.Server, threading.Thread]:
+def _serve(
+    console: ConsoleContext, settings: PageSettings
+) -> tuple[uvicorn.Server, threading.Thread]:
     """uvicorn in a thread: the main thread keeps signals, watchdog and status."""
     facts = settings.device.console
     server = uvicorn.Server(server_config(console, settings))
@@ -113,7 +115,7 @@ def _serve(console: Console, settings: PageSettings) -> tuple[uvicorn.Server, th
     return server, thread
 
 
-def _greet(console: Console, settings: PageSettings) -> None:
+def _greet(console: ConsoleContext, settings: PageSettings) -> None:
     facts = settings.device.console
     scheme = "https" if facts.tls_cert else "http"
     log.info("the page is at %s://%s:%d/", scheme, facts.host, facts.port)

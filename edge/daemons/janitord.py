@@ -37,7 +37,7 @@ GONE = ".gone-"
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class EvidenceFolder:
     """One folder of evidence. `released` is when its last part was, None while any waits."""
 
     folder: Path
@@ -45,7 +45,7 @@ class Case:
     released: float | None
 
 
-def cases(root: Path) -> Iterator[Case]:
+def cases(root: Path) -> Iterator[EvidenceFolder]:
     """Every violation's (or request's) folder with its size and whether it may ever go."""
     if not root.is_dir():
         return
@@ -57,12 +57,14 @@ def cases(root: Path) -> Iterator[Case]:
                 log.debug("%s: being worked on, next time", entry.name)
 
 
-def _case(folder: Path) -> Case:
+def _case(folder: Path) -> EvidenceFolder:
     parts = [folder] if (folder / "request.json").exists() else _revisions(folder)
     size = sum(e.stat().st_size for part in [folder, *parts] for e in os.scandir(part))
     times = [_mtime(part / RECEIPT) for part in parts]
     whole = bool(times) and all(at is not None for at in times)
-    return Case(folder, size, max(at for at in times if at is not None) if whole else None)
+    return EvidenceFolder(
+        folder, size, max(at for at in times if at is not None) if whole else None
+    )
 
 
 def _revisions(folder: Path) -> list[Path]:
@@ -163,7 +165,7 @@ class Janitor:
             return
         write_atomic(Path(folder) / RECEIPT, receipt or b"{}")
 
-    def _past_retention(self, found: list[Case], now: float) -> list[Case]:
+    def _past_retention(self, found: list[EvidenceFolder], now: float) -> list[EvidenceFolder]:
         keep_s = self._keep.released_days * DAY_S
         old = [c for c in found if c.released is not None and now - c.released > keep_s]
         done = [
@@ -177,7 +179,7 @@ class Janitor:
         gone = {case.folder for case in old}
         return [case for case in found if case.folder not in gone]
 
-    def _make_room(self, found: list[Case]) -> ladder.Room:
+    def _make_room(self, found: list[EvidenceFolder]) -> ladder.Room:
         """Evict acknowledged evidence, oldest first, until there is room; nothing else ever."""
         used = sum(case.size for case in found)
         room = self._room(used)
@@ -195,7 +197,7 @@ class Janitor:
         quota = self._keep.evidence_mb * MB - used
         return ladder.Room(self._free(), quota, self._keep.floor_mb * MB)
 
-    def _delete(self, case: Case) -> None:
+    def _delete(self, case: EvidenceFolder) -> None:
         """Out of sight in one step, so that half a folder is never taken for evidence.
 
         A revision begun since we looked shows in the moved folder, and brings it back.

@@ -24,7 +24,7 @@ from edge.config import ConfigError
 from edge.pipeline.publisher import Publisher
 from edge.pipeline.settings import Settings, model_names
 from edge.release.package import release_ring
-from edge.release.store import Keys, Pace, State, Store
+from edge.release.store import InferencePace, Keys, ReleaseState, ReleaseStore
 from edge.release.trial import Watch, at_start
 
 log = logging.getLogger(__name__)
@@ -59,13 +59,13 @@ class Pacemeter:
         }
         self._marks.append((now, counts))
 
-    def paces(self, workers: Mapping[str, Measured]) -> dict[str, Pace]:
+    def paces(self, workers: Mapping[str, Measured]) -> dict[str, InferencePace]:
         """{} in the first quarter of a minute."""
         if len(self._marks) < 2:
             return {}
         (began, first), (ended, last) = self._marks[0], self._marks[-1]
         return {
-            name: Pace(
+            name: InferencePace(
                 read_s=round((read - first[name][0]) / (ended - began), 3),
                 looks_s=round((looks - first[name][1]) / (ended - began), 3),
                 age_ms=round(workers[name].age_p95_ms(), 1),
@@ -75,10 +75,12 @@ class Pacemeter:
         }
 
 
-def stores(settings: Settings) -> list[Store]:
+def stores(settings: Settings) -> list[ReleaseStore]:
     """The store of each model that the site's cameras use and that ever had a release."""
     folder = settings.models
-    return [Store(folder, name) for name in model_names(settings) if (folder / name).is_dir()]
+    return [
+        ReleaseStore(folder, name) for name in model_names(settings) if (folder / name).is_dir()
+    ]
 
 
 def pinned(settings: Settings) -> Keys:
@@ -90,20 +92,20 @@ def pinned(settings: Settings) -> Keys:
         return ()
 
 
-def start_releases(settings: Settings) -> dict[str, State]:
+def start_releases(settings: Settings) -> dict[str, ReleaseState]:
     """Before any model is opened: counts starts on trial, takes back what did not hold."""
     found = stores(settings)
     keys = pinned(settings) if found else ()
     return {store.name: at_start(store, keys) for store in found}
 
 
-class Updates:
+class ModelUpdates:
     """Owned by visiond's main thread. `words` are the configuration's arguments for the child."""
 
     def __init__(
         self,
         settings: Settings,
-        states: Mapping[str, State],
+        states: Mapping[str, ReleaseState],
         publisher: Publisher,
         words: list[str],
     ) -> None:
@@ -116,7 +118,7 @@ class Updates:
         for name, state in states.items():
             self._begin(name, state)
 
-    def _begin(self, name: str, state: State) -> None:
+    def _begin(self, name: str, state: ReleaseState) -> None:
         """Tell how this start came out and watch what is on trial."""
         if state.last == "rolled_back":
             self._publisher.fault("model_rolled_back", name, state.why, in_force=state.current)
@@ -205,10 +207,10 @@ class Updates:
             self._child.terminate()
 
 
-def baseline(status: Mapping[str, Any]) -> dict[str, Pace]:
+def baseline(status: Mapping[str, Any]) -> dict[str, InferencePace]:
     """The pace that visiond's status file tells; {} where it tells none."""
     try:
         told = status["updates"]["pace"]
-        return msgspec.convert(json.loads(json.dumps(told)), dict[str, Pace])
+        return msgspec.convert(json.loads(json.dumps(told)), dict[str, InferencePace])
     except (KeyError, TypeError, ValueError, msgspec.ValidationError):
         return {}

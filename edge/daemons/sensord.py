@@ -17,7 +17,7 @@ from edge.daemons.reload import SiteChange
 from edge.ipc import Answer, Responder, Spool
 from edge.outbox import Outbox
 from edge.pipeline.publisher import Publisher
-from edge.pipeline.sensor_build import Parts, build
+from edge.pipeline.sensor_build import SensorParts, build
 from edge.pipeline.sensor_evidence import SensorCases
 from edge.pipeline.settings import Settings, load_settings
 from edge.runtime import Notify, Progress, Stats, Stop, write_atomic, write_status
@@ -81,7 +81,7 @@ class Sensord:
 
     def __init__(self, settings: Settings, base: Path, notify: Notify, lines: Stop) -> None:
         self._settings, self._clock = settings, SystemClock()
-        self.parts: Parts = build(settings, base, self._clock, lines)
+        self.parts: SensorParts = build(settings, base, self._clock, lines)
         state, run = settings.state, settings.run
         state.mkdir(parents=True, exist_ok=True)
         self._outbox = Outbox(state / "outbox.db")

@@ -34,7 +34,7 @@ from edge.uplink.desired import DesiredSite
 from edge.uplink.keys import rotate
 from edge.uplink.pacing import TokenBucket
 from edge.uplink.pump import POLL_S, Pump
-from edge.uplink.reviews import Reviews
+from edge.uplink.reviews import ReviewLog
 from edge.uplink.wire import fault_data, fault_key
 from edge.values import EvidenceFile
 
@@ -57,7 +57,7 @@ class Uplinkd:
         self._status_due, self._trouble = 0.0, Trouble(log)
         self._stock = open_stock(device, where, self._clock)
         self._bucket = TokenBucket(bytes_s(device.broker.evidence_kbit_s))
-        self._reviews = Reviews(where.state / "reviews")
+        self._reviews = ReviewLog(where.state / "reviews")
         self._commands = Commands(
             where.run, where.state / "requests", tell=self._tell_result, restart=stop.set
         )

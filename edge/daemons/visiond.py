@@ -17,7 +17,7 @@ from typing import Any
 from edge import ledger
 from edge.board import Board
 from edge.clock import SystemClock
-from edge.daemons.model_updates import Updates, start_releases
+from edge.daemons.model_updates import ModelUpdates, start_releases
 from edge.daemons.reload import SiteChange
 from edge.diagnosis.camera_probes import camera_probes
 from edge.ipc import Responder, Spool
@@ -31,7 +31,7 @@ from edge.pipeline.scheduler import Scheduler
 from edge.pipeline.settings import Settings, load_settings, read_settings
 from edge.pipeline.thermal_control import ThermalControl
 from edge.pipeline.truck_lookup import open_truck_file
-from edge.release.store import State
+from edge.release.store import ReleaseState
 from edge.runtime import Notify, Progress, Stats, Stop, write_status
 from edge.uplink.wire import utc_text
 from edge.values import Violation
@@ -72,7 +72,11 @@ class Visiond:
     """The parts, wired."""
 
     def __init__(
-        self, settings: Settings, notify: Notify, releases: dict[str, State], words: list[str]
+        self,
+        settings: Settings,
+        notify: Notify,
+        releases: dict[str, ReleaseState],
+        words: list[str],
     ) -> None:
         self._settings, self._clock = settings, SystemClock()
         self._bell = threading.Condition()
@@ -93,7 +97,7 @@ class Visiond:
         self._finished: set[str] = set()
         self._pending: list[dict[str, Any]] = []
         self._requests = {"served": 0, "refused": 0}
-        self._updates = Updates(settings, releases, self.publisher, words)
+        self._updates = ModelUpdates(settings, releases, self.publisher, words)
         models, trucks = load_models(settings), open_truck_file(settings)
         traits = load_traits(settings)
         self._models = {m.name: {"sha256": m.sha256, "on": m.provider} for m in models.values()}

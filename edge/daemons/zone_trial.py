@@ -33,7 +33,7 @@ NICE = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class ZoneTrial:
     """What was raised, how many seconds of tracks it was tried on, and what could not be tried."""
 
     raised: tuple[dict[str, Any], ...]
@@ -47,7 +47,7 @@ def trial(
     rows: Iterable[Mapping[str, Any]],
     categories: Mapping[str, Category],
     calendar: Calendar,
-) -> Trial:
+) -> ZoneTrial:
     """Judge recorded rows (`Sight` writes one a second). Raises ConfigError."""
     from edge.rules.judge import Judge
 
@@ -64,7 +64,7 @@ def trial(
     ]
     seconds = kept[-1]["mono"] - kept[0]["mono"] if kept else 0.0
     untried = [r.category for r in camera.rules if categories[r.category].kind in NEED_PICTURES]
-    return Trial(tuple(raised), round(seconds, 1), tuple(untried))
+    return ZoneTrial(tuple(raised), round(seconds, 1), tuple(untried))
 
 
 def _camera(site: Site, camera_id: str) -> Camera:

@@ -10,7 +10,7 @@ Level = Literal["well", "remark", "wrong"]
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
+class PartAdvice:
     """Which part, how it is, what was found, what to do (zh and en)."""
 
     part: str

@@ -19,7 +19,7 @@ from edge.camera.recording import read_file_frames
 from edge.camera.source import Cause, SourceError
 from edge.clock import SystemClock
 from edge.config import Camera, ConfigError
-from edge.diagnosis.advice import Advice, Level
+from edge.diagnosis.advice import Level, PartAdvice
 from edge.diagnosis.broker import CERT_DAYS, check_broker
 from edge.pipeline.settings import Settings, manifest_path
 
@@ -42,17 +42,17 @@ CAMERA_DO: dict[Cause, tuple[str, str]] = {
 }
 
 
-def examine(settings: Settings) -> Iterator[Advice]:
+def examine(settings: Settings) -> Iterator[PartAdvice]:
     """All checks, cheapest first; each yields one or more lines."""
     for check in CHECKS:
         yield from check(settings)
 
 
-def _clock(_: Settings) -> Iterator[Advice]:
+def _clock(_: Settings) -> Iterator[PartAdvice]:
     now = SystemClock().now()
     year = time.gmtime(now.wall).tm_year
     if year < 2024:
-        yield Advice(
+        yield PartAdvice(
             "clock",
             "wrong",
             f"it is {year} here",
@@ -60,7 +60,7 @@ def _clock(_: Settings) -> Iterator[Advice]:
             "接入网络或手动校时",
         )
     elif now.quality == "unsynced":
-        yield Advice(
+        yield PartAdvice(
             "clock",
             "remark",
             "not synchronised",
@@ -68,20 +68,20 @@ def _clock(_: Settings) -> Iterator[Advice]:
             "放行 NTP（123 端口）或加装北斗/GPS",
         )
     else:
-        yield Advice("clock", "well", f"{now.quality}, error below {now.error_ms:.0f} ms")
+        yield PartAdvice("clock", "well", f"{now.quality}, error below {now.error_ms:.0f} ms")
 
 
-def _board(_: Settings) -> Iterator[Advice]:
+def _board(_: Settings) -> Iterator[PartAdvice]:
     state = Board().look()
     heat = state.temperature_c
     shown = "unknown" if heat is None else f"{heat:.0f} °C"
     if heat is not None and heat >= WARM_C:
         level: Level = "wrong" if heat >= HOT_C else "remark"
-        yield Advice("board", level, shown, "shade the box, clean the fan", "遮阳、清理风扇")
+        yield PartAdvice("board", level, shown, "shade the box, clean the fan", "遮阳、清理风扇")
     else:
-        yield Advice("board", "well", f"{state.model}, {shown}, load {state.load:.1f}")
+        yield PartAdvice("board", "well", f"{state.model}, {shown}, load {state.load:.1f}")
     for trouble in state.troubles:
-        yield Advice(
+        yield PartAdvice(
             "board",
             "wrong",
             trouble,
@@ -90,12 +90,12 @@ def _board(_: Settings) -> Iterator[Advice]:
         )
 
 
-def _disk(settings: Settings) -> Iterator[Advice]:
+def _disk(settings: Settings) -> Iterator[PartAdvice]:
     for name, folder in (("state", settings.state), ("run", settings.run)):
         place = next(p for p in (folder, *folder.parents) if p.exists())
         disk = storage(place)
         if not disk.writable:
-            yield Advice(
+            yield PartAdvice(
                 "disk",
                 "wrong",
                 f"{name} folder {folder} cannot be written",
@@ -103,7 +103,7 @@ def _disk(settings: Settings) -> Iterator[Advice]:
                 "修正目录权限；若存储卡只读，请更换",
             )
         elif name == "state" and disk.free_mb < LEAST_FREE_MB:
-            yield Advice(
+            yield PartAdvice(
                 "disk",
                 "wrong",
                 f"{disk.free_mb} MB free on {place}",
@@ -111,10 +111,10 @@ def _disk(settings: Settings) -> Iterator[Advice]:
                 "清理空间或调低 keep.evidence_mb",
             )
         else:
-            yield Advice("disk", "well", f"{name}: {folder}, {disk.free_mb} MB free")
+            yield PartAdvice("disk", "well", f"{name}: {folder}, {disk.free_mb} MB free")
 
 
-def _model(settings: Settings) -> Iterator[Advice]:
+def _model(settings: Settings) -> Iterator[PartAdvice]:
     from edge.vision.model import load_model
 
     names = {c.model or settings.site.model for c in settings.site.cameras} or {None}
@@ -122,14 +122,16 @@ def _model(settings: Settings) -> Iterator[Advice]:
         try:
             model = load_model(manifest_path(settings, name))
         except ConfigError as error:
-            yield Advice("model", "wrong", str(error), "install the model again", "重新安装模型")
+            yield PartAdvice(
+                "model", "wrong", str(error), "install the model again", "重新安装模型"
+            )
         else:
-            yield Advice("model", "well", f"{model.name} on {model.provider}")
+            yield PartAdvice("model", "well", f"{model.name} on {model.provider}")
 
 
-def _cameras(settings: Settings) -> Iterator[Advice]:
+def _cameras(settings: Settings) -> Iterator[PartAdvice]:
     if not settings.site.cameras:
-        yield Advice(
+        yield PartAdvice(
             "cameras",
             "remark",
             "none is configured",
@@ -141,32 +143,32 @@ def _cameras(settings: Settings) -> Iterator[Advice]:
             yield _camera(settings, camera)
 
 
-def _camera(settings: Settings, camera: Camera) -> Advice:
+def _camera(settings: Settings, camera: Camera) -> PartAdvice:
     part = f"camera {camera.id}"
     try:
         found = addresses(camera, settings.base)
         if found.recording:
             read_file_frames(found.source, camera.fps).close()
-            return Advice(part, "well", f"recording {found.source}")
+            return PartAdvice(part, "well", f"recording {found.source}")
         source = connector(found, SystemClock(), None)()
         try:
             shape = next(source.pictures()).bgr().shape
         finally:
             source.close()
     except ConfigError as error:
-        return Advice(part, "wrong", str(error), "correct its source", "检查 source 配置")
+        return PartAdvice(part, "wrong", str(error), "correct its source", "检查 source 配置")
     except SourceError as error:
         do = CAMERA_DO.get(error.cause, CAMERA_DO["unreachable"])
-        return Advice(part, "wrong", f"{found.source}: {error}", *do)
-    return Advice(part, "well", f"{shape[1]}x{shape[0]} from {found.source}")
+        return PartAdvice(part, "wrong", f"{found.source}: {error}", *do)
+    return PartAdvice(part, "well", f"{shape[1]}x{shape[0]} from {found.source}")
 
 
-def _groups(settings: Settings) -> Iterator[Advice]:
+def _groups(settings: Settings) -> Iterator[PartAdvice]:
     if not settings.site.sensors:
         return
     names = {grp.getgrgid(gid).gr_name for gid in os.getgroups()}
     if os.geteuid() != 0 and "dialout" not in names:
-        yield Advice(
+        yield PartAdvice(
             "serial",
             "wrong",
             "this user is not in the group dialout",
@@ -174,14 +176,14 @@ def _groups(settings: Settings) -> Iterator[Advice]:
             "将用户加入 dialout 组后重新登录",
         )
     else:
-        yield Advice("serial", "well", "serial ports may be opened")
+        yield PartAdvice("serial", "well", "serial ports may be opened")
 
 
-def _broker(settings: Settings) -> Iterator[Advice]:
+def _broker(settings: Settings) -> Iterator[PartAdvice]:
     yield from check_broker(settings.device, settings.base)
 
 
-def _certificate(settings: Settings) -> Iterator[Advice]:
+def _certificate(settings: Settings) -> Iterator[PartAdvice]:
     """This box's own certificate: without it the broker lets nobody in."""
     broker = settings.device.broker
     if broker.tls == "off" or not broker.cert:
@@ -194,18 +196,18 @@ def _certificate(settings: Settings) -> Iterator[Advice]:
     try:
         ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
     except (OSError, ValueError) as error:
-        yield Advice("certificate", "wrong", f"{path}: {error}", *do)
+        yield PartAdvice("certificate", "wrong", f"{path}: {error}", *do)
         return
     days = (ends.timestamp() - time.time()) / 86_400
     if days < CERT_DAYS:
         level: Level = "wrong" if days < 0 else "remark"
         said = f"ended {-days:.0f} days ago" if days < 0 else f"ends in {days:.0f} days"
-        yield Advice("certificate", level, f"{path}: {said}", *do)
+        yield PartAdvice("certificate", level, f"{path}: {said}", *do)
     else:
-        yield Advice("certificate", "well", f"{path}: {days:.0f} days left")
+        yield PartAdvice("certificate", "well", f"{path}: {days:.0f} days left")
 
 
-CHECKS: tuple[Callable[[Settings], Iterator[Advice]], ...] = (
+CHECKS: tuple[Callable[[Settings], Iterator[PartAdvice]], ...] = (
     _clock,
     _board,
     _disk,

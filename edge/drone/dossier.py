@@ -13,7 +13,7 @@ import msgspec
 
 from edge.config import Category
 from edge.drone.exports import circle
-from edge.evidence.casebook import Casebook, Origin, Sealed, violation_id
+from edge.evidence.casebook import Casebook, Origin, StoredRevision, violation_id
 from edge.evidence.overlay import where_text, with_strip
 from edge.evidence.quality import Shot, measure
 from edge.evidence.store import Draft
@@ -102,7 +102,7 @@ class Sender:
         seen = {key: from_the_air(category) for key, category in categories.items()}
         return Casebook(self.evidence, origin, seen, wire.violation_data)
 
-    def _put(self, sealed: Sealed) -> bool:
+    def _put(self, sealed: StoredRevision) -> bool:
         violation = sealed.violation
         return self.outbox.put(
             lane="violation",

@@ -47,14 +47,14 @@ def jpeg(image: Image, quality: int = JPEG_QUALITY) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class AlbumPicture:
     """One finished JPEG on disk and what the gate must know of it."""
 
     path: Path
     shot: Shot
 
 
-class History:
+class RecentFrames:
     """The last minute of one camera as JPEGs in memory: a "before" is only known afterwards."""
 
     def __init__(self, *, every_s: float = HISTORY_EVERY_S, keep_s: float = HISTORY_S) -> None:
@@ -84,7 +84,7 @@ class Album:
 
     def __init__(self, root: Path, caption: Caption) -> None:
         self._root, self.caption = root, caption
-        self._pages: dict[str, _Page] = {}
+        self._pages: dict[str, _CandidatePictures] = {}
         self.quality = JPEG_QUALITY
         root.mkdir(parents=True, exist_ok=True)
 
@@ -92,7 +92,7 @@ class Album:
         """Read pages left by the last run; their instants are moved onto today's clock by wall."""
         for path in sorted(self._root.glob("*/album.json")):
             try:
-                page = _Page.read(path, now)
+                page = _CandidatePictures.read(path, now)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.warning("%s: %s; the page is thrown away", path, error)
                 shutil.rmtree(path.parent, ignore_errors=True)
@@ -112,7 +112,7 @@ class Album:
 
     def take(
         self, key: str, role: Role, at: Stamp, image: Image, box: Box | None, of: Candidate | str
-    ) -> Picture:
+    ) -> AlbumPicture:
         """Store one picture of this role now: whole with ticks, or cropped for close and plate.
 
         box None: a whole picture without ticks, where nobody knows where the subject stood.
@@ -127,7 +127,7 @@ class Album:
         shot = Shot(role, at, quality, box or WHOLE, scene)
         return page.add(shot, jpeg(whole, self.quality))
 
-    def pictures(self, key: str) -> tuple[Picture, ...]:
+    def pictures(self, key: str) -> tuple[AlbumPicture, ...]:
         page = self._pages.get(key)
         return tuple(page.pictures) if page else ()
 
@@ -141,13 +141,13 @@ class Album:
         for key in set(self._pages) - set(keys):
             self.drop(key)
 
-    def _page(self, key: str) -> _Page:
+    def _page(self, key: str) -> _CandidatePictures:
         if key not in self._pages:
             slug = hashlib.sha256(key.encode()).hexdigest()[:16]
-            self._pages[key] = _Page(key, self._root / slug)
+            self._pages[key] = _CandidatePictures(key, self._root / slug)
         return self._pages[key]
 
-    def _better_close(self, page: _Page, frame: Frame, candidate: Candidate) -> None:
+    def _better_close(self, page: _CandidatePictures, frame: Frame, candidate: Candidate) -> None:
         """Keep the largest, sharpest look at the subject; each replacement must be clearly so."""
         box = candidate.box
         size = (box[2] - box[0]) * (box[3] - box[1])
@@ -169,7 +169,7 @@ def _framed(role: Role, image: Image, box: Box | None) -> Image:
     return with_ticks(image, box)
 
 
-def _overview_due(page: _Page, at: Stamp, recipe: Recipe, due_s: float) -> bool:
+def _overview_due(page: _CandidatePictures, at: Stamp, recipe: Recipe, due_s: float) -> bool:
     """The first at once, the others spread over the dwell; the last is taken at the decision."""
     taken = [p.shot.at.mono for p in page.pictures if p.shot.role == "overview"]
     if not taken:
@@ -180,23 +180,23 @@ def _overview_due(page: _Page, at: Stamp, recipe: Recipe, due_s: float) -> bool:
     return at.mono - taken[-1] >= min(gap_s, max(spacing_s(recipe, due_s), due_s * 0.9))
 
 
-class _Page:
+class _CandidatePictures:
     """The pictures of one candidate."""
 
     def __init__(self, key: str, folder: Path) -> None:
         self.key, self.folder = key, folder
-        self.pictures: list[Picture] = []
+        self.pictures: list[AlbumPicture] = []
         self.close_size = 0.0
         self._count = 0
 
-    def add(self, shot: Shot, data: bytes) -> Picture:
+    def add(self, shot: Shot, data: bytes) -> AlbumPicture:
         """Write one picture into the page's folder and note it; survives a restart, not a power
         cut (a candidate is not evidence yet)."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._count += 1
         path = self.folder / f"{self._count:03d}-{shot.role}.jpg"
         write_atomic(path, data, durable=False)
-        picture = Picture(path, shot)
+        picture = AlbumPicture(path, shot)
         self.pictures.append(picture)
         self._write()
         return picture
@@ -212,10 +212,10 @@ class _Page:
         write_atomic(self.folder / "album.json", json.dumps(body).encode())
 
     @staticmethod
-    def read(path: Path, now: Stamp) -> _Page:
+    def read(path: Path, now: Stamp) -> _CandidatePictures:
         """A page as it was written; pictures that did not reach the disk are left out."""
         body = json.loads(path.read_bytes())
-        page = _Page(str(body["key"]), path.parent)
+        page = _CandidatePictures(str(body["key"]), path.parent)
         page._count, page.close_size = int(body["count"]), float(body["close"])
         for row in body["pictures"]:
             picture = _picture(path.parent, row, now)
@@ -224,8 +224,8 @@ class _Page:
         return page
 
 
-def _picture(folder: Path, row: dict[str, Any], now: Stamp) -> Picture:
-    return Picture(folder / str(row["file"]), shot_from(row["shot"], now))
+def _picture(folder: Path, row: dict[str, Any], now: Stamp) -> AlbumPicture:
+    return AlbumPicture(folder / str(row["file"]), shot_from(row["shot"], now))
 
 
 def shot_from(row: dict[str, Any], now: Stamp) -> Shot:

@@ -43,7 +43,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class OpenCase:
     """One violation while it is open."""
 
     id: str
@@ -54,7 +54,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class StoredRevision:
     """A revision that is durable: what to publish and where its files lie."""
 
     violation: Violation
@@ -77,7 +77,7 @@ class Casebook:
     ) -> None:
         self._root, self._origin = root, origin
         self._categories, self._encode = categories, encode
-        self._open: dict[str, Case] = {}
+        self._open: dict[str, OpenCase] = {}
         self._settled: set[str] = set()
         root.mkdir(parents=True, exist_ok=True)
 
@@ -88,7 +88,7 @@ class Casebook:
         """Whether this very case was told to its end by an earlier run: a recording seen again."""
         return violation_id(self._origin.device, finding) in self._settled
 
-    def case(self, key: str) -> Case | None:
+    def case(self, key: str) -> OpenCase | None:
         return self._open.get(key)
 
     def write(
@@ -99,7 +99,7 @@ class Casebook:
         *,
         clip_due: bool = False,
         failed: tuple[str, ...] = (),
-    ) -> Sealed:
+    ) -> StoredRevision:
         """Seal the next revision of the finding's case. Raises OSError; nothing is visible then.
 
         failed: checks that failed before the gate could ask ("disk": pictures could not be kept).
@@ -112,7 +112,7 @@ class Casebook:
             body = self._encode(violation)
             folder = revision.seal(self._manifest(case, body))
         self._remember(case)
-        return Sealed(violation, folder, body)
+        return StoredRevision(violation, folder, body)
 
     def bare(self, finding: Finding, failed: tuple[str, ...]) -> Violation:
         """The case without any file, for when the disk refuses: told, not kept."""
@@ -120,20 +120,20 @@ class Casebook:
         self._remember(case)
         return self._violation(case, True, failed)
 
-    def _case_for(self, finding: Finding) -> Case:
+    def _case_for(self, finding: Finding) -> OpenCase:
         known = self._open.get(finding.key)
         if known is None:
-            return Case(violation_id(self._origin.device, finding), 1, finding, (), ())
+            return OpenCase(violation_id(self._origin.device, finding), 1, finding, (), ())
         return replace(known, revision=known.revision + 1)
 
-    def _remember(self, case: Case) -> None:
+    def _remember(self, case: OpenCase) -> None:
         if case.finding.phase == "end":
             self._open.pop(case.finding.key, None)
             self._settled.add(case.id)
         else:
             self._open[case.finding.key] = case
 
-    def _violation(self, case: Case, clip_due: bool, failed: tuple[str, ...]) -> Violation:
+    def _violation(self, case: OpenCase, clip_due: bool, failed: tuple[str, ...]) -> Violation:
         finding, category = case.finding, self._categories[case.finding.category]
         stay_s = float(finding.facts.get("dwell_limit_s", 0.0))
         missing = failed + gate(
@@ -171,7 +171,7 @@ class Casebook:
             priority=finding.priority,
         )
 
-    def _manifest(self, case: Case, body: dict[str, Any]) -> dict[str, Any]:
+    def _manifest(self, case: OpenCase, body: dict[str, Any]) -> dict[str, Any]:
         return {
             "manifest": MANIFEST_VERSION,
             "id": case.id,
@@ -225,11 +225,11 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _case_from(manifest: dict[str, Any], now: Stamp) -> Case:
+def _case_from(manifest: dict[str, Any], now: Stamp) -> OpenCase:
     shots = tuple(shot_from(row, now) for row in manifest["shots"])
     files = tuple(file_from_json(row) for row in manifest["files"])
     finding = finding_from(manifest["finding"], manifest, now)
-    return Case(manifest["id"], manifest["revision"], finding, files, shots)
+    return OpenCase(manifest["id"], manifest["revision"], finding, files, shots)
 
 
 def finding_from(row: dict[str, Any], manifest: dict[str, Any], now: Stamp) -> Finding:

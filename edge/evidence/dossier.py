@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from edge.evidence.album import Picture
+from edge.evidence.album import AlbumPicture
 from edge.evidence.store import Draft
 from edge.values import Box, Finding
 
@@ -20,7 +20,7 @@ def what_stands(finding: Finding) -> Box:
     return (x1, y1, x2, y2)
 
 
-def named(pictures: Sequence[Picture]) -> list[Draft]:
+def named(pictures: Sequence[AlbumPicture]) -> list[Draft]:
     """overview-1.jpg, overview-2.jpg, ... in the order of time; names are unique per folder."""
     counts: dict[str, int] = {}
     drafts = []

@@ -28,7 +28,7 @@ BLOCKS = 6  # a head is left with this many blocks across
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class HarvestCandidate:
     """Something worth keeping: what, where (fractions of the frame), how sure the detector was."""
 
     why: Why
@@ -47,20 +47,20 @@ class Budget:
     keep_days: float = 30.0
 
 
-def near_limit(found: Detections, limits: dict[str, float]) -> list[Wish]:
+def near_limit(found: Detections, limits: dict[str, float]) -> list[HarvestCandidate]:
     """Detections of watched classes near their limit. `limits`: least score by class name."""
     wishes = []
     for box, score, label in zip(found.boxes, found.scores, found.labels, strict=True):
         name = found.names[int(label)]
         limit = limits.get(name)
         if limit is not None and limit - BELOW <= score < limit + ABOVE:
-            wishes.append(Wish("near_limit", name, _box(box), float(score)))
+            wishes.append(HarvestCandidate("near_limit", name, _box(box), float(score)))
     return wishes
 
 
 def disagreement(
     found: Detections, tracks: Sequence[Track], limits: dict[str, float]
-) -> list[Wish]:
+) -> list[HarvestCandidate]:
     """Where this frame's detector says another class than the track it belongs to."""
     wishes = []
     for track in tracks:
@@ -69,7 +69,7 @@ def disagreement(
         best = _strongest_at(found, track.box)
         if best is not None and found.names[int(found.labels[best])] != track.label:
             score = float(found.scores[best])
-            wishes.append(Wish("disagreement", track.label, track.box, score))
+            wishes.append(HarvestCandidate("disagreement", track.label, track.box, score))
     return wishes
 
 

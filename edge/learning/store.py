@@ -21,10 +21,10 @@ from typing import Any
 import cv2
 import msgspec
 
-from edge.learning.harvest import Budget, Wish, allowed, crop
+from edge.learning.harvest import Budget, HarvestCandidate, allowed, crop
 from edge.learning.precision import precision
 from edge.learning.thresholds import Bounds, Offset, step
-from edge.learning.verdicts import Case, Judged, case_of, join, latest, parse_lines
+from edge.learning.verdicts import Judged, PublishedSubject, case_of, join, latest, parse_lines
 from edge.runtime import write_atomic
 from edge.values import Box, Image, Stamp
 
@@ -86,7 +86,7 @@ def _read_reviews(folder: Path) -> tuple[list[Any], int]:
     return parse_lines(lines)
 
 
-def _case(evidence: Path, violation: str) -> Case | None:
+def _case(evidence: Path, violation: str) -> PublishedSubject | None:
     """From the newest sealed revision; None where the evidence was released and deleted."""
     if not violation or "/" in violation or violation.startswith("."):
         return None
@@ -99,7 +99,7 @@ def _case(evidence: Path, violation: str) -> Case | None:
         return None
 
 
-def _keep_sample(evidence: Path, samples: Path, case: Case, judged: Judged) -> None:
+def _keep_sample(evidence: Path, samples: Path, case: PublishedSubject, judged: Judged) -> None:
     """Copy the clean close-up (overviews carry ticks round the subject: a label leak)."""
     closes = [name for name in case.pictures if "-close-" in name]
     if not closes or case.close is None:
@@ -212,7 +212,13 @@ class Harvest:
         self._last_s: dict[tuple[str, str], float] = {}
 
     def offer(
-        self, image: Image, wish: Wish, others: Sequence[Box], at: Stamp, *, gap_s: float = 600.0
+        self,
+        image: Image,
+        wish: HarvestCandidate,
+        others: Sequence[Box],
+        at: Stamp,
+        *,
+        gap_s: float = 600.0,
     ) -> Path | None:
         """Keep one crop if the budget allows; the same class for the same reason at most every
         `gap_s`. `others`: people not concerned. Raises OSError."""
@@ -228,7 +234,7 @@ class Harvest:
         self._last_s[key] = at.wall
         return self._write(wish, box, at, data.tobytes())
 
-    def _write(self, wish: Wish, box: Box, at: Stamp, data: bytes) -> Path:
+    def _write(self, wish: HarvestCandidate, box: Box, at: Stamp, data: bytes) -> Path:
         name = f"{int(at.wall * 1000)}-{wish.why}-{wish.label}"
         row = {
             "camera": self._camera,

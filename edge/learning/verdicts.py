@@ -15,7 +15,7 @@ from edge.values import Box
 Said = Literal["confirmed", "rejected"]
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class ReviewVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """One line of `<state>/reviews/*.jsonl`; further keys (record hash, reviewer) are not needed.
 
     `at` is UTC as ISO 8601.
@@ -43,7 +43,7 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class PublishedSubject:
     """What the box had published. `score` is the best of the subject, `limit` the least score
     that counted then; `pictures` are paths below the violation's folder, the unmasked overview
     and close-up ones. `decided_s` is UTC."""
@@ -74,10 +74,10 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-def parse_lines(lines: Iterable[bytes]) -> tuple[list[Verdict], int]:
+def parse_lines(lines: Iterable[bytes]) -> tuple[list[ReviewVerdict], int]:
     """(verdicts, lines that are none). The last line may be torn by a power cut."""
     verdicts, bad = [], 0
-    decoder = msgspec.json.Decoder(Verdict)
+    decoder = msgspec.json.Decoder(ReviewVerdict)
     for line in lines:
         if not line.strip():
             continue
@@ -91,9 +91,9 @@ def parse_lines(lines: Iterable[bytes]) -> tuple[list[Verdict], int]:
     return verdicts, bad
 
 
-def latest(verdicts: Iterable[Verdict]) -> dict[str, Verdict]:
+def latest(verdicts: Iterable[ReviewVerdict]) -> dict[str, ReviewVerdict]:
     """By violation: a reviewer may change their mind, the last word counts."""
-    found: dict[str, Verdict] = {}
+    found: dict[str, ReviewVerdict] = {}
     for verdict in verdicts:
         held = found.get(verdict.violation)
         if held is None or verdict.wall_s >= held.wall_s:
@@ -101,12 +101,12 @@ def latest(verdicts: Iterable[Verdict]) -> dict[str, Verdict]:
     return found
 
 
-def case_of(manifest: dict[str, Any]) -> Case | None:
+def case_of(manifest: dict[str, Any]) -> PublishedSubject | None:
     """The case of a violation's evidence manifest; None where it is not one of a camera's."""
     try:
         finding, facts = manifest["finding"], manifest["finding"]["facts"]
         x1, y1, x2, y2 = (float(side) for side in finding["box"])
-        return Case(
+        return PublishedSubject(
             violation=manifest["id"],
             camera=manifest["camera"],
             category=finding["category"],
@@ -141,7 +141,7 @@ def _pictures(files: Iterable[dict[str, Any]]) -> tuple[str, ...]:
     )
 
 
-def join(case: Case, verdict: Verdict) -> Judged:
+def join(case: PublishedSubject, verdict: ReviewVerdict) -> Judged:
     """A case and what the reviewer said of it as one row of the learning table; times in wall s."""
     return Judged(
         violation=case.violation,

@@ -7,21 +7,21 @@ of the modes measured under power cuts, the only fast one that lost no committed
 (../shared/reference/reliability.md, facts 8 to 10).
 """
 
-from edge.outbox.dispatch import Dispatch, FileRow, Head, Row, Sealed
+from edge.outbox.dispatch import ChainPosition, Dispatch, FileRow, OutboxRow, SealedRecord
 from edge.outbox.outbox import Outbox, OutboxFull
 from edge.outbox.schema import MANIFEST, RECEIPT, Lane, OutboxBroken, State
 
 __all__ = [
     "MANIFEST",
     "RECEIPT",
+    "ChainPosition",
     "Dispatch",
     "FileRow",
-    "Head",
     "Lane",
     "Outbox",
     "OutboxBroken",
     "OutboxFull",
-    "Row",
-    "Sealed",
+    "OutboxRow",
+    "SealedRecord",
     "State",
 ]

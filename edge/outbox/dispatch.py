@@ -17,7 +17,7 @@ GENESIS = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class OutboxRow:
     """One record. `payload` and what comes with it is None until it was sealed."""
 
     id: int
@@ -49,7 +49,7 @@ class FileRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ChainPosition:
     """The end of one chain: the last sequence number given and the hash of that record."""
 
     seq: int = 0
@@ -57,7 +57,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class SealedRecord:
     """What sealing assigns, once: the exact bytes to publish and their SHA-256."""
 
     seq: int | None
@@ -119,7 +119,9 @@ class Dispatch:
         )
         return found.fetchone() is not None
 
-    def claim(self, kind: str, limit: int, seal: Callable[[Row, Head], Sealed]) -> list[Row]:
+    def claim(
+        self, kind: str, limit: int, seal: Callable[[OutboxRow, ChainPosition], SealedRecord]
+    ) -> list[OutboxRow]:
         """The oldest waiting rows of a kind, sealed where they were not, now INFLIGHT.
 
         `seal(row, head)` is called once in the life of a record; a kind without a sequence
@@ -129,11 +131,13 @@ class Dispatch:
             f"SELECT {_ROW} FROM record WHERE state = ? AND kind = ? ORDER BY id LIMIT ?",  # noqa: S608
             (State.NEW, kind, limit),
         ).fetchall()
-        rows = [self._sealed(Row(*values), seal) for values in found]
+        rows = [self._sealed(OutboxRow(*values), seal) for values in found]
         self.mark([row.id for row in rows], State.INFLIGHT)
         return rows
 
-    def _sealed(self, row: Row, seal: Callable[[Row, Head], Sealed]) -> Row:
+    def _sealed(
+        self, row: OutboxRow, seal: Callable[[OutboxRow, ChainPosition], SealedRecord]
+    ) -> OutboxRow:
         if row.payload is not None:
             return row
         head = self.head(row.kind)
@@ -144,7 +148,7 @@ class Dispatch:
             (sealed.seq, sealed.record_id, sealed.payload, sealed.sha256, row.id),
         )
         if sealed.seq is not None and sealed.seq > head.seq:
-            self.set_head(row.kind, Head(sealed.seq, sealed.sha256))
+            self.set_head(row.kind, ChainPosition(sealed.seq, sealed.sha256))
         return replace(
             row,
             body=None,
@@ -154,13 +158,13 @@ class Dispatch:
             sha256=sealed.sha256,
         )
 
-    def head(self, chain: str) -> Head:
+    def head(self, chain: str) -> ChainPosition:
         """The end of a chain; a chain is named after the kind of its records."""
         found = self._db.execute("SELECT seq, sha256 FROM head WHERE chain = ?", (chain,))
         row = found.fetchone()
-        return Head(*row) if row else Head()
+        return ChainPosition(*row) if row else ChainPosition()
 
-    def set_head(self, chain: str, head: Head) -> None:
+    def set_head(self, chain: str, head: ChainPosition) -> None:
         self._db.execute(
             "INSERT OR REPLACE INTO head VALUES (?, ?, ?)", (chain, head.seq, head.sha256)
         )
@@ -191,7 +195,7 @@ class Dispatch:
         )
         return found.fetchone() is not None
 
-    def acknowledge(self, record_id: str, sha256: str, receipt: bytes) -> Row | None:
+    def acknowledge(self, record_id: str, sha256: str, receipt: bytes) -> OutboxRow | None:
         """Release the record that has this id and exactly these bytes; None for no such record."""
         found = self._db.execute(
             f"SELECT {_ROW} FROM record WHERE record_id = ? AND sha256 = ?",  # noqa: S608
@@ -203,7 +207,7 @@ class Dispatch:
             "UPDATE record SET state = ?, receipt = ? WHERE id = ? AND state <> ?",
             (State.PLATFORM_ACK, receipt, found[0], State.PLATFORM_ACK),
         )
-        return Row(*found)
+        return OutboxRow(*found)
 
     def refuse(self, row_id: int, note: str) -> int:
         """Count one refusal of a record; returns how often it was refused so far."""
@@ -262,14 +266,14 @@ class Dispatch:
         ).fetchone()
         return int(done[0]) if done else 0
 
-    def links(self, sha256: str) -> list[Row]:
+    def links(self, sha256: str) -> list[OutboxRow]:
         """The records that list a file."""
         found = self._db.execute(
             f"SELECT {_ROW} FROM record WHERE id IN"  # noqa: S608
             " (SELECT record FROM record_file WHERE sha256 = ?) ORDER BY id",
             (sha256,),
         )
-        return [Row(*row) for row in found]
+        return [OutboxRow(*row) for row in found]
 
     def manifest_sha256(self, row_id: int) -> str | None:
         """SHA-256 (hex) of the manifest that a record came with; None for one without evidence."""

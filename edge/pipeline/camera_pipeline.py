@@ -14,7 +14,7 @@ from edge.evidence.casebook import Casebook, Origin
 from edge.evidence.overlay import when_text, where_text
 from edge.evidence.store import Draft
 from edge.pipeline.analyzer import Analyzer
-from edge.pipeline.evidence_writer import ClipSource, EvidenceOutputs, EvidenceWriter
+from edge.pipeline.evidence_writer import ClipCutter, EvidenceOutputs, EvidenceWriter
 from edge.pipeline.settings import Settings
 from edge.pipeline.truck_lookup import TruckFile
 from edge.rules.judge import Judge
@@ -43,7 +43,7 @@ def build_pipeline(
     evidence: Path,
     album: Path,
     outputs: EvidenceOutputs,
-    clips: ClipSource | None,
+    clips: ClipCutter | None,
     source_kind: str = "fixed_camera",
     samples: Callable[[Stamp], tuple[Sample, ...]] = lambda _: (),
     window: Callable[[Finding], Draft | None] | None = None,

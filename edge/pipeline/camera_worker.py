@@ -26,7 +26,7 @@ from edge.pipeline.hard_examples import HardExamples
 from edge.pipeline.preview import Preview
 from edge.pipeline.publisher import Publisher
 from edge.pipeline.recheck import Rechecks
-from edge.rules.blind import BlindTime, Span
+from edge.rules.blind import BlindTime, WatchSpan
 from edge.runtime import write_atomic
 from edge.values import Fault, Frame, Prompt, Stamp
 
@@ -71,7 +71,7 @@ class CameraWorker:
         self._stall, self._health = StallWatch(pipeline.camera.id), Health(pipeline.camera.id)
         self._faults: deque[Fault] = deque()
         self._blind = BlindTime(pipeline.camera.id, started)
-        self._spans: list[Span] = []
+        self._spans: list[WatchSpan] = []
 
     def start(self, now: Stamp) -> None:
         self._restore(now)

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edge.config import Camera, Category
-from edge.evidence.album import JPEG_QUALITY, Album, History, jpeg
-from edge.evidence.casebook import Casebook, Sealed
+from edge.evidence.album import JPEG_QUALITY, Album, RecentFrames, jpeg
+from edge.evidence.casebook import Casebook, StoredRevision
 from edge.evidence.dossier import named, track_json, what_stands
 from edge.evidence.mask import public_copy
 from edge.evidence.overlay import crop, with_strip, with_ticks
@@ -35,7 +35,7 @@ SMALL = 60
 ASKED = "haulage"
 
 
-class ClipSource(Protocol):
+class ClipCutter(Protocol):
     """Whatever can cut a clip without re-encoding: a packet ring, or the recording itself."""
 
     def write_clip(
@@ -43,7 +43,7 @@ class ClipSource(Protocol):
     ) -> tuple[float, float] | None: ...
 
 
-class Examine(Protocol):
+class ExamineCloseUp(Protocol):
     """Runs the detector once more on a close-up: {"label", "score"} of the best hit, or None."""
 
     def __call__(self, image: Image, classes: Sequence[str]) -> dict[str, Any] | None: ...
@@ -59,7 +59,7 @@ class TruckQuery(Protocol):
 class EvidenceOutputs:
     """Where finished work goes: a sealed revision, or a bare violation when the disk refused."""
 
-    sealed: Callable[[Sealed], None]
+    sealed: Callable[[StoredRevision], None]
     bare: Callable[[Violation], None]
     trouble: Callable[[str, str], None]
     healed: Callable[[str], None]
@@ -83,8 +83,8 @@ class EvidenceWriter:
         book: Casebook,
         categories: Mapping[str, Category],
         outputs: EvidenceOutputs,
-        clips: ClipSource | None,
-        examine: Examine | None = None,
+        clips: ClipCutter | None,
+        examine: ExamineCloseUp | None = None,
         samples: Callable[[Finding], Draft | None] | None = None,
         step: Callable[[], int] = lambda: 0,
         truck_lookup: TruckQuery | None = None,
@@ -95,7 +95,7 @@ class EvidenceWriter:
         self._examine, self._samples, self._step = examine, samples, step
         self._truck_lookup = truck_lookup
         self._clip_due: dict[str, _ClipDue] = {}
-        self._history = History() if self._needs_history() else None
+        self._history = RecentFrames() if self._needs_history() else None
 
     def _needs_history(self) -> bool:
         wanted = {rule.category for rule in self._camera.rules}
@@ -219,7 +219,7 @@ class EvidenceWriter:
         past = self._history.nearest(at) if self._history and at is not None else None
         return past[1] if past else None
 
-    def _seal(self, frame: Frame, finding: Finding, tracks: Sequence[Track]) -> Sealed:
+    def _seal(self, frame: Frame, finding: Finding, tracks: Sequence[Track]) -> StoredRevision:
         recipe = self._categories[finding.category].recipe
         self._moments(frame, finding)
         drafts: list[Draft] = []

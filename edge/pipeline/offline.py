@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 
 from edge.config import Camera, Category, ConfigError, Site
-from edge.evidence.casebook import Sealed
+from edge.evidence.casebook import StoredRevision
 from edge.pipeline.analyzer import Analysis
 from edge.pipeline.camera_pipeline import CameraPipeline, build_pipeline
-from edge.pipeline.evidence_writer import ClipSource, EvidenceOutputs
+from edge.pipeline.evidence_writer import ClipCutter, EvidenceOutputs
 from edge.pipeline.settings import Settings, manifest_path
 from edge.pipeline.truck_lookup import open_truck_file
 from edge.rules.check import on_trial
@@ -91,8 +91,8 @@ def start_offline_run(
     out: Path,
     *,
     model: str | None,
-    clips: ClipSource | None,
-    publish: Callable[[Violation, Sealed | None], None],
+    clips: ClipCutter | None,
+    publish: Callable[[Violation, StoredRevision | None], None],
     source_kind: str = "fixed_camera",
 ) -> OfflineRun:
     """Wire the chain for one camera. Raises ConfigError."""
@@ -120,7 +120,9 @@ def start_offline_run(
     return OfflineRun(pipeline)
 
 
-def event_line(violation: Violation, sealed: Sealed | None, *, recording: bool) -> dict[str, Any]:
+def event_line(
+    violation: Violation, sealed: StoredRevision | None, *, recording: bool
+) -> dict[str, Any]:
     """One revision as `edge watch --json` prints it (design: cli.md).
 
     Times are seconds from the start of a recording, UTC seconds of a live stream.

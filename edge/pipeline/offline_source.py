@@ -16,7 +16,7 @@ from edge.camera.recording import FileFrames, read_file_frames
 from edge.camera.url import parse_source
 from edge.clock import SystemClock
 from edge.config import Camera, ConfigError
-from edge.evidence.casebook import Sealed
+from edge.evidence.casebook import StoredRevision
 from edge.pipeline.offline import OfflineRun, camera_for, start_offline_run
 from edge.pipeline.settings import Settings, load_settings
 from edge.progress import ProgressBar
@@ -29,7 +29,9 @@ WAIT_S = 0.5
 class Publish(Protocol):
     """Who takes a violation: the outbox of a box, or lines on a terminal."""
 
-    def __call__(self, violation: Violation, sealed: Sealed | None, *, recording: bool) -> None: ...
+    def __call__(
+        self, violation: Violation, sealed: StoredRevision | None, *, recording: bool
+    ) -> None: ...
 
 
 def observe(
@@ -57,7 +59,7 @@ def observe(
         chosen = msgspec.structs.replace(chosen, fps=fps)
     _writable(out)
 
-    def told(violation: Violation, sealed: Sealed | None) -> None:
+    def told(violation: Violation, sealed: StoredRevision | None) -> None:
         publish(violation, sealed, recording=recording)
 
     if not recording:
@@ -90,7 +92,7 @@ def _stream(
     camera: Camera,
     out: Path,
     model: str | None,
-    told: Callable[[Violation, Sealed | None], None],
+    told: Callable[[Violation, StoredRevision | None], None],
     seconds: float | None,
 ) -> int:
     """A live stream until interrupted, or for so many seconds."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.clock import Clock
-from edge.evidence.casebook import Sealed
+from edge.evidence.casebook import StoredRevision
 from edge.evidence.store import file_from_json
 from edge.outbox import Outbox, OutboxFull
 from edge.uplink import wire
@@ -42,7 +42,7 @@ class Publisher:
         self._open: dict[tuple[str, str], Fault] = {}
         self.counts = {"violations": 0, "revisions": 0, "faults": 0, "delayed": 0, "dropped": 0}
 
-    def sealed(self, sealed: Sealed) -> None:
+    def sealed(self, sealed: StoredRevision) -> None:
         """A revision that is durable on disk: make its row."""
         violation = sealed.violation
         self._told(violation)

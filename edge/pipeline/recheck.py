@@ -23,7 +23,7 @@ SAME_PLACE_IOU = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RecheckRequest:
     """One request: where the answer goes, and when it was made."""
 
     into: Path
@@ -35,11 +35,11 @@ class Rechecks:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._asked: list[Asked] = []
+        self._asked: list[RecheckRequest] = []
 
     def ask(self, into: Path, at: Stamp) -> None:
         with self._lock:
-            self._asked.append(Asked(into, at))
+            self._asked.append(RecheckRequest(into, at))
 
     def take(self, picture: Stamp, *, recording: bool) -> tuple[Path, ...]:
         """Those that this picture answers: it must be newer than the request."""

@@ -13,7 +13,7 @@ from edge.clock import Clock
 from edge.config import Position, Site, When
 from edge.pipeline.sensor_evidence import Subject
 from edge.pipeline.settings import Settings
-from edge.rules.calendar import Moment, when_fits
+from edge.rules.calendar import LocalMoment, when_fits
 from edge.runtime import Stop
 from edge.sensors.binding import Binding
 from edge.sensors.bus import Bus
@@ -63,7 +63,7 @@ class Smoke:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class SensorParts:
     """All of it. `fast` judges see every tick, shops every few seconds."""
 
     sensors: SensorSettings
@@ -76,11 +76,11 @@ class Parts:
     smoke: Smoke
 
 
-def build(settings: Settings, base: Path, clock: Clock, stop: Stop) -> Parts:
+def build(settings: Settings, base: Path, clock: Clock, stop: Stop) -> SensorParts:
     """Raises ConfigError for a sensor part that does not fit together."""
     sensors = check_sensors(settings.site, base=base, categories=settings.categories)
     local = LocalTime(settings.site.timezone, _fits(settings))
-    return Parts(
+    return SensorParts(
         sensors=sensors,
         lines=tuple(_line(port, sensors, clock, stop) for port in sensors.buses),
         senders=tuple(
@@ -97,7 +97,7 @@ def build(settings: Settings, base: Path, clock: Clock, stop: Stop) -> Parts:
 
 
 def _fits(settings: Settings) -> Callable[[When, datetime], bool]:
-    return lambda when, at: when_fits(when, Moment(at, settings.calendar))
+    return lambda when, at: when_fits(when, LocalMoment(at, settings.calendar))
 
 
 def _line(port: str, sensors: SensorSettings, clock: Clock, stop: Stop) -> Bus:

@@ -18,11 +18,11 @@ from edge.config.catalogue import Calendar
 from edge.evidence.overlay import crop
 from edge.pipeline.evidence_writer import ASKED
 from edge.pipeline.settings import Settings
-from edge.rules.calendar import Moment
+from edge.rules.calendar import LocalMoment
 from edge.rules.trucks import Register, best_match, joined
-from edge.rules.vetting import Spot, Vetted, vet
+from edge.rules.vetting import CameraPosition, Vetted, vet
 from edge.values import Box, Finding, Image
-from edge.vision.plates import Line, Reader, open_reader
+from edge.vision.plates import TextLine, TextReader, open_reader
 
 log = logging.getLogger(__name__)
 
@@ -36,16 +36,16 @@ class TruckFile:
 
     register: Register
     edition: str
-    reader: Reader | None
+    reader: TextReader | None
     timezone: ZoneInfo
     calendar: Calendar
 
     def lookup(self, camera: Camera, lat: float | None, lon: float | None) -> TruckLookup:
-        return TruckLookup(self, Spot(camera.premises, lat, lon))
+        return TruckLookup(self, CameraPosition(camera.premises, lat, lon))
 
 
 def open_truck_file(
-    settings: Settings, reader: Callable[[], Reader | None] = open_reader
+    settings: Settings, reader: Callable[[], TextReader | None] = open_reader
 ) -> TruckFile | None:
     """The truck file that the site names, or None where it names none: no plate is read then."""
     if settings.trucks is None:
@@ -68,7 +68,7 @@ def open_truck_file(
 class TruckLookup:
     """One camera's. Called by its evidence writer only: reading takes long."""
 
-    def __init__(self, file: TruckFile, spot: Spot) -> None:
+    def __init__(self, file: TruckFile, spot: CameraPosition) -> None:
         self._file, self._spot = file, spot
 
     def answer(self, finding: Finding, image: Image, box: Box, *, kind: str) -> Finding | None:
@@ -89,12 +89,12 @@ class TruckLookup:
         log.debug("%s: %s; nothing to tell", finding.key, vetted.why[1])
         return None
 
-    def _read(self, image: Image, box: Box) -> tuple[Line, ...]:
+    def _read(self, image: Image, box: Box) -> tuple[TextLine, ...]:
         reader = self._file.reader
         return reader.read(crop(image, box, margin=MARGIN)) if reader else ()
 
-    def _vetted(self, lines: tuple[Line, ...], finding: Finding) -> Vetted:
-        at = Moment.of(finding.decided, self._file.timezone, self._file.calendar)
+    def _vetted(self, lines: tuple[TextLine, ...], finding: Finding) -> Vetted:
+        at = LocalMoment.of(finding.decided, self._file.timezone, self._file.calendar)
         readings = joined([(line.text, line.score) for line in lines])
         match = best_match(readings, self._file.register)
         if self._file.reader is None:

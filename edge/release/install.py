@@ -13,7 +13,7 @@ from pathlib import Path
 from edge.config import ConfigError
 from edge.release.package import Checked, check_package
 from edge.release.selftest import check_boxes, check_speed, street
-from edge.release.store import Keys, Pace, Step, Store
+from edge.release.store import InferencePace, Keys, ReleaseStore, Step
 from edge.vision.manifest import Manifest, file_sha256
 from edge.vision.model import load_model
 from edge.vision.session import Provider
@@ -30,7 +30,7 @@ class Box:
     shipped: Callable[[str], Path | None]
     in_force: Callable[[str], Path | None]
     fits: Callable[[str, Manifest], None]
-    baseline: Mapping[str, Pace]
+    baseline: Mapping[str, InferencePace]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Installed:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class InstallRequest:
     """What the platform's command named; the package must be exactly that."""
 
     name: str
@@ -55,7 +55,7 @@ def install(
     package: Path,
     box: Box,
     *,
-    asked: Asked | None = None,
+    asked: InstallRequest | None = None,
     passed: Callable[[Step], None] = lambda _: None,
 ) -> Installed:
     """Put a package in force, on trial; whoever calls has visiond start again. Raises ConfigError
@@ -63,7 +63,7 @@ def install(
     with _alone(box.folder):
         checked = check_package(package, box.keys)
         _is_asked(checked, asked)
-        store = Store(box.folder, checked.name, passed=passed)
+        store = ReleaseStore(box.folder, checked.name, passed=passed)
         sha256 = file_sha256(package)
         shipped = box.shipped(checked.name)
         store.check_fresh(checked.manifest.release, sha256, _release(shipped))
@@ -77,7 +77,7 @@ def install(
     return Installed(checked.name, checked.manifest.release, said, slower)
 
 
-def _staged(store: Store, checked: Checked, box: Box) -> tuple[str, float | None]:
+def _staged(store: ReleaseStore, checked: Checked, box: Box) -> tuple[str, float | None]:
     manifest, test = store.stage(checked), checked.manifest.selftest
     if test is None:
         raise ConfigError(f"{checked.path}: selftest: missing; pack it with pictures")
@@ -90,8 +90,8 @@ def _staged(store: Store, checked: Checked, box: Box) -> tuple[str, float | None
     return said, check_speed(new, running, street(new), slower_at_most=test.slower_at_most)
 
 
-def _is_asked(checked: Checked, asked: Asked | None) -> None:
-    is_it = Asked(checked.name, checked.manifest.release)
+def _is_asked(checked: Checked, asked: InstallRequest | None) -> None:
+    is_it = InstallRequest(checked.name, checked.manifest.release)
     if asked is not None and asked != is_it:
         raise ConfigError(
             f"{checked.path}: is {is_it.name} release {is_it.release}, "

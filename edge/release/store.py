@@ -38,7 +38,7 @@ Step = Literal[
 SHIPPED = 0
 
 
-class Pace(msgspec.Struct, frozen=True, kw_only=True):
+class InferencePace(msgspec.Struct, frozen=True, kw_only=True):
     """How one camera did over a minute: pictures read and looked at a second, age at the look."""
 
     read_s: float
@@ -46,26 +46,26 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     age_ms: float
 
 
-class Trial(msgspec.Struct, frozen=True, kw_only=True):
+class ReleaseTrial(msgspec.Struct, frozen=True, kw_only=True):
     """A release being tried: starts of visiond with it, and the pace to be kept."""
 
     boots: int = 0
-    baseline: dict[str, Pace] = {}
+    baseline: dict[str, InferencePace] = {}
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
+class ReleaseState(msgspec.Struct, frozen=True, kw_only=True):
     """`seen`: the highest release ever tried, stored before it was; `sha256` of its package."""
 
     current: int = SHIPPED
     previous: int = SHIPPED
     seen: int = 0
     sha256: str = ""
-    trial: Trial | None = None
+    trial: ReleaseTrial | None = None
     last: Settled | None = None
     why: str = ""
 
 
-class Store:
+class ReleaseStore:
     """One writer at a time: the installer while it works, visiond at its start and in a trial.
 
     passed: called after each named step; a test cuts the power there.
@@ -77,17 +77,17 @@ class Store:
         self.name, self.folder = name, folder / name
         self._file, self._passed = self.folder / "state.json", passed
 
-    def read(self) -> State:
+    def read(self) -> ReleaseState:
         """A damaged or missing file is the shipped model, and says so."""
         try:
-            return msgspec.json.decode(self._file.read_bytes(), type=State)
+            return msgspec.json.decode(self._file.read_bytes(), type=ReleaseState)
         except FileNotFoundError:
-            return State()
+            return ReleaseState()
         except (msgspec.MsgspecError, OSError, UnicodeDecodeError) as error:
             log.error("%s: %s; the model that came with the program is used", self._file, error)
-            return State()
+            return ReleaseState()
 
-    def _write(self, state: State) -> State:
+    def _write(self, state: ReleaseState) -> ReleaseState:
         write_atomic(self._file, msgspec.json.encode(state))
         return state
 
@@ -121,7 +121,7 @@ class Store:
     def discard(self) -> None:
         shutil.rmtree(self.folder / ".stage", ignore_errors=True)
 
-    def switch(self, checked: Checked, sha256: str, baseline: dict[str, Pace]) -> None:
+    def switch(self, checked: Checked, sha256: str, baseline: dict[str, InferencePace]) -> None:
         """Put the staged release in force, on trial. The number is kept before anything else."""
         state, release = self.read(), checked.manifest.release
         state = self._write(msgspec.structs.replace(state, seen=release, sha256=sha256))
@@ -136,14 +136,14 @@ class Store:
                 state,
                 current=release,
                 previous=state.current,
-                trial=Trial(baseline=baseline),
+                trial=ReleaseTrial(baseline=baseline),
                 last=None,
                 why="",
             )
         )
         self._passed("switched")
 
-    def booted(self, by: int = 1) -> State:
+    def booted(self, by: int = 1) -> ReleaseState:
         """Count a start with the release on trial (or take it back after an orderly stop)."""
         state = self.read()
         if state.trial is None:
@@ -154,7 +154,7 @@ class Store:
         self._passed("booted")
         return state
 
-    def settle(self) -> State:
+    def settle(self) -> ReleaseState:
         """The trial is passed; what is older than the release before it goes."""
         state = self.read()
         state = self._write(msgspec.structs.replace(state, trial=None, last="applied", why=""))
@@ -162,7 +162,7 @@ class Store:
         self._tidy((state.current, state.previous))
         return state
 
-    def roll_back(self, why: str) -> State:
+    def roll_back(self, why: str) -> ReleaseState:
         """The release before is in force again; what was tried may be tried once more."""
         state = self.read()
         log.error("model %s: release %d taken back: %s", self.name, state.current, why)
@@ -202,12 +202,12 @@ class Store:
 def installed(folder: Path, name: str, shipped: Path | None) -> Path | None:
     """The manifest of the release in force, unless the program came with a newer one.
 
-    Cheap, as it is asked often; whoever loads the model has it checked (`Store.sound`).
+    Cheap, as it is asked often; whoever loads the model has it checked (`ReleaseStore.sound`).
     """
     file = folder / name / "state.json"
     if os.sep in name or not file.is_file():
         return None
-    store = Store(folder, name)
+    store = ReleaseStore(folder, name)
     release = store.read().current
     path = store.manifest(release)
     if path is None or (shipped is not None and read_manifest(shipped).release > release):

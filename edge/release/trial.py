@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from edge.release.store import Keys, Pace, State, Store
+from edge.release.store import InferencePace, Keys, ReleaseState, ReleaseStore
 
 # The first start, and one that a power cut or a changed site file took.
 BOOTS_MOST = 2
@@ -25,7 +25,7 @@ AGE_TIMES, AGE_MS = 2.0, 1000.0
 Verdict = Literal["wait", "settle"]
 
 
-def at_start(store: Store, keys: Keys) -> State:
+def at_start(store: ReleaseStore, keys: Keys) -> ReleaseState:
     """Called before the model is opened: counts this start, or takes the release back."""
     state = store.read()
     if state.trial is not None and state.trial.boots >= BOOTS_MOST:
@@ -41,12 +41,16 @@ def at_start(store: Store, keys: Keys) -> State:
 class Watch:
     """One trial in one run of visiond. `passed` after `watch_s` of it without a bad minute."""
 
-    def __init__(self, baseline: Mapping[str, Pace], now: float, *, watch_s: float) -> None:
+    def __init__(
+        self, baseline: Mapping[str, InferencePace], now: float, *, watch_s: float
+    ) -> None:
         self._baseline, self._began, self._watch_s = baseline, now, watch_s
         self._bad_since: float | None = None
         self.why = ""
 
-    def step(self, paces: Mapping[str, Pace], now: float, *, eased: bool) -> Verdict | None:
+    def step(
+        self, paces: Mapping[str, InferencePace], now: float, *, eased: bool
+    ) -> Verdict | None:
         """wait, settle, or None: take it back, and `why` says why.
 
         paces: of the last minute. eased: the board is too hot to be held to its pace.
@@ -63,7 +67,7 @@ class Watch:
         quiet = self._bad_since is None
         return "settle" if quiet and lasted >= self._watch_s else "wait"
 
-    def _fallen(self, paces: Mapping[str, Pace]) -> str:
+    def _fallen(self, paces: Mapping[str, InferencePace]) -> str:
         """What fell against the baseline, over cameras whose streams run as they did."""
         alike = [n for n, was in self._baseline.items() if _as_before(paces.get(n), was)]
         before = sum(self._baseline[name].looks_s for name in alike)
@@ -77,7 +81,7 @@ class Watch:
         return ""
 
 
-def _as_before(now: Pace | None, was: Pace) -> bool:
+def _as_before(now: InferencePace | None, was: InferencePace) -> bool:
     """The camera sends: a stream that is down says nothing about a model. One that goes down is
     within the minute of `paces`, and so out again before it has been bad for BAD_FOR_S."""
     return now is not None and was.looks_s > 0 and now.read_s > 0

@@ -18,7 +18,7 @@ WATCHED = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class WatchSpan:
     """A stretch of one state. `reason` "" is watched. Wall seconds for people, length by mono."""
 
     camera: str
@@ -42,21 +42,21 @@ class BlindTime:
     def __init__(self, camera: str, at: Stamp, reason: str = "off") -> None:
         self._camera, self._since, self._reason = camera, at, reason
 
-    def mark(self, at: Stamp, reason: str | None) -> list[Span]:
+    def mark(self, at: Stamp, reason: str | None) -> list[WatchSpan]:
         """State from now on; returns what is finished, to be stored: at a change, and every five
         minutes, so that a power cut loses no more than that."""
         now = reason or WATCHED
         passed = at.mono - self._since.mono
         if now == self._reason and passed < LONGEST_S:
             return []
-        span = Span(self._camera, at.wall - passed, passed, self._reason)
+        span = WatchSpan(self._camera, at.wall - passed, passed, self._reason)
         self._since, self._reason = at, now
         return [span] if passed > 0.0 else []
 
-    def close(self, at: Stamp) -> list[Span]:
+    def close(self, at: Stamp) -> list[WatchSpan]:
         """The daemon stops: the stretch that is not finished yet."""
         passed = at.mono - self._since.mono
-        span = Span(self._camera, at.wall - passed, passed, self._reason)
+        span = WatchSpan(self._camera, at.wall - passed, passed, self._reason)
         self._since = at
         return [span] if passed > 0.0 else []
 
@@ -66,8 +66,8 @@ def rolled_up(
 ) -> list[dict[str, Any]]:
     """Minutes for each camera and day, ISO week or month: watched, blind, and blind by reason.
 
-    A span over midnight is divided. Rows are what `Span.row` writes. What no span covers (the box
-    was off) is told as neither: the caller knows how long the period was.
+    A span over midnight is divided. Rows are what `WatchSpan.row` writes. Time that no span covers
+    (the box was off) counts as neither: the caller knows how long the period was.
     """
     sums: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:

@@ -14,7 +14,7 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class LocalMoment:
     """One instant as the rules ask about it: the local wall clock and its calendar."""
 
     local: datetime
@@ -27,11 +27,11 @@ class Moment:
         return (local.toordinal() * 24 + local.hour) * 60 + local.minute
 
     @staticmethod
-    def of(at: Stamp, timezone: tzinfo, calendar: Calendar) -> Moment:
-        return Moment(datetime.fromtimestamp(at.wall, timezone), calendar)
+    def of(at: Stamp, timezone: tzinfo, calendar: Calendar) -> LocalMoment:
+        return LocalMoment(datetime.fromtimestamp(at.wall, timezone), calendar)
 
 
-def when_fits(when: When, at: Moment) -> bool:
+def when_fits(when: When, at: LocalMoment) -> bool:
     """Whether all that the window names fits.
 
     Hours that run across midnight belong to the day they start on: "fri 20:00-02:00" still holds

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from edge.config import Camera, Category, ConfigError, Rule, Site, When, Zone
 from edge.geometry import area, self_crossing
 from edge.rules.judge import RULES, rule_kind
-from edge.rules.rule_settings import Charge, settle
+from edge.rules.rule_settings import RuleSettings, settle
 
 TINY = 1e-5
 NEVER_ASKED = ("mask", "permitted")
@@ -88,7 +88,9 @@ def _known(name: str, categories: Mapping[str, Category], where: str) -> Categor
     raise ConfigError(f"{where}: category {name!r} is unknown ({hint})")
 
 
-def _charge(camera: Camera, rule: Rule, categories: Mapping[str, Category], where: str) -> Charge:
+def _charge(
+    camera: Camera, rule: Rule, categories: Mapping[str, Category], where: str
+) -> RuleSettings:
     category = _known(rule.category, categories, where)
     try:
         return settle(camera, rule, category, rule_kind(category).SETTINGS)
@@ -130,7 +132,7 @@ def _check_zones_of(camera: Camera, rule: Rule, category: Category, where: str) 
         )
 
 
-def _check_classes(charge: Charge, names: Collection[str], where: str) -> list[str]:
+def _check_classes(charge: RuleSettings, names: Collection[str], where: str) -> list[str]:
     category = charge.category
     lacking = [name for name in category.classes if name not in names]
     if len(lacking) == len(category.classes):

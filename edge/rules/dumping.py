@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 from edge.geometry import apart, distance, foot, size_of
 from edge.hold import Sight
 from edge.rules.places import PLACE_SETTINGS, PlaceRule
-from edge.rules.rule_settings import Charge, Setting, Settings
+from edge.rules.rule_settings import RuleSettings, Setting, Settings
 from edge.rules.spot import Spot
-from edge.rules.view import Verdicts, View
+from edge.rules.view import SceneView, Verdicts
 from edge.rules.zones import ZoneRule
 from edge.values import Box, Json, Track
 
@@ -36,19 +36,19 @@ class Dumping(PlaceRule):
         "after_s": Setting(30.0, "matter found later is not put on the vehicle", 1.0, 600.0),
     }
 
-    def __init__(self, charge: Charge, zones: ZoneRule) -> None:
+    def __init__(self, charge: RuleSettings, zones: ZoneRule) -> None:
         super().__init__(charge, zones)
         self._stood: dict[int, tuple[float, float, Box]] = {}
         self._old: list[tuple[float, Box]] = []
         self._start_mono: float | None = None
 
-    def subjects(self, view: View) -> list[Track]:
+    def subjects(self, view: SceneView) -> list[Track]:
         return [*super().subjects(view), *self._heaps(view)]
 
-    def _heaps(self, view: View) -> list[Track]:
+    def _heaps(self, view: SceneView) -> list[Track]:
         return view.of(self.charge.category.with_classes, self.charge.min_score * 0.6)
 
-    def step(self, view: View, out: Verdicts) -> None:
+    def step(self, view: SceneView, out: Verdicts) -> None:
         """Remember where vehicles stood, so that a heap found later can be put on one."""
         if self._start_mono is None:
             self._start_mono = view.mono
@@ -60,7 +60,7 @@ class Dumping(PlaceRule):
         for key in old:
             del self._stood[key]
 
-    def _note_standing(self, view: View, vehicle: Track) -> None:
+    def _note_standing(self, view: SceneView, vehicle: Track) -> None:
         """Since when, and until when, each vehicle has stood where it is."""
         course = view.motion.course(vehicle)
         if course is None:
@@ -74,7 +74,7 @@ class Dumping(PlaceRule):
     def _is_truck(self, spot: Spot) -> bool:
         return spot.label in self.charge.category.classes
 
-    def shows(self, view: View, spot: Spot, track: Track) -> Sight:
+    def shows(self, view: SceneView, spot: Spot, track: Track) -> Sight:
         """A standing truck is kept in mind; its clock starts when the body goes up."""
         if not self._is_truck(spot):
             return "seen"
@@ -89,7 +89,7 @@ class Dumping(PlaceRule):
             spot.tallies["raised"] = 0.0
         return "kept"
 
-    def _raised(self, view: View, spot: Spot, track: Track) -> bool:
+    def _raised(self, view: SceneView, spot: Spot, track: Track) -> bool:
         word = self.charge.word("raised_class")
         if word and any(name == word and score >= 0.5 for name, score in track.traits):
             return True
@@ -101,12 +101,12 @@ class Dumping(PlaceRule):
         same_width = abs((box[2] - box[0]) - width) <= 0.2 * width
         return taller and same_width and abs(box[3] - home[3]) <= 0.1 * height
 
-    def proven(self, view: View, spot: Spot) -> bool:
+    def proven(self, view: SceneView, spot: Spot) -> bool:
         if self._is_truck(spot):
             return not self._already(view, spot, trucks=False)
         return self._is_new(view, spot) and not self._already(view, spot, trucks=True)
 
-    def _already(self, view: View, spot: Spot, *, trucks: bool) -> bool:
+    def _already(self, view: SceneView, spot: Spot, *, trucks: bool) -> bool:
         """The same act is open already, told by the truck or by the heap beside it."""
         reach = self.charge.number("reach")
         return any(
@@ -117,7 +117,7 @@ class Dumping(PlaceRule):
             if other is not spot
         )
 
-    def _is_new(self, view: View, spot: Spot) -> bool:
+    def _is_new(self, view: SceneView, spot: Spot) -> bool:
         """New ground cover beside a vehicle that stood there when it came."""
         if spot.began.mono - (self._start_mono or 0.0) < WATCHED_S:
             return False
@@ -131,13 +131,13 @@ class Dumping(PlaceRule):
             for since, until, box in self._stood.values()
         )
 
-    def _over(self, view: View, spot: Spot, why: str, out: Verdicts) -> bool:
+    def _over(self, view: SceneView, spot: Spot, why: str, out: Verdicts) -> bool:
         if spot.state == "standing" and not self._is_truck(spot) and why != "seen empty":
             self._old.append((view.mono, spot.home))
             self._old = [o for o in self._old if view.mono - o[0] <= OLD_S][-OLD_HEAPS:]
         return super()._over(view, spot, why, out)
 
-    def facts(self, view: View, spot: Spot) -> dict[str, Json]:
+    def facts(self, view: SceneView, spot: Spot) -> dict[str, Json]:
         return {"seen_by": "body raised" if self._is_truck(spot) else "matter newly on the ground"}
 
     def snapshot(self) -> Json:

@@ -43,7 +43,7 @@ class TruthEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class UnjudgedSpan:
     """Time that is not judged; `category` None: none of them."""
 
     start_s: float
@@ -137,7 +137,7 @@ def evaluate(
     events: Sequence[TruthEvent],
     found: Sequence[Claim],
     *,
-    ignore: Sequence[Span] = (),
+    ignore: Sequence[UnjudgedSpan] = (),
     dwell_limit_s: Callable[[str], float] = lambda category: 0.0,
 ) -> dict[str, Score]:
     """Scores by category, for every category that was there or was claimed."""
@@ -153,7 +153,7 @@ def evaluate(
     }
 
 
-def _excused(event: TruthEvent, ignore: Sequence[Span]) -> TruthEvent:
+def _excused(event: TruthEvent, ignore: Sequence[UnjudgedSpan]) -> TruthEvent:
     """An event that starts in a span not judged need not be found."""
     if not any(span.holds(max(0.0, event.start_s), event.category) for span in ignore):
         return event
@@ -176,7 +176,7 @@ def off_by(event: TruthEvent, claim: Claim, limit_s: float) -> float | None:
 
 
 def _score(
-    events: list[TruthEvent], found: list[Claim], ignore: Sequence[Span], limit_s: float
+    events: list[TruthEvent], found: list[Claim], ignore: Sequence[UnjudgedSpan], limit_s: float
 ) -> Score:
     pairs = match(events, found, limit_s)
     score = Score(delays_s=[])

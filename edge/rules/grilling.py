@@ -19,7 +19,7 @@ from edge.rules.people import standing_by
 from edge.rules.places import PLACE_SETTINGS, PlaceRule
 from edge.rules.rule_settings import Setting, Settings
 from edge.rules.spot import Spot
-from edge.rules.view import View
+from edge.rules.view import SceneView
 from edge.values import Box, Json, Track
 
 VEHICLES = ("car", "truck", "bus", "motorcycle", "muck_truck", "excavator")
@@ -44,13 +44,13 @@ class Grilling(PlaceRule):
         "fume_ug_m3": Setting(1000.0, "fume reading that supports it", 1.0, 1e6),
     }
 
-    def subjects(self, view: View) -> list[Track]:
+    def subjects(self, view: SceneView) -> list[Track]:
         """Grills, and the foot of smoke and fire that no grill in view explains."""
         grills = super().subjects(view)
         vapours = view.of(VAPOURS, self.charge.min_score * 0.6)
         return grills + [t for v in vapours if (t := self._source(view, v, grills)) is not None]
 
-    def _source(self, view: View, vapour: Track, grills: list[Track]) -> Track | None:
+    def _source(self, view: SceneView, vapour: Track, grills: list[Track]) -> Track | None:
         base = foot_of(vapour.box)
         reach, aspect = self.charge.number("reach"), view.aspect
         if any(apart(base, g.box, aspect) <= reach * size_of(g.box, aspect) for g in grills):
@@ -62,11 +62,11 @@ class Grilling(PlaceRule):
             return None
         return replace(vapour, box=base)
 
-    def _exhaust(self, view: View, vapour: Track, base: Box) -> bool:
+    def _exhaust(self, view: SceneView, vapour: Track, base: Box) -> bool:
         near = EXHAUST_SIZES * size_of(vapour.box, view.aspect)
         return any(apart(base, v.box, view.aspect) <= near for v in view.of(VEHICLES))
 
-    def observe(self, view: View, spot: Spot, passed: float) -> None:
+    def observe(self, view: SceneView, spot: Spot, passed: float) -> None:
         """Add this look's time to what stands by the source: smoke, fire, people, a food stall."""
         reach = self.charge.number("reach") * spot.size
         near = [
@@ -87,7 +87,7 @@ class Grilling(PlaceRule):
         if any(apart(s.box, spot.home, view.aspect) == 0.0 for s in view.of(("vendor_stall",))):
             spot.tally("at_stall", passed)
 
-    def proven(self, view: View, spot: Spot) -> bool:
+    def proven(self, view: SceneView, spot: Spot) -> bool:
         """A grill in use, or fire or smoke with people standing by; not steam of a food stall, not
         a grey wall (its size never flutters); nor a second grill of a stand already told."""
         if any(s.state != "standing" for s in self._stand(view, spot)):
@@ -101,7 +101,7 @@ class Grilling(PlaceRule):
         steam = spot.tally_share("at_stall") >= 0.5
         return not steam and _fluttered(spot) >= self.charge.number("flutter")
 
-    def _stand(self, view: View, spot: Spot) -> list[Spot]:
+    def _stand(self, view: SceneView, spot: Spot) -> list[Spot]:
         """The other places of the same stand: less than `reach` of the larger one's size away."""
         times, aspect = self.charge.number("reach"), view.aspect
         return [
@@ -111,7 +111,7 @@ class Grilling(PlaceRule):
             and apart(other.home, spot.home, aspect) <= times * max(other.size, spot.size)
         ]
 
-    def facts(self, view: View, spot: Spot) -> dict[str, Json]:
+    def facts(self, view: SceneView, spot: Spot) -> dict[str, Json]:
         """Shares of the time that each thing was there, how many sources stand together (smoke and
         grills), and what the fume sensor says of it."""
         shares = ("with_grill", "with_smoke", "with_fire", "attended", "at_stall")

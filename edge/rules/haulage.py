@@ -12,7 +12,7 @@ from typing import ClassVar
 from edge.rules.passage import Passage
 from edge.rules.passing import PASSING_SETTINGS, PassingRule
 from edge.rules.rule_settings import Settings
-from edge.rules.view import View
+from edge.rules.view import SceneView
 
 
 class Haulage(PassingRule):
@@ -20,6 +20,6 @@ class Haulage(PassingRule):
 
     SETTINGS: ClassVar[Settings] = PASSING_SETTINGS
 
-    def proven(self, view: View, truck: Passage) -> bool:
+    def proven(self, view: SceneView, truck: Passage) -> bool:
         """Just past its best look: the picture of now is nearly the best that comes."""
         return truck.seen_s >= self.charge.dwell_s and view.mono > truck.best[0]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The judge of one camera: scenes in, findings and candidates out. Pure: time is in the scene.
 
-A scene costs well under a millisecond: what several rules need is worked out once (`View`).
+A scene costs well under a millisecond: what several rules need is worked out once (`SceneView`).
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from typing import Any, ClassVar, Protocol
 
 from edge.config import Camera, Category, ConfigError, Rule
 from edge.config.catalogue import Calendar
-from edge.rules.calendar import Moment
+from edge.rules.calendar import LocalMoment
 from edge.rules.dumping import Dumping
 from edge.rules.grilling import Grilling
 from edge.rules.haulage import Haulage
 from edge.rules.memory import Memory
-from edge.rules.motion import Motion
+from edge.rules.motion import TrackCourses
 from edge.rules.occupation import Occupation
 from edge.rules.plume import Plume
-from edge.rules.rule_settings import Charge, Settings, settle
+from edge.rules.rule_settings import RuleSettings, Settings, settle
 from edge.rules.spill import Spill
 from edge.rules.stamps import shift_between, stamp_from, stamp_json
 from edge.rules.uncovered import Uncovered
-from edge.rules.view import Verdicts, View
+from edge.rules.view import SceneView, Verdicts
 from edge.rules.wash import Wash
 from edge.rules.zones import WHOLE_FRAME, ZoneMap, ZoneRule
 from edge.values import Json, Judgement, Scene, Stamp
@@ -37,11 +37,11 @@ class RuleKind(Protocol):
 
     SETTINGS: ClassVar[Settings]
 
-    def __init__(self, charge: Charge, zones: ZoneRule) -> None: ...
+    def __init__(self, charge: RuleSettings, zones: ZoneRule) -> None: ...
     @property
     def busy(self) -> bool: ...
-    def step(self, view: View, out: Verdicts) -> None: ...
-    def finish(self, view: View, out: Verdicts) -> None: ...
+    def step(self, view: SceneView, out: Verdicts) -> None: ...
+    def finish(self, view: SceneView, out: Verdicts) -> None: ...
     def snapshot(self) -> Json: ...
     def restore(self, data: Any, shift_s: float, down_s: float) -> None: ...
 
@@ -74,7 +74,7 @@ class Judge:
         self._camera, self._calendar, self._timezone = camera, calendar, timezone
         zones = [zone for zone in camera.zones if zone.kind != "mask"] or [WHOLE_FRAME]
         self._zone_map = ZoneMap(zones)
-        self._motion, self._memory = Motion(), Memory()
+        self._motion, self._memory = TrackCourses(), Memory()
         self._rules: dict[str, RuleKind] = {}
         for rule in camera.rules:
             category = categories[rule.category]
@@ -109,9 +109,9 @@ class Judge:
             rule.finish(view, out)
         return Judgement(tuple(out.findings))
 
-    def _view(self, scene: Scene) -> View:
-        moment = Moment.of(scene.at, self._timezone, self._calendar)
-        return View(scene, moment, self._motion, self._zone_map, self._memory)
+    def _view(self, scene: Scene) -> SceneView:
+        moment = LocalMoment.of(scene.at, self._timezone, self._calendar)
+        return SceneView(scene, moment, self._motion, self._zone_map, self._memory)
 
     def snapshot(self) -> Json:
         """Everything worth keeping over a restart, as JSON."""
@@ -160,7 +160,7 @@ def _unique(rule: Rule, taken: Mapping[str, object]) -> str:
     return f"{name}#{n + 1}" if n else name
 
 
-def _zone_rule(charge: Charge, zones: list[Any]) -> ZoneRule:
+def _zone_rule(charge: RuleSettings, zones: list[Any]) -> ZoneRule:
     """Which zones this charge asks: those it names, else all of the category's kinds.
 
     A camera without any zone is on trial: the whole frame is judged.

@@ -71,7 +71,7 @@ class Course:
         return since
 
 
-class Motion:
+class TrackCourses:
     """Courses of one camera's tracks. One owner: the judge. Short memory, so never stored."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from edge.rules.people import standing_by
 from edge.rules.places import PLACE_SETTINGS, PlaceRule
 from edge.rules.rule_settings import Setting, Settings
 from edge.rules.spot import Spot
-from edge.rules.view import View
+from edge.rules.view import SceneView
 from edge.values import Json
 
 
@@ -26,12 +26,12 @@ class Occupation(PlaceRule):
         "reach": Setting(0.5, "standing by: so many times the object's size away", 0.0, 10.0),
     }
 
-    def observe(self, view: View, spot: Spot, passed: float) -> None:
+    def observe(self, view: SceneView, spot: Spot, passed: float) -> None:
         if standing_by(view, spot.box, self.charge.number("reach") * spot.size):
             spot.tally("attended", passed)
 
-    def proven(self, view: View, spot: Spot) -> bool:
+    def proven(self, view: SceneView, spot: Spot) -> bool:
         return spot.tally_share("attended") >= self.charge.number("attended_share")
 
-    def facts(self, view: View, spot: Spot) -> dict[str, Json]:
+    def facts(self, view: SceneView, spot: Spot) -> dict[str, Json]:
         return {"attended_share": round(spot.tally_share("attended"), 3)}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edge.geometry import distance, foot, mixed, size_of
-from edge.rules.view import View
+from edge.rules.view import SceneView
 from edge.values import Box, Json, Stamp, Track
 
 EVERY_S = 0.2
@@ -94,7 +94,7 @@ class Passages:
         self._name, self._labels, self._min_score = name, tuple(labels), min_score
         self._by_subject: dict[int, Passage] = {}
 
-    def step(self, view: View) -> list[Passage]:
+    def step(self, view: SceneView) -> list[Passage]:
         """Account for the trucks of this scene; returns those in view."""
         present = []
         for track in view.of(self._labels, self._min_score * 0.6):
@@ -110,13 +110,13 @@ class Passages:
         self._forget(view.mono)
         return present
 
-    def _new(self, view: View, track: Track, subject: int) -> Passage:
+    def _new(self, view: SceneView, track: Track, subject: int) -> Passage:
         x, y = track.foot
         key = f"{self._name}/{x * 1000:.0f}-{y * 1000:.0f}/{view.now.wall:.3f}"
         at = (view.mono, track.box)
         return Passage(subject, track.label, key, view.now, view.now, track, [at], at)
 
-    def _see(self, view: View, passage: Passage, track: Track) -> None:
+    def _see(self, view: SceneView, passage: Passage, track: Track) -> None:
         passed = min(view.mono - passage.seen.mono, LEFT_S)
         passage.seen_s += passed
         course = view.motion.course(track)

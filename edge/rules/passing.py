@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 from edge.rules.calendar import when_fits
 from edge.rules.memory import Open
 from edge.rules.passage import Passage, Passages
-from edge.rules.rule_settings import Charge, Setting
+from edge.rules.rule_settings import RuleSettings, Setting
 from edge.rules.stamps import reread
-from edge.rules.view import Verdicts, View
+from edge.rules.view import SceneView, Verdicts
 from edge.rules.zones import ZoneRule
 from edge.values import Candidate, Finding, Json, Phase, Stamp, ZoneDecision
 
@@ -28,16 +28,16 @@ class PassingRule:
 
     SETTINGS: ClassVar[Mapping[str, Setting]] = PASSING_SETTINGS
 
-    def __init__(self, charge: Charge, zones: ZoneRule) -> None:
+    def __init__(self, charge: RuleSettings, zones: ZoneRule) -> None:
         self.charge, self._zones = charge, zones
         name = f"{charge.camera}/{charge.category.id}"
         self._trucks = Passages(name, charge.category.classes, charge.min_score)
         self._open: dict[str, tuple[Passage, Finding]] = {}
 
-    def observe(self, view: View, truck: Passage) -> None:
+    def observe(self, view: SceneView, truck: Passage) -> None:
         """Tally what one look at a truck shows."""
 
-    def proven(self, view: View, truck: Passage) -> bool:
+    def proven(self, view: SceneView, truck: Passage) -> bool:
         """Whether this truck, here and now, is a case."""
         return False
 
@@ -48,7 +48,7 @@ class PassingRule:
     def busy(self) -> bool:
         return bool(self._open)
 
-    def step(self, view: View, out: Verdicts) -> None:
+    def step(self, view: SceneView, out: Verdicts) -> None:
         """Judge each truck that is in the picture; close the case of one unseen for `gap_s`."""
         present = self._trucks.step(view)
         if present and when_fits(self.charge.when, view.moment):
@@ -60,7 +60,7 @@ class PassingRule:
             if view.mono - truck.seen.mono >= self.charge.category.gap_s:
                 self._close(key, view, told, truck.seen, out)
 
-    def _judge(self, view: View, truck: Passage, row: list[float], out: Verdicts) -> None:
+    def _judge(self, view: SceneView, truck: Passage, row: list[float], out: Verdicts) -> None:
         self.observe(view, truck)
         verdict = self._zones.ask(row, view.moment)
         if not verdict.judged or verdict.decision.allowed or truck.told:
@@ -74,7 +74,7 @@ class PassingRule:
         elif truck.seen_s > 0.0:
             out.candidates.append(self._candidate(truck))
 
-    def _tell(self, view: View, truck: Passage, zone: ZoneDecision, out: Verdicts) -> None:
+    def _tell(self, view: SceneView, truck: Passage, zone: ZoneDecision, out: Verdicts) -> None:
         truck.told = True
         grid = self._zones.grid_of(zone) or self.charge.grid
         case = Open(grid or "", self.charge.category.id, truck.track.box, truck.subject)
@@ -87,7 +87,7 @@ class PassingRule:
         out.findings.append(finding)
 
     def _finding(
-        self, view: View, truck: Passage, zone: ZoneDecision, phase: Phase, parent: str | None
+        self, view: SceneView, truck: Passage, zone: ZoneDecision, phase: Phase, parent: str | None
     ) -> Finding:
         _, early, late = truck.moments()
         grid = self._zones.grid_of(zone) or self.charge.grid
@@ -134,13 +134,13 @@ class PassingRule:
         )
 
     def _close(
-        self, key: str, view: View, told: Finding, ended: Stamp | None, out: Verdicts
+        self, key: str, view: SceneView, told: Finding, ended: Stamp | None, out: Verdicts
     ) -> None:
         view.memory.ended(key, view.now)
         out.findings.append(ended_of(told, ended))
         del self._open[key]
 
-    def finish(self, view: View, out: Verdicts) -> None:
+    def finish(self, view: SceneView, out: Verdicts) -> None:
         for key, (truck, told) in list(self._open.items()):
             here = view.mono - truck.seen.mono < self.charge.category.gap_s
             self._close(key, view, told, None if here else truck.seen, out)

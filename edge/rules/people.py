@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from edge.geometry import apart
-from edge.rules.view import View
+from edge.rules.view import SceneView
 from edge.values import Box
 
 PERSON = "person"
 
 
-def standing_by(view: View, box: Box, reach: float) -> int:
+def standing_by(view: SceneView, box: Box, reach: float) -> int:
     """People within `reach` frame heights of a box, standing or as good as standing."""
     return sum(
         1

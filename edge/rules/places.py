@@ -16,13 +16,13 @@ from edge.hold import Hold, Sight
 from edge.rules.calendar import when_fits
 from edge.rules.ground import CHANGED, SAME, alike, blended, patch_of
 from edge.rules.memory import Open
-from edge.rules.rule_settings import Charge, Setting
+from edge.rules.rule_settings import RuleSettings, Setting
 from edge.rules.spot import Spot, unlike
 from edge.rules.stamps import reread
 from edge.rules.standing import assign, duplicate, new_spot
 from edge.rules.telling import place_candidate, place_facts, place_finding, place_prompt
-from edge.rules.view import Verdicts, View
-from edge.rules.zones import Verdict, ZoneRule
+from edge.rules.view import SceneView, Verdicts
+from edge.rules.zones import ZoneRule, ZoneVerdict
 from edge.values import Finding, Json, Phase, Track
 
 PLACE_SETTINGS: Mapping[str, Setting] = {
@@ -49,37 +49,37 @@ class PlaceRule:
 
     SETTINGS: ClassVar[Mapping[str, Setting]] = PLACE_SETTINGS
 
-    def __init__(self, charge: Charge, zones: ZoneRule) -> None:
+    def __init__(self, charge: RuleSettings, zones: ZoneRule) -> None:
         self.charge, self._zones = charge, zones
         self._spots: list[Spot] = []
         self._refused: dict[int, float] = {}
 
     # What a kind may say otherwise.
 
-    def subjects(self, view: View) -> list[Track]:
+    def subjects(self, view: SceneView) -> list[Track]:
         """The tracks that may stand here, weak ones included: they keep a place, but start none."""
         charge = self.charge
         return view.of(charge.category.classes, charge.min_score * KEEP_SCORE)
 
-    def shows(self, view: View, spot: Spot, track: Track) -> Sight:
+    def shows(self, view: SceneView, spot: Spot, track: Track) -> Sight:
         """What this look at the thing says of the offence."""
         return "seen"
 
-    def observe(self, view: View, spot: Spot, passed: float) -> None:
+    def observe(self, view: SceneView, spot: Spot, passed: float) -> None:
         """Tally what else is worth knowing; about once a second while the place is seen."""
 
-    def proven(self, view: View, spot: Spot) -> bool:
+    def proven(self, view: SceneView, spot: Spot) -> bool:
         """What must be true beside the clock."""
         return True
 
-    def facts(self, view: View, spot: Spot) -> dict[str, Json]:
+    def facts(self, view: SceneView, spot: Spot) -> dict[str, Json]:
         return {}
 
     def subject_of(self, spot: Spot) -> int | None:
         """The truck that caused it, by edge.rules.motion's number, where one did."""
         return None
 
-    def stands(self, view: View, track: Track) -> bool:
+    def stands(self, view: SceneView, track: Track) -> bool:
         """Whether a track not yet placed stands still, long enough to be worth a place."""
         course = view.motion.course(track)
         if course is None or view.moving(track):
@@ -92,7 +92,7 @@ class PlaceRule:
     def busy(self) -> bool:
         return bool(self._spots)
 
-    def step(self, view: View, out: Verdicts) -> None:
+    def step(self, view: SceneView, out: Verdicts) -> None:
         """One look at all places: who stands where, who left, what is new, what is due."""
         in_hours = when_fits(self.charge.when, view.moment)
         placed, free = self._assign(view, self.subjects(view))
@@ -103,10 +103,10 @@ class PlaceRule:
             self._start(view, [t for t in free if self._worth_a_place(view, t, placed)])
         self._spots = [s for s in self._spots if self._alive(view, s, in_hours, out)]
 
-    def _assign(self, view: View, tracks: list[Track]) -> tuple[dict[int, Track], list[Track]]:
+    def _assign(self, view: SceneView, tracks: list[Track]) -> tuple[dict[int, Track], list[Track]]:
         return assign(view, self._spots, tracks)
 
-    def _look(self, view: View, spot: Spot, track: Track | None) -> None:
+    def _look(self, view: SceneView, spot: Spot, track: Track | None) -> None:
         passed = min(view.mono - spot.hold.now, 5.0)
         if track is None:
             sight = self._absence(view, spot, passed)
@@ -116,7 +116,7 @@ class PlaceRule:
             sight = self._presence(view, spot, track, passed)
         spot.hold.step(view.mono, sight)
 
-    def _presence(self, view: View, spot: Spot, track: Track, passed: float) -> Sight:
+    def _presence(self, view: SceneView, spot: Spot, track: Track, passed: float) -> Sight:
         if spot.hold.unseen_s > 2.5 or spot.hold.hidden_s > 2.5:
             spot.gaps += 1
         if spot.track is not None and spot.track.id != track.id:
@@ -133,14 +133,14 @@ class PlaceRule:
             self.observe(view, spot, min(since, 5.0))
         return self.shows(view, spot, track)
 
-    def _remember_patch(self, view: View, spot: Spot) -> None:
+    def _remember_patch(self, view: SceneView, spot: Spot) -> None:
         if view.scene.image is None:
             return
         patch = patch_of(view.scene.image, spot.home)
         if patch is not None:
             spot.patch = patch if spot.patch is None else blended(spot.patch, patch, 0.3)
 
-    def _is_rival(self, view: View, spot: Spot, track: Track) -> bool:
+    def _is_rival(self, view: SceneView, spot: Spot, track: Track) -> bool:
         """Another id that looks otherwise, for a while: not ours coming back, but someone else."""
         known = spot.track is not None and spot.track.id == track.id and spot.rival_since is None
         if known or unlike(spot.look, track.look) <= self.charge.number("look_margin"):
@@ -149,7 +149,7 @@ class PlaceRule:
             spot.rival_since = view.mono
         return True
 
-    def _absence(self, view: View, spot: Spot, passed: float) -> Sight:
+    def _absence(self, view: SceneView, spot: Spot, passed: float) -> Sight:
         if view.covered(spot.home) >= FRONT_SHARE:
             return "hidden"
         likeness = self._likeness(view, spot)
@@ -160,13 +160,13 @@ class PlaceRule:
             spot.empty_s += passed
         return "missed"
 
-    def _likeness(self, view: View, spot: Spot) -> float | None:
+    def _likeness(self, view: SceneView, spot: Spot) -> float | None:
         if spot.patch is None or view.scene.image is None:
             return None
         patch = patch_of(view.scene.image, spot.home)
         return alike(spot.patch, patch) if patch is not None else None
 
-    def _departed(self, view: View, spot: Spot) -> bool:
+    def _departed(self, view: SceneView, spot: Spot) -> bool:
         """Its own track is in view and stands or moves elsewhere: the ground here is free."""
         if spot.track is None:
             return False
@@ -175,7 +175,7 @@ class PlaceRule:
                 return not track.coasted and spot.fits(track, view.aspect) < 0.0
         return spot.empty_s > 0.0
 
-    def _follow(self, view: View, free: list[Track]) -> None:
+    def _follow(self, view: SceneView, free: list[Track]) -> None:
         """An open case whose subject shuffled a step aside is the same case."""
         for spot in self._spots:
             if spot.state != "open" or spot.track is None:
@@ -187,14 +187,14 @@ class PlaceRule:
                     free.remove(track)
                     break
 
-    def _worth_a_place(self, view: View, track: Track, placed: Mapping[int, Track]) -> bool:
+    def _worth_a_place(self, view: SceneView, track: Track, placed: Mapping[int, Track]) -> bool:
         """Sure, standing, not asked about a moment ago, and not a second box on a placed thing."""
         if view.mono - self._refused.get(track.id, -1e9) < ASK_EVERY_S:
             return False
         sure = track.score >= self.charge.min_score and self.stands(view, track)
         return sure and not duplicate(self._spots, track, placed)
 
-    def _start(self, view: View, fresh: list[Track]) -> None:
+    def _start(self, view: SceneView, fresh: list[Track]) -> None:
         if not fresh:
             return
         if len(self._refused) > 200:
@@ -211,7 +211,7 @@ class PlaceRule:
     def _name(self) -> str:
         return f"{self.charge.camera}/{self.charge.category.id}"
 
-    def _settle(self, view: View, spot: Spot, track: Track) -> None:
+    def _settle(self, view: SceneView, spot: Spot, track: Track) -> None:
         """Anchor the place anew where its subject stands now."""
         spot.anchor, spot.home, spot.patch = track.foot, track.box, None
         spot.size = size_of(track.box, view.aspect)
@@ -219,7 +219,7 @@ class PlaceRule:
 
     # Deciding.
 
-    def _alive(self, view: View, spot: Spot, in_hours: bool, out: Verdicts) -> bool:
+    def _alive(self, view: SceneView, spot: Spot, in_hours: bool, out: Verdicts) -> bool:
         """Move the case on; false where the place is to be forgotten."""
         if spot.rival_since is not None and view.mono - spot.rival_since >= RIVAL_S:
             return self._over(view, spot, "another object stands there", out)
@@ -237,14 +237,14 @@ class PlaceRule:
         self._advance(view, spot, out)
         return True
 
-    def _ask_zones(self, view: View, spot: Spot) -> Verdict:
+    def _ask_zones(self, view: SceneView, spot: Spot) -> ZoneVerdict:
         if spot.minute != view.moment.minute:
             spot.minute = view.moment.minute
             row = view.shares([spot.home], self.charge.number("band"))[0].tolist()
             spot.verdict = self._zones.ask(row, view.moment)
         return spot.verdict
 
-    def _allowed(self, view: View, spot: Spot, out: Verdicts) -> bool:
+    def _allowed(self, view: SceneView, spot: Spot, out: Verdicts) -> bool:
         """Lawful here and now: counted once it has stayed, its clock starts when that ends."""
         decision = spot.verdict.decision
         if spot.state == "open":
@@ -256,13 +256,13 @@ class PlaceRule:
         spot.allowed = True
         return True
 
-    def _restart(self, view: View, spot: Spot) -> None:
+    def _restart(self, view: SceneView, spot: Spot) -> None:
         """The offence begins now, though the thing has stood here for longer."""
         spot.allowed = spot.suppressed = False
         spot.began, spot.hold = view.now, Hold(self.charge.terms(), view.mono)
         spot.key = f"{spot.key.rsplit('/', 1)[0]}/{view.now.wall:.3f}"
 
-    def _advance(self, view: View, spot: Spot, out: Verdicts) -> None:
+    def _advance(self, view: SceneView, spot: Spot, out: Verdicts) -> None:
         charge = self.charge
         if spot.allowed:
             self._restart(view, spot)
@@ -278,7 +278,7 @@ class PlaceRule:
         elif spot.hold.held_s >= min(SHOW_AFTER_S, due_s):
             out.candidates.append(place_candidate(self.charge, spot, due_s))
 
-    def _decide(self, view: View, spot: Spot, out: Verdicts) -> None:
+    def _decide(self, view: SceneView, spot: Spot, out: Verdicts) -> None:
         hook = self.charge.word("remind")
         if hook and spot.state == "standing":
             spot.state, spot.told_mono = "reminded", view.mono
@@ -289,7 +289,7 @@ class PlaceRule:
         due_s = spot.hold.held_s + self.charge.number("grace_s")
         out.candidates.append(place_candidate(self.charge, spot, due_s))
 
-    def _open(self, view: View, spot: Spot, out: Verdicts) -> None:
+    def _open(self, view: SceneView, spot: Spot, out: Verdicts) -> None:
         charge = self.charge
         spot.began = reread(spot.began, view.now)
         spot.state, spot.decided, spot.told_mono = "open", view.now, view.mono
@@ -307,7 +307,7 @@ class PlaceRule:
         parent = view.memory.cause_of(spot.key, case)
         out.findings.append(replace(finding, parent=parent))
 
-    def _over(self, view: View, spot: Spot, why: str, out: Verdicts) -> bool:
+    def _over(self, view: SceneView, spot: Spot, why: str, out: Verdicts) -> bool:
         """The place is free, or another's: close what was open. Always false."""
         if spot.state == "reminded":
             spot.outcome = "self_corrected"
@@ -318,12 +318,12 @@ class PlaceRule:
             out.findings.append(self._finding(view, spot, "end", ended_because=why))
         return False
 
-    def _finding(self, view: View, spot: Spot, phase: Phase, **more: Json) -> Finding:
+    def _finding(self, view: SceneView, spot: Spot, phase: Phase, **more: Json) -> Finding:
         grid = self._zones.grid_of(spot.verdict.decision) or self.charge.grid
         facts = place_facts(view, self.charge, spot, grid) | self.facts(view, spot) | more
         return place_finding(view, self.charge, spot, phase, facts)
 
-    def finish(self, view: View, out: Verdicts) -> None:
+    def finish(self, view: SceneView, out: Verdicts) -> None:
         """The recording ends: what is open is told once more, as still there."""
         for spot in self._spots:
             if spot.state == "open":

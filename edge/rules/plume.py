@@ -14,9 +14,9 @@ from edge.hold import Sight
 from edge.rules.corroboration import corroboration
 from edge.rules.grilling import VEHICLES
 from edge.rules.places import PLACE_SETTINGS, PlaceRule
-from edge.rules.rule_settings import Charge, Setting, Settings
+from edge.rules.rule_settings import RuleSettings, Setting, Settings
 from edge.rules.spot import Spot
-from edge.rules.view import View
+from edge.rules.view import SceneView
 from edge.rules.zones import ZoneRule
 from edge.values import Box, Json, Track
 
@@ -43,11 +43,11 @@ class Plume(PlaceRule):
         "dust_ug_m3": Setting(150.0, "reading that supports it", 1.0, 1e6),
     }
 
-    def __init__(self, charge: Charge, zones: ZoneRule) -> None:
+    def __init__(self, charge: RuleSettings, zones: ZoneRule) -> None:
         super().__init__(charge, zones)
         self._clouds: dict[int, list[Track]] = {}
 
-    def subjects(self, view: View) -> list[Track]:
+    def subjects(self, view: SceneView) -> list[Track]:
         """One stand-in track for each asked zone with dust in it; its id names the zone."""
         dust = [t for t in super().subjects(view) if self._is_dust(view, t)]
         self._clouds = {}
@@ -59,13 +59,13 @@ class Plume(PlaceRule):
                     self._clouds.setdefault(site, []).append(track)
         return [_together(site, tracks) for site, tracks in self._clouds.items()]
 
-    def _is_dust(self, view: View, track: Track) -> bool:
+    def _is_dust(self, view: SceneView, track: Track) -> bool:
         box = track.box
         if (box[2] - box[0]) * (box[3] - box[1]) > self.charge.number("fog_share"):
             return False
         return not any(self._exhaust_of(view, track, v) for v in view.of(VEHICLES))
 
-    def _exhaust_of(self, view: View, dust: Track, vehicle: Track) -> bool:
+    def _exhaust_of(self, view: SceneView, dust: Track, vehicle: Track) -> bool:
         """Small beside its vehicle, touching it, and either idling with it or driving with it."""
         size, of = size_of(dust.box, view.aspect), size_of(vehicle.box, view.aspect)
         if size > EXHAUST_TIMES * of or apart(dust.box, vehicle.box, view.aspect) > 0.3 * of:
@@ -73,25 +73,25 @@ class Plume(PlaceRule):
         driving = view.moving(dust) and view.moving(vehicle)
         return size < 0.8 * of or driving or within(dust.box, vehicle.box) > 0.5
 
-    def stands(self, view: View, track: Track) -> bool:
+    def stands(self, view: SceneView, track: Track) -> bool:
         return True
 
-    def _assign(self, view: View, tracks: list[Track]) -> tuple[dict[int, Track], list[Track]]:
+    def _assign(self, view: SceneView, tracks: list[Track]) -> tuple[dict[int, Track], list[Track]]:
         by_site = {int(spot.tallies["site"]): i for i, spot in enumerate(self._spots)}
         placed = {by_site[-t.id]: t for t in tracks if -t.id in by_site}
         return placed, [t for t in tracks if -t.id not in by_site]
 
-    def _start(self, view: View, fresh: list[Track]) -> None:
+    def _start(self, view: SceneView, fresh: list[Track]) -> None:
         already = len(self._spots)
         super()._start(view, fresh)
         for spot in self._spots[already:]:
             assert spot.track is not None
             spot.tallies["site"] = float(-spot.track.id)
 
-    def _absence(self, view: View, spot: Spot, passed: float) -> Sight:
+    def _absence(self, view: SceneView, spot: Spot, passed: float) -> Sight:
         return "hidden" if view.covered(spot.box) >= 0.8 else "missed"
 
-    def _presence(self, view: View, spot: Spot, track: Track, passed: float) -> Sight:
+    def _presence(self, view: SceneView, spot: Spot, track: Track, passed: float) -> Sight:
         x, y = foot(track.box)
         spot.anchor = (
             spot.anchor[0] + (x - spot.anchor[0]) * 0.1,
@@ -99,7 +99,7 @@ class Plume(PlaceRule):
         )
         return super()._presence(view, spot, track, passed)
 
-    def observe(self, view: View, spot: Spot, passed: float) -> None:
+    def observe(self, view: SceneView, spot: Spot, passed: float) -> None:
         """Follow size and middle of the largest cloud, smoothed against the detector's jitter."""
         clouds = self._clouds.get(int(spot.tallies["site"]), ())
         if not clouds:
@@ -117,7 +117,7 @@ class Plume(PlaceRule):
         way = distance(start, here, view.aspect) / max(tallies["size"], 1e-3)
         tallies["drift"] = max(tallies.get("drift", 0.0), way)
 
-    def proven(self, view: View, spot: Spot) -> bool:
+    def proven(self, view: SceneView, spot: Spot) -> bool:
         """It has grown or drifted as dust does, or the sensor beside it says so."""
         growth, drift = self.charge.number("growth"), self.charge.number("drift")
         if _growth(spot) >= growth or spot.tallies.get("drift", 0.0) >= drift:
@@ -125,11 +125,11 @@ class Plume(PlaceRule):
         says = self._sensor(view)
         return isinstance(says, dict) and says["says"] == "supports"
 
-    def _sensor(self, view: View) -> Json:
+    def _sensor(self, view: SceneView) -> Json:
         limit = self.charge.number("dust_ug_m3")
         return corroboration(view.scene.samples, self.charge.words("channels"), limit)
 
-    def facts(self, view: View, spot: Spot) -> dict[str, Json]:
+    def facts(self, view: SceneView, spot: Spot) -> dict[str, Json]:
         """How much it grew, how far it drifted in its own sizes, and what the dust sensor says of
         it."""
         return {

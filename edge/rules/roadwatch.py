@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable
 
 from edge.rules.lane import Aftermath, Backdrop, Mask, Patch, Thumb, swept
 from edge.rules.passage import Passage
-from edge.rules.view import View
+from edge.rules.view import SceneView
 from edge.values import Box
 
 CLEAR_S = 1.0
@@ -31,7 +31,7 @@ class RoadWatch:
     def busy(self) -> bool:
         return bool(self._after or self._before)
 
-    def step(self, view: View, trucks: Iterable[Passage], wanted: Container[int]) -> None:
+    def step(self, view: SceneView, trucks: Iterable[Passage], wanted: Container[int]) -> None:
         """Take in the picture. `wanted`: subjects whose case is open, so that they are kept."""
         image = view.scene.image
         if image is None or not self._backdrop.look(image, view.mono, view.boxes):
@@ -41,7 +41,7 @@ class RoadWatch:
             self._note(view, truck)
         self._found(view, trucks, wanted)
 
-    def _note(self, view: View, truck: Passage) -> None:
+    def _note(self, view: SceneView, truck: Passage) -> None:
         """The road as it was, when a truck comes; the ground it went over, once it has gone."""
         subject = truck.subject
         if subject in self._done:
@@ -55,7 +55,7 @@ class RoadWatch:
         if before is not None and truck.moved(view.aspect) >= self._moved:
             self._after[subject] = Aftermath(before, swept([box for _, box in truck.between()]))
 
-    def _found(self, view: View, trucks: list[Passage], wanted: Container[int]) -> None:
+    def _found(self, view: SceneView, trucks: list[Passage], wanted: Container[int]) -> None:
         assert self._backdrop.fresh is not None
         self.found = []
         known = {truck.subject: truck for truck in trucks}

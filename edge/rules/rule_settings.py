@@ -34,7 +34,7 @@ Settings = Mapping[str, Setting]
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
+class RuleSettings:
     """What a rule judges by. Seconds, shares, and sizes as multiples of the object's own size."""
 
     camera: str
@@ -92,7 +92,7 @@ def _json(value: Plain) -> Json:
     return list(value) if isinstance(value, tuple) else value
 
 
-def settle(camera: Camera, rule: Rule, category: Category, kind: Settings) -> Charge:
+def settle(camera: Camera, rule: Rule, category: Category, kind: Settings) -> RuleSettings:
     """All thresholds of one rule. Raises ConfigError naming the parameter and what is allowed.
 
     A rule that shortens the dwell shortens the confirmation in proportion, unless it sets it.
@@ -102,7 +102,7 @@ def settle(camera: Camera, rule: Rule, category: Category, kind: Settings) -> Ch
     if confirm_s is None:
         shorter = dwell_s / category.dwell_s if category.dwell_s else 1.0
         confirm_s = category.confirm_s * min(1.0, shorter)
-    return Charge(
+    return RuleSettings(
         camera=camera.id,
         category=category,
         rule=f"{category.kind}/1",

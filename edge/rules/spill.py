@@ -16,10 +16,10 @@ from edge.rules.lane import Patch
 from edge.rules.passage import Passage, Passages
 from edge.rules.places import PLACE_SETTINGS, PlaceRule
 from edge.rules.roadwatch import RoadWatch
-from edge.rules.rule_settings import Charge, Setting, Settings
+from edge.rules.rule_settings import RuleSettings, Setting, Settings
 from edge.rules.spot import Spot
 from edge.rules.stamps import at_mono
-from edge.rules.view import Verdicts, View
+from edge.rules.view import SceneView, Verdicts
 from edge.rules.zones import ZoneRule
 from edge.values import Box, Candidate, Finding, Json, Phase, Track
 
@@ -52,7 +52,7 @@ class Spill(PlaceRule):
         "min_contrast": Setting(16.0, "least change, in grey levels of 255", 1.0, 255.0),
     }
 
-    def __init__(self, charge: Charge, zones: ZoneRule) -> None:
+    def __init__(self, charge: RuleSettings, zones: ZoneRule) -> None:
         super().__init__(charge, zones)
         self._trucks = Passages(f"{self._name}/truck", charge.category.classes, charge.min_score)
         self._road = RoadWatch(
@@ -67,7 +67,7 @@ class Spill(PlaceRule):
     def busy(self) -> bool:
         return bool(self._spots) or self._road.busy
 
-    def step(self, view: View, out: Verdicts) -> None:
+    def step(self, view: SceneView, out: Verdicts) -> None:
         """Follow trucks, keep the road before each, then judge the heaps like any place."""
         if self._start_mono is None:
             self._start_mono = view.mono
@@ -80,7 +80,7 @@ class Spill(PlaceRule):
         keys = {spot.key for spot in self._spots}
         self._cause = {key: truck for key, truck in self._cause.items() if key in keys}
 
-    def subjects(self, view: View) -> list[Track]:
+    def subjects(self, view: SceneView) -> list[Track]:
         """Detected matter, and what the comparison of the road found where no detection lies."""
         heaps = view.of(self.charge.category.with_classes, self.charge.min_score * 0.6)
         if self.charge.word("shape") == "stripes":
@@ -103,12 +103,12 @@ class Spill(PlaceRule):
         least, contrast = self.charge.number("min_area"), self.charge.number("min_contrast")
         return patch.area >= least and patch.contrast >= contrast
 
-    def stands(self, view: View, track: Track) -> bool:
+    def stands(self, view: SceneView, track: Track) -> bool:
         return track.label == MATTER or super().stands(view, track)
 
     # Whose it is.
 
-    def proven(self, view: View, spot: Spot) -> bool:
+    def proven(self, view: SceneView, spot: Spot) -> bool:
         """New matter with a truck that drove there before it, on ground that changed. Matter
         nobody can be named for within `after_s` is settled as none's."""
         if spot.tallies.get("settled"):
@@ -129,7 +129,7 @@ class Spill(PlaceRule):
         self._cause[spot.key] = truck
         return True
 
-    def _truck_of(self, view: View, spot: Spot) -> Passage | None:
+    def _truck_of(self, view: SceneView, spot: Spot) -> Passage | None:
         """The latest truck that went over this ground before the matter was seen on it."""
         best, when = None, -1e9
         for truck in self._trucks.all():
@@ -142,14 +142,14 @@ class Spill(PlaceRule):
                 best, when = truck, over[1]
         return best
 
-    def _drove(self, view: View, truck: Passage) -> bool:
+    def _drove(self, view: SceneView, truck: Passage) -> bool:
         return (
             truck.seen_s >= self.charge.number("truck_s")
             and truck.moved(view.aspect) >= self.charge.number("displacement")
             and truck.stood_s < self.charge.number("stop_s")
         )
 
-    def _was_there(self, view: View, spot: Spot) -> bool:
+    def _was_there(self, view: SceneView, spot: Spot) -> bool:
         """Matter was known here before: not new, though the detector lost it for a while."""
         return any(
             iou(box, spot.home) > 0.1
@@ -157,14 +157,14 @@ class Spill(PlaceRule):
             for _, box in self._old
         )
 
-    def _over(self, view: View, spot: Spot, why: str, out: Verdicts) -> bool:
+    def _over(self, view: SceneView, spot: Spot, why: str, out: Verdicts) -> bool:
         seen_empty = why == "seen empty"
         if spot.state == "standing" and not seen_empty and spot.label != MATTER:
             self._old.append((view.mono, spot.home))
             self._old = [o for o in self._old if view.mono - o[0] <= OLD_S][-OLD_HEAPS:]
         return super()._over(view, spot, why, out)
 
-    def _likeness(self, view: View, spot: Spot) -> float | None:
+    def _likeness(self, view: SceneView, spot: Spot) -> float | None:
         """Against the road before the truck, where it is known: swept clean, or still there."""
         truck = self._cause.get(spot.key)
         change = self._road.change_in(truck, spot.home) if truck else None
@@ -174,7 +174,7 @@ class Spill(PlaceRule):
 
     # What is told.
 
-    def _show(self, view: View, present: list[Passage], out: Verdicts) -> None:
+    def _show(self, view: SceneView, present: list[Passage], out: Verdicts) -> None:
         """A truck in the lane is a candidate, so that its pictures exist when matter is found."""
         here = {truck.subject for truck in present}
         patience_s = self.charge.number("after_s")
@@ -186,7 +186,7 @@ class Spill(PlaceRule):
                 continue
             out.candidates.append(self._truck_candidate(truck, truck.subject in here))
 
-    def _in_lane(self, view: View, truck: Passage) -> bool:
+    def _in_lane(self, view: SceneView, truck: Passage) -> bool:
         row = view.shares([truck.track.box], 0.25)[0].tolist()
         truck.tallies["lane"] = float(self._zones.ask(row, view.moment).judged)
         return bool(truck.tallies["lane"])
@@ -210,7 +210,7 @@ class Spill(PlaceRule):
         truck = self._cause.get(spot.key)
         return truck.subject if truck else None
 
-    def _finding(self, view: View, spot: Spot, phase: Phase, **more: Json) -> Finding:
+    def _finding(self, view: SceneView, spot: Spot, phase: Phase, **more: Json) -> Finding:
         finding = super()._finding(view, spot, phase, **more)
         truck = self._cause.get(spot.key)
         if truck is None or phase != "new":
@@ -230,7 +230,7 @@ class Spill(PlaceRule):
             ),
         )
 
-    def facts(self, view: View, spot: Spot) -> dict[str, Json]:
+    def facts(self, view: SceneView, spot: Spot) -> dict[str, Json]:
         """The heap, what found it, how much the road changed in grey levels, and the truck."""
         truck = self._cause.get(spot.key)
         change = spot.tallies.get("change", -1.0)
@@ -250,7 +250,7 @@ class Spill(PlaceRule):
         self._old = [(t + shift_s, (b[0], b[1], b[2], b[3])) for t, b in data["old"]]
 
 
-def _stand_in(view: View, n: int, truck: Passage, patch: Patch) -> Track:
+def _stand_in(view: SceneView, n: int, truck: Passage, patch: Patch) -> Track:
     """New matter seen by comparison, as a track: its id is the truck's, its score its contrast."""
     return Track(
         id=-(truck.subject * 16 + n % 16),

@@ -13,7 +13,7 @@ from edge.geometry import distance, iou, size_of, within
 from edge.hold import Hold, Terms
 from edge.rules.ground import Patch
 from edge.rules.stamps import stamp_from, stamp_json
-from edge.rules.zones import OUTSIDE, Verdict
+from edge.rules.zones import OUTSIDE, ZoneVerdict
 from edge.values import Box, Json, Point, Stamp, Track, ZoneDecision
 
 # standing: its clock runs. reminded: told to go, not reported yet. open: a violation is out.
@@ -42,7 +42,7 @@ class Spot:
     track: Track | None = None
     reach: float = REACH
     state: State = "standing"
-    verdict: Verdict = OUTSIDE
+    verdict: ZoneVerdict = OUTSIDE
     decided: Stamp | None = None
     told_mono: float = 0.0
     asked_mono: float = -1e9
@@ -156,14 +156,14 @@ def _box(values: Sequence[float]) -> Box:
     return (x1, y1, x2, y2)
 
 
-def _zone_json(verdict: Verdict) -> Json:
+def _zone_json(verdict: ZoneVerdict) -> Json:
     zone = verdict.decision
     return [verdict.judged, zone.allowed, zone.reason, zone.zones, zone.permit, zone.hours]
 
 
-def _verdict(data: Json) -> Verdict:
+def _verdict(data: Json) -> ZoneVerdict:
     judged, allowed, reason, zones, permit, hours = data
-    return Verdict(judged, ZoneDecision(allowed, reason, tuple(zones), permit, hours))
+    return ZoneVerdict(judged, ZoneDecision(allowed, reason, tuple(zones), permit, hours))
 
 
 def unlike(look: tuple[float, ...] | None, other: tuple[float, ...] | None) -> float:

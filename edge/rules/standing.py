@@ -9,8 +9,8 @@ from edge.geometry import iou, size_of, within
 from edge.hold import Hold, Terms
 from edge.rules.spot import Spot
 from edge.rules.stamps import at_mono
-from edge.rules.view import View
-from edge.rules.zones import Verdict
+from edge.rules.view import SceneView
+from edge.rules.zones import ZoneVerdict
 from edge.values import Track
 
 DUPLICATE = 0.7
@@ -18,7 +18,7 @@ DUPLICATE_IOU = 0.5
 
 
 def assign(
-    view: View, spots: Sequence[Spot], tracks: list[Track]
+    view: SceneView, spots: Sequence[Spot], tracks: list[Track]
 ) -> tuple[dict[int, Track], list[Track]]:
     """(index of a place -> its track, tracks left over): best fit first; a track known at its
     place stays there."""
@@ -37,7 +37,7 @@ def assign(
 
 
 def _fit_best(
-    view: View, spots: Sequence[Spot], placed: dict[int, Track], rest: list[Track]
+    view: SceneView, spots: Sequence[Spot], placed: dict[int, Track], rest: list[Track]
 ) -> list[Track]:
     still = [track for track in rest if not view.moving(track)]
     pairs = [
@@ -68,7 +68,7 @@ def duplicate(spots: Sequence[Spot], track: Track, placed: Mapping[int, Track]) 
     return False
 
 
-def new_spot(view: View, name: str, terms: Terms, track: Track, verdict: Verdict) -> Spot:
+def new_spot(view: SceneView, name: str, terms: Terms, track: Track, verdict: ZoneVerdict) -> Spot:
     """A place for a track that stands, its clock running since the track came to a stand.
 
     name: what the key starts with, unique to camera and category.

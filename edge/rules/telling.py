@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from edge.rules.rule_settings import Charge
+from edge.rules.rule_settings import RuleSettings
 from edge.rules.spot import Spot
-from edge.rules.view import View
+from edge.rules.view import SceneView
 from edge.values import Candidate, Finding, Json, Phase, Prompt
 
 
-def place_candidate(charge: Charge, spot: Spot, due_s: float) -> Candidate:
+def place_candidate(charge: RuleSettings, spot: Spot, due_s: float) -> Candidate:
     """A running clock for the page: held so long, due after `due_s`."""
     return Candidate(
         key=spot.key,
@@ -24,7 +24,7 @@ def place_candidate(charge: Charge, spot: Spot, due_s: float) -> Candidate:
     )
 
 
-def place_prompt(view: View, charge: Charge, spot: Spot, hook: str) -> Prompt:
+def place_prompt(view: SceneView, charge: RuleSettings, spot: Spot, hook: str) -> Prompt:
     """What a reminder at the place says, in both languages; it accuses nobody."""
     category = charge.category
     return Prompt(
@@ -38,7 +38,9 @@ def place_prompt(view: View, charge: Charge, spot: Spot, hook: str) -> Prompt:
     )
 
 
-def place_facts(view: View, charge: Charge, spot: Spot, grid: str | None) -> dict[str, Json]:
+def place_facts(
+    view: SceneView, charge: RuleSettings, spot: Spot, grid: str | None
+) -> dict[str, Json]:
     """What every case of a place carries; the rule kind adds its own."""
     return {
         "class": spot.label,
@@ -60,7 +62,7 @@ def place_facts(view: View, charge: Charge, spot: Spot, grid: str | None) -> dic
 
 
 def place_finding(
-    view: View, charge: Charge, spot: Spot, phase: Phase, facts: dict[str, Json]
+    view: SceneView, charge: RuleSettings, spot: Spot, phase: Phase, facts: dict[str, Json]
 ) -> Finding:
     """The finding of a decided place; its end asks for an "after" picture at this moment."""
     assert spot.decided is not None, "only a decided case is told"

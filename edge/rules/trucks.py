@@ -36,7 +36,7 @@ SIMPLE = str.maketrans("滬遼魯蘇贛陝貴粵寧瓊雲", "沪辽鲁苏赣陕�
 Status = Literal["registered", "unregistered", "unknown"]
 
 
-class Permit(Part, frozen=True, kw_only=True):
+class TruckPermit(Part, frozen=True, kw_only=True):
     """One transport permit: when, from which site to which dump, by which route."""
 
     number: str
@@ -53,7 +53,7 @@ class Truck(Part, frozen=True, kw_only=True):
     plate: Annotated[str, msgspec.Meta(min_length=1, max_length=16)]
     company: str | None = None
     rear_number: str | None = None
-    permits: tuple[Permit, ...] = ()
+    permits: tuple[TruckPermit, ...] = ()
 
 
 class Register(Part, frozen=True, kw_only=True):

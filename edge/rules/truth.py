@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from edge.config.load import ConfigError, convert
-from edge.rules.evaluation import Span, TruthEvent
+from edge.rules.evaluation import TruthEvent, UnjudgedSpan
 
 Finite = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 
@@ -47,7 +47,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
 
     recording: str
     events: tuple[TruthEvent, ...]
-    ignore: tuple[Span, ...]
+    ignore: tuple[UnjudgedSpan, ...]
     duration_s: float | None
 
 
@@ -81,7 +81,7 @@ def _span_row(row: Any) -> Any:
     return row
 
 
-def _span(row: SpanRow, where: str) -> Span:
+def _span(row: SpanRow, where: str) -> UnjudgedSpan:
     if row.end_s < row.start_s:
         raise ConfigError(f"{where}: ends at {row.end_s:g} before it starts at {row.start_s:g}")
-    return Span(row.start_s, row.end_s, row.category)
+    return UnjudgedSpan(row.start_s, row.end_s, row.category)

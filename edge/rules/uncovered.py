@@ -10,7 +10,7 @@ from edge.geometry import within
 from edge.rules.passage import Passage
 from edge.rules.passing import PASSING_SETTINGS, PassingRule
 from edge.rules.rule_settings import Setting, Settings
-from edge.rules.view import View
+from edge.rules.view import SceneView
 from edge.values import Json
 
 LONGEST_LOOK_S = 2.0
@@ -25,7 +25,7 @@ class Uncovered(PassingRule):
         "trait_score": Setting(0.6, "and how surely", 0.0, 1.0),
     }
 
-    def observe(self, view: View, truck: Passage) -> None:
+    def observe(self, view: SceneView, truck: Passage) -> None:
         """Add this look's time to what the truck classifier says, where it says anything."""
         judged_s = truck.tallies.get("looked_mono", truck.began.mono)
         passed = min(view.mono - judged_s, LONGEST_LOOK_S)
@@ -38,7 +38,7 @@ class Uncovered(PassingRule):
             truck.tallies["guilty"] = truck.tallies.get("guilty", 0.0) + passed
         truck.tallies["surest"] = max(truck.tallies.get("surest", 0.0), says)
 
-    def _says(self, view: View, truck: Passage) -> float | None:
+    def _says(self, view: SceneView, truck: Passage) -> float | None:
         """How surely it is so; None where nobody judged this look."""
         for name, score in truck.track.traits:
             if name == self.charge.word("trait"):
@@ -49,7 +49,7 @@ class Uncovered(PassingRule):
             return max(on_it)
         return 0.0 if self.charge.category.with_classes else None
 
-    def proven(self, view: View, truck: Passage) -> bool:
+    def proven(self, view: SceneView, truck: Passage) -> bool:
         judged, guilty = truck.tallies.get("judged", 0.0), truck.tallies.get("guilty", 0.0)
         enough = guilty >= self.charge.dwell_s - 1e-6 and guilty > 0.0
         return enough and guilty >= self.charge.share * judged

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edge.rules.calendar import Moment, when_fits
+from edge.rules.calendar import LocalMoment, when_fits
 from edge.rules.fence import Station, station_of
-from edge.rules.trucks import Permit, PlateMatch, Truck
+from edge.rules.trucks import PlateMatch, Truck, TruckPermit
 from edge.values import Json
 
 PermitState = Literal[
@@ -39,7 +39,7 @@ WORDS: dict[PermitState, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class CameraPosition:
     """Where the camera stands: `premises` is a loading or dumping place of the truck file."""
 
     premises: str | None = None
@@ -53,7 +53,7 @@ class Vetted:
 
     match: PlateMatch
     state: PermitState | None = None
-    permit: Permit | None = None
+    permit: TruckPermit | None = None
     station: Station | None = None
     off_line_m: float | None = None
 
@@ -94,7 +94,7 @@ class Vetted:
         }
 
 
-def vet(match: PlateMatch, at: Moment, spot: Spot) -> Vetted:
+def vet(match: PlateMatch, at: LocalMoment, spot: CameraPosition) -> Vetted:
     """A plate match against the permits of its truck, at this instant and place."""
     truck = match.truck
     if truck is None:
@@ -105,7 +105,7 @@ def vet(match: PlateMatch, at: Moment, spot: Spot) -> Vetted:
     return min(answers, key=lambda a: NEAREST.index(a.state) if a.state else len(NEAREST))
 
 
-def _asked(match: PlateMatch, permit: Permit, at: Moment, spot: Spot) -> Vetted:
+def _asked(match: PlateMatch, permit: TruckPermit, at: LocalMoment, spot: CameraPosition) -> Vetted:
     state = _in_time(permit, at)
     if state != "valid":
         return Vetted(match, state, permit)
@@ -117,7 +117,7 @@ def _asked(match: PlateMatch, permit: Permit, at: Moment, spot: Spot) -> Vetted:
     return Vetted(match, "off_route" if station == "off" else "valid", permit, station, away_m)
 
 
-def _in_time(permit: Permit, at: Moment) -> PermitState:
+def _in_time(permit: TruckPermit, at: LocalMoment) -> PermitState:
     if when_fits(permit.when, at):
         return "valid"
     today = at.local.date().isoformat()

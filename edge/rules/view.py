@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.geometry import contact_band
-from edge.rules.calendar import Moment
+from edge.rules.calendar import LocalMoment
 from edge.rules.memory import Memory
-from edge.rules.motion import Motion
+from edge.rules.motion import TrackCourses
 from edge.rules.zones import ZoneMap
 from edge.values import Box, Candidate, Finding, Prompt, Scene, Stamp, Track
 
 
 @dataclass(slots=True)
-class View:
+class SceneView:
     """One scene with what was worked out from it once."""
 
     scene: Scene
-    moment: Moment
-    motion: Motion
+    moment: LocalMoment
+    motion: TrackCourses
     zone_map: ZoneMap
     memory: Memory
     by_label: dict[str, list[Track]] = field(init=False)

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 from edge.geometry import distance, foot
 from edge.rules.passage import Passage
 from edge.rules.passing import PASSING_SETTINGS, PassingRule
-from edge.rules.rule_settings import Charge, Setting, Settings
-from edge.rules.view import View
+from edge.rules.rule_settings import RuleSettings, Setting, Settings
+from edge.rules.view import SceneView
 from edge.rules.zones import ZoneRule
 from edge.values import Json
 
@@ -32,11 +32,11 @@ class Wash(PassingRule):
         "clear_s": Setting(1.5, "decided once it has been on the gate for so long", 0.0, 60.0),
     }
 
-    def __init__(self, charge: Charge, zones: ZoneRule) -> None:
+    def __init__(self, charge: RuleSettings, zones: ZoneRule) -> None:
         super().__init__(charge, zones)
         self.used = self.skipped = 0
 
-    def observe(self, view: View, truck: Passage) -> None:
+    def observe(self, view: SceneView, truck: Passage) -> None:
         """Where the truck is on its way out: in the site, on the wash (seconds add up), at the
         gate."""
         tallies = truck.tallies
@@ -54,7 +54,7 @@ class Wash(PassingRule):
         elif tallies.get("inside") and self._zones.on_kind("gate", row, view.moment):
             tallies["gate"] = tallies.get("gate", 0.0) + passed
 
-    def _inherit(self, view: View, truck: Passage) -> None:
+    def _inherit(self, view: SceneView, truck: Passage) -> None:
         """The washing time of a truck lost from view near here a moment ago."""
         for other in self._trucks.all():
             away = view.mono - other.seen.mono
@@ -64,7 +64,7 @@ class Wash(PassingRule):
             for name in ("washed", "inside", "gate"):
                 truck.tallies[name] = other.tallies.get(name, 0.0)
 
-    def proven(self, view: View, truck: Passage) -> bool:
+    def proven(self, view: SceneView, truck: Passage) -> bool:
         """It left by the gate with too few seconds on the wash; each leaving truck counts once."""
         leaving = truck.tallies.get("inside", 0.0) > 0.0
         if not leaving or truck.tallies.get("gate", 0.0) < self.charge.number("clear_s"):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.config import Zone
-from edge.rules.calendar import Moment, hours_text, when_fits
+from edge.rules.calendar import LocalMoment, hours_text, when_fits
 from edge.values import ZoneDecision
 
 CELLS = 160
@@ -80,14 +80,14 @@ def _summed(cells: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ZoneVerdict:
     """What the zones say of one place now. `judged` false: nobody asked about this ground."""
 
     judged: bool
     decision: ZoneDecision
 
 
-OUTSIDE = Verdict(False, ZoneDecision(True, "outside every zone of this rule"))
+OUTSIDE = ZoneVerdict(False, ZoneDecision(True, "outside every zone of this rule"))
 
 
 class ZoneRule:
@@ -117,7 +117,7 @@ class ZoneRule:
         self._minute = -1
         self._open: frozenset[int] = frozenset()
 
-    def ask(self, shares: Sequence[float], at: Moment) -> Verdict:
+    def ask(self, shares: Sequence[float], at: LocalMoment) -> ZoneVerdict:
         """`shares`: of the contact band, one for each zone of the map."""
         self._refresh(at)
         asked = [i for i in self._asked if i in self._open and shares[i] >= self._contact]
@@ -132,13 +132,13 @@ class ZoneRule:
                 return self._verdict(True, f"in the {self._zones[i].kind} zone", [i])
         return self._verdict(False, self._why(asked), asked)
 
-    def strongest(self, shares: Sequence[float], at: Moment) -> int | None:
+    def strongest(self, shares: Sequence[float], at: LocalMoment) -> int | None:
         """1-based number of the asked zone that holds most of the box, or None."""
         self._refresh(at)
         asked = [i for i in self._asked if i in self._open and shares[i] >= self._contact]
         return max(asked, key=lambda i: shares[i]) + 1 if asked else None
 
-    def on_kind(self, kind: str, shares: Sequence[float], at: Moment) -> bool:
+    def on_kind(self, kind: str, shares: Sequence[float], at: LocalMoment) -> bool:
         """Whether the box stands on a zone of this kind that holds now."""
         self._refresh(at)
         return any(
@@ -146,7 +146,7 @@ class ZoneRule:
             for i, zone in enumerate(self._zones)
         )
 
-    def _refresh(self, at: Moment) -> None:
+    def _refresh(self, at: LocalMoment) -> None:
         if at.minute != self._minute:
             self._minute = at.minute
             self._open = frozenset(i for i, z in enumerate(self._zones) if when_fits(z.when, at))
@@ -156,7 +156,7 @@ class ZoneRule:
             return "in a watched zone, outside every permitted zone and time"
         return f"in the {self._zones[asked[0]].kind} zone"
 
-    def _verdict(self, allowed: bool, reason: str, at: list[int]) -> Verdict:
+    def _verdict(self, allowed: bool, reason: str, at: list[int]) -> ZoneVerdict:
         zones = [self._zones[i] for i in at]
         decision = ZoneDecision(
             allowed=allowed,
@@ -165,7 +165,7 @@ class ZoneRule:
             permit=next((z.permit for z in zones if z.permit), None),
             hours=hours_text(zones[0].when) or None,
         )
-        return Verdict(True, decision)
+        return ZoneVerdict(True, decision)
 
     def grid_of(self, decision: ZoneDecision) -> str | None:
         """The unit grid of the first zone that names one."""

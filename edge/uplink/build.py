@@ -19,14 +19,14 @@ from edge.uplink.credentials import Credentials
 from edge.uplink.file_transfer import Mode
 from edge.uplink.inbox import Inbox, Obey
 from edge.uplink.keys import Keys, device_keys, platform_ring
-from edge.uplink.mqtt import Address
+from edge.uplink.mqtt import BrokerAddress
 from edge.uplink.pacing import DAY_S, DayBudget, TokenBucket
-from edge.uplink.presence import Presence, Session
-from edge.uplink.pump import Parts
+from edge.uplink.presence import BootConnection, Presence
+from edge.uplink.pump import PumpParts
 from edge.uplink.records import Records
 from edge.uplink.sealer import Sealer
 from edge.uplink.transfer import Transfers, budget_counter
-from edge.uplink.trust import Trust
+from edge.uplink.trust import DownlinkTrust
 from edge.uplink.wire import Topics
 
 BYTES_PER_KBIT_S = 125.0
@@ -69,7 +69,7 @@ class Stock:
     """What lies on disk and is opened once. Raises ConfigError for keys that cannot be read."""
 
     keys: Keys
-    trust: Trust
+    trust: DownlinkTrust
     credentials: Credentials
     salvage: Salvage | None
     outbox: Outbox
@@ -83,7 +83,7 @@ def open_stock(device: Device, where: Places, clock: SystemClock) -> Stock:
     """Keys, trust and the outbox, checked and salvaged where it was damaged; losses are told.
     Raises ConfigError for a key that is not one."""
     keys = device_keys(device.trust, device.device, where.keys, where.base)
-    trust = Trust(device.device, platform_ring(device.trust, where.base))
+    trust = DownlinkTrust(device.device, platform_ring(device.trust, where.base))
     credentials = Credentials(device.broker, where.base)
     salvage = check_and_salvage(where.outbox)
     stock = Stock(
@@ -118,7 +118,7 @@ def build_parts(
     obey: dict[str, Obey],
     bucket: TokenBucket,
     pace: Callable[[m.Pace], None],
-) -> Parts:
+) -> PumpParts:
     """The pump's parts around one outbox; `obey` are the commands it may carry out, `pace` takes
     the platform's wish for speed."""
     sealer = Sealer(stock.keys.signer, stock.topics, stock.dispatch, time.time)
@@ -151,9 +151,9 @@ def build_parts(
         obey=obey,
         pace=pace,
     )
-    session = Session(stock.outbox.boot())
+    session = BootConnection(stock.outbox.boot())
     presence = Presence(stock.topics, sealer, stock.dispatch, session, stock.heads)
-    return Parts(stock.dispatch, records, transfers, inbox, presence, stock.alarms, session)
+    return PumpParts(stock.dispatch, records, transfers, inbox, presence, stock.alarms, session)
 
 
 def day_budget(device: Device, dispatch: Dispatch) -> DayBudget:
@@ -163,11 +163,11 @@ def day_budget(device: Device, dispatch: Dispatch) -> DayBudget:
     return DayBudget(limit * MB if limit else None, day, dispatch.counted(budget_counter(day)))
 
 
-def address(device: Device, credentials: Credentials) -> Address:
+def address(device: Device, credentials: Credentials) -> BrokerAddress:
     """The broker as the session needs it; the client id is the box's, so two boxes of one name
     throw each other out and show."""
     broker = device.broker
-    return Address(
+    return BrokerAddress(
         broker.host,
         broker.port,
         client_id=f"cm-{device.tenant}-{device.device}",

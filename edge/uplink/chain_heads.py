@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge.outbox import Dispatch, Head
+from edge.outbox import ChainPosition, Dispatch
 from edge.runtime import make_folder, write_atomic
 from edge.uplink.wire import KINDS
 
@@ -26,7 +26,7 @@ JUMP = 10_000
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """What stands in the file. `heard`: counters of downward messages, against replay."""
 
-    heads: dict[str, Head]
+    heads: dict[str, ChainPosition]
     heard: dict[str, int]
     conn: int = 0
 
@@ -54,7 +54,9 @@ class HeadsFile:
         jumped = []
         with dispatch.commit():
             for kind, told in KINDS.items():
-                if told.sealed and self._jump(dispatch, kind, kept.heads.get(kind, Head())):
+                if told.sealed and self._jump(
+                    dispatch, kind, kept.heads.get(kind, ChainPosition())
+                ):
                     jumped.append(kind)
             for issuer, n in kept.heard.items():
                 if dispatch.heard(issuer) < n:
@@ -64,13 +66,13 @@ class HeadsFile:
                 dispatch.count("conn", behind + JUMP)
         return jumped
 
-    def _jump(self, dispatch: Dispatch, kind: str, kept: Head) -> bool:
+    def _jump(self, dispatch: Dispatch, kind: str, kept: ChainPosition) -> bool:
         head = dispatch.head(kind)
         known = max(kept.seq, dispatch.highest_seq(kind))
         if head.seq >= known:
             return False
         log.error("chain %s: its end was lost; going on at %d", kind, known + JUMP)
-        dispatch.set_head(kind, Head(known + JUMP, kept.sha256))
+        dispatch.set_head(kind, ChainPosition(known + JUMP, kept.sha256))
         return True
 
     def _read(self) -> Kept:

@@ -35,7 +35,7 @@ WATCHED = ("visiond", "sensord")
 ERRORS_MAX = 20
 
 
-class Trial(msgspec.Struct, frozen=True, kw_only=True):
+class ConfigTrial(msgspec.Struct, frozen=True, kw_only=True):
     """A configuration being tried: the daemons that were alive, with their process ids."""
 
     rev: int
@@ -47,7 +47,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 
     seen: int = 0
     reported: Reported = Reported(rev=0, status="applied")
-    trial: Trial | None = None
+    trial: ConfigTrial | None = None
     # One that came while another was being tried; the newest counts.
     waiting: Desired | None = None
 
@@ -149,7 +149,9 @@ class DesiredSite:
         old = self._site.read_bytes() if self._site.exists() else b""
         write_atomic(self._previous, old)
         told = Reported(rev=rev, status="applying", sha256=sha256)
-        self._keep(Applied(seen=rev, reported=told, trial=Trial(rev=rev, before=self._alive())))
+        self._keep(
+            Applied(seen=rev, reported=told, trial=ConfigTrial(rev=rev, before=self._alive()))
+        )
         write_atomic(self._site, self._candidate.read_bytes())
         self._candidate.unlink(missing_ok=True)
         self._deadline, self._steady = now + HEALTHY_WITHIN_S, None
@@ -169,7 +171,7 @@ class DesiredSite:
         elif now >= self._deadline:
             self._roll_back(trial)
 
-    def _well(self, trial: Trial, now: float) -> bool:
+    def _well(self, trial: ConfigTrial, now: float) -> bool:
         """Every daemon of before is up as a new process, and the same one for a while."""
         alive = {name: pid for name, pid in self._alive().items() if name in trial.before}
         renewed = all(alive.get(name) not in (None, pid) for name, pid in trial.before.items())
@@ -180,7 +182,7 @@ class DesiredSite:
             self._steady = (alive, now)
         return not alive or now - self._steady[1] >= STEADY_S
 
-    def _roll_back(self, trial: Trial) -> None:
+    def _roll_back(self, trial: ConfigTrial) -> None:
         alive = self._alive()
         missing = [n for n, pid in trial.before.items() if alive.get(n) in (None, pid)]
         log.error("configuration rev %d: %s not back; rolled back", trial.rev, missing)

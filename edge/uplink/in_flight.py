@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.uplink.mqtt import Answered, Connected, Connection
+from edge.uplink.mqtt import Answered, Connected, MqttConnection
 
 WINDOW = 8
 # Fixed header, lengths, message id and our properties around topic and payload.
@@ -36,7 +36,9 @@ class Sent:
 class Window:
     """Of one connection. `alone`: one at a time, after connections broke again and again."""
 
-    def __init__(self, connection: Connection, limits: Connected, *, alone: bool = False) -> None:
+    def __init__(
+        self, connection: MqttConnection, limits: Connected, *, alone: bool = False
+    ) -> None:
         self._connection = connection
         self._out: dict[int, Sent] = {}
         self.packet_max = limits.packet_max

@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from edge.outbox import Dispatch, Row, State
+from edge.outbox import Dispatch, OutboxRow, State
 from edge.uplink import messages as m
 from edge.uplink.alarms import Alarms
 from edge.uplink.mqtt import Arrived
 from edge.uplink.records import Records
 from edge.uplink.sealer import Sealer
 from edge.uplink.transfer import Transfers
-from edge.uplink.trust import SANE_WALL, Refused, Trust, counter_name
+from edge.uplink.trust import SANE_WALL, DownlinkTrust, RefusedMessage, counter_name
 from edge.uplink.wire import Topics
 from edge.values import Stamp
 
@@ -40,7 +40,7 @@ class Inbox:
         self,
         dispatch: Dispatch,
         topics: Topics,
-        trust: Trust,
+        trust: DownlinkTrust,
         *,
         sealer: Sealer,
         records: Records,
@@ -83,7 +83,7 @@ class Inbox:
             return kind, None
         try:
             message = self._trust.read(kind, event.payload, self._heard, at)
-        except Refused as error:
+        except RefusedMessage as error:
             self._refuse(kind, error, at)
             if error.why == "clock" and len(self._clockless) < CLOCKLESS_MAX:
                 self._clockless.append(event)
@@ -91,7 +91,7 @@ class Inbox:
         self._heard[counter_name(kind, message)] = message.n
         return kind, message
 
-    def _refuse(self, kind: str, error: Refused, at: Stamp) -> None:
+    def _refuse(self, kind: str, error: RefusedMessage, at: Stamp) -> None:
         """Counted and told, the first of its kind aloud: nobody may fill our log from afar. A
         redelivered message is refused as a replay: that is no attack."""
         name = f"refused:{kind}:{error.why}"
@@ -128,7 +128,7 @@ class Inbox:
             self._dispatch.hear(counter_name(kind, message), message.n)
 
     def _apply(self, acks: Sequence[m.Ack], at: Stamp) -> None:
-        released: list[Row] = []
+        released: list[OutboxRow] = []
         with self._dispatch.commit():
             for ack in acks:
                 self._dispatch.hear(counter_name("ack", ack), ack.n)
@@ -142,7 +142,7 @@ class Inbox:
             if ack.pace is not None:
                 self._pace(ack.pace)
 
-    def _release(self, ack: m.Ack) -> list[Row]:
+    def _release(self, ack: m.Ack) -> list[OutboxRow]:
         """Exactly the records whose hash is named, and the files of which it has every byte."""
         rows = []
         for told in ack.records:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from edge.runtime import Backoff, Trouble
-from edge.uplink.mqtt import CONNECT_TIMEOUT_S, Arrived, Connected, Connection, Event, Lost
+from edge.uplink.mqtt import CONNECT_TIMEOUT_S, Arrived, Connected, Event, Lost, MqttConnection
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ PENALTY_S = 5.0
 class Owner(Protocol):
     """Who is told what the link does."""
 
-    def connected(self, connection: Connection, limits: Connected) -> None: ...
+    def connected(self, connection: MqttConnection, limits: Connected) -> None: ...
     def event(self, event: Event) -> None: ...
     def lost(self, lost: Lost) -> None: ...
 
@@ -39,7 +39,7 @@ class Link:
 
     def __init__(
         self,
-        connect: Callable[[], Connection],
+        connect: Callable[[], MqttConnection],
         owner: Owner,
         *,
         now: float,
@@ -51,7 +51,7 @@ class Link:
         self._due = now + random.uniform(0.0, first_wait_s)
         self._since = 0.0
         self._trouble = Trouble(log)
-        self._connection: Connection | None = None
+        self._connection: MqttConnection | None = None
         self._online = False
         self.attempts = 0
 
@@ -61,7 +61,7 @@ class Link:
         return self._online
 
     @property
-    def connection(self) -> Connection | None:
+    def connection(self) -> MqttConnection | None:
         return self._connection if self._online else None
 
     def waits_s(self, now: float) -> float:

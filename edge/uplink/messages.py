@@ -57,7 +57,7 @@ class Where(Message, frozen=True, kw_only=True):
     address: str | None
 
 
-class Zone(Message, frozen=True, kw_only=True):
+class ZoneState(Message, frozen=True, kw_only=True):
     """What the zones said of the place at that time, and by which permit or hours."""
 
     allowed: bool
@@ -84,7 +84,7 @@ class ViolationData(Message, frozen=True, kw_only=True):
     ended: Moment | None
     place: tuple[float, float]
     where: Where
-    zone: Zone
+    zone: ZoneState
     facts: dict[str, Any]
     evidence: tuple[EvidenceItem, ...]
     gate: Literal["complete", "incomplete"]

@@ -40,7 +40,7 @@ _EVENTS_PER_TURN = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class BrokerAddress:
     """Where the broker is and who we say we are. `tls` makes a context for each connection, so
     that renewed certificates are read anew; None is plain TCP, which the config says aloud."""
 
@@ -87,7 +87,7 @@ class Subscribed:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A message for us. It is acknowledged with `Connection.acknowledge(mid)` once stored."""
+    """A message for us. It is acknowledged with `MqttConnection.acknowledge(mid)` once stored."""
 
     topic: str
     payload: bytes
@@ -110,13 +110,13 @@ def _properties(packet: int) -> Properties:
     return Properties(packet)  # type: ignore[no-untyped-call]  # paho leaves it untyped
 
 
-class Connection:
+class MqttConnection:
     """From TCP connect to loss; made anew each time. Not thread-safe: one thread owns it.
 
     The constructor blocks up to CONNECT_TIMEOUT_S and raises OSError (which ssl.SSLError is).
     """
 
-    def __init__(self, address: Address, will: Will | None) -> None:
+    def __init__(self, address: BrokerAddress, will: Will | None) -> None:
         self._events: list[Event] = []
         self._over = False
         self._client = Client(
@@ -139,7 +139,7 @@ class Connection:
         self._client.on_message = self._on_message
         self._client.on_disconnect = self._on_disconnect
 
-    def _open(self, address: Address, will: Will | None) -> None:
+    def _open(self, address: BrokerAddress, will: Will | None) -> None:
         if address.tls is not None:
             self._client.tls_set_context(address.tls())
         if address.username is not None:

@@ -14,7 +14,7 @@ from edge.outbox import Dispatch
 from edge.uplink import messages as m
 from edge.uplink.chain_heads import HeadsFile
 from edge.uplink.in_flight import Window
-from edge.uplink.mqtt import Connection, Will
+from edge.uplink.mqtt import MqttConnection, Will
 from edge.uplink.sealer import Sealer
 from edge.uplink.wire import HEALTH_EXPIRY_S, KINDS, Topics, utc_text
 from edge.values import Json, Stamp
@@ -27,7 +27,7 @@ CHAIN_FIRST_S = 5.0
 
 
 @dataclass(slots=True)
-class Session:
+class BootConnection:
     """Which boot and which connection this is."""
 
     boot: int
@@ -42,7 +42,7 @@ class Presence:
         topics: Topics,
         sealer: Sealer,
         dispatch: Dispatch,
-        session: Session,
+        session: BootConnection,
         kept: HeadsFile,
     ) -> None:
         self._topics, self._sealer, self._dispatch = topics, sealer, dispatch
@@ -86,7 +86,7 @@ class Presence:
             self._chain_due = at.mono + CHAIN_LOOK_S
             self._chain(window, at)
 
-    def farewell(self, connection: Connection) -> None:
+    def farewell(self, connection: MqttConnection) -> None:
         connection.publish(self._topics.up("status"), self.status("stopping"), retain=True)
 
     def health_due(self, now: float) -> bool:
@@ -96,7 +96,7 @@ class Presence:
         self._health_due = now + HEALTH_EVERY_S * random.uniform(0.9, 1.1)
         return True
 
-    def health(self, connection: Connection, body: Mapping[str, Json]) -> None:
+    def health(self, connection: MqttConnection, body: Mapping[str, Json]) -> None:
         payload = msgspec.json.encode(body)
         topic = self._topics.up("health")
         connection.publish(topic, payload, qos=0, expiry_s=HEALTH_EXPIRY_S)

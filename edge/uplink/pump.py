@@ -18,16 +18,16 @@ from edge.uplink.in_flight import Window
 from edge.uplink.inbox import Inbox
 from edge.uplink.link import Link
 from edge.uplink.mqtt import (
-    Address,
     Answered,
     Arrived,
+    BrokerAddress,
     Connected,
-    Connection,
     Event,
     Lost,
+    MqttConnection,
     Subscribed,
 )
-from edge.uplink.presence import Presence, Session
+from edge.uplink.presence import BootConnection, Presence
 from edge.uplink.records import Records
 from edge.uplink.transfer import Transfers
 from edge.values import Json, Stamp
@@ -44,7 +44,7 @@ BLAME_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class PumpParts:
     """What the pump drives; the daemon builds them."""
 
     dispatch: Dispatch
@@ -53,7 +53,7 @@ class Parts:
     inbox: Inbox
     presence: Presence
     alarms: Alarms
-    session: Session
+    session: BootConnection
 
 
 class Pump:
@@ -61,8 +61,8 @@ class Pump:
 
     def __init__(
         self,
-        parts: Parts,
-        address: Address,
+        parts: PumpParts,
+        address: BrokerAddress,
         *,
         birth: Callable[[], dict[str, Json]],
         clock: Callable[[], Stamp],
@@ -102,14 +102,14 @@ class Pump:
     def _mono(self) -> float:
         return self._clock().mono
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> MqttConnection:
         self.counts["connects"] += 1
         with self._parts.dispatch.commit():
             self._parts.dispatch.count("conn")
         self._parts.session.conn = self._parts.dispatch.counted("conn")
-        return Connection(self._address, self._parts.presence.will())
+        return MqttConnection(self._address, self._parts.presence.will())
 
-    def connected(self, connection: Connection, limits: Connected) -> None:
+    def connected(self, connection: MqttConnection, limits: Connected) -> None:
         """A fresh window for a fresh connection; who we are goes first."""
         alone = self._broken_in_a_row >= CAUTION_AFTER
         self._window = Window(connection, limits, alone=alone)

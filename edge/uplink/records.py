@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edge.outbox import Dispatch, Head, Row, Sealed, State
+from edge.outbox import ChainPosition, Dispatch, OutboxRow, SealedRecord, State
 from edge.runtime import Backoff
 from edge.uplink import seal
 from edge.uplink.alarms import Alarms
@@ -44,7 +44,7 @@ PLATFORM_DEADLINE_MAX_S = 600.0
 # A PUBACK is worth less than an fsync of its own.
 MARK_EVERY_S = 0.5
 
-Seal = Callable[[Row, Head], Sealed]
+Seal = Callable[[OutboxRow, ChainPosition], SealedRecord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,14 @@ class Records:
         notarise: Seal,
         alarms: Alarms,
         *,
-        receipt: Callable[[Row], bytes],
+        receipt: Callable[[OutboxRow], bytes],
         by_broker: bool = False,
     ) -> None:
         self._dispatch, self._topics, self._seal, self._alarms = dispatch, topics, notarise, alarms
         self._receipt = receipt
         self._by_broker = by_broker
         self._window: Window | None = None
-        self._ready: dict[str, deque[Row]] = {kind: deque() for kind in KINDS}
+        self._ready: dict[str, deque[OutboxRow]] = {kind: deque() for kind in KINDS}
         self._maybe_more = dict.fromkeys(KINDS, True)
         self._waiting: dict[int, float] = {}
         self._later: list[tuple[float, int]] = []
@@ -78,7 +78,7 @@ class Records:
         self._deadline_s = PLATFORM_DEADLINE_S
         self._patient_at = 0.0
         self._marks: list[int] = []
-        self._releases: list[Row] = []
+        self._releases: list[OutboxRow] = []
         self._flushed = 0.0
         self.counts: Counter[str] = Counter()
 
@@ -128,7 +128,7 @@ class Records:
     def outstanding(self) -> int:
         return len(self._waiting)
 
-    def _next(self, now: float) -> Row | None:
+    def _next(self, now: float) -> OutboxRow | None:
         for kind, queue in self._ready.items():
             if self._held(kind, now):
                 continue
@@ -154,7 +154,7 @@ class Records:
         self._maybe_more[kind] = len(rows) == room
         self._ready[kind].extend(rows)
 
-    def _send(self, row: Row, now: float) -> None:
+    def _send(self, row: OutboxRow, now: float) -> None:
         assert self._window is not None and row.payload is not None
         topic = self._topics.up(KINDS[row.kind].suffix)
         if seal.sha256(row.payload) != row.sha256:
@@ -172,7 +172,7 @@ class Records:
             blame=lambda why, at: self._refused(row, why, at),
         )
 
-    def _answered(self, row: Row, code: int, now: float) -> None:
+    def _answered(self, row: OutboxRow, code: int, now: float) -> None:
         if code in HOLDING:
             self._hold(row, code, now)
         elif code >= 0x80:
@@ -180,7 +180,7 @@ class Records:
         else:
             self._passed(row)
 
-    def _passed(self, row: Row) -> None:
+    def _passed(self, row: OutboxRow) -> None:
         if self._holds.pop(row.kind, None) is not None:
             for word in HOLDING.values():
                 self._alarms.end(word, row.kind)
@@ -191,7 +191,7 @@ class Records:
         else:
             self._marks.append(row.id)
 
-    def _hold(self, row: Row, code: int, now: float) -> None:
+    def _hold(self, row: OutboxRow, code: int, now: float) -> None:
         word = HOLDING[code]
         old = self._holds.get(row.kind)
         backoff = old.backoff if old else Backoff(first_s=2.0, cap_s=HOLD_CAP_S)
@@ -202,7 +202,7 @@ class Records:
         self._alarms.start(word, row.kind, f"broker answers 0x{code:02x}; kept and sent again")
         self._put_back(row)
 
-    def _put_back(self, row: Row) -> None:
+    def _put_back(self, row: OutboxRow) -> None:
         """With all that was claimed after it, so that the order stays the outbox's."""
         self._waiting.pop(row.id, None)
         queue = self._ready[row.kind]
@@ -211,7 +211,7 @@ class Records:
         queue.clear()
         self._maybe_more[row.kind] = True
 
-    def _refused(self, row: Row, why: str, now: float) -> None:
+    def _refused(self, row: OutboxRow, why: str, now: float) -> None:
         """Count a refusal; the fifth sends it to the dead letters, and the others flow."""
         self._waiting.pop(row.id, None)
         self.counts["refused"] += 1
@@ -223,7 +223,7 @@ class Records:
         else:
             self._later.append((now + REFUSAL_WAIT_S * 2.0**times, row.id))
 
-    def _bury(self, row: Row, why: str) -> None:
+    def _bury(self, row: OutboxRow, why: str) -> None:
         self.counts["dead"] += 1
         with self._dispatch.commit():
             self._dispatch.bury(row.id, why)
@@ -265,7 +265,7 @@ class Records:
                 self._dispatch.acknowledge(row.record_id, row.sha256, self._receipt(row))
         self._marks, self._releases = [], []
 
-    def released(self, rows: Sequence[Row]) -> None:
+    def released(self, rows: Sequence[OutboxRow]) -> None:
         """The platform's acknowledgements were committed: forget these rows, be brisk again."""
         self.counts["acknowledged"] += len(rows)
         self._deadline_s = PLATFORM_DEADLINE_S

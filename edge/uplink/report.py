@@ -14,7 +14,7 @@ from edge import __version__
 from edge.config import Device
 from edge.outbox import ladder
 from edge.uplink.keys import Keys
-from edge.uplink.pump import Parts, Pump
+from edge.uplink.pump import Pump, PumpParts
 from edge.uplink.wire import CHUNK_MAX, KINDS, VERSION, utc_text
 from edge.values import Stamp
 
@@ -62,7 +62,7 @@ def read_status(run: Path, daemon: str) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def status(parts: Parts, pump: Pump, started: float) -> dict[str, Any]:
+def status(parts: PumpParts, pump: Pump, started: float) -> dict[str, Any]:
     """`<run>/status/uplinkd.json`: what waits, was acknowledged or refused, and what is wrong."""
     return {
         "online": pump.online,
@@ -78,7 +78,9 @@ def status(parts: Parts, pump: Pump, started: float) -> dict[str, Any]:
     }
 
 
-def health(parts: Parts, told: dict[str, Any], run: Path, device: str, at: Stamp) -> dict[str, Any]:
+def health(
+    parts: PumpParts, told: dict[str, Any], run: Path, device: str, at: Stamp
+) -> dict[str, Any]:
     """From a status; other daemons' open faults are in their own status files."""
     return {
         "device": device,

@@ -11,7 +11,7 @@ from edge import journal
 from edge.uplink.messages import Review
 
 
-class Reviews:
+class ReviewLog:
     """Sole writer of `<state>/reviews/`. A line is on disk before the broker's copy is let go."""
 
     def __init__(self, folder: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge.outbox import Dispatch, Head, Row, Sealed
+from edge.outbox import ChainPosition, Dispatch, OutboxRow, SealedRecord
 from edge.runtime import write_atomic
 from edge.uplink import seal
 from edge.uplink.wire import KINDS, Malformed, Topics, envelope, parse, utc_text
@@ -36,18 +36,18 @@ class Sealer:
         self._ring = seal.KeyRing({signer.kid: signer.public})
         self.nonce: str | None = None
 
-    def seal(self, row: Row, head: Head) -> Sealed:
+    def seal(self, row: OutboxRow, head: ChainPosition) -> SealedRecord:
         """Called inside the transaction that stores the result."""
         assert row.body is not None
         data: dict[str, Json] = msgspec.json.decode(row.body)
         if not KINDS[row.kind].sealed:
-            return Sealed(None, f"{row.kind}:{row.key}", row.body, seal.sha256(row.body))
+            return SealedRecord(None, f"{row.kind}:{row.key}", row.body, seal.sha256(row.body))
         if row.kind == "violation":
             data["manifest"] = self._dispatch.manifest_sha256(row.id)
         found = self._sealed_before(row, head, data)
         return found or self._fresh(row, head, data)
 
-    def _fresh(self, row: Row, head: Head, data: dict[str, Json]) -> Sealed:
+    def _fresh(self, row: OutboxRow, head: ChainPosition, data: dict[str, Json]) -> SealedRecord:
         body = envelope(
             row.kind,
             data,
@@ -62,7 +62,7 @@ class Sealer:
         payload = self._signer.sign(body)
         if row.folder is not None:
             self._write_beside(Path(row.folder), payload)
-        return Sealed(head.seq + 1, str(body["id"]), payload, seal.sha256(payload))
+        return SealedRecord(head.seq + 1, str(body["id"]), payload, seal.sha256(payload))
 
     def _write_beside(self, folder: Path, payload: bytes) -> None:
         try:
@@ -72,7 +72,9 @@ class Sealer:
             # The row holds the same bytes; only a later loss of the database would miss these.
             log.warning("%s: envelope not written beside the evidence: %s", folder, error)
 
-    def _sealed_before(self, row: Row, head: Head, data: dict[str, Json]) -> Sealed | None:
+    def _sealed_before(
+        self, row: OutboxRow, head: ChainPosition, data: dict[str, Json]
+    ) -> SealedRecord | None:
         if row.folder is None:
             return None
         try:
@@ -83,7 +85,7 @@ class Sealer:
             return None
         if body.get("data") != data or not _in_chain(body, head):
             return None
-        return Sealed(int(body["seq"]), str(body["id"]), payload, seal.sha256(payload))
+        return SealedRecord(int(body["seq"]), str(body["id"]), payload, seal.sha256(payload))
 
     def receipt(self, record_id: str, sha256: str, issuer: str, n: int) -> bytes:
         """What stays beside the evidence once the platform has it; signed by this device."""
@@ -98,7 +100,7 @@ class Sealer:
         }
         return self._signer.sign(body)
 
-    def broker_receipt(self, row: Row) -> bytes:
+    def broker_receipt(self, row: OutboxRow) -> bytes:
         """In the weak mode `release: puback` nobody but the broker has said anything."""
         if row.folder is None or row.record_id is None or row.sha256 is None:
             return b""
@@ -108,7 +110,7 @@ class Sealer:
         return self._signer.sign(body)
 
 
-def _in_chain(body: dict[str, Json], head: Head) -> bool:
+def _in_chain(body: dict[str, Json], head: ChainPosition) -> bool:
     """Published before, or the next in line. One further ahead was never committed, so never
     published: its transaction died with the power."""
     if body["seq"] <= head.seq:

@@ -36,7 +36,7 @@ SANE_WALL = 1_767_225_600.0
 D = TypeVar("D", bound=m.Down)
 
 
-class Refused(ValueError):
+class RefusedMessage(ValueError):
     """A downward message that is not obeyed; `why` is the word it is counted under."""
 
     def __init__(self, why: Why, text: str) -> None:
@@ -44,7 +44,7 @@ class Refused(ValueError):
         self.why = why
 
 
-class Trust:
+class DownlinkTrust:
     """`keys` None: the configured weak mode `down: tls`, in which the broker's rules decide who
     may publish; device, kind, counter and expiry are checked all the same."""
 
@@ -54,19 +54,19 @@ class Trust:
     def read(self, kind: str, payload: bytes, heard: Mapping[str, int], at: Stamp) -> m.Down:
         """The message, typed. `heard` maps counter names to the highest counter accepted."""
         if len(payload) > BYTES_MAX[kind]:
-            raise Refused("size", f"{len(payload)} bytes")
+            raise RefusedMessage("size", f"{len(payload)} bytes")
         try:
             data = parse(payload)
         except Malformed as error:
-            raise Refused(error.why, str(error)) from None
+            raise RefusedMessage(error.why, str(error)) from None
         if self._keys is not None:
             try:
                 self._keys.verify(data)
             except Forged as error:
-                raise Refused("signature", str(error)) from None
+                raise RefusedMessage("signature", str(error)) from None
         message = _convert(data, KINDS[kind])
         if message.device != self._device:
-            raise Refused("device", f"for {message.device!r}")
+            raise RefusedMessage("device", f"for {message.device!r}")
         self._fresh(kind, message, heard)
         _not_expired(message, at)
         return message
@@ -75,9 +75,9 @@ class Trust:
         name = counter_name(kind, message)
         last = heard.get(name, 0)
         if message.n <= last:
-            raise Refused("replay", f"{name}: {message.n} after {last}")
+            raise RefusedMessage("replay", f"{name}: {message.n} after {last}")
         if name not in heard and len(heard) >= ISSUERS_MAX:
-            raise Refused("issuer", f"{name}: more than {ISSUERS_MAX} issuers")
+            raise RefusedMessage("issuer", f"{name}: more than {ISSUERS_MAX} issuers")
 
 
 def counter_name(kind: str, message: m.Down) -> str:
@@ -89,7 +89,7 @@ def _convert(data: Mapping[str, object], kind: type[D]) -> D:
     try:
         return msgspec.convert(data, kind)
     except (msgspec.ValidationError, RecursionError) as error:
-        raise Refused("fields", str(error)) from None
+        raise RefusedMessage("fields", str(error)) from None
 
 
 def _not_expired(message: m.Down, at: Stamp) -> None:
@@ -98,8 +98,8 @@ def _not_expired(message: m.Down, at: Stamp) -> None:
     if exp is None:
         return
     if at.wall < SANE_WALL:
-        raise Refused("clock", "the clock is not set, expiry cannot be judged")
+        raise RefusedMessage("clock", "the clock is not set, expiry cannot be judged")
     if not math.isfinite(exp) or exp <= at.wall:
-        raise Refused("expired", f"{at.wall - exp:.0f} s ago")
+        raise RefusedMessage("expired", f"{at.wall - exp:.0f} s ago")
     if isinstance(message, m.Command) and exp > at.wall + COMMAND_AHEAD_S:
-        raise Refused("expired", f"more than {COMMAND_AHEAD_S:.0f} s ahead")
+        raise RefusedMessage("expired", f"more than {COMMAND_AHEAD_S:.0f} s ahead")

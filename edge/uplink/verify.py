@@ -37,7 +37,7 @@ class Unfit(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RevisionCheck:
     """About one revision's folder. `problem` is None where all of it fits."""
 
     folder: Path
@@ -69,7 +69,7 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     ]
 
 
-def verify_folder(folder: Path, trusted: Sequence[Ed25519PublicKey] = ()) -> Verdict:
+def verify_folder(folder: Path, trusted: Sequence[Ed25519PublicKey] = ()) -> RevisionCheck:
     """One revision: every listed file, the manifest, the envelope and the receipt."""
     files, signed, body, sha256 = 0, "-", None, None
     try:
@@ -83,9 +83,9 @@ def verify_folder(folder: Path, trusted: Sequence[Ed25519PublicKey] = ()) -> Ver
         elif (folder / RECEIPT).exists():
             raise Unfit(ENVELOPE, "missing, but there is a receipt for it")
     except Unfit as error:
-        return Verdict(folder, error.why, error.file, "-", files, body, sha256)
+        return RevisionCheck(folder, error.why, error.file, "-", files, body, sha256)
     kid = str(body["kid"]) if body else None
-    return Verdict(folder, None, None, signed, files, body, sha256, kid)  # type: ignore[arg-type]
+    return RevisionCheck(folder, None, None, signed, files, body, sha256, kid)  # type: ignore[arg-type]
 
 
 def _manifest(folder: Path) -> dict[str, Json]:
@@ -212,7 +212,7 @@ def _beside(folder: Path) -> Ed25519PublicKey | None:
     return key
 
 
-def check_chains(verdicts: Sequence[Verdict]) -> tuple[list[Verdict], int]:
+def check_chains(verdicts: Sequence[RevisionCheck]) -> tuple[list[RevisionCheck], int]:
     """(records that break their chain, numbers missing between those here).
 
     A gap is no error offline: released records are deleted, and other kinds count for themselves.
@@ -227,10 +227,10 @@ def check_chains(verdicts: Sequence[Verdict]) -> tuple[list[Verdict], int]:
     return broken, missing
 
 
-_Link = tuple[Mapping[str, Json], str, Verdict]
+_Link = tuple[Mapping[str, Json], str, RevisionCheck]
 
 
-def _chains(verdicts: Sequence[Verdict]) -> dict[tuple[str, str], list[_Link]]:
+def _chains(verdicts: Sequence[RevisionCheck]) -> dict[tuple[str, str], list[_Link]]:
     """Sealed records by device and kind, in order; the same record found twice counts once."""
     chains: dict[tuple[str, str], dict[str, _Link]] = {}
     for verdict in verdicts:

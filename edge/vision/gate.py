@@ -48,7 +48,7 @@ _NEAR = np.ones((AROUND, AROUND), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class GateDecision:
     """Whether to run the detector now, why, and which share of the picture moved."""
 
     open: bool
@@ -74,7 +74,7 @@ class MotionGate:
         self._noise, self._usual, self._spread = 2.0, 0.0, 0.0
         self._seen_s = self._looked_s = self._moved_s = -math.inf
 
-    def look(self, image: Image, now_s: float, *, alive: bool = False) -> Look:
+    def look(self, image: Image, now_s: float, *, alive: bool = False) -> GateDecision:
         """Judge one picture. alive: tracks or candidates are waiting, so look in any case.
 
         The gate learns from every picture it is shown, also from those it opens for anyway. A
@@ -84,7 +84,7 @@ class MotionGate:
         known = self._reference is not None and self._reference.shape == detail.shape
         if not known or now_s < self._seen_s:
             self._restart(detail, now_s)
-            return Look(True, "first", 1.0)
+            return GateDecision(True, "first", 1.0)
         dt = now_s - self._seen_s
         moved = self._compare(detail, dt)
         usual = min(USUAL_MOST, self._usual + DEVIATIONS * self._spread)
@@ -97,7 +97,7 @@ class MotionGate:
         reason = self._reason(now_s, alive, moving)
         if reason != "quiet":
             self._looked_s = now_s
-        return Look(reason != "quiet", reason, moved)
+        return GateDecision(reason != "quiet", reason, moved)
 
     def regions(self) -> tuple[Box, ...]:
         """Up to eight boxes (fractions) around what differed in the last picture, largest first:

@@ -14,7 +14,15 @@ from edge.config import ConfigError
 from edge.values import Box, Detections, Image
 from edge.vision import yolo
 from edge.vision.manifest import Weights, input_shape, resolve
-from edge.vision.session import Provider, Session, Shape, Wish, cores, open_session, read_facts
+from edge.vision.session import (
+    Provider,
+    Session,
+    SessionRequest,
+    Shape,
+    cores,
+    open_session,
+    read_facts,
+)
 from edge.vision.tiling import Piece, merge, tiles
 
 # Boxes of one class overlapping by more are one object; street vendors stand close together.
@@ -103,7 +111,7 @@ class Model:
         exact = (x1 / width, y1 / height, x2 / width, y2 / height)
         return Piece(exact, boxes, found.scores, found.labels)
 
-    def _look(self, picture: Image, min_score: float) -> yolo.Found:
+    def _look(self, picture: Image, min_score: float) -> yolo.InputBoxes:
         """One inference; boxes as fractions of `picture`."""
         shape = self._shape(picture.shape[1] / picture.shape[0])
         opened = self._opened.get(shape) or self._open(shape)
@@ -117,10 +125,10 @@ class Model:
             found = yolo.thin(found, max_iou=MAX_IOU)
         boxes = placement.to_fractions(found.boxes)
         inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        seen = yolo.Found(boxes, found.scores, found.labels)
+        seen = yolo.InputBoxes(boxes, found.scores, found.labels)
         return seen if inside.all() else seen[inside]
 
-    def _as_detections(self, found: yolo.Found) -> Detections:
+    def _as_detections(self, found: yolo.InputBoxes) -> Detections:
         return Detections(
             np.ascontiguousarray(found.boxes, np.float32),
             np.ascontiguousarray(found.scores, np.float32),
@@ -147,7 +155,9 @@ class Model:
     def _open(self, shape: Shape) -> _Opened:
         with self._opening:
             if shape not in self._opened:
-                wish = Wish(self._weights.path, shape, self._provider, self._threads, self._cache)
+                wish = SessionRequest(
+                    self._weights.path, shape, self._provider, self._threads, self._cache
+                )
                 session = open_session(wish)
                 self._opened = {**self._opened, shape: _Opened(session, self._head(session))}
             return self._opened[shape]

@@ -16,7 +16,7 @@ from edge.vision.model import Model
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class MeasuredPace:
     """pictures_per_s of all workers together; cpu_ms of one picture; wall time of one call."""
 
     pictures_per_s: float
@@ -27,7 +27,7 @@ class Pace:
 
 def measure(
     model: Model, image: Image, *, seconds: float, progress: Callable[[float], None]
-) -> Pace:
+) -> MeasuredPace:
     """Detect in the same picture with `model.workers` threads for so many seconds."""
     model.detect(image)
     taken: list[float] = []
@@ -48,7 +48,7 @@ def measure(
     progress(1.0)
     p50, p95 = np.percentile(taken, [50, 95])
     cpu_ms = (_cpu_s() - cpu_s) / len(taken) * 1000
-    return Pace(len(taken) / spent_s, cpu_ms, float(p50) * 1000, float(p95) * 1000)
+    return MeasuredPace(len(taken) / spent_s, cpu_ms, float(p50) * 1000, float(p95) * 1000)
 
 
 def _work(model: Model, image: Image, end_s: float, taken: list[float]) -> None:

@@ -22,20 +22,20 @@ LONG_SIDE_LEAST_PX = 480
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TextLine:
     """One line of text, from top to bottom of the picture; `score` 0..1."""
 
     text: str
     score: float
 
 
-class Reader(Protocol):
+class TextReader(Protocol):
     """Whatever reads text off a picture. May be slow; called by one thread at a time."""
 
-    def read(self, image: Image) -> tuple[Line, ...]: ...
+    def read(self, image: Image) -> tuple[TextLine, ...]: ...
 
 
-def open_reader(threads: int = 1) -> Reader | None:
+def open_reader(threads: int = 1) -> TextReader | None:
     """The reader of the extra `ocr`, or None where it is not installed."""
     if importlib.util.find_spec("rapidocr") is None:
         return None
@@ -55,7 +55,7 @@ class _RapidReader:
         )
         self._alone = threading.Lock()
 
-    def read(self, image: Image) -> tuple[Line, ...]:
+    def read(self, image: Image) -> tuple[TextLine, ...]:
         """Lines of text in a BGR crop, top to bottom, each with its score. One caller at a time."""
         with self._alone:
             found = self._engine(scaled(image))
@@ -63,7 +63,7 @@ class _RapidReader:
             return ()
         rows = zip(found.boxes, found.txts, found.scores, strict=True)
         ordered = sorted(rows, key=lambda row: float(row[0][:, 1].min()))
-        return tuple(Line(str(text), float(score)) for _, text, score in ordered)
+        return tuple(TextLine(str(text), float(score)) for _, text, score in ordered)
 
 
 def scaled(image: Image) -> Image:

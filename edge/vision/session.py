@@ -63,7 +63,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SessionRequest:
     """How to open a session. `threads`: per inference; callers beside each other share it."""
 
     path: Path
@@ -77,7 +77,7 @@ class _Unusable(Exception):
     """This provider does not work here; the text says why."""
 
 
-def open_session(wish: Wish) -> Session:
+def open_session(wish: SessionRequest) -> Session:
     """Open the file with the wished provider and show by one inference that it works.
 
     Raises ConfigError where the file is no model, an extra is not installed, or no provider works.
@@ -153,7 +153,7 @@ class OnnxSession:
         return tuple(self._session.run(self._outputs, {self._input: tensor}))
 
 
-def _open_onnx(wish: Wish) -> Session:
+def _open_onnx(wish: SessionRequest) -> Session:
     ort = _runtime(wish.path)
     there = ort.get_available_providers()
     if wish.provider != "auto":
@@ -172,7 +172,7 @@ def _open_onnx(wish: Wish) -> Session:
     return _opened(ort, wish, "cpu")
 
 
-def _auto_order(wish: Wish, there: list[str]) -> list[str]:
+def _auto_order(wish: SessionRequest, there: list[str]) -> list[str]:
     """Accelerators to try. TensorRT only with a built engine: building one takes minutes, and a
     daemon's first frame is not the place for it (`edge model verify --provider tensorrt` is)."""
     built = wish.cache is not None and any(wish.cache.glob("*.engine"))
@@ -183,7 +183,7 @@ def _auto_order(wish: Wish, there: list[str]) -> list[str]:
     ]
 
 
-def _opened(ort: Any, wish: Wish, provider: str) -> OnnxSession:
+def _opened(ort: Any, wish: SessionRequest, provider: str) -> OnnxSession:
     name = ONNX_PROVIDERS[provider]
     chain = [(name, _provider_options(wish, provider))]
     if provider != "cpu":
@@ -204,7 +204,7 @@ def _opened(ort: Any, wish: Wish, provider: str) -> OnnxSession:
     return session
 
 
-def _options(ort: Any, wish: Wish) -> Any:
+def _options(ort: Any, wish: SessionRequest) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = max(1, wish.threads)
     options.inter_op_num_threads = 1
@@ -218,7 +218,7 @@ def _options(ort: Any, wish: Wish) -> Any:
     return options
 
 
-def _provider_options(wish: Wish, provider: str) -> dict[str, str]:
+def _provider_options(wish: SessionRequest, provider: str) -> dict[str, str]:
     if provider == "tensorrt" and wish.cache is not None:
         wish.cache.mkdir(parents=True, exist_ok=True)
         return {
@@ -251,7 +251,7 @@ class NcnnSession:
         return tuple(np.array(mat, np.float32)[None] for code, mat in found if code == 0)
 
 
-def _open_ncnn(wish: Wish) -> Session:
+def _open_ncnn(wish: SessionRequest) -> Session:
     ncnn = _import("ncnn", "ncnn", wish.path)
     net = ncnn.Net()
     # OpenMP threads that wait by spinning cost more than they bring; callers run side by side.
@@ -287,7 +287,7 @@ class UltralyticsSession:
         return (first.float().cpu().numpy(),)
 
 
-def _open_ultralytics(wish: Wish) -> Session:
+def _open_ultralytics(wish: SessionRequest) -> Session:
     torch = _import("torch", "train", wish.path)
     backend = _import("ultralytics.nn.autobackend", "train", wish.path)
     on_gpu = torch.cuda.is_available() and wish.provider in ("auto", "cuda", "tensorrt")
@@ -303,7 +303,10 @@ def _open_ultralytics(wish: Wish) -> Session:
     return session
 
 
-_OPENERS: dict[str, Callable[[Wish], Session]] = {".onnx": _open_onnx, ".param": _open_ncnn}
+_OPENERS: dict[str, Callable[[SessionRequest], Session]] = {
+    ".onnx": _open_onnx,
+    ".param": _open_ncnn,
+}
 
 
 # ---- shared

@@ -23,7 +23,7 @@ from edge.config.site import Part
 from edge.geometry import size_of
 from edge.values import Box, Image, Track
 from edge.vision.manifest import ClassName, FileName, InputSize, Sha256
-from edge.vision.session import Provider, Wish, open_session
+from edge.vision.session import Provider, SessionRequest, open_session
 
 # Trucks asked about in one picture, the largest first: what it costs is bounded.
 MOST = 4
@@ -68,7 +68,7 @@ class TraitModel:
         weights = path.parent / manifest.file
         _verify(weights, manifest, path)
         shape = (manifest.input.height, manifest.input.width)
-        self._session = open_session(Wish(weights, shape, provider))
+        self._session = open_session(SessionRequest(weights, shape, provider))
         told = self._run(np.zeros((1, 3, *shape), np.float32))
         if told.shape != (len(manifest.classes),) or abs(float(told.sum()) - 1) > SURE_SUM:
             raise ConfigError(

@@ -140,15 +140,15 @@ class Canvas:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class InputBoxes:
     """Boxes in input pixels (n, 4) x1 y1 x2 y2, scores (n,), labels (n,); best first."""
 
     boxes: Tensor
     scores: Tensor
     labels: NDArray[np.int32]
 
-    def __getitem__(self, which: Any) -> Found:
-        return Found(self.boxes[which], self.scores[which], self.labels[which])
+    def __getitem__(self, which: Any) -> InputBoxes:
+        return InputBoxes(self.boxes[which], self.scores[which], self.labels[which])
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -190,7 +190,7 @@ def _mismatch(shapes: list[tuple[int, ...]], classes: int, shape: Shape) -> str:
     return f"outputs {shapes} fit no known head for {classes} classes at {shape[0]}x{shape[1]}"
 
 
-def decode(head: HeadName, outputs: Outputs, *, shape: Shape, min_score: float) -> Found:
+def decode(head: HeadName, outputs: Outputs, *, shape: Shape, min_score: float) -> InputBoxes:
     """Boxes of at least `min_score`, before NMS; only survivors are ever decoded.
 
     Scores that are not numbers survive nothing. At most MOST_SURVIVORS, the best first.
@@ -210,7 +210,7 @@ def _corners(boxes: Tensor) -> Tensor:
     return np.concatenate([boxes[:, :2] - half, boxes[:, :2] + half], axis=1)
 
 
-def _raw(outputs: Outputs, shape: Shape, min_score: float) -> Found:
+def _raw(outputs: Outputs, shape: Shape, min_score: float) -> InputBoxes:
     table = outputs[0][0]
     if table.shape[1] != anchors(shape):
         table = table.T
@@ -220,18 +220,18 @@ def _raw(outputs: Outputs, shape: Shape, min_score: float) -> Found:
     some = scores[:, survivors]
     labels = some.argmax(axis=0).astype(np.int32)
     best = some[labels, np.arange(len(survivors))]
-    return Found(_corners(table[:4, survivors].T), best, labels)
+    return InputBoxes(_corners(table[:4, survivors].T), best, labels)
 
 
-def _objectness(outputs: Outputs, shape: Shape, min_score: float) -> Found:
+def _objectness(outputs: Outputs, shape: Shape, min_score: float) -> InputBoxes:
     table = outputs[0][0]
     some = table[table[:, 4] >= min_score]
     labels = some[:, 5:].argmax(axis=1).astype(np.int32)
     scores = some[:, 4] * some[np.arange(len(some)), 5 + labels]
-    return Found(_corners(some[:, :4]), scores, labels)[scores >= min_score]
+    return InputBoxes(_corners(some[:, :4]), scores, labels)[scores >= min_score]
 
 
-def _yolox(outputs: Outputs, shape: Shape, min_score: float) -> Found:
+def _yolox(outputs: Outputs, shape: Shape, min_score: float) -> InputBoxes:
     """YOLOX (Ge et al. 2021) leaves the grid to the reader: (xy + cell) stride, exp(wh) stride."""
     table = outputs[0][0]
     survivors = np.flatnonzero(table[:, 4] >= min_score)
@@ -252,29 +252,29 @@ def _grid(shape: Shape) -> tuple[Tensor, Tensor]:
     return np.concatenate(cells).astype(np.float32), np.concatenate(strides).astype(np.float32)
 
 
-def _end2end(outputs: Outputs, shape: Shape, min_score: float) -> Found:
+def _end2end(outputs: Outputs, shape: Shape, min_score: float) -> InputBoxes:
     rows = outputs[0][0]
     rows = rows[rows[:, 4] >= min_score]
-    return Found(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int32))
+    return InputBoxes(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int32))
 
 
-def _nms_rows(outputs: Outputs, shape: Shape, min_score: float) -> Found:
+def _nms_rows(outputs: Outputs, shape: Shape, min_score: float) -> InputBoxes:
     rows = outputs[0]
     rows = rows[(rows[:, 6] >= min_score) & (rows[:, 0] == 0)]
-    return Found(rows[:, 1:5], rows[:, 6], rows[:, 5].astype(np.int32))
+    return InputBoxes(rows[:, 1:5], rows[:, 6], rows[:, 5].astype(np.int32))
 
 
-def _nms(outputs: Outputs, shape: Shape, min_score: float) -> Found:
+def _nms(outputs: Outputs, shape: Shape, min_score: float) -> InputBoxes:
     """Boxes, scores and classes as outputs of their own, as TensorRT's EfficientNMS gives them."""
     count = int(np.ravel(outputs[0])[0]) if len(outputs) == 4 else None
     boxes, scores, labels = outputs[-3:]
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)[:count]
     scores = np.asarray(scores, np.float32).ravel()[:count]
     labels = np.asarray(labels).ravel()[:count].astype(np.int32)
-    return Found(boxes, scores, labels)[scores >= min_score]
+    return InputBoxes(boxes, scores, labels)[scores >= min_score]
 
 
-_HEADS: dict[HeadName, Callable[[Outputs, Shape, float], Found]] = {
+_HEADS: dict[HeadName, Callable[[Outputs, Shape, float], InputBoxes]] = {
     "raw": _raw,
     "objectness": _objectness,
     "yolox": _yolox,
@@ -287,7 +287,7 @@ _HEADS: dict[HeadName, Callable[[Outputs, Shape, float], Found]] = {
 NEEDS_NMS: frozenset[HeadName] = frozenset({"raw", "objectness", "yolox"})
 
 
-def thin(found: Found, *, max_iou: float) -> Found:
+def thin(found: InputBoxes, *, max_iou: float) -> InputBoxes:
     """Class-aware non-maximum suppression: of boxes of one class that overlap by more than
     `max_iou` only the best stays. At most MOST_BOXES."""
     if len(found) < 2:

@@ -12,9 +12,9 @@ from edge.config import Site, load
 from edge.console.accounts import Accounts
 from edge.console.app import make_app
 from edge.console.drafts import SiteFile
-from edge.console.reading import Reading
+from edge.console.reading import BoxFolders
 from edge.console.services import NoPicture, Services
-from edge.console.web import Console
+from edge.console.web import ConsoleContext
 
 # A real hash costs 50 ms and 64 MiB on purpose; a hundred tests need not.
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -80,9 +80,9 @@ class Box:
         (self.state / "evidence").mkdir(parents=True)
         for part in ("status", "preview", "tracks"):
             (self.run / part).mkdir(parents=True)
-        self.console = Console(
+        self.console = ConsoleContext(
             accounts=Accounts(self.state / "console", session_s=3600.0, hasher=QUICK),
-            reading=Reading(self.state, self.run),
+            reading=BoxFolders(self.state, self.run),
             site=SiteFile(self.site, lambda draft: load(draft, Site)),
             services=Services(
                 snap=self.snap,

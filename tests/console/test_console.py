@@ -8,7 +8,7 @@ import zipfile
 import pytest
 from starlette.testclient import TestClient
 
-from edge.console.accounts import Accounts, Refused
+from edge.console.accounts import Accounts, LoginRefused
 from edge.console.metrics import render
 from edge.console.texts import TEXTS
 from tests.console.conftest import PASSWORD, QUICK, put_case
@@ -264,7 +264,7 @@ def test_the_last_installer_stays(box, client):
 @pytest.mark.parametrize("name", ["", " a", "a" * 33, "a\nb"])
 def test_odd_names_are_refused(tmp_path, name):
     accounts = Accounts(tmp_path, session_s=60.0, hasher=QUICK)
-    with pytest.raises(Refused):
+    with pytest.raises(LoginRefused):
         accounts.set_up(accounts.first_code, name, PASSWORD, "here")
 
 

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from edge.console import plots
-from edge.console.plots import Dot, Limit, Plot, Strip
+from edge.console.plots import Dot, LimitSpan, Plot, Strip
 from edge.console.texts import TEXTS
 from tests.console.conftest import PASSWORD
 from tests.console.sensed import put_sensors
@@ -121,7 +121,7 @@ def test_a_lone_minute_can_be_seen():
 def test_every_value_lies_inside_the_picture(value):
     found = drawn(
         [Dot(NOON + 60 * n, value) for n in range(1, 30)],
-        limits=(Limit(NOON, NOON + 9e4, value * 1.5),),
+        limits=(LimitSpan(NOON, NOON + 9e4, value * 1.5),),
     )
     places = [
         float(y)

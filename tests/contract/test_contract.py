@@ -18,7 +18,7 @@ from edge.runtime import Backoff
 from edge.uplink import messages as m
 from edge.uplink import seal, wire
 from edge.uplink.desired import yaml_text
-from edge.uplink.trust import Refused, Trust, counter_name
+from edge.uplink.trust import DownlinkTrust, RefusedMessage, counter_name
 from tests.uplink.box import Box, Platform
 from tools.faultlab.fake_broker import FakeBroker
 from tools.faultlab.rig import eventually
@@ -130,7 +130,7 @@ def test_golden_records_are_signed_and_chained() -> None:
 
 
 def test_a_device_takes_the_golden_answers_and_refuses_the_wrong_ones() -> None:
-    trust = Trust(golden.DEVICE, seal.ring(seal.read_public(
+    trust = DownlinkTrust(golden.DEVICE, seal.ring(seal.read_public(
         (GOLDEN / "platform.pub.pem").read_bytes())))  # fmt: skip
     heard: dict[str, int] = {}
     for one in golden.golden():
@@ -140,7 +140,7 @@ def test_a_device_takes_the_golden_answers_and_refuses_the_wrong_ones() -> None:
             message = trust.read(one.channel.name, one.payload, heard, golden.at(0))
             heard[counter_name(one.channel.name, message)] = message.n
         else:
-            with pytest.raises(Refused):
+            with pytest.raises(RefusedMessage):
                 trust.read(one.channel.name, one.payload, heard, golden.at(0))
 
 

@@ -12,7 +12,7 @@ import av
 import numpy as np
 
 from edge.values import Detections
-from edge.vision.plates import Line
+from edge.vision.plates import TextLine
 from tests.daemons import box
 
 NAMES = ("muck_truck", "spillage", "person")
@@ -76,7 +76,7 @@ class ColourReader:
     def read(self, image):
         for colour, _, words, score in TRUCKS.values():
             if _box_of(image, colour):
-                return tuple(Line(word, score) for word in words)
+                return tuple(TextLine(word, score) for word in words)
         return ()
 
 

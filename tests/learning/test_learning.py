@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.learning import harvest, store
-from edge.learning.harvest import Budget, Wish
+from edge.learning.harvest import Budget, HarvestCandidate
 from edge.learning.precision import precision, wilson
 from edge.learning.thresholds import (
     DAY_S,
@@ -308,7 +308,7 @@ def test_a_crop_is_never_empty(sides):
 
 def test_budgets_of_number_disk_and_time(tmp_path):
     shelf = store.Harvest(tmp_path, "gate", Budget(per_hour=2, per_day=3, keep_days=1.0))
-    wish = Wish("near_limit", "vendor_stall", BOX, 0.3)
+    wish = HarvestCandidate("near_limit", "vendor_stall", BOX, 0.3)
 
     def offer(after_s, shelf=shelf):
         return shelf.offer(picture(), wish, (), Stamp(after_s, NOW_S + after_s), gap_s=10.0)

@@ -12,7 +12,16 @@ import pytest
 from edge.config import Device
 from edge.config.device import Keep
 from edge.daemons.janitord import Janitor
-from edge.outbox import RECEIPT, Dispatch, Head, Outbox, Row, Sealed, State, ladder
+from edge.outbox import (
+    RECEIPT,
+    ChainPosition,
+    Dispatch,
+    Outbox,
+    OutboxRow,
+    SealedRecord,
+    State,
+    ladder,
+)
 from edge.outbox.ladder import Room, next_step
 from tools.faultlab.rig import Rig
 
@@ -20,9 +29,9 @@ MB = 1_000_000
 NOW = time.time()
 
 
-def seal(row: Row, head: Head) -> Sealed:
+def seal(row: OutboxRow, head: ChainPosition) -> SealedRecord:
     n = head.seq + 1
-    return Sealed(n, f"box-1:1:{n}", b"payload of " + row.key.encode(), f"{n:064d}")
+    return SealedRecord(n, f"box-1:1:{n}", b"payload of " + row.key.encode(), f"{n:064d}")
 
 
 def release(state: Path, *, files: bool = True) -> None:

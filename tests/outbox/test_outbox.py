@@ -17,7 +17,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from edge.outbox import Dispatch, Head, Outbox, OutboxFull, Row, Sealed, State, ballast
+from edge.outbox import (
+    ChainPosition,
+    Dispatch,
+    Outbox,
+    OutboxFull,
+    OutboxRow,
+    SealedRecord,
+    State,
+    ballast,
+)
 from edge.outbox.dispatch import revive
 from edge.outbox.sweep import Sweep
 from edge.values import EvidenceFile, Stamp
@@ -41,10 +50,10 @@ def test_every_user_of_the_group_may_write_it(tmp_path: Path, umask: int) -> Non
     )
 
 
-def seal(row: Row, head: Head) -> Sealed:
+def seal(row: OutboxRow, head: ChainPosition) -> SealedRecord:
     payload = f"{head.seq + 1}:{row.key}:{head.sha256}".encode()
     digest = hashlib.sha256(payload).hexdigest()
-    return Sealed(head.seq + 1, f"box-1:{row.boot}:{head.seq + 1}", payload, digest)
+    return SealedRecord(head.seq + 1, f"box-1:{row.boot}:{head.seq + 1}", payload, digest)
 
 
 class OutboxModel(RuleBasedStateMachine):
@@ -61,7 +70,7 @@ class OutboxModel(RuleBasedStateMachine):
         for db in (self.outbox._db, self.dispatch._db):
             db.execute("PRAGMA synchronous=OFF")
         self.state: dict[str, State] = {}
-        self.sealed: dict[str, Row] = {}
+        self.sealed: dict[str, OutboxRow] = {}
         self.order: list[str] = []
 
     def teardown(self) -> None:

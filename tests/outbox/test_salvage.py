@@ -13,7 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from edge.outbox import Dispatch, Head, Outbox, OutboxBroken, Row, Sealed, State
+from edge.outbox import (
+    ChainPosition,
+    Dispatch,
+    Outbox,
+    OutboxBroken,
+    OutboxRow,
+    SealedRecord,
+    State,
+)
 from edge.outbox.salvage import check_and_salvage
 from edge.outbox.schema import connect, gate
 from tools.faultlab.rig import Rig
@@ -22,10 +30,10 @@ ROWS = 2000
 PAGE = 4096
 
 
-def seal(row: Row, head: Head) -> Sealed:
+def seal(row: OutboxRow, head: ChainPosition) -> SealedRecord:
     payload = b"sealed " + (row.body or b"") + b"." * 900
     digest = hashlib.sha256(payload).hexdigest()
-    return Sealed(head.seq + 1, f"box-1:1:{head.seq + 1}", payload, digest)
+    return SealedRecord(head.seq + 1, f"box-1:1:{head.seq + 1}", payload, digest)
 
 
 def fill(path: Path) -> None:

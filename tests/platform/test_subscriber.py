@@ -21,7 +21,7 @@ from city_platform import golden, play, schemas
 from city_platform.contract import FOLDER
 from edge.uplink import messages as m
 from edge.uplink import seal, wire
-from edge.uplink.trust import Trust
+from edge.uplink.trust import DownlinkTrust
 from edge.values import Stamp
 from tools.faultlab.rig import Process, Rig, eventually
 
@@ -98,7 +98,7 @@ def test_the_answers_of_the_page_are_what_a_device_takes() -> None:
     kid, said = seal.fingerprint(private.public_key()), Sent()
     known = {"KEY": private, "KID": kid, "client": said, "time": time, "json": json}
     exec(text.replace("…", "0" * 64), {**known, "base64": base64, "rfc8785": rfc8785})
-    trust = Trust("box-1", seal.KeyRing({kid: private.public_key()}))
+    trust = DownlinkTrust("box-1", seal.KeyRing({kid: private.public_key()}))
     at = Stamp(1.0, time.time(), "ntp", 1.0)
     kinds = wire.Topics("city", "box-1").down
     read = [trust.read(kinds[topic], payload.encode(), {}, at) for topic, payload in said.sent]

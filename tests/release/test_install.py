@@ -7,9 +7,9 @@ import logging
 import pytest
 
 from edge.config import ConfigError
-from edge.release.install import Asked, install
+from edge.release.install import InstallRequest, install
 from edge.release.package import check_folder
-from edge.release.store import SHIPPED, Store, installed
+from edge.release.store import SHIPPED, ReleaseStore, installed
 from edge.release.trial import BOOTS_MOST, at_start
 from edge.vision.model import load_model
 from tests.release.press import KEY, NAME, box, changed, home, model, pack
@@ -41,7 +41,7 @@ def cut_at(step, times=1):
 
 def in_force(place):
     """The release whose model opens, as visiond finds it after a start."""
-    store = Store(place / "state" / "models", NAME)
+    store = ReleaseStore(place / "state" / "models", NAME)
     at_start(store, KEYS)
     shipped = place / "shipped" / f"{NAME}.yaml"
     path = installed(place / "state" / "models", NAME, shipped) or shipped
@@ -53,7 +53,7 @@ def test_installed_tried_and_settled(packages, tmp_path):
     place = home(tmp_path)
     done = install(packages[2], box(place))
     assert (done.name, done.release) == (NAME, 2) and "25 of 25 known" in done.said
-    store = Store(place / "state" / "models", NAME)
+    store = ReleaseStore(place / "state" / "models", NAME)
     assert in_force(place) == 2 and store.read().trial.boots == 1
     assert store.settle().last == "applied"
     install(packages[3], box(place))
@@ -70,7 +70,7 @@ def test_installed_tried_and_settled(packages, tmp_path):
 def test_power_cut_at_each_step_leaves_a_working_box(packages, tmp_path, step):
     place = home(tmp_path)
     install(packages[2], box(place))
-    Store(place / "state" / "models", NAME).settle()
+    ReleaseStore(place / "state" / "models", NAME).settle()
     with pytest.raises(PowerCut):
         install(packages[3], box(place), passed=cut_at(step))
     assert in_force(place) == (3 if step == "switched" else 2)
@@ -83,7 +83,7 @@ def test_power_cut_at_each_step_leaves_a_working_box(packages, tmp_path, step):
 def test_power_cut_while_judging_leaves_a_working_box(packages, tmp_path, step):
     place = home(tmp_path)
     install(packages[2], box(place))
-    store = Store(place / "state" / "models", NAME, passed=cut_at(step))
+    store = ReleaseStore(place / "state" / "models", NAME, passed=cut_at(step))
     with pytest.raises(PowerCut):
         {"booted": store.booted, "settled": store.settle}.get(step, lambda: store.roll_back("x"))()
     assert in_force(place) == (SHIPPED if step == "rolled_back" else 2)
@@ -96,7 +96,7 @@ def test_too_many_starts_take_it_back(packages, tmp_path, caplog):
         assert in_force(place) == 2
     with caplog.at_level(logging.ERROR):
         assert in_force(place) == SHIPPED
-    state = Store(place / "state" / "models", NAME).read()
+    state = ReleaseStore(place / "state" / "models", NAME).read()
     assert state.last == "rolled_back" and "did not stay up" in state.why
     assert state.seen == 2
 
@@ -106,7 +106,7 @@ def test_damage_on_the_card_falls_back(packages, tmp_path, hurt):
     place = home(tmp_path)
     for release in (2, 3):
         install(packages[release], box(place))
-        Store(place / "state" / "models", NAME).settle()
+        ReleaseStore(place / "state" / "models", NAME).settle()
     folder = place / "state" / "models" / NAME
     if hurt == "state":
         (folder / "state.json").write_bytes(b"\x00" * 40)
@@ -123,14 +123,17 @@ def test_damage_on_the_card_falls_back(packages, tmp_path, hurt):
 def test_the_key_of_somebody_else_puts_the_shipped_model_back(packages, tmp_path):
     place = home(tmp_path)
     install(packages[2], box(place))
-    store = Store(place / "state" / "models", NAME)
+    store = ReleaseStore(place / "state" / "models", NAME)
     at_start(store, ())
     assert store.read().current == SHIPPED
 
 
 @pytest.mark.parametrize(
     ("asked", "said"),
-    [(Asked(NAME, 3), "asked was lamp release 3"), (Asked("other", 2), "asked was other")],
+    [
+        (InstallRequest(NAME, 3), "asked was lamp release 3"),
+        (InstallRequest("other", 2), "asked was other"),
+    ],
 )
 def test_another_package_than_the_platform_named(packages, tmp_path, asked, said):
     with pytest.raises(ConfigError, match=said):
@@ -142,7 +145,7 @@ def test_releases_only_rise(packages, tmp_path):
     install(packages[3], box(place))
     with pytest.raises(ConfigError, match="still being tried"):
         install(packages[4], box(place))
-    store = Store(place / "state" / "models", NAME)
+    store = ReleaseStore(place / "state" / "models", NAME)
     store.settle()
     for release, said in ((2, "is not above 3"), (3, "in force already")):
         with pytest.raises(ConfigError, match=said):

@@ -3,10 +3,10 @@
 
 import pytest
 
-from edge.release.store import Pace
+from edge.release.store import InferencePace
 from edge.release.trial import BAD_FOR_S, WARM_UP_S, Watch
 
-WELL = Pace(read_s=25.0, looks_s=5.0, age_ms=80.0)
+WELL = InferencePace(read_s=25.0, looks_s=5.0, age_ms=80.0)
 
 
 def run(pace_at, *, baseline=None, watch_s=600.0, until=700.0, eased=False):
@@ -21,7 +21,9 @@ def run(pace_at, *, baseline=None, watch_s=600.0, until=700.0, eased=False):
 
 
 def pace(**change):
-    return lambda now: {"north": Pace(**{"read_s": 25.0, "looks_s": 5.0, "age_ms": 80.0, **change})}
+    return lambda now: {
+        "north": InferencePace(**{"read_s": 25.0, "looks_s": 5.0, "age_ms": 80.0, **change})
+    }
 
 
 def test_a_good_release_is_settled_when_the_time_is_over():
@@ -59,7 +61,7 @@ def test_a_camera_that_goes_down_says_nothing_about_the_model():
 
     def stalled(now):
         share = min(1.0, max(0.0, (200.0 - now) / 60 + 1)) if now > 200 else 1.0
-        return {"north": Pace(read_s=25 * share, looks_s=5 * share, age_ms=80.0)}
+        return {"north": InferencePace(read_s=25 * share, looks_s=5 * share, age_ms=80.0)}
 
     assert run(stalled)[0] == "settle"
 

@@ -16,7 +16,7 @@ import pytest
 from edge.cli import main
 from edge.daemons.model_updates import Pacemeter, baseline
 from edge.ipc import Spool
-from edge.release.store import Pace, Store
+from edge.release.store import InferencePace, ReleaseStore
 from edge.vision.manifest import file_sha256
 from tests.daemons.box import write_clip
 from tests.release.press import NAME, OTHER, home, pack
@@ -87,7 +87,7 @@ def faults(told):
 
 
 def release(place):
-    return Store(place / "state/models", NAME).read()
+    return ReleaseStore(place / "state/models", NAME).read()
 
 
 @pytest.mark.timeout(600)
@@ -160,7 +160,9 @@ def test_the_pace_is_of_the_last_minute():
         post.count = (25 * second, 5 * second if second < 100 else 500)
         meter.step({"a": post}, float(second))
         if second == 99:
-            assert meter.paces({"a": post}) == {"a": Pace(read_s=25.0, looks_s=5.0, age_ms=70.0)}
+            assert meter.paces({"a": post}) == {
+                "a": InferencePace(read_s=25.0, looks_s=5.0, age_ms=70.0)
+            }
     assert meter.paces({"a": post})["a"].looks_s == 0.0
 
 

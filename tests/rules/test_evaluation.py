@@ -8,7 +8,7 @@ import random
 import pytest
 
 from edge.cli import main
-from edge.rules.evaluation import Claim, Span, TruthEvent, evaluate, match, off_by, total
+from edge.rules.evaluation import Claim, TruthEvent, UnjudgedSpan, evaluate, match, off_by, total
 
 
 def event(start=100.0, end=400.0, *, place=(0.5, 0.7), radius=0.1, must=True, category="a"):
@@ -75,11 +75,11 @@ def test_what_was_there_before_may_take_its_dwell_limit(start, began, found):
 
 
 def test_ignored_time_is_not_judged():
-    ignore = [Span(90.0, 150.0)]
+    ignore = [UnjudgedSpan(90.0, 150.0)]
     assert counts([], [claim(100.0)], ignore=ignore) == (0, 0, 0, 0)
     assert counts([event(100.0)], [], ignore=ignore) == (0, 0, 0, 0)
     assert counts([event(85.0)], [claim(95.0)], ignore=ignore) == (1, 0, 0, 0)
-    assert counts([], [claim(100.0)], ignore=[Span(90.0, 150.0, "b")]) == (0, 1, 0, 0)
+    assert counts([], [claim(100.0)], ignore=[UnjudgedSpan(90.0, 150.0, "b")]) == (0, 1, 0, 0)
 
 
 def test_pairing_is_the_best_there_is():

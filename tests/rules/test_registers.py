@@ -16,7 +16,7 @@ from edge.config import ConfigError, convert
 from edge.config.catalogue import Calendar
 from edge.register import load_register
 from edge.rules.blind import BlindTime, rolled_up
-from edge.rules.calendar import Moment
+from edge.rules.calendar import LocalMoment
 from edge.rules.fence import Grid, Route, grid_at, off_line_m, station_of
 from edge.rules.trucks import (
     Register,
@@ -27,7 +27,7 @@ from edge.rules.trucks import (
     match_rear,
     register_from_rows,
 )
-from edge.rules.vetting import Spot, vet
+from edge.rules.vetting import CameraPosition, vet
 from edge.sensors.ledgers import Ledgers
 from edge.sensors.settings import Shop
 from edge.values import Stamp
@@ -78,7 +78,7 @@ def test_rear_numbers():
 
 def at(local):
     wall = datetime.fromisoformat(local).replace(tzinfo=SHANGHAI).timestamp()
-    return Moment.of(Stamp(0, wall), SHANGHAI, Calendar())
+    return LocalMoment.of(Stamp(0, wall), SHANGHAI, Calendar())
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def at(local):
     ],
 )
 def test_permits(plate, local, premises, state):
-    vetted = vet(match_plate(plate, 1.0, REGISTER), at(local), Spot(premises))
+    vetted = vet(match_plate(plate, 1.0, REGISTER), at(local), CameraPosition(premises))
     assert vetted.state == state
     assert vetted.breach is (state != "valid")
     assert vetted.facts()["review"] is False
@@ -129,13 +129,13 @@ def test_the_example_is_sound_and_a_truck_may_have_two_permits():
     first = register.trucks[0]
     assert (first.plate, len(first.permits)) == ("鲁B12345", 2)
     assert len(register.trucks) == 3
-    vetted = vet(match_plate("鲁B12345", 1.0, register), at("2026-06-01T21:00"), Spot())
+    vetted = vet(match_plate("鲁B12345", 1.0, register), at("2026-06-01T21:00"), CameraPosition())
     assert (vetted.state, vetted.permit.number) == ("valid", "渣2026-0342")
 
 
 def test_what_is_not_registered_is_said_to_be_for_the_reviewer():
     for lines, state in (([("鲁B99999", 0.9)], "unregistered"), ([], "unknown")):
-        vetted = vet(best_match(lines, REGISTER), at("2026-05-01T12:00"), Spot())
+        vetted = vet(best_match(lines, REGISTER), at("2026-05-01T12:00"), CameraPosition())
         facts = vetted.facts()
         assert (facts["status"], facts["review"], facts["permit_state"]) == (state, True, None)
         assert not vetted.breach
@@ -169,7 +169,7 @@ def test_a_permit_with_a_route_holds_on_it_only(lat, lon, state, station):
         trucks=(convert({"plate": "鲁B77777", "permits": [permit]}, Truck, "truck"),)
     )
     match = match_plate("鲁B77777", 0.9, register)
-    vetted = vet(match, at("2026-05-01T12:00"), Spot(None, lat, lon))
+    vetted = vet(match, at("2026-05-01T12:00"), CameraPosition(None, lat, lon))
     assert (vetted.state, vetted.station) == (state, station)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from edge.config import ConfigError, When, convert
 from edge.config.catalogue import Calendar, load_calendar
-from edge.rules.calendar import Moment, hours_text, when_fits
+from edge.rules.calendar import LocalMoment, hours_text, when_fits
 from edge.values import Stamp
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +18,7 @@ CALENDAR = load_calendar(sorted((ROOT / "config/calendar").glob("*.yaml")))
 
 def fits(when, local, zone="Asia/Shanghai", calendar=CALENDAR):
     at = datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(zone))
-    moment = Moment.of(Stamp(0.0, at.timestamp()), ZoneInfo(zone), calendar)
+    moment = LocalMoment.of(Stamp(0.0, at.timestamp()), ZoneInfo(zone), calendar)
     return when_fits(convert(when, When, "test"), moment)
 
 
@@ -85,7 +85,7 @@ def test_summer_time_skips_and_repeats_an_hour_of_the_wall_clock():
     window = convert({"hours": ["02:00-03:00"]}, When, "test")
 
     def at(wall):
-        return when_fits(window, Moment.of(Stamp(0.0, wall), berlin, Calendar()))
+        return when_fits(window, LocalMoment.of(Stamp(0.0, wall), berlin, Calendar()))
 
     spring = datetime(2026, 3, 29, 1, 30, tzinfo=berlin).timestamp()
     assert not any(at(spring + 600 * n) for n in range(12)), "02:xx does not exist that night"

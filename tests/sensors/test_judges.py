@@ -12,7 +12,7 @@ import pytest
 from edge.config import Position, When
 from edge.config.catalogue import load_calendar, load_categories
 from edge.config.shipped import shipped
-from edge.rules.calendar import Moment, when_fits
+from edge.rules.calendar import LocalMoment, when_fits
 from edge.sensors import metrology
 from edge.sensors.dust import DustJudge
 from edge.sensors.fume import FumeJudge
@@ -33,7 +33,7 @@ from edge.values import Finding, Sample, Stamp
 CATEGORIES = load_categories([shipped("config/categories.yaml")])
 CALENDAR = load_calendar(sorted(shipped("config/calendar").glob("*.yaml")))
 ZONE = ZoneInfo("Asia/Shanghai")
-LOCAL = LocalTime("Asia/Shanghai", lambda when, at: when_fits(when, Moment(at, CALENDAR)))
+LOCAL = LocalTime("Asia/Shanghai", lambda when, at: when_fits(when, LocalMoment(at, CALENDAR)))
 
 
 def wall(text: str) -> float:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from edge.ipc import Spool
 from edge.uplink import messages as m
 from edge.uplink import seal
-from edge.uplink.trust import KINDS, Refused, Trust
+from edge.uplink.trust import KINDS, DownlinkTrust, RefusedMessage
 from edge.values import Stamp
 from tests.uplink.box import TOPICS, Box, Platform, of_kind, violations
 from tools.faultlab.fake_broker import FakeBroker
@@ -25,7 +25,7 @@ from tools.faultlab.rig import eventually
 
 NOW = Stamp(100.0, 1_780_000_000.0, "ntp", 5.0)
 PLATFORM = Platform()
-TRUST = Trust("box-1", seal.KeyRing({PLATFORM.signer.kid: PLATFORM.signer.public}))
+TRUST = DownlinkTrust("box-1", seal.KeyRing({PLATFORM.signer.kid: PLATFORM.signer.public}))
 COMMAND = {
     "type": "command",
     "device": "box-1",
@@ -106,7 +106,7 @@ def test_a_good_command_is_read() -> None:
     ],
 )
 def test_anything_else_is_refused_with_its_reason(payload: bytes, why: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedMessage) as refused:
         TRUST.read("command", payload, {"command:desk": 4}, NOW)
     assert refused.value.why == why
 
@@ -119,12 +119,12 @@ def test_a_verdict_s_time_may_have_a_fraction_or_none(fraction: str) -> None:
     if len(fraction) in (0, 4, 7):
         assert TRUST.read("review", payload, {}, NOW).n == 9
     else:
-        with pytest.raises(Refused):
+        with pytest.raises(RefusedMessage):
             TRUST.read("review", payload, {}, NOW)
 
 
 def test_a_clock_that_was_never_set_obeys_nothing_that_expires() -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedMessage) as refused:
         TRUST.read("command", signed(exp=1000.0), {}, Stamp(5.0, 900.0))
     assert refused.value.why == "clock"
 
@@ -137,21 +137,21 @@ def test_counters_are_kept_for_each_kind_and_issuer() -> None:
 
 def test_more_issuers_than_anyone_has_are_refused() -> None:
     heard = {f"command:i{n}": 1 for n in range(256)}
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedMessage) as refused:
         TRUST.read("command", signed(), heard, NOW)
     assert refused.value.why == "issuer"
 
 
 def test_without_signatures_everything_else_is_still_checked() -> None:
-    weak = Trust("box-1", None)
+    weak = DownlinkTrust("box-1", None)
     assert weak.read("command", unsigned(), {}, NOW).device == "box-1"
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedMessage):
         weak.read("command", json.dumps({**COMMAND, "device": "x"}).encode(), {}, NOW)
 
 
 @given(st.sampled_from(sorted(KINDS)), st.binary(max_size=200))
 def test_no_bytes_crash_the_reader(kind: str, payload: bytes) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedMessage):
         TRUST.read(kind, payload, {}, NOW)
 
 
@@ -172,10 +172,10 @@ json_values = st.recursive(
 )  # fmt: skip
 def test_no_json_crashes_the_reader(kind: str, data: dict[str, Any]) -> None:
     payload = json.dumps(data).encode("utf-8", "surrogatepass")
-    for trust in (TRUST, Trust("box-1", None)):
+    for trust in (TRUST, DownlinkTrust("box-1", None)):
         try:
             assert isinstance(trust.read(kind, payload, {}, NOW), KINDS[kind])
-        except Refused:
+        except RefusedMessage:
             continue
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from edge.config import ConfigError
 from edge.config.device import Trust
-from edge.outbox import Dispatch, Head
+from edge.outbox import ChainPosition, Dispatch
 from edge.uplink import seal
 from edge.uplink.chain_heads import JUMP, HeadsFile
 from edge.uplink.keys import device_keys, platform_ring, rotate
@@ -63,14 +63,14 @@ def test_a_number_is_never_given_twice_even_if_the_database_is_lost(tmp_path: Pa
     heads = HeadsFile(tmp_path / "heads.json")
     first = Dispatch(tmp_path / "one.db")
     with first.commit():
-        first.set_head("violation", Head(41, "a" * 64))
+        first.set_head("violation", ChainPosition(41, "a" * 64))
         first.hear("command:desk", 9)
         first.count("conn", 3)
     heads.keep(first)
     assert heads.restore(first) == []
     second = Dispatch(tmp_path / "two.db")
     assert heads.restore(second) == ["violation"]
-    assert second.head("violation") == Head(41 + JUMP, "a" * 64)
+    assert second.head("violation") == ChainPosition(41 + JUMP, "a" * 64)
     assert second.heard("command:desk") == 9
     assert second.counted("conn") > 3
     first.close()

@@ -11,7 +11,7 @@ import pytest
 
 from edge.runtime import Backoff
 from edge.uplink.link import BACKOFF_CAP_S, PENALTY_S, STABLE_S, Link
-from edge.uplink.mqtt import Connected, Connection, Event, Lost
+from edge.uplink.mqtt import Connected, Event, Lost, MqttConnection
 from tests.uplink.box import TOPICS, Box, Platform, of_kind
 from tools.faultlab.fake_broker import FakeBroker, Manners
 from tools.faultlab.proxy import Proxy
@@ -47,14 +47,14 @@ class World:
         self.first: list[Event] = [UP]
         self.link = Link(self._connect, self, now=0.0, backoff=Backoff(cap_s=BACKOFF_CAP_S))
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> MqttConnection:
         self.tries.append(self.now)
         if self.down:
             raise ConnectionRefusedError("no route")
         self.lines.append(Line(list(self.first)))
         return self.lines[-1]  # type: ignore[return-value]
 
-    def connected(self, _connection: Connection, _limits: Connected) -> None: ...
+    def connected(self, _connection: MqttConnection, _limits: Connected) -> None: ...
 
     def event(self, _event: Event) -> None: ...
 

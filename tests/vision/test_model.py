@@ -13,7 +13,7 @@ import yaml
 from edge.config import ConfigError
 from edge.vision import session
 from edge.vision.model import MOST_SHAPES, load_model
-from edge.vision.session import Wish, open_session
+from edge.vision.session import SessionRequest, open_session
 from tests.vision.onnx_files import bright, damaged, fixed_rows, write
 
 BRIGHT = bright(128, 192, ["lamp", "cart"], classes=2)
@@ -292,7 +292,7 @@ def test_auto_takes_the_first_provider_that_really_works(tmp_path, name, monkeyp
     write(tmp_path, BRIGHT, CLASSES)
     runtime = FakeRuntime(behaviour)
     monkeypatch.setattr(session, "_import", lambda *_: runtime)
-    opened = open_session(Wish(tmp_path / "m.onnx", (128, 192)))
+    opened = open_session(SessionRequest(tmp_path / "m.onnx", (128, 192)))
     assert opened.provider == wanted and runtime.tried == tried
 
 
@@ -302,7 +302,7 @@ def test_a_named_provider_that_fails_is_an_error_not_a_fall_back(tmp_path, monke
         session, "_import", lambda *_: FakeRuntime({"cuda": "crash", "cpu": "works"})
     )
     with pytest.raises(ConfigError, match="no kernel image is available for this device"):
-        open_session(Wish(tmp_path / "m.onnx", (128, 192), provider="cuda"))
+        open_session(SessionRequest(tmp_path / "m.onnx", (128, 192), provider="cuda"))
 
 
 @pytest.mark.parametrize("module", ["edge", "edge.cli", "edge.vision.model", "edge.vision.tracker"])

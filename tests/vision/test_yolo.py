@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.vision import yolo
-from edge.vision.yolo import Canvas, Found, decode, detect_head, place, thin
+from edge.vision.yolo import Canvas, InputBoxes, decode, detect_head, place, thin
 from tests.vision.onnx_files import grid
 
 SHAPE = (128, 192)
@@ -113,7 +113,7 @@ def test_noise_everywhere_is_bounded():
     assert len(thin(found, max_iou=0.6)) <= yolo.MOST_BOXES
 
 
-def brute_nms(found: Found, max_iou: float) -> list[int]:
+def brute_nms(found: InputBoxes, max_iou: float) -> list[int]:
     kept: list[int] = []
     for i in range(len(found)):
         for j in kept:
@@ -135,7 +135,7 @@ def test_suppression_equals_the_definition(seed, count):
     corner = rng.uniform(0, 100, (count, 2))
     boxes = np.concatenate([corner, corner + rng.uniform(5, 60, (count, 2))], 1)
     scores = np.sort(rng.permutation(1000)[:count] / 1000 + 0.0005)[::-1]
-    found = Found(
+    found = InputBoxes(
         boxes.astype(np.float32), scores.astype(np.float32), rng.integers(0, 3, count, np.int32)
     )
     kept = thin(found, max_iou=0.55)

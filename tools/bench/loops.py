@@ -17,11 +17,11 @@ def bare(settings: dict[str, Any]) -> Iterator[int]:
     import numpy as np
 
     from edge.vision.manifest import resolve
-    from edge.vision.session import Wish, open_session
+    from edge.vision.session import SessionRequest, open_session
 
     weights = resolve(Path(settings["manifest"]), settings.get("variant"))
     shape = tuple(settings["shape"])
-    session = open_session(Wish(weights.path, (shape[0], shape[1]), "cpu", 1))
+    session = open_session(SessionRequest(weights.path, (shape[0], shape[1]), "cpu", 1))
     tensor = np.random.default_rng(0).random((1, 3, *shape), np.float32)
     while True:
         session.run(tensor)

@@ -19,7 +19,7 @@ def stages(manifest: Path, clip: str, *, rounds: int, frames: int) -> dict[str, 
     from edge.vision.gate import MotionGate
     from edge.vision.manifest import resolve
     from edge.vision.model import load_model
-    from edge.vision.session import Wish, open_session
+    from edge.vision.session import SessionRequest, open_session
     from edge.vision.tracker import Tracker
 
     model = load_model(manifest, provider="cpu", workers=64)
@@ -29,7 +29,7 @@ def stages(manifest: Path, clip: str, *, rounds: int, frames: int) -> dict[str, 
     weights = resolve(manifest)
     canvas = yolo.Canvas(shape)
     canvas.fill(images[0])
-    session = open_session(Wish(weights.path, shape, "cpu", 1))
+    session = open_session(SessionRequest(weights.path, shape, "cpu", 1))
     outputs = session.run(canvas.tensor)
     head = yolo.detect_head(outputs, len(model.names), shape)
 

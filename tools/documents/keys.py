@@ -36,8 +36,6 @@ FILES: Mapping[str, Kind] = {
     "trucks.yaml": trucks.Register,
     "grids.yaml": fence.Grids,
 }
-# Two structs of one name: the page needs to tell them apart.
-NAMES: Mapping[Kind, str] = {trucks.Permit: "TruckPermit"}
 # Lists that site.yaml keeps as plain data because edge.sensors owns their shape.
 OWNED: Mapping[tuple[Kind, str], tuple[Kind, ...]] = {
     (Site, "sensors"): (senses.Sensor,),
@@ -91,7 +89,7 @@ class Row:
 
 def name_of(kind: Kind) -> str:
     """The name of a struct on the page; one for each struct."""
-    return NAMES.get(kind, kind.__name__)
+    return kind.__name__
 
 
 def kinds_by_file() -> dict[str, list[Kind]]:

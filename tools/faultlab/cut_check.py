@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from edge.clock import SystemClock
 from edge.config import ConfigError, Device, load
 from edge.evidence import store
-from edge.outbox import OutboxBroken, Row, State
+from edge.outbox import OutboxBroken, OutboxRow, State
 from edge.outbox.salvage import check_and_salvage
 from edge.uplink import seal
 from edge.uplink.build import Stock, open_stock, places
@@ -209,7 +209,7 @@ def _public(pem: str) -> Ed25519PublicKey:
     return seal.read_public(pem.encode())[0]
 
 
-def _claimed(row: Row, told: Told, ring: seal.KeyRing, verdict: Verdict) -> None:
+def _claimed(row: OutboxRow, told: Told, ring: seal.KeyRing, verdict: Verdict) -> None:
     if row.record_id in told.sent and told.sent[row.record_id]["sha256"] != row.sha256:
         verdict.say("forged", f"{row.record_id} would be sent again with other bytes")
     if KINDS[row.kind].sealed:

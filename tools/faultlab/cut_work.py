@@ -108,11 +108,11 @@ def watch(folder: Path) -> None:
         mark(folder, obeyed=kind, n=message.n, iss=message.iss, rev=getattr(message, "rev", 0))
 
     for owner, name, note in (
-        (mqtt.Connection, "publish", sends),
-        (mqtt.Connection, "acknowledge", lambda _, mid: mark(folder, taken=mid)),
+        (mqtt.MqttConnection, "publish", sends),
+        (mqtt.MqttConnection, "acknowledge", lambda _, mid: mark(folder, taken=mid)),
         (commands.Commands, "obey", obeys),
         (desired.DesiredSite, "obey", obeys),
-        (reviews.Reviews, "keep", obeys),
+        (reviews.ReviewLog, "keep", obeys),
     ):
         setattr(owner, name, told(getattr(owner, name), note))
 

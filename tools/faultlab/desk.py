@@ -16,7 +16,9 @@ class Desk:
     def __init__(self, rig: Rig, port: int) -> None:
         private = seal.read_private((rig.platform / "platform.pem").read_bytes())
         self._signer = seal.Signer(seal.fingerprint(private.public_key()), private)
-        self._connection = mqtt.Connection(mqtt.Address("127.0.0.1", port, "cm-desk"), None)
+        self._connection = mqtt.MqttConnection(
+            mqtt.BrokerAddress("127.0.0.1", port, "cm-desk"), None
+        )
         self._n = 0
 
     def say(self, kind: str, suffix: str, **fields: Any) -> None:

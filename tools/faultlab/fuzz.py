@@ -40,7 +40,7 @@ from edge.uplink.commands import Commands
 from edge.uplink.desired import DesiredSite
 from edge.uplink.mqtt import Arrived
 from edge.uplink.pacing import TokenBucket
-from edge.uplink.reviews import Reviews
+from edge.uplink.reviews import ReviewLog
 from edge.values import Stamp
 
 CORPUS = Path("out/fuzz")
@@ -148,7 +148,7 @@ class Door:
             where.site, where.state / "config", where.run, check=lambda _: "0" * 64,
             report=lambda _: None, now=0.0,
         )  # fmt: skip
-        reviews = Reviews(where.state / "reviews")
+        reviews = ReviewLog(where.state / "reviews")
         self.parts = build_parts(
             device,
             self.stock,

@@ -25,9 +25,18 @@ from edge.uplink import messages as m
 from edge.uplink import seal, wire
 from edge.uplink.in_flight import Window
 from edge.uplink.link import Link
-from edge.uplink.mqtt import Address, Answered, Arrived, Connected, Connection, Event, Lost, Will
+from edge.uplink.mqtt import (
+    Answered,
+    Arrived,
+    BrokerAddress,
+    Connected,
+    Event,
+    Lost,
+    MqttConnection,
+    Will,
+)
 from edge.uplink.records import PLATFORM_DEADLINE_S
-from edge.uplink.trust import Refused, Trust, counter_name
+from edge.uplink.trust import DownlinkTrust, RefusedMessage, counter_name
 from edge.values import Stamp
 
 DEVICES_MAX = 250
@@ -89,7 +98,7 @@ class SimulatedDevice:
         private = Ed25519PrivateKey.generate()
         self._signer = seal.Signer(seal.fingerprint(private.public_key()), private)
         self._topics = wire.Topics(TENANT, name)
-        self._trust, self._heard = Trust(name, ring), dict[str, int]()
+        self._trust, self._heard = DownlinkTrust(name, ring), dict[str, int]()
         self._window: Window | None = None
         self._pending: dict[str, Item] = {}
         self._chunks: deque[tuple[str, bytes]] = deque()
@@ -107,16 +116,18 @@ class SimulatedDevice:
     def waiting(self) -> int:
         return len(self._pending)
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> MqttConnection:
         self._conn += 1
         self._told.attempts.append(time.monotonic())
-        address = Address(self._plan.host, self._plan.port, client_id=f"cm-{TENANT}-{self._name}")
-        return Connection(address, Will(self._topics.up("status"), self._status("offline")))
+        address = BrokerAddress(
+            self._plan.host, self._plan.port, client_id=f"cm-{TENANT}-{self._name}"
+        )
+        return MqttConnection(address, Will(self._topics.up("status"), self._status("offline")))
 
     def _status(self, state: Any) -> bytes:
         return msgspec.json.encode(m.Status(state=state, boot=1, conn=self._conn))
 
-    def connected(self, connection: Connection, limits: Connected) -> None:
+    def connected(self, connection: MqttConnection, limits: Connected) -> None:
         """Say hello as a real box does: subscribe to acks, status and birth, both retained."""
         self._told.connects.append(time.monotonic())
         self._window = Window(connection, limits)
@@ -158,7 +169,7 @@ class SimulatedDevice:
     def _take(self, payload: bytes) -> None:
         try:
             ack = self._trust.read("ack", payload, self._heard, _stamp())
-        except Refused:
+        except RefusedMessage:
             self._told.refused += 1
             return
         assert isinstance(ack, m.Ack)

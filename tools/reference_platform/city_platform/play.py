@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 
 from city_platform.golden import Golden, golden
-from edge.uplink.mqtt import Address, Answered, Connected, Connection, Event, Lost
+from edge.uplink.mqtt import Answered, BrokerAddress, Connected, Event, Lost, MqttConnection
 
 WAIT_S = 20.0
 
@@ -29,7 +29,7 @@ def _answers(mid: int, event: object) -> bool:
 def play(host: str, port: int) -> list[Golden]:
     """Publish them one after the other, each acknowledged by the broker. Raises NoBroker."""
     try:
-        connection = Connection(Address(host, port, client_id="cm-golden"), None)
+        connection = MqttConnection(BrokerAddress(host, port, client_id="cm-golden"), None)
     except OSError as error:
         raise NoBroker(f"{host}:{port}: {error}") from None
     _until(connection, lambda event: isinstance(event, Connected))
@@ -43,7 +43,7 @@ def play(host: str, port: int) -> list[Golden]:
     return told
 
 
-def _until(connection: Connection, what: Callable[[Event], bool]) -> None:
+def _until(connection: MqttConnection, what: Callable[[Event], bool]) -> None:
     end = time.monotonic() + WAIT_S
     while time.monotonic() < end:
         for event in connection.poll(0.1):

@@ -40,7 +40,7 @@ from city_platform.store import NAME, SHA256, Store
 from edge.runtime import Backoff, Stop, write_atomic
 from edge.uplink import messages as m
 from edge.uplink import mqtt, seal, wire
-from edge.uplink.mqtt import Address, Arrived, Connected, Connection, Lost
+from edge.uplink.mqtt import Arrived, BrokerAddress, Connected, Lost, MqttConnection
 
 SHARED = ("evt/#", "evd/#", "chain", "cmd/res")
 OFFSET = re.compile(r"[0-9]{1,15}")
@@ -222,12 +222,12 @@ def _make_key(path: Path) -> None:
     own.unlink()
 
 
-def serve(receiver: Receiver, address: Address, group: str, stop: Stop) -> None:
+def serve(receiver: Receiver, address: BrokerAddress, group: str, stop: Stop) -> None:
     """Until stopped: one connection after the other."""
     backoff = Backoff(cap_s=30.0)
     while not stop:
         try:
-            connection = Connection(address, None)
+            connection = MqttConnection(address, None)
         except OSError as error:
             print(f"receiver: {error}", file=sys.stderr)
             stop.wait(backoff.next_s())
@@ -241,7 +241,7 @@ def serve(receiver: Receiver, address: Address, group: str, stop: Stop) -> None:
         stop.wait(0.0 if stop else backoff.next_s())
 
 
-def _session(receiver: Receiver, connection: Connection, group: str, stop: Stop) -> None:
+def _session(receiver: Receiver, connection: MqttConnection, group: str, stop: Stop) -> None:
     while not stop:
         events = connection.poll(0.2)
         arrived = [event for event in events if isinstance(event, Arrived)]
@@ -303,7 +303,7 @@ def main() -> int:
     # For the life of this process: what a dead instance would be kept is never read by another.
     mqtt.SESSION_EXPIRY_S = args.session_s
     tls = (lambda: ssl.create_default_context(cafile=args.ca)) if args.ca else None
-    address = Address(args.host, args.port, client_id=f"cm-{args.group}-{args.name}", tls=tls)
+    address = BrokerAddress(args.host, args.port, client_id=f"cm-{args.group}-{args.name}", tls=tls)
     serve(receiver, address, args.group, stop)
     if page:
         page.close()
