@@ -14,7 +14,7 @@ from edge.camera.folder import open_album, read_still, stills_between
 from edge.camera.jpegs import FPS_MAX, JpegPacker
 from edge.camera.libav import Input, seconds, to_bgr
 from edge.camera.pacing import Pacer
-from edge.camera.packets import Connection, Encoded
+from edge.camera.packets import Encoded, StreamOpening
 from edge.camera.recording import open_video
 from edge.camera.remux import describe, write_mp4
 from edge.camera.ring import ClipSource, made
@@ -131,7 +131,7 @@ def _between(opened: Input, offset_s: float, start_s: float, end_s: float) -> It
         return
 
 
-def _as_it_is(part: Iterator[Any], connection: Connection, offset_s: float) -> Iterator[Encoded]:
+def _as_it_is(part: Iterator[Any], connection: StreamOpening, offset_s: float) -> Iterator[Encoded]:
     key_seen = False
     for packet in part:
         key_seen = key_seen or packet.is_keyframe

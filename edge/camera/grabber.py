@@ -24,7 +24,7 @@ RETRY_SLOW_S = 60.0
 _SLOW: frozenset[Cause] = frozenset({"login", "unsupported"})
 
 
-class Line:
+class SourceThread:
     """A thread that keeps one source open: opens, reads, and after any failure opens again.
 
     `read` is called with each open source and returns only by SourceError or at stop. All public
@@ -113,7 +113,7 @@ class Grabber:
         self.read = 0
         self.last_picture_s = clock.now().mono
         self._fps = fps
-        self.line = Line(camera, connect, self._pump)
+        self.line = SourceThread(camera, connect, self._pump)
 
     def start(self) -> None:
         self.line.start()

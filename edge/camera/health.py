@@ -138,7 +138,7 @@ class _Look:
     facts: dict[str, Json] = field(default_factory=dict)
 
 
-class Health:
+class CameraHealth:
     """One camera. `step` wants about one look a second; the times are the caller's."""
 
     def __init__(self, camera: str) -> None:

@@ -9,7 +9,7 @@ from fractions import Fraction
 import av
 import cv2
 
-from edge.camera.packets import Connection, Encoded
+from edge.camera.packets import Encoded, StreamOpening
 from edge.values import Image, Stamp
 
 QUALITY = 85
@@ -22,14 +22,14 @@ class JpegPacker:
 
     def __init__(self) -> None:
         self._size = (0, 0)
-        self._connection: Connection | None = None
+        self._connection: StreamOpening | None = None
 
     def pack(self, image: Image, at: Stamp) -> Encoded:
         """The picture as one packet that stands alone. About 5 ms for 1080p."""
         size = (image.shape[1], image.shape[0])
         if self._connection is None or size != self._size:
             self._size = size
-            self._connection = Connection("mjpeg", b"%dx%d" % size, _header(*size), "jpeg")
+            self._connection = StreamOpening("mjpeg", b"%dx%d" % size, _header(*size), "jpeg")
         _, data = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, QUALITY))
         connection = self._connection
         return Encoded(

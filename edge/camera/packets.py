@@ -12,7 +12,7 @@ from edge.values import Stamp
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Connection:
+class StreamOpening:
     """One opening of a stream. `header` is an MP4 file without pictures that describes it.
 
     made: "remuxed" for packets as the camera sent them, "jpeg" for pictures compressed by us.
@@ -34,7 +34,7 @@ class Encoded:
     time_base: Fraction
     key: bool
     at: Stamp
-    connection: Connection
+    connection: StreamOpening
     parameters: bytes
 
     @property

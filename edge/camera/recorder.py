@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from edge.camera.grabber import Line
+from edge.camera.grabber import SourceThread
 from edge.camera.live import LiveSource
 from edge.camera.ring import PacketRing
 from edge.camera.source import Source
@@ -20,7 +20,7 @@ class Recorder:
         self._address = address
         self._clock = clock
         self._source: LiveSource | None = None
-        self.line = Line(f"{camera} record", self._open, self._fill)
+        self.line = SourceThread(f"{camera} record", self._open, self._fill)
 
     def start(self) -> None:
         self.line.start()

@@ -13,7 +13,7 @@ from typing import Any
 import av
 
 from edge.camera.libav import Input
-from edge.camera.packets import Connection, Encoded, parameter_sets
+from edge.camera.packets import Encoded, StreamOpening, parameter_sets
 
 TIME_BASE = Fraction(1, 90_000)
 # How long a clip's only picture is shown.
@@ -120,7 +120,7 @@ def _lasting(
 _MOV = {"movflags": "+faststart"}
 
 
-def describe(opened: Input) -> Connection:
+def describe(opened: Input) -> StreamOpening:
     """The stream's parameters as values that outlive the connection.
 
     `header` is empty for a codec that MP4 cannot hold.
@@ -128,7 +128,7 @@ def describe(opened: Input) -> Connection:
     context = opened.stream.codec_context
     extradata = bytes(context.extradata or b"")
     codec = context.name
-    return Connection(
+    return StreamOpening(
         codec,
         parameter_sets(codec, extradata) or extradata,
         _header(opened.stream) if codec in MP4_CODECS else b"",

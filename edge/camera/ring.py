@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from edge.camera.packets import Connection, Encoded
+from edge.camera.packets import Encoded, StreamOpening
 from edge.camera.remux import write_mp4
 from edge.values import Json
 
@@ -31,7 +31,7 @@ class ClipSource(Protocol):
         ...
 
 
-def made(connection: Connection | None) -> Mapping[str, Json]:
+def made(connection: StreamOpening | None) -> Mapping[str, Json]:
     """How a clip of these packets comes about, for the evidence manifest."""
     if connection is None:
         return {"made": "remuxed"}

@@ -16,9 +16,9 @@ from edge.config import ConfigError
 
 if TYPE_CHECKING:
     from edge.config import Category
-    from edge.drone.flight import Flight, Mark
+    from edge.drone.flight import ClickedLandmark, Flight
     from edge.drone.settings import Drone
-    from edge.drone.sites import Site
+    from edge.drone.sites import RegisteredSite
     from edge.vision.model import Model
 
 EPILOG = """example:
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     return _recorded(args, sites)
 
 
-def _recorded(args: argparse.Namespace, sites: tuple[Site, ...]) -> int:
+def _recorded(args: argparse.Namespace, sites: tuple[RegisteredSite, ...]) -> int:
     from edge.drone.conclude import conclude
     from edge.drone.flight import chosen, prepare, survey
     from edge.drone.trackonly import is_telemetry, track_only
@@ -205,14 +205,14 @@ def _given(args: argparse.Namespace) -> Any:
     )
 
 
-def _mark(text: str) -> Mark:
-    from edge.drone.flight import Mark
+def _mark(text: str) -> ClickedLandmark:
+    from edge.drone.flight import ClickedLandmark
 
     try:
         t_s, u, v, lat, lon = (float(part) for part in text.split(","))
     except ValueError:
         raise ConfigError(f"--landmark = {text!r}: expected S,U,V,LAT,LON") from None
-    return Mark(t_s, u, v, lat, lon)
+    return ClickedLandmark(t_s, u, v, lat, lon)
 
 
 def _history(args: argparse.Namespace) -> tuple[list[Any], Path | None]:
@@ -268,7 +268,7 @@ def _send(
     if args.device is None:
         return
     from edge.config import Device, load
-    from edge.drone.dossier import Sender
+    from edge.drone.dossier import FlightPublisher
     from edge.outbox import Outbox
 
     device = load(args.device, Device)
@@ -276,14 +276,14 @@ def _send(
     state = args.device.resolve().parent / device.folders.state
     outbox = Outbox(state / "outbox.db")
     try:
-        sender = Sender(device.device, state / "evidence", outbox)
+        sender = FlightPublisher(device.device, state / "evidence", outbox)
         sent = sender(ledger, flight.folder / "pictures", categories)
     finally:
         outbox.close()
     print(f"{sent} violations put into the outbox", file=sys.stderr)
 
 
-def _overdue(args: argparse.Namespace, sites: tuple[Site, ...]) -> int:
+def _overdue(args: argparse.Namespace, sites: tuple[RegisteredSite, ...]) -> int:
     from edge.drone.compare import overdue
 
     settings = _settings(args)
@@ -301,7 +301,7 @@ def _overdue(args: argparse.Namespace, sites: tuple[Site, ...]) -> int:
     return 0
 
 
-def _live(args: argparse.Namespace, sites: tuple[Site, ...]) -> int:
+def _live(args: argparse.Namespace, sites: tuple[RegisteredSite, ...]) -> int:
     """Until Ctrl-C: pictures of the stream, poses of the broker, findings as they are confirmed."""
     from edge.commands.flylive import fly_live
 

@@ -14,7 +14,7 @@ from edge.config import Camera, Category, Device, config_sha256, load
 
 if TYPE_CHECKING:
     from edge.drone.settings import Drone
-    from edge.drone.sites import Site
+    from edge.drone.sites import RegisteredSite
     from edge.vision.model import Model
 
 TAKE_S = 0.2
@@ -23,7 +23,7 @@ TAKE_S = 0.2
 def fly_live(
     args: argparse.Namespace,
     settings: Drone,
-    sites: tuple[Site, ...],
+    sites: tuple[RegisteredSite, ...],
     model: Model,
     categories: Mapping[str, Category],
 ) -> int:
@@ -96,12 +96,12 @@ def _publisher(
 def _outbox(args: argparse.Namespace) -> Any:
     if args.device is None:
         return None
-    from edge.drone.dossier import Sender
+    from edge.drone.dossier import FlightPublisher
     from edge.outbox import Outbox
 
     device = load(args.device, Device)
     state = Path(device.folders.state)
-    return Sender(device.device, state / "evidence", Outbox(state / "outbox.db"))
+    return FlightPublisher(device.device, state / "evidence", Outbox(state / "outbox.db"))
 
 
 def _sentence(row: Mapping[str, Any]) -> str:

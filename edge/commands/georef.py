@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edge.config import ConfigError
 
 if TYPE_CHECKING:
-    from edge.drone.georef import Sigmas, View
+    from edge.drone.georef import GroundView, Sigmas
 
 EPILOG = """example:
   edge georef --pixel 1920,1080 --json --pose '{"lat": 31.2304, "lon": 121.4737, "h_m": 100,
@@ -119,8 +119,8 @@ def _answer(data: Mapping[str, Any], where: str) -> dict[str, Any]:
     }
 
 
-def _view(data: Mapping[str, Any], where: str) -> View:
-    from edge.drone.georef import View
+def _view(data: Mapping[str, Any], where: str) -> GroundView:
+    from edge.drone.georef import GroundView
 
     missing = [name for name in _NEEDED if data.get(name) is None]
     if missing:
@@ -134,7 +134,7 @@ def _view(data: Mapping[str, Any], where: str) -> View:
     fy = _number(data, "fy", where) if data.get("fy") is not None else None
     roll = _number(data, "roll_deg", where) if data.get("roll_deg") is not None else 0.0
     width, height = round(values.pop("width")), round(values.pop("height"))
-    return View(
+    return GroundView(
         **values,
         roll_deg=roll,
         width=width,

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     recorded = series.read(args.samples, args.sensor)
     found = series.assess(
         recorded,
-        series.Terms(
+        series.SeriesTerms(
             standard=args.standard,
             zone_class=args.zone_class,
             period=args.period,

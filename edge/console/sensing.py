@@ -48,7 +48,7 @@ class Sensing:
 
     def __init__(self, reading: BoxFolders) -> None:
         self._reading = reading
-        self._minutes: dict[str, tuple[float, dict[str, list[history.Row]]]] = {}
+        self._minutes: dict[str, tuple[float, dict[str, list[history.MinuteRow]]]] = {}
 
     def cards(self) -> list[Card]:
         """One card for each sensor that sensord names in its status, with its line's health."""
@@ -91,14 +91,14 @@ class Sensing:
         known = self._reading.status("sensord").get("sensors", {})
         return {name: self.latest(name) for name in known}
 
-    def minutes(self, sensor: str) -> dict[str, list[history.Row]]:
+    def minutes(self, sensor: str) -> dict[str, list[history.MinuteRow]]:
         """channel -> the minutes of the last day."""
         now = time.monotonic()
         known = self._minutes.get(sensor)
         if known is None or now - known[0] > MINUTES_AGE_S:
             wall = time.time()
             rows = history.read(self._reading.state, self._reading.run, wall - DAY_S, wall)
-            found: dict[str, list[history.Row]] = {}
+            found: dict[str, list[history.MinuteRow]] = {}
             for row in rows:
                 if row.sensor == sensor:
                     found.setdefault(row.channel, []).append(row)
@@ -137,11 +137,11 @@ def _mean(values: Any) -> float:
     return float(sum(values) / len(values))
 
 
-def _level_dot(row: history.Row) -> Dot:
+def _level_dot(row: history.MinuteRow) -> Dot:
     return Dot(row.wall, row.mean, row.l90, row.l10, row.l50)
 
 
-def _dot(row: history.Row) -> Dot:
+def _dot(row: history.MinuteRow) -> Dot:
     return Dot(row.wall, row.mean, row.min, row.max)
 
 
@@ -174,7 +174,7 @@ def _day_and_night(
 
 
 def _strips(
-    card: Card, channel: str, minutes: dict[str, list[history.Row]], language: Language
+    card: Card, channel: str, minutes: dict[str, list[history.MinuteRow]], language: Language
 ) -> tuple[Strip, ...]:
     """Fan and purifier below the fume curve."""
     shop = next((s for s in card.shops if s.get("channel") == channel), None)

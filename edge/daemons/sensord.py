@@ -24,7 +24,7 @@ from edge.runtime import Notify, Progress, Stats, Stop, write_atomic, write_stat
 from edge.sensors import metrology, raw
 from edge.sensors.history import History
 from edge.sensors.hours import LocalTime
-from edge.sensors.live import Live
+from edge.sensors.live import LiveValues
 from edge.sensors.minutes import Minute, Minutes
 from edge.sensors.noise import NoiseJudge
 from edge.sensors.scan import ports, scan
@@ -86,11 +86,11 @@ class Sensord:
         state.mkdir(parents=True, exist_ok=True)
         self._outbox = Outbox(state / "outbox.db")
         self.publisher = Publisher(self._outbox, self._clock)
-        self._store, self._recent = raw.Store(state), raw.Recent(run)
+        self._store, self._recent = raw.SampleStore(state), raw.Recent(run)
         self._history = History(state, run)
         (run / "lines").mkdir(parents=True, exist_ok=True)
         self._local = LocalTime(settings.site.timezone)
-        self._live = Live(self.parts.sensors.sensors, run)
+        self._live = LiveValues(self.parts.sensors.sensors, run)
         self._minutes, self._batch = Minutes(), list[Minute]()
         self._cases = SensorCases(
             settings,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edge.drone import earth
-from edge.drone.sites import Site
+from edge.drone.sites import RegisteredSite
 from edge.vision.assign import assign
 
 # Ground was inspected by a flight if this share of the site was.
@@ -91,13 +91,13 @@ def earlier_findings(latest: Mapping[str, Row]) -> list[Row]:
 class Waiting:
     """A site that should have been flown again."""
 
-    site: Site
+    site: RegisteredSite
     last: date | None
     days: int | None
 
 
 def overdue(
-    sites: Sequence[Site], flights: Sequence[Row], today: date, *, days: int
+    sites: Sequence[RegisteredSite], flights: Sequence[Row], today: date, *, days: int
 ) -> list[Waiting]:
     """Valid sites and corridors not inspected within `days`, the longest wait first."""
     last: dict[str, date] = {}

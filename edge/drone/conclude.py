@@ -13,19 +13,19 @@ from zoneinfo import ZoneInfo
 
 from edge.config import Category
 from edge.drone import exports
-from edge.drone.album import Album
+from edge.drone.album import FlightPictures
 from edge.drone.compare import difference, earlier_findings, last_inspections
 from edge.drone.finest import finest
 from edge.drone.flight import INSPECTED_PIXELS, Flight
 from edge.drone.groundtrack import GroundTracks
 from edge.drone.journal import Journal
-from edge.drone.look import Look
+from edge.drone.look import KeyFrame
 from edge.drone.mosaic import Mosaic
 from edge.drone.page import page
 from edge.drone.pairing import Note
 from edge.drone.rows import Row, finding_row, gone_row, ledger_row, overdue_rows, site_row
 from edge.drone.rule_settings import Situation, judge
-from edge.drone.sites import INSPECTED, Area, Site
+from edge.drone.sites import INSPECTED, Area, RegisteredSite
 from edge.drone.summary import Summary
 from edge.drone.survey import Survey
 from edge.drone.svgmap import svg
@@ -39,7 +39,7 @@ def conclude(
     model: tuple[str, str],
     *,
     categories: Sequence[Category],
-    sites: Sequence[Site],
+    sites: Sequence[RegisteredSite],
     history: Sequence[Mapping[str, Any]] = (),
     history_root: Path | None = None,
 ) -> Row:
@@ -61,7 +61,7 @@ def conclude(
     gone = [gone_row(row) for row in found.gone]
     ledger = ledger_row(flight, summary, findings, gone, job.mosaic, model)
     _time_bare_sites(findings, best, flight)
-    album = Album(flight, {look.t_s: look.view for look in journal.looks()})
+    album = FlightPictures(flight, {look.t_s: look.view for look in journal.looks()})
     for charge, finding in zip(charges, findings, strict=True):
         album.want_finding(charge, finding, best.get(finding["id"]))
     for row in gone:
@@ -104,7 +104,7 @@ def _walked(flight: Flight, journal: Journal, job: Survey) -> tuple[Summary, Sit
 
 def _finest(
     flight: Flight, journal: Journal, findings: Sequence[Row], old: Sequence[Mapping[str, Any]]
-) -> dict[str, Look]:
+) -> dict[str, KeyFrame]:
     """The best look at the place of every finding, of this flight and of earlier ones."""
     places = {
         str(row["id"]): flight.plane.metres(row["lat"], row["lon"]) for row in (*findings, *old)
@@ -113,7 +113,7 @@ def _finest(
     return finest(journal.looks(), places, flight.plane, coarsest_m=coarsest)
 
 
-def _time_bare_sites(findings: Sequence[Row], best: Mapping[str, Look], flight: Flight) -> None:
+def _time_bare_sites(findings: Sequence[Row], best: Mapping[str, KeyFrame], flight: Flight) -> None:
     """A finding of a whole site has the time of the look that shows it best."""
     for finding in findings:
         look = best.get(finding["id"])
@@ -123,7 +123,7 @@ def _time_bare_sites(findings: Sequence[Row], best: Mapping[str, Look], flight: 
 
 
 def _was_seen(
-    row: Mapping[str, Any], best: Mapping[str, Look], job: Survey, flight: Flight
+    row: Mapping[str, Any], best: Mapping[str, KeyFrame], job: Survey, flight: Flight
 ) -> bool:
     """Whether this flight inspected the ground of an earlier finding."""
     grid = job.grids.get(row.get("site") or "")

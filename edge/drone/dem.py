@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from edge.config import ConfigError
 from edge.drone import earth
-from edge.drone.georef import NoGround, Sigmas, Spot, View, locate, ray
+from edge.drone.georef import GroundPoint, GroundView, NoGround, Sigmas, locate, ray
 
 STEP_M = 5.0
 FAR_M = 5000.0
@@ -55,8 +55,8 @@ class Dem:
 
 
 def locate_on(
-    dem: Dem, view: View, camera_m: float, u: float, v: float, *, sigmas: Sigmas | None = None
-) -> Spot:
+    dem: Dem, view: GroundView, camera_m: float, u: float, v: float, *, sigmas: Sigmas | None = None
+) -> GroundPoint:
     """The first crossing of a pixel's ray with the grid. `camera_m` is the camera's height in the
     grid's datum; `view.h_m` is not used. Raises NoGround."""
     direction = ray(view, u, v)

@@ -41,7 +41,7 @@ class Put(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class FlightPublisher:
     """Where violations go: this box, its evidence folder, its outbox."""
 
     device: str

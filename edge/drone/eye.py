@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from edge.drone import earth, optics
 from edge.drone.dem import Dem, locate_on
-from edge.drone.georef import PROFILES, Sigmas, Spot, View, locate
+from edge.drone.georef import PROFILES, GroundPoint, GroundView, Sigmas, locate
 from edge.drone.telemetry.pose import Pose
 from edge.drone.yawfit import YawBias
 
@@ -33,7 +33,7 @@ class Setup:
     width: int
     height: int
     hfov_deg: float | None = None
-    lens: optics.Camera | None = None
+    lens: optics.Lens | None = None
     pitch_deg: float | None = None
     yaw_deg: float | None = None
     height_m: float | None = None
@@ -43,7 +43,7 @@ class Setup:
     takeoff_m: float | None = None
     profile: str | None = None
 
-    def view(self, pose: Pose | None, *, ground_m: float = 0.0) -> View | str:
+    def view(self, pose: Pose | None, *, ground_m: float = 0.0) -> GroundView | str:
         """The view, or in words what is missing. `ground_m`: the target against take-off."""
         if pose is None:
             return "no pose for this picture"
@@ -62,7 +62,7 @@ class Setup:
             return "focal length unknown (give --camera or --hfov)"
         bias = self.bias.bias_deg if self.bias else 0.0
         roll = pose.roll_deg or 0.0
-        return View(
+        return GroundView(
             pose.lat, pose.lon, height, yaw + bias, pitch, roll, self.width, self.height, focal.px
         )
 
@@ -118,7 +118,7 @@ class Setup:
             speed_mps=pose.speed_mps if pose.speed_mps is not None else chosen.speed_mps,
         )
 
-    def locate(self, pose: Pose, view: View, u: float, v: float) -> Spot:
+    def locate(self, pose: Pose, view: GroundView, u: float, v: float) -> GroundPoint:
         """A pixel's place, on the height grid where there is one. Raises NoGround."""
         sigmas = self.sigmas(pose)
         if self.dem is None or self.takeoff_m is None or pose.rel_alt_m is None:

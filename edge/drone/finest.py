@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge.drone.earth import Local
 from edge.drone.ground import to_pixels
-from edge.drone.look import Look
+from edge.drone.look import KeyFrame
 
 # Ground is shown only where it lies this far (share of the picture) from the picture's edge.
 MARGIN = 0.08
@@ -22,12 +22,12 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def finest(
-    looks: Iterable[Look],
+    looks: Iterable[KeyFrame],
     places: Mapping[Key, tuple[float, float]],
     plane: Local,
     *,
     coarsest_m: float,
-) -> dict[Key, Look]:
+) -> dict[Key, KeyFrame]:
     """For each place (metres) the look with the finest ground there, well inside the picture.
 
     Looks that show the ground around it too are preferred to finer ones that cut it. Places that
@@ -36,7 +36,7 @@ def finest(
     if not places:
         return {}
     keys, points = list(places), np.array(list(places.values()), float)
-    best: dict[Key, tuple[float, Look]] = {}
+    best: dict[Key, tuple[float, KeyFrame]] = {}
     for look in looks:
         if look.view is None or look.why is not None:
             continue
@@ -49,7 +49,7 @@ def finest(
 
 
 def _costs(
-    look: Look, points: NDArray[np.float64], plane: Local, coarsest_m: float
+    look: KeyFrame, points: NDArray[np.float64], plane: Local, coarsest_m: float
 ) -> NDArray[np.float64]:
     """Ground sample distance, tripled where the patch is cut; infinite where it is not shown."""
     view = look.view

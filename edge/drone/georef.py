@@ -56,7 +56,7 @@ PROFILES = {
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class GroundView:
     """A camera over the ground: pose, picture size and focal length in pixels.
 
     `h_m` is the height above the ground at the target. `fy` differs from `fx` only where the
@@ -79,7 +79,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class GroundPoint:
     """A place on the ground: WGS-84, distances in metres, azimuth in degrees from true north.
 
     `ce90_m`: the truth lies within this radius in 90 % of cases. `low_confidence_geo`: the ray is
@@ -96,7 +96,7 @@ class Spot:
     low_confidence_geo: bool
 
 
-def ray(view: View, u: float, v: float) -> Vector:
+def ray(view: GroundView, u: float, v: float) -> Vector:
     """Unit vector north, east, down of the pixel (u, v), which counts from the top-left corner;
     the principal point is the middle of the picture."""
     fy = view.fx if view.fy is None else view.fy
@@ -106,7 +106,7 @@ def ray(view: View, u: float, v: float) -> Vector:
     return direction / np.linalg.norm(direction)
 
 
-def locate(view: View, u: float, v: float, *, sigmas: Sigmas | None = None) -> Spot:
+def locate(view: GroundView, u: float, v: float, *, sigmas: Sigmas | None = None) -> GroundPoint:
     """The place of a pixel. Raises NoGround for a ray above or too near the horizon.
 
     `sigmas` defaults to enterprise GNSS (`PROFILES["gnss"]`).
@@ -115,7 +115,9 @@ def locate(view: View, u: float, v: float, *, sigmas: Sigmas | None = None) -> S
     return _spot(view, direction, (u, v), sigmas or PROFILES["gnss"])
 
 
-def _spot(view: View, direction: Vector, pixel: tuple[float, float], sigmas: Sigmas) -> Spot:
+def _spot(
+    view: GroundView, direction: Vector, pixel: tuple[float, float], sigmas: Sigmas
+) -> GroundPoint:
     if view.h_m <= 0.0:
         raise NoGround(f"camera is not above the ground (h_m {view.h_m:g})")
     depression = math.degrees(math.asin(max(-1.0, min(1.0, float(direction[2])))))
@@ -124,7 +126,7 @@ def _spot(view: View, direction: Vector, pixel: tuple[float, float], sigmas: Sig
         raise NoGround(f"ray meets no ground: {abs(depression):.1f}° {side} the horizon")
     lat, lon, slant = _cut(view, direction)
     north, east = slant * float(direction[0]), slant * float(direction[1])
-    return Spot(
+    return GroundPoint(
         lat=lat,
         lon=lon,
         slant_m=slant,
@@ -136,7 +138,7 @@ def _spot(view: View, direction: Vector, pixel: tuple[float, float], sigmas: Sig
     )
 
 
-def _cut(view: View, direction: Vector) -> tuple[float, float, float]:
+def _cut(view: GroundView, direction: Vector) -> tuple[float, float, float]:
     """lat, lon and slant range where the ray comes down to the ellipsoidal height of the ground."""
     axes = earth.ned_axes(view.lat, view.lon)
     start = earth.ecef(view.lat, view.lon, view.ground_m + view.h_m)
@@ -151,7 +153,7 @@ def _cut(view: View, direction: Vector) -> tuple[float, float, float]:
     raise NoGround("ray meets no ground: it passes over the curve of the Earth")
 
 
-def ce90(view: View, pixel: tuple[float, float], sigmas: Sigmas) -> float:
+def ce90(view: GroundView, pixel: tuple[float, float], sigmas: Sigmas) -> float:
     """Radius in metres that holds the truth in 90 % of cases, by the pose's error."""
     cov = np.eye(2) * (sigmas.xy_m**2)
     for column in _sensitivities(view, pixel, sigmas):
@@ -160,11 +162,11 @@ def ce90(view: View, pixel: tuple[float, float], sigmas: Sigmas) -> float:
 
 
 def _sensitivities(
-    view: View, pixel: tuple[float, float], sigmas: Sigmas
+    view: GroundView, pixel: tuple[float, float], sigmas: Sigmas
 ) -> list[NDArray[np.float64]]:
     """Metres (north, east) that one standard deviation of each error moves the flat-ground hit."""
     base = _flat(view, pixel)
-    steps: list[tuple[Callable[[float], View], float]] = [
+    steps: list[tuple[Callable[[float], GroundView], float]] = [
         (lambda d: replace(view, yaw_deg=view.yaw_deg + d), sigmas.yaw_deg),
         (lambda d: replace(view, pitch_deg=view.pitch_deg + d), sigmas.pitch_deg),
         # Roll is held by the gimbal as well as pitch is.
@@ -181,7 +183,7 @@ def _sensitivities(
 _STEP = 1e-3
 
 
-def _flat(view: View, pixel: tuple[float, float]) -> NDArray[np.float64]:
+def _flat(view: GroundView, pixel: tuple[float, float]) -> NDArray[np.float64]:
     direction = ray(view, *pixel)
     hit: NDArray[np.float64] = direction[:2] * (view.h_m / direction[2])
     return hit

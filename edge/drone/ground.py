@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edge.drone import rotation
 from edge.drone.earth import Local
-from edge.drone.georef import View
+from edge.drone.georef import GroundView
 
 Floats = NDArray[np.float64]
 # A footprint is cut where rays get flatter than this: what lies beyond is seen, not inspected.
@@ -29,11 +29,13 @@ _EDGE = np.concatenate(
 )
 
 
-def _fy(view: View) -> float:
+def _fy(view: GroundView) -> float:
     return view.fx if view.fy is None else view.fy
 
 
-def to_ground(view: View, pixels: Floats, plane: Local, *, flattest_deg: float = 0.5) -> Floats:
+def to_ground(
+    view: GroundView, pixels: Floats, plane: Local, *, flattest_deg: float = 0.5
+) -> Floats:
     """Metres (n, 2) east and north of pixels (n, 2); NaN for rays flatter than `flattest_deg`."""
     turned = rotation.attitude(view.yaw_deg, view.pitch_deg, view.roll_deg)
     rays = np.column_stack(
@@ -51,7 +53,7 @@ def to_ground(view: View, pixels: Floats, plane: Local, *, flattest_deg: float =
     return np.column_stack([east + ned[:, 1] * scale, north + ned[:, 0] * scale])
 
 
-def to_pixels(view: View, points: Floats, plane: Local) -> Floats:
+def to_pixels(view: GroundView, points: Floats, plane: Local) -> Floats:
     """Pixels (n, 2) of ground points (n, 2) in metres; NaN for points behind the camera."""
     east, north = plane.metres(view.lat, view.lon)
     down = np.full(len(points), view.h_m)
@@ -67,7 +69,7 @@ def to_pixels(view: View, points: Floats, plane: Local) -> Floats:
     )
 
 
-def homography(view: View, plane: Local) -> Floats:
+def homography(view: GroundView, plane: Local) -> Floats:
     """(3, 3) from ground metres to pixels, scaled to 1 at its last element where that is not 0."""
     east, north = plane.metres(view.lat, view.lon)
     turned = rotation.attitude(view.yaw_deg, view.pitch_deg, view.roll_deg).T
@@ -81,7 +83,7 @@ def homography(view: View, plane: Local) -> Floats:
     return matrix / matrix[2, 2] if abs(matrix[2, 2]) > 1e-12 else matrix
 
 
-def footprint(view: View, plane: Local) -> Floats:
+def footprint(view: GroundView, plane: Local) -> Floats:
     """Outline (n, 2) in metres of the ground that is inspected: rays of 20 degrees and steeper.
 
     Empty (0, 2) where the camera looks too flat altogether.
@@ -98,7 +100,7 @@ def footprint(view: View, plane: Local) -> Floats:
     return outline[~np.isnan(outline).any(axis=1)]
 
 
-def _flattest_row(view: View) -> float | None:
+def _flattest_row(view: GroundView) -> float | None:
     """The picture row below which every ray of the middle column is steep enough."""
     rows = np.linspace(0.0, view.height, 65)
     pixels = np.column_stack([np.full(65, view.width / 2.0), rows])
@@ -107,7 +109,7 @@ def _flattest_row(view: View) -> float | None:
     return float(rows[steep[0]]) if len(steep) else None
 
 
-def gsd_m(view: View, u: float, v: float) -> float | None:
+def gsd_m(view: GroundView, u: float, v: float) -> float | None:
     """Metres of ground across one pixel (perpendicular to the ray); None above the horizon."""
     plane = Local(view.lat, view.lon)
     there = to_ground(view, np.array([[u, v]], float), plane)[0]

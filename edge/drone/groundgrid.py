@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge.drone import soil
 from edge.drone.earth import Local
-from edge.drone.georef import View
+from edge.drone.georef import GroundView
 from edge.drone.ground import FLAT_DEG, to_pixels
 from edge.drone.sites import Area
 from edge.values import Image
@@ -55,7 +55,7 @@ class SiteGrid:
         self.gsd: NDArray[np.float64] = np.full(len(self.points), np.inf)
         self.votes: NDArray[np.uint16] = np.zeros((len(self.points), 4), np.uint16)
 
-    def look(self, view: View, small: Image) -> int:
+    def look(self, view: GroundView, small: Image) -> int:
         """Count a picture, reduced by `reduced`; the number of cells it inspects."""
         pixels = to_pixels(view, self.points, self._plane)
         seen, gsd = self._seen(view, pixels)
@@ -72,7 +72,7 @@ class SiteGrid:
         return int((gsd[seen] <= self._inspected_m).sum())
 
     def _seen(
-        self, view: View, pixels: NDArray[np.float64]
+        self, view: GroundView, pixels: NDArray[np.float64]
     ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
         east, north = self._plane.metres(view.lat, view.lon)
         flat = np.hypot(self.points[:, 0] - east, self.points[:, 1] - north)

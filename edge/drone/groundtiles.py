@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.drone.earth import Local
-from edge.drone.georef import View
+from edge.drone.georef import GroundView
 from edge.drone.ground import gsd_m, to_ground
 from edge.drone.sites import Area
 from edge.values import Box
@@ -34,7 +34,7 @@ class Plan:
 
 
 def plan(
-    view: View,
+    view: GroundView,
     areas: Sequence[Area],
     plane: Local,
     *,
@@ -71,7 +71,7 @@ def plan(
     return Plan(tuple(whole + kept), side, len(boxes))
 
 
-def _side(view: View, gsd: float, input_px: int, object_m: float) -> int:
+def _side(view: GroundView, gsd: float, input_px: int, object_m: float) -> int:
     """Tile side in picture pixels: native at the smallest, the whole picture at the largest."""
     wanted = input_px * (object_m / gsd) / LEAST_PX
     largest = max(view.width, view.height)
@@ -89,7 +89,7 @@ def _starts(length: int, side: int) -> list[float]:
     return [index * (length - side) / (count - 1) for index in range(count)]
 
 
-def _shows(view: View, box: Box, areas: Sequence[Area], plane: Local) -> bool:
+def _shows(view: GroundView, box: Box, areas: Sequence[Area], plane: Local) -> bool:
     corner = np.array([box[0], box[1]]) * [view.width, view.height]
     size = np.array([box[2] - box[0], box[3] - box[1]]) * [view.width, view.height]
     ground = to_ground(view, corner + _SAMPLES * size, plane, flattest_deg=5.0)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from edge.drone.earth import Local
 from edge.drone.ground import to_ground
-from edge.drone.look import Look, Sighting
+from edge.drone.look import KeyFrame, Sighting
 from edge.vision.assign import assign
 
 # Things that drive; they may be far from where they were at the last look.
@@ -148,7 +148,7 @@ class GroundTracks:
         self._done: list[GroundTrack] = []
         self._next = 1
 
-    def step(self, look: Look) -> None:
+    def step(self, look: KeyFrame) -> None:
         """Join one look's sightings to the things on the ground by distance in metres; the rest
         are new."""
         if look.view is None:
@@ -174,13 +174,13 @@ class GroundTracks:
         merged = merge(self.tracks(), merge_m=self._merge_m)
         return sorted(merged, key=lambda track: track.first_s)
 
-    def _start(self, look: Look, sighting: Sighting) -> GroundTrack:
+    def _start(self, look: KeyFrame, sighting: Sighting) -> GroundTrack:
         track = GroundTrack(self._next)
         track.add(self._seen(look, sighting))
         self._next += 1
         return track
 
-    def _seen(self, look: Look, sighting: Sighting) -> Seen:
+    def _seen(self, look: KeyFrame, sighting: Sighting) -> Seen:
         assert look.view is not None
         camera = self._plane.metres(look.view.lat, look.view.lon)
         return Seen(look.t_s, look.wall, sighting, camera, look.view.h_m)
@@ -190,7 +190,7 @@ class GroundTracks:
         self._done += old
         self._live = [track for track in self._live if now_s - track.last_s <= PASS_GAP_S]
 
-    def _expected(self, look: Look) -> list[tuple[float, float]]:
+    def _expected(self, look: KeyFrame) -> list[tuple[float, float]]:
         """Where each live track should appear now, in ground metres of the present pose."""
         assert look.view is not None
         places = [_last_place(track) for track in self._live]
@@ -208,7 +208,9 @@ class GroundTracks:
                 places[number] = (float(ground[0]), float(ground[1]))
         return places
 
-    def _costs(self, look: Look, expected: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+    def _costs(
+        self, look: KeyFrame, expected: Sequence[tuple[float, float]]
+    ) -> NDArray[np.float64]:
         """Distance over the allowed one, for each live track and sighting; NEVER where the
         classes or sizes do not fit."""
         costs = np.full((len(self._live), len(look.sightings)), NEVER)

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from edge.drone import earth, rotation
-from edge.drone.georef import View
+from edge.drone.georef import GroundView
 
 # A standing camera still looks once in this time: what it watches changes.
 SLOWEST_S = 1.0
@@ -24,9 +24,9 @@ class KeyFrames:
 
     fastest_fps: float = 2.0
     share: float = 0.08
-    last: tuple[float, View] | None = None
+    last: tuple[float, GroundView] | None = None
 
-    def due(self, t_s: float, view: View | None) -> bool:
+    def due(self, t_s: float, view: GroundView | None) -> bool:
         """Whether to look at the picture of this time; `view` None: no pose, once a second."""
         if self.last is None or t_s - self.last[0] >= SLOWEST_S - 1e-6:
             return self._take(t_s, view)
@@ -34,14 +34,14 @@ class KeyFrames:
             return False
         return self._take(t_s, view) if self._moved(view) else False
 
-    def _take(self, t_s: float, view: View | None) -> bool:
+    def _take(self, t_s: float, view: GroundView | None) -> bool:
         if view is not None:
             self.last = (t_s, view)
         elif self.last is not None:
             self.last = (t_s, self.last[1])
         return True
 
-    def _moved(self, view: View) -> bool:
+    def _moved(self, view: GroundView) -> bool:
         assert self.last is not None
         before = self.last[1]
         away = earth.distance_m((before.lat, before.lon), (view.lat, view.lon))

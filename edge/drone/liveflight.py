@@ -27,12 +27,12 @@ from edge.drone.flight import INSPECTED_PIXELS
 from edge.drone.flightpath import FlightPath
 from edge.drone.groundgrid import SiteGrid
 from edge.drone.groundtrack import GroundTracks
-from edge.drone.look import Look
+from edge.drone.look import KeyFrame
 from edge.drone.rows import Row, charge_row
-from edge.drone.rule_settings import Charge, Situation, judge
+from edge.drone.rule_settings import FlightFinding, Situation, judge
 from edge.drone.settings import Drone
 from edge.drone.shots import save_overview
-from edge.drone.sites import INSPECTED, Area, Site
+from edge.drone.sites import INSPECTED, Area, RegisteredSite
 from edge.drone.survey import Detector, Survey
 from edge.drone.telemetry.pose import Pose
 from edge.values import Frame, Stamp
@@ -50,7 +50,7 @@ class LiveFlight:
 
     out: Path
     settings: Drone
-    sites: Sequence[Site]
+    sites: Sequence[RegisteredSite]
     detector: Detector
     categories: Sequence[Category]
     publish: Callable[[Row], None]
@@ -58,7 +58,7 @@ class LiveFlight:
     began: float | None = None
     survey: Survey | None = None
     tracks: GroundTracks | None = None
-    rows: list[tuple[Charge, Row]] = field(default_factory=list)
+    rows: list[tuple[FlightFinding, Row]] = field(default_factory=list)
     waiting: deque[Frame] = field(default_factory=deque)
     kept: OrderedDict[float, bytes] = field(default_factory=OrderedDict)
     judged_s: float = -math.inf
@@ -144,7 +144,7 @@ class LiveFlight:
             if area.site.kind in INSPECTED
         }
 
-    def _keep(self, look: Look, frame: Frame) -> None:
+    def _keep(self, look: KeyFrame, frame: Frame) -> None:
         """Looks with something in them, as JPEG, the latest MOST_KEPT."""
         if not look.sightings:
             return
@@ -163,7 +163,7 @@ class LiveFlight:
             if not any(_same(charge, old) for old, _ in self.rows):
                 self._publish(charge, survey.plane)
 
-    def _publish(self, charge: Charge, plane: Local) -> None:
+    def _publish(self, charge: FlightFinding, plane: Local) -> None:
         number = len(self.rows) + 1
         assert self.began is not None
         row = charge_row(
@@ -201,7 +201,7 @@ class LiveFlight:
         }
 
 
-def _same(a: Charge, b: Charge) -> bool:
+def _same(a: FlightFinding, b: FlightFinding) -> bool:
     """Whether a charge is one already published: its category, within the two radii."""
     away = math.hypot(a.east - b.east, a.north - b.north)
     return a.category == b.category and away <= math.hypot(a.ce90_m, b.ce90_m)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edge.drone.georef import View
+from edge.drone.georef import GroundView
 from edge.values import Box
 
 
@@ -43,7 +43,7 @@ class Unplaced:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class KeyFrame:
     """A key frame: `t_s` from the start of the video, `wall` UTC seconds.
 
     `view` is None where there is no pose, and `why` says what is missing. `carried` is the
@@ -54,7 +54,7 @@ class Look:
 
     t_s: float
     wall: float
-    view: View | None
+    view: GroundView | None
     why: str | None = None
     quality: str = "none"
     source: str = ""
@@ -67,16 +67,16 @@ class Look:
     aircraft: tuple[float, float] | None = None
 
 
-def to_json(look: Look) -> dict[str, Any]:
+def to_json(look: KeyFrame) -> dict[str, Any]:
     return asdict(look)
 
 
-def from_json(row: dict[str, Any]) -> Look:
+def from_json(row: dict[str, Any]) -> KeyFrame:
     """Raises KeyError or TypeError for a line that is no look."""
-    return Look(
+    return KeyFrame(
         **{
             **row,
-            "view": None if row["view"] is None else View(**row["view"]),
+            "view": None if row["view"] is None else GroundView(**row["view"]),
             "carried": None if row["carried"] is None else tuple(row["carried"]),
             "sightings": tuple(Sighting(**{**s, "box": tuple(s["box"])}) for s in row["sightings"]),
             "unplaced": tuple(Unplaced(**{**u, "box": tuple(u["box"])}) for u in row["unplaced"]),

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.drone.earth import Local
-from edge.drone.georef import View
+from edge.drone.georef import GroundView
 from edge.drone.ground import FLAT_DEG, footprint, homography
 from edge.drone.sites import Area
 from edge.values import Image
@@ -79,7 +79,7 @@ class Mosaic:
         self.picture: Image = np.zeros((height, width, 3), np.uint8)
         self.steep: NDArray[np.uint8] = np.zeros((height, width), np.uint8)
 
-    def paint(self, view: View, small: Image) -> None:
+    def paint(self, view: GroundView, small: Image) -> None:
         """Add a picture that is `small` of the view's size."""
         rows, columns = self._region(view)
         if rows.stop <= rows.start or columns.stop <= columns.start:
@@ -98,7 +98,7 @@ class Mosaic:
         self.picture[rows, columns][better] = warped[better]
         self.steep[rows, columns][better] = steep[better]
 
-    def _region(self, view: View) -> tuple[slice, slice]:
+    def _region(self, view: GroundView) -> tuple[slice, slice]:
         """Rows and columns that the inspected ground of a view touches."""
         outline = footprint(view, self._plane)
         if not len(outline):
@@ -119,7 +119,9 @@ class Mosaic:
             self.picture, self.steep = arrays["mosaic"].copy(), arrays["steep"].copy()
 
 
-def _steepness(view: View, plane: Local, part: Extent, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _steepness(
+    view: GroundView, plane: Local, part: Extent, size: tuple[int, int]
+) -> NDArray[np.uint8]:
     """1..255 by the depression at which each cell is seen; 0 below 20 degrees and behind."""
     east, north = plane.metres(view.lat, view.lon)
     xs = part.west + (np.arange(size[0], dtype=np.float32) + 0.5) * part.metre_px - east
@@ -132,7 +134,12 @@ def _steepness(view: View, plane: Local, part: Extent, size: tuple[int, int]) ->
 
 
 def patch(
-    image: Image, view: View, plane: Local, place: tuple[float, float], *, side_m: float = 30.0
+    image: Image,
+    view: GroundView,
+    plane: Local,
+    place: tuple[float, float],
+    *,
+    side_m: float = 30.0,
 ) -> Image:
     """A north-up square of ground around a place at 5 cm, the same in every flight."""
     pixels = round(side_m / 0.05)

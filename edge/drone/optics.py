@@ -16,7 +16,7 @@ DIAGONAL_35_MM = 43.267
 
 
 @dataclass(frozen=True, slots=True)
-class Camera:
+class Lens:
     """A lens: focal length over full picture width, its 35 mm equivalent, where it is from.
 
     `share` holds for the full-width photo and for video that keeps the width, as most models do.
@@ -30,23 +30,23 @@ class Camera:
 
 _OA = "focal length and pixel pitch (Theta-Limited/DroneModels, Apache-2.0)"
 CAMERAS = (
-    Camera("P4P", 0.686, 24.0, _OA),
-    Camera("P4 RTK", 0.686, 24.0, _OA),
-    Camera("Mavic 2 Pro", 0.800, 28.0, _OA),
-    Camera("Mavic 3", 0.687, 24.0, _OA),
-    Camera("M3E", 0.704, 24.0, "calibrated 3719.9 px of 5280 (DJI Terra report)"),
-    Camera("M3T", 0.684, 24.0, _OA),
-    Camera("M2EA", 0.702, 24.0, _OA),
-    Camera("H20T wide", 0.684, 24.0, _OA),
-    Camera("Mini 3 Pro", 0.698, 24.0, _OA),
-    Camera("Mini 4 Pro", 0.749, 24.0, _OA),
-    Camera("M30T", 0.694, 24.0, "specification, 84° diagonal; verify once"),
-    Camera("M4T", 0.719, 24.0, "specification, 82° diagonal; verify once"),
-    Camera("M3T thermal", 1.18, 40.0, "35 mm equivalent over the diagonal"),
-    Camera("H20T thermal", 1.72, 58.0, "35 mm equivalent over the diagonal"),
-    Camera("M4T thermal", 1.55, 53.0, "35 mm equivalent over the diagonal"),
+    Lens("P4P", 0.686, 24.0, _OA),
+    Lens("P4 RTK", 0.686, 24.0, _OA),
+    Lens("Mavic 2 Pro", 0.800, 28.0, _OA),
+    Lens("Mavic 3", 0.687, 24.0, _OA),
+    Lens("M3E", 0.704, 24.0, "calibrated 3719.9 px of 5280 (DJI Terra report)"),
+    Lens("M3T", 0.684, 24.0, _OA),
+    Lens("M2EA", 0.702, 24.0, _OA),
+    Lens("H20T wide", 0.684, 24.0, _OA),
+    Lens("Mini 3 Pro", 0.698, 24.0, _OA),
+    Lens("Mini 4 Pro", 0.749, 24.0, _OA),
+    Lens("M30T", 0.694, 24.0, "specification, 84° diagonal; verify once"),
+    Lens("M4T", 0.719, 24.0, "specification, 82° diagonal; verify once"),
+    Lens("M3T thermal", 1.18, 40.0, "35 mm equivalent over the diagonal"),
+    Lens("H20T thermal", 1.72, 58.0, "35 mm equivalent over the diagonal"),
+    Lens("M4T thermal", 1.55, 53.0, "35 mm equivalent over the diagonal"),
 )
-_BY_NAME: Mapping[str, Camera] = {re.sub(r"\W", "", c.name).lower(): c for c in CAMERAS}
+_BY_NAME: Mapping[str, Lens] = {re.sub(r"\W", "", c.name).lower(): c for c in CAMERAS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Focal:
     sigma_share: float = 0.02
 
 
-def camera(name: str) -> Camera:
+def camera(name: str) -> Lens:
     """A camera of the table. Raises ConfigError naming the known ones."""
     found = _BY_NAME.get(re.sub(r"\W", "", name).lower())
     if found is None:
@@ -72,7 +72,7 @@ def focal(
     height: int,
     *,
     hfov_deg: float | None = None,
-    lens: Camera | None = None,
+    lens: Lens | None = None,
     focal35_mm: float | None = None,
     zoom: float | None = None,
     measured_hfov_deg: float | None = None,

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from edge.config import ConfigError
 from edge.drone.flightpath import FlightPath, clock_offset
-from edge.drone.sources import Found
+from edge.drone.sources import FoundTelemetry
 from edge.drone.telemetry.pose import Telemetry
 
 # Fewer seconds of poses than this share of the video make one ask whether they belong together.
@@ -36,7 +36,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ClockHint:
     """What a person said of the clocks: telemetry time at video start, which video of a log, and
     whether the camera's angle is fixed and known."""
 
@@ -46,7 +46,7 @@ class Asked:
     angle_known: bool = False
 
 
-def align(asked: Asked, found: Found, duration_s: float, header: float | None) -> Pair:
+def align(asked: ClockHint, found: FoundTelemetry, duration_s: float, header: float | None) -> Pair:
     """The path on media time and what is to be said. `header`: UTC of the video's first picture
     by its own header. Raises ConfigError where the two have no time in common."""
     telemetry = found.telemetry
@@ -70,14 +70,18 @@ def align(asked: Asked, found: Found, duration_s: float, header: float | None) -
     return Pair(path, offset, f"{by}, offset {offset:+.1f} s", tuple(notes))
 
 
-def _clip(asked: Asked, telemetry: Telemetry) -> int | None:
+def _clip(asked: ClockHint, telemetry: Telemetry) -> int | None:
     if asked.clip is not None and not 1 <= asked.clip <= len(telemetry.clips):
         raise ConfigError(f"--clip = {asked.clip}: the log knows {len(telemetry.clips)} videos")
     return asked.clip
 
 
 def _overlap(
-    asked: Asked, found: Found, path: FlightPath, duration_s: float, header: float | None
+    asked: ClockHint,
+    found: FoundTelemetry,
+    path: FlightPath,
+    duration_s: float,
+    header: float | None,
 ) -> list[Note]:
     """Raises ConfigError where video and telemetry have no time in common."""
     covered = path.coverage

@@ -16,21 +16,23 @@ from edge.drone.earth import Local
 from edge.drone.flight import Flight
 from edge.drone.groundgrid import Cover
 from edge.drone.mosaic import Mosaic
-from edge.drone.rule_settings import Charge
-from edge.drone.sites import Area, Site
+from edge.drone.rule_settings import FlightFinding
+from edge.drone.sites import Area, RegisteredSite
 from edge.drone.summary import Summary, UnplacedGroup
 
 Row = dict[str, Any]
 
 
-def finding_row(flight: Flight, number: int, charge: Charge, categories: Sequence[Category]) -> Row:
+def finding_row(
+    flight: Flight, number: int, charge: FlightFinding, categories: Sequence[Category]
+) -> Row:
     name = f"{flight.flight_id}-{number:03d}"
     start = flight.start_wall
     return charge_row(charge, flight.plane, categories, number=number, name=name, start_wall=start)
 
 
 def charge_row(
-    charge: Charge,
+    charge: FlightFinding,
     plane: Local,
     categories: Sequence[Category],
     *,
@@ -183,7 +185,7 @@ def site_row(
     }
 
 
-def geometry(site: Site) -> Row:
+def geometry(site: RegisteredSite) -> Row:
     """A site's GeoJSON geometry, rings closed."""
     if site.line:
         return {"type": "LineString", "coordinates": [list(point) for point in site.line]}
@@ -192,7 +194,7 @@ def geometry(site: Site) -> Row:
 
 
 def overdue_rows(
-    sites: Sequence[Site], history: Sequence[Earlier], ledger: Row, flight: Flight
+    sites: Sequence[RegisteredSite], history: Sequence[Earlier], ledger: Row, flight: Flight
 ) -> list[Row]:
     """Sites not flown within `overdue_days`, this flight included; days is None where never."""
     day = datetime.fromtimestamp(flight.start_wall, timezone.utc).date()

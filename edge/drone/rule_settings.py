@@ -19,7 +19,7 @@ from edge.drone.earth import Local
 from edge.drone.groundgrid import Cover
 from edge.drone.groundtrack import GroundTrack, Seen
 from edge.drone.settings import Judging
-from edge.drone.sites import Area, Membership, Site, assign
+from edge.drone.sites import Area, Membership, RegisteredSite, assign
 from edge.drone.soil import INDEX_TEXT
 from edge.values import Json, ZoneDecision
 
@@ -65,7 +65,7 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
+class FlightFinding:
     """One finding of a flight, before pictures: what, where, how sure, on what grounds.
 
     `shots` are the sightings to be shown: best first, then the earliest and the latest.
@@ -80,7 +80,7 @@ class Charge:
     first_s: float
     last_s: float
     shots: tuple[Seen, ...]
-    site: Site | None
+    site: RegisteredSite | None
     membership: Membership
     share: float
     zone: ZoneDecision
@@ -91,9 +91,9 @@ Verdict = dict[str, Json] | None
 Rule = Callable[[Category, GroundTrack, Situation], Verdict]
 
 
-def judge(categories: Sequence[Category], situation: Situation) -> list[Charge]:
+def judge(categories: Sequence[Category], situation: Situation) -> list[FlightFinding]:
     """The charges of a flight, in order of first sight."""
-    charges: list[Charge] = []
+    charges: list[FlightFinding] = []
     wanted = situation.judging.categories
     for category in categories:
         if wanted and category.id not in wanted:
@@ -105,7 +105,7 @@ def judge(categories: Sequence[Category], situation: Situation) -> list[Charge]:
     return sorted(charges, key=lambda charge: charge.first_s)
 
 
-def _of_category(category: Category, situation: Situation) -> Iterator[Charge]:
+def _of_category(category: Category, situation: Situation) -> Iterator[FlightFinding]:
     rule, labels = KINDS[category.kind], _subjects(category)
     for track in situation.tracks:
         if track.label not in labels or track.score < category.min_score:
@@ -200,11 +200,11 @@ KINDS: Mapping[str, Rule] = {
 
 def _charge(
     category: Category, track: GroundTrack, situation: Situation, facts: dict[str, Json]
-) -> Charge:
+) -> FlightFinding:
     east, north = track.place
     zone, area, membership, share = _zone(category, situation, east, north, track.ce90_m)
     raised = track.raised_m
-    return Charge(
+    return FlightFinding(
         category=category.id,
         east=east,
         north=north,
@@ -268,7 +268,7 @@ def _covers(area: Area, category: Category) -> bool:
     return not area.site.categories or category.id in area.site.categories
 
 
-def _bare_sites(category: Category, situation: Situation) -> Iterator[Charge]:
+def _bare_sites(category: Category, situation: Situation) -> Iterator[FlightFinding]:
     """One charge for each site with too much bare soil, placed at its largest bare patch."""
     for area in situation.areas:
         cover, centre = situation.covers.get(area.site.id, (None, None))
@@ -285,7 +285,7 @@ def _bare_sites(category: Category, situation: Situation) -> Iterator[Charge]:
             "bare_m2": round(cover.soil * cover.inspected * cover.area_m2),
             "index": INDEX_TEXT,
         }
-        yield Charge(
+        yield FlightFinding(
             category=category.id,
             east=centre[0],
             north=centre[1],

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from edge.drone.earth import Local
-from edge.drone.georef import View
+from edge.drone.georef import GroundView
 from edge.drone.mosaic import patch
 from edge.evidence.overlay import crop, with_ticks
 from edge.runtime import write_atomic
@@ -36,7 +36,12 @@ def save_overview(folder: Path, name: str, image: Image, box: Box | None) -> dic
 
 
 def save_patch(
-    folder: Path, name: str, image: Image, view: View, plane: Local, place: tuple[float, float]
+    folder: Path,
+    name: str,
+    image: Image,
+    view: GroundView,
+    plane: Local,
+    place: tuple[float, float],
 ) -> str:
     """30 x 30 m of ground, north up, so that two flights can be laid beside each other."""
     folder.mkdir(parents=True, exist_ok=True)

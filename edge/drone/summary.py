@@ -12,7 +12,7 @@ import numpy as np
 from edge.drone import earth
 from edge.drone.earth import LatLon, Local
 from edge.drone.ground import footprint
-from edge.drone.look import Look, Unplaced
+from edge.drone.look import KeyFrame, Unplaced
 
 MOST_TRACK, MOST_FOOTPRINTS = 1200, 60
 # Looks come at least once a second; a longer pause was not looked at.
@@ -83,7 +83,7 @@ class Summary:
     last_place: LatLon | None = None
     highest_m: float = 0.0
 
-    def add(self, look: Look) -> None:
+    def add(self, look: KeyFrame) -> None:
         """Take one look into the totals: quality, blind time, track, footprints, things without a
         place."""
         self.looks += 1
@@ -101,7 +101,7 @@ class Summary:
             self.highest_m = max(self.highest_m, look.view.h_m)
         self.last_s = look.t_s
 
-    def _mind_blindness(self, look: Look) -> None:
+    def _mind_blindness(self, look: KeyFrame) -> None:
         step = 0.0 if self.last_s is None else look.t_s - self.last_s
         for name in look.seen:
             self.sites_s[name] += round(min(step, PAUSE_S) * 10)
@@ -118,7 +118,7 @@ class Summary:
         else:
             self.blind.append(Stretch(start_s, end_s, why))
 
-    def _follow(self, look: Look) -> None:
+    def _follow(self, look: KeyFrame) -> None:
         if look.aircraft is None:
             return
         if self.last_place is not None:
@@ -129,7 +129,7 @@ class Summary:
         lat, lon = look.aircraft
         self.track.offer([round(lon, 7), round(lat, 7), round(look.t_s, 2), height])
 
-    def _group(self, look: Look) -> None:
+    def _group(self, look: KeyFrame) -> None:
         for one in look.unplaced:
             group = next((g for g in reversed(self.unplaced) if g.label == one.label), None)
             if group is None or look.t_s - group.last_s > UNPLACED_GAP_S:

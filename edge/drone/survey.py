@@ -20,13 +20,13 @@ from edge.drone import soil
 from edge.drone.earth import Local
 from edge.drone.eye import Setup
 from edge.drone.flightpath import FlightPath
-from edge.drone.georef import NoGround, View
+from edge.drone.georef import GroundView, NoGround
 from edge.drone.ground import footprint, gsd_m, homography, to_ground
 from edge.drone.groundgrid import SiteGrid, reduced
 from edge.drone.groundtiles import Plan, plan
 from edge.drone.journal import Arrays, Journal
 from edge.drone.keyframes import KeyFrames
-from edge.drone.look import Look, Sighting, Unplaced
+from edge.drone.look import KeyFrame, Sighting, Unplaced
 from edge.drone.mosaic import Mosaic
 from edge.drone.settings import Look as LookSettings
 from edge.drone.sites import Area
@@ -77,7 +77,7 @@ class Survey:
     mosaic: Mosaic | None = None
     keys: KeyFrames = field(default_factory=KeyFrames)
     steady: Steady = field(default_factory=Steady)
-    before: View | None = None
+    before: GroundView | None = None
     pool: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -126,18 +126,18 @@ class Survey:
         }
         return {**arrays, **(self.mosaic.state() if self.mosaic else {})}
 
-    def step(self, frame: Frame) -> Look | None:
+    def step(self, frame: Frame) -> KeyFrame | None:
         """The look of one picture, or None where it is not due."""
         t_s = frame.at.mono
         pose = self.path.at(t_s) if self.path else None
         view = self._view(pose)
-        if not self.keys.due(t_s, view if isinstance(view, View) else None):
+        if not self.keys.due(t_s, view if isinstance(view, GroundView) else None):
             return None
         if isinstance(view, str) or pose is None:
             return self._blind(frame, pose, str(view))
         return self._sighted(frame, pose, view)
 
-    def _view(self, pose: Pose | None) -> View | str:
+    def _view(self, pose: Pose | None) -> GroundView | str:
         """With the ground of the site that the camera looks at."""
         view = self.setup.view(pose)
         if isinstance(view, str) or not any(area.site.ground_m for area in self.areas):
@@ -149,7 +149,7 @@ class Survey:
                 return self.setup.view(pose, ground_m=area.site.ground_m)
         return view
 
-    def _blind(self, frame: Frame, pose: Pose | None, why: str) -> Look:
+    def _blind(self, frame: Frame, pose: Pose | None, why: str) -> KeyFrame:
         """No place can be told; what is in the picture is still told, without one."""
         unplaced: tuple[Unplaced, ...] = ()
         if why != "not in the air":
@@ -162,7 +162,7 @@ class Survey:
             )
         self.before = None
         aircraft = (pose.lat, pose.lon) if pose and pose.lat is not None else None
-        return Look(
+        return KeyFrame(
             t_s=frame.at.mono,
             wall=frame.at.wall,
             view=None,
@@ -173,7 +173,7 @@ class Survey:
             aircraft=(aircraft[0], aircraft[1] or 0.0) if aircraft else None,
         )
 
-    def _sighted(self, frame: Frame, pose: Pose, view: View) -> Look:
+    def _sighted(self, frame: Frame, pose: Pose, view: GroundView) -> KeyFrame:
         small = reduced(frame.image)
         carried = self._carried(view, frame.image, small)
         seen = tuple(name for name, grid in self.grids.items() if grid.look(view, small))
@@ -182,7 +182,7 @@ class Survey:
         chosen = self._plan(view, frame.image)
         found = self._detect(frame.image, chosen.regions)
         flat = len(footprint(view, self.plane)) == 0
-        return Look(
+        return KeyFrame(
             t_s=frame.at.mono,
             wall=frame.at.wall,
             view=view,
@@ -197,7 +197,7 @@ class Survey:
             aircraft=(view.lat, view.lon),
         )
 
-    def _plan(self, view: View, image: Image) -> Plan:
+    def _plan(self, view: GroundView, image: Image) -> Plan:
         side = min(image.shape[0], image.shape[1])
         input_px = min(self.detector.shape_for(image[:side, :side]))
         return plan(
@@ -209,7 +209,7 @@ class Survey:
             everywhere=self.settings.everywhere,
         )
 
-    def _carried(self, view: View, image: Image, small: Image) -> tuple[float, ...] | None:
+    def _carried(self, view: GroundView, image: Image, small: Image) -> tuple[float, ...] | None:
         """Measured homography from the last look's pixels to these, in full-size pixels."""
         before, self.before = self.before, view
         predicted: NDArray[np.float64] | None = None
@@ -237,7 +237,7 @@ class Survey:
         return Detections(boxes, scores, labels, self.detector.names)
 
     def _sightings(
-        self, image: Image, pose: Pose, view: View, found: Detections
+        self, image: Image, pose: Pose, view: GroundView, found: Detections
     ) -> Iterable[Sighting]:
         for box, score, label in zip(found.boxes, found.scores, found.labels, strict=True):
             detection = Unplaced(found.names[int(label)], round(float(score), 3), _box(box))
@@ -245,7 +245,9 @@ class Survey:
             if placed is not None:
                 yield placed
 
-    def _place(self, image: Image, pose: Pose, view: View, found: Unplaced) -> Sighting | None:
+    def _place(
+        self, image: Image, pose: Pose, view: GroundView, found: Unplaced
+    ) -> Sighting | None:
         """Where the thing in a box stands; None for boxes above the horizon."""
         u, v, deeper = _foot(view, found.box, found.label)
         gsd = gsd_m(view, u, v)
@@ -299,7 +301,7 @@ def _box(box: Iterable[float]) -> Box:
     return x1, y1, x2, y2
 
 
-def _foot(view: View, box: Box, label: str) -> tuple[float, float, float]:
+def _foot(view: GroundView, box: Box, label: str) -> tuple[float, float, float]:
     """The pixel that stands for the thing, and how much of its half depth lies behind it (0..1)."""
     u, middle, low = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, box[3]
     if label in FLAT:

@@ -20,8 +20,8 @@ from edge.drone.mosaic import extent_of
 from edge.drone.pairing import Note, start_wall
 from edge.drone.read import read
 from edge.drone.settings import Drone
-from edge.drone.sites import Area, Site
-from edge.drone.sources import SUFFIXES, Found
+from edge.drone.sites import Area, RegisteredSite
+from edge.drone.sources import SUFFIXES, FoundTelemetry
 from edge.drone.summary import Summary
 
 EVERY_S = 1.0
@@ -32,7 +32,7 @@ def is_telemetry(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
-def track_only(given: Given, settings: Drone, sites: Sequence[Site]) -> dict[str, Any]:
+def track_only(given: Given, settings: Drone, sites: Sequence[RegisteredSite]) -> dict[str, Any]:
     """The ledger of a flight of which only telemetry is there. Raises ConfigError without a fix."""
     telemetry = read(given.video, hints_of(settings))
     path = FlightPath(telemetry.poses)
@@ -49,7 +49,7 @@ def track_only(given: Given, settings: Drone, sites: Sequence[Site]) -> dict[str
     flight = Flight(
         given=given,
         settings=settings,
-        found=Found(telemetry, given.video, telemetry.summary()),
+        found=FoundTelemetry(telemetry, given.video, telemetry.summary()),
         path=path,
         setup=Setup(1, 1),
         plane=plane,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from edge.drone import earth, rotation
-from edge.drone.georef import NoGround, View, locate
+from edge.drone.georef import GroundView, NoGround, locate
 from edge.drone.telemetry.pose import Pose
 
 # A point nearer to the nadir than this tells nothing of the direction.
@@ -25,7 +25,7 @@ MOST_BIAS_DEG = 60.0
 class Landmark:
     """A pixel of a picture and the place it shows."""
 
-    view: View
+    view: GroundView
     u: float
     v: float
     lat: float
@@ -45,7 +45,7 @@ class YawBias:
         """One landmark is as good as a hand points; several as good as they agree, 0.5 at best."""
         return 1.0 if self.points < 3 else max(0.5, self.spread_deg)
 
-    def applied(self, view: View) -> View:
+    def applied(self, view: GroundView) -> GroundView:
         return replace(view, yaw_deg=view.yaw_deg + self.bias_deg)
 
 
@@ -71,7 +71,7 @@ def _turn(mark: Landmark) -> float | None:
     return turn if abs(turn) <= MOST_BIAS_DEG else None
 
 
-def from_aims(poses: Iterable[tuple[Pose, View]]) -> YawBias | None:
+def from_aims(poses: Iterable[tuple[Pose, GroundView]]) -> YawBias | None:
     """The bias by what the recorder itself measured at the picture's centre (laser, tags 23/24)."""
     return fit(
         [

@@ -14,7 +14,7 @@ from typing import Any
 
 from edge.camera.feed import Feed
 from edge.camera.grabber import Grabber
-from edge.camera.health import Health
+from edge.camera.health import CameraHealth
 from edge.camera.playback import Playback
 from edge.camera.ring import ClipSource
 from edge.camera.stall import StallWatch
@@ -68,7 +68,7 @@ class CameraWorker:
         self._checkpointed = -1e9
         self._stored: bytes | None = None
         self._thinking = False
-        self._stall, self._health = StallWatch(pipeline.camera.id), Health(pipeline.camera.id)
+        self._stall, self._health = StallWatch(pipeline.camera.id), CameraHealth(pipeline.camera.id)
         self._faults: deque[Fault] = deque()
         self._blind = BlindTime(pipeline.camera.id, started)
         self._spans: list[WatchSpan] = []

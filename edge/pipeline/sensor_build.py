@@ -28,7 +28,7 @@ from edge.sensors.listener import Listener
 from edge.sensors.modbus_bus import ModbusBus, Slave
 from edge.sensors.noise import NoiseJudge
 from edge.sensors.port import Port
-from edge.sensors.sender import Sender
+from edge.sensors.sender import Hj212Sender
 from edge.sensors.settings import DustPoint, NoisePoint, Sensor, SensorSettings
 from edge.sensors.stream_bus import StreamBus
 from edge.values import Place, Stamp
@@ -68,7 +68,7 @@ class SensorParts:
 
     sensors: SensorSettings
     lines: tuple[Bus, ...]
-    senders: tuple[Sender, ...]
+    senders: tuple[Hj212Sender, ...]
     fast: tuple[NoiseJudge | DustJudge, ...]
     shops: tuple[FumeJudge, ...]
     subjects: tuple[Subject, ...]
@@ -84,7 +84,7 @@ def build(settings: Settings, base: Path, clock: Clock, stop: Stop) -> SensorPar
         sensors=sensors,
         lines=tuple(_line(port, sensors, clock, stop) for port in sensors.buses),
         senders=tuple(
-            Sender(sensor.id, sensor.forward, clock, stop)
+            Hj212Sender(sensor.id, sensor.forward, clock, stop)
             for sensor in sensors.sensors.values()
             if sensor.forward
         ),

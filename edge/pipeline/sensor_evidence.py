@@ -190,13 +190,13 @@ class SensorCases:
     def _picture(
         self, subject: Subject, finding: Finding, samples: Sequence[Sample]
     ) -> bytes | None:
-        from edge.sensors.plot import Mark, series_png
+        from edge.sensors.plot import ReferenceLine, series_png
 
         facts = finding.facts
         channel = str(facts.get("channel") or "fume")
         shown = [s for s in samples if s.channel == channel]
         marks = [
-            Mark(float(facts[key]), f"{text} {facts[key]:g}")
+            ReferenceLine(float(facts[key]), f"{text} {facts[key]:g}")
             for key, text in MARKS
             if isinstance(facts.get(key), (int, float))
         ]

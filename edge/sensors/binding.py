@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from edge.sensors.frames import Reading
+from edge.sensors.frames import InstrumentValue
 from edge.sensors.settings import Sensor, SensorSettings
 from edge.values import Flag, Sample, Stamp
 
@@ -27,7 +27,7 @@ class Binding:
         self.strangers = 0
 
     def samples(
-        self, readings: Iterable[Reading], now: Stamp, *, settling: bool = False
+        self, readings: Iterable[InstrumentValue], now: Stamp, *, settling: bool = False
     ) -> list[Sample]:
         """Samples at `now`. settling: the instrument has only just been switched on."""
         found = []
@@ -42,14 +42,14 @@ class Binding:
                 found.append(self._sample(reading, channel, now, settling))
         return found
 
-    def _sample(self, reading: Reading, channel: str, now: Stamp, settling: bool) -> Sample:
+    def _sample(self, reading: InstrumentValue, channel: str, now: Stamp, settling: bool) -> Sample:
         sensor = self.sensor
         unit = sensor.units.get(channel) or sensor.units.get(reading.channel) or reading.unit
         flag = self._flag(reading, now, settling)
         assert isinstance(reading.value, float)
         return Sample(sensor.id, channel, reading.value, unit, flag, now)
 
-    def _flag(self, reading: Reading, now: Stamp, settling: bool) -> Flag:
+    def _flag(self, reading: InstrumentValue, now: Stamp, settling: bool) -> Flag:
         if settling and reading.flag == "ok":
             return "calibrating"
         allowed = AGE_MAX_S.get(reading.extra.get("CN", ""))

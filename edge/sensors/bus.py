@@ -18,7 +18,7 @@ from typing import Any
 from edge.clock import Clock
 from edge.runtime import Backoff, Stop, Trouble
 from edge.sensors.binding import Binding
-from edge.sensors.frames import Reading, Stream
+from edge.sensors.frames import InstrumentValue, Stream
 from edge.sensors.heard import Heard
 from edge.sensors.port import Port, PortGone
 from edge.sensors.settings import DEFAULT_SETTLE_S
@@ -153,7 +153,7 @@ class Bus(threading.Thread):
         self.counts.bytes_skipped += totals.bytes_skipped
         totals.good = totals.bad = totals.bytes_skipped = 0
 
-    def hand_over(self, binding: Binding, found: Sequence[Reading]) -> None:
+    def hand_over(self, binding: Binding, found: Sequence[InstrumentValue]) -> None:
         """Readings of one instrument as samples, stamped now, into the daemon's queue; a flood is
         cut. Values soon after the port was opened are marked calibrating (`settle_s`)."""
         settle_s = binding.sensor.settle_s

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.config import ConfigError
-from edge.sensors.frames import Decoder, Reading, Stream
+from edge.sensors.frames import Decoder, InstrumentValue, Stream
 from edge.sensors.hj212 import LOCAL
 from edge.sensors.maps import Map
 
@@ -66,13 +66,13 @@ def _summary(stream: Stream) -> dict[str, Any]:
     return summary
 
 
-def _feed(stream: Stream, data: bytes) -> Iterator[Reading]:
+def _feed(stream: Stream, data: bytes) -> Iterator[InstrumentValue]:
     for start in range(0, len(data), CHUNK):
         yield from stream.feed(data[start : start + CHUNK])
     yield from stream.feed(b"", final=True)
 
 
-def json_line(kind: str, reading: Reading) -> str:
+def json_line(kind: str, reading: InstrumentValue) -> str:
     """`{kind, sensor, channel, value, unit, flag, at, raw, ...}`."""
     return json.dumps(
         {
@@ -90,7 +90,7 @@ def json_line(kind: str, reading: Reading) -> str:
     )
 
 
-def text_line(kind: str, reading: Reading) -> str:
+def text_line(kind: str, reading: InstrumentValue) -> str:
     at = at_text(kind, reading.at_wall) or ""
     flag = "" if reading.flag == "ok" else f"  [{reading.flag}]"
     who = f"{reading.source:<26}" if reading.source else ""

@@ -14,7 +14,7 @@ WHOLE: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class EpisodeSubject:
     """What an episode is about. `realarm_s`, `reopen_s` as in the category."""
 
     point: str
@@ -28,7 +28,7 @@ class Case:
 class Episode:
     """One rule at one point. Ask it with what is true now; it says what is to be told."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: EpisodeSubject) -> None:
         self.case = case
         self._began: Stamp | None = None
         self._told: Stamp | None = None

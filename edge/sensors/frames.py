@@ -19,7 +19,7 @@ NO_EXTRA: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class InstrumentValue:
     """One value as an instrument sent it; it becomes a Sample once its sensor is known.
 
     `raw` is the value on the wire, before scaling. `source` tells who of several sent it (Modbus
@@ -44,7 +44,7 @@ class Step:
     skipped: bytes that belong to no accepted frame; notes: hints for a person, each said once.
     """
 
-    readings: tuple[Reading, ...] = ()
+    readings: tuple[InstrumentValue, ...] = ()
     used: int = 0
     good: int = 0
     bad: int = 0
@@ -61,11 +61,11 @@ class Decoder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DecodedFrame:
     """A frame that passed every check. `frames` 0: bytes in order that are none (a blank line)."""
 
     size: int
-    readings: tuple[Reading, ...] = ()
+    readings: tuple[InstrumentValue, ...] = ()
     frames: int = 1
 
 
@@ -90,7 +90,7 @@ class _Noise:
 
 
 MORE, NOISE = _More(), _Noise()
-Look = Found | Bad | _More | _Noise
+Look = DecodedFrame | Bad | _More | _Noise
 
 
 class Scanner:
@@ -114,7 +114,7 @@ class Scanner:
         """As Decoder.decode; the bytes of a frame that is not complete yet stay unused."""
         self.final = final
         at = good = bad = skipped = 0
-        readings: list[Reading] = []
+        readings: list[InstrumentValue] = []
         notes: dict[str, None] = {}
         while at < len(data):
             look = self.parse(data, at)
@@ -125,7 +125,7 @@ class Scanner:
                 # What looked unfinished is followed by a whole frame: it was cut off.
                 bad, skipped = bad + (not self._claimed), skipped + later[0] - at
                 at, look = later
-            if isinstance(look, Found):
+            if isinstance(look, DecodedFrame):
                 readings += look.readings
                 good, at, self._claimed = good + look.frames, at + look.size, 0
                 continue
@@ -146,12 +146,12 @@ class Scanner:
         found = data.find(self.mark, at)
         return found if found >= 0 else len(data)
 
-    def _next_found(self, data: bytes, start: int) -> tuple[int, Found] | None:
+    def _next_found(self, data: bytes, start: int) -> tuple[int, DecodedFrame] | None:
         """The parse that finds is used, not repeated: a parser may remember what it accepted."""
         at = self._to_mark(data, start)
         while at < len(data):
             look = self.parse(data, at)
-            if isinstance(look, Found):
+            if isinstance(look, DecodedFrame):
                 return at, look
             at = self._to_mark(data, at + 1)
         return None
@@ -180,7 +180,7 @@ class Stream:
         self.decoder, self.totals = decoder, Totals()
         self._rest, self._bound = b"", bound
 
-    def feed(self, data: bytes, *, final: bool = False) -> tuple[Reading, ...]:
+    def feed(self, data: bytes, *, final: bool = False) -> tuple[InstrumentValue, ...]:
         """Readings of all frames completed by `data`; `final` gives up waiting for the rest."""
         waiting = self._rest + data
         step = self.decoder.decode(waiting, final=final)

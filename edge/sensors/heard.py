@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge.sensors.frames import Reading
+from edge.sensors.frames import InstrumentValue
 
 KEPT = 6
 BYTES_MAX = 256
@@ -45,7 +45,7 @@ class Heard:
         self.rows: tuple[Exchange, ...] = ()
         self._open = b""
 
-    def stream(self, data: bytes, found: Sequence[Reading], wall: float) -> None:
+    def stream(self, data: bytes, found: Sequence[InstrumentValue], wall: float) -> None:
         """Bytes of an instrument that talks by itself: kept together until they give a value."""
         self._open = (self._open + data)[-BYTES_MAX:]
         if found:
@@ -56,7 +56,12 @@ class Heard:
             self._add(Exchange(wall, whole, (), note="no frame in these bytes"))
 
     def answer(
-        self, asked: bytes, data: bytes, found: Sequence[Reading], wall: float, note: str = ""
+        self,
+        asked: bytes,
+        data: bytes,
+        found: Sequence[InstrumentValue],
+        wall: float,
+        note: str = "",
     ) -> None:
         """One question and what came back."""
         self._add(Exchange(wall, data[-BYTES_MAX:], told(found), asked, note))
@@ -65,7 +70,7 @@ class Heard:
         self.rows = (*self.rows[-(KEPT - 1) :], row)
 
 
-def told(found: Sequence[Reading]) -> tuple[str, ...]:
+def told(found: Sequence[InstrumentValue]) -> tuple[str, ...]:
     """`LA 61.2 dB`, with the flag where it is not "ok"."""
     return tuple(
         f"{r.channel} {r.value} {r.unit}".rstrip() + ("" if r.flag == "ok" else f" [{r.flag}]")

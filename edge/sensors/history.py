@@ -31,7 +31,7 @@ LEVELS = ("L10", "L50", "L90")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MinuteRow:
     """One channel over one minute that began at `wall`; None where too little was valid."""
 
     wall: float
@@ -122,7 +122,7 @@ def recent_path(run: Path) -> Path:
     return run / "samples" / "minutes.csv"
 
 
-def read(state: Path, run: Path, from_wall: float, to_wall: float) -> Iterator[Row]:
+def read(state: Path, run: Path, from_wall: float, to_wall: float) -> Iterator[MinuteRow]:
     """Minutes that began in this span, oldest first; torn lines (power cut) are left out."""
     first, last = day_of(from_wall), day_of(to_wall)
     files = [p for p in sorted((state / "minutes").glob("*.csv")) if first <= p.stem <= last]
@@ -143,7 +143,7 @@ def read(state: Path, run: Path, from_wall: float, to_wall: float) -> Iterator[R
             log.debug("%s: %s", path, error)
 
 
-def _row(cells: list[str]) -> Row | None:
+def _row(cells: list[str]) -> MinuteRow | None:
     if len(cells) != 12:
         return None
     try:
@@ -151,4 +151,4 @@ def _row(cells: list[str]) -> Row | None:
         figures = [float(cell) if cell.strip() else None for cell in cells[6:]]
     except ValueError:
         return None
-    return Row(wall, cells[1], cells[2], cells[3], n, valid, *figures)
+    return MinuteRow(wall, cells[1], cells[2], cells[3], n, valid, *figures)

@@ -55,7 +55,7 @@ CRCS: dict[CrcName, Callable[[bytes], str]] = {"hj212": crc, "modbus": modbus_cr
 
 
 @dataclass(frozen=True, slots=True)
-class Packet:
+class Hj212Packet:
     """One data segment. `cp` is the text between the `&&`; `pnum` and `pno` where it is split."""
 
     qn: str
@@ -82,11 +82,11 @@ class Packet:
         return VERSIONS.get(self.flag >> 2, f"unknown ({self.flag >> 2})")
 
 
-class Refused(Exception):
+class BadPacket(Exception):
     """The bytes are no valid packet; the text says why."""
 
 
-def encode(packet: Packet) -> bytes:
+def encode(packet: Hj212Packet) -> bytes:
     """A whole frame. Length and check count bytes (UTF-8). Raises ValueError above 1024 bytes."""
     numbers = f"PNUM={packet.pnum};PNO={packet.pno};" if packet.flag & 2 else ""
     segment = (
@@ -109,20 +109,20 @@ _TOLERANT = re.compile(r"(?P<head>.*?)[;,\s]*CP=\s*&&(?P<CP>.*?)(?:&&\s*)?", re.
 _HEAD_KEY = re.compile(r"(?:^|[;,\s])\s*(QN|ST|CN|PW|MN|Flag|PNUM|PNO)=([^;,\s]*)")
 
 
-def parse_segment(segment: bytes, *, tolerant: bool = False) -> Packet:
+def parse_segment(segment: bytes, *, tolerant: bool = False) -> Hj212Packet:
     """The packet in a data segment whose check has passed. Raises Refused."""
     text = _text(segment, tolerant)
     fields = _tolerant_fields(text) if tolerant else None
     if fields is None:
         match = _STRICT.fullmatch(text)
         if match is None:
-            raise Refused("the data segment does not follow the standard")
+            raise BadPacket("the data segment does not follow the standard")
         fields = {key: value or "" for key, value in match.groupdict().items()}
     packet = _packet(fields)
     if not tolerant and local_time(packet.qn[:14]) is None:
-        raise Refused(f"QN={packet.qn}: no time")
+        raise BadPacket(f"QN={packet.qn}: no time")
     if not 1 <= packet.pno <= packet.pnum:
-        raise Refused(f"PNO={packet.pno} of PNUM={packet.pnum}")
+        raise BadPacket(f"PNO={packet.pno} of PNUM={packet.pnum}")
     return packet
 
 
@@ -131,27 +131,27 @@ def _text(segment: bytes, tolerant: bool) -> str:
         return segment.decode("utf-8")
     except UnicodeDecodeError:
         if not tolerant:
-            raise Refused("not UTF-8") from None
+            raise BadPacket("not UTF-8") from None
         return segment.decode("gb18030", errors="replace")
 
 
 def _tolerant_fields(text: str) -> dict[str, str]:
     match = _TOLERANT.fullmatch(text)
     if match is None:
-        raise Refused("no CP=&&...&&")
+        raise BadPacket("no CP=&&...&&")
     return {**dict(_HEAD_KEY.findall(match["head"])), "CP": match["CP"]}
 
 
-def _packet(fields: dict[str, str]) -> Packet:
+def _packet(fields: dict[str, str]) -> Hj212Packet:
     def number(key: str, default: int) -> int:
         text = fields.get(key) or str(default)
         if not text.isdecimal():
-            raise Refused(f"{key}={text}: no number")
+            raise BadPacket(f"{key}={text}: no number")
         return int(text)
 
     if not fields.get("CN") and not fields.get("CP"):
-        raise Refused("neither CN nor CP")
-    return Packet(
+        raise BadPacket("neither CN nor CP")
+    return Hj212Packet(
         qn=fields.get("QN", ""),
         st=fields.get("ST", ""),
         cn=fields.get("CN", ""),
@@ -183,7 +183,7 @@ _FORBIDDEN = ("##", "&&", "CP=", "QN=")
 def parse_items(cp: str, *, tolerant: bool = False) -> tuple[Item, ...]:
     """The groups of a CP. An unreadable one raises Refused, or is left out if tolerant."""
     if any(word in cp for word in _FORBIDDEN):
-        raise Refused("frame marks inside CP")
+        raise BadPacket("frame marks inside CP")
     by_name: dict[str, dict[str, str]] = {}
     for part in re.split("[;,]", cp):
         match = _FIELD.fullmatch(part)
@@ -191,7 +191,7 @@ def parse_items(cp: str, *, tolerant: bool = False) -> tuple[Item, ...]:
             # The flag of a value may stand in a group of its own: same name, same item.
             by_name.setdefault(match[1], {})[match[2] or ""] = match[3].strip()
         elif part.strip() and not tolerant:
-            raise Refused(f"{part[:40]!r} in CP")
+            raise BadPacket(f"{part[:40]!r} in CP")
     return tuple(Item(name, fields) for name, fields in by_name.items())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge.sensors.hj212 import Packet, request_number, time_text
+from edge.sensors.hj212 import Hj212Packet, request_number, time_text
 from edge.sensors.settings import Forward
 
 REPLY_ST = "91"
@@ -17,7 +17,7 @@ OK = 1
 REFUSED = 2
 
 
-def replies(packet: Packet) -> tuple[Packet, ...]:
+def replies(packet: Hj212Packet) -> tuple[Hj212Packet, ...]:
     """What the receiver sends back for `packet`, if it asks for an answer.
 
     Data (CN 20xx, 30xx from a station): 9014. Requests to a station (CN 1xxx with a purpose here):
@@ -32,19 +32,19 @@ def replies(packet: Packet) -> tuple[Packet, ...]:
     return (_reply(packet, "9011", f"QnRtn={REFUSED}"),)
 
 
-def _reply(to: Packet, cn: str, cp: str) -> Packet:
+def _reply(to: Hj212Packet, cn: str, cp: str) -> Hj212Packet:
     """Same QN, MN and version; asks for no answer itself."""
-    return Packet(to.qn, REPLY_ST, cn, to.mn, to.flag & ~3, cp, to.pw)
+    return Hj212Packet(to.qn, REPLY_ST, cn, to.mn, to.flag & ~3, cp, to.pw)
 
 
-def acknowledges(packet: Packet, qn: str) -> bool:
+def acknowledges(packet: Hj212Packet, qn: str) -> bool:
     """Whether `packet` says that the message `qn` has arrived."""
     return packet.cn in ("9014", "9013") and packet.qn == qn
 
 
 def minute_message(
     forward: Forward, values: Mapping[str, Mapping[str, float]], began_wall: float, now_wall: float
-) -> Packet:
+) -> Hj212Packet:
     """A CN 2051 packet: factor -> field -> value, e.g. {"LA": {"Leq": 60.9}}."""
     groups = [f"DataTime={time_text(began_wall)}"]
     for factor, fields in values.items():
@@ -52,7 +52,7 @@ def minute_message(
             f"{factor}-{name}={value:.3f}".rstrip("0").rstrip(".") for name, value in fields.items()
         ]
         groups.append(",".join([*texts, f"{factor}-Flag=N"]))
-    return Packet(
+    return Hj212Packet(
         request_number(now_wall),
         forward.st,
         "2051",

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 
-from edge.sensors.frames import MORE, NOISE, Bad, Found, Look, Reading, Scanner, Step
+from edge.sensors.frames import MORE, NOISE, Bad, DecodedFrame, InstrumentValue, Look, Scanner, Step
 from edge.sensors.hj212 import (
     CRC_DIGITS,
     CRCS,
@@ -16,10 +16,10 @@ from edge.sensors.hj212 import (
     HEAD,
     SEGMENT_MAX,
     SEGMENT_MAX_TOLERANT,
+    BadPacket,
     CrcName,
+    Hj212Packet,
     Item,
-    Packet,
-    Refused,
     local_time,
     modbus_crc,
     parse_items,
@@ -79,11 +79,11 @@ class Hj212(Scanner):
         units: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
-        self.packets: list[Packet] = []
+        self.packets: list[Hj212Packet] = []
         self.forgotten = 0
         self._tolerant, self._check = tolerant, CRCS[crc_name]
         self._units = {**UNITS, **(units or {})}
-        self._open: OrderedDict[tuple[str, str, str], dict[int, Packet]] = OrderedDict()
+        self._open: OrderedDict[tuple[str, str, str], dict[int, Hj212Packet]] = OrderedDict()
 
     @property
     def unfinished(self) -> int:
@@ -145,10 +145,10 @@ class Hj212(Scanner):
         try:
             packet = parse_segment(segment, tolerant=self._tolerant)
             readings = self._joined(packet)
-        except Refused as error:
+        except BadPacket as error:
             return Bad(note=f"check right but {error}; is it --tolerant material?")
         self.packets.append(packet)
-        return Found(size, readings)
+        return DecodedFrame(size, readings)
 
     def _reject(self, data: bytes, at: int) -> Look:
         """Wait only while nothing that follows proves the frame broken."""
@@ -162,11 +162,11 @@ class Hj212(Scanner):
                 return Bad(note="frames carry the Modbus check: --crc modbus would take them")
         return Bad()
 
-    def _joined(self, packet: Packet) -> tuple[Reading, ...]:
+    def _joined(self, packet: Hj212Packet) -> tuple[InstrumentValue, ...]:
         if not packet.split:
             return self._readings(packet, packet.cp)
         if packet.pnum > PARTS_MAX:
-            raise Refused(f"PNUM={packet.pnum}")
+            raise BadPacket(f"PNUM={packet.pnum}")
         key = (packet.mn, packet.qn, packet.cn)
         parts = self._open.setdefault(key, {})
         parts[packet.pno] = packet
@@ -178,7 +178,7 @@ class Hj212(Scanner):
         del self._open[key]
         return self._readings(packet, join([parts[n].cp for n in sorted(parts)]))
 
-    def _readings(self, packet: Packet, cp: str) -> tuple[Reading, ...]:
+    def _readings(self, packet: Hj212Packet, cp: str) -> tuple[InstrumentValue, ...]:
         items = parse_items(cp, tolerant=self._tolerant)
         at_wall = _data_time(items, tolerant=self._tolerant)
         extra = {"ST": packet.st, "CN": packet.cn, "QN": packet.qn, "MN": packet.mn}
@@ -190,14 +190,14 @@ class Hj212(Scanner):
             for r in readings
         )
 
-    def _of(self, item: Item) -> list[Reading]:
+    def _of(self, item: Item) -> list[InstrumentValue]:
         letter = item.fields.get("Flag", "N")
         flag = FLAGS.get(letter, "suspect")
         if flag == "ok" and not _ordered(item.fields):
             flag = "suspect"
         marked = {"hj_flag": letter} if "Flag" in item.fields else {}
         return [
-            Reading(
+            InstrumentValue(
                 f"{item.name}-{name}" if name else item.name,
                 float(text) if _NUMBER.fullmatch(text) else text,
                 self._units.get(item.name, "") if name not in ("Cou", "RS", "RT") else "",
@@ -241,7 +241,7 @@ def _data_time(items: tuple[Item, ...], *, tolerant: bool) -> float | None:
         if item.name == "DataTime":
             wall = local_time(item.fields.get("", ""))
             if wall is None and not tolerant:
-                raise Refused("DataTime is no time")
+                raise BadPacket("DataTime is no time")
             return wall
     return None
 

@@ -39,7 +39,7 @@ def both(*parts: bool | None) -> bool | None:
     return None if any(part is None for part in parts) else True
 
 
-class Reader:
+class KitchenReader:
     """Turns samples of one shop's sensor into a Kitchen; forgets what is older than `stale_s`."""
 
     def __init__(self, shop: Shop, stale_s: float) -> None:

@@ -7,7 +7,7 @@ import re
 from functools import reduce
 from operator import xor
 
-from edge.sensors.frames import MORE, Bad, Found, Look, Reading, Scanner
+from edge.sensors.frames import MORE, Bad, DecodedFrame, InstrumentValue, Look, Scanner
 from edge.sensors.maps import LineChannel, Map, group_name
 
 LENGTH_MAX = 1024
@@ -40,11 +40,11 @@ class Lines(Scanner):
         line = data[at:end].rstrip(b"\r\n")
         size = (end or len(data)) - at
         if not line.strip():
-            return Found(size, frames=0)
+            return DecodedFrame(size, frames=0)
         readings = self._line(line)
-        return Bad(size, skip=size) if readings is None else Found(size, readings)
+        return Bad(size, skip=size) if readings is None else DecodedFrame(size, readings)
 
-    def _line(self, line: bytes) -> tuple[Reading, ...] | None:
+    def _line(self, line: bytes) -> tuple[InstrumentValue, ...] | None:
         encoding = self._map.encoding if self._map else "utf-8"
         try:
             body = self._checked(line)
@@ -63,7 +63,7 @@ class Lines(Scanner):
         expected = reduce(xor, body, 0) if kind == "xor" else sum(body) & 0xFF
         return body if star and digits.upper() == b"%02X" % expected else None
 
-    def _mapped(self, text: str) -> tuple[Reading, ...] | None:
+    def _mapped(self, text: str) -> tuple[InstrumentValue, ...] | None:
         assert self._map is not None and self._pattern is not None
         match = self._pattern.fullmatch(text.strip())
         if match is None:
@@ -82,16 +82,16 @@ def _line_end(data: bytes, at: int) -> int | None:
     return min(ends) + 1 if ends else None
 
 
-def _reading(name: str, text: str, channel: LineChannel) -> Reading:
+def _reading(name: str, text: str, channel: LineChannel) -> InstrumentValue:
     value = round(float(text) * channel.scale + channel.offset, 9)
     limits = channel.range
     inside = limits is None or limits[0] <= value <= limits[1]
-    return Reading(name, value, channel.unit, "ok" if inside else "over_range", text)
+    return InstrumentValue(name, value, channel.unit, "ok" if inside else "over_range", text)
 
 
-def _pairs(text: str) -> tuple[Reading, ...] | None:
+def _pairs(text: str) -> tuple[InstrumentValue, ...] | None:
     parts = [part for part in re.split(r"[,;\t]", text) if part.strip()]
     matches = [_PAIR.fullmatch(part) for part in parts]
     if not parts or not all(matches):
         return None
-    return tuple(Reading(m[1], float(m[2]), m[3], "ok", m[2]) for m in matches if m)
+    return tuple(InstrumentValue(m[1], float(m[2]), m[3], "ok", m[2]) for m in matches if m)

@@ -30,7 +30,7 @@ class _Watched:
     valid_mono: float = FAR_PAST
 
 
-class Live:
+class LiveValues:
     """Owned by sensord's main thread."""
 
     def __init__(self, sensors: Mapping[str, Sensor], run: Path) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from edge.config import ConfigError, convert, read_yaml
 from edge.config.shipped import PLACES
 from edge.config.site import Part, Positive
-from edge.sensors.frames import Reading
+from edge.sensors.frames import InstrumentValue
 
 Register = Annotated[str, msgspec.Meta(pattern=r"^0[xX][0-9a-fA-F]{1,4}$")]
 Address = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
@@ -200,7 +200,7 @@ def blocks(registers: tuple[Entry, ...]) -> tuple[Block, ...]:
 
 def readings(
     registers: tuple[Entry, ...], block: Block, data: bytes, source: str
-) -> tuple[Reading, ...]:
+) -> tuple[InstrumentValue, ...]:
     """The channels that lie in the answer to `block`; `data` are its registers as sent."""
     return tuple(
         _reading(entry, data[2 * (entry.at - block.start) :][: 2 * entry.size], source)
@@ -211,15 +211,15 @@ def readings(
     )
 
 
-def _reading(entry: Entry, data: bytes, source: str) -> Reading:
+def _reading(entry: Entry, data: bytes, source: str) -> InstrumentValue:
     raw = _raw(entry, data)
     if raw in entry.absent or (isinstance(raw, float) and not math.isfinite(raw)):
-        return Reading(entry.channel, 0.0, entry.unit, "fault", data.hex(), source)
+        return InstrumentValue(entry.channel, 0.0, entry.unit, "fault", data.hex(), source)
     value = round(raw * entry.scale + entry.offset, 9)
     limits = entry.range
     inside = limits is None or limits[0] <= value <= limits[1]
     flag = "ok" if inside else "over_range"
-    return Reading(entry.channel, float(value), entry.unit, flag, str(raw), source)  # type: ignore[arg-type]
+    return InstrumentValue(entry.channel, float(value), entry.unit, flag, str(raw), source)  # type: ignore[arg-type]
 
 
 def _raw(entry: Entry, data: bytes) -> int | float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pymodbus.framer.rtu import FramerRTU
 from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
 
-from edge.sensors.frames import MORE, NOISE, Bad, Found, Look, Reading, Scanner, Step
+from edge.sensors.frames import MORE, NOISE, Bad, DecodedFrame, InstrumentValue, Look, Scanner, Step
 from edge.sensors.maps import Block, Entry, blocks, readings
 
 ADDRESS_MAX = 247
@@ -50,7 +50,7 @@ def request(address: int, block: Block) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SlaveReply:
     """What a slave said: registers as sent, or an exception in words."""
 
     data: bytes = b""
@@ -58,7 +58,7 @@ class Answer:
     skipped: int = 0
 
 
-def answer(data: bytes, address: int, block: Block) -> Answer | None:
+def answer(data: bytes, address: int, block: Block) -> SlaveReply | None:
     """The answer to this very request anywhere in `data`, None while there is none.
 
     Bytes before it (echo of the request, noise of the line's turnaround) are stepped over.
@@ -69,10 +69,10 @@ def answer(data: bytes, address: int, block: Block) -> Answer | None:
     for at in range(len(data)):
         frame = data[at : at + size]
         if frame.startswith(head) and len(frame) == size and valid(frame):
-            return Answer(frame[3:-2], skipped=at)
+            return SlaveReply(frame[3:-2], skipped=at)
         frame = data[at : at + 5]
         if frame.startswith(refusal) and len(frame) == 5 and valid(frame):
-            return Answer(exception=EXCEPTIONS.get(frame[2], f"code {frame[2]}"), skipped=at)
+            return SlaveReply(exception=EXCEPTIONS.get(frame[2], f"code {frame[2]}"), skipped=at)
     return None
 
 
@@ -115,7 +115,7 @@ class Sniffer(Scanner):
         for size in sizes:
             frame = data[at : at + size]
             if len(frame) == size and valid(frame) and self._credible(frame):
-                return Found(size, self._take(frame, self._before + at))
+                return DecodedFrame(size, self._take(frame, self._before + at))
         longest = max(sizes)
         return MORE if len(data) - at < longest else Bad(min(sizes))
 
@@ -125,7 +125,7 @@ class Sniffer(Scanner):
             return True
         return (frame[0], frame[1], len(frame) // 2 - 2) in self._wanted
 
-    def _take(self, frame: bytes, place: int) -> tuple[Reading, ...]:
+    def _take(self, frame: bytes, place: int) -> tuple[InstrumentValue, ...]:
         address, function = frame[0], frame[1]
         if function not in READS:
             return ()
@@ -147,7 +147,7 @@ class Sniffer(Scanner):
 
     def _values(
         self, data: bytes, source: str, function: int, asked: Block | None
-    ) -> tuple[Reading, ...]:
+    ) -> tuple[InstrumentValue, ...]:
         fits = [b for b in self._blocks if (b.function, b.count) == (function, len(data) // 2)]
         block = asked or (fits[0] if len(fits) == 1 else None)
         named = readings(self._registers, block, data, source) if block else ()
@@ -175,11 +175,11 @@ def _asks(data: bytes, at: int) -> bool:
     return 1 <= count <= 125 or len(data) < at + 6
 
 
-def _unnamed(asked: Block | None, data: bytes, source: str) -> tuple[Reading, ...]:
+def _unnamed(asked: Block | None, data: bytes, source: str) -> tuple[InstrumentValue, ...]:
     words = [int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2)]
     first = "0x{:04x}" if asked else "+{}"
     start = asked.start if asked else 0
     return tuple(
-        Reading(first.format(start + i), float(word), "", "ok", str(word), source)
+        InstrumentValue(first.format(start + i), float(word), "", "ok", str(word), source)
         for i, word in enumerate(words)
     )

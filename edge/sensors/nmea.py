@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from functools import reduce
 from operator import xor
 
-from edge.sensors.frames import MORE, NOISE, Bad, Found, Look, Reading, Scanner, Step
+from edge.sensors.frames import MORE, NOISE, Bad, DecodedFrame, InstrumentValue, Look, Scanner, Step
 
 # The standard allows 82 characters; receivers with many satellites write somewhat more.
 LENGTH_MAX = 120
@@ -74,7 +74,7 @@ class Nmea(Scanner):
         if len(fields) not in COUNTS.get(name, (len(fields),)):
             return Bad()
         try:
-            found = Found(end - at, reader(fields) if reader else ())
+            found = DecodedFrame(end - at, reader(fields) if reader else ())
         except (ValueError, IndexError):
             # A valid sum over nonsense: the sum has eight bits only.
             return Bad()
@@ -90,45 +90,49 @@ def _line_end(data: bytes, at: int) -> int | None:
     return newline + 1 if newline >= 0 else None
 
 
-def _rmc(fields: list[str]) -> tuple[Reading, ...]:
+def _rmc(fields: list[str]) -> tuple[InstrumentValue, ...]:
     if fields[1] != "A":
         return ()
     at = _when(fields[0], fields[8])
     if fields[6] and not _SPEED.match(fields[6]):
         raise ValueError(fields[6])
-    speed = [Reading("speed", float(fields[6] or 0.0) * KNOT_M_S, "m/s", raw=fields[6], at_wall=at)]
-    course = [Reading("course", _course(fields[7]), "deg", raw=fields[7], at_wall=at)]
+    speed = [
+        InstrumentValue(
+            "speed", float(fields[6] or 0.0) * KNOT_M_S, "m/s", raw=fields[6], at_wall=at
+        )
+    ]
+    course = [InstrumentValue("course", _course(fields[7]), "deg", raw=fields[7], at_wall=at)]
     return (
         *_position(fields[2:6], at),
         *(speed if fields[6] else ()),
         *(course if fields[7] else ()),
-        Reading("time", at, "s", raw=f"{fields[8]} {fields[0]}", at_wall=at),
+        InstrumentValue("time", at, "s", raw=f"{fields[8]} {fields[0]}", at_wall=at),
     )
 
 
-def _gga(fields: list[str]) -> tuple[Reading, ...]:
+def _gga(fields: list[str]) -> tuple[InstrumentValue, ...]:
     if fields[5] in ("", "0"):
         return ()
     _seconds(fields[0])
     rest = (("satellites", fields[6], ""), ("hdop", fields[7], ""), ("altitude", fields[8], "m"))
     return (
         *_position(fields[1:5], None),
-        *(Reading(name, float(text), unit, raw=text) for name, text, unit in rest if text),
+        *(InstrumentValue(name, float(text), unit, raw=text) for name, text, unit in rest if text),
     )
 
 
-def _zda(fields: list[str]) -> tuple[Reading, ...]:
+def _zda(fields: list[str]) -> tuple[InstrumentValue, ...]:
     if not all(fields[:4]):
         return ()
     day, month, year = (int(text) for text in fields[1:4])
     at = datetime(year, month, day, tzinfo=timezone.utc).timestamp() + _seconds(fields[0])
-    return (Reading("time", at, "s", raw=" ".join(fields[:4]), at_wall=at),)
+    return (InstrumentValue("time", at, "s", raw=" ".join(fields[:4]), at_wall=at),)
 
 
 READERS = {"RMC": _rmc, "GGA": _gga, "ZDA": _zda}
 
 
-def _position(fields: list[str], at: float | None) -> tuple[Reading, ...]:
+def _position(fields: list[str], at: float | None) -> tuple[InstrumentValue, ...]:
     lat, lon = _LAT.match(fields[0]), _LON.match(fields[2])
     if lat is None or lon is None or len(lat[3]) != len(lon[3]):
         # Receivers write both with as many decimals; a lost or doubled digit breaks that.
@@ -136,8 +140,8 @@ def _position(fields: list[str], at: float | None) -> tuple[Reading, ...]:
     north = _degrees(lat, {"N": 1, "S": -1}[_one(fields[1], "NS")], 90.0)
     east = _degrees(lon, {"E": 1, "W": -1}[_one(fields[3], "EW")], 180.0)
     return (
-        Reading("lat", north, "deg", raw=fields[0] + fields[1], at_wall=at),
-        Reading("lon", east, "deg", raw=fields[2] + fields[3], at_wall=at),
+        InstrumentValue("lat", north, "deg", raw=fields[0] + fields[1], at_wall=at),
+        InstrumentValue("lon", east, "deg", raw=fields[2] + fields[3], at_wall=at),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 
-from edge.sensors.frames import MORE, NOISE, Bad, Found, Look, Reading, Scanner
+from edge.sensors.frames import MORE, NOISE, Bad, DecodedFrame, InstrumentValue, Look, Scanner
 from edge.values import Flag
 
 HEAD = b"BM"
@@ -61,15 +61,15 @@ class Plantower(Scanner):
         if any(head in frame[2:] for head in HEADS):
             # Two cut frames run together: the sum is weak, a head inside the data is not data.
             return Bad()
-        return Found(size, () if size == 8 else _readings(frame, length))
+        return DecodedFrame(size, () if size == 8 else _readings(frame, length))
 
 
-def _readings(frame: bytes, length: int) -> tuple[Reading, ...]:
+def _readings(frame: bytes, length: int) -> tuple[InstrumentValue, ...]:
     words = struct.unpack_from(f">{length // 2 - 1}H", frame, 4)
     failing = length == LONG_BODY and words[12] & 0xFF != 0
     plausible = words[3] <= words[4] <= words[5]
     return tuple(
-        Reading(name, float(word), UNIT, _flag(word, failing, plausible), str(word))
+        InstrumentValue(name, float(word), UNIT, _flag(word, failing, plausible), str(word))
         for name, word in zip(("pm1", "pm25", "pm10"), words[3:6], strict=True)
     )
 

@@ -27,7 +27,7 @@ TEXT_PX = 22
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ReferenceLine:
     """A horizontal line with its name: a limit, a mean."""
 
     value: float
@@ -35,7 +35,7 @@ class Mark:
 
 
 def series_png(
-    samples: Sequence[Sample], marks: Sequence[Mark], title: str, zone: tzinfo
+    samples: Sequence[Sample], marks: Sequence[ReferenceLine], title: str, zone: tzinfo
 ) -> bytes | None:
     """PNG of one channel over time; invalid samples are orange ticks. None without valid ones."""
     valid = [sample for sample in samples if sample.flag == "ok"]

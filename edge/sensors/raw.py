@@ -58,7 +58,7 @@ class Recent:
                 path.replace(path.with_suffix(".old.csv"))
 
 
-class Store:
+class SampleStore:
     """`<state>/samples/YYYYMMDD-HH.csv` (UTC), all sensors in one file, in batches, bounded."""
 
     def __init__(self, state: Path, *, flush_s: float = FLUSH_S, most_mb: int = STORE_MB) -> None:

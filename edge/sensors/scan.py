@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from serial.tools.list_ports import comports
 
-from edge.sensors.frames import Decoder, KindName, Reading
+from edge.sensors.frames import Decoder, InstrumentValue, KindName
 from edge.sensors.kinds import KINDS, Options
 from edge.sensors.listing import BY_ID
 from edge.sensors.maps import Map, Serial, blocks, known_maps, load_map, readings
@@ -37,7 +37,7 @@ BAUDS = (9600, 4800)
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ScannedInstrument:
     """One instrument that a port may have: `snippet` are its lines for the site file."""
 
     name: str
@@ -50,7 +50,7 @@ class PortFound:
     """What a port gave; `error` where it could not be opened (another program holds it)."""
 
     port: str
-    found: tuple[Heard, ...] = ()
+    found: tuple[ScannedInstrument, ...] = ()
     error: str = ""
 
 
@@ -69,7 +69,7 @@ def scan(urls: Iterable[str]) -> list[dict[str, Any]]:
 def scan_port(url: str, bauds: Iterable[int] = BAUDS) -> PortFound:
     """Listen and ask on one port. Never raises for a port that is busy or goes away."""
     known = {path.stem: load_map(str(path)) for path in known_maps()}
-    found: list[Heard] = []
+    found: list[ScannedInstrument] = []
     try:
         for baud in bauds:
             found += _on_line(url, baud, known)
@@ -80,7 +80,7 @@ def scan_port(url: str, bauds: Iterable[int] = BAUDS) -> PortFound:
     return PortFound(url, tuple(found))
 
 
-def _on_line(url: str, baud: int, known: Mapping[str, Map]) -> list[Heard]:
+def _on_line(url: str, baud: int, known: Mapping[str, Map]) -> list[ScannedInstrument]:
     port = Port(url, Serial(baud=baud))
     port.open()
     try:
@@ -100,7 +100,9 @@ def _listen(port: Port, wait_s: float) -> bytes:
     return heard
 
 
-def _talkers(url: str, baud: int, heard: bytes, known: Mapping[str, Map]) -> Iterator[Heard]:
+def _talkers(
+    url: str, baud: int, heard: bytes, known: Mapping[str, Map]
+) -> Iterator[ScannedInstrument]:
     """Decoders that find sound frames in what was heard."""
     if not heard:
         return
@@ -113,12 +115,12 @@ def _talkers(url: str, baud: int, heard: bytes, known: Mapping[str, Map]) -> Ite
             yield _heard(one.name, values, url, kind="line", map=name)
 
 
-def _decoded(decoder: Decoder, heard: bytes) -> tuple[Reading, ...]:
+def _decoded(decoder: Decoder, heard: bytes) -> tuple[InstrumentValue, ...]:
     step = decoder.decode(heard, final=True)
     return step.readings if step.good > step.bad else ()
 
 
-def _asked_lines(port: Port, baud: int, known: Mapping[str, Map]) -> Iterator[Heard]:
+def _asked_lines(port: Port, baud: int, known: Mapping[str, Map]) -> Iterator[ScannedInstrument]:
     """Meters that write lines once they are told to."""
     for name, one in known.items():
         words = (one.start + one.ask).encode("ascii", "ignore")
@@ -132,9 +134,9 @@ def _asked_lines(port: Port, baud: int, known: Mapping[str, Map]) -> Iterator[He
             yield _heard(one.name, values, port.url, kind="line", map=name)
 
 
-def _asked_modbus(port: Port, baud: int, known: Mapping[str, Map]) -> list[Heard]:
+def _asked_modbus(port: Port, baud: int, known: Mapping[str, Map]) -> list[ScannedInstrument]:
     """Modbus slaves: every map of this speed at its own address and the first three."""
-    found: list[tuple[int, Heard]] = []
+    found: list[tuple[int, ScannedInstrument]] = []
     for name, one in known.items():
         if one.kind != "modbus" or one.serial.baud != baud:
             continue
@@ -147,7 +149,7 @@ def _asked_modbus(port: Port, baud: int, known: Mapping[str, Map]) -> list[Heard
     return [row for _, row in sorted(found, key=lambda pair: -pair[0])]
 
 
-def _ask(port: Port, one: Map, address: int) -> tuple[Reading, ...]:
+def _ask(port: Port, one: Map, address: int) -> tuple[InstrumentValue, ...]:
     """Readings of the map's first block from a slave; () without a sound answer."""
     block = blocks(one.registers)[0]
     port.discard()
@@ -161,7 +163,9 @@ def _ask(port: Port, one: Map, address: int) -> tuple[Reading, ...]:
     return ()
 
 
-def _heard(name: str, values: tuple[Reading, ...], url: str, **keys: Any) -> Heard:
+def _heard(
+    name: str, values: tuple[InstrumentValue, ...], url: str, **keys: Any
+) -> ScannedInstrument:
     """The last value of each channel, and the entry of the site file."""
     last = {value.channel: value for value in values}
     told = ", ".join(f"{c} {v.value} {v.unit}".strip() for c, v in list(last.items())[:6])
@@ -170,4 +174,4 @@ def _heard(name: str, values: tuple[Reading, ...], url: str, **keys: Any) -> Hea
         keys["mn"] = values[-1].source
     entry = {"id": f"{kind}-1", "kind": kind, "port": url, **keys}
     text = yaml.safe_dump({"sensors": [entry]}, sort_keys=False, allow_unicode=True, width=100)
-    return Heard(name, told, text)
+    return ScannedInstrument(name, told, text)

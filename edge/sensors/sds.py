@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-from edge.sensors.frames import MORE, NOISE, Bad, Found, Look, Reading, Scanner
+from edge.sensors.frames import MORE, NOISE, Bad, DecodedFrame, InstrumentValue, Look, Scanner
 from edge.values import Flag
 
 SIZE = 10
@@ -52,15 +52,15 @@ class Sds(Scanner):
         if frame[1] == DATA and max(struct.unpack_from("<HH", frame, 2)) > RAW_MAX:
             # The instrument cannot send this; the sum of eight bits let damage through.
             return Bad()
-        return Found(SIZE, _readings(frame) if frame[1] == DATA else ())
+        return DecodedFrame(SIZE, _readings(frame) if frame[1] == DATA else ())
 
 
-def _readings(frame: bytes) -> tuple[Reading, ...]:
+def _readings(frame: bytes) -> tuple[InstrumentValue, ...]:
     pm25, pm10 = struct.unpack_from("<HH", frame, 2)
     # Mass up to 2.5 µm cannot exceed mass up to 10 µm.
     flag: Flag = "ok" if pm25 <= pm10 else "suspect"
     source = frame[6:8].hex().upper()
     return tuple(
-        Reading(name, word / 10.0, UNIT, flag, str(word), source)
+        InstrumentValue(name, word / 10.0, UNIT, flag, str(word), source)
         for name, word in (("pm25", pm25), ("pm10", pm10))
     )

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from edge.clock import Clock
 from edge.runtime import Backoff, Stop, Trouble
 from edge.sensors.frames import Stream
-from edge.sensors.hj212 import Packet, encode
+from edge.sensors.hj212 import Hj212Packet, encode
 from edge.sensors.hj212_link import ANSWER_WAIT_S, RESENDS, acknowledges, minute_message, replies
 from edge.sensors.hj212_stream import Hj212
 from edge.sensors.minutes import Minute
@@ -32,7 +32,7 @@ class _Lost(Exception):
     """The connection is gone or the platform does not answer."""
 
 
-class Sender(threading.Thread):
+class Hj212Sender(threading.Thread):
     """One platform. A message leaves the queue when 9014 has come for it."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Sender(threading.Thread):
         self._sensor, self._forward = sensor, forward
         self._clock, self._stop_event = clock, stop
         self._wait_s = answer_wait_s
-        self._waiting: queue.Queue[Packet] = queue.Queue(WAITING_MAX)
+        self._waiting: queue.Queue[Hj212Packet] = queue.Queue(WAITING_MAX)
         self._trouble = Trouble(log)
         self.sent = self.dropped = self.unanswered = 0
 
@@ -63,7 +63,7 @@ class Sender(threading.Thread):
             if values:
                 self._put(minute_message(self._forward, values, began, self._clock.now().wall))
 
-    def _put(self, packet: Packet) -> None:
+    def _put(self, packet: Hj212Packet) -> None:
         while True:
             try:
                 self._waiting.put_nowait(packet)
@@ -95,12 +95,12 @@ class Sender(threading.Thread):
                     self._deliver(sock, stream, packet)
                     backoff.reset()
 
-    def _next(self, sock: socket.socket, stream: Stream) -> Packet | None:
+    def _next(self, sock: socket.socket, stream: Stream) -> Hj212Packet | None:
         """The next message; requests of the platform are answered meanwhile."""
         self._hear(sock, stream)
         return self._waiting.queue[0] if self._waiting.queue else None
 
-    def _deliver(self, sock: socket.socket, stream: Stream, packet: Packet) -> None:
+    def _deliver(self, sock: socket.socket, stream: Stream, packet: Hj212Packet) -> None:
         for _ in range(1 + RESENDS):
             sock.sendall(encode(packet))
             deadline = time.monotonic() + self._wait_s
@@ -114,7 +114,7 @@ class Sender(threading.Thread):
         self.unanswered += 1
         raise _Lost(f"no answer to QN={packet.qn} after {1 + RESENDS} tries")
 
-    def _hear(self, sock: socket.socket, stream: Stream) -> list[Packet]:
+    def _hear(self, sock: socket.socket, stream: Stream) -> list[Hj212Packet]:
         try:
             data = sock.recv(4096)
         except TimeoutError:

@@ -12,7 +12,7 @@ import av
 import numpy as np
 
 from edge.camera.libav import Input
-from edge.camera.packets import Connection, Encoded, parameter_sets
+from edge.camera.packets import Encoded, StreamOpening, parameter_sets
 from edge.camera.remux import describe
 from edge.values import Stamp
 from tools.fakes.camera import drawing, encode
@@ -52,7 +52,7 @@ def corner(image: np.ndarray) -> float:
     return float(image[4:20, 4:20].mean()) / 10.0
 
 
-def connection(codec: str, units: list[bytes]) -> Connection:
+def connection(codec: str, units: list[bytes]) -> StreamOpening:
     """What a camera's description of such a stream says."""
     raw = av.open(io.BytesIO(b"".join(units)), format=codec)
     made = describe(Input(raw, raw.streams.video[0]))

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.camera.health import HEIGHT, KINDS, WIDTH, Health, Sustained, thumbnail
+from edge.camera.health import HEIGHT, KINDS, WIDTH, CameraHealth, Sustained, thumbnail
 from edge.camera.source import SourceError
 from edge.camera.stall import StallWatch
 from edge.values import Fault, Stamp
@@ -152,7 +152,7 @@ EVENTS: dict[str, tuple[Event, float, set[str]]] = {
 
 def play(scene: Gray, event: Event, lasts_s: float) -> Iterator[tuple[float, Fault]]:
     """(seconds since the event began, fault): learning first, then the event, then normal again."""
-    health, steps = Health("gate"), int((LEARNED_S + lasts_s + 120.0) / EVERY_S)
+    health, steps = CameraHealth("gate"), int((LEARNED_S + lasts_s + 120.0) / EVERY_S)
     for step in range(steps):
         now_s = step * EVERY_S
         at = now_s - LEARNED_S
@@ -178,7 +178,7 @@ def test_events_over_a_street(name: str) -> None:
 
 
 def test_a_frozen_picture_whose_clock_runs_on() -> None:
-    health, scene = Health("gate"), noisy(street(2))
+    health, scene = CameraHealth("gate"), noisy(street(2))
     kinds = []
     for second in range(100):
         image = scene.copy()
@@ -198,7 +198,7 @@ def test_a_real_street_has_nothing_wrong_until_it_is_moved(name: str) -> None:
     with av.open(str(SHARED / name)) as file:
         frames = [f.to_ndarray(format="bgr24") for f in file.decode(video=0)][::10]
     frames = [thumbnail(frame) for frame in frames]
-    health, faults = Health("gate"), []
+    health, faults = CameraHealth("gate"), []
     for step in range(160):
         image = frames[step % len(frames)]
         moved = np.roll(image, WIDTH // 20, axis=1) if step >= 80 else image
@@ -214,14 +214,14 @@ def test_a_thumbnail_of_any_picture(size: tuple[int, int]) -> None:
 
 
 def test_looks_are_spared() -> None:
-    health, image = Health("gate"), np.zeros((90, 160, 3), np.uint8)
+    health, image = CameraHealth("gate"), np.zeros((90, 160, 3), np.uint8)
     for step in range(100):
         health.look(image, Stamp(step / 10, 0.0))
     assert health._last_s == pytest.approx(9.0, abs=0.11)
 
 
 def test_a_look_costs_little() -> None:
-    health, scene = Health("gate"), street(3)
+    health, scene = CameraHealth("gate"), street(3)
     began = time.thread_time()
     for second in range(100):
         health.step(scene, Stamp(second, second))

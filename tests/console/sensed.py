@@ -13,7 +13,7 @@ import yaml
 from edge.daemons.sensord import Sensord
 from edge.pipeline.settings import load_settings
 from edge.runtime import Notify, Stop, write_status
-from edge.sensors.frames import Reading
+from edge.sensors.frames import InstrumentValue
 from edge.sensors.minutes import Minute
 from edge.values import Sample, Stamp
 
@@ -93,7 +93,7 @@ def put_sensors(box, minutes=True) -> None:
     noise, fume = daemon.parts.lines
     asked = bytes.fromhex("010300000002c40b")
     noise.heard.answer(asked, bytes.fromhex("010304024700d0faea"),
-                       [Reading("LA", 58.3, "dB")], now.wall)  # fmt: skip
+                       [InstrumentValue("LA", 58.3, "dB")], now.wall)  # fmt: skip
     fume.heard.answer(asked, b"", (), now.wall, "no answer")
     fume.state = "open"
     write_status(box.run, "sensord", daemon.status(now))

@@ -20,7 +20,7 @@ from edge.camera.recording import read_file_frames
 from edge.drone.eye import Setup
 from edge.drone.flightpath import FlightPath
 from edge.drone.journal import Journal
-from edge.drone.look import Look
+from edge.drone.look import KeyFrame
 from edge.drone.mosaic import Mosaic, extent_of
 from edge.drone.settings import Look as LookSettings
 from edge.drone.survey import Survey
@@ -146,4 +146,4 @@ def test_memory_does_not_grow_with_the_flight(tmp_path):
     tracemalloc.stop()
     assert journal.count >= 590
     assert after - before < 2_000_000
-    assert isinstance(next(journal.looks()), Look)
+    assert isinstance(next(journal.looks()), KeyFrame)

@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.drone import earth, rotation
-from edge.drone.georef import PROFILES, NoGround, Sigmas, View, ce90, locate, radius90
+from edge.drone.georef import PROFILES, GroundView, NoGround, Sigmas, ce90, locate, radius90
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not here")
 
-NADIR = View(31.2304, 121.4737, 100.0, 0.0, -90.0, 0.0, 3840, 2160, 2560.0)
+NADIR = GroundView(31.2304, 121.4737, 100.0, 0.0, -90.0, 0.0, 3840, 2160, 2560.0)
 
 
 def vectors() -> list[dict]:
@@ -29,8 +29,8 @@ def vectors() -> list[dict]:
     return json.loads(path.read_text()) if path.is_file() else []
 
 
-def view_of(row: dict) -> View:
-    return View(
+def view_of(row: dict) -> GroundView:
+    return GroundView(
         row["lat"], row["lon"], row["h"], row["yaw"], row["pitch"], row["roll"],
         row["W"], row["H"], row["fx"],
     )  # fmt: skip
@@ -60,7 +60,7 @@ def test_real_misb_frame_centres():
         matrix = rotation.attitude(*row["platform_ypr"]) @ rotation.attitude(*row["sensor_aer"])
         lat, lon, height = row["sensor"]
         *centre, ground = row["frame_centre_tag"]
-        view = View(lat, lon, height - ground, *rotation.angles(matrix), 1280, 720, 20_000.0,
+        view = GroundView(lat, lon, height - ground, *rotation.angles(matrix), 1280, 720, 20_000.0,
                     ground_m=ground)  # fmt: skip
         spot = locate(view, 640, 360)
         assert earth.distance_m((spot.lat, spot.lon), tuple(centre)) < 0.5
@@ -77,7 +77,7 @@ def test_real_misb_frame_centres():
     ],
 )
 def test_look_at_spheroid(azimuth, lat, lon, slant):
-    spot = locate(View(10.0, -20.0, 1000.0, azimuth, -45.0, 0.0, 100, 100, 100.0), 50, 50)
+    spot = locate(GroundView(10.0, -20.0, 1000.0, azimuth, -45.0, 0.0, 100, 100, 100.0), 50, 50)
     assert earth.distance_m((spot.lat, spot.lon), (lat, lon)) < 0.05
     assert spot.slant_m == pytest.approx(slant, abs=0.01)
 
@@ -110,7 +110,7 @@ def test_radius_agrees_with_the_error_budget(profile, depression, ce90_m):
     assert ce90(view, (1920, 1080), PROFILES[profile]) == pytest.approx(ce90_m, rel=0.2)
 
 
-def noisy(view: View, sigmas: Sigmas, rng: np.random.Generator) -> View:
+def noisy(view: GroundView, sigmas: Sigmas, rng: np.random.Generator) -> GroundView:
     place = earth.Local(view.lat, view.lon)
     along = rng.normal(0, sigmas.time_s) * sigmas.speed_mps
     heading = math.radians(view.yaw_deg)

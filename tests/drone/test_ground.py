@@ -18,18 +18,18 @@ from edge.drone.dem import Dem, locate_on
 from edge.drone.earth import Local, distance_m
 from edge.drone.eye import Setup
 from edge.drone.flightpath import FlightPath, clock_offset
-from edge.drone.georef import PROFILES, NoGround, View, locate
+from edge.drone.georef import PROFILES, GroundView, NoGround, locate
 from edge.drone.ground import footprint, gsd_m, homography, to_ground, to_pixels
 from edge.drone.groundtiles import plan
 from edge.drone.groundtrack import GroundTracks
 from edge.drone.keyframes import KeyFrames
-from edge.drone.look import Look, Sighting, from_json, to_json
-from edge.drone.sites import Area, Site, assign, read_sites
+from edge.drone.look import KeyFrame, Sighting, from_json, to_json
+from edge.drone.sites import Area, RegisteredSite, assign, read_sites
 from edge.drone.telemetry.pose import Pose, Telemetry
 from edge.drone.yawfit import Landmark, fit
 
 PLANE = Local(31.2304, 121.4737)
-VIEW = View(31.2304, 121.4737, 100.0, 0.0, -90.0, 0.0, 3840, 2160, 2560.0)
+VIEW = GroundView(31.2304, 121.4737, 100.0, 0.0, -90.0, 0.0, 3840, 2160, 2560.0)
 
 
 def pose(t_s: float, east: float = 0.0, **more) -> Pose:
@@ -130,7 +130,7 @@ def test_nothing_is_made_up_for_a_missing_focal_length():
 def test_a_view_says_what_is_missing(change, why):
     setup = Setup(3840, 2160)
     whole = pose(0.0, focal35_mm=24.0)
-    assert isinstance(setup.view(whole), View)
+    assert isinstance(setup.view(whole), GroundView)
     assert why in setup.view(replace(whole, **change))
 
 
@@ -190,7 +190,8 @@ def area(west, south, east, north, **more) -> Area:
     corners = ((west, south), (east, south), (east, north), (west, north))
     ring = tuple(tuple(reversed(PLANE.degrees(*corner))) for corner in corners)
     return Area(
-        Site(polygons=((ring,),), **{"id": "s", "name": "s", "kind": "site", **more}), PLANE
+        RegisteredSite(polygons=((ring,),), **{"id": "s", "name": "s", "kind": "site", **more}),
+        PLANE,
     )
 
 
@@ -213,9 +214,11 @@ def sighting(
                     False, 1.8)  # fmt: skip
 
 
-def look(t_s: float, camera: tuple[float, float], *found: Sighting) -> Look:
+def look(t_s: float, camera: tuple[float, float], *found: Sighting) -> KeyFrame:
     lat, lon = PLANE.degrees(*camera)
-    return Look(t_s, 1e9 + t_s, replace(VIEW, lat=lat, lon=lon, h_m=100.0), sightings=tuple(found))
+    return KeyFrame(
+        t_s, 1e9 + t_s, replace(VIEW, lat=lat, lon=lon, h_m=100.0), sightings=tuple(found)
+    )
 
 
 def seen_from(truth, camera, bias_deg):
@@ -285,7 +288,7 @@ def test_looks_survive_the_journal():
     one = replace(look(1.5, (1, 2), sighting(3, 4)), carried=(1.0,) * 9, seen=("a",),
                   aircraft=(31.0, 121.0))  # fmt: skip
     assert from_json(json.loads(json.dumps(to_json(one)))) == one
-    blind = Look(2.0, 1e9, None, why="no position fix")
+    blind = KeyFrame(2.0, 1e9, None, why="no position fix")
     assert from_json(json.loads(json.dumps(to_json(blind)))) == blind
 
 
@@ -299,7 +302,7 @@ def test_membership_by_the_share_of_the_circle():
 
 def test_corridor_holds_points_beside_its_line():
     line = tuple((PLANE.degrees(e, 0)[1], PLANE.degrees(e, 0)[0]) for e in (0, 100))
-    corridor = Area(Site("c", "c", "corridor", line=line, width_m=12.0), PLANE)
+    corridor = Area(RegisteredSite("c", "c", "corridor", line=line, width_m=12.0), PLANE)
     assert corridor.holds(50, 5.9)
     assert not corridor.holds(50, 6.1)
 

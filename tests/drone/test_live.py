@@ -15,7 +15,7 @@ import pytest
 from edge.clock import FakeClock, SystemClock
 from edge.config.catalogue import load_categories
 from edge.config.shipped import shipped
-from edge.drone.dossier import Sender
+from edge.drone.dossier import FlightPublisher
 from edge.drone.earth import distance_m
 from edge.drone.liveflight import LiveFlight
 from edge.drone.posefeed import PoseFeed
@@ -96,7 +96,7 @@ def test_a_live_finding_becomes_a_row_of_the_outbox(tmp_path):
     published: list[dict] = []
     flight, feed = live(tmp_path, published), PoseFeed(Live(), FakeClock())
     categories = load_categories([shipped("config/categories.yaml")])
-    sender = Sender("box-1", tmp_path / "evidence", Box())
+    sender = FlightPublisher("box-1", tmp_path / "evidence", Box())
     flight.publish = lambda row: (
         published.append(row)
         or sender.send(

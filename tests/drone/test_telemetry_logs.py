@@ -15,7 +15,7 @@ import pytest
 
 from edge.config import ConfigError
 from edge.drone import earth
-from edge.drone.georef import View, locate
+from edge.drone.georef import GroundView, locate
 from edge.drone.read import read
 from edge.drone.telemetry import cloudapi, flightlog, mavlink, misb
 from tests.drone.recordings import tlog
@@ -102,12 +102,12 @@ def test_cloud_api_laser_is_the_centre_of_the_picture():
     laser = {"measure_target_error_state": 0, "measure_target_latitude": 22.9,
              "measure_target_longitude": 113.71}  # fmt: skip
     data = {**OSD["data"], "53-0-0": {**OSD["data"]["53-0-0"], **laser}}
-    assert cloudapi.Feed().push({**OSD, "data": data}).aim == (22.9, 113.71)
+    assert cloudapi.CloudPoses().push({**OSD, "data": data}).aim == (22.9, 113.71)
 
 
 def test_cloud_api_wrong_values_are_absent_not_zero():
     data = {**OSD["data"], "latitude": "n/a", "elevation": None, "height": True}
-    pose = cloudapi.Feed().push({**OSD, "data": data})
+    pose = cloudapi.CloudPoses().push({**OSD, "data": data})
     assert (pose.lat, pose.rel_alt_m, pose.abs_alt_m, pose.quality) == (None, None, None, "none")
 
 
@@ -193,7 +193,7 @@ def test_truck_every_checksum_and_the_error_of_its_frame_centres():
     assert (found.cues, found.fixes, found.skipped) == (711, 711, {})
     errors = []
     for pose in found.poses:
-        view = View(
+        view = GroundView(
             pose.lat, pose.lon, pose.abs_alt_m - pose.ground_m, pose.yaw_deg, pose.pitch_deg,
             pose.roll_deg, 1280, 720, 20_000.0, ground_m=pose.ground_m,
         )  # fmt: skip

@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 
 from edge.sensors import plantower, sds
-from edge.sensors.hj212 import Packet, encode
+from edge.sensors.hj212 import Hj212Packet, encode
 from edge.sensors.maps import Block
 from edge.sensors.modbus import crc, request
 
@@ -18,7 +18,7 @@ def hj212_frame(
 ) -> bytes:
     time = f"202603012215{second % 60:02d}"
     cp = ";".join([f"DataTime={time}", *(f"{k}={v}" for k, v in values.items())])
-    return encode(Packet(f"{time}{second % 1000:03d}", "39", cn, MN, flag, cp))
+    return encode(Hj212Packet(f"{time}{second % 1000:03d}", "39", cn, MN, flag, cp))
 
 
 def plantower_frame(values: tuple[int, int, int], *, short: bool = False) -> bytes:

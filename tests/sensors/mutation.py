@@ -18,7 +18,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 
-from edge.sensors.frames import Reading, Stream
+from edge.sensors.frames import InstrumentValue, Stream
 from edge.sensors.kinds import KINDS, Options
 from tests.sensors.frames_of import KINDS_WITH_CHECK, random_frame
 
@@ -69,7 +69,7 @@ def overwrite(frame: bytes, following: bytes, rng: random.Random) -> bytes:
 def values(kind: str, data: bytes, rng: random.Random | None = None) -> list[tuple[str, object]]:
     """(channel, value) of all readings, the data fed whole or in random pieces."""
     stream = Stream(KINDS[kind](Options()))
-    readings: list[Reading] = []
+    readings: list[InstrumentValue] = []
     at = 0
     while at < len(data):
         size = rng.randrange(1, 400) if rng else len(data)

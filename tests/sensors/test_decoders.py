@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.sensors.frames import Stream
-from edge.sensors.hj212 import Packet, crc, encode, modbus_crc
+from edge.sensors.hj212 import Hj212Packet, crc, encode, modbus_crc
 from edge.sensors.hj212_stream import Hj212
 from edge.sensors.kinds import KINDS, Options
 from edge.sensors.maps import load_map
@@ -152,7 +152,9 @@ def test_hj212_versions_differ_in_the_flag_only(version):
 
 def _parts(texts, flag=7):
     return [
-        encode(Packet("20260301221530000", "39", "2051", MN, flag, cp, "123456", len(texts), n))
+        encode(
+            Hj212Packet("20260301221530000", "39", "2051", MN, flag, cp, "123456", len(texts), n)
+        )
         for n, cp in enumerate(texts, 1)
     ]
 
@@ -190,9 +192,9 @@ NEGATIVE = {
     "length far too long": b"##0999" + GOOD[6:],
     "cut": GOOD[: GOOD.index(b"LA-Rtd=5") + 8],
     "cut in the head": GOOD[:4],
-    "no QN": encode(Packet("", "39", "2011", MN, 5, "LA-Rtd=1")),
-    "no time": encode(Packet("20261301221530000", "39", "2011", MN, 5, "LA-Rtd=1")),
-    "group without a value": encode(Packet("20260301221530000", "39", "2011", MN, 5, "LA")),
+    "no QN": encode(Hj212Packet("", "39", "2011", MN, 5, "LA-Rtd=1")),
+    "no time": encode(Hj212Packet("20261301221530000", "39", "2011", MN, 5, "LA-Rtd=1")),
+    "group without a value": encode(Hj212Packet("20260301221530000", "39", "2011", MN, 5, "LA")),
 }
 
 
@@ -237,7 +239,7 @@ def test_hj212_from_the_wild_needs_tolerance(name):
 
 def test_hj212_text_length_in_characters_is_taken_and_bytes_are_sent():
     cp = "i22001-Info=维护"
-    frame = encode(Packet("20260301221530000", "39", "3020", MN, 5, cp))
+    frame = encode(Hj212Packet("20260301221530000", "39", "3020", MN, 5, cp))
     assert told("hj212", frame)[1].good == 1
     shorter = b"##%04d" % (len(frame) - 12 - 4) + frame[6:]
     assert told("hj212", shorter)[0] == {"i22001-Info": "维护"}
@@ -245,7 +247,7 @@ def test_hj212_text_length_in_characters_is_taken_and_bytes_are_sent():
 
 def test_hj212_impossible_minimum_is_suspect():
     cp = "a34001-Min=3.0,a34001-Avg=2.0,a34001-Max=1.0,a34001-Flag=N"
-    frame = encode(Packet("20260301221530000", "39", "2051", MN, 5, cp))
+    frame = encode(Hj212Packet("20260301221530000", "39", "2051", MN, 5, cp))
     assert {r.flag for r in Stream(Hj212()).feed(frame)} == {"suspect"}
 
 

@@ -4,9 +4,9 @@
 import pytest
 
 from edge.sensors import history
-from edge.sensors.frames import Reading
+from edge.sensors.frames import InstrumentValue
 from edge.sensors.heard import BYTES_MAX, KEPT, Heard
-from edge.sensors.history import History, Row, read
+from edge.sensors.history import History, MinuteRow, read
 from edge.sensors.minutes import Minute, Minutes
 from edge.values import Sample, Stamp
 
@@ -36,7 +36,7 @@ def test_minutes_are_read_at_once_and_written_in_batches(places):
     assert kept.flush()
     assert list(kept.folder.glob("*.csv")) == []
     first, second = rows(places)
-    assert first == Row(
+    assert first == MinuteRow(
         NOON, "noise", "LA", "dB", 60, 60, 61.25, 56.25, 66.25, l10=63.5, l50=60.1, l90=55.0
     )
     assert (second.mean, second.n, second.l90) == (None, 60, None)
@@ -112,7 +112,11 @@ def test_the_last_bytes_of_a_line_and_what_they_meant():
     heard = Heard()
     heard.stream(b"\x42\x4d", (), 1.0)
     assert heard.rows == ()
-    heard.stream(b"\x00\x1c", (Reading("pm10", 61.0, "ug/m3"), Reading("x", 1.0, "", "fault")), 2.0)
+    heard.stream(
+        b"\x00\x1c",
+        (InstrumentValue("pm10", 61.0, "ug/m3"), InstrumentValue("x", 1.0, "", "fault")),
+        2.0,
+    )
     assert heard.rows[0].as_json() == {
         "wall": 2.0, "asked": "", "hex": "42 4d 00 1c", "note": "",
         "values": ["pm10 61.0 ug/m3", "x 1.0 [fault]"],

@@ -20,7 +20,7 @@ from edge.runtime import Stop
 from edge.sensors.binding import Binding
 from edge.sensors.bus import Bus, Counts, Limiter, Queue
 from edge.sensors.frames import Stream
-from edge.sensors.hj212 import Packet, encode, request_number
+from edge.sensors.hj212 import Hj212Packet, encode, request_number
 from edge.sensors.hj212_stream import Hj212
 from edge.sensors.kinds import KINDS, Options
 from edge.sensors.listener import Listener
@@ -28,7 +28,7 @@ from edge.sensors.maps import Serial, load_map
 from edge.sensors.minutes import Minute
 from edge.sensors.modbus_bus import ModbusBus, Slave
 from edge.sensors.port import Port, PortGone
-from edge.sensors.sender import Sender
+from edge.sensors.sender import Hj212Sender
 from edge.sensors.settings import Forward, Sensor, SensorSettings
 from edge.sensors.stream_bus import StreamBus
 from edge.values import Sample, Stamp
@@ -285,7 +285,7 @@ def listener(stop, **fields) -> Listener:
 
 def _now_frame(value: float, mn: str = MN) -> bytes:
     cp = f"LA-Rtd={value},LA-Flag=N"
-    return encode(Packet(request_number(time.time()), "39", "2011", mn, 5, cp))
+    return encode(Hj212Packet(request_number(time.time()), "39", "2011", mn, 5, cp))
 
 
 def test_stations_call_in_and_are_answered(stop):
@@ -331,11 +331,11 @@ class Platform(threading.Thread):
         super().__init__(daemon=True)
         self.server = socket.create_server(("127.0.0.1", 0))
         self.url = f"tcp://127.0.0.1:{self.server.getsockname()[1]}"
-        self.packets: list[Packet] = []
+        self.packets: list[Hj212Packet] = []
 
     def run(self):
         with self.server, self.server.accept()[0] as peer:
-            peer.sendall(encode(Packet("20260301221530000", "39", "1011", MN, 5, "")))
+            peer.sendall(encode(Hj212Packet("20260301221530000", "39", "1011", MN, 5, "")))
             decoder = Hj212()
             stream = Stream(decoder)
             while data := peer.recv(4096):
@@ -346,14 +346,14 @@ class Platform(threading.Thread):
     def _take(self, peer, packet):
         self.packets.append(packet)
         if packet.cn == "2051" and sum(p.qn == packet.qn for p in self.packets) == 3:
-            peer.sendall(encode(Packet(packet.qn, "91", "9014", MN, 4, "")))
+            peer.sendall(encode(Hj212Packet(packet.qn, "91", "9014", MN, 4, "")))
 
 
 def test_minutes_are_sent_until_they_are_acknowledged(stop):
     platform = Platform()
     platform.start()
     forward = Forward(to=platform.url, mn=MN, channels={"LA": "LA"})
-    sender = Sender("noise", forward, SystemClock(), stop, answer_wait_s=0.2)
+    sender = Hj212Sender("noise", forward, SystemClock(), stop, answer_wait_s=0.2)
     at = Stamp(0.0, 1772374500.0)
     levels = {"L5": 66.9, "L10": 64.8, "L50": 57.2, "L90": 49.0, "L95": 47.7}
     minute = Minute("noise", "LA", "dB", at, at, 60, 60, 60.9, 44.1, 72.3, {"ok": 60}, levels)

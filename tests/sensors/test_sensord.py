@@ -309,7 +309,7 @@ def test_minute_with_too_few_valid_samples_has_no_mean():
 
 
 def test_store_is_batched_bounded_and_survives_a_torn_line(tmp_path):
-    store = raw.Store(tmp_path, flush_s=1000.0)
+    store = raw.SampleStore(tmp_path, flush_s=1000.0)
     store.add([sample(float(t)) for t in range(7200)])
     assert not list(store.folder.iterdir())
     assert store.flush(force=True)
@@ -320,14 +320,14 @@ def test_store_is_batched_bounded_and_survives_a_torn_line(tmp_path):
     start = 1_767_225_600.0
     found = list(raw.read(raw.store_files(tmp_path, start, start + 9000), {"s"}, 0, 2e9))
     assert len(found) == 7200
-    small = raw.Store(tmp_path, flush_s=0.0, most_mb=0)
+    small = raw.SampleStore(tmp_path, flush_s=0.0, most_mb=0)
     small.add([sample(9000.0)])
     small.flush(force=True)
     assert [path.name for path in small.folder.iterdir()] == ["20260101-02.csv"]
 
 
 def test_store_keeps_its_batch_while_the_disk_refuses(tmp_path):
-    store = raw.Store(tmp_path)
+    store = raw.SampleStore(tmp_path)
     store.add([sample(0.0)])
     store.folder.rmdir()
     store.folder.touch()
@@ -349,7 +349,7 @@ def test_recent_files_turn_over(tmp_path):
 
 def test_stuck_values_are_noticed_and_switches_may_rest(tmp_path):
     sensor = Sensor(id="s", kind="plantower", port="x", constant_s=100.0)
-    watched = live.Live({"s": sensor}, tmp_path)
+    watched = live.LiveValues({"s": sensor}, tmp_path)
     for t in range(130):
         watched.add([sample(float(t), 50.0), sample(float(t), 1.0, channel="fan", unit="")])
     assert watched.constant(sample(129.0).at) == {"s": "LA"}

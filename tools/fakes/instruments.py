@@ -27,7 +27,7 @@ from pymodbus.pdu import DecodePDU
 from pymodbus.pdu.register_message import ReadHoldingRegistersResponse
 
 from edge.sensors import plantower
-from edge.sensors.hj212 import Packet, encode, request_number, time_text
+from edge.sensors.hj212 import Hj212Packet, encode, request_number, time_text
 from tools.fakes.instruments_line import Instrument, Line, parse_fault
 
 
@@ -162,7 +162,7 @@ def station(mn: str, levels: Callable[[float], float], *, every_s: float = 1.0) 
             f"DataTime={time_text(wall)};LA-Rtd={levels(t_s):.1f},LA-Flag=N;"
             f"a34001-Rtd={0.3 + 0.1 * math.sin(t_s / 30):.3f},a34001-Flag=N"
         )
-        return encode(Packet(request_number(wall), "39", "2011", mn, 5, cp))
+        return encode(Hj212Packet(request_number(wall), "39", "2011", mn, 5, cp))
 
     return Talker(frame, every_s)
 

@@ -26,7 +26,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "20 stuck loops, watchdog": ("tests/field/test_notify.py",),
     "21 camera faults": ("tests/camera", "-m", "not slow"),
     "22 serial faults": ("tests/sensors", "-m", "not slow"),
-    "23 storm on return": ("tests/platform/test_fleet.py",),
+    "23 storm on return": ("tests/reference_platform/test_fleet.py",),
     "24 forged, foreign, replayed": ("tests/uplink/test_down.py", "tests/uplink/test_tls.py"),
     "24 configuration rolled back": ("tests/uplink/test_desired.py",),
     "25 a changed byte is named": ("tests/uplink/test_verify.py",),

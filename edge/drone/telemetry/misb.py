@@ -47,7 +47,7 @@ _LINEAR: Mapping[int, tuple[int, bool, float, float]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Packet:
+class MisbPacket:
     """One valid local set: where it began in the stream, tag 2 in Unix seconds, decoded tags."""
 
     offset: int
@@ -65,7 +65,7 @@ def checksum(packet: bytes) -> int:
     return (sum(packet[0::2]) * 256 + sum(packet[1::2])) % 65536
 
 
-def packets(stream: bytes, refused: Callable[[str], None]) -> Iterator[Packet]:
+def packets(stream: bytes, refused: Callable[[str], None]) -> Iterator[MisbPacket]:
     """Valid packets of a byte stream; `refused` gets the reason of each that is not."""
     at = stream.find(KEY)
     while at >= 0:
@@ -79,7 +79,7 @@ def packets(stream: bytes, refused: Callable[[str], None]) -> Iterator[Packet]:
             at = stream.find(KEY, end)
 
 
-def _packet(stream: bytes, at: int) -> tuple[Packet, int] | str:
+def _packet(stream: bytes, at: int) -> tuple[MisbPacket, int] | str:
     head = ber_length(stream, at + len(KEY))
     if head is None or head[1] + head[0] > len(stream):
         return "truncated packet"
@@ -91,7 +91,7 @@ def _packet(stream: bytes, at: int) -> tuple[Packet, int] | str:
     if checksum(stream[at : end - 2]) != int.from_bytes(stream[end - 2 : end], "big"):
         return "checksum wrong"
     tags, utc = _tags(stream[body : end - 4])
-    return Packet(at, utc, tags), end
+    return MisbPacket(at, utc, tags), end
 
 
 def ber_length(data: bytes, at: int) -> tuple[int, int] | None:
@@ -175,7 +175,7 @@ def _last(poses: list[Pose]) -> float:
     return poses[-1].t_s if poses else 0.0
 
 
-def _pose(packet: Packet, at: float) -> Pose:
+def _pose(packet: MisbPacket, at: float) -> Pose:
     tag = packet.tags.get
     lat, lon = tag(13), tag(14)
     fix = sound_fix(lat, lon)

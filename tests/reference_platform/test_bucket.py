@@ -17,9 +17,9 @@ from city_platform.page import Page
 from city_platform.receiver import Receiver
 from city_platform.store import Store
 from edge.uplink import messages as m
-from tests.platform.fake_s3 import KEY, FakeS3
-from tests.platform.test_instances import two_with_one_killed
-from tests.platform.test_receiver import SOUND, arrived, said
+from tests.reference_platform.fake_s3 import KEY, FakeS3
+from tests.reference_platform.test_instances import two_with_one_killed
+from tests.reference_platform.test_receiver import SOUND, arrived, said
 from tools.faultlab.rig import Rig
 
 pytestmark = pytest.mark.skipif(
