@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edge.config.device import Broker, Device
-from edge.diagnosis.advice import Advice, Level
+from edge.diagnosis.advice import Level, PartAdvice
 from edge.uplink.credentials import trusting
 
 TIMEOUT_S = 6.0
@@ -98,7 +98,7 @@ OWN_CERTIFICATE = (
 )
 
 
-def check_broker(device: Device, base: Path) -> Iterator[Advice]:
+def check_broker(device: Device, base: Path) -> Iterator[PartAdvice]:
     """Name, TCP, TLS, CONNECT, one after the other up to the first that fails. Never raises for
     a sick network; `base` is where relative paths of the device file start."""
     broker = device.broker
@@ -117,7 +117,7 @@ def check_broker(device: Device, base: Path) -> Iterator[Advice]:
             yield from _secured(plain, device, base, where)
 
 
-def _secured(plain: socket.socket, device: Device, base: Path, where: str) -> Iterator[Advice]:
+def _secured(plain: socket.socket, device: Device, base: Path, where: str) -> Iterator[PartAdvice]:
     broker = device.broker
     try:
         context = trusting(broker, base / broker.ca if broker.ca else None)
@@ -138,7 +138,7 @@ def _secured(plain: socket.socket, device: Device, base: Path, where: str) -> It
         yield _connect(secure, device, base, where)
 
 
-def _handshake(error: OSError, where: str) -> Advice:
+def _handshake(error: OSError, where: str) -> PartAdvice:
     if isinstance(error, ssl.SSLCertVerificationError):
         do = CERTIFICATES.get(
             error.verify_code, ("check broker.ca and the clock", "检查 CA 与时钟")
@@ -158,14 +158,16 @@ def _alert(error: ssl.SSLError) -> str:
     return (error.reason or str(error)).rpartition("ALERT_")[2].lower().replace("_", " ")
 
 
-def _lifetime(secure: ssl.SSLSocket, where: str) -> Advice:
+def _lifetime(secure: ssl.SSLSocket, where: str) -> PartAdvice:
     told = secure.getpeercert() or {}
     days = (ssl.cert_time_to_seconds(str(told["notAfter"])) - time.time()) / 86_400
     level: Level = "remark" if days < CERT_DAYS else "well"
-    return Advice("broker", level, f"{where} answers with TLS; its certificate has {days:.0f} days")
+    return PartAdvice(
+        "broker", level, f"{where} answers with TLS; its certificate has {days:.0f} days"
+    )
 
 
-def _connect(sock: socket.socket, device: Device, base: Path, where: str) -> Advice:
+def _connect(sock: socket.socket, device: Device, base: Path, where: str) -> PartAdvice:
     """CONNECT, and the word of the CONNACK."""
     try:
         sock.settimeout(TIMEOUT_S)
@@ -185,7 +187,7 @@ def _connect(sock: socket.socket, device: Device, base: Path, where: str) -> Adv
         do = ("another service listens there", "该端口是其他服务")
         return _wrong(f"{where}: not MQTT ({error})", do)
     if code == 0:
-        return Advice("broker", "well", f"{where} lets this box in (MQTT 5)")
+        return PartAdvice("broker", "well", f"{where} lets this box in (MQTT 5)")
     means, en, zh = REFUSALS.get(code, REFUSALS[0x80])
     told = f": {reason}" if reason else ""
     return _wrong(f"{where}: refused, {means} (0x{code:02x}){told}", (en, zh))
@@ -276,9 +278,9 @@ def _varint(value: int) -> bytes:
             return bytes(out)
 
 
-def _wrong(found: str, do: tuple[str, str]) -> Advice:
-    return Advice("broker", "wrong", found, *do)
+def _wrong(found: str, do: tuple[str, str]) -> PartAdvice:
+    return PartAdvice("broker", "wrong", found, *do)
 
 
-def _remark(found: str, do: tuple[str, str]) -> Advice:
-    return Advice("broker", "remark", found, *do)
+def _remark(found: str, do: tuple[str, str]) -> PartAdvice:
+    return PartAdvice("broker", "remark", found, *do)

@@ -9,12 +9,12 @@ from typing import Any
 
 from edge.config import Category
 from edge.sensors.acoustics import VALID_SHARE
-from edge.sensors.episode import Case, Episode
+from edge.sensors.episode import Episode, EpisodeSubject
 from edge.sensors.hours import LocalTime
 from edge.sensors.plausible import usable
 from edge.sensors.settings import DustPoint
 from edge.sensors.weighting import Mean, weighted_mean
-from edge.sensors.window import AHEAD_MAX, Lag
+from edge.sensors.window import AHEAD_MAX, SensorLag
 from edge.values import Finding, Json, Sample, Stamp, ZoneDecision
 
 TO_MG = {"mg/m3": 1.0, "ug/m3": 1e-3, "ng/m3": 1e-6}
@@ -34,7 +34,7 @@ class DustJudge:
         self._slot: int | None = None
         self._slot_at: Stamp | None = None
         self._values: dict[str, dict[float, float]] = {"here": {}, "background": {}}
-        self._lag = Lag()
+        self._lag = SensorLag()
         self._ahead: list[Sample] = []
         # Values of slots that had been judged when they came.
         self.late = 0
@@ -43,7 +43,7 @@ class DustJudge:
         self.last: dict[str, Any] | None = None
         self._clean = 0
         terms = (category.realarm_s, category.reopen_s)
-        case = Case(point.id, point.category, "dust.over-limit", *terms)
+        case = EpisodeSubject(point.id, point.category, "dust.over-limit", *terms)
         self._episode = Episode(case)
 
     def step(self, samples: Iterable[Sample], now: Stamp) -> tuple[Finding, ...]:

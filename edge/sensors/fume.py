@@ -12,10 +12,10 @@ from dataclasses import asdict
 from typing import Any
 
 from edge.config import Category
-from edge.sensors.episode import Case, Episode, Held
+from edge.sensors.episode import Episode, EpisodeSubject, Held
 from edge.sensors.fume_signs import Means, Oddities
 from edge.sensors.hours import LocalTime
-from edge.sensors.kitchen import Day, Kitchen, Reader, both
+from edge.sensors.kitchen import Day, Kitchen, KitchenReader, both
 from edge.sensors.plausible import usable
 from edge.sensors.settings import Shop
 from edge.values import Finding, Json, Sample, Stamp, ZoneDecision
@@ -54,7 +54,7 @@ class FumeJudge:
         every_s: float,
     ) -> None:
         self.shop, self._local = shop, local
-        self._reader = Reader(shop, stale_s)
+        self._reader = KitchenReader(shop, stale_s)
         self._every_s = every_s
         self._episodes = {rule: Episode(_case(shop, rule, categories)) for rule in EVENTS}
         self._held = {rule: Held(gap_s=stale_s, forget_s=FORGET_S.get(rule, 1800.0))
@@ -252,12 +252,12 @@ class FumeJudge:
         self.day = Day(**data["day"]) if data["day"] else None
 
 
-def _case(shop: Shop, rule: str, categories: Mapping[str, Category]) -> Case:
+def _case(shop: Shop, rule: str, categories: Mapping[str, Category]) -> EpisodeSubject:
     category = categories[EVENTS[rule][0]]
     terms = (category.realarm_s, category.reopen_s)
     # A day's usage is for the ledger and the inspector, not for the officer on duty.
     priority = "lead" if rule == "F5" else category.priority
-    return Case(shop.id, category.id, f"fume.{rule}", *terms, priority)
+    return EpisodeSubject(shop.id, category.id, f"fume.{rule}", *terms, priority)
 
 
 def _no(value: bool | None) -> bool | None:

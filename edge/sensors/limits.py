@@ -69,7 +69,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class LimitRule:
     """One standard: its limits, how long one measurement takes, peaks at night.
 
     frequent_db: for noise that comes again and again, None where the standard knows no such.
@@ -89,15 +89,15 @@ def _rule(
     window_s: float,
     occasional_db: float | None = OCCASIONAL_DB,
     frequent_db: float | None = None,
-) -> Rule:
+) -> LimitRule:
     cells = (row.split() for row in rows.split(","))
     classes = {
         name: Limit(float(day), float(night), occasional_db, method) for name, day, night in cells
     }
-    return Rule(method, window_s, occasional_db, frequent_db, classes)
+    return LimitRule(method, window_s, occasional_db, frequent_db, classes)
 
 
-RULES: Mapping[Standard, Rule] = {
+RULES: Mapping[Standard, LimitRule] = {
     "GB 3096": _rule(
         Method("GB 3096-2008", False, {"limit": "5.1", "peak": "5.4", "measure": "6"}),
         "0 50 40,1 55 45,2 60 50,3 65 55,4a 70 55,4b 70 60",

@@ -11,13 +11,13 @@ from typing import Any
 from edge.config import Category
 from edge.sensors import metrology
 from edge.sensors.acoustics import DaySums, Levels
-from edge.sensors.episode import Case, Episode
+from edge.sensors.episode import Episode, EpisodeSubject
 from edge.sensors.hours import LocalTime
 from edge.sensors.limits import INDOORS_DB, WINDOW_S, Limit, Period, limit_for
 from edge.sensors.plausible import usable
 from edge.sensors.settings import Instrument, NoisePoint, Permit, Special
-from edge.sensors.verdict import Verdict, judge
-from edge.sensors.window import AHEAD_MAX, Lag, Window
+from edge.sensors.verdict import PeriodVerdict, judge
+from edge.sensors.window import AHEAD_MAX, SensorLag, Window
 from edge.values import Finding, Json, Sample, Stamp, ZoneDecision
 
 # Periods kept for the facts of a violation.
@@ -29,11 +29,11 @@ WEATHER_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class MeasuredPeriod:
     """One finished measuring period, as it goes into facts and status."""
 
     began: Stamp
-    verdict: Verdict
+    verdict: PeriodVerdict
     levels: Levels | None
     weather_lost: int
 
@@ -59,21 +59,21 @@ class NoiseJudge:
         self._every_s = every_s
         self._limit = _limit(point)
         self._length_s = point.window_s or WINDOW_S[point.standard]
-        self._lag = Lag()
+        self._lag = SensorLag()
         self._window: Window | None = None
         # Samples measured after the period that is open, for the next one.
         self._ahead: list[Sample] = []
         self._weather: dict[str, tuple[float, float]] = {}
         self._known_at: float | None = None
-        self.told: deque[Told] = deque(maxlen=TOLD_PERIODS)
+        self.told: deque[MeasuredPeriod] = deque(maxlen=TOLD_PERIODS)
         self.suppressed = 0
         # Values of periods that had been judged when they came.
         self.late = 0
         self.day: DaySums | None = None
         self.finished_days: list[DaySums] = []
         terms = (category.realarm_s, category.reopen_s)
-        self._over = Episode(Case(point.id, point.category, "noise.over-limit", *terms))
-        self._work = Episode(Case(point.id, point.category, "noise.night-work", *terms))
+        self._over = Episode(EpisodeSubject(point.id, point.category, "noise.over-limit", *terms))
+        self._work = Episode(EpisodeSubject(point.id, point.category, "noise.night-work", *terms))
 
     def step(self, samples: Iterable[Sample], now: Stamp) -> tuple[Finding, ...]:
         """Take samples in and close the period if its time is up.
@@ -172,7 +172,7 @@ class NoiseJudge:
         special = self._special(window.began.wall)
         limit, period = self._effective(special, window.period)
         verdict = judge(levels, limit, period, background_db=self.point.background_db)
-        self.told.append(Told(window.began, verdict, levels, window.weather_lost))
+        self.told.append(MeasuredPeriod(window.began, verdict, levels, window.weather_lost))
         if verdict.result != "unknown" or self._known_at is None:
             self._known_at = now.mono
         yield from self._judge_level(limit, period, special, now)
@@ -219,7 +219,7 @@ class NoiseJudge:
             self._quiet(told, quieter, period) for told in recent
         )
 
-    def _quiet(self, told: Told, quieter: Limit, period: Period) -> bool:
+    def _quiet(self, told: MeasuredPeriod, quieter: Limit, period: Period) -> bool:
         """As measured, not rounded; or without the background, where one is known."""
         levels, judged_db = told.levels, told.verdict.value_db
         if told.verdict.result != "within" or levels is None or judged_db is None:

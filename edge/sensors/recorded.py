@@ -55,7 +55,7 @@ def _text(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _RecordedRow:
     """One line before it is believed; `where` names it in an error."""
 
     t_s: Any
@@ -71,7 +71,7 @@ TIME_COLUMNS, LEVEL_COLUMNS = ("t_s", "wall"), ("db", "value")
 LEVEL_CHANNEL = "LA"
 
 
-def _table_rows(lines: list[tuple[int, str]], name: str) -> list[_Row]:
+def _table_rows(lines: list[tuple[int, str]], name: str) -> list[_RecordedRow]:
     """Rows of a CSV table; of our export, the level channel only."""
     head = [cell.strip() for cell in next(csv.reader([lines[0][1]]))]
     time_name = next((c for c in TIME_COLUMNS if c in head), None)
@@ -87,7 +87,7 @@ def _table_rows(lines: list[tuple[int, str]], name: str) -> list[_Row]:
             continue
         where, level = f"{name}: line {n}", row.get(level_name)
         found.append(
-            _Row(
+            _RecordedRow(
                 _cell(row.get(time_name)),
                 _cell(level) if level else None,
                 row.get("flag") or "ok",
@@ -107,14 +107,14 @@ def _cell(text: str | None) -> Any:
         return text
 
 
-def _json_rows(lines: list[tuple[int, str]], name: str) -> list[_Row]:
+def _json_rows(lines: list[tuple[int, str]], name: str) -> list[_RecordedRow]:
     found = []
     for n, line in lines:
         where = f"{name}: line {n}"
         try:
             row = json.loads(line)
             found.append(
-                _Row(
+                _RecordedRow(
                     row["t_s"],
                     row["db"],
                     str(row.get("flag", "ok")),
@@ -131,7 +131,7 @@ def _json_rows(lines: list[tuple[int, str]], name: str) -> list[_Row]:
 WANTED = 'an object such as {"t_s": 0, "db": 55.2} wanted'
 
 
-def _of_one_sensor(rows: list[_Row], sensor: str | None, name: str) -> list[_Row]:
+def _of_one_sensor(rows: list[_RecordedRow], sensor: str | None, name: str) -> list[_RecordedRow]:
     """Levels of two places have no common Leq."""
     names = sorted({row.sensor for row in rows})
     if sensor is not None:
@@ -148,7 +148,7 @@ def _time(point: Point) -> float:
     return point.t_s
 
 
-def _point(row: _Row) -> Point:
+def _point(row: _RecordedRow) -> Point:
     if not _number(row.t_s) or not (row.db is None or _level(row.db)):
         raise ConfigError(f"{row.where} = {row.line[:40]!r}: {WANTED}")
     if abs(row.t_s) >= UTC_TO_S:

@@ -16,7 +16,7 @@ from edge.sensors.hours import LocalTime
 from edge.sensors.limits import WINDOW_S, Limit, Period, Standard, limit_for
 from edge.sensors.recorded import Point
 from edge.sensors.recorded import read as read
-from edge.sensors.verdict import Verdict, judge
+from edge.sensors.verdict import PeriodVerdict, judge
 from edge.sensors.weighting import paces, spans, spikes
 
 # Above this a time is UTC seconds (2001 and later), below it seconds since the recording began.
@@ -27,7 +27,7 @@ PERIODS: tuple[Period, Period] = ("day", "night")
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class SeriesTerms:
     """By which standard the series is judged."""
 
     standard: Standard = "GB 12523"
@@ -39,7 +39,7 @@ class Terms:
     timezone: str = "Asia/Shanghai"
 
 
-def assess(points: tuple[Point, ...], terms: Terms) -> dict[str, Any]:
+def assess(points: tuple[Point, ...], terms: SeriesTerms) -> dict[str, Any]:
     """Levels of the whole series and the judgement of its worst measuring period."""
     rows = weighed(points)
     step_s = sample_step(points)
@@ -71,7 +71,7 @@ def weighed(points: tuple[Point, ...]) -> tuple[Weighed, ...]:
     return tuple(Weighed(p.t_s, p.db, s) for p, s in zip(points, covered, strict=True))
 
 
-def _days(rows: tuple[Weighed, ...], terms: Terms) -> dict[str, Any]:
+def _days(rows: tuple[Weighed, ...], terms: SeriesTerms) -> dict[str, Any]:
     """Ld, Ln and Ldn of the whole series, where its times are UTC."""
     local, sums = LocalTime(terms.timezone), DaySums("")
     for row in rows:
@@ -99,7 +99,7 @@ def _levels(rows: tuple[Weighed, ...], length_s: float) -> Levels | None:
     )
 
 
-def _judgement(points: tuple[Weighed, ...], terms: Terms) -> dict[str, Any]:
+def _judgement(points: tuple[Weighed, ...], terms: SeriesTerms) -> dict[str, Any]:
     limit = limit_for(terms.standard, terms.zone_class, frequent=terms.frequent)
     if limit is None:
         raise ConfigError(f"--class = {terms.zone_class!r}: not in {terms.standard}")
@@ -118,7 +118,7 @@ def _judgement(points: tuple[Weighed, ...], terms: Terms) -> dict[str, Any]:
 
 
 def _worst(
-    points: tuple[Weighed, ...], terms: Terms, limit: Limit, period: Period | None
+    points: tuple[Weighed, ...], terms: SeriesTerms, limit: Limit, period: Period | None
 ) -> dict[str, Any]:
     """The loudest judged window by its excess; unknown only where all are."""
     verdicts = [
@@ -149,7 +149,7 @@ class _Judged:
 
     start_s: float
     levels: Levels | None
-    verdict: Verdict
+    verdict: PeriodVerdict
 
 
 def _excess(row: _Judged) -> float:
@@ -157,7 +157,7 @@ def _excess(row: _Judged) -> float:
 
 
 def _windows(
-    points: tuple[Weighed, ...], terms: Terms, period: Period | None
+    points: tuple[Weighed, ...], terms: SeriesTerms, period: Period | None
 ) -> Iterator[tuple[float, Period, Levels | None]]:
     """Consecutive windows of the standard's length; none runs from day into night."""
     local = LocalTime(terms.timezone)

@@ -38,7 +38,7 @@ class WorkStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PeriodVerdict:
     """What a period says. `over_by_db` is the worst excess; `reason` why it is unknown.
 
     `single`: only one value exceeds, and nothing is judged from a single value.
@@ -94,7 +94,7 @@ def judge(
     period: Period,
     *,
     background_db: float | None = None,
-) -> Verdict:
+) -> PeriodVerdict:
     """Compare one period with its limit. Where the standard knows no background correction
     (GB 3096), `background_db` is left out of it."""
     limit_db, peak_db = limit.of(period), limit.peak(period)
@@ -119,7 +119,7 @@ def _without_one(levels: Levels, limit_db: float, method: Method, around_db: flo
     return rest is not None and rest > limit_db
 
 
-def _compared(levels: Levels, limit: Limit, period: Period, found: Emission) -> Verdict:
+def _compared(levels: Levels, limit: Limit, period: Period, found: Emission) -> PeriodVerdict:
     limit_db, peak_db = limit.of(period), limit.peak(period)
     value_db = found.value_db
     assert value_db is not None
@@ -132,7 +132,7 @@ def _compared(levels: Levels, limit: Limit, period: Period, found: Emission) -> 
     single = over == ("lmax",) and peak_db is not None and rounded(levels.second_db, 1) <= peak_db
     result: Result = "over" if over else "within"
     worst = max(excess.values())
-    return Verdict(
+    return PeriodVerdict(
         result, period, limit_db, peak_db, value_db, worst, over, "", tuple(steps), single
     )
 
@@ -217,5 +217,5 @@ def _unknown(
     peak_db: float | None,
     reason: str,
     steps: tuple[WorkStep, ...] = (),
-) -> Verdict:
-    return Verdict("unknown", period, limit_db, peak_db, None, None, (), reason, steps)
+) -> PeriodVerdict:
+    return PeriodVerdict("unknown", period, limit_db, peak_db, None, None, (), reason, steps)

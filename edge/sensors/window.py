@@ -21,7 +21,7 @@ LAG_SAMPLES = 64
 AHEAD_MAX = 2000
 
 
-class Lag:
+class SensorLag:
     """By how much a station's values come late: the longest of its last samples."""
 
     def __init__(self) -> None:

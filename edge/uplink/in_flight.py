@@ -33,7 +33,7 @@ class Sent:
     blame: Blame | None = None
 
 
-class Window:
+class InFlight:
     """Of one connection. `alone`: one at a time, after connections broke again and again."""
 
     def __init__(

@@ -13,7 +13,7 @@ import msgspec
 from edge.outbox import Dispatch
 from edge.uplink import messages as m
 from edge.uplink.chain_heads import HeadsFile
-from edge.uplink.in_flight import Window
+from edge.uplink.in_flight import InFlight
 from edge.uplink.mqtt import MqttConnection, Will
 from edge.uplink.sealer import Sealer
 from edge.uplink.wire import HEALTH_EXPIRY_S, KINDS, Topics, utc_text
@@ -74,7 +74,7 @@ class Presence:
         """Publish retained state as soon as there is room; a newer one replaces it."""
         self._state[suffix] = payload
 
-    def fill(self, window: Window, at: Stamp) -> None:
+    def fill(self, window: InFlight, at: Stamp) -> None:
         """Send what state waits, then a chain head where one is due."""
         while self._state and window.free() > 0:
             suffix = next(iter(self._state))
@@ -101,7 +101,7 @@ class Presence:
         topic = self._topics.up("health")
         connection.publish(topic, payload, qos=0, expiry_s=HEALTH_EXPIRY_S)
 
-    def _chain(self, window: Window, at: Stamp) -> None:
+    def _chain(self, window: InFlight, at: Stamp) -> None:
         """The signed chain ends: every 10 minutes while they move, or after 100 records."""
         heads = self.heads()
         seqs = {kind: int(head["seq"]) for kind, head in heads.items()}

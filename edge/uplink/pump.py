@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from edge.outbox import Dispatch
 from edge.runtime import Backoff
 from edge.uplink.alarms import Alarms
-from edge.uplink.in_flight import Window
+from edge.uplink.in_flight import InFlight
 from edge.uplink.inbox import Inbox
 from edge.uplink.link import Link
 from edge.uplink.mqtt import (
@@ -72,7 +72,7 @@ class Pump:
     ) -> None:
         self._parts, self._address, self._birth, self._clock = parts, address, birth, clock
         self._deadline_s = puback_deadline_s
-        self._window: Window | None = None
+        self._window: InFlight | None = None
         self._arrived: list[Arrived] = []
         self._broken_in_a_row = 0
         self.counts: Counter[str] = Counter()
@@ -112,7 +112,7 @@ class Pump:
     def connected(self, connection: MqttConnection, limits: Connected) -> None:
         """A fresh window for a fresh connection; who we are goes first."""
         alone = self._broken_in_a_row >= CAUTION_AFTER
-        self._window = Window(connection, limits, alone=alone)
+        self._window = InFlight(connection, limits, alone=alone)
         log.info(
             "connected: window %d, packets up to %d bytes, session %s",
             self._window.size,
@@ -152,7 +152,7 @@ class Pump:
         self._parts.records.detach()
         self._arrived.clear()
 
-    def _blame(self, window: Window, lost: Lost) -> None:
+    def _blame(self, window: InFlight, lost: Lost) -> None:
         if window.busy and window.answered_ok < CAUTION_ENDS_AFTER:
             self._broken_in_a_row += 1
         sent = window.alone_at_loss() if window.size == 1 else None

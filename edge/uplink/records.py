@@ -16,7 +16,7 @@ from edge.outbox import ChainPosition, Dispatch, OutboxRow, SealedRecord, State
 from edge.runtime import Backoff
 from edge.uplink import seal
 from edge.uplink.alarms import Alarms
-from edge.uplink.in_flight import Window
+from edge.uplink.in_flight import InFlight
 from edge.uplink.wire import KINDS, Topics
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Records:
         self._dispatch, self._topics, self._seal, self._alarms = dispatch, topics, notarise, alarms
         self._receipt = receipt
         self._by_broker = by_broker
-        self._window: Window | None = None
+        self._window: InFlight | None = None
         self._ready: dict[str, deque[OutboxRow]] = {kind: deque() for kind in KINDS}
         self._maybe_more = dict.fromkeys(KINDS, True)
         self._waiting: dict[int, float] = {}
@@ -82,7 +82,7 @@ class Records:
         self._flushed = 0.0
         self.counts: Counter[str] = Counter()
 
-    def attach(self, window: Window, *, session_kept: bool) -> None:
+    def attach(self, window: InFlight, *, session_kept: bool) -> None:
         """A connection is there. A broker that forgot our session was restarted empty or replaced:
         what it had acknowledged is gone with it, and is sent again at once."""
         self._window = window

@@ -18,7 +18,7 @@ from edge.outbox import Dispatch, FileRow, State
 from edge.runtime import Backoff
 from edge.uplink.alarms import Alarms
 from edge.uplink.file_transfer import Mode, Parcel
-from edge.uplink.in_flight import PACKET_OVERHEAD, Window
+from edge.uplink.in_flight import PACKET_OVERHEAD, InFlight
 from edge.uplink.messages import EvidenceAck
 from edge.uplink.pacing import ChunkSize, DayBudget, TokenBucket
 from edge.uplink.records import HOLD_CAP_S, HOLDING, REFUSALS_MAX
@@ -54,7 +54,7 @@ class Transfers:
     ) -> None:
         self._dispatch, self._topics, self._alarms = dispatch, topics, alarms
         self._mode, self._bucket, self._budget, self._wall = mode, bucket, budget, wall
-        self._window: Window | None = None
+        self._window: InFlight | None = None
         self._active: dict[str, Parcel] = {}
         self._parked: dict[str, float] = {}
         self._chunk = ChunkSize()
@@ -67,7 +67,7 @@ class Transfers:
         self.clips = True
         self.counts: Counter[str] = Counter()
 
-    def attach(self, window: Window) -> None:
+    def attach(self, window: InFlight) -> None:
         self._window = window
         self._chunk = ChunkSize()
         self._maybe_more = True

@@ -296,7 +296,7 @@ def test_series_that_cannot_be_one_are_refused(tmp_path, text, told):
     file = tmp_path / "levels.csv"
     file.write_text(text)
     with pytest.raises(ConfigError, match=told):
-        series.assess(series.read(str(file)), series.Terms(period="day"))
+        series.assess(series.read(str(file)), series.SeriesTerms(period="day"))
 
 
 def test_excels_byte_order_mark_is_read(tmp_path):

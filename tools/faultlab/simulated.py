@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from city_platform import golden
 from edge.uplink import messages as m
 from edge.uplink import seal, wire
-from edge.uplink.in_flight import Window
+from edge.uplink.in_flight import InFlight
 from edge.uplink.link import Link
 from edge.uplink.mqtt import (
     Answered,
@@ -99,7 +99,7 @@ class SimulatedDevice:
         self._signer = seal.Signer(seal.fingerprint(private.public_key()), private)
         self._topics = wire.Topics(TENANT, name)
         self._trust, self._heard = DownlinkTrust(name, ring), dict[str, int]()
-        self._window: Window | None = None
+        self._window: InFlight | None = None
         self._pending: dict[str, Item] = {}
         self._chunks: deque[tuple[str, bytes]] = deque()
         self._files: dict[str, bytes] = {}
@@ -130,7 +130,7 @@ class SimulatedDevice:
     def connected(self, connection: MqttConnection, limits: Connected) -> None:
         """Say hello as a real box does: subscribe to acks, status and birth, both retained."""
         self._told.connects.append(time.monotonic())
-        self._window = Window(connection, limits)
+        self._window = InFlight(connection, limits)
         connection.subscribe([self._topics.up("ack")])
         self._send("status", self._status("online"), retain=True)
         pem = seal.public_pem(self._signer.public).decode()
