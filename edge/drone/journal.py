@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge import journal
-from edge.drone.look import Look, from_json, to_json
+from edge.drone.look import KeyFrame, from_json, to_json
 from edge.runtime import write_atomic
 
 Arrays = dict[str, NDArray[Any]]
@@ -72,7 +72,7 @@ class Journal:
         self._mark.unlink(missing_ok=True)
         self._cut()
 
-    def add(self, look: Look) -> None:
+    def add(self, look: KeyFrame) -> None:
         journal.append(self._lines, [to_json(look)], durable=False)
         self.count += 1
 
@@ -85,7 +85,7 @@ class Journal:
         np.savez_compressed(buffer, **named)
         write_atomic(self._mark, buffer.getvalue())
 
-    def looks(self) -> Iterator[Look]:
+    def looks(self) -> Iterator[KeyFrame]:
         """All looks so far, in order, read one by one: memory does not grow with the flight."""
         with self._lines.open(encoding="utf-8") as file:
             for line in file:

@@ -14,9 +14,9 @@ from edge.console.accounts import Accounts
 from edge.daemons.console_services import _review
 from edge.sensors.history import History
 from edge.sensors.ledgers import Ledgers
-from edge.sensors.raw import Recent, Store, read
+from edge.sensors.raw import Recent, SampleStore, read
 from edge.uplink.messages import Review
-from edge.uplink.reviews import Reviews
+from edge.uplink.reviews import ReviewLog
 from edge.values import Sample
 
 EDGE = Path(__file__).parents[2] / "edge"
@@ -25,7 +25,7 @@ EDGE = Path(__file__).parents[2] / "edge"
 def put_review(state: Path) -> None:
     told = {"iss": "desk", "n": 1, "at": "2026-05-01T00:00:00Z", "violation": "v-1", "nonce": "n"}
     fields = {name: told.get(name, "rejected") for name in Review.__struct_fields__}
-    Reviews(state / "reviews").keep(Review(**fields))
+    ReviewLog(state / "reviews").keep(Review(**fields))
 
 
 WRITERS = {
@@ -51,7 +51,7 @@ def test_a_row_behind_a_torn_one_is_read(name: str, tmp_path: Path) -> None:
 
 def test_samples_behind_a_torn_one_are_read(tmp_path: Path) -> None:
     at = FakeClock().now()
-    store, recent = Store(tmp_path), Recent(tmp_path)
+    store, recent = SampleStore(tmp_path), Recent(tmp_path)
     file = tmp_path / "samples" / f"{datetime.fromtimestamp(at.wall, timezone.utc):%Y%m%d-%H}.csv"
     for written in (0, 1):
         store.add([Sample("noise", "LAeq", 60.0 + written, "dB", "ok", at)])
