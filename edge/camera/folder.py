@@ -48,7 +48,7 @@ class Still:
 
 
 @dataclass(frozen=True, slots=True)
-class Album:
+class StillSequence:
     """The images in order. `start` is the first one's UTC seconds where known, else None;
     `timed` says where the times come from: times.json, frames.csv, exif or fps; `left_out` are
     the names of files that are no images of this recording."""
@@ -71,7 +71,7 @@ def natural(name: str) -> list[tuple[bool, int, str]]:
     ]
 
 
-def open_album(folder: Path, fps: float) -> Album:
+def open_album(folder: Path, fps: float) -> StillSequence:
     """Order and times of a folder's images; `fps` where neither sidecar nor EXIF gives times.
 
     Hidden files and files that are no images whatever their names say are left out by name.
@@ -100,7 +100,7 @@ def open_album(folder: Path, fps: float) -> Album:
     if timed is not None:
         return replace(timed, left_out=foreign + timed.left_out)
     stills = tuple(Still(path, index / fps) for index, path in enumerate(paths))
-    return Album(stills, None, "fps", foreign)
+    return StillSequence(stills, None, "fps", foreign)
 
 
 def head_of(path: Path) -> bytes:
@@ -123,7 +123,7 @@ def _some(names: tuple[str, ...]) -> str:
     return ", ".join(names[:3]) + more
 
 
-def _from_sidecar(sidecar: Path, paths: list[Path]) -> Album:
+def _from_sidecar(sidecar: Path, paths: list[Path]) -> StillSequence:
     start, times = _READERS[sidecar.name](sidecar)
     missing = [path.name for path in paths if path.name not in times]
     if missing:
@@ -131,7 +131,7 @@ def _from_sidecar(sidecar: Path, paths: list[Path]) -> Album:
     stills = sorted((Still(path, times[path.name]) for path in paths), key=lambda s: s.time_s)
     zero = stills[0].time_s
     moved = tuple(Still(s.path, s.time_s - zero) for s in stills)
-    return Album(moved, None if start is None else start + zero, sidecar.name)
+    return StillSequence(moved, None if start is None else start + zero, sidecar.name)
 
 
 def _read_json(sidecar: Path) -> tuple[float | None, dict[str, float]]:
@@ -171,7 +171,7 @@ def _instant(value: Any) -> float | None:
     return _finite(value)
 
 
-def _from_exif(folder: Path, heads: Mapping[Path, bytes]) -> Album | None:
+def _from_exif(folder: Path, heads: Mapping[Path, bytes]) -> StillSequence | None:
     """Times of the images by EXIF where most of them tell one that can be; the others, whose place
     in time nobody knows, are left out by name. None where fewer do."""
     times = {path: taken_at(head) for path, head in heads.items()}
@@ -188,7 +188,7 @@ def _from_exif(folder: Path, heads: Mapping[Path, bytes]) -> Album | None:
     undated = tuple(path.name for path in times if path not in known)
     if undated:
         log.warning("%s: taken at no time that can be, left out: %s", folder, _some(undated))
-    return Album(tuple(Still(p, known[p] - start) for p in ordered), start, "exif", undated)
+    return StillSequence(tuple(Still(p, known[p] - start) for p in ordered), start, "exif", undated)
 
 
 def read_still(path: Path) -> Image | None:
@@ -259,9 +259,9 @@ def _all_there(data: bytes) -> bool:
     return whole is not None and cut is not None and np.array_equal(whole, cut)
 
 
-def stills_between(album: Album, start_s: float, end_s: float) -> Iterator[Still]:
+def stills_between(album: StillSequence, start_s: float, end_s: float) -> Iterator[Still]:
     return (still for still in album.stills if start_s <= still.time_s <= end_s)
 
 
-def facts(album: Album) -> Mapping[str, Any]:
+def facts(album: StillSequence) -> Mapping[str, Any]:
     return {"images": len(album.stills), "timed": album.timed}

@@ -12,7 +12,7 @@ from typing import Any
 
 import av
 
-from edge.camera.folder import Album, open_album, read_still
+from edge.camera.folder import StillSequence, open_album, read_still
 from edge.camera.libav import Input, explain, is_broken_off, open_input, seconds, to_bgr
 from edge.camera.pacing import Pacer
 from edge.camera.source import SourceError, SourceFacts
@@ -211,7 +211,7 @@ class AlbumFrames(FileFrames):
         wall: float | None,
     ) -> None:
         super().__init__(camera, fps, clock, realtime)
-        self.album: Album = open_album(folder, fps)
+        self.album: StillSequence = open_album(folder, fps)
         self.bad = len(self.album.left_out)
         self.duration_s = self.album.duration_s
         self.facts = SourceFacts(codec="images")
@@ -289,7 +289,7 @@ def start_of(opened: Input, path: Path, given: float | None) -> Start:
     return Start(moment.timestamp(), HEADER_ERROR_MS, "header")
 
 
-def _album_start(album: Album, given: float | None) -> Start:
+def _album_start(album: StillSequence, given: float | None) -> Start:
     if given is not None:
         return Start(given, GIVEN_ERROR_MS, "given")
     if album.start is not None:

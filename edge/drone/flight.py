@@ -20,15 +20,15 @@ from edge.drone.dem import Dem
 from edge.drone.earth import LatLon, Local
 from edge.drone.eye import Setup, with_takeoff
 from edge.drone.flightpath import FlightPath
-from edge.drone.georef import NoGround, View
+from edge.drone.georef import GroundView, NoGround
 from edge.drone.groundgrid import SiteGrid
 from edge.drone.journal import Journal
 from edge.drone.mosaic import Extent, Mosaic, extent_of
-from edge.drone.pairing import Asked, Note, align, start_wall
+from edge.drone.pairing import ClockHint, Note, align, start_wall
 from edge.drone.read import Hints
 from edge.drone.settings import Drone
-from edge.drone.sites import INSPECTED, Area, Site
-from edge.drone.sources import Found, find
+from edge.drone.sites import INSPECTED, Area, RegisteredSite
+from edge.drone.sources import FoundTelemetry, find
 from edge.drone.survey import Detector, Survey
 from edge.drone.yawfit import Landmark, YawBias, fit, from_aims
 
@@ -38,7 +38,7 @@ LARGEST_REACH_M = 250.0
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ClickedLandmark:
     """A landmark a person clicked: video time, pixel, place."""
 
     t_s: float
@@ -59,7 +59,7 @@ class Given:
     offset_s: float | None = None
     clip: int | None = None
     yaw_bias_deg: float | None = None
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[ClickedLandmark, ...] = ()
     pitch_deg: float | None = None
     yaw_deg: float | None = None
     height_m: float | None = None
@@ -74,7 +74,7 @@ class Flight:
 
     given: Given
     settings: Drone
-    found: Found
+    found: FoundTelemetry
     path: FlightPath | None
     setup: Setup
     plane: Local
@@ -99,7 +99,7 @@ class Flight:
         return "unknown" if focal is None else f"{focal.px:.0f} px ({focal.by})"
 
 
-def prepare(given: Given, settings: Drone, sites: Sequence[Site], today: date) -> Flight:
+def prepare(given: Given, settings: Drone, sites: Sequence[RegisteredSite], today: date) -> Flight:
     """Open the video, find its telemetry, set clocks and places. Raises ConfigError for input
     that cannot be used, or that cannot be of one flight."""
     with read_file_frames(str(given.video), settings.look.fps) as frames:
@@ -110,7 +110,7 @@ def prepare(given: Given, settings: Drone, sites: Sequence[Site], today: date) -
     height, width = first.image.shape[:2]
     found = find(given.video, given.telemetry, hints_of(settings))
     header = start if by == "header" else None
-    asked = Asked(given.video.name, given.offset_s, given.clip, given.pitch_deg is not None)
+    asked = ClockHint(given.video.name, given.offset_s, given.clip, given.pitch_deg is not None)
     pair = align(asked, found, duration, header)
     path, notes = pair.path, list(pair.notes)
     wall = start_wall(path, start)
@@ -146,7 +146,7 @@ def hints_of(settings: Drone) -> Hints:
     return Hints(aircraft.utc_offset_h, aircraft.payload, aircraft.serial, settings.look.fps)
 
 
-def _origin(path: FlightPath | None, sites: Sequence[Site]) -> LatLon:
+def _origin(path: FlightPath | None, sites: Sequence[RegisteredSite]) -> LatLon:
     """Where the flight's plane touches the Earth: the middle of its path."""
     if path is not None and path.places:
         first = Local(*path.places[0])
@@ -199,12 +199,12 @@ def _bias(given: Given, setup: Setup, path: FlightPath) -> YawBias | None:
     aimed = [
         (pose, view)
         for pose in itertools.islice(path.poses, 0, None, max(1, len(path.poses) // 500))
-        if pose.aim is not None and isinstance(view := setup.view(pose), View)
+        if pose.aim is not None and isinstance(view := setup.view(pose), GroundView)
     ]
     return from_aims(aimed)
 
 
-def _landmark(mark: Mark, setup: Setup, path: FlightPath) -> Landmark:
+def _landmark(mark: ClickedLandmark, setup: Setup, path: FlightPath) -> Landmark:
     view = setup.view(path.at(mark.t_s))
     if isinstance(view, str):
         raise ConfigError(f"--landmark at {mark.t_s:g} s: {view}")
@@ -218,7 +218,7 @@ def _extent(
         return None
     points = np.array([plane.metres(*place) for place in path.places])
     heights = [v.h_m for p in path.poses[:: max(1, len(path.poses) // 50)]
-               if isinstance(v := setup.view(p), View)]  # fmt: skip
+               if isinstance(v := setup.view(p), GroundView)]  # fmt: skip
     reach = min(LARGEST_REACH_M, 1.6 * max(heights)) if heights else 50.0
     return extent_of(points, reach, areas)
 
@@ -236,7 +236,7 @@ def quick_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _flight_id(video: Path, found: Found) -> str:
+def _flight_id(video: Path, found: FoundTelemetry) -> str:
     beside = quick_sha256(found.path) if found.path is not None else ""
     return "f-" + hashlib.sha256(f"{quick_sha256(video)}{beside}".encode()).hexdigest()[:16]
 

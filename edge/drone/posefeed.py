@@ -20,7 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from edge.clock import Clock
 from edge.config import ConfigError
 from edge.drone.settings import Live
-from edge.drone.telemetry.cloudapi import Feed
+from edge.drone.telemetry.cloudapi import CloudPoses
 from edge.drone.telemetry.plausible import LiveCheck
 from edge.drone.telemetry.pose import Pose
 from edge.runtime import Backoff, Trouble
@@ -38,7 +38,7 @@ class PoseFeed:
 
     settings: Live
     clock: Clock
-    feed: Feed = field(default_factory=Feed)
+    feed: CloudPoses = field(default_factory=CloudPoses)
     poses: deque[Pose] = field(default_factory=lambda: deque(maxlen=KEPT))
     check: LiveCheck = field(default_factory=lambda: LiveCheck("dji-cloud"))
     _told: set[str] = field(default_factory=set)

@@ -36,7 +36,7 @@ _KEYS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class RegisteredSite:
     """One place of the register. Rings are (lon, lat), outer ring first in each polygon.
 
     `ground_m` is its ground against the take-off point, where no height grid is given.
@@ -71,7 +71,7 @@ class Site:
 class Area:
     """A site in metres (east, north) of a flight's plane: asked for points and circles."""
 
-    def __init__(self, site: Site, plane: Local) -> None:
+    def __init__(self, site: RegisteredSite, plane: Local) -> None:
         self.site = site
         self.polygons = [[_metres(ring, plane) for ring in rings] for rings in site.polygons]
         self.line = _metres(site.line, plane)
@@ -141,7 +141,7 @@ def assign(
     return (area, "within_ce90", share) if share > 0.0 else (None, "outside", 0.0)
 
 
-def read_sites(path: Path) -> tuple[Site, ...]:
+def read_sites(path: Path) -> tuple[RegisteredSite, ...]:
     """The register. Raises ConfigError naming the feature and what is wrong with it."""
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -191,7 +191,7 @@ def _as_it_is(lat: float, lon: float) -> LatLon:
     return lat, lon
 
 
-def _site(feature: Any, where: str, place_of: ToWgs84) -> Site:
+def _site(feature: Any, where: str, place_of: ToWgs84) -> RegisteredSite:
     if not isinstance(feature, dict) or not isinstance(feature.get("properties"), dict):
         raise ConfigError(f"{where}: expected a Feature with properties")
     given = feature["properties"]
@@ -211,7 +211,7 @@ def _site(feature: Any, where: str, place_of: ToWgs84) -> Site:
     width = _positive(given.get("width_m", 30.0), f"{where}: width_m") if line else 0.0
     if bool(line) != (kind == "corridor"):
         raise ConfigError(f"{where}: a corridor is a LineString, every other kind a Polygon")
-    return Site(
+    return RegisteredSite(
         id=name,
         name=str(given.get("name") or name),
         kind=kind,

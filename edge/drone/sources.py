@@ -15,7 +15,7 @@ VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".ts", ".avi", ".m4v", ".mts"}
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundTelemetry:
     """The best telemetry for a video and where it is from; None and why where there is none."""
 
     telemetry: Telemetry | None
@@ -23,7 +23,7 @@ class Found:
     text: str
 
 
-def find(video: Path, given: Path | None, hints: Hints = NO_HINTS) -> Found:
+def find(video: Path, given: Path | None, hints: Hints = NO_HINTS) -> FoundTelemetry:
     """By the ladder: what a person gave; else, of the video's own track (of photographs: what each
     tells) and the files beside it, the one that knows most: camera angles before positions before
     nothing.
@@ -31,7 +31,7 @@ def find(video: Path, given: Path | None, hints: Hints = NO_HINTS) -> Found:
     Raises ConfigError for a file a person gave that cannot be read. Others that cannot are told.
     """
     if given is not None:
-        return Found(read(given, hints), given, f"{given.name} (given)")
+        return FoundTelemetry(read(given, hints), given, f"{given.name} (given)")
     tried: list[tuple[tuple[float, int], Telemetry, Path]] = []
     refused: list[str] = []
     for path in [video, *beside(video)]:
@@ -44,11 +44,11 @@ def find(video: Path, given: Path | None, hints: Hints = NO_HINTS) -> Found:
         tried.append((rank(found), found, path))
     if not tried:
         why = "; ".join(refused) or "no telemetry track in it and no .SRT beside it"
-        return Found(None, None, why)
+        return FoundTelemetry(None, None, why)
     _, telemetry, path = max(tried, key=lambda row: row[0])
     own = "its photographs" if path.is_dir() else "its own track"
     where = own if path == video else path.name
-    return Found(telemetry, path, where)
+    return FoundTelemetry(telemetry, path, where)
 
 
 def beside(video: Path) -> list[Path]:

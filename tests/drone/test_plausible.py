@@ -17,7 +17,7 @@ from edge.config import ConfigError
 from edge.drone.dem import locate_on, read_dem
 from edge.drone.earth import Local, distance_m, gcj02
 from edge.drone.flightpath import FlightPath
-from edge.drone.georef import NoGround, View
+from edge.drone.georef import GroundView, NoGround
 from edge.drone.read import Hints, read
 from edge.drone.sites import read_sites
 from edge.drone.telemetry import cloudapi, flightlog, mavlink, numbers, srt
@@ -458,7 +458,7 @@ def test_a_shifted_register_is_shifted_back(name, tmp_path):
 def test_a_hole_in_the_height_grid_is_no_ground(void, tmp_path):
     lat, lon = np.linspace(LAT + 0.01, LAT - 0.01, 201), np.linspace(LON - 0.01, LON + 0.01, 201)
     heights = np.full((201, 201), 400.0)
-    view = View(LAT, LON, 80.0, 0.0, -45.0, 0.0, 1920, 1080, 1300.0)
+    view = GroundView(LAT, LON, 80.0, 0.0, -45.0, 0.0, 1920, 1080, 1300.0)
     np.savez(tmp_path / "whole.npz", lat=lat, lon=lon, height=heights)
     spot = locate_on(read_dem(tmp_path / "whole.npz"), view, 480.0, 960, 540)
     row, column = round((lat[0] - spot.lat) / 1e-4), round((spot.lon - lon[0]) / 1e-4)

@@ -156,7 +156,7 @@ def test_the_products_projection_finds_the_ground_points_again(plan: Plan, numbe
     camera = plan.pose(row.pop("t_s"))
     point = np.array([(camera.x + 6.0 * math.sin(math.radians(camera.yaw)), 5.0, 0.0)], np.float32)
     u, v, _ = camera.project(point)[0]
-    spot = georef.locate(georef.View(**row), float(u), float(v))
+    spot = georef.locate(georef.GroundView(**row), float(u), float(v))
     truth = plan.wgs84(float(point[0, 0]), 5.0)
     assert distance_m((spot.lat, spot.lon), truth) < 0.03
 

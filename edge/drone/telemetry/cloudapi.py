@@ -25,7 +25,7 @@ _NOT_PAYLOADS = ("39-", "165-")
 
 
 @dataclass(slots=True)
-class Feed:
+class CloudPoses:
     """Messages of one aircraft in, poses out; keeps what only other messages tell (zoom, take-off
     height).
 
@@ -189,14 +189,14 @@ def _laser(block: dict[str, Any]) -> tuple[float, float] | None:
     return (lat, lon) if lat is not None and lon is not None and sound_fix(lat, lon) else None
 
 
-def _take_camera(feed: Feed, data: dict[str, Any]) -> None:
+def _take_camera(feed: CloudPoses, data: dict[str, Any]) -> None:
     blocks = [data, *(value for value in data.values() if isinstance(value, dict))]
     for block in blocks:
         feed.zoom = _number(block.get("zoom_factor")) or feed.zoom
         feed.aim = _laser(block) or feed.aim
 
 
-def _take_delay(feed: Feed, data: dict[str, Any]) -> None:
+def _take_delay(feed: CloudPoses, data: dict[str, Any]) -> None:
     feed.delay_ms = _number(data.get("liveview_delay_time"))
     for entry in data.get("liveview_delay_list") or []:
         if isinstance(entry, dict):
@@ -211,7 +211,7 @@ def parse(text: str, *, payload: str | None = None, serial: str | None = None) -
 
     Raises ManyAircraft where several tell positions and `serial` does not say which is meant.
     """
-    feed, poses, cues = Feed(payload, serial), list[Pose](), 0
+    feed, poses, cues = CloudPoses(payload, serial), list[Pose](), 0
     for topic, message in _captured(text):
         cues += 1
         pose = feed.push(message, topic)

@@ -86,7 +86,7 @@ _GIMBAL_AGE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class MavlinkMessage:
     """A decoded message: the record's stamp (Unix seconds, ground station's clock), its sender
     (system, component), its fields."""
 
@@ -137,7 +137,7 @@ def packet_at(data: bytes, at: int) -> _Packet | None:
     return _Packet(head + length + tail, sender, number, data[at + head : end], valid)
 
 
-def messages(data: bytes, refused: list[str]) -> Iterator[Message]:
+def messages(data: bytes, refused: list[str]) -> Iterator[MavlinkMessage]:
     """Messages we know of a .tlog; damaged packets and skipped bytes are told to `refused`."""
     at, lost = 0, False
     while at + _STAMP_BYTES < len(data):
@@ -155,7 +155,7 @@ def messages(data: bytes, refused: list[str]) -> Iterator[Message]:
             refused.append("checksum wrong")
         elif packet.valid:
             layout = _MESSAGES[packet.message]
-            yield Message(stamp, packet.sender, layout.name, _decode(layout, packet.payload))
+            yield MavlinkMessage(stamp, packet.sender, layout.name, _decode(layout, packet.payload))
 
 
 def _record(data: bytes, at: int) -> _Packet | None:
@@ -254,7 +254,7 @@ def parse(data: bytes, *, serial: str | None = None) -> Telemetry:
     return checked(Telemetry("mavlink", tuple(poses), cues, count(reasons), notes))
 
 
-def _pilot(heard: Sequence[Message], serial: str | None) -> tuple[int, int]:
+def _pilot(heard: Sequence[MavlinkMessage], serial: str | None) -> tuple[int, int]:
     """System and component whose position is the vehicle's, (0, 0) where there is none."""
     grounded = _grounded(heard)
     counts: Counter[tuple[int, int]] = Counter(
@@ -272,7 +272,7 @@ def _pilot(heard: Sequence[Message], serial: str | None) -> tuple[int, int]:
     return min(counts, key=lambda sender: (sender[1] != 1, -counts[sender]), default=(0, 0))
 
 
-def _grounded(heard: Sequence[Message]) -> set[int]:
+def _grounded(heard: Sequence[MavlinkMessage]) -> set[int]:
     """Systems that are no vehicle: by the type in their heartbeat, or, where they sent none, by
     the number that ground stations use."""
     told = [(m.sender[0], int(m.fields["type"])) for m in heard if m.name == "HEARTBEAT"]
@@ -282,7 +282,7 @@ def _grounded(heard: Sequence[Message]) -> set[int]:
     return stations | {system for system, _ in told} - flying
 
 
-def _others(heard: Sequence[Message], pilot: tuple[int, int]) -> Iterator[str]:
+def _others(heard: Sequence[MavlinkMessage], pilot: tuple[int, int]) -> Iterator[str]:
     """Who else told a position, and is not followed."""
     others = {m.sender[0] for m in heard if m.name == "GLOBAL_POSITION_INT"} - {pilot[0]}
     if others and pilot != (0, 0):
@@ -290,7 +290,7 @@ def _others(heard: Sequence[Message], pilot: tuple[int, int]) -> Iterator[str]:
         yield f"system {pilot[0]} is the vehicle; positions of {names} are not its"
 
 
-def _pose(message: Message, vehicle: _Vehicle) -> Pose:
+def _pose(message: MavlinkMessage, vehicle: _Vehicle) -> Pose:
     fields = message.fields
     boot_s = fields["boot_ms"] / 1000.0
     at = vehicle.time_s(boot_s, message.at)
@@ -339,11 +339,11 @@ def _notes(vehicle: _Vehicle, poses: list[Pose]) -> Iterator[str]:
         yield "no GLOBAL_POSITION_INT in it"
 
 
-def _nothing(message: Message, vehicle: _Vehicle) -> None:
+def _nothing(message: MavlinkMessage, vehicle: _Vehicle) -> None:
     del message, vehicle
 
 
-def _learn_time(message: Message, vehicle: _Vehicle) -> None:
+def _learn_time(message: MavlinkMessage, vehicle: _Vehicle) -> None:
     unix_us, boot_ms = message.fields["unix_us"], message.fields["boot_ms"]
     # A vehicle without a fix yet tells 0, or 1970 and the seconds since its start.
     if _FIRST_US < unix_us < _LAST_US:
@@ -351,19 +351,19 @@ def _learn_time(message: Message, vehicle: _Vehicle) -> None:
         vehicle.lags.append(message.at - unix_us / 1e6)
 
 
-def _learn_gps(message: Message, vehicle: _Vehicle) -> None:
+def _learn_gps(message: MavlinkMessage, vehicle: _Vehicle) -> None:
     vehicle.fix_type = int(message.fields["fix_type"])
     vehicle.rtk = vehicle.fix_type == 6
     satellites = int(message.fields["satellites"])
     vehicle.satellites = None if satellites == 255 else satellites
 
 
-def _learn_attitude(message: Message, vehicle: _Vehicle) -> None:
+def _learn_attitude(message: MavlinkMessage, vehicle: _Vehicle) -> None:
     yaw = message.fields["yaw"]
     vehicle.heading = math.degrees(yaw) % 360.0 if math.isfinite(yaw) else None
 
 
-def _learn_mount_status(message: Message, vehicle: _Vehicle) -> None:
+def _learn_mount_status(message: MavlinkMessage, vehicle: _Vehicle) -> None:
     """ArduPilot's old report, hundredths of a degree, yaw against the vehicle."""
     pitch, roll, yaw = (message.fields[name] / 100.0 for name in ("pitch", "roll", "yaw"))
     if pitch == roll == yaw == 0.0:
@@ -372,7 +372,7 @@ def _learn_mount_status(message: Message, vehicle: _Vehicle) -> None:
         _camera(vehicle, message, (vehicle.heading + yaw) % 360.0, pitch, roll)
 
 
-def _learn_mount_orientation(message: Message, vehicle: _Vehicle) -> None:
+def _learn_mount_orientation(message: MavlinkMessage, vehicle: _Vehicle) -> None:
     fields = message.fields
     if fields["pitch"] == fields["roll"] == fields["yaw"] == fields["yaw_absolute"] == 0.0:
         vehicle.empty_mounts += 1
@@ -384,7 +384,7 @@ def _learn_mount_orientation(message: Message, vehicle: _Vehicle) -> None:
         _camera(vehicle, message, absolute % 360.0, fields["pitch"], fields["roll"])
 
 
-def _learn_gimbal(message: Message, vehicle: _Vehicle) -> None:
+def _learn_gimbal(message: MavlinkMessage, vehicle: _Vehicle) -> None:
     """Yaw against north where the flags say so, else against the vehicle (common.xml, id 285)."""
     matrix = rotation.from_quaternion([message.fields[f"q{n}"] for n in range(4)])
     flags = int(message.fields["flags"])
@@ -396,7 +396,7 @@ def _learn_gimbal(message: Message, vehicle: _Vehicle) -> None:
     _camera(vehicle, message, (heading + yaw) % 360.0, pitch, roll)
 
 
-def _learn_fov(message: Message, vehicle: _Vehicle) -> None:
+def _learn_fov(message: MavlinkMessage, vehicle: _Vehicle) -> None:
     fields = message.fields
     matrix = rotation.from_quaternion([fields[f"q{n}"] for n in range(4)])
     if matrix is not None:
@@ -409,7 +409,9 @@ def _learn_fov(message: Message, vehicle: _Vehicle) -> None:
         vehicle.aim = (lat, lon) if sound_fix(lat, lon) else None
 
 
-def _camera(vehicle: _Vehicle, message: Message, yaw: float, pitch: float, roll: float) -> None:
+def _camera(
+    vehicle: _Vehicle, message: MavlinkMessage, yaw: float, pitch: float, roll: float
+) -> None:
     vehicle.camera, vehicle.camera_at = (yaw, pitch, roll), message.at
 
 
