@@ -76,7 +76,7 @@ def test_a_crash_is_found_kept_and_told(tmp_path: Path, monkeypatch: pytest.Monk
     def fresh(_: object, kind: str, message: m.Down, heard: Mapping[str, int]) -> None:
         assert message.n, "as it was: a counter of 0 from somebody new ended the daemon"
 
-    monkeypatch.setattr("edge.uplink.trust.Trust._fresh", fresh)
+    monkeypatch.setattr("edge.uplink.trust.DownlinkTrust._fresh", fresh)
     fuzzer = fuzz.Fuzzer("ack", tmp_path, seed=1)
     while fuzzer.crashes == 0:
         fuzzer.spend(0.5, lambda _: None)

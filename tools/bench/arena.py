@@ -70,7 +70,7 @@ class Contestant:
             self._process.wait()
 
     def median(self, key: str) -> float:
-        return statistics.median(one[key] for one in self.rounds)
+        return float(statistics.median(one[key] for one in self.rounds))
 
 
 def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
@@ -114,7 +114,7 @@ class Arena:
         if ours is None or theirs is None or not ours.rounds or not theirs.rounds:
             return None
         pairs = zip(ours.rounds, theirs.rounds, strict=False)
-        return statistics.median(one[key] / other[key] for one, other in pairs)
+        return float(statistics.median(one[key] / other[key] for one, other in pairs))
 
 
 def progress_line(share: float) -> None:

@@ -33,7 +33,8 @@ from edge.config import Camera
 from edge.pipeline.analyzer import Analysis
 from edge.pipeline.preview import Preview
 from edge.values import Frame, Judgement, Stamp, Track
-from tools.faultlab.rig import eventually, free_port
+from tools.demonstration.processes import free_port
+from tools.faultlab.rig import eventually
 
 EVERY_S = 0.5
 LIMIT_S = 60.0
@@ -63,7 +64,7 @@ def street(seed: int) -> np.ndarray:
     patches = rng.integers(30, 220, (18, 32, 3)).astype(np.uint8)
     image = np.kron(patches, np.ones((40, 40, 1), np.uint8))
     noisy = image.astype(np.int16) + rng.integers(-8, 9, image.shape)
-    return np.clip(noisy, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(noisy, 0, 255).astype(np.uint8))
 
 
 def look_at(camera: str, image: np.ndarray, number: int) -> Analysis:

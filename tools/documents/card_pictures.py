@@ -61,7 +61,7 @@ def truths(name: str, at_s: float) -> list[tuple[str, tuple[float, ...]]]:
 
 def drawn(image: Image, real: list[tuple[str, tuple[float, ...]]], found: Detections) -> Image:
     """Green truth, blue found, red false; only what is found is named."""
-    canvas = cv2.resize(image, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    canvas = np.asarray(cv2.resize(image, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
     for _, box in real:
         _box(canvas, box, GREEN, "")
     for box, score, label in zip(found.boxes, found.scores, found.labels, strict=True):

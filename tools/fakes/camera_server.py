@@ -14,6 +14,7 @@ import json
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import gi
 
@@ -32,11 +33,11 @@ CODECS = {"h264": ("h264", "rtph264pay"), "hevc": ("h265", "rtph265pay")}
 class Mount:
     """One stream: a thread that pushes access units in real time while a client watches."""
 
-    def __init__(self, order: dict) -> None:
+    def __init__(self, order: dict[str, Any]) -> None:
         self.units = read_units(order["units"])
         self.codec, self.fps, self.mode = order["codec"], order["fps"], order["mode"]
 
-    def change(self, order: dict) -> None:
+    def change(self, order: dict[str, Any]) -> None:
         if "units" in order:
             self.units = read_units(order["units"])
         self.mode = order.get("mode", self.mode)
@@ -80,7 +81,7 @@ class Server:
         self.server.set_service("0")
         self.server.attach(None)
 
-    def obey(self, order: dict) -> None:
+    def obey(self, order: dict[str, Any]) -> None:
         """An order of the test: change a mount, make one, throw the viewers out."""
         path = order.get("path")
         if path in self.mounts:
@@ -90,7 +91,7 @@ class Server:
         if order.get("kick"):
             self.server.client_filter(lambda *_: GstRtspServer.RTSPFilterResult.REMOVE)
 
-    def mount(self, path: str, order: dict) -> None:
+    def mount(self, path: str, order: dict[str, Any]) -> None:
         """A path of its own with its codec; every viewer gets a pipeline of his own."""
         mount = self.mounts[path] = Mount(order)
         codec, pay = CODECS[mount.codec]

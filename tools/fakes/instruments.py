@@ -56,7 +56,7 @@ class ModbusSlave:
         wanted = range(start, start + count)
         if any(n not in values for n in wanted):
             body = bytes([self.address, self.function | 0x80, 2])
-            return body + FramerRTU.compute_CRC(body).to_bytes(2, "big")
+            return bytes(body + FramerRTU.compute_CRC(body).to_bytes(2, "big"))
         answer = ReadHoldingRegistersResponse(
             registers=[values[n] for n in wanted], dev_id=self.address
         )

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -28,7 +29,8 @@ LINES, SLAVES = 4, 4
 
 def lay_out(folder: Path, run: Path) -> list[Line]:
     """Ports, site and device file: on each line three noise meters and a fume monitor."""
-    lines, sensors = [], []
+    lines: list[Line] = []
+    sensors: list[dict[str, Any]] = []
     for n in range(LINES):
         port = folder / f"line{n}"
         slaves = [noise_meter(night_construction(n * 10 + k), address=k) for k in range(1, SLAVES)]

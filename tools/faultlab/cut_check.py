@@ -176,7 +176,7 @@ def _config(folder: Path, told: Told, verdict: Verdict) -> None:
         verdict.say("config torn", name)
     revs = [n["rev"] for n in told.kept if n["obeyed"] == "desired"]
     file = folder / "state" / "config" / "applied.json"
-    applied = json.loads(file.read_bytes()) if file.exists() else {"seen": 0}
+    applied: dict[str, Any] = json.loads(file.read_bytes()) if file.exists() else {"seen": 0}
     seen = max(applied["seen"], (applied.get("waiting") or {"rev": 0})["rev"])
     if revs and seen < max(revs):
         verdict.say("config forgotten", f"rev {max(revs)}, on disk {seen}")

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from edge.progress import ProgressBar
@@ -45,7 +46,7 @@ def kill_at_random(rig: Rig, oracle: Oracle, runs: int) -> Result:
         began, daemon = time.monotonic(), rig.uplinkd(broker.port)
         if rng.random() < AT_WORK:
             # Its start takes long on a busy machine; most kills are to hit it at work.
-            eventually(lambda began=began: status_younger_than(rig, began), within_s=120)
+            eventually(partial(status_younger_than, rig, began), within_s=120)
         end = time.monotonic() + rng.uniform(0.0, 2.0)
         while time.monotonic() < end:
             oracle.put(pictures=1 if rng.random() < 0.2 else 0)

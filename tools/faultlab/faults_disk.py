@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from edge.config import Device, load
@@ -98,7 +99,7 @@ def _disk_full(rig: Rig, oracle: Oracle, runs: int) -> Result:
     worst = max(janitor.steps)
     rig.receiver(broker.port, name="receiver-2")
     began = time.monotonic()
-    eventually(lambda: janitor.work() or oracle.waiting() == 0, within_s=300)
+    eventually(lambda: bool(janitor.work()) or oracle.waiting() == 0, within_s=300)
     oracle.recovered(time.monotonic() - began)
     laid = rig.state / ballast.NAME
     eventually(lambda: janitor.work() == 0 and laid.exists(), within_s=120)
@@ -176,6 +177,10 @@ def _cut_off(path: Path, _: random.Random) -> None:
 DAMAGE = (_flip_pages, _zero_header, _cut_off)
 
 
+def _set_aside_are(rig: Rig, n: int) -> bool:
+    return len(set_aside(rig)) == n
+
+
 def damaged_outbox(rig: Rig, oracle: Oracle, runs: int) -> Result:
     """The database is damaged between two runs of the daemon; it salvages and goes on."""
     broker = rig.broker()
@@ -195,7 +200,7 @@ def damaged_outbox(rig: Rig, oracle: Oracle, runs: int) -> Result:
         DAMAGE[run % len(DAMAGE)](path, rng)
         began = time.monotonic()
         rig.uplinkd(broker.port)
-        eventually(lambda run=run: len(set_aside(rig)) == run + 1, within_s=120)
+        eventually(partial(_set_aside_are, rig, run + 1), within_s=120)
         oracle.outbox = rig.outbox()
         eventually(lambda: oracle.waiting() == 0, within_s=120)
         starts.append(time.monotonic() - began)

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,13 +105,17 @@ def in_order(rig: Rig) -> bool:
     return subjects == sorted(subjects)
 
 
+def _more_acknowledged(rig: Rig, than: int) -> bool:
+    return acknowledged(rig) > than
+
+
 def latencies(rig: Rig, rounds: int, pause: Callable[[int], float]) -> list[float]:
     """Seconds from a returned put to the platform's acknowledgement in the outbox, one by one."""
     outbox, found = rig.outbox(), []
     for n in range(rounds):
         have, began = acknowledged(rig), time.monotonic()
         put_bare(outbox, f"l-{time.monotonic_ns()}")
-        eventually(lambda have=have: acknowledged(rig) > have, within_s=120)
+        eventually(partial(_more_acknowledged, rig, have), within_s=120)
         found.append(time.monotonic() - began)
         time.sleep(pause(n))
     outbox.close()

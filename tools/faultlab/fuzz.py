@@ -154,8 +154,8 @@ class Door:
             self.stock,
             obey={
                 "review": reviews.keep,  # type: ignore[dict-item]
-                "command": lambda message: commands.obey(message, 0.0),  # type: ignore[arg-type]
-                "desired": lambda message: desired.obey(message, 0.0),  # type: ignore[arg-type]
+                "command": lambda message: commands.obey(message, 0.0),
+                "desired": lambda message: desired.obey(message, 0.0),
             },
             bucket=TokenBucket(None),
             pace=lambda _: None,

@@ -48,7 +48,7 @@ def load(devices: int, habits: Habits) -> dict[str, float]:
     """Figures by name; the names carry the units."""
     size, per_s = sizes(), devices * habits.violations_day / DAY_S
     files = habits.pictures + habits.clip_share
-    chunks = habits.pictures * math.ceil(habits.picture_bytes / CHUNK_MAX)
+    chunks: float = habits.pictures * math.ceil(habits.picture_bytes / CHUNK_MAX)
     chunks += habits.clip_share * math.ceil(habits.clip_bytes / CHUNK_MAX)
     evidence = habits.pictures * habits.picture_bytes + habits.clip_share * habits.clip_bytes
     records = per_s * habits.revisions

@@ -110,7 +110,7 @@ class Recording:
         return [json.loads(line) for line in (self._root / MARKS).read_text().splitlines()]
 
     def _begun(self) -> int:
-        return max(told["begun"] for told in self.notes() if "begun" in told)
+        return int(max(told["begun"] for told in self.notes() if "begun" in told))
 
     def _end(self, uplinkd: Process, *, killed: bool) -> None:
         """Killed at its step, gone because of the disk, or asked to stop."""

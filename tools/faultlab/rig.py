@@ -12,12 +12,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from edge.outbox import Outbox
 from edge.uplink import wire
-from edge.values import EvidenceFile, Place, Stamp, Violation, ZoneDecision
+from edge.values import EvidenceFile, Place, Role, Stamp, Violation, ZoneDecision
 from tools.demonstration.processes import free_port, mosquitto_program
 
 AT = Stamp(12.5, 1_767_225_600.25, "ntp", 3.0)
@@ -36,6 +37,9 @@ def eventually(what: Callable[[], bool], *, within_s: float = WAIT_S) -> None:
     while not what():
         assert time.monotonic() < end, f"not within {within_s:.0f} s"
         time.sleep(0.02)
+
+
+Owned = TypeVar("Owned", bound="Process")
 
 
 class Process:
@@ -104,8 +108,8 @@ class Rig:
         self._outboxes: list[Outbox] = []
         self._uplinkd: Process | None = None
 
-    def broker(self, **options: object) -> Mosquitto:
-        return self.own(Mosquitto(self.folder, **options))  # type: ignore[arg-type]
+    def broker(self, *, port: int | None = None, extra: str = "") -> Mosquitto:
+        return self.own(Mosquitto(self.folder, port=port, extra=extra))
 
     def receiver(self, port: int, *, name: str = "receiver-1") -> Process:
         """Starts the platform's receiver and waits for its key."""
@@ -144,7 +148,7 @@ class Rig:
         self._uplinkd = self.own(Process(argv, self.folder / "uplinkd.log", env))
         return self._uplinkd
 
-    def own(self, child: Process) -> Process:
+    def own(self, child: Owned) -> Owned:
         self.children.append(child)
         return child
 
@@ -178,7 +182,7 @@ class Rig:
 def write(folder: Path, name: str, data: bytes) -> EvidenceFile:
     (folder / name).write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
-    role = "clip" if name.endswith(".mp4") else "overview"
+    role: Role = "clip" if name.endswith(".mp4") else "overview"
     return EvidenceFile(role, name, digest, len(data), AT)
 
 

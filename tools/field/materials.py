@@ -71,7 +71,7 @@ def locked(text: str, words: dict[str, Any]) -> list[Package]:
 
 def _licence(name: str, words: dict[str, Any]) -> str:
     try:
-        told = importlib.metadata.metadata(name)
+        told: Any = importlib.metadata.metadata(name)  # an email.message.Message
     except importlib.metadata.PackageNotFoundError:
         if name in words["absent"]:
             return str(words["absent"][name])

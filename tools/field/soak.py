@@ -28,6 +28,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import yaml
 
@@ -47,7 +48,7 @@ AWAY_S, FAULT_EVERY_S = (3.0, 25.0), 45.0
 DRAIN_S = 240.0
 # The wear budget is told for so many (docs/boards.md).
 IDLE_CAMERAS = 4
-SENSORS = [
+SENSORS: list[dict[str, Any]] = [
     {"id": "noise-1", "kind": "modbus", "map": "noise-rs485", "port": "noise", "address": 1},
 ]
 

@@ -60,7 +60,7 @@ class Camera:
         axes, f = self.axes(), self.focal_px
         u = (columns - self.width / 2) / f
         v = (self.height / 2 - rows) / f
-        return u[..., None] * axes[0] + v[..., None] * axes[1] + axes[2]
+        return np.asarray(u[..., None] * axes[0] + v[..., None] * axes[1] + axes[2])
 
 
 def looking_at(

@@ -59,7 +59,7 @@ def truth(script: Script, frames: Sequence[Row]) -> Row:
 def site(script: Script, *, shipped: bool = False) -> str:
     """A site file that judges the clip like a camera; `shipped`: by the dwell times of a site."""
     short = f"{script.length_s:.0f} s hold whole ones; real sites take them from categories.yaml."
-    note = (
+    note: tuple[str, ...] = (
         f"# The clip '{script.name}', judged like a camera. Dwell times are cut to seconds so that",
         f"# {short}",
     )

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -70,7 +71,7 @@ def _clouds(view: View) -> Floats:
         cv2.INTER_LINEAR,
     )
     left = 0.38 + 0.62 / (1 + np.exp(-9.0 * shade))
-    return view.light * left[..., None]
+    return np.asarray(view.light * left[..., None])
 
 
 def _dusk(view: View) -> Floats:
@@ -109,7 +110,7 @@ def _rain(view: View) -> Floats:
         x, y, long = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(8, 34)
         end = (round(x + 0.12 * long), round(y + long))
         cv2.line(streaks, (round(x), round(y)), end, float(rng.uniform(0.1, 0.4)), 1, cv2.LINE_AA)
-    return light + cv2.GaussianBlur(streaks, (0, 0), 0.7)[..., None] * 0.35
+    return np.asarray(light + cv2.GaussianBlur(streaks, (0, 0), 0.7)[..., None] * 0.35)
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ class Developing:
         self.empty = np.median(some, 0).astype(np.uint8)
 
     def _read(self, number: int) -> Image:
-        image = cv2.imread(str(self.frames / f"{number:04d}.png"))
+        image: Any = cv2.imread(str(self.frames / f"{number:04d}.png"))
         return np.asarray(cv2.resize(image, SIZE, interpolation=cv2.INTER_AREA), np.uint8)
 
     def _depth_now(self, image: Image, number: int) -> Floats:
@@ -190,7 +191,7 @@ class Developing:
             part = np.s_[y0:y1, x0:x1]
             foot = depth[min(y1, SIZE[1]) - 1, min((x0 + x1) // 2, SIZE[0] - 1)]
             depth[part] = np.where(changed[part], np.minimum(depth[part], foot), depth[part])
-        return depth
+        return np.asarray(depth)
 
     def pictures(self) -> Iterator[Image]:
         """The clip's frames with the weather as far as it has come by then, BGR."""
@@ -207,5 +208,6 @@ class Developing:
             shown = self.other.treat(view)[..., ::-1]
             steps = np.clip(shown * (len(SHOWN) / MOST_LIGHT), 0, len(SHOWN) - 1).astype(np.int32)
             cv2.setRNGSeed(seeds.number("weather", self.script.name, number) % 2**31)
-            cv2.randn(noise, 0, self.other.noise)
+            spread: tuple[Any, Any] = (0, self.other.noise)  # the stubs know no scalars
+            cv2.randn(noise, *spread)
             yield np.clip(SHOWN[steps] + noise, 0, 255).astype(np.uint8)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -287,7 +287,7 @@ def _feather(shape: tuple[int, ...]) -> Floats:
     height, width = shape[:2]
     y = np.minimum(np.arange(height) + 0.5, height - 0.5 - np.arange(height))
     x = np.minimum(np.arange(width) + 0.5, width - 0.5 - np.arange(width))
-    return np.clip(np.minimum(y[:, None], x[None]) / 6, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(np.minimum(y[:, None], x[None]) / 6, 0, 1).astype(np.float32))
 
 
 def encode(
@@ -307,7 +307,7 @@ def encode(
         stream.options = {"crf": str(crf), "preset": "medium", "bf": "0", "g": str(gop)}
         stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
         for picture_or_path, t in zip(frames, times, strict=True):
-            image = picture_or_path
+            image: Any = picture_or_path
             if isinstance(image, Path):
                 image = cv2.imread(str(image))
             if t == times[0]:

@@ -186,7 +186,7 @@ def _fitted(sprite: Sprite, ratio: float, mirror: bool) -> Sprite:
     height, width = sprite.rgba.shape[:2]
     size = (max(3, round(width * ratio)), max(3, round(height * ratio)))
     way = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
-    alpha = sprite.rgba[..., 3:].astype(np.float32) / 255
+    alpha: Floats = sprite.rgba[..., 3:].astype(np.float32) / 255
     rgb = cv2.resize(sprite.rgba[..., :3].astype(np.float32) * alpha, size, interpolation=way)
     alpha = cv2.resize(alpha, size, interpolation=way)[..., None]
     rgba = np.dstack([rgb / np.maximum(alpha, 1e-3), alpha * 255])
@@ -258,7 +258,7 @@ def _in_its_light(
     level = (wanted.mean() / max(float(own.mean()), 1e-3)) ** rng.uniform(0.3, 0.8)
     tint = (wanted / max(float(wanted.mean()), 1e-3)) / np.maximum(own / own.mean(), 0.05)
     tint = np.clip(tint, 0.5, 2.0) ** 0.25
-    return light * np.clip(level, 0.2, 3.0) * tint.astype(np.float32)
+    return np.asarray(light * np.clip(level, 0.2, 3.0) * tint.astype(np.float32))
 
 
 def with_fog(canvas: Canvas, rng: random.Random) -> None:

@@ -63,14 +63,14 @@ def untone(shown: Floats) -> Floats:
 def with_air(linear: Floats, depth: Floats, haze: float, air: Floats) -> Floats:
     """Distance haze: extinction per metre, and the light that the air itself gives."""
     clear = np.exp(-haze * np.minimum(depth, 400.0))[..., None]
-    return linear * clear + air * (1 - clear)
+    return np.asarray(linear * clear + air * (1 - clear))
 
 
 def balanced(linear: Floats, exposure: float) -> Floats:
     """Automatic exposure: the middle of the picture's light lands near mid grey."""
     light = linear[..., :3].mean(-1)
     middle = float(np.exp(np.log(light + 1e-4).mean()))
-    return linear * (exposure * np.clip(0.2 / middle, 0.25, 14.0) ** 0.75)
+    return np.asarray(linear * (exposure * np.clip(0.2 / middle, 0.25, 14.0) ** 0.75))
 
 
 def picture(linear: Floats, look: Look, rng: np.random.Generator) -> np.ndarray:
@@ -85,7 +85,7 @@ def picture(linear: Floats, look: Look, rng: np.random.Generator) -> np.ndarray:
 
 def finished(image: Floats, look: Look, rng: np.random.Generator) -> np.ndarray:
     """Lens, movement and sensor on a BGR picture of 0..255."""
-    out = image.astype(np.float32)
+    out: Floats = image.astype(np.float32)
     height, width = out.shape[:2]
     if look.blur_px:
         out = cv2.GaussianBlur(out, (0, 0), look.blur_px)

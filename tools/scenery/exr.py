@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tools.scenery.shapes import Floats
 
-KINDS = {0: np.dtype("<u4"), 1: np.dtype("<f2"), 2: np.dtype("<f4")}
+KINDS: dict[int, np.dtype[Any]] = {0: np.dtype("<u4"), 1: np.dtype("<f2"), 2: np.dtype("<f4")}
 
 
 def _text(data: bytes, at: int) -> tuple[str, int]:
@@ -32,8 +33,9 @@ def _header(data: bytes) -> tuple[dict[str, bytes], int]:
     return fields, at + 1
 
 
-def _channels(data: bytes) -> list[tuple[str, np.dtype]]:
-    out, at = [], 0
+def _channels(data: bytes) -> list[tuple[str, np.dtype[Any]]]:
+    out: list[tuple[str, np.dtype[Any]]] = []
+    at = 0
     while data[at]:
         name, at = _text(data, at)
         (kind,) = struct.unpack_from("<i", data, at)

@@ -111,13 +111,13 @@ def draw(
     columns = x0 + (np.arange(size[0]) + 0.5) * (x1 - x0) / size[0]
     rows = y0 + (np.arange(size[1]) + 0.5) * (y1 - y0) / size[1]
     rays = camera.rays(*np.meshgrid(columns, rows)).astype(np.float32)
-    stop = np.full(rays.shape[:2], 1e4, np.float32)
+    stop: Floats = np.full(rays.shape[:2], 1e4, np.float32)
     if depth is not None:
         stop = cv2.resize(depth[y0:y1, x0:x1], size, interpolation=cv2.INTER_NEAREST)
     small_light, small_opacity = _march(plume, camera, rays, stop, shine, steps)
     full = (x1 - x0, y1 - y0)
     thick = -np.log(np.clip(1 - small_opacity, 1e-3, 1))
-    bright = small_light / np.maximum(small_opacity, 1e-3)[..., None]
+    bright: Floats = small_light / np.maximum(small_opacity, 1e-3)[..., None]
     thick = ragged(
         cv2.resize(thick, full, interpolation=cv2.INTER_LINEAR), plume.seed, strength=1.0
     )
@@ -184,9 +184,8 @@ def _emitted(plume: Plume, shine: Shine, thick: Floats, lit: Floats, high: Float
         red = np.array([0.75, 0.14, 0.012], np.float32)
         return red * (0.7 + 1.2 * hot) + hot**1.5 * np.array([2.2, 1.5, 0.5], np.float32)
     forward = lit[..., None] * np.asarray(shine.sun, np.float32)
-    return np.asarray(plume.colour, np.float32) * (
-        np.asarray(shine.sky, np.float32) * (0.8 + 0.3 * high[..., None]) + forward
-    )
+    above = np.asarray(shine.sky, np.float32) * (0.8 + 0.3 * high[..., None])
+    return np.asarray(np.asarray(plume.colour, np.float32) * (above + forward))
 
 
 def _crossing(eye: Floats, ahead: Floats) -> tuple[Floats, Floats]:
@@ -201,4 +200,4 @@ def _crossing(eye: Floats, ahead: Floats) -> tuple[Floats, Floats]:
 
 def over(linear: Floats, layer: Layer) -> Floats:
     """The picture with the plume in front."""
-    return linear * (1 - layer.opacity[..., None]) + layer.light
+    return np.asarray(linear * (1 - layer.opacity[..., None]) + layer.light)

@@ -153,7 +153,7 @@ def main() -> int:
     """Exit code of the sub-command; 2 for what cannot be made, 130 after Ctrl-C."""
     args = parser().parse_args()
     try:
-        return args.run(args)
+        return int(args.run(args))
     except Refused as refused:
         print(f"tools/scenes: {refused}", file=sys.stderr)
         return 2

@@ -6,11 +6,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+# float32 or float64: OpenCV and Blender take and give either.
+Floats = NDArray[Any]
 Ints = NDArray[np.int32]
 NO_TRIS: Ints = np.zeros((0, 3), np.int32)
 NO_QUADS: Ints = np.zeros((0, 4), np.int32)
@@ -71,6 +73,7 @@ def box(size: Sequence[float], *, bevel: float = 0.0, taper: Sequence[float] = (
     """Box round the origin; `taper` scales the top in x and y; `bevel` (metres) chamfers edges."""
     half = np.asarray(size, np.float32) / 2
     signs = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32)
+    quads: list[tuple[int, ...]]
     if bevel <= 0:
         verts = signs * half
         quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
@@ -157,7 +160,7 @@ def sphere(radius: float, *, scale: Sequence[float] = (1, 1, 1), sides: int = 12
 
 
 def tube(
-    points: Sequence[Sequence[float]],
+    points: Sequence[Sequence[float] | Floats],
     radii: float | Sequence[float],
     *,
     sides: int = 8,
@@ -216,7 +219,7 @@ def _stretched(grid: Floats, size: int) -> Floats:
     f = (at - i)[:, None]
     f = f * f * (3 - 2 * f)
     rows = grid[i] * (1 - f) + grid[i + 1] * f
-    return rows[:, i] * (1 - f.T) + rows[:, i + 1] * f.T
+    return np.asarray(rows[:, i] * (1 - f.T) + rows[:, i + 1] * f.T)
 
 
 def height_field(heights: Floats, width: float, depth: float) -> Mesh:

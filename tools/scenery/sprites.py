@@ -110,7 +110,8 @@ def cut(linear: Floats, index: Floats, labels: dict[int, str], camera: Camera) -
 def _border_fade(shape: tuple[int, ...]) -> Floats:
     """1 inside, 0 at the rim of the picture: a shadow that runs out of it must not end straight."""
     y, x = (np.minimum(np.arange(n) + 0.5, n - 0.5 - np.arange(n)) for n in shape[:2])
-    return np.clip(np.minimum(y[:, None], x[None]) / (0.08 * shape[0]), 0, 1).astype(np.float32)
+    inside = np.clip(np.minimum(y[:, None], x[None]) / (0.08 * shape[0]), 0, 1)
+    return np.asarray(inside.astype(np.float32))
 
 
 def stage(studio: Studio, group: Group, rng: random.Random) -> dict[int, str]:

@@ -41,7 +41,7 @@ def noise_volume(seed: int, cells: int = NOISE_CELLS) -> Floats:
     shaped = np.fft.irfftn(
         white / np.maximum(far, 1.5 / cells) ** 1.75, s=(cells,) * 3, axes=(0, 1, 2)
     )
-    return ((shaped - shaped.mean()) / shaped.std()).astype(np.float32)
+    return np.asarray(((shaped - shaped.mean()) / shaped.std()).astype(np.float32))
 
 
 _volumes: dict[int, Floats] = {}
@@ -158,7 +158,7 @@ def density_grid(plume: Plume, *, cells: int = 48) -> Floats:
     eaten = np.clip(body * (0.75 + 0.3 * fine) - bite * (0.55 - 0.5 * fine), 0, None)
     edge = np.minimum(np.minimum(a, 1 - a) * 9, 1)
     fade = edge[:, None, None] * edge[None, :, None] * np.minimum((1 - a) * 9, 1)[None, None, :]
-    return ((1.5 * eaten + haze * body) * fade).astype(np.float32)
+    return np.asarray(((1.5 * eaten + haze * body) * fade).astype(np.float32))
 
 
 def ragged(depth: Floats, seed: int, *, strength: float) -> Floats:

@@ -42,7 +42,7 @@ class Pictures:
         for path in paths:
             image = cv2.imread(str(path))
             if image is not None:
-                yield blob_of(letterbox(image, height, width)[0])
+                yield blob_of(letterbox(np.asarray(image, np.uint8), height, width)[0])
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         blob = next(self._blobs, None)

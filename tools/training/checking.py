@@ -113,7 +113,7 @@ def _picture_faults(
     if image is None or trouble:
         yield Fault("corrupt picture", item.image, trouble or "does not decode")
     if image is not None:
-        hashes[item.image] = fingerprint(image)
+        hashes[item.image] = fingerprint(np.asarray(image, np.uint8))
 
 
 def truncated(path: Path) -> str | None:

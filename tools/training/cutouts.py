@@ -65,7 +65,7 @@ def _load(path: Path) -> Cutout | None:
         return None
     labels = {int(number): name for number, name in fields["labels"].items() if name}
     kind, _, view = fields["group"].rpartition("_")
-    return Cutout(rgba, index, labels, kind, view)
+    return Cutout(np.asarray(rgba, np.uint8), np.asarray(index, np.uint8), labels, kind, view)
 
 
 def paste(
@@ -75,8 +75,10 @@ def paste(
     seen, and the mask of the pixels that now belong to the cut-out."""
     covered = np.zeros(image.shape[:2], bool)
     size = [max(2, round(side * scale)) for side in cutout.rgba.shape[1::-1]]
-    rgba = cv2.resize(cutout.rgba, size, interpolation=cv2.INTER_AREA)
-    index = cv2.resize(cutout.index, size, interpolation=cv2.INTER_NEAREST)
+    rgba: Image = np.asarray(cv2.resize(cutout.rgba, size, interpolation=cv2.INTER_AREA), np.uint8)
+    index: Image = np.asarray(
+        cv2.resize(cutout.index, size, interpolation=cv2.INTER_NEAREST), np.uint8
+    )
     if rng.random() < 0.5:
         rgba, index = rgba[:, ::-1], index[:, ::-1]
     left, top = corner

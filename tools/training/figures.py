@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tools.training.average_precision import (
     Matched,
@@ -119,14 +120,18 @@ def sizes(
     return told
 
 
-def _found_sides(one: Judged, label: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+def _found_sides(
+    one: Judged, label: int, height: int, width: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """(side of each truth at the input, px; whether a box of the class covers it)."""
     seen = one.seen
     truth = seen.truth[seen.truth_labels == label]
     mine = seen.boxes[(seen.labels == label) & (seen.scores >= OPERATING)]
     shown = min(height * seen.aspect, float(width)), min(float(height), width / seen.aspect)
     sides = np.sqrt(np.prod((truth[:, 2:] - truth[:, :2]) * shown, axis=1))
-    hits = (iou_matrix(truth, mine) >= 0.5).any(1) if len(mine) else np.zeros(len(truth), bool)
+    hits = np.zeros(len(truth), np.bool_)
+    if len(mine):
+        hits = np.asarray((iou_matrix(truth, mine) >= 0.5).any(1), np.bool_)
     return sides, hits
 
 

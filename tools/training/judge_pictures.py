@@ -30,7 +30,7 @@ def judge(network: Network, pictures: Iterable[Picture], names: Sequence[str]) -
         image = cv2.imread(str(picture.path))
         if image is None:
             continue
-        found = detect(network, image, min_score=LEAST_SCORE)
+        found = detect(network, np.asarray(image, np.uint8), min_score=LEAST_SCORE)
         truth = np.array([label.xyxy for label in picture.labels], np.float64).reshape(-1, 4)
         seen = Seen(
             found.boxes,

@@ -73,7 +73,7 @@ def _photograph(folder: Path, stem: str, line: int, state: int) -> list[Truck]:
     if image is None or line >= len(labels):
         return []
     group = "_".join(stem.split("_")[:3]) if stem.startswith("hu_") else stem
-    return [Truck(cut(image, labels[line].xyxy, MARGIN), state, group, True)]
+    return [Truck(cut(np.asarray(image, np.uint8), labels[line].xyxy, MARGIN), state, group, True)]
 
 
 def _sprites(folder: Path) -> list[Truck]:
@@ -86,7 +86,8 @@ def _sprites(folder: Path) -> list[Truck]:
         if state not in STATES or about["group"].endswith("_eye") or rgba is None:
             continue
         group = path.stem.rpartition("_")[0]
-        found.append(Truck(_on_ground(rgba), STATES.index(state), group, False))
+        picture = _on_ground(np.asarray(rgba, np.uint8))
+        found.append(Truck(picture, STATES.index(state), group, False))
     return found
 
 
@@ -109,11 +110,13 @@ def vary(image: Image, rng: Generator) -> Image:
     image = np.clip(image * gain, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
         small = int(rng.uniform(20, 90))
-        image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
+        image = np.asarray(
+            cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA), np.uint8
+        )
     return np.ascontiguousarray(image)
 
 
-class Features(nn.Module):
+class Features(nn.Module):  # type: ignore[misc]  # torch comes untyped
     """The detector's first layers, pooled over a 2 x 2 grid by mean and over all by maximum."""
 
     def __init__(self, checkpoint: Path) -> None:
@@ -130,7 +133,7 @@ class Features(nn.Module):
         return torch.cat([mean, most], 1)
 
 
-class LoadNet(nn.Module):
+class LoadNet(nn.Module):  # type: ignore[misc]  # torch comes untyped
     """What is shipped: pictures (n, 3, SIDE, SIDE) RGB 0..1 to probabilities (n, 3)."""
 
     def __init__(self, features: Features, linear: nn.Linear, mean: torch.Tensor,

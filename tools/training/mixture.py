@@ -92,7 +92,7 @@ def sheet(samples: Sequence[Sample]) -> Image:
 
 
 def _cell(sample: Sample) -> Image:
-    image = cv2.resize(sample.image, CELL, interpolation=cv2.INTER_AREA)
+    image = np.asarray(cv2.resize(sample.image, CELL, interpolation=cv2.INTER_AREA), np.uint8)
     scale = np.array(CELL * 2) / np.array(sample.image.shape[1::-1] * 2)
     for box, label in zip(sample.boxes * scale, sample.labels.tolist(), strict=True):
         mark(image, box, CITY[label])

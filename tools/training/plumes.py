@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +23,8 @@ ALPHA_EDGE = 0.12
 MIN_CONTRAST = 9.0  # grey levels; a plume that nobody can see must not be a label
 SIZE = 256  # side of a sprite, px; scaled when laid down
 
-Plane = NDArray[np.float32]
+# Written as float32; OpenCV types what it returns as any number.
+Plane = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +47,7 @@ def fractal(size: int, rng: Generator, *, base: int, octaves: int, fall: float =
         amplitude = fall**octave
         total += amplitude * cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
         weight += amplitude
-    return np.clip(total / weight, 0, 1)
+    return np.asarray(np.clip(total / weight, 0, 1))
 
 
 def _swirl(plane: Plane, rng: Generator, reach: float) -> Plane:

@@ -48,7 +48,7 @@ def _one(collection: Collection, item: Item, network: Network) -> Item:
     image = cv2.imread(str(collection.image(item)))
     if image is None:
         return item
-    found = detect(network, image, min_score=DOUBTFUL)
+    found = detect(network, np.asarray(image, np.uint8), min_score=DOUBTFUL)
     labels, _ = read_labels(collection.label(item), len(collection.names))
     doubtful = set(item.unlabelled)
     for name, index in COCO.items():

@@ -139,9 +139,9 @@ def suppress(
     if not len(boxes):
         return np.zeros(0, np.int64)
     tall = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
-    kept = cv2.dnn.NMSBoxesBatched(tall.tolist(), scores.tolist(), labels.tolist(), 0.0, iou)
-    kept = np.asarray(kept, np.int64).ravel()
-    return kept[np.argsort(-scores[kept], kind="stable")]
+    rows = cv2.dnn.NMSBoxesBatched(tall.tolist(), scores.tolist(), labels.tolist(), 0.0, iou)
+    kept = np.asarray(rows, np.int64).ravel()
+    return np.asarray(kept[np.argsort(-scores[kept], kind="stable")])
 
 
 def iou_matrix(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -157,7 +158,7 @@ def contact_sheet(judged: Sequence[Judged], names: Sequence[str], columns: int =
 
 
 def _cell(one: Judged, names: Sequence[str]) -> Image:
-    image = cv2.imread(str(one.picture.path))
+    image: Any = cv2.imread(str(one.picture.path))
     scale = min(CELL[0] / image.shape[1], (CELL[1] - 18) / image.shape[0])
     image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     for box, label in zip(one.seen.truth, one.seen.truth_labels, strict=True):

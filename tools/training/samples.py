@@ -120,7 +120,7 @@ class Mixer:
         rng: Generator,
     ) -> None:
         """Smoke rises from its food, before and above it: half of what a camera sees of a grill."""
-        x1, y1, x2, y2 = grill - np.float32([region.left, region.top] * 2)
+        x1, y1, x2, y2 = grill - np.array([region.left, region.top] * 2, np.float32)
         width = max(16.0, (x2 - x1) * rng.uniform(1.0, 3.5))
         height = width * rng.uniform(*ASPECT["smoke"])
         middle, foot = rng.uniform(x1, x2), y1 + (y2 - y1) * rng.uniform(0.1, 0.6)
@@ -184,7 +184,7 @@ ASPECT = {"dust": (0.35, 1.0), "smoke": (0.6, 2.0), "cloud": (0.5, 1.5), "fire":
 
 def _odds(mix: Mix, shots: list[Shot]) -> NDArray[np.float64]:
     weights = np.array([mix.weights.get(shot.item.source, 1.0) for shot in shots])
-    return weights / max(weights.sum(), 1e-12) * mix.share
+    return np.asarray(weights / max(weights.sum(), 1e-12) * mix.share)
 
 
 def _regions(picture: Picture, rng: Generator) -> list[Region]:

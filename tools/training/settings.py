@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A part of a run's YAML: a key it does not know is an error."""
 
 
-class Mix(Part):
+class Mix(Part, frozen=True):
     """One data set in the mix. `share`: how often a sample is drawn from it, relative to the
     others; `weights`: how much oftener a source of it is drawn than its number of pictures says."""
 
@@ -28,7 +29,7 @@ class Mix(Part):
     weights: dict[str, Positive] = {}
 
 
-class Picture(Part):
+class Picture(Part, frozen=True):
     """How a training picture is made. `mosaic`: share made of several pictures; `plumes`: share of
     real pictures that get a plume or flame laid over them, `cutouts`: that get rendered things; the
     `_kinds` say how often each of them, relative to the others (0.5 for kinds not named); `wear`:
@@ -73,7 +74,7 @@ class Picture(Part):
     worsen: Share = 0.4
 
 
-class Run(Part):
+class Run(Part, frozen=True):
     """A whole run. `start`: a .pt checkpoint, with 80 COCO classes (the head is remapped) or with
     ours; the mean of several. `steps` are batches; `patience` counts validations without a better
     score before stopping early; `freeze`: how many of the first layers stay as they are;
@@ -105,7 +106,7 @@ def read_run(path: Path) -> Run:
     return convert(read_yaml(path), Run, str(path))
 
 
-def resolve(where: str, base: Path, variables: dict[str, Path]) -> Path:
+def resolve(where: str, base: Path, variables: Mapping[str, Path]) -> Path:
     """A path of a run file: `$SHARED/`, `$DATA/` are replaced, others are relative to the file."""
     for name, value in variables.items():
         if where.startswith(f"${name}"):

@@ -37,14 +37,15 @@ def load_shots(collection: Collection, split: str) -> list[Shot]:
         if image is None:
             print(f"{collection.image(item)}: unreadable, left out", flush=True)
             continue
-        shots.append(_shot(collection, item, image))
+        shots.append(_shot(collection, item, np.asarray(image, np.uint8)))
     return shots
 
 
 def _shot(collection: Collection, item: Item, image: Image) -> Shot:
     scale = LONG_SIDE / max(image.shape[:2])
     if scale < 1:
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        image = np.asarray(small, np.uint8)
     names = collection.names
     labels, _ = read_labels(collection.label(item), len(names))
     boxes = np.array([label.xyxy for label in labels], np.float32).reshape(-1, 4)

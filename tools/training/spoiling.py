@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.random import Generator
@@ -47,7 +49,8 @@ def _blur(canvas: Image, rng: Generator) -> Image:
 
 def _noise(canvas: Image, rng: Generator) -> Image:
     noise = rng.integers(0, int(rng.uniform(6, 26)), canvas.shape, dtype=np.uint8)
-    return np.asarray(cv2.add(cv2.subtract(canvas, 6), noise))
+    lower: Any = 6  # the stubs know no scalar
+    return np.asarray(cv2.add(cv2.subtract(canvas, lower), noise), np.uint8)
 
 
 def _jpeg(canvas: Image, rng: Generator) -> Image:

@@ -75,7 +75,7 @@ def _cell(collection: Collection, item: Item) -> Image:
         return cell
     scale = min(CELL[0] / image.shape[1], CELL[1] / image.shape[0])
     size = (max(1, int(image.shape[1] * scale)), max(1, int(image.shape[0] * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     scale_px = np.array([small.shape[1], small.shape[0]] * 2)
     for label in boxes_of(collection, item):
         mark(small, np.array(label.xyxy) * scale_px, collection.names[label.label])

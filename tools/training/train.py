@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("YOLO_OFFLINE", "true")  # no look-ups on the net, before ultralytics loads
@@ -40,6 +41,10 @@ EXAMPLE = """example:
 """
 
 
+# What Learner.fit asks now and then: one score, and its parts.
+Validate = Callable[[DetectionModel], tuple[float, dict[str, float]]]
+
+
 class Torch:
     """A model of the training run as a Network of raw_yolo."""
 
@@ -50,10 +55,10 @@ class Torch:
     def __call__(self, blob: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.no_grad():
             out = self._model(torch.from_numpy(blob).to(self._device))
-        return (out[0] if isinstance(out, tuple) else out).float().cpu().numpy()
+        return np.asarray((out[0] if isinstance(out, tuple) else out).float().cpu().numpy())
 
 
-def validation(run: Run, sets: list[Collection]):  # noqa: ANN201  a closure for Learner.fit
+def validation(run: Run, sets: list[Collection]) -> Validate:
     """Mean AP50 over classes and origins with enough boxes in the sets' val split."""
 
     def validate(model: DetectionModel) -> tuple[float, dict[str, float]]:

@@ -65,7 +65,7 @@ def clad(image: Image, solid: NDArray[np.bool_], photograph: Image, rng: Generat
     grey = lab[..., :1] / max(float(lab[near][:, 0].mean()), 20.0)
     piece = _piece(photograph, image.shape[:2], rng).astype(np.float32)
     cover = cv2.blur(near.astype(np.float32), (3, 3))[..., None] * rng.uniform(0.5, 1.0)
-    return np.clip(image * (1 - cover) + piece * grey * cover, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image * (1 - cover) + piece * grey * cover, 0, 255).astype(np.uint8))
 
 
 def _piece(photograph: Image, shape: tuple[int, ...], rng: Generator) -> Image:
@@ -91,7 +91,7 @@ def harmonised(image: Image, solid: NDArray[np.bool_], photograph: Image, rng: G
     spread = np.clip(theirs.std(0) / np.maximum(mine.std(0), 8.0), *SPREAD_RANGE)
     gain = 1 + share * (spread - 1)
     level = own + share * (theirs.mean(0) - own)
-    return np.clip((image - own) * gain + level, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip((image - own) * gain + level, 0, 255).astype(np.uint8))
 
 
 def feathered(alpha: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
