@@ -18,6 +18,7 @@ import numpy as np
 
 from edge.camera.pipelines import BYTES, Pipeline, Pixels, Spec
 from edge.camera.source import STALL_S, Picture, SourceError, SourceFacts, Want
+from edge.camera.stream_clock import StreamStatistics
 from edge.camera.url import redact
 from edge.clock import Clock
 from edge.values import Image
@@ -37,6 +38,7 @@ class ChildSource:
 
     def __init__(self, name: str, pipeline: Pipeline, spec: Spec, clock: Clock) -> None:
         self.want: Want = "all"
+        self.statistics = StreamStatistics()
         self.facts = SourceFacts(name, spec.width, spec.height, float(spec.fps))
         self._clock = clock
         self._name = name
@@ -54,6 +56,7 @@ class ChildSource:
         while True:
             self._fill(limit_s)
             at = self._clock.now()
+            self.statistics.add(at.mono, None, None, True)
             limit_s = STALL_S
             yield Picture(at, at.mono, self._bgr())
 

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import av
 
+from edge.camera.cutting import REORDER_MOST, whole_end
 from edge.camera.folder import open_album, read_still, stills_between
 from edge.camera.jpegs import FPS_MAX, JpegPacker
 from edge.camera.libav import Input, seconds, to_bgr
@@ -105,33 +106,40 @@ def _time_s(packet: Any, offset_s: float) -> float | None:
     return None if time_s is None else time_s - offset_s
 
 
-def _between(opened: Input, offset_s: float, start_s: float, end_s: float) -> Iterator[Any]:
-    """Packets from the last key packet at or before the start, up to the end.
+def _between(opened: Input, offset_s: float, start_s: float, end_s: float) -> list[Any]:
+    """Packets in the order of decoding, from the last key packet at or before the start, until
+    every picture up to the end can be shown.
 
     Few seeks are exact, so groups of pictures that end before the start are read and dropped.
     """
-    group: list[Any] = []
-    reached = False
+    group, shown = list[Any](), list[float]()
+    for packet in _read(opened):
+        time_s = _time_s(packet, offset_s)
+        if time_s is None:
+            continue
+        if packet.is_keyframe and time_s <= start_s:
+            group, shown = [], []
+        group.append(packet)
+        shown.append(time_s)
+        if len(shown) > REORDER_MOST and shown[-REORDER_MOST] > end_s:
+            break
+    wanted = [index for index, time_s in enumerate(shown) if time_s <= end_s]
+    if not wanted or max(shown) < start_s:
+        return []
+    return group[: whole_end(shown, wanted[-1])]
+
+
+def _read(opened: Input) -> Iterator[Any]:
+    """Packets with data; a damaged end is the end."""
     try:
         for packet in opened.container.demux(opened.stream):
-            time_s = _time_s(packet, offset_s) if packet.size else None
-            if time_s is None:
-                continue
-            if packet.is_keyframe and time_s > end_s:
-                break
-            if not reached and packet.is_keyframe and time_s <= start_s:
-                group = []
-            reached = reached or time_s >= start_s
-            group.append(packet)
-            if reached:
-                yield from (p for p in group if (_time_s(p, offset_s) or 0.0) <= end_s)
-                group = []
+            if packet.size:
+                yield packet
     except av.error.FFmpegError:
-        # A damaged end: what was read so far is what there is.
         return
 
 
-def _as_it_is(part: Iterator[Any], connection: StreamOpening, offset_s: float) -> Iterator[Encoded]:
+def _as_it_is(part: Iterable[Any], connection: StreamOpening, offset_s: float) -> Iterator[Encoded]:
     key_seen = False
     for packet in part:
         key_seen = key_seen or packet.is_keyframe
@@ -149,7 +157,7 @@ def _as_it_is(part: Iterator[Any], connection: StreamOpening, offset_s: float) -
             )
 
 
-def _as_jpegs(part: Iterator[Any], offset_s: float, start_s: float) -> Iterator[Encoded]:
+def _as_jpegs(part: Iterable[Any], offset_s: float, start_s: float) -> Iterator[Encoded]:
     packer, pacer = JpegPacker(), Pacer(FPS_MAX)
     for packet in part:
         try:

@@ -8,8 +8,9 @@ import threading
 from collections.abc import Callable
 
 from edge.camera.mailbox import Mailbox
-from edge.camera.pacing import Pacer
+from edge.camera.pacing import LIVE_EARLY, Pacer
 from edge.camera.source import Cause, Picture, Source, SourceError, SourceFacts, Want
+from edge.camera.stream_clock import StreamStatistics
 from edge.clock import Clock
 from edge.runtime import Backoff, Trouble
 from edge.values import Frame
@@ -112,6 +113,7 @@ class Grabber:
         self.want: Want = "all"
         self.read = 0
         self.last_picture_s = clock.now().mono
+        self.statistics: StreamStatistics | None = None
         self._fps = fps
         self.line = SourceThread(camera, connect, self._pump)
 
@@ -122,7 +124,8 @@ class Grabber:
         self.line.stop(wait_s)
 
     def _pump(self, source: Source) -> None:
-        pacer = Pacer(self._fps)
+        pacer = Pacer(self._fps, early=LIVE_EARLY)
+        self.statistics = source.statistics
         for picture in source.pictures():
             if self.line.stopping:
                 return

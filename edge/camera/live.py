@@ -15,6 +15,7 @@ from edge.camera.pacing import Lag
 from edge.camera.packets import Encoded, parameter_sets
 from edge.camera.remux import describe
 from edge.camera.source import STALL_S, Picture, SourceError, SourceFacts, Want
+from edge.camera.stream_clock import StreamStatistics
 from edge.camera.url import Address
 from edge.clock import Clock
 from edge.values import Stamp
@@ -25,8 +26,16 @@ _SKIP: dict[Want, str] = {"all": "DEFAULT", "nonref": "NONREF", "key": "NONKEY"}
 NOTHING = "nothing comes any more"
 # So late, only key pictures are decoded until no more than the second remains.
 BEHIND_S, CAUGHT_UP_S = 2.0, 0.5
+# Cameras put key pictures up to a minute apart, and a viewer comes in the middle: until the first
+# one nothing can be decoded, and coming anew would only begin the wait again.
+KEY_WAIT_S = 65.0
 # Arrival times kept for pictures still inside the decoder; H.264 allows 16 of them.
 _INSIDE_MAX = 64
+
+
+def decode_s(packet: Any) -> float | None:
+    """The stream's own time of a packet, of decoding where it is told."""
+    return seconds(packet.dts if packet.dts is not None else packet.pts, packet.time_base)
 
 
 class LiveSource:
@@ -49,22 +58,25 @@ class LiveSource:
         self._arrived: dict[int, Stamp] = {}
         self._key_seen = False
         self._lag = Lag()
+        self._last_at: Stamp | None = None
+        self.statistics = StreamStatistics()
         self.behind_s = 0.0
         self._catching_up = False
 
     def pictures(self) -> Iterator[Picture]:
         """Pictures until the stream fails; always ends with SourceError."""
         last_s = self._clock.now().mono
-        for packet, at in self._packets():
+        for packet, at, waited_s in self._packets():
             if self._keep is not None and self.facts.packets:
                 self._keep(self._encoded(packet, at))
+            self._note_lag(packet, at, waited_s)
             if self.want == "key" or self._catching_up:
                 # Key pictures may be further apart than a stall is long: packets are enough.
                 last_s = at.mono
             for picture in self._pictures(packet, at):
                 last_s = at.mono
                 yield picture
-            if at.mono - last_s > STALL_S:
+            if at.mono - last_s > (STALL_S if self._key_seen else KEY_WAIT_S):
                 raise SourceError("stall", "data comes but no picture can be made of it")
         raise SourceError("ended", "the stream ended")
 
@@ -72,16 +84,16 @@ class LiveSource:
         """Packets alone, nothing decoded, for the record stream beside the analysed one."""
         if not self._connection.header:
             raise SourceError("unsupported", f"MP4 cannot hold {self.facts.codec}; set H.264")
-        for packet, at in self._packets():
+        for packet, at, _ in self._packets():
             yield self._encoded(packet, at)
         raise SourceError("ended", "the stream ended")
 
     def close(self) -> None:
         self._input.close()
 
-    def _packets(self) -> Iterator[tuple[Any, Stamp]]:
-        """Packets with data and their arrival. A read that takes too long is a stall, whatever
-        trickles in."""
+    def _packets(self) -> Iterator[tuple[Any, Stamp, float]]:
+        """Packets with data, their arrival and how long the read took. A read that takes too long
+        is a stall, whatever trickles in."""
         demuxed = self._input.container.demux(self._input.stream)
         while True:
             asked_s = self._clock.now().mono
@@ -98,11 +110,14 @@ class LiveSource:
                 # The read was given up, and libav handed out a rest that came long ago.
                 raise SourceError("stall", NOTHING)
             if packet.size:
-                yield packet, at
+                decoded_s = seconds(packet.dts, packet.time_base)
+                shown_s = seconds(packet.pts, packet.time_base)
+                self.statistics.add(at.mono, decoded_s, shown_s, packet.is_keyframe)
+                yield packet, at, at.mono - asked_s
 
     def _pictures(self, packet: Any, at: Stamp) -> Iterator[Picture]:
         context = self._input.stream.codec_context
-        context.skip_frame = _SKIP[self._affordable(packet, at)]
+        context.skip_frame = _SKIP["key" if self._catching_up else self.want]
         # A picture that builds on one we never got would be a wrong picture.
         self._key_seen = self._key_seen or packet.is_keyframe
         if not self._key_seen:
@@ -121,19 +136,22 @@ class LiveSource:
                 continue
             yield self._picture(frame, at)
 
-    def _affordable(self, packet: Any, at: Stamp) -> Want:
-        """What is wanted, but key pictures only while reading has fallen behind: decoding less is
-        the one way to see what happens now instead of what happened a minute ago."""
-        time_s = seconds(packet.dts, packet.time_base)
+    def _note_lag(self, packet: Any, at: Stamp, waited_s: float) -> None:
+        """Key pictures only while reading has fallen behind: decoding less is the one way to see
+        what happens now instead of what happened a minute ago."""
+        time_s = decode_s(packet)
         if time_s is not None:
-            self.behind_s = self._lag.behind_s(at.mono, time_s)
+            self.behind_s = self._lag.behind_s(at.mono, time_s, waited_s)
         self._catching_up = self.behind_s > (CAUGHT_UP_S if self._catching_up else BEHIND_S)
-        return "key" if self._catching_up else self.want
 
     def _picture(self, frame: Any, at: Stamp) -> Picture:
+        """Due by the arrival of the packet that let it out of the decoder: that is even, and in
+        order, also where pictures are decoded in another order than they are shown."""
         arrived = self._arrived.pop(frame.pts, at) if frame.pts is not None else at
-        time_s = seconds(frame.pts, frame.time_base)
-        return Picture(arrived, arrived.mono if time_s is None else time_s, lambda: to_bgr(frame))
+        if self._last_at is not None and arrived.mono < self._last_at.mono:
+            arrived = self._last_at
+        self._last_at = arrived
+        return Picture(arrived, at.mono, lambda: to_bgr(frame))
 
     def _remember(self, pts: int, at: Stamp) -> None:
         while len(self._arrived) >= _INSIDE_MAX:

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Which pictures are due at the analysed rate, told by their timestamps alone. Pure."""
+"""Which pictures are due at the analysed rate, told by their times alone. Pure."""
 
 from __future__ import annotations
 
-# A picture this share of an interval early is taken: the next one could be later still.
-EARLY = 0.25
+from collections import deque
+
+# A picture this share of an interval early is taken: the next one could be later still. Arrival
+# times stray more than those of a file.
+EARLY, LIVE_EARLY = 0.25, 0.6
 # A step of the source's time longer than this, or backwards, starts the grid anew.
 JUMP_S = 10.0
 
@@ -16,10 +19,11 @@ class Pacer:
     `fps` has every picture chosen; a gap does not cause a burst afterwards.
     """
 
-    def __init__(self, fps: float) -> None:
+    def __init__(self, fps: float, *, early: float = EARLY) -> None:
         if fps <= 0:
             raise ValueError(f"fps must be above 0, not {fps}")
         self._interval_s = 1.0 / fps
+        self._early_s = early * self._interval_s
         self._next_s = float("-inf")
         self._last_s = float("-inf")
 
@@ -28,7 +32,7 @@ class Pacer:
         if time_s < self._last_s or time_s - self._last_s > JUMP_S:
             self._next_s = time_s
         self._last_s = time_s
-        if time_s < self._next_s - EARLY * self._interval_s:
+        if time_s < self._next_s - self._early_s:
             return False
         self._next_s += self._interval_s
         if time_s >= self._next_s:
@@ -37,25 +41,35 @@ class Pacer:
 
 
 class Lag:
-    """How far reading has fallen behind a live stream, told by the stream's own time.
+    """How far reading has fallen behind a live stream.
 
-    A reader that cannot keep up finds its pictures old already when they "arrive": they have
-    waited in the socket. The least delay ever seen counts as none; it is forgotten slowly, since
-    the camera's clock and ours drift apart (crystals: some 100 ppm; DRIFT allows ten times that).
+    A reader that has time to wait for data is not behind, whatever the stream's clock says: that
+    clock may run at any speed. While reads return at once, the clock tells how much of what is
+    read has waited in the socket since the last time the reader waited.
     """
 
-    DRIFT = 0.001
+    # Over this time, a reader that waited this share of it keeps up; shorter waits than WAIT_S
+    # are the reading itself.
+    OVER_S, SPARE_SHARE, WAIT_S = 1.0, 0.2, 0.002
 
     def __init__(self) -> None:
-        self._least_s: float | None = None
-        self._last_s = 0.0
+        self._kept_up_s: float | None = None
+        self._waits: deque[tuple[float, float]] = deque()
 
-    def behind_s(self, arrived_s: float, time_s: float) -> float:
-        """Seconds that the picture of stream time `time_s` is late at `arrived_s` (mono)."""
+    def behind_s(self, arrived_s: float, time_s: float, waited_s: float) -> float:
+        """Seconds that the picture of stream time `time_s` is late at `arrived_s` (mono).
+
+        waited_s: how long the read of it took.
+        """
         delay_s = arrived_s - time_s
-        passed_s, self._last_s = arrived_s - self._last_s, arrived_s
-        if self._least_s is None or abs(delay_s - self._least_s) > 3 * JUMP_S:
-            # The first picture, or the stream counts anew.
-            self._least_s = delay_s
-        self._least_s = min(delay_s, self._least_s + self.DRIFT * max(0.0, passed_s))
-        return delay_s - self._least_s
+        if self._kept_up_s is None or self._spare(arrived_s, waited_s):
+            self._kept_up_s = delay_s
+        self._kept_up_s = min(self._kept_up_s, delay_s)
+        return delay_s - self._kept_up_s
+
+    def _spare(self, now_s: float, waited_s: float) -> bool:
+        if waited_s >= self.WAIT_S:
+            self._waits.append((now_s, min(waited_s, self.OVER_S)))
+        while self._waits and self._waits[0][0] < now_s - self.OVER_S:
+            self._waits.popleft()
+        return sum(waited for _, waited in self._waits) >= self.SPARE_SHARE * self.OVER_S

@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import av
 
+from edge.camera.cutting import without_leading
 from edge.camera.libav import Input
 from edge.camera.packets import Encoded, StreamOpening, parameter_sets
+from edge.camera.stream_clock import Fit, fit
 
 TIME_BASE = Fraction(1, 90_000)
 # How long a clip's only picture is shown.
@@ -21,39 +22,79 @@ LAST_TICKS = 9_000
 # A step of the stream's own time that is longer than this, or this far backwards, is a fault of
 # its clock (restart, wrap of 32 bits at 90 kHz, lost numbering); arrival times then decide.
 JUMP_S = 5.0
+# No codec shows a picture later than this after it was decoded (16 pictures at 5 a second).
+REORDER_TICKS = round(3.2 * 90_000)
 MP4_CODECS = frozenset({"h264", "hevc", "mpeg4", "mjpeg", "av1", "libdav1d", "vp9", "libvpx-vp9"})
 _EMPTY = {"movflags": "empty_moov"}
 _RAW_FORMATS = {"h264": "h264", "hevc": "hevc"}
 
 
-def retime(packets: Iterable[Encoded]) -> Iterator[tuple[Encoded, int, int]]:
+def retime(packets: Sequence[Encoded]) -> Iterator[tuple[Encoded, int, int]]:
     """Each packet with its dts and pts in 1/90000 s from the first: dts rises, pts >= dts.
 
-    Follows the stream's own decoding times while they make sense, and arrival times across a
-    reconnection, a jump or where there are none. Repeated and backward steps become one tick.
+    Follows the stream's own decoding times while they make sense: stretched where its clock is
+    even but runs at another speed than ours, and replaced by arrival times across a reconnection
+    or a jump, and where the stream's clock tells nothing. Repeated and backward steps become one
+    tick.
     """
-    offset_s, zero_s, last = 0.0, None, -1
-    before: Encoded | None = None
+    last = -1
+    for run, zero_s in _runs(packets):
+        shown_s = [_seconds(packet.pts, packet) for packet in run]
+        decode_s = _decode_s(run, shown_s)
+        fitted = _fit(run, decode_s)
+        trusted = [(p.at.mono, s) for p, s in zip(run, decode_s, strict=True) if s is not None]
+        for packet, raw_s, show_s in zip(run, decode_s, shown_s, strict=True):
+            time_s = packet.at.mono - zero_s
+            if raw_s is not None and fitted.verdict != "none":
+                time_s = trusted[0][0] - zero_s + (raw_s - trusted[0][1]) * fitted.scale
+            last = max(_ticks(time_s), last + 1)
+            yield packet, last, last + _reorder(raw_s, show_s, fitted)
+
+
+def _runs(packets: Sequence[Encoded]) -> Iterator[tuple[Sequence[Encoded], float]]:
+    """Stretches of one numbering, each with the mono time that counts as 0 in the whole."""
+    zero_s, run = packets[0].at.mono if packets else 0.0, list[Encoded]()
     for packet in packets:
-        zero_s = packet.at.mono if zero_s is None else zero_s
-        arrived_s, raw_s = packet.at.mono - zero_s, _raw_s(packet)
-        if raw_s is not None and (before is None or _jumps(before, packet, raw_s)):
-            offset_s = arrived_s - raw_s
-        time_s = arrived_s if raw_s is None else raw_s + offset_s
-        last = max(_ticks(time_s), last + 1)
-        yield packet, last, last + _reorder(packet)
-        before = packet
+        if run and _jumps(run[-1], packet):
+            yield run, zero_s
+            run = []
+        run.append(packet)
+    if run:
+        yield run, zero_s
 
 
-def _raw_s(packet: Encoded) -> float | None:
-    ticks = packet.dts if packet.dts is not None else packet.pts
+def _seconds(ticks: int | None, packet: Encoded) -> float | None:
     return None if ticks is None else float(ticks * packet.time_base)
 
 
-def _jumps(before: Encoded, packet: Encoded, raw_s: float) -> bool:
-    before_s = _raw_s(before)
-    if before_s is None or before.connection is not packet.connection:
+def _decode_s(run: Sequence[Encoded], shown_s: Sequence[float | None]) -> list[float | None]:
+    """Times of decoding. Where they are not told (Matroska, the first packets of a live stream),
+    they are the times of showing in order, early enough that nothing is shown undecoded."""
+    told = [_seconds(packet.dts, packet) for packet in run]
+    places = [index for index, time_s in enumerate(shown_s) if time_s is not None]
+    if not any(told[index] is None for index in places):
+        return told
+    known = [time_s for time_s in shown_s if time_s is not None]
+    early_s = max((a - b for a, b in zip(sorted(known), known, strict=True)), default=0.0)
+    for index, time_s in zip(places, sorted(known), strict=True):
+        told[index] = time_s - early_s
+    return told
+
+
+def _fit(run: Sequence[Encoded], decode_s: Sequence[float | None]) -> Fit:
+    """A recording has no other clock than its own."""
+    if run[0].at.quality == "recording":
+        return Fit("true")
+    rows = [(p.at.mono, s) for p, s in zip(run, decode_s, strict=True) if s is not None]
+    return fit([a for a, _ in rows], [s for _, s in rows])
+
+
+def _jumps(before: Encoded, packet: Encoded) -> bool:
+    if before.connection is not packet.connection:
         return True
+    before_s, raw_s = (_seconds(p.pts if p.dts is None else p.dts, p) for p in (before, packet))
+    if before_s is None or raw_s is None:
+        return False
     step_s = raw_s - before_s
     arrived_s = packet.at.mono - before.at.mono
     return step_s < -JUMP_S or (step_s > JUMP_S and abs(step_s - arrived_s) > JUMP_S)
@@ -63,41 +104,42 @@ def _ticks(time_s: float) -> int:
     return round(time_s * TIME_BASE.denominator)
 
 
-def _reorder(packet: Encoded) -> int:
+def _reorder(decode_s: float | None, show_s: float | None, fitted: Fit) -> int:
     """How much later than it is decoded a picture is shown, in ticks."""
-    if packet.pts is None or packet.dts is None:
+    if decode_s is None or show_s is None:
         return 0
-    return max(0, _ticks(float((packet.pts - packet.dts) * packet.time_base)))
+    return min(max(0, _ticks((show_s - decode_s) * fitted.scale)), REORDER_TICKS)
 
 
 def write_mp4(path: Path, packets: Iterable[Encoded]) -> tuple[float, float] | None:
     """One MP4 file with its index in front, from packets that begin with a key picture.
 
-    Returns the mono times of the first and last packet; None, and no file, where there is none.
-    Raises OSError where the file cannot be written; a half-written file is removed.
+    Returns the mono times of the first picture and of the last that is shown: the file plays as
+    long as they say. None, and no file, where there is none. Raises OSError where the file cannot
+    be written; a half-written file is removed.
     """
-    rest = iter(packets)
-    first = next(rest, None)
-    if first is None:
+    whole = without_leading(list(packets))
+    if not whole:
         return None
     try:
-        return first.at.mono, _write(path, first, chain([first], rest))
+        return whole[0].at.mono, whole[0].at.mono + _write(path, whole)
     except av.error.FFmpegError as error:
         path.unlink(missing_ok=True)
         raise OSError(error.errno, f"clip not written: {error.strerror}", str(path)) from None
 
 
-def _write(path: Path, first: Encoded, packets: Iterable[Encoded]) -> float:
-    last_s = first.at.mono
+def _write(path: Path, packets: list[Encoded]) -> float:
+    """Seconds from the first picture shown to the last."""
+    shown: list[int] = []
     with (
-        _template(first) as template,
+        _template(packets[0]) as template,
         av.open(f"file:{path}", "w", format="mp4", options=_MOV) as out,
     ):
-        stream = _stream(out, template.streams.video[0], first)
+        stream = _stream(out, template.streams.video[0], packets[0])
         for packet, dts, pts, lasts in _lasting(retime(packets)):
             out.mux_one(_packet(packet, stream, (dts, pts, lasts)))
-            last_s = max(last_s, packet.at.mono)
-    return last_s
+            shown.append(pts)
+    return float((max(shown) - shown[0]) * TIME_BASE)
 
 
 def _lasting(
@@ -131,8 +173,15 @@ def describe(opened: Input) -> StreamOpening:
     return StreamOpening(
         codec,
         parameter_sets(codec, extradata) or extradata,
-        _header(opened.stream) if codec in MP4_CODECS else b"",
+        _header(opened.stream) if codec in MP4_CODECS and _complete(opened.stream) else b"",
     )
+
+
+def _complete(stream: Any) -> bool:
+    """Whether MP4 can describe it: a codec without parameters outside of its pictures cannot be
+    copied (MPEG-4 part 2 as some recorders write it)."""
+    context = stream.codec_context
+    return context.width > 0 and (context.name != "mpeg4" or bool(context.extradata))
 
 
 def _header(stream: Any) -> bytes:

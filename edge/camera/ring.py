@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from edge.camera.cutting import REORDER_MOST, whole_end
 from edge.camera.packets import Encoded, StreamOpening
 from edge.camera.remux import write_mp4
 from edge.values import Json
@@ -119,7 +120,21 @@ def choose(packets: Sequence[Encoded], start_mono: float, end_mono: float) -> li
             first = index
     wanted = [p for p in packets[first:] if p.at.mono <= end_mono]
     runs = [run for run in _runs(wanted) if run[-1].at.mono >= start_mono]
-    return max(runs, key=lambda run: _covered_s(run, start_mono), default=[])
+    run = max(runs, key=lambda run: _covered_s(run, start_mono), default=[])
+    return _whole(run, packets) if run else []
+
+
+def _whole(run: list[Encoded], packets: Sequence[Encoded]) -> list[Encoded]:
+    """The run up to where no picture is missing, a few packets longer where it must be."""
+    after = next(i for i, p in enumerate(packets) if p is run[-1]) + 1
+    tail = list(packets[after : after + REORDER_MOST])
+    more = [p for p in tail if p.connection is run[-1].connection and p.look == run[0].look]
+    longer = [*run, *more]
+    return longer[: whole_end([_shown_s(packet) for packet in longer], len(run) - 1)]
+
+
+def _shown_s(packet: Encoded) -> float | None:
+    return None if packet.pts is None else float(packet.pts * packet.time_base)
 
 
 def _runs(packets: Sequence[Encoded]) -> list[list[Encoded]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from edge.camera.stream_clock import StreamStatistics
 from edge.values import Image, Stamp
 
 # "all": every picture; "nonref": those nothing depends on are skipped; "key": key pictures only.
@@ -49,7 +50,8 @@ class SourceFacts:
 class Picture:
     """One decoded picture, converted to BGR only when somebody wants it.
 
-    at: when its data arrived; time_s: the source's own time, for choosing pictures at a rate.
+    at: when its data arrived; time_s: when it came out of the decoder (mono), for choosing
+    pictures at a rate.
     `bgr` is to be called before the next picture is asked for.
     """
 
@@ -59,10 +61,12 @@ class Picture:
 
 
 class Source(Protocol):
-    """A live source. `want` may be set at any time by another thread."""
+    """A live source. `want` may be set at any time by another thread; `statistics` are of
+    what has arrived."""
 
     facts: SourceFacts
     want: Want
+    statistics: StreamStatistics
 
     def pictures(self) -> Iterator[Picture]:
         """Pictures until the source fails; always ends with SourceError."""

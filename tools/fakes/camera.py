@@ -18,6 +18,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
@@ -40,13 +41,17 @@ _RAW = {"h264": "h264", "hevc": "hevc"}
 
 @dataclass(frozen=True)
 class Clip:
-    """Encoded access units in Annex B, to be repeated for ever; the first is a key picture."""
+    """Encoded access units in Annex B, to be repeated for ever; the first is a key picture.
+
+    shown: at which place each unit is shown, where that is not the order of decoding.
+    """
 
     codec: str
     width: int
     height: int
     fps: int
     units: tuple[bytes, ...]
+    shown: tuple[int, ...] = ()
 
 
 def available() -> str | None:
@@ -73,31 +78,72 @@ def drawing(width: int, height: int, index: int, seed: int = 0) -> np.ndarray:
     return image
 
 
+MARK_BITS = 12
+
+
+def marked(image: np.ndarray, number: int) -> np.ndarray:
+    """The picture with its number in black and white along its upper edge."""
+    side = image.shape[1] // MARK_BITS
+    for bit in range(MARK_BITS):
+        image[:side, bit * side : (bit + 1) * side] = 255 if number >> bit & 1 else 0
+    return image
+
+
+def mark_of(image: np.ndarray) -> int:
+    """The number that `marked` wrote."""
+    side = image.shape[1] // MARK_BITS
+    edge = side // 4
+    cells = [image[edge : side - edge, b * side + edge : (b + 1) * side - edge] for b in range(12)]
+    return sum(int(cell.mean() > 127) << bit for bit, cell in enumerate(cells))
+
+
 def encode(
     codec: str, pictures: list[np.ndarray], *, fps: int = 25, gop: int = 25, bframes: int = 0
 ) -> list[bytes]:
     """Access units of the pictures, Annex B, parameter sets in band."""
+    return [unit for unit, _ in encode_in_order(codec, pictures, fps, gop, bframes)]
+
+
+def encode_in_order(
+    codec: str, pictures: list[np.ndarray], fps: int, gop: int, bframes: int
+) -> list[tuple[bytes, int]]:
+    """Access units in the order of decoding, each with the number of the picture it shows."""
     height, width = pictures[0].shape[:2]
     options = {"preset": "ultrafast", "threads": "1"}
     if codec == "hevc":
         options["x265-params"] = f"log-level=none:keyint={gop}:bframes={bframes}:pools=none"
     else:
         options |= {"g": str(gop), "bf": str(bframes), "tune": "fastdecode"}
-    units: list[bytes] = []
+    units: list[tuple[bytes, int]] = []
     with av.open(io.BytesIO(), "w", format=_RAW[codec]) as out:
         stream = out.add_stream(_ENCODERS[codec], rate=fps, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for picture in pictures:
+        for number, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
-            units += [bytes(packet) for packet in stream.encode(frame)]
-        units += [bytes(packet) for packet in stream.encode(None)]
+            frame.pts, frame.time_base = number, Fraction(1, fps)
+            units += [(bytes(p), round(p.pts * p.time_base * fps)) for p in stream.encode(frame)]
+        units += [(bytes(p), round(p.pts * p.time_base * fps)) for p in stream.encode(None)]
     return units
 
 
-def clip(codec: str, width: int, height: int, *, seconds: float = 2.0, fps: int = 25) -> Clip:
-    """A short moving drawing, encoded."""
-    pictures = [drawing(width, height, index) for index in range(int(seconds * fps))]
-    return Clip(codec, width, height, fps, tuple(encode(codec, pictures, fps=fps)))
+def clip(
+    codec: str,
+    width: int,
+    height: int,
+    *,
+    seconds: float = 2.0,
+    fps: int = 25,
+    key_s: float = 1.0,
+    bframes: int = 0,
+) -> Clip:
+    """A short moving drawing, encoded, with a key picture every `key_s` seconds. Each picture
+    bears its number (`mark_of`)."""
+    drawn = [drawing(width, height, index) for index in range(int(seconds * fps))]
+    pictures = [marked(picture, index) for index, picture in enumerate(drawn)]
+    units = encode_in_order(codec, pictures, fps, round(key_s * fps), bframes)
+    return Clip(
+        codec, width, height, fps, tuple(unit for unit, _ in units), tuple(n for _, n in units)
+    )
 
 
 class FakeCamera:

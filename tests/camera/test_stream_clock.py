@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A camera's clock is checked against arrival: looks, ages and clips are true whatever it stamps.
+
+All cameras run at once for some seconds; each test then looks at one of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import pytest
+
+from edge.camera.feed import Feed, open_feed
+from edge.camera.grabber import Grabber
+from edge.camera.libav import to_bgr
+from edge.camera.stream_clock import StreamFacts, StreamStatistics, fit
+from edge.clock import SystemClock
+from edge.config import Camera
+from tools.fakes.camera import Clip, clip, mark_of
+from tools.fakes.mjpeg_camera import MjpegCamera
+from tools.fakes.rtsp_camera import Manners, RtspCamera
+
+CLOCK = SystemClock()
+FPS, SOURCE_FPS = 5.0, 25
+WATCH_S, CLIP_S = 11.0, 6.0
+
+# name: (manners, seconds between key pictures, B-pictures)
+CAMERAS = {
+    "true": (Manners(), 1.0, 0),
+    "all one time": (Manners(frozen=True), 1.0, 0),
+    "stamps 25, ships 21": (Manners(clock_rate=0.84), 1.0, 0),
+    "ships 21, key pictures far apart": (Manners(clock_rate=0.84), 30.0, 0),
+    "half speed": (Manners(clock_rate=0.5), 1.0, 0),
+    "double speed": (Manners(clock_rate=2.0), 1.0, 0),
+    "b-pictures": (Manners(), 1.0, 3),
+    "b-pictures at half speed": (Manners(clock_rate=0.5), 1.0, 3),
+    "wraps": (Manners(first_stamp=2**32 - 5 * 90_000), 1.0, 0),
+    "jumps back": (Manners(jump=(7.0, -4000.0)), 1.0, 0),
+    "some stamps wrong": (Manners(outlier_s=2.5), 1.0, 0),
+    "comes late": (Manners(late_s=0.06), 1.0, 0),
+}
+FROM_HTTP = "motion jpeg over http"
+
+
+@dataclass
+class Watched:
+    """What came of one camera."""
+
+    feed: Feed
+    shown: list[tuple[float, float, int]] = field(default_factory=list)
+    says: tuple[float, float] | None = None
+    clip: Path = Path()
+    facts: StreamFacts | None = None
+
+
+@pytest.fixture(scope="module")
+def contents() -> dict[tuple[float, int], Clip]:
+    kinds = {(key_s, b) for _, key_s, b in CAMERAS.values()}
+    return {k: clip("h264", 240, 136, seconds=30.0, key_s=k[0], bframes=k[1]) for k in kinds}
+
+
+@pytest.fixture(scope="module")
+def watched(
+    contents: dict[tuple[float, int], Clip], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Watched]]:
+    bell, seen, folder = threading.Condition(), dict[str, Watched](), tmp_path_factory.mktemp("c")
+    with ExitStack() as stack:
+        cameras = {
+            name: stack.enter_context(RtspCamera(contents[key_s, b], manners)).url
+            for name, (manners, key_s, b) in CAMERAS.items()
+        }
+        cameras[FROM_HTTP] = stack.enter_context(MjpegCamera(fps=10)).url
+        for name, url in cameras.items():
+            camera = Camera(id="c", source=url, fps=FPS)
+            feed = open_feed(camera, base=folder, clock=CLOCK, bell=bell, ring_mb=32)
+            seen[name] = Watched(feed)
+            feed.start()
+        watch(seen, bell)
+        for number, (name, one) in enumerate(seen.items()):
+            end_s = one.shown[-1][1] - 0.5
+            one.clip = folder / f"{number}.mp4"
+            assert one.feed.clips is not None
+            one.says = one.feed.clips.write_clip(one.clip, end_s - CLIP_S, end_s)
+            assert isinstance(one.feed.reader, Grabber), name
+            one.facts = one.feed.reader.statistics and one.feed.reader.statistics.facts()
+        for one in seen.values():
+            one.feed.stop(0.5)
+        yield seen
+
+
+def watch(seen: dict[str, Watched], bell: threading.Condition) -> None:
+    until = time.monotonic() + WATCH_S
+    while time.monotonic() < until:
+        with bell:
+            bell.wait(0.1)
+        for one in seen.values():
+            frame = one.feed.mailbox.take()
+            if frame is not None:
+                one.shown.append((CLOCK.now().mono, frame.at.mono, mark_of(frame.image)))
+
+
+every_camera = pytest.mark.parametrize("name", [*CAMERAS, FROM_HTTP])
+
+
+@every_camera
+def test_the_pictures_wanted_are_looked_at(watched: dict[str, Watched], name: str) -> None:
+    shown = watched[name].shown
+    rate = (len(shown) - 1) / (shown[-1][0] - shown[0][0])
+    assert 0.95 * FPS <= rate <= 1.05 * FPS
+    assert max(b[0] - a[0] for a, b in itertools.pairwise(shown)) < 0.8
+
+
+@every_camera
+def test_pictures_are_young_and_in_order(watched: dict[str, Watched], name: str) -> None:
+    shown = watched[name].shown
+    ages = sorted(taken - at for taken, at, _ in shown)
+    assert ages[int(0.95 * len(ages))] <= 1.0 / FPS
+    assert all(a[1] < b[1] for a, b in itertools.pairwise(shown))
+
+
+@every_camera
+def test_a_clip_plays_as_long_as_it_says_and_as_it_was(
+    watched: dict[str, Watched], name: str
+) -> None:
+    one = watched[name]
+    assert one.says is not None
+    with av.open(str(one.clip)) as file:
+        rows = [(float(f.time), mark_of(to_bgr(f))) for f in file.decode(video=0)]
+    played_s = rows[-1][0] - rows[0][0]
+    assert played_s == pytest.approx(one.says[1] - one.says[0], abs=0.2)
+    # The numbers in the pictures tell how much time really passed.
+    source_fps = 10.0 if name == FROM_HTTP else SOURCE_FPS
+    assert played_s == pytest.approx((rows[-1][1] - rows[0][1]) / source_fps, abs=0.25)
+    assert [number for _, number in rows] == sorted(number for _, number in rows)
+
+
+WORDS = {
+    "true": "true",
+    "all one time": "none",
+    "stamps 25, ships 21": "rate",
+    "half speed": "rate",
+    "double speed": "rate",
+    "b-pictures": "true",
+    "some stamps wrong": "none",
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_the_installer_is_told_what_the_clock_is_worth(
+    watched: dict[str, Watched], name: str
+) -> None:
+    facts = watched[name].facts
+    assert facts is not None
+    assert facts.clock == WORDS[name]
+    assert facts.arrived_fps == pytest.approx(SOURCE_FPS, abs=1.0)
+    assert facts.b_pictures == (CAMERAS[name][2] > 0)
+    assert facts.key_s == pytest.approx(CAMERAS[name][1], abs=0.15)
+
+
+@pytest.mark.parametrize("ppm", [-400, 0, 250])
+def test_drift_is_told_in_parts_per_million(ppm: int) -> None:
+    numbers = StreamStatistics()
+    for n in range(25 * 300):
+        arrived = n / 25 + 0.01 * (n * 7 % 5)
+        stamp = n / 25 * (1 + ppm * 1e-6)
+        numbers.add(arrived, stamp, stamp, n % 25 == 0)
+    facts = numbers.facts()
+    assert facts is not None
+    assert facts.drift_ppm == pytest.approx(ppm, abs=20)
+    assert facts.stamped_fps == pytest.approx(25.0, abs=0.1)
+    assert facts.key_s == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_hiccup_of_the_network_is_no_fault_of_the_clock() -> None:
+    stamps = [n / 25 for n in range(250)]
+    arrived = [s + (2.0 - (s - 4.0) if 4.0 < s < 6.0 else 0.0) for s in stamps]
+    assert fit(arrived, stamps).verdict == "true"
+    burst = [max(s, 1.5) for s in stamps]
+    assert fit(burst, stamps).verdict in ("true", "rate")
