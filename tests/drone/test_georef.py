@@ -11,9 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pymap3d
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymap3d import los, vincenty
 
 from edge.drone import earth, rotation
 from edge.drone.georef import PROFILES, GroundView, NoGround, Sigmas, ce90, locate, radius90
@@ -232,3 +234,64 @@ def test_command_many_poses_answers_every_line_in_order(tmp_path):
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0
     assert ["error" in answer for answer in answers] == [False, True, True, True]
+
+
+# --- the whole Earth, against pymap3d -------------------------------------------------------------
+
+
+def corners_of_the_earth() -> list[tuple[float, float]]:
+    """Places spread over the Earth, the poles, the date line, the equator and Greenwich."""
+    rng = np.random.default_rng(11)
+    places = [(math.degrees(math.asin(rng.uniform(-1, 1))), rng.uniform(-180, 180))
+              for _ in range(150)]  # fmt: skip
+    edges = [-90.0, -89.99999, -66.5, -0.00001, 0.0, 31.2, 89.9, 89.99999, 90.0]
+    sides = [-180.0, -179.99999, -90.0, 0.0, 0.00001, 121.5, 179.99999, 180.0]
+    return places + [(lat, lon) for lat in edges for lon in sides]
+
+
+@pytest.mark.parametrize("reach_m", [1.0, 300.0, 5000.0, 90_000.0])
+def test_the_local_plane_agrees_with_pymap3d_everywhere(reach_m):
+    rng = np.random.default_rng(3)
+    for lat, lon in corners_of_the_earth():
+        plane = earth.Local(lat, lon)
+        turn = rng.uniform(0, 2 * math.pi)
+        east, north = reach_m * math.sin(turn), reach_m * math.cos(turn)
+        there = plane.degrees(east, north)
+        theirs = pymap3d.geodetic2enu(*there, 0.0, lat, lon, 0.0)
+        assert theirs[:2] == pytest.approx((east, north), abs=0.001)
+        assert plane.metres(*there) == pytest.approx((east, north), abs=0.001)
+
+
+def test_ecef_and_back_agree_with_pymap3d_everywhere():
+    for lat, lon in corners_of_the_earth():
+        for height in (-400.0, 0.0, 120.0, 9000.0):
+            ours = earth.ecef(lat, lon, height)
+            assert ours == pytest.approx(
+                np.array(pymap3d.geodetic2ecef(lat, lon, height)), abs=1e-6
+            )
+            back = earth.ecef(*earth.geodetic(ours))
+            assert back == pytest.approx(ours, abs=1e-4)
+
+
+@pytest.mark.parametrize("reach_m", [3.0, 800.0, 20_000.0, 100_000.0])
+def test_distances_agree_with_pymap3d_everywhere(reach_m):
+    rng = np.random.default_rng(5)
+    for lat, lon in corners_of_the_earth():
+        there = earth.Local(lat, lon).degrees(reach_m * 0.6, reach_m * rng.choice([-0.8, 0.8]))
+        theirs, _ = vincenty.vdist(lat, lon, *there)
+        # 1 cm up to 20 km, which is further than a flight; the mean radius costs 2 mm a degree.
+        assert earth.distance_m((lat, lon), there) == pytest.approx(
+            float(np.squeeze(theirs)), abs=0.01 if reach_m < 50_000 else 0.03
+        )
+
+
+def test_a_pixels_place_agrees_with_pymap3d_everywhere():
+    """The ray of the middle of an oblique picture, against lookAtSpheroid."""
+    for lat, lon in corners_of_the_earth():
+        if abs(lat) > 89.99:
+            continue  # no azimuth there
+        view = View(lat, lon, 110.0, 37.0, -50.0, 0.0, 1920, 1080, 1500.0)
+        spot = locate(view, 960.0, 540.0)
+        theirs = los.lookAtSpheroid(lat, lon, 110.0, 37.0, 40.0)
+        away = earth.distance_m((spot.lat, spot.lon), (float(theirs[0]), float(theirs[1])))
+        assert away < 0.01

@@ -18,7 +18,7 @@ from edge.drone.telemetry.plausible import checked
 from edge.drone.telemetry.pose import Pose, Telemetry, count, grade, sound_fix
 
 # As an attribute (name="value") or as an element (name>value<).
-_ENTRY = re.compile(r"drone-dji:(\w{1,40})(?:\s*=\s*\"([^\"]{0,200})\"|>([^<]{0,200})<)")
+_ENTRY = re.compile(r"(?<!/)drone-dji:(\w{1,40})(?:\s*=\s*\"([^\"]{0,200})\"|>([^<]{0,200})<)")
 # RtkFlag of DJI's manuals: 50 is fixed; 16 single point, 32 to 49 float.
 _RTK_FIXED = 50.0
 _LASER_GOOD = ("normal", "1")
