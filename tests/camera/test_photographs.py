@@ -130,4 +130,3 @@ def test_a_picture_cut_off_is_no_picture_though_its_thumbnail_ends(
     frames = read_file_frames(str(tmp_path), 5.0)
     assert len(list(frames)) == 1
     assert frames.bad == 1
-    assert frames.bad == 1

@@ -290,7 +290,7 @@ def test_a_pixels_place_agrees_with_pymap3d_everywhere():
     for lat, lon in corners_of_the_earth():
         if abs(lat) > 89.99:
             continue  # no azimuth there
-        view = View(lat, lon, 110.0, 37.0, -50.0, 0.0, 1920, 1080, 1500.0)
+        view = GroundView(lat, lon, 110.0, 37.0, -50.0, 0.0, 1920, 1080, 1500.0)
         spot = locate(view, 960.0, 540.0)
         theirs = los.lookAtSpheroid(lat, lon, 110.0, 37.0, 40.0)
         away = earth.distance_m((spot.lat, spot.lon), (float(theirs[0]), float(theirs[1])))
