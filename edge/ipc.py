@@ -116,7 +116,7 @@ class Responder:
     def take(self, request: Mapping[str, Any]) -> bool:
         """Whether the request is one of ours; it is then answered by a thread, or as `busy`."""
         work, name = self._works.get(str(request.get("kind"))), str(request.get("id"))
-        if work is None or not ID.match(name):
+        if work is None or not ID.fullmatch(name):
             return False
         if self._thread is not None and self._thread.is_alive():
             self._answer(name, Answer({"error": "busy"}))

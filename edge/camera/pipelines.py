@@ -162,9 +162,9 @@ def parse_spec(
         raise ConfigError(f"{where}: missing; write SOURCE [WIDTHxHEIGHT] [Nfps]")
     width, height, fps = 1280, 720, 10
     for word in words[1:]:
-        if match := _SIZE.match(word):
+        if match := _SIZE.fullmatch(word):
             width, height = int(match[1]), int(match[2])
-        elif match := _FPS.match(word):
+        elif match := _FPS.fullmatch(word):
             fps = int(match[1])
         else:
             raise ConfigError(f"{where}: {word!r} is neither WIDTHxHEIGHT nor Nfps")
@@ -179,7 +179,7 @@ def _with_source(
     word: str, pipeline: Pipeline, shape: tuple[int, int, int], where: str, base: Path | None
 ) -> Spec:
     if pipeline.takes == "index":
-        if not _INDEX.match(word):
+        if not _INDEX.fullmatch(word):
             raise ConfigError(f"{where}: {word!r}: this pipeline takes a camera's number, 0 to 99")
         return Spec(Address("pipeline", word, word), int(word), *shape)
     address = parse_source(word, where=where, base=base)

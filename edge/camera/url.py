@@ -136,7 +136,7 @@ def _ends_in_port(head: str) -> bool:
 def _host_port(hostport: str, scheme: str, where: str, text: str) -> tuple[str, int]:
     host, port = _split_port(hostport)
     literal = host.startswith("[") and host.endswith("]")
-    valid = _IPV6.match(host[1:-1]) if literal else _HOST.match(host) and len(host) <= 253
+    valid = _IPV6.fullmatch(host[1:-1]) if literal else _HOST.match(host) and len(host) <= 253
     if not valid:
         raise _wrong(where, text, "the host is missing or has characters a host cannot have")
     if not port:
@@ -184,14 +184,14 @@ def _usb(text: str, where: str) -> Address:
     name = text.partition(":")[2]
     if name.isascii() and name.isdigit() and int(name) < 64:
         return Address("usb", text, f"/dev/video{int(name)}", "usb")
-    if name and not name.isdigit() and _USB.match(name):
+    if name and not name.isdigit() and _USB.fullmatch(name):
         return Address("usb", text, f"/dev/v4l/by-id/{name}", "usb")
     raise _wrong(where, text, "use usb:0 to usb:63, or usb:NAME with a name below /dev/v4l/by-id")
 
 
 def _pipeline(text: str, where: str) -> Address:
     name = text.partition(":")[2]
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         raise _wrong(where, text, "use pipeline:NAME with a name of the table in docs/cameras.md")
     return Address("pipeline", text, name, "pipeline")
 

@@ -11,12 +11,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from edge import patterns
 from edge.config.category import Categories, Category
 from edge.config.load import ConfigError, convert, read_yaml
 from edge.config.shipped import shipped
 from edge.config.site import Part
 
-Date = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Date = Annotated[str, msgspec.Meta(pattern=patterns.DATE)]
 
 
 def category_files(base: Path) -> list[Path]:

@@ -187,7 +187,7 @@ def _folders(root: Path) -> Iterable[tuple[str, int]]:
     try:
         with os.scandir(root) as entries:
             for entry in entries:
-                if CASE_ID.match(entry.name):
+                if CASE_ID.fullmatch(entry.name):
                     try:
                         yield entry.name, entry.stat(follow_symlinks=False).st_mtime_ns
                     except FileNotFoundError:
@@ -202,7 +202,7 @@ def revisions(folder: Path) -> list[int]:
         names = [path.name for path in folder.iterdir()]
     except OSError:
         return []
-    return sorted(int(match[1]) for name in names if (match := REVISION.match(name)))
+    return sorted(int(match[1]) for name in names if (match := REVISION.fullmatch(name)))
 
 
 def _picture(files: Iterable[_File]) -> str:

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
 from edge.console.clock import clock_of
-from edge.console.flights import FLIGHT_NAME, FlightFolder, ListedFlight, is_recording
+from edge.console.flights import FlightFolder, ListedFlight, is_flight_name, is_recording
 from edge.console.texts import text
 from edge.console.uploads import NotTaken, UploadFolder
 from edge.console.web import (
@@ -211,7 +211,7 @@ async def cancel(request: Request) -> Response:
     """Asks the daemon to give up a flight that waits or runs."""
     await form_of(request)
     session, name = need_installer(request), request.path_params["name"]
-    if not FLIGHT_NAME.match(name):
+    if not is_flight_name(name):
         return render(request, "message.html", 404, message="not_found")
     return await _ask(request, "cancel", name, by=session.name)
 

@@ -16,10 +16,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from edge.patterns import short
+
 RECORDINGS = "recordings"
 JOB = "job.json"
-FLIGHT_NAME = re.compile(r"^[\w][\w-]{0,79}$")
-RECORDING_NAME = re.compile(r"^[\w][\w .()+-]{0,119}$")
+FLIGHT_NAME = re.compile(r"[\w][\w-]{0,79}")
+RECORDING_NAME = re.compile(r"[\w][\w .()+-]{0,119}")
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".ts", ".avi", ".m4v", ".mts"})
 TELEMETRY_SUFFIXES = frozenset({".srt", ".csv", ".tlog", ".jsonl", ".json", ".klv"})
 # Files of a ledger that may be fetched: name -> media type.
@@ -31,7 +33,7 @@ LEDGER_FILES = {
     "ledger.csv": "text/csv; charset=utf-8",
     "flight.json": "application/json",
 }
-PICTURE_NAME = re.compile(r"^[\w][\w.-]{0,100}\.jpg$")
+PICTURE_NAME = re.compile(r"[\w][\w.-]{0,100}\.jpg")
 
 JobState = Literal["waiting", "running", "done", "failed", "cancelled"]
 
@@ -63,9 +65,20 @@ def read_job(path: Path) -> Job | None:
         return None
 
 
+def is_flight_name(name: str) -> bool:
+    """Whether a folder may be called so."""
+    return FLIGHT_NAME.fullmatch(name) is not None and short(name)
+
+
+def is_recording_name(name: str) -> bool:
+    """Whether a recording may be called so: a plain word with the suffix of something we read."""
+    plain = RECORDING_NAME.fullmatch(name) is not None and short(name)
+    return plain and Path(name).suffix.lower() in SUFFIXES
+
+
 def is_recording(folder: Path, name: str) -> bool:
     """Whether `name` is a plain name of a file in the folder; links lead nowhere."""
-    if not RECORDING_NAME.match(name) or Path(name).suffix.lower() not in SUFFIXES:
+    if not is_recording_name(name):
         return False
     path = folder / name
     return path.is_file() and not path.is_symlink()
@@ -144,7 +157,7 @@ class FlightFolder:
 
     def flight(self, name: str) -> ListedFlight | None:
         """One flight with the head of its ledger (no findings), and how far it is."""
-        if not FLIGHT_NAME.match(name):
+        if not is_flight_name(name):
             return None
         job = read_job(self.folder / name / JOB)
         head = self._head(name)
@@ -188,9 +201,9 @@ class FlightFolder:
 
     def file(self, name: str, file: str) -> tuple[Path, str] | None:
         """A file of a ledger and its media type; anything else does not exist."""
-        if not FLIGHT_NAME.match(name):
+        if not is_flight_name(name):
             return None
-        if file.startswith("pictures/") and PICTURE_NAME.match(file.removeprefix("pictures/")):
+        if file.startswith("pictures/") and PICTURE_NAME.fullmatch(file.removeprefix("pictures/")):
             path, media = self.folder / name / file, "image/jpeg"
         elif file in LEDGER_FILES:
             path, media = self.folder / name / file, LEDGER_FILES[file]

@@ -84,7 +84,7 @@ class BoxFolders:
             return None
 
     def case(self, case_id: str) -> PublishedCase | None:
-        if not CASE_ID.match(case_id):
+        if not CASE_ID.fullmatch(case_id):
             return None
         return self._newest(self.evidence / case_id)
 
@@ -106,7 +106,7 @@ class BoxFolders:
     def file(self, case_id: str, name: str) -> tuple[Path, str] | None:
         """A listed evidence file and its media type; anything not listed does not exist."""
         case = self.case(case_id)
-        if case is None or not FILE_PATH.match(name):
+        if case is None or not FILE_PATH.fullmatch(name):
             return None
         if name not in {file["path"] for file in case.files}:
             return None

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from starlette.concurrency import run_in_threadpool
 
-from edge.console.flights import RECORDING_NAME, SUFFIXES, VIDEO_SUFFIXES, is_recording
+from edge.console.flights import VIDEO_SUFFIXES, is_recording, is_recording_name
 from edge.runtime import sync_folder
 
 MB = 1_000_000
@@ -75,7 +75,7 @@ class UploadFolder:
             part.unlink(missing_ok=True)
 
     def _check(self, name: str, size: int) -> None:
-        if not RECORDING_NAME.match(name) or Path(name).suffix.lower() not in SUFFIXES:
+        if not is_recording_name(name):
             raise NotTaken("upload_bad_name", 422)
         if (self.folder / name).exists():
             raise NotTaken("upload_exists", 409)

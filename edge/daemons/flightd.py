@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from edge.config import Device, load
-from edge.console.flights import FLIGHT_NAME, JOB, RECORDINGS, Job, is_recording, read_job
+from edge.console.flights import JOB, RECORDINGS, Job, is_flight_name, is_recording, read_job
 from edge.ipc import Spool
 from edge.runtime import Notify, Progress, Stop, write_atomic, write_status
 
@@ -114,7 +114,7 @@ class Flights:
 
     def _take(self, request: dict[str, Any]) -> None:
         name = str(request.get("name", ""))
-        if not FLIGHT_NAME.match(name):
+        if not is_flight_name(name):
             self._refuse(request)
         elif request["kind"] == "fly":
             self._ask(name, request)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from edge import patterns
 from edge.config.site import Part
 from edge.geometry import inside
 
@@ -23,7 +24,7 @@ Corners = Annotated[tuple[LatLon, ...], msgspec.Meta(min_length=3, max_length=20
 class Grid(Part, frozen=True, kw_only=True):
     """A unit grid of GB/T 30428.1: 6 district, 3 street, 3 community, 3 sequence digits."""
 
-    code: Annotated[str, msgspec.Meta(pattern=r"^\d{15}$")]
+    code: Annotated[str, msgspec.Meta(pattern=patterns.GRID)]
     polygon: Corners
     name: str | None = None
 

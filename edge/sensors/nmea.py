@@ -94,7 +94,7 @@ def _rmc(fields: list[str]) -> tuple[InstrumentValue, ...]:
     if fields[1] != "A":
         return ()
     at = _when(fields[0], fields[8])
-    if fields[6] and not _SPEED.match(fields[6]):
+    if fields[6] and not _SPEED.fullmatch(fields[6]):
         raise ValueError(fields[6])
     speed = [
         InstrumentValue(
@@ -133,7 +133,7 @@ READERS = {"RMC": _rmc, "GGA": _gga, "ZDA": _zda}
 
 
 def _position(fields: list[str], at: float | None) -> tuple[InstrumentValue, ...]:
-    lat, lon = _LAT.match(fields[0]), _LON.match(fields[2])
+    lat, lon = _LAT.fullmatch(fields[0]), _LON.fullmatch(fields[2])
     if lat is None or lon is None or len(lat[3]) != len(lon[3]):
         # Receivers write both with as many decimals; a lost or doubled digit breaks that.
         raise ValueError(fields)
@@ -166,7 +166,7 @@ def _course(text: str) -> float:
 
 
 def _seconds(text: str) -> float:
-    match = _TIME.match(text)
+    match = _TIME.fullmatch(text)
     if match is None:
         raise ValueError(text)
     return int(match[1]) * 3600 + int(match[2]) * 60 + int(match[3]) + float(match[4] or 0.0)

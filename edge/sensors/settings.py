@@ -9,15 +9,17 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from edge import patterns
 from edge.config import Position, When
 from edge.config.site import HourSpan, Name, Part, Positive, Seconds
+from edge.patterns import whole
 from edge.sensors.frames import KindName
 from edge.sensors.fume_limits import Size, fume_limit
 from edge.sensors.hj212 import CrcName
 from edge.sensors.limits import Standard, ZoneClass
 from edge.sensors.maps import Map, Serial, units
 
-Date = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Date = Annotated[str, msgspec.Meta(pattern=patterns.DATE)]
 Decibel = Annotated[float, msgspec.Meta(ge=0, le=194)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 # Kinds that talk by themselves at their own pace.
@@ -50,9 +52,9 @@ class Instrument(Part, frozen=True, kw_only=True):
 class Forward(Part, frozen=True, kw_only=True):
     """Send this sensor's minute values on to an environment platform by HJ 212."""
 
-    to: Annotated[str, msgspec.Meta(pattern=r"^tcp://[^/:]+:\d{1,5}$")]
-    mn: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z]{1,24}$")]
-    st: Annotated[str, msgspec.Meta(pattern=r"^\d{2}$")] = "39"
+    to: Annotated[str, msgspec.Meta(pattern=whole(r"tcp://[^/:\s]{1,253}:\d{1,5}"))]
+    mn: Annotated[str, msgspec.Meta(pattern=whole(r"[0-9A-Za-z]{1,24}"))]
+    st: Annotated[str, msgspec.Meta(pattern=whole(r"\d{2}"))] = "39"
     # The field PW of every frame; the standard's default, not a secret.
     pw: str = "123456"
     version: Literal["2017", "2025"] = "2017"

@@ -19,6 +19,8 @@ from edge.uplink.wire import KINDS
 
 log = logging.getLogger(__name__)
 
+# The newest signed ends, as published: beside the evidence, for whoever verifies offline.
+CHAIN = "chain.json"
 # The file is at most 100 records or a second of them behind.
 JUMP = 10_000
 

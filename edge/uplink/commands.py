@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from edge import patterns
 from edge.config.site import Name, Part
 from edge.ipc import Spool, SpoolFull
 from edge.runtime import make_folder, write_atomic
@@ -75,7 +76,7 @@ class UpdateModel(Part, frozen=True, kw_only=True):
 
     name: Name
     release: Annotated[int, msgspec.Meta(ge=1)]
-    sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, msgspec.Meta(pattern=patterns.SHA256)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The messages of the MQTT contract as structs; JSON Schemas are generated from them.
 
-Receivers ignore fields they do not know. Hashes are lower-case hex SHA-256.
+Receivers ignore fields they do not know. Hashes are lower-case hex SHA-256. Every name is bounded
+here, by type, and what becomes a file or a key is a plain word: whoever reads a message by these
+structs need not ask again.
 """
 
 from __future__ import annotations
@@ -10,16 +12,37 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
-Utc = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")]
+from edge import patterns
+from edge.patterns import whole
+
+Sha256 = Annotated[str, msgspec.Meta(pattern=patterns.SHA256)]
+_SECOND = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
+Utc = Annotated[str, msgspec.Meta(pattern=whole(rf"{_SECOND}\.\d{{6}}Z"))]
 # As people's programs write it: no fraction, milliseconds or microseconds.
-UtcSaid = Annotated[
-    str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?Z$")
-]
+UtcSaid = Annotated[str, msgspec.Meta(pattern=whole(rf"{_SECOND}(\.\d{{3}}|\.\d{{6}})?Z"))]
 # A whole number that JSON readers keep exactly (RFC 8259 clause 6).
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
-Word = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$")]
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+Word = Annotated[str, msgspec.Meta(pattern=whole(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}"))]
+Name = Annotated[str, msgspec.Meta(pattern=patterns.NAME)]
+# What becomes a folder, a file or a key elsewhere: no dot to climb by, no separator, bounded.
+ViolationId = Annotated[str, msgspec.Meta(pattern=whole(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"))]
+Revision = Annotated[int, msgspec.Meta(ge=1, le=99_999)]
+# Begins with the revision that added it, so none can be called as what lies beside it.
+EvidenceName = Annotated[
+    str, msgspec.Meta(pattern=whole(r"r[1-9][0-9]{0,4}-[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"))
+]
+FileName = Annotated[str, msgspec.Meta(pattern=whole(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"))]
+# device:boot:number, with the kind's mark before the number.
+RecordId = Annotated[
+    str, msgspec.Meta(pattern=whole(r"[a-z0-9][a-z0-9_-]{0,31}:[0-9]{1,16}:[a-z]?[0-9]{1,16}"))
+]
+# Words for people and names that only label: any script, bounded, nothing is made of them.
+Label = Annotated[str, msgspec.Meta(max_length=256)]
+Text = Annotated[str, msgspec.Meta(max_length=4000)]
+Labels = Annotated[tuple[Label, ...], msgspec.Meta(max_length=256)]
+Pem = Annotated[str, msgspec.Meta(max_length=400)]
+KeyId = Annotated[str, msgspec.Meta(max_length=128)]
+Signature = Annotated[str, msgspec.Meta(max_length=88)]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +61,8 @@ class Moment(Message, frozen=True, kw_only=True):
 class EvidenceItem(Message, frozen=True, kw_only=True):
     """One file of a violation, listed before it is uploaded; a listed hash never changes."""
 
-    role: str
-    path: str
+    role: Label
+    path: EvidenceName
     sha256: Sha256
     size: Count
     at: Moment
@@ -52,31 +75,31 @@ class Where(Message, frozen=True, kw_only=True):
     lat: float | None
     lon: float | None
     accuracy_m: float | None
-    crs: str
-    grid: str | None
-    address: str | None
+    crs: Label
+    grid: Label | None
+    address: Label | None
 
 
 class ZoneState(Message, frozen=True, kw_only=True):
     """What the zones said of the place at that time, and by which permit or hours."""
 
     allowed: bool
-    reason: str
-    zones: tuple[str, ...]
-    permit: str | None
-    hours: str | None
+    reason: Text
+    zones: Labels
+    permit: Label | None
+    hours: Label | None
 
 
 class ViolationData(Message, frozen=True, kw_only=True):
     """A suspected violation, one revision. `manifest` is the hash of its manifest.json."""
 
-    id: str
-    revision: Count
+    id: ViolationId
+    revision: Revision
     phase: Literal["new", "update", "end"]
     status: Literal["suspected"]
-    category: str
-    codes: dict[str, str]
-    names: dict[str, str]
+    category: Label
+    codes: dict[Label, Label]
+    names: dict[Label, Label]
     source: dict[str, Any]
     rule: dict[str, Any]
     began: Moment
@@ -86,13 +109,13 @@ class ViolationData(Message, frozen=True, kw_only=True):
     where: Where
     zone: ZoneState
     facts: dict[str, Any]
-    evidence: tuple[EvidenceItem, ...]
+    evidence: Annotated[tuple[EvidenceItem, ...], msgspec.Meta(max_length=1000)]
     gate: Literal["complete", "incomplete"]
-    gate_failed: tuple[str, ...]
+    gate_failed: Labels
     occurrence: Count
-    model_sha256: str | None
-    config_sha256: str
-    parent: str | None
+    model_sha256: Label | None
+    config_sha256: Label
+    parent: Label | None
     priority: Literal["normal", "lead"]
     manifest: Sha256 | None = None
 
@@ -100,20 +123,20 @@ class ViolationData(Message, frozen=True, kw_only=True):
 class FaultData(Message, frozen=True, kw_only=True):
     """Something that is broken, told when it starts and when it ends."""
 
-    kind: str
-    subject: str
+    kind: Label
+    subject: Text
     phase: Literal["start", "end"]
     at: Moment
-    text: str
+    text: Text
     facts: dict[str, Any]
 
 
 class Reading(Message, frozen=True, kw_only=True):
     """One channel over one span, usually a minute. `levels` holds named statistics such as L10."""
 
-    sensor: str
-    channel: str
-    unit: str
+    sensor: Label
+    channel: Label
+    unit: Label
     began: Moment
     ended: Moment
     n: Count
@@ -121,8 +144,8 @@ class Reading(Message, frozen=True, kw_only=True):
     mean: float | None
     min: float | None
     max: float | None
-    flags: dict[str, int]
-    levels: dict[str, float]
+    flags: dict[Label, int]
+    levels: dict[Label, float]
 
 
 class SensorData(Message, frozen=True, kw_only=True):
@@ -135,23 +158,23 @@ class Envelope(Message, frozen=True, kw_only=True):
     """CloudEvents 1.0, structured JSON. `sig`: Ed25519 over the RFC 8785 bytes without `sig`."""
 
     specversion: Literal["1.0"]
-    id: str
-    source: str
-    type: str
-    subject: str
+    id: RecordId
+    source: Label
+    type: Label
+    subject: Text
     time: Utc
     datacontenttype: Literal["application/json"]
-    dataschema: str
+    dataschema: Label
     seq: Count
     boot: Count
     mono: float
     timeq: Literal["ntp", "gnss", "holdover", "unsynced", "recording"]
     timeerr: float
     prev: Sha256
-    kid: str
+    kid: KeyId
     data: dict[str, Any]
-    sig: str
-    nonce: str | None = None
+    sig: Signature
+    nonce: Annotated[str, msgspec.Meta(max_length=128)] | None = None
 
 
 class ChainHead(Message, frozen=True, kw_only=True):
@@ -160,9 +183,9 @@ class ChainHead(Message, frozen=True, kw_only=True):
     device: Name
     boot: Count
     time: Utc
-    heads: dict[str, ChainEnd]
-    kid: str
-    sig: str = ""
+    heads: Annotated[dict[Name, ChainEnd], msgspec.Meta(max_length=16)]
+    kid: KeyId
+    sig: Signature = ""
 
 
 class ChainEnd(Message, frozen=True, kw_only=True):
@@ -175,11 +198,11 @@ class ChainEnd(Message, frozen=True, kw_only=True):
 class EvidenceInit(Message, frozen=True, kw_only=True):
     """Announces one file. The transfer id in the topic is the file's own SHA-256."""
 
-    name: str
+    name: FileName
     size: Count
     sha256: Sha256
-    role: str
-    records: tuple[str, ...]
+    role: Label
+    records: Annotated[tuple[Label, ...], msgspec.Meta(max_length=1000)]
 
 
 class EvidenceFin(Message, frozen=True, kw_only=True):
@@ -200,7 +223,7 @@ class Status(Message, frozen=True, kw_only=True):
 class RecordAck(Message, frozen=True, kw_only=True):
     """The platform keeps this record, and these were its bytes."""
 
-    id: str
+    id: Label
     sha256: Sha256
 
 
@@ -231,8 +254,8 @@ class Down(Message, frozen=True, kw_only=True, tag_field="type"):
     device: Name
     iss: Name
     n: Count
-    kid: str = ""
-    sig: str = ""
+    kid: KeyId = ""
+    sig: Signature = ""
 
 
 class Ack(Down, frozen=True, kw_only=True, tag="ack"):
@@ -247,7 +270,7 @@ class Ack(Down, frozen=True, kw_only=True, tag="ack"):
 class Review(Down, frozen=True, kw_only=True, tag="review"):
     """A reviewer's verdict on one revision, bound to the record by its hash."""
 
-    violation: Word
+    violation: ViolationId
     revision: Count
     record_sha256: Sha256
     verdict: Literal["confirmed", "rejected"]
@@ -273,7 +296,7 @@ class CommandResult(Message, frozen=True, kw_only=True):
 
     cmd_id: Word
     state: Literal["accepted", "rejected", "done", "failed"]
-    reason: str = ""
+    reason: Text = ""
     data: dict[str, Any] = {}
 
 
@@ -290,15 +313,15 @@ class Reported(Message, frozen=True, kw_only=True):
 
     rev: Count
     status: Literal["applied", "rejected", "rolled_back", "applying"]
-    errors: tuple[str, ...] = ()
-    sha256: str = ""
+    errors: Annotated[tuple[Text, ...], msgspec.Meta(max_length=64)] = ()
+    sha256: Label = ""
 
 
 class PublicKey(Message, frozen=True, kw_only=True):
     """A signing key of the device; `endorsed` is the signature of its predecessor over it."""
 
-    kid: str
-    pem: str
+    kid: KeyId
+    pem: Pem
     endorsed: dict[str, Any] | None = None
 
 
@@ -310,21 +333,21 @@ class Birth(Message, frozen=True, kw_only=True):
     boot: Count
     conn: Count
     time: Utc
-    software: str
+    software: Label
     contract: Count
-    platform: str
-    models: dict[str, str]
+    platform: Label
+    models: dict[Label, Label]
     cameras: tuple[dict[str, Any], ...]
     sensors: tuple[dict[str, Any], ...]
-    config_sha256: str
+    config_sha256: Label
     config_rev: Count
     limits: dict[str, Any]
     clock: dict[str, Any]
-    trust: dict[str, str]
-    keys: tuple[PublicKey, ...]
-    schemas: tuple[str, ...]
-    kid: str = ""
-    sig: str = ""
+    trust: dict[Label, Label]
+    keys: Annotated[tuple[PublicKey, ...], msgspec.Meta(max_length=64)]
+    schemas: Labels
+    kid: KeyId = ""
+    sig: Signature = ""
 
 
 class Health(Message, frozen=True, kw_only=True):
@@ -339,5 +362,5 @@ class Health(Message, frozen=True, kw_only=True):
     board: dict[str, Any]
     outbox: dict[str, Any]
     uplink: dict[str, Any]
-    faults: tuple[str, ...]
+    faults: Annotated[tuple[Text, ...], msgspec.Meta(max_length=1000)]
     ladder: Count

@@ -17,7 +17,7 @@ from city_platform.page import Page
 from city_platform.receiver import Receiver
 from city_platform.store import Store
 from edge.uplink import messages as m
-from tests.reference_platform.fake_s3 import KEY, FakeS3
+from tests.reference_platform.fake_s3 import FakeS3
 from tests.reference_platform.test_instances import two_with_one_killed
 from tests.reference_platform.test_receiver import SOUND, arrived, said
 from tools.faultlab.rig import Rig
@@ -26,15 +26,6 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("minio") is None,
     reason="minio is missing: pip install ./tools/reference_platform",
 )
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not a secret")
-    made = FakeS3()
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -54,14 +45,14 @@ def test_files_are_laid_out_in_the_bucket_and_parts_go(
 ) -> None:
     ack = said(receiver.take(arrived(*SOUND.values())))
     assert [e.state for e in ack.evidence] == ["have"]
-    folder = "north/evidence/box-1/v-0001/r1"
+    folder = "north/evidence/city/box-1/v-0001/r1"
     assert s3.objects[f"{folder}/r1-close-1.jpg"] == golden.PICTURE
     assert s3.objects[f"{folder}/envelope.json"] == SOUND["violation-new"].payload
     assert not [key for key in s3.objects if "/parts/" in key]
     assert not (tmp_path / "blobs").exists() and not (tmp_path / "evidence").exists()
     served = Page(lambda: Store(tmp_path, bucket=f"{s3.url}/north"), 0)
     try:
-        url = f"http://127.0.0.1:{served.port}/box-1/v-0001/r1/r1-close-1.jpg"
+        url = f"http://127.0.0.1:{served.port}/city/box-1/v-0001/r1/r1-close-1.jpg"
         with urllib.request.urlopen(url, timeout=30) as answer:
             assert answer.read() == golden.PICTURE
     finally:
@@ -149,5 +140,5 @@ def test_one_of_two_on_a_bucket_is_killed_and_nothing_is_lost(rig: Rig, s3: Fake
     assert told["complete"] == told["files"] > 0 and told["gaps"] == told["breaks"] == []
     for name, files in oracle.promised.items():
         for path, sha256 in files.items():
-            data = s3.objects[f"evidence/box-1/{name}/r1/{path}"]
+            data = s3.objects[f"evidence/city/box-1/{name}/r1/{path}"]
             assert hashlib.sha256(data).hexdigest() == sha256

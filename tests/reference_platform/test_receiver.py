@@ -72,7 +72,7 @@ def test_every_golden_message_in_order(receiver: Receiver, store: Store, tmp_pat
         "gaps": [],
         "breaks": [],
     }
-    folder = tmp_path / "evidence/box-1/v-0001/r1"
+    folder = tmp_path / "evidence/city/box-1/v-0001/r1"
     assert (folder / "r1-close-1.jpg").read_bytes() == golden.PICTURE
     assert (folder / "envelope.json").read_bytes() == SOUND["violation-new"].payload
     assert verify_folder(folder).problem is not None  # its manifest was never sent
@@ -146,7 +146,9 @@ def test_a_record_that_does_not_follow_is_reported(receiver: Receiver, store: St
     acked(receiver, "birth", "violation-new")
     body = {**json.loads(SOUND["violation-update"].payload), "prev": "f" * 64}
     receiver.take(arrived(replace(SOUND["violation-update"], payload=golden.BOX.sign(body))))
-    assert store.chain_breaks() == [{"device": "box-1", "kind": "violation", "seq": 2}]
+    assert store.chain_breaks() == [
+        {"tenant": "city", "device": "box-1", "kind": "violation", "seq": 2}
+    ]
 
 
 def test_missing_chunks_are_asked_for(receiver: Receiver) -> None:
@@ -201,7 +203,7 @@ def test_the_page_lists_and_shows(receiver: Receiver, store: Store, tmp_path: Pa
         text = get(served, "/").decode()
         assert "无照经营游商" in text and "v-0001 r3 end" in text
         assert "<script>" not in text and "&lt;script&gt;" in text
-        assert get(served, "/box-1/v-0001/r1/r1-close-1.jpg") == golden.PICTURE
+        assert get(served, "/city/box-1/v-0001/r1/r1-close-1.jpg") == golden.PICTURE
         for path in ("/../platform.db", "/%2e%2e/platform.db", "/box-1", "//etc/passwd"):
             with pytest.raises(urllib.error.HTTPError, match="404"):
                 get(served, path)

@@ -28,7 +28,7 @@ def test_a_violation_with_pictures_and_a_clip_is_stored_and_released(rig: Rig) -
         }
 
     eventually(released)
-    stored = rig.platform / "evidence" / "box-1" / "v-1" / "r1"
+    stored = rig.platform / "evidence" / "city" / "box-1" / "v-1" / "r1"
     assert (stored / "r1-a.jpg").read_bytes() == picture
     assert (stored / "r1-b.mp4").read_bytes() == clip
     assert (stored / "manifest.json").is_file()

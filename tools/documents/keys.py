@@ -20,6 +20,7 @@ from edge.config.category import Categories
 from edge.config.device import Device
 from edge.config.site import Site
 from edge.drone.settings import Drone
+from edge.patterns import whole
 from edge.rules import fence, trucks
 from edge.sensors import settings as senses
 from edge.sensors.maps import Map
@@ -45,16 +46,16 @@ OWNED: Mapping[tuple[Kind, str], tuple[Kind, ...]] = {
 }
 # Patterns as a person says them.
 PATTERNS: Mapping[str, str] = {
-    r"^[a-z0-9][a-z0-9_-]{0,31}$": "id: a-z 0-9 _ -, at most 32",
-    r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$": "HH:MM-HH:MM",
-    r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$": "MM-DD",
-    r"^\d{4}-\d{2}-\d{2}$": "YYYY-MM-DD",
-    r"^\d{15}$": "15 digits",
-    r"^\d{2}$": "2 digits",
-    r"^0[xX][0-9a-fA-F]{1,4}$": "0x0000 to 0xFFFF",
-    r"^[A-Za-z][A-Za-z0-9_.-]{0,31}$": "channel: letters, digits, _ . -, at most 32",
-    r"^[0-9A-Za-z]{1,24}$": "1 to 24 letters and digits",
-    r"^tcp://[^/:]+:\d{1,5}$": "tcp://HOST:PORT",
+    whole(r"[a-z0-9][a-z0-9_-]{0,31}"): "id: a-z 0-9 _ -, at most 32",
+    whole(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)"): "HH:MM-HH:MM",
+    whole(r"(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"): "MM-DD",
+    whole(r"\d{4}-\d{2}-\d{2}"): "YYYY-MM-DD",
+    whole(r"[0-9]{15}"): "15 digits",
+    whole(r"\d{2}"): "2 digits",
+    whole(r"0[xX][0-9a-fA-F]{1,4}"): "0x0000 to 0xFFFF",
+    whole(r"[A-Za-z][A-Za-z0-9_.-]{0,31}"): "channel: letters, digits, _ . -, at most 32",
+    whole(r"[0-9A-Za-z]{1,24}"): "1 to 24 letters and digits",
+    whole(r"tcp://[^/:\s]{1,253}:\d{1,5}"): "tcp://HOST:PORT",
     r"^https?://": "http(s)://...",
 }
 # The unit that the end of a key tells.

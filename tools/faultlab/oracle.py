@@ -112,7 +112,7 @@ class Oracle:
 
     def _torn(self, name: str, files: dict[str, str]) -> list[str]:
         """Files that are not at the platform with the hash they were promised with."""
-        folder = self.rig.platform / "evidence" / "box-1" / name / "r1"
+        folder = self.rig.platform / "evidence" / "city" / "box-1" / name / "r1"
         return [path for path, sha256 in files.items() if _sha256(folder / path) != sha256]
 
     def _false_releases(self) -> int:

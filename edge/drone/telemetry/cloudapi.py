@@ -119,7 +119,7 @@ class CloudPoses:
         blocks = {
             key: value
             for key, value in data.items()
-            if _PAYLOAD.match(key) and isinstance(value, dict)
+            if _PAYLOAD.fullmatch(key) and isinstance(value, dict)
         }
         if self.payload in blocks:
             return blocks[self.payload]

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from city_platform.files import NoFiles
+from city_platform.files import Box, NoFiles, checked
 
 T = TypeVar("T")
 ACCESS, SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
@@ -35,31 +35,49 @@ class BucketFiles:
         if not self._try(lambda: self._client.bucket_exists(bucket)):
             raise NoFiles(f"{url}: no bucket {bucket!r}")
 
-    def write(self, device: str, sha256: str, offset: int, data: bytes) -> None:
-        self._put(f"parts/{device}/{sha256}/{offset}", data)
+    def write(self, box: Box, sha256: str, offset: int, data: bytes) -> None:
+        self._put(f"parts/{box.path}/{sha256}/{offset}", data)
 
-    def assemble(self, device: str, sha256: str, parts: Sequence[tuple[int, int]]) -> bool:
+    def assemble(self, box: Box, sha256: str, parts: Sequence[tuple[int, int]]) -> bool:
         """Whether the parts make a file with this hash; if so it is written whole."""
-        names = [f"parts/{device}/{sha256}/{start}" for start, _ in parts]
         data = bytearray()
-        for (start, _), name in zip(parts, names, strict=True):
-            part = self._get(name) or b""
+        for start, _ in parts:
+            part = self._get(f"parts/{box.path}/{sha256}/{start}") or b""
             data[start : start + len(part)] = part
         good = hashlib.sha256(data).hexdigest() == sha256
         if good:
-            self._put(f"blobs/{device}/{sha256}", bytes(data))
-        for name in names:
-            self._try(partial(self._client.remove_object, self._bucket, self._key(name)))
+            self._put(f"blobs/{box.path}/{sha256}", bytes(data))
+        self.drop(box, sha256, parts)
         return good
 
-    def lay_out(self, device: str, sha256: str, path: str) -> None:
-        data = self._get(f"blobs/{device}/{sha256}")
-        if data is None:
-            raise NoFiles(f"blobs/{device}/{sha256}: gone from the bucket")
-        self._put(f"evidence/{device}/{path}", data)
+    def drop(self, box: Box, sha256: str, parts: Sequence[tuple[int, int]]) -> None:
+        """Forget the parts that came of a file."""
+        for start, _ in parts:
+            key = self._key(f"parts/{box.path}/{sha256}/{start}")
+            self._try(partial(self._client.remove_object, self._bucket, key))
 
-    def place(self, device: str, path: str, data: bytes) -> None:
-        self._put(f"evidence/{device}/{path}", data)
+    def lay_out(self, box: Box, sha256: str, path: str) -> None:
+        name = f"blobs/{box.path}/{sha256}"
+        data = self._get(name)
+        if data is None:
+            raise NoFiles(f"{name}: gone from the bucket")
+        self.place(box, path, data)
+
+    def place(self, box: Box, path: str, data: bytes) -> None:
+        """Never in the place of another: S3 itself would replace it."""
+        name = f"evidence/{checked(box, path)}"
+        there = self._get(name)
+        if there is None:
+            self._put(name, data)
+        elif there != data:
+            raise ValueError(f"{path}: other bytes stand there")
+
+    def renew(self, box: Box, path: str, data: bytes) -> None:
+        self._put(f"evidence/{checked(box, path)}", data)
+
+    def free(self) -> int | None:
+        """A bucket does not say."""
+        return None
 
     def read(self, path: str) -> bytes | None:
         return self._get(f"evidence/{path}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,15 +17,17 @@ Row = tuple[Any, ...]
 
 
 class NoDatabase(RuntimeError):
-    """The database cannot be reached or its driver is not installed; one line says which."""
+    """The database cannot be reached, does not take anything now, or its driver is missing; nothing
+    is acknowledged then. One line says which."""
 
 
 class Database(Protocol):
-    """One connection, of one thread."""
+    """One connection, of one thread. Raises NoDatabase where it is the database's own trouble."""
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]: ...
     def run(self, sql: str, values: Sequence[Any] = ()) -> None: ...
-    def transaction(self) -> Any: ...
+    def transaction(self) -> AbstractContextManager[None]: ...
+    def apart(self) -> AbstractContextManager[None]: ...
     def close(self) -> None: ...
 
 
@@ -34,28 +36,55 @@ class Sqlite:
     machine may share the file; they take turns."""
 
     def __init__(self, path: Path, schema: str) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=LOCK_WAIT_S)
-        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + schema)
+        with _sqlite_said():
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=LOCK_WAIT_S)
+            self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + schema)
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
-        return self._db.execute(sql, values).fetchall()
+        with _sqlite_said():
+            return self._db.execute(sql, values).fetchall()
 
     def run(self, sql: str, values: Sequence[Any] = ()) -> None:
-        self._db.execute(sql, values)
+        with _sqlite_said():
+            self._db.execute(sql, values)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Holds the write lock from the start, so that two receivers never deadlock."""
-        self._db.execute("BEGIN IMMEDIATE")
+        self.run("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.run("COMMIT")
+        except BaseException:
+            # SQLite itself rolls back where the disk is full.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """A part of a transaction that is undone alone where it raises."""
+        self.run("SAVEPOINT apart")
         try:
             yield
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK TO apart")
+                self._db.execute("RELEASE apart")
             raise
-        self._db.execute("COMMIT")
+        self.run("RELEASE apart")
 
     def close(self) -> None:
         self._db.close()
+
+
+@contextmanager
+def _sqlite_said() -> Iterator[None]:
+    """Full, locked, unreadable or of an older form: the database's trouble, no message's."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise NoDatabase(str(error)) from None
 
 
 class Postgres:
@@ -66,24 +95,46 @@ class Postgres:
             import psycopg
         except ImportError:
             raise NoDatabase("psycopg is missing: pip install ./tools/reference_platform") from None
-        try:
-            self._db = psycopg.connect(url, autocommit=True)
-        except psycopg.OperationalError as error:
-            raise NoDatabase(str(error).strip().replace("\n", "; ")) from None
+        self._url, self._driver = url, psycopg
+        self._connect()
         # Two receivers that start at once would both create the tables.
-        with self._db.transaction():
-            self._db.execute("SELECT pg_advisory_xact_lock(7236)")
-            self._db.execute(schema.replace("BLOB", "BYTEA").replace("REAL", "DOUBLE PRECISION"))
+        with self.transaction():
+            self.run("SELECT pg_advisory_xact_lock(7236)")
+            self.run(schema.replace("BLOB", "BYTEA").replace("REAL", "DOUBLE PRECISION"))
+
+    def _connect(self) -> None:
+        with self._said():
+            self._db = self._driver.connect(self._url, autocommit=True)
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        try:
+            yield
+        except (self._driver.OperationalError, self._driver.InterfaceError) as error:
+            raise NoDatabase(str(error).strip().replace("\n", "; ")) from None
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
-        found: list[Row] = self._db.execute(sql.replace("?", "%s"), values).fetchall()
-        return found
+        with self._said():
+            found: list[Row] = self._db.execute(sql.replace("?", "%s"), values).fetchall()
+            return found
 
     def run(self, sql: str, values: Sequence[Any] = ()) -> None:
-        self._db.execute(sql.replace("?", "%s"), values)
+        with self._said():
+            self._db.execute(sql.replace("?", "%s"), values or None)
 
-    def transaction(self) -> Any:
-        return self._db.transaction()
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """On a connection made anew where the last one broke, as after a switch to a standby."""
+        if self._db.closed or self._db.broken:
+            self._connect()
+        with self._said(), self._db.transaction():
+            yield
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """A part of a transaction that is undone alone where it raises."""
+        with self._said(), self._db.transaction():
+            yield
 
     def close(self) -> None:
         self._db.close()

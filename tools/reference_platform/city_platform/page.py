@@ -16,7 +16,8 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from city_platform.store import NAME, Store
+from city_platform.files import Box
+from city_platform.store import Store
 from edge.uplink import messages as m
 from edge.uplink import wire
 
@@ -74,23 +75,23 @@ def page(store: Store) -> str:
     return f"{HEAD}{head}<table><tr>{titles}\n{rows}</table></html>"
 
 
-def _row(store: Store, device: str, received: float, payload: bytes) -> str:
+def _row(store: Store, box: Box, received: float, payload: bytes) -> str:
     data = msgspec.convert(msgspec.json.decode(payload)["data"], m.ViolationData)
     at = datetime.fromtimestamp(received, timezone.utc).strftime("%F %T")
     name = " / ".join(data.names[language] for language in ("zh", "en") if language in data.names)
-    items = [_item(store, device, data, item) for item in data.evidence]
-    texts = (at, device, name or data.category, f"{data.id} r{data.revision} {data.phase}",
+    items = [_item(store, box, data, item) for item in data.evidence]
+    texts = (at, box.path, name or data.category, f"{data.id} r{data.revision} {data.phase}",
              data.began.utc[:19].replace("T", " "))  # fmt: skip
     cells = "".join(f"<td>{html.escape(text)}" for text in texts)
     return f"<tr>{cells}<td>{' '.join(items)}"
 
 
-def _item(store: Store, device: str, data: m.ViolationData, item: m.EvidenceItem) -> str:
+def _item(store: Store, box: Box, data: m.ViolationData, item: m.EvidenceItem) -> str:
     path = wire.evidence_path(data.id, data.revision, item.path)
     role = html.escape(item.role)
-    if not NAME.fullmatch(path) or not store.here(device, path):
+    if not store.here(box, path):
         return f"{role} …"
-    link = quote(f"/{device}/{path}")
+    link = quote(f"/{box.path}/{path}")
     shown = f'<img src="{link}" alt="{role}">' if path.endswith((".jpg", ".png")) else role
     return f'<a href="{link}">{shown}</a>'
 

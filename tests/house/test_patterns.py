@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Names from outside: the whole text has the form, and its bytes are bounded."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import pytest
+
+from edge.config.site import Camera, Name
+from edge.console.flights import is_flight_name, is_recording_name
+from edge.patterns import whole
+from edge.uplink import commands
+from edge.uplink import messages as m
+
+EDGE = Path(__file__).parents[2] / "edge"
+WORDS = {
+    Name: "box-1",
+    m.Name: "box-1",
+    m.Word: "c-1",
+    m.Sha256: "a" * 64,
+    m.Utc: "2026-03-01T08:00:00.000000Z",
+    m.ViolationId: "v-1",
+    m.RecordId: "box-1:17:f3",
+    m.EvidenceName: "r1-a.jpg",
+    m.FileName: "a.jpg",
+}
+
+
+@pytest.mark.parametrize("form", WORDS, ids=lambda form: str(form)[:60])
+@pytest.mark.parametrize("end", ["\n", "\r", "\0", " ", "/", "\u2028", "\x85", "é" * 200])
+def test_nothing_follows_a_name(form: object, end: str) -> None:
+    assert msgspec.convert(WORDS[form], form) == WORDS[form]
+    for text in (WORDS[form] + end, end + WORDS[form]):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert(text, form)
+
+
+def test_a_command_s_own_arguments_too() -> None:
+    for kind, told in (
+        (commands.Snapshot, {"camera": "north\n"}),
+        (commands.UpdateModel, {"name": "a", "release": 1, "sha256": "a" * 64 + "\n"}),
+        (Camera, {"id": "north\n", "source": "x"}),
+    ):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert(told, kind)
+
+
+def test_alternatives_stay_together() -> None:
+    form = Annotated[str, msgspec.Meta(pattern=whole("a|b"))]
+    assert msgspec.convert("b", form) == "b"
+    for text in ("ab", "b\n", "xb", "ax"):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert(text, form)
+
+
+def test_no_form_ends_in_a_bare_dollar() -> None:
+    """`$` alone lets a newline through: forms are made with `whole`."""
+    loose = re.compile(r"""pattern=r?f?["'][^"']*\$["']""")
+    found = [str(path) for path in EDGE.rglob("*.py") if loose.search(path.read_text())]
+    assert found == []
+
+
+def test_a_file_s_name_is_bounded_in_bytes() -> None:
+    """A hundred Chinese letters are 300 bytes, more than a file system takes."""
+    assert is_recording_name("航拍" * 20 + ".mp4") and is_flight_name("飞" * 60)
+    assert not is_recording_name("航" * 100 + ".mp4") and not is_flight_name("飞" * 79)
+    assert not is_recording_name("a.mp4\n") and not is_flight_name("a\n")
