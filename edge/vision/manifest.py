@@ -17,7 +17,7 @@ from edge.patterns import whole
 
 Sha256 = Annotated[str, msgspec.Meta(pattern=patterns.SHA256)]
 # 60 letters of any script stay below the 255 bytes of a file system.
-FileName = Annotated[str, msgspec.Meta(pattern=whole(r"(?!\.)[^/\\\x00-\x1f]{1,60}"))]
+FileName = Annotated[str, msgspec.Meta(pattern=whole(r"[^/\\\x00-\x1f]{1,60}"))]
 ClassName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Side = Annotated[int, msgspec.Meta(ge=32, le=4096, multiple_of=32)]
 Head = Literal["auto", "raw", "end2end", "objectness", "yolox", "nms", "nms_rows"]
