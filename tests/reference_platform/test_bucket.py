@@ -13,8 +13,8 @@ import pytest
 
 from city_platform import golden
 from city_platform.files import NoFiles
+from city_platform.intake import Receiver
 from city_platform.page import Page
-from city_platform.receiver import Receiver
 from city_platform.store import Store
 from edge.uplink import messages as m
 from tests.reference_platform.fake_s3 import FakeS3

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from city_platform import golden, quotas
 from city_platform.database import NoDatabase
 from city_platform.files import Box, FolderFiles, NoFiles
+from city_platform.intake import Receiver
 from city_platform.quotas import Limits
-from city_platform.receiver import Receiver
 from city_platform.store import Store
 from edge.uplink import seal
 from edge.uplink.mqtt import Arrived

@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from city_platform import golden
+from city_platform.intake import Receiver
 from city_platform.page import Page
-from city_platform.receiver import Receiver, report
+from city_platform.receiver import report
 from city_platform.store import Store
 from edge.uplink import messages as m
 from edge.uplink import seal

@@ -28,7 +28,7 @@ from typing import Any
 import msgspec
 
 from city_platform import golden
-from city_platform.receiver import Receiver
+from city_platform.intake import Receiver
 from city_platform.store import Store
 from edge.clock import SystemClock
 from edge.config import Device, Site, load
