@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tools.documents import figures
+from tools.documents.flights import compared, summed
 from tools.documents.measures import MEASURES, ROOT, Figure
 from tools.documents.shape import measure as measure_shape
 
@@ -86,6 +87,12 @@ READINGS = {
         '{"all clips": {"f1": 0.7, "tp": 5, "fn": 1, "fp": 2, "hours": 0.2}}',
         [0.8, 0.7, 5, 1, 2, 0.2],
     ),
+    "flights": (
+        '{"flight": "one", "tp": 3, "fp": 1, "fn": 2, "errors_m": [0.5]}\n'
+        '{"all flights": {"precision": 0.75, "recall": 0.6, "place_error_m_median": 0.5,'
+        ' "place_error_m_worst": 0.5}}',
+        [3, 2, 0.75, 0.6, 0.5, 0.5],
+    ),
     "accuracy": (
         '{"name": "dust", "source": "dust_photos", "ap50": 0.776, "truths": 8, "pictures": 8}',
         [0.776],
@@ -106,3 +113,22 @@ def test_an_output_without_figures_is_not_a_measurement(text, monkeypatch):
     monkeypatch.setattr(figures, "_run", lambda _: text)
     with pytest.raises(figures.NotMeasured):
         figures.measure("faults" if text != "{}" else "replay")
+
+
+def test_a_finding_is_right_once_by_category_and_within_its_own_radius():
+    def finding(name, category, north_m, radius):
+        return {"id": name, "category": category, "lat": 30.0 + north_m / 110_852, "lon": 114.0,
+                "ce90_m": radius}  # fmt: skip
+
+    targets = [{"name": n, "category": "street-vendor", "lat": 30.0 + m / 110_852, "lon": 114.0}
+               for n, m in (("a", 0), ("b", 40))]  # fmt: skip
+    findings = [
+        finding("1", "street-vendor", 2.0, 5.0),
+        finding("2", "street-vendor", 1.0, 5.0),
+        finding("3", "street-vendor", 46.0, 5.0),
+        finding("4", "road-spillage", 40.0, 5.0),
+    ]
+    told = compared({"findings": findings}, {"targets": targets})
+    assert (told["tp"], told["fp"], told["fn"]) == (1, 3, 1)
+    assert told["errors_m"] == pytest.approx([1.0], abs=0.01)
+    assert summed([told])["precision"] == 0.25
