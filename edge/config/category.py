@@ -59,6 +59,8 @@ class Category(Part, frozen=True, kw_only=True):
     min_score: Fraction = 0.35
     recipe: Recipe = Recipe()
     deadline_h: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    deadline_counts: Literal["hours", "working_hours"] = "hours"
+    auto_settle: bool = False
     priority: Literal["normal", "lead"] = "normal"
     set: dict[str, float | int | str | bool | tuple[str, ...]] = {}
 

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from edge.clock import SystemClock
 from edge.config import Device, load
+from edge.daemons.handling import terms_of
+from edge.handling.casework import Terms
 from edge.outbox import RECEIPT, Outbox, OutboxFull, ballast, ladder
 from edge.outbox.schema import disk_full
 from edge.outbox.sweep import Sweep
@@ -90,11 +92,12 @@ def _bring_back(gone: Path, folder: Path) -> None:
 class Janitor:
     """One pass over one box. `now` is UTC seconds."""
 
-    def __init__(self, device: Device, state: Path, run: Path) -> None:
+    def __init__(self, device: Device, state: Path, run: Path, terms: Terms | None = None) -> None:
+        self._terms = terms
         self._keep, self._state, self._run = device.keep, state, run
         self._evidence, self._requests = state / "evidence", state / "requests"
         self._outbox_path = state / "outbox.db"
-        self.done = {"rows": 0, "folders": 0, "evicted": 0, "shed": 0, "bytes": 0}
+        self.done = {"rows": 0, "folders": 0, "evicted": 0, "shed": 0, "bytes": 0, "steps": 0}
 
     def work(self, now: float) -> int:
         """Returns the ladder's step after it."""
@@ -104,6 +107,7 @@ class Janitor:
             self._drop_ballast()
         self._finish_deleting()
         self._learn(now)
+        self._handle(now)
         self._release_rows()
         found = [*cases(self._evidence)]
         found = self._past_retention(found, now)
@@ -127,6 +131,14 @@ class Janitor:
             return
         if told.new or told.moved:
             log.info("learning: %d new verdict(s), moved: %s", told.new, ", ".join(told.moved))
+
+    def _handle(self, now: float) -> None:
+        """Steps in the lives of the cases, while the outbox still holds their violations."""
+        if self._terms is None:
+            return
+        from edge.daemons.handling import handle
+
+        self.done["steps"] += handle(self._state, self._run, self._outbox_path, self._terms, now)
 
     def _free(self) -> int:
         return shutil.disk_usage(self._state).free
@@ -276,9 +288,10 @@ def main(
     """One pass, or one every `every_s` seconds until stopped. Raises ConfigError."""
     device = load(Path(device_path), Device) if device_path else Device()
     base = Path(device_path or site_path or "x").resolve().parent
+    terms = terms_of(Path(site_path) if site_path else base / "site.yaml")
     notify.ready("tidying")
     while not stop:
-        janitor = Janitor(device, base / device.folders.state, base / device.folders.run)
+        janitor = Janitor(device, base / device.folders.state, base / device.folders.run, terms)
         janitor.work(time.time())
         if any(janitor.done.values()):
             log.info("stats %s", " ".join(f"{k}={v}" for k, v in janitor.done.items()))

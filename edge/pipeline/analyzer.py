@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from edge.config import Camera
 from edge.evidence.mask import blackened
+from edge.pipeline.recheck import RecheckRequest
 from edge.rules.judge import Judge
 from edge.values import Detections, Frame, Image, Judgement, Sample, Scene, Stamp, Track
 from edge.vision.gate import MotionGate
@@ -30,8 +30,9 @@ class Analysis:
     judgement: Judgement
     detected: bool
     found: Detections | None = None
-    # Folders of the rechecks that this look answers (edge.pipeline.recheck).
-    rechecks: tuple[Path, ...] = ()
+    # The rechecks that this look answers, and why nothing could be seen on it, if so.
+    rechecks: tuple[RecheckRequest, ...] = ()
+    blind: str | None = None
 
 
 class Analyzer:

@@ -90,7 +90,7 @@ class CameraWorker:
         self.feed.looked_at(frame)
         asked = self.rechecks.take(frame.at, recording=self.recording)
         look = self.pipeline.analyzer.analyze(frame, always=bool(asked))
-        look = replace(look, rechecks=asked) if asked else look
+        look = replace(look, rechecks=asked, blind=self._blind_reason()) if asked else look
         if not self.recording:
             self._faults.extend(self._health.look(frame.image, frame.at))
         if not self.recording:

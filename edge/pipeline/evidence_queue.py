@@ -54,8 +54,8 @@ class EvidenceQueue:
                 self._queue.put_nowait(look)
         except queue.Full:
             self.dropped += 1
-            for folder in look.rechecks:
-                write_answer(folder, False, reason="the disk is stuck")
+            for asked in look.rechecks:
+                write_answer(asked.into, False, reason="the disk is stuck")
             if findings:
                 self._overflow.extend(findings)
                 self._late(len(findings))
@@ -76,8 +76,8 @@ class EvidenceQueue:
             while self._overflow:
                 self._evidence.without_pictures(self._overflow.popleft())
             self._evidence.handle(look.frame, look.judgement, look.tracks)
-            for folder in look.rechecks:
-                self._evidence.recheck(folder, look.frame, look.tracks)
+            for asked in look.rechecks:
+                self._evidence.recheck(asked, look.frame, look.tracks, look.blind)
             self._queue.task_done()
         if self._last is not None:
             self._evidence.finish(self._last)

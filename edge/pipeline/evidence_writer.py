@@ -23,7 +23,7 @@ from edge.evidence.overlay import crop, with_strip, with_ticks
 from edge.evidence.store import Draft
 from edge.ipc import write_answer
 from edge.outbox import ladder
-from edge.pipeline.recheck import still_there
+from edge.pipeline.recheck import RecheckRequest, still_there
 from edge.runtime import write_atomic
 from edge.values import Box, Finding, Frame, Image, Judgement, Stamp, Track, Violation
 
@@ -120,13 +120,21 @@ class EvidenceWriter:
             return
         self._outputs.bare(self._book.bare(finding, ("disk",)))
 
-    def recheck(self, into: Path, frame: Frame, tracks: Sequence[Track]) -> None:
-        """Answers a recheck: every open case gets the picture of now as one more revision."""
+    def recheck(
+        self, asked: RecheckRequest, frame: Frame, tracks: Sequence[Track], blind: str | None = None
+    ) -> None:
+        """Answers a recheck. Of one place: whether something stands there; else every open case
+        gets the picture of now as one more revision. `blind`: why the camera sees nothing."""
+        into = asked.into
         try:
-            told = [self._rechecked(key, frame, tracks) for key in sorted(self._book.open_keys())]
             into.mkdir(parents=True, exist_ok=True)
             image = with_strip(frame.image, self._album.caption(frame.at, ""))
             write_atomic(into / "after-1.jpg", jpeg(image, self._album.quality))
+            if asked.box is not None:
+                there = still_there(asked.box, asked.classes, tracks)
+                write_answer(into, True, still_there=there, blind=blind, at=frame.at.wall)
+                return
+            told = [self._rechecked(key, frame, tracks) for key in sorted(self._book.open_keys())]
             said = [f"{row['id']} {'stands' if row['still_there'] else 'not seen'}" for row in told]
             write_answer(into, True, cases=told, reason="; ".join(said) or "no open case")
         except OSError as error:

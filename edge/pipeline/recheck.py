@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""A recheck asked for by the platform: look again now, and say which open cases still stand.
+"""A recheck: look again now, and say which open cases still stand, or what stands at one place.
 
 The picture is one taken after the request, with the detector run on it whatever the motion gate
-says. Each open case of the camera gets it as an `after` picture in a revision of its own; the
-asker gets it as `after-1.jpg` with the answer in words.
+says. Without a place, each open case of the camera gets it as an `after` picture in a revision of
+its own; with a place (a case that has left the camera's memory), nothing but that is answered. The
+asker gets the picture as `after-1.jpg`.
 """
 
 from __future__ import annotations
@@ -24,29 +25,31 @@ SAME_PLACE_IOU = 0.25
 
 @dataclass(frozen=True, slots=True)
 class RecheckRequest:
-    """One request: where the answer goes, and when it was made."""
+    """One request: where the answer goes, when it was made, and the one place it is about."""
 
     into: Path
     at: Stamp
+    box: Box | None = None
+    classes: tuple[str, ...] = ()
 
 
 class Rechecks:
-    """What waits for one camera's next picture. Asked by the main thread, taken by a worker."""
+    """What waits for one camera's next picture. RecheckRequest by the main thread, taken by a worker."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._asked: list[RecheckRequest] = []
 
-    def ask(self, into: Path, at: Stamp) -> None:
+    def ask(self, asked: RecheckRequest) -> None:
         with self._lock:
-            self._asked.append(RecheckRequest(into, at))
+            self._asked.append(asked)
 
-    def take(self, picture: Stamp, *, recording: bool) -> tuple[Path, ...]:
+    def take(self, picture: Stamp, *, recording: bool) -> tuple[RecheckRequest, ...]:
         """Those that this picture answers: it must be newer than the request."""
         with self._lock:
             due = [a for a in self._asked if recording or picture.mono > a.at.mono]
             self._asked = [a for a in self._asked if a not in due]
-        return tuple(asked.into for asked in due)
+        return tuple(due)
 
     def give_up(self, now: Stamp) -> int:
         """Answers those that waited too long; how many."""

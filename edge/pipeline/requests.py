@@ -15,6 +15,7 @@ from edge.evidence.album import jpeg
 from edge.evidence.overlay import with_strip
 from edge.ipc import write_answer
 from edge.pipeline.camera_worker import CameraWorker
+from edge.pipeline.recheck import RecheckRequest
 from edge.pipeline.settings import Settings
 from edge.runtime import write_atomic
 from edge.values import Stamp
@@ -36,13 +37,15 @@ def answer(
     if into is None:
         log.warning("request %r: folder %r is not ours", kind, request.get("into"))
         return False
-    if worker is None or kind not in ("clip", "snapshot", "recheck"):
+    if worker is None or kind not in ("clip", "snapshot", "recheck", "look"):
         log.warning("request %r for camera %r: not served", kind, request.get("camera"))
         write_answer(into, False, reason="no such camera here" if worker is None else "not known")
         return False
     into.mkdir(parents=True, exist_ok=True)
-    if kind == "recheck":
-        worker.rechecks.ask(into, now)
+    if kind in ("recheck", "look"):
+        worker.rechecks.ask(
+            _asked(request, into, now) if kind == "look" else RecheckRequest(into, now)
+        )
         return True
     try:
         done = _clip(request, worker, into) if kind == "clip" else _snapshot(worker, into)
@@ -51,6 +54,14 @@ def answer(
         return False
     write_answer(into, done, **_told(request))
     return done
+
+
+def _asked(request: Mapping[str, Any], into: Path, now: Stamp) -> RecheckRequest:
+    """The place of a `look`: its box in fractions of the frame and what would be an offence."""
+    x1, y1, x2, y2 = (float(side) for side in request["box"])
+    return RecheckRequest(
+        into, now, (x1, y1, x2, y2), tuple(str(name) for name in request["classes"])
+    )
 
 
 def due_wall(request: Mapping[str, Any]) -> float:

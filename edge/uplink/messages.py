@@ -154,6 +154,29 @@ class SensorData(Message, frozen=True, kw_only=True):
     readings: tuple[Reading, ...]
 
 
+class HandlingData(Message, frozen=True, kw_only=True):
+    """One step in the life of a case: a verdict, an outcome, a recheck, its end.
+
+    `id` is the same for the same step however often it is sent. `at`: when it happened, as its
+    author says; `heard`: when the box learnt of it. `state`, `due` and `overdue` are the case's
+    after every step that the box knew by then; steps come late, so a receiver folds them anew in
+    the order of `at` (edge.handling.life) and comes to the same.
+    """
+
+    id: str
+    violation: str
+    step: str
+    state: str
+    at: Utc
+    heard: Moment
+    by: str
+    role: Literal["box", "page", "platform"]
+    reason: str
+    due: Utc | None
+    overdue: bool
+    facts: dict[str, Any]
+
+
 class Envelope(Message, frozen=True, kw_only=True):
     """CloudEvents 1.0, structured JSON. `sig`: Ed25519 over the RFC 8785 bytes without `sig`."""
 
@@ -268,13 +291,25 @@ class Ack(Down, frozen=True, kw_only=True, tag="ack"):
 
 
 class Review(Down, frozen=True, kw_only=True, tag="review"):
-    """A reviewer's verdict on one revision, bound to the record by its hash."""
+    """A reviewer's verdict on one revision, bound to the record by its hash, and what becomes of
+    the case. `rejected`: it was not what the box took it for; only this teaches the box."""
 
     violation: ViolationId
     revision: Count
     record_sha256: Sha256
     verdict: Literal["confirmed", "rejected"]
     reason: Annotated[str, msgspec.Meta(max_length=2000)] = ""
+    outcome: Literal[
+        "",
+        "filed",
+        "on_the_spot",
+        "permitted",
+        "duplicate",
+        "not_pursued",
+        "paused",
+        "resumed",
+        "settled",
+    ] = ""
     reviewer: Annotated[str, msgspec.Meta(max_length=128)] = ""
     at: UtcSaid
 

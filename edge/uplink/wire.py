@@ -57,6 +57,7 @@ KINDS: dict[str, Kind] = {
     "fault": Kind("evt/fault", "cm.fault", "f"),
     "cmd_res": Kind("cmd/res", "cm.command", sealed=False),
     "sensor": Kind("evt/sensor", "cm.sensor", "s"),
+    "handling": Kind("evt/handling", "cm.handling", "h"),
 }
 
 
@@ -267,6 +268,8 @@ def describe(kind: str, data: Mapping[str, Json]) -> Described:
     if kind == "sensor":
         last = data["readings"][-1]
         return Described(base, str(last["sensor"]), "", last["ended"])
+    if kind == "handling":
+        return Described(f"{base}.{data['step']}", str(data["violation"]), "", data["heard"])
     raise ValueError(f"{kind!r} travels without an envelope")
 
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from edge.ipc import Spool
-from edge.pipeline.recheck import PATIENCE_S, Rechecks, still_there
+from edge.pipeline.recheck import PATIENCE_S, RecheckRequest, Rechecks, still_there
 from edge.values import Stamp, Track
 from tests.daemons import box
 from tests.daemons.test_visiond import LIMIT_S, rows, status
@@ -42,15 +42,15 @@ def test_what_is_seen_at_the_place_now_decides(seen, there):
 
 def test_only_a_picture_taken_after_the_request_answers_it(tmp_path):
     rechecks = Rechecks()
-    rechecks.ask(tmp_path / "a", at(10.0))
+    rechecks.ask(RecheckRequest(tmp_path / "a", at(10.0)))
     assert rechecks.take(at(9.9), recording=False) == ()
-    assert rechecks.take(at(10.1), recording=False) == (tmp_path / "a",)
+    assert rechecks.take(at(10.1), recording=False) == (RecheckRequest(tmp_path / "a", at(10.0)),)
     assert rechecks.take(at(10.2), recording=False) == ()
 
 
 def test_a_camera_without_pictures_is_said_to_have_none(tmp_path):
     rechecks = Rechecks()
-    rechecks.ask(tmp_path / "a", at(10.0))
+    rechecks.ask(RecheckRequest(tmp_path / "a", at(10.0)))
     assert rechecks.give_up(at(10.0 + PATIENCE_S)) == 0
     assert rechecks.give_up(at(10.1 + PATIENCE_S)) == 1
     answer = json.loads((tmp_path / "a/answer.json").read_text())

@@ -17,6 +17,9 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from city_platform.schemas import Channel, channels
+from edge.handling.casework import step_data
+from edge.handling.life import Role as Author
+from edge.handling.life import Step, StepKind, fold, make_step
 from edge.uplink import messages as m
 from edge.uplink import seal, wire
 from edge.values import EvidenceFile, Fault, Json, Place, Role, Stamp, Violation, ZoneDecision
@@ -160,10 +163,36 @@ def _records() -> Iterator[Golden]:
     fault = Fault("stream_stall", "north", "start", at(90), "无画面 12 s / no picture", {"s": 12.0})
     yield _record("fault", wire.fault_data(fault), 1, FIRST, "start")
     yield _record("sensor", wire.sensor_data([_reading()]), 1, FIRST, "minute")
+    yield from _steps()
     ends = m.ChainHead(
         device=DEVICE, boot=BOOT, time=wire.utc_text(WALL + 240), heads={"violation": head}, kid=""
     )
     yield _signed("chain", "chain", msgspec.to_builtins(ends), BOX)
+
+
+def _steps() -> Iterator[Golden]:
+    """A case confirmed on the box's page, filed, and past its due time."""
+    told: list[tuple[StepKind, float, dict[str, Json]]] = [
+        (
+            "found",
+            WALL + 60,
+            {"category": "street-vendor", "source": "north", "grid": "110101001001001"},
+        ),
+        ("confirmed", WALL + 600, {"due": WALL + 15_000}),
+        ("filed", WALL + 601, {}),
+        ("overdue", WALL + 15_000, {}),
+    ]
+    steps: list[Step] = []
+    prev = FIRST
+    by: str
+    role: Author
+    for seq, (kind, when, facts) in enumerate(told, 1):
+        by, role = ("wang", "page") if kind in ("confirmed", "filed") else ("box", "box")
+        steps.append(make_step("v-0001", kind, when, arrived=when, by=by, role=role, facts=facts))
+        data = step_data(steps[-1], fold(steps), Stamp(100.0 + seq, when + 30, "ntp", 3.0))
+        made = _record("handling", data, seq, prev, kind)
+        prev = seal.sha256(made.payload)
+        yield made
 
 
 def _record(kind: str, data: dict[str, Json], seq: int, prev: str, label: str) -> Golden:

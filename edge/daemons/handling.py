@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The lives of cases, wired for janitord: site and categories in, records and status out."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from edge.clock import SystemClock
+from edge.config import ConfigError, Site, load
+from edge.config.catalogue import category_files, load_calendar, load_categories
+from edge.handling.casework import Casework, Terms, step_data
+from edge.handling.deadlines import Office
+from edge.handling.life import CaseLife, Step
+from edge.handling.looks import Looks
+from edge.handling.statistics import open_counts
+from edge.outbox import Outbox, OutboxFull
+from edge.pipeline.settings import calendar_files
+from edge.runtime import write_status
+
+log = logging.getLogger(__name__)
+
+
+def terms_of(site_path: Path) -> Terms | None:
+    """How this site handles its cases; None (a line in the log) where its files are wrong: what
+    the janitor deletes does not depend on them."""
+    try:
+        site, base = load(site_path, Site), site_path.parent
+        calendar = load_calendar(calendar_files(base, site, str(site_path)))
+        zone = ZoneInfo(site.timezone)
+        categories = load_categories(category_files(base))
+    except (ConfigError, OSError, ValueError) as error:
+        log.warning("cases are not followed up: %s", error)
+        return None
+    return Terms(categories, Office(site.office_hours, calendar, zone), zone)
+
+
+def handle(state: Path, run: Path, outbox_path: Path, terms: Terms, now: float) -> int:
+    """One pass; how many steps were new. A full disk leaves them for the next pass."""
+    if not outbox_path.exists() and not (state / "handling").is_dir():
+        return 0
+    clock, outbox = SystemClock(), Outbox(outbox_path)
+
+    def put(step: Step, life: CaseLife | None) -> None:
+        body = step_data(step, life, clock.now())
+        outbox.put(lane="violation", kind="handling", key=step.id, body=body)
+
+    try:
+        work = Casework(state, terms, put, Looks(state, run, terms.classes))
+        new = work.work(now)
+        write_status(run, "handling", open_counts(work.lives(), now))
+        return new
+    except (OutboxFull, OSError, sqlite3.OperationalError) as error:
+        log.warning("steps of cases wait for the next pass: %s", error)
+        return 0
+    finally:
+        outbox.close()

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""One pass over all cases: what is new becomes steps, each published and kept. Run by janitord.
+
+New are violations in the outbox, reviewers' words, due times that have passed and answers of
+rechecks. The pass may be repeated at any point without harm.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge.config import Category
+from edge.handling.deadlines import Office, due_at, left_hours
+from edge.handling.life import RUNNING, CaseLife, Step, fold, make_step
+from edge.handling.looks import Looks
+from edge.handling.sources import ReviewLine, steps_of_review, steps_of_violation
+from edge.handling.store import append_steps, by_case, read_steps
+from edge.outbox.schema import connect
+from edge.uplink import messages as m
+from edge.uplink.wire import moment, plain, utc_seconds, utc_text
+from edge.values import Json, Stamp
+
+log = logging.getLogger(__name__)
+
+_REVIEW = msgspec.json.Decoder(ReviewLine)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the site says of handling: categories with their limits, the office and its zone."""
+
+    categories: Mapping[str, Category]
+    office: Office
+    timezone: tzinfo
+
+    def due(self, category: str, start: float) -> float | None:
+        """UTC seconds at which a case confirmed at `start` is due; None without a limit."""
+        found = self.categories.get(category)
+        if found is None or found.deadline_h is None:
+            return None
+        try:
+            return due_at(start, found.deadline_h, self._office(found))
+        except ValueError as error:
+            log.warning("%s: %s; such cases are never due", category, error)
+            return None
+
+    def resumed(self, life: CaseLife, at: float) -> float | None:
+        """When a case is due whose pause ends now: what was left at its beginning is left now."""
+        found = self.categories.get(life.category)
+        if found is None or life.due is None or life.paused_at is None:
+            return None
+        office = self._office(found)
+        return due_at(at, left_hours(life.paused_at, life.due, office), office)
+
+    def classes(self, category: str) -> list[str]:
+        """What the detector must find at the place for the offence to stand."""
+        found = self.categories.get(category)
+        return list(found.classes) if found else []
+
+    def settles_itself(self, category: str) -> bool:
+        found = self.categories.get(category)
+        return found is not None and found.auto_settle
+
+    def _office(self, category: Category) -> Office | None:
+        return self.office if category.deadline_counts == "working_hours" else None
+
+
+Put = Callable[[Step, CaseLife | None], None]
+
+
+class Casework:
+    """The cases of one box. `put` makes a step durable for the platform. Raises OSError, and
+    whatever `put` raises; the pass is then repeated."""
+
+    def __init__(self, state: Path, terms: Terms, put: Put, looks: Looks | None = None) -> None:
+        self._state, self._terms, self._put, self._looks = state, terms, put, looks
+        steps, torn = read_steps(state)
+        if torn:
+            log.warning("handling: %d line(s) could not be read (power cut?)", torn)
+        self._cases = by_case(steps)
+        self._known = {step.id for step in steps}
+
+    def life(self, case: str) -> CaseLife | None:
+        return fold(self._cases.get(case, ()))
+
+    def lives(self) -> list[CaseLife]:
+        return [life for rows in self._cases.values() if (life := fold(rows)) is not None]
+
+    def work(self, now: float) -> int:
+        """One pass; how many steps were new."""
+        taken = self._take(violation_steps(self._state, now))
+        taken += self._take(self._review_steps(now))
+        running = [life for life in self.lives() if life.state in RUNNING]
+        taken += self._take(s for life in running for s in self._time_steps(life, now))
+        if self._looks is not None:
+            answered = self._looks.step(running, now, self._terms.timezone)
+            taken += self._take(answered)
+        settled = [self.life(life.case) for life in running]
+        return taken + self._take(s for life in settled if life for s in self._settle(life, now))
+
+    def _take(self, steps: Iterable[Step]) -> int:
+        """Publish and keep those that are new."""
+        fresh: list[Step] = []
+        for step in steps:
+            if step.id in self._known:
+                continue
+            self._known.add(step.id)
+            self._cases.setdefault(step.case, []).append(step)
+            fresh.append(step)
+            self._put(step, self.life(step.case))
+        if fresh:
+            append_steps(self._state, fresh)
+        return len(fresh)
+
+    def _review_steps(self, now: float) -> Iterator[Step]:
+        for line in read_reviews(self._state / "reviews"):
+            if line.violation not in self._cases:
+                continue
+            life = self.life(line.violation)
+            due = partial(self._terms.due, life.category if life else "")
+            try:
+                for step in steps_of_review(line, now, due):
+                    yield self._with_due(step, life)
+            except ValueError as error:
+                log.debug("review of %s: %s", line.violation, error)
+
+    def _with_due(self, step: Step, life: CaseLife | None) -> Step:
+        if step.kind != "resumed" or life is None:
+            return step
+        due = self._terms.resumed(life, step.at)
+        return step if due is None else msgspec.structs.replace(step, facts={"due": due})
+
+    def _time_steps(self, life: CaseLife, now: float) -> Iterator[Step]:
+        if life.overdue or life.due is None or life.paused_at is not None or now <= life.due:
+            return
+        yield make_step(life.case, "overdue", life.due, arrived=now, by="box", role="box")
+
+    def _settle(self, life: CaseLife, now: float) -> Iterator[Step]:
+        """Twice in a row nothing there: the case ends by itself where its category allows it."""
+        if life.state not in RUNNING or life.gone < 2:
+            return
+        if self._terms.settles_itself(life.category):
+            last = max(s.at for s in life.steps if s.kind == "gone")
+            yield make_step(
+                life.case, "settled", last, arrived=now, by="box", role="box",
+                reason=f"复查 {life.gone} 次均未再见 not seen in {life.gone} rechecks",
+            )  # fmt: skip
+
+
+def violation_steps(state: Path, now: float) -> Iterator[Step]:
+    """Steps of the violations that the outbox still holds; a row that tells nothing is skipped."""
+    path = state / "outbox.db"
+    if not path.exists():
+        return
+    db = connect(path)
+    try:
+        rows = db.execute("SELECT body, folder, put_wall FROM record WHERE kind = 'violation'")
+        for body, folder, put_wall in rows:
+            try:
+                told = {**msgspec.json.decode(body), **_of_manifest(folder)}
+                yield from steps_of_violation(told, min(put_wall, now))
+            except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+                log.warning("handling: a violation in the outbox cannot be read: %s", error)
+    except sqlite3.OperationalError as error:
+        log.warning("handling: %s; next time", error)
+    finally:
+        db.close()
+
+
+def _of_manifest(folder: str | None) -> dict[str, Any]:
+    """The box of what was found: a recheck must know where to look. {} without a manifest."""
+    if folder is None:
+        return {}
+    try:
+        finding = json.loads((Path(folder) / "manifest.json").read_bytes())["finding"]
+        return {"box": [round(float(side), 4) for side in finding["box"]]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def read_reviews(folder: Path) -> list[ReviewLine]:
+    """Every readable line, oldest file first."""
+    found = []
+    for path in sorted(folder.glob("*.jsonl")):
+        for line in path.read_bytes().splitlines():
+            try:
+                found.append(_REVIEW.decode(line))
+            except msgspec.MsgspecError:
+                continue
+    return found
+
+
+def step_data(step: Step, life: CaseLife | None, heard: Stamp) -> dict[str, Json]:
+    """A step as `data` of its record; life: the case with the step in it."""
+    due = life.due if life else None
+    told = m.HandlingData(
+        id=step.id,
+        violation=step.case,
+        step=step.kind,
+        state=life.state if life else "suspected",
+        at=utc_text(step.at),
+        heard=moment(heard),
+        by=step.by,
+        role=step.role,
+        reason=step.reason,
+        due=None if due is None else utc_text(due),
+        overdue=life.overdue if life else False,
+        facts=step.facts,
+    )
+    return dict(plain(msgspec.to_builtins(told)))
+
+
+def step_from(data: m.HandlingData) -> Step:
+    """The inverse of :func:`step_data`, for a receiver. Raises msgspec.ValidationError."""
+    return msgspec.convert(
+        {
+            "id": data.id,
+            "case": data.violation,
+            "kind": data.step,
+            "at": utc_seconds(data.at),
+            "arrived": utc_seconds(data.heard.utc),
+            "by": data.by,
+            "role": data.role,
+            "reason": data.reason,
+            "facts": data.facts,
+        },
+        Step,
+    )
