@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 from edge.clock import SystemClock
 from edge.config import ConfigError, Site, load
 from edge.config.catalogue import category_files, load_calendar, load_categories
-from edge.handling.casework import Casework, Terms, step_data
+from edge.handling.casework import Casework, HandlingTerms, step_data
 from edge.handling.deadlines import Office
-from edge.handling.life import CaseLife, Step
+from edge.handling.life import CaseLife, CaseStep
 from edge.handling.looks import Looks
 from edge.handling.statistics import open_counts
 from edge.outbox import Outbox, OutboxFull
@@ -23,7 +23,7 @@ from edge.runtime import write_status
 log = logging.getLogger(__name__)
 
 
-def terms_of(site_path: Path) -> Terms | None:
+def terms_of(site_path: Path) -> HandlingTerms | None:
     """How this site handles its cases; None (a line in the log) where its files are wrong: what
     the janitor deletes does not depend on them."""
     try:
@@ -34,16 +34,16 @@ def terms_of(site_path: Path) -> Terms | None:
     except (ConfigError, OSError, ValueError) as error:
         log.warning("cases are not followed up: %s", error)
         return None
-    return Terms(categories, Office(site.office_hours, calendar, zone), zone)
+    return HandlingTerms(categories, Office(site.office_hours, calendar, zone), zone)
 
 
-def handle(state: Path, run: Path, outbox_path: Path, terms: Terms, now: float) -> int:
+def handle(state: Path, run: Path, outbox_path: Path, terms: HandlingTerms, now: float) -> int:
     """One pass; how many steps were new. A full disk leaves them for the next pass."""
     if not outbox_path.exists() and not (state / "handling").is_dir():
         return 0
     clock, outbox = SystemClock(), Outbox(outbox_path)
 
-    def put(step: Step, life: CaseLife | None) -> None:
+    def put(step: CaseStep, life: CaseLife | None) -> None:
         body = step_data(step, life, clock.now())
         outbox.put(lane="violation", kind="handling", key=step.id, body=body)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from edge.clock import SystemClock
 from edge.config import Device, load
 from edge.daemons.handling import terms_of
-from edge.handling.casework import Terms
+from edge.handling.casework import HandlingTerms
 from edge.outbox import RECEIPT, Outbox, OutboxFull, ballast, ladder
 from edge.outbox.schema import disk_full
 from edge.outbox.sweep import Sweep
@@ -92,7 +92,9 @@ def _bring_back(gone: Path, folder: Path) -> None:
 class Janitor:
     """One pass over one box. `now` is UTC seconds."""
 
-    def __init__(self, device: Device, state: Path, run: Path, terms: Terms | None = None) -> None:
+    def __init__(
+        self, device: Device, state: Path, run: Path, terms: HandlingTerms | None = None
+    ) -> None:
         self._terms = terms
         self._keep, self._state, self._run = device.keep, state, run
         self._evidence, self._requests = state / "evidence", state / "requests"

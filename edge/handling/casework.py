@@ -21,7 +21,7 @@ import msgspec
 
 from edge.config import Category
 from edge.handling.deadlines import Office, due_at, left_hours
-from edge.handling.life import RUNNING, CaseLife, Step, fold, make_step
+from edge.handling.life import RUNNING, CaseLife, CaseStep, fold, make_step
 from edge.handling.looks import Looks
 from edge.handling.sources import ReviewLine, steps_of_review, steps_of_violation
 from edge.handling.store import append_steps, by_case, read_steps
@@ -36,7 +36,7 @@ _REVIEW = msgspec.json.Decoder(ReviewLine)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class HandlingTerms:
     """What the site says of handling: categories with their limits, the office and its zone."""
 
     categories: Mapping[str, Category]
@@ -75,14 +75,16 @@ class Terms:
         return self.office if category.deadline_counts == "working_hours" else None
 
 
-Put = Callable[[Step, CaseLife | None], None]
+Put = Callable[[CaseStep, CaseLife | None], None]
 
 
 class Casework:
     """The cases of one box. `put` makes a step durable for the platform. Raises OSError, and
     whatever `put` raises; the pass is then repeated."""
 
-    def __init__(self, state: Path, terms: Terms, put: Put, looks: Looks | None = None) -> None:
+    def __init__(
+        self, state: Path, terms: HandlingTerms, put: Put, looks: Looks | None = None
+    ) -> None:
         self._state, self._terms, self._put, self._looks = state, terms, put, looks
         steps, torn = read_steps(state)
         if torn:
@@ -108,9 +110,9 @@ class Casework:
         settled = [self.life(life.case) for life in running]
         return taken + self._take(s for life in settled if life for s in self._settle(life, now))
 
-    def _take(self, steps: Iterable[Step]) -> int:
+    def _take(self, steps: Iterable[CaseStep]) -> int:
         """Publish and keep those that are new."""
-        fresh: list[Step] = []
+        fresh: list[CaseStep] = []
         for step in steps:
             if step.id in self._known:
                 continue
@@ -122,7 +124,7 @@ class Casework:
             append_steps(self._state, fresh)
         return len(fresh)
 
-    def _review_steps(self, now: float) -> Iterator[Step]:
+    def _review_steps(self, now: float) -> Iterator[CaseStep]:
         for line in read_reviews(self._state / "reviews"):
             if line.violation not in self._cases:
                 continue
@@ -134,18 +136,18 @@ class Casework:
             except ValueError as error:
                 log.debug("review of %s: %s", line.violation, error)
 
-    def _with_due(self, step: Step, life: CaseLife | None) -> Step:
+    def _with_due(self, step: CaseStep, life: CaseLife | None) -> CaseStep:
         if step.kind != "resumed" or life is None:
             return step
         due = self._terms.resumed(life, step.at)
         return step if due is None else msgspec.structs.replace(step, facts={"due": due})
 
-    def _time_steps(self, life: CaseLife, now: float) -> Iterator[Step]:
+    def _time_steps(self, life: CaseLife, now: float) -> Iterator[CaseStep]:
         if life.overdue or life.due is None or life.paused_at is not None or now <= life.due:
             return
         yield make_step(life.case, "overdue", life.due, arrived=now, by="box", role="box")
 
-    def _settle(self, life: CaseLife, now: float) -> Iterator[Step]:
+    def _settle(self, life: CaseLife, now: float) -> Iterator[CaseStep]:
         """Twice in a row nothing there: the case ends by itself where its category allows it."""
         if life.state not in RUNNING or life.gone < 2:
             return
@@ -157,7 +159,7 @@ class Casework:
             )  # fmt: skip
 
 
-def violation_steps(state: Path, now: float) -> Iterator[Step]:
+def violation_steps(state: Path, now: float) -> Iterator[CaseStep]:
     """Steps of the violations that the outbox still holds; a row that tells nothing is skipped."""
     path = state / "outbox.db"
     if not path.exists():
@@ -200,7 +202,7 @@ def read_reviews(folder: Path) -> list[ReviewLine]:
     return found
 
 
-def step_data(step: Step, life: CaseLife | None, heard: Stamp) -> dict[str, Json]:
+def step_data(step: CaseStep, life: CaseLife | None, heard: Stamp) -> dict[str, Json]:
     """A step as `data` of its record; life: the case with the step in it."""
     due = life.due if life else None
     told = m.HandlingData(
@@ -220,7 +222,7 @@ def step_data(step: Step, life: CaseLife | None, heard: Stamp) -> dict[str, Json
     return dict(plain(msgspec.to_builtins(told)))
 
 
-def step_from(data: m.HandlingData) -> Step:
+def step_from(data: m.HandlingData) -> CaseStep:
     """The inverse of :func:`step_data`, for a receiver. Raises msgspec.ValidationError."""
     return msgspec.convert(
         {
@@ -234,5 +236,5 @@ def step_from(data: m.HandlingData) -> Step:
             "reason": data.reason,
             "facts": data.facts,
         },
-        Step,
+        CaseStep,
     )

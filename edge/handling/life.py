@@ -97,7 +97,7 @@ _RANK: dict[str, int] = {
 }  # fmt: skip
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class CaseStep(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that happened to a case. `at` and `arrived` are UTC seconds.
 
     `at` is when it happened as its author says, never later than `arrived`, when the box learnt of
@@ -126,11 +126,11 @@ def make_step(
     role: Role,
     reason: str = "",
     facts: Mapping[str, Any] | None = None,
-) -> Step:
+) -> CaseStep:
     """A step whose id follows from what it says, so that the same word heard twice is one step."""
     at = min(at, arrived)
     said = f"{case}\n{kind}\n{at:.6f}\n{by}\n{role}\n{reason}"
-    return Step(
+    return CaseStep(
         id=hashlib.sha256(said.encode()).hexdigest()[:24],
         case=case,
         kind=kind,
@@ -174,8 +174,8 @@ class CaseLife:
     gone: int = 0
     rechecks: int = 0
     reminded: bool = False
-    steps: tuple[Step, ...] = ()
-    refused: tuple[Step, ...] = ()
+    steps: tuple[CaseStep, ...] = ()
+    refused: tuple[CaseStep, ...] = ()
     head: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -188,7 +188,7 @@ class CaseLife:
         return self.state not in ("misdetected", "duplicate")
 
 
-def fold(steps: Iterable[Step]) -> CaseLife | None:
+def fold(steps: Iterable[CaseStep]) -> CaseLife | None:
     """The case that these steps (of one case, in any order, some twice) come to.
 
     None where its `found` is not among them: then nothing is known of what it is about.
@@ -203,11 +203,11 @@ def fold(steps: Iterable[Step]) -> CaseLife | None:
     return life
 
 
-def _order(step: Step) -> tuple[bool, float, int, str]:
+def _order(step: CaseStep) -> tuple[bool, float, int, str]:
     return step.kind != "found", step.at, _RANK[step.kind], step.id
 
 
-def _found(step: Step) -> CaseLife:
+def _found(step: CaseStep) -> CaseLife:
     head = step.facts
     return CaseLife(
         case=step.case,
@@ -222,7 +222,7 @@ def _found(step: Step) -> CaseLife:
     )
 
 
-def advance(life: CaseLife, step: Step) -> CaseLife:
+def advance(life: CaseLife, step: CaseStep) -> CaseLife:
     """The case after one more step; unchanged but for `refused` where its state forbids it."""
     after = ALLOWED.get(step.kind, {}).get(life.state)
     if after is None:
@@ -232,11 +232,11 @@ def advance(life: CaseLife, step: Step) -> CaseLife:
     return replace(life, **change(life, step)) if change else life
 
 
-def _left(life: CaseLife, step: Step) -> dict[str, Any]:
+def _left(life: CaseLife, step: CaseStep) -> dict[str, Any]:
     return {"left_at": step.at, "reminded": bool(step.facts.get("reminded"))}
 
 
-def _confirmed(life: CaseLife, step: Step) -> dict[str, Any]:
+def _confirmed(life: CaseLife, step: CaseStep) -> dict[str, Any]:
     first = life.confirmed_at is None
     return {
         "reviewed_at": life.reviewed_at or step.at,
@@ -246,7 +246,7 @@ def _confirmed(life: CaseLife, step: Step) -> dict[str, Any]:
     }
 
 
-def _misdetected(life: CaseLife, step: Step) -> dict[str, Any]:
+def _misdetected(life: CaseLife, step: CaseStep) -> dict[str, Any]:
     """Nothing that followed from the case stands any longer."""
     return {
         "reviewed_at": life.reviewed_at or step.at,
@@ -263,7 +263,7 @@ def _misdetected(life: CaseLife, step: Step) -> dict[str, Any]:
     }
 
 
-def _outcome(life: CaseLife, step: Step) -> dict[str, Any]:
+def _outcome(life: CaseLife, step: CaseStep) -> dict[str, Any]:
     running = life.state in RUNNING
     return {
         "outcome": step.kind,
@@ -272,11 +272,11 @@ def _outcome(life: CaseLife, step: Step) -> dict[str, Any]:
     }
 
 
-def _paused(life: CaseLife, step: Step) -> dict[str, Any]:
+def _paused(life: CaseLife, step: CaseStep) -> dict[str, Any]:
     return {} if life.paused_at is not None else {"paused_at": step.at}
 
 
-def _resumed(life: CaseLife, step: Step) -> dict[str, Any]:
+def _resumed(life: CaseLife, step: CaseStep) -> dict[str, Any]:
     """`due` of the step says when the case is due now; without it the pause is added."""
     if life.paused_at is None:
         return {}
@@ -289,19 +289,19 @@ def _resumed(life: CaseLife, step: Step) -> dict[str, Any]:
     }
 
 
-def _overdue(life: CaseLife, step: Step) -> dict[str, Any]:
+def _overdue(life: CaseLife, step: CaseStep) -> dict[str, Any]:
     """Said by the box; void where a pause or a new due time had moved the end by then."""
     if life.paused_at is not None or life.due is None or step.at < life.due:
         return {}
     return {"overdue": True, "overdue_at": life.overdue_at or step.at}
 
 
-def _rechecked(life: CaseLife, step: Step) -> dict[str, Any]:
+def _rechecked(life: CaseLife, step: CaseStep) -> dict[str, Any]:
     gone = {"gone": life.gone + 1, "still_there": 0, "cannot_see": life.gone}[step.kind]
     return {"gone": gone, "rechecks": life.rechecks + 1}
 
 
-def _settled(life: CaseLife, step: Step) -> dict[str, Any]:
+def _settled(life: CaseLife, step: CaseStep) -> dict[str, Any]:
     late = life.due is not None and life.paused_at is None and step.at > life.due
     return {
         "settled_at": step.at,
@@ -311,7 +311,7 @@ def _settled(life: CaseLife, step: Step) -> dict[str, Any]:
     }
 
 
-_CHANGES: dict[StepKind, Callable[[CaseLife, Step], dict[str, Any]]] = {
+_CHANGES: dict[StepKind, Callable[[CaseLife, CaseStep], dict[str, Any]]] = {
     "left": _left,
     "confirmed": _confirmed,
     "misdetected": _misdetected,

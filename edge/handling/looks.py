@@ -15,7 +15,7 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
-from edge.handling.life import CaseLife, Step, make_step
+from edge.handling.life import CaseLife, CaseStep, make_step
 from edge.handling.rechecks import LATE_S, LOOKS, SPACING_S, Seen, result_of, round_begins
 from edge.ipc import Spool, SpoolFull
 from edge.runtime import make_folder, write_atomic
@@ -33,7 +33,7 @@ class Looks:
     def __init__(self, state: Path, run: Path, classes_of: Callable[[str], list[str]]) -> None:
         self._root, self._run, self._classes_of = state / "rechecks", run, classes_of
 
-    def step(self, running: Iterable[CaseLife], now: float, timezone: tzinfo) -> Iterator[Step]:
+    def step(self, running: Iterable[CaseLife], now: float, timezone: tzinfo) -> Iterator[CaseStep]:
         """Begin rounds that are due, ask for their looks, and give the steps of finished ones."""
         for life in running:
             if life.head.get("kind") != "fixed_camera" or not life.head.get("box"):
@@ -52,7 +52,7 @@ class Looks:
         at = [first + n * SPACING_S for n in range(LOOKS)]
         write_atomic(folder / PLAN, json.dumps({"case": life.case, "at": at}).encode())
 
-    def _go_on(self, folder: Path, life: CaseLife, now: float) -> Iterator[Step]:
+    def _go_on(self, folder: Path, life: CaseLife, now: float) -> Iterator[CaseStep]:
         plan = json.loads((folder / PLAN).read_bytes())
         seen: list[Seen] = []
         pictures: list[str] = []

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from edge.handling.life import Role, Step, StepKind, make_step
+from edge.handling.life import CaseStep, Role, StepKind, make_step
 from edge.uplink.wire import utc_seconds
 
 # A later step must sort behind the verdict that it came with.
@@ -46,7 +46,7 @@ class ReviewLine(msgspec.Struct, frozen=True, kw_only=True):
     reviewer: str = ""
 
 
-def steps_of_violation(body: Mapping[str, Any], arrived: float) -> Iterator[Step]:
+def steps_of_violation(body: Mapping[str, Any], arrived: float) -> Iterator[CaseStep]:
     """The steps that one revision of a violation tells. Raises KeyError, TypeError, ValueError."""
     case, device = str(body["id"]), "box"
     found_at = utc_seconds(body["decided"]["utc"])
@@ -93,7 +93,7 @@ def head_of(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def steps_of_review(
     line: ReviewLine, arrived: float, due: Callable[[float], float | None]
-) -> Iterator[Step]:
+) -> Iterator[CaseStep]:
     """The verdict, then the outcome. due(confirmed at): when the case is due.
 
     Raises ValueError for a time that is none.

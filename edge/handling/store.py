@@ -8,26 +8,22 @@ same step again, and its id tells the platform that it has it already.
 
 from __future__ import annotations
 
-import logging
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from edge.handling.life import CaseLife, Step, fold
-from edge.runtime import make_folder, sync_folder
+from edge.handling.life import CaseLife, CaseStep, fold
+from edge.journal import append
 from edge.uplink.wire import utc_text
 
-log = logging.getLogger(__name__)
-
-_DECODER = msgspec.json.Decoder(Step)
+_DECODER = msgspec.json.Decoder(CaseStep)
 
 
-def read_steps(state: Path) -> tuple[list[Step], int]:
+def read_steps(state: Path) -> tuple[list[CaseStep], int]:
     """(all steps, oldest file first; lines that could not be read, as after a power cut)."""
-    steps: list[Step] = []
+    steps: list[CaseStep] = []
     torn = 0
     for path in sorted((state / "handling").glob("steps-*.jsonl")):
         for line in path.read_bytes().splitlines():
@@ -40,40 +36,24 @@ def read_steps(state: Path) -> tuple[list[Step], int]:
     return steps, torn
 
 
-def append_steps(state: Path, steps: Sequence[Step]) -> None:
+def append_steps(state: Path, steps: Sequence[CaseStep]) -> None:
     """Add steps durably, each to the month in which the box learnt of it. Raises OSError."""
-    folder = state / "handling"
-    make_folder(folder)
-    months: dict[str, list[Step]] = defaultdict(list)
+    months: dict[str, list[str]] = defaultdict(list)
     for step in steps:
-        months[utc_text(step.arrived)[:7]].append(step)
+        months[utc_text(step.arrived)[:7]].append(msgspec.json.encode(step).decode())
     for month, rows in months.items():
-        _append(folder / f"steps-{month}.jsonl", rows)
-    sync_folder(folder)
+        append(state / "handling" / f"steps-{month}.jsonl", rows)
 
 
-def _append(path: Path, rows: Iterable[Step]) -> None:
-    """A line torn by a power cut is closed off first, so that it spoils nobody else's."""
-    with path.open("ab+") as file:
-        size = file.tell()
-        if size:
-            file.seek(size - 1)
-            if file.read(1) != b"\n":
-                file.write(b"\n")
-        file.write(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def by_case(steps: Iterable[Step]) -> dict[str, list[Step]]:
+def by_case(steps: Iterable[CaseStep]) -> dict[str, list[CaseStep]]:
     """The steps of each case, in the order given."""
-    cases: dict[str, list[Step]] = defaultdict(list)
+    cases: dict[str, list[CaseStep]] = defaultdict(list)
     for step in steps:
         cases[step.case].append(step)
     return cases
 
 
-def lives(steps: Iterable[Step]) -> Iterator[CaseLife]:
+def lives(steps: Iterable[CaseStep]) -> Iterator[CaseLife]:
     """Every case of which the finding is known, in the order of their first steps."""
     for rows in by_case(steps).values():
         life = fold(rows)

@@ -34,7 +34,7 @@ class RecheckRequest:
 
 
 class Rechecks:
-    """What waits for one camera's next picture. RecheckRequest by the main thread, taken by a worker."""
+    """What waits for one camera's next picture. Asked by the main thread, taken by a worker."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -43,10 +43,7 @@ def answer(
         return False
     into.mkdir(parents=True, exist_ok=True)
     if kind in ("recheck", "look"):
-        worker.rechecks.ask(
-            _asked(request, into, now) if kind == "look" else RecheckRequest(into, now)
-        )
-        return True
+        return _recheck(request, worker, into, now)
     try:
         done = _clip(request, worker, into) if kind == "clip" else _snapshot(worker, into)
     except OSError as error:
@@ -56,12 +53,18 @@ def answer(
     return done
 
 
-def _asked(request: Mapping[str, Any], into: Path, now: Stamp) -> RecheckRequest:
-    """The place of a `look`: its box in fractions of the frame and what would be an offence."""
-    x1, y1, x2, y2 = (float(side) for side in request["box"])
-    return RecheckRequest(
-        into, now, (x1, y1, x2, y2), tuple(str(name) for name in request["classes"])
-    )
+def _recheck(request: Mapping[str, Any], worker: CameraWorker, into: Path, now: Stamp) -> bool:
+    """A `look` names one place: its box in fractions of the frame and what would be an offence."""
+    box, classes = None, ()
+    if request["kind"] == "look":
+        try:
+            x1, y1, x2, y2 = (float(side) for side in request["box"])
+            box, classes = (x1, y1, x2, y2), tuple(str(name) for name in request["classes"])
+        except (KeyError, TypeError, ValueError) as error:
+            write_answer(into, False, reason=f"not a look: {error}")
+            return False
+    worker.rechecks.ask(RecheckRequest(into, now, box, classes))
+    return True
 
 
 def due_wall(request: Mapping[str, Any]) -> float:

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 from edge.config.catalogue import Calendar
 from edge.config.category import Category
-from edge.handling.casework import Casework, Terms, step_data
+from edge.handling.casework import Casework, HandlingTerms, step_data
 from edge.handling.deadlines import Office
-from edge.handling.life import CaseLife, Step
+from edge.handling.life import CaseLife, CaseStep
 from edge.handling.looks import Looks
 from edge.outbox import Outbox
 from edge.uplink.wire import utc_text
@@ -87,7 +87,7 @@ class Box:
         with (folder / "console-2026-03.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
 
-    def put(self, step: Step, life: CaseLife | None) -> None:
+    def put(self, step: CaseStep, life: CaseLife | None) -> None:
         if self.fail_after is not None:
             self.fail_after -= 1
             if self.fail_after < 0:
@@ -95,7 +95,7 @@ class Box:
         self.sent.append(step_data(step, life, Stamp(0.0, step.arrived)))
 
     def casework(self, *, looks: bool = False) -> Casework:
-        terms = Terms(CATEGORIES, OFFICE, ZONE)
+        terms = HandlingTerms(CATEGORIES, OFFICE, ZONE)
         asked = Looks(self.state, self.run, terms.classes) if looks else None
         return Casework(self.state, terms, self.put, asked)
 

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.handling.life import ALLOWED, CaseLife, Step, StepKind, fold, make_step
+from edge.handling.life import ALLOWED, CaseLife, CaseStep, StepKind, fold, make_step
 
 HEAD = {"category": "street-vendor", "source": "east", "grid": "110101001001001"}
 
 
-def step(kind: StepKind, at: float, by: str = "duty", **facts: object) -> Step:
+def step(kind: StepKind, at: float, by: str = "duty", **facts: object) -> CaseStep:
     role = "box" if kind in ("found", "left", "overdue") else "page"
     told = HEAD if kind == "found" else facts
     return make_step("v-1", kind, at, arrived=at + 1e6, by=by, role=role, facts=told)
 
 
-def life_of(*steps: Step) -> CaseLife:
+def life_of(*steps: CaseStep) -> CaseLife:
     found = fold([step("found", 0.0), *steps])
     assert found is not None
     return found

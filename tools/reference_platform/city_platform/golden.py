@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from city_platform.schemas import Channel, channels
 from edge.handling.casework import step_data
+from edge.handling.life import CaseStep, StepKind, fold, make_step
 from edge.handling.life import Role as Author
-from edge.handling.life import Step, StepKind, fold, make_step
 from edge.uplink import messages as m
 from edge.uplink import seal, wire
 from edge.values import EvidenceFile, Fault, Json, Place, Role, Stamp, Violation, ZoneDecision
@@ -182,7 +182,7 @@ def _steps() -> Iterator[Golden]:
         ("filed", WALL + 601, {}),
         ("overdue", WALL + 15_000, {}),
     ]
-    steps: list[Step] = []
+    steps: list[CaseStep] = []
     prev = FIRST
     by: str
     role: Author
