@@ -18,7 +18,7 @@ from edge.pipeline.camera_worker import CameraWorker
 from edge.pipeline.recheck import RecheckRequest
 from edge.pipeline.settings import Settings
 from edge.runtime import write_atomic
-from edge.values import Stamp
+from edge.values import Box, Stamp
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,8 @@ def answer(
 
 def _recheck(request: Mapping[str, Any], worker: CameraWorker, into: Path, now: Stamp) -> bool:
     """A `look` names one place: its box in fractions of the frame and what would be an offence."""
-    box, classes = None, ()
+    box: Box | None = None
+    classes: tuple[str, ...] = ()
     if request["kind"] == "look":
         try:
             x1, y1, x2, y2 = (float(side) for side in request["box"])
