@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,5 +41,5 @@ def _share(verdict: Verdict) -> float:
     return verdict.value / limit if limit else 1.0 + np.sign(verdict.value) * 0.3
 
 
-def _write(canvas: np.ndarray, text: str, at: tuple[int, int], size: float) -> None:
+def _write(canvas: np.ndarray[Any, Any], text: str, at: tuple[int, int], size: float) -> None:
     cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, INK, 1, cv2.LINE_AA)

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
@@ -58,7 +59,7 @@ def make_home(folder: Path, cameras: int, port: int) -> None:
     )
 
 
-def street(seed: int) -> np.ndarray:
+def street(seed: int) -> np.ndarray[Any, Any]:
     """A picture that a JPEG does not find too easy: smooth patches, edges and some noise."""
     rng = np.random.default_rng(seed)
     patches = rng.integers(30, 220, (18, 32, 3)).astype(np.uint8)
@@ -67,7 +68,7 @@ def street(seed: int) -> np.ndarray:
     return np.asarray(np.clip(noisy, 0, 255).astype(np.uint8))
 
 
-def look_at(camera: str, image: np.ndarray, number: int) -> Analysis:
+def look_at(camera: str, image: np.ndarray[Any, Any], number: int) -> Analysis:
     """What a camera's watch hands on after a frame with eight people in it."""
     at = Stamp(time.monotonic(), time.time(), "ntp", 1.0)
     tracks = tuple(

@@ -68,9 +68,9 @@ def play(crowd: Crowd, seed: int) -> list[Instant]:
     ]
     eye = np.random.default_rng(seed + 1_000_003)
     times = np.arange(0, crowd.seconds, 1 / crowd.fps)
-    times = times + crowd.jitter / crowd.fps * eye.uniform(-0.5, 0.5, len(times))
+    shifts = crowd.jitter / crowd.fps * eye.uniform(-0.5, 0.5, len(times))
     instants, then = [], 0.0
-    for at_s in np.sort(np.maximum(times, 0.0)):
+    for at_s in np.sort(np.maximum(times + shifts, 0.0)):
         for mover in movers:
             mover.walk(then, float(at_s))
         instants.append(_seen(movers, float(at_s), crowd, eye))

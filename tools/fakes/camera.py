@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import av
 import numpy as np
@@ -68,7 +69,7 @@ def available() -> str | None:
     return None if answer.returncode == 0 else f"apt-get install {' '.join(PACKAGES)}"
 
 
-def drawing(width: int, height: int, index: int, seed: int = 0) -> np.ndarray:
+def drawing(width: int, height: int, index: int, seed: int = 0) -> np.ndarray[Any, Any]:
     """A textured street with a bright block that moves: every picture differs from the last."""
     rng = np.random.default_rng(seed)
     small = rng.integers(40, 200, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
@@ -81,7 +82,7 @@ def drawing(width: int, height: int, index: int, seed: int = 0) -> np.ndarray:
 MARK_BITS = 12
 
 
-def marked(image: np.ndarray, number: int) -> np.ndarray:
+def marked(image: np.ndarray[Any, Any], number: int) -> np.ndarray[Any, Any]:
     """The picture with its number in black and white along its upper edge."""
     side = image.shape[1] // MARK_BITS
     for bit in range(MARK_BITS):
@@ -89,7 +90,7 @@ def marked(image: np.ndarray, number: int) -> np.ndarray:
     return image
 
 
-def mark_of(image: np.ndarray) -> int:
+def mark_of(image: np.ndarray[Any, Any]) -> int:
     """The number that `marked` wrote."""
     side = image.shape[1] // MARK_BITS
     edge = side // 4
@@ -98,14 +99,19 @@ def mark_of(image: np.ndarray) -> int:
 
 
 def encode(
-    codec: str, pictures: list[np.ndarray], *, fps: int = 25, gop: int = 25, bframes: int = 0
+    codec: str,
+    pictures: list[np.ndarray[Any, Any]],
+    *,
+    fps: int = 25,
+    gop: int = 25,
+    bframes: int = 0,
 ) -> list[bytes]:
     """Access units of the pictures, Annex B, parameter sets in band."""
     return [unit for unit, _ in encode_in_order(codec, pictures, fps, gop, bframes)]
 
 
 def encode_in_order(
-    codec: str, pictures: list[np.ndarray], fps: int, gop: int, bframes: int
+    codec: str, pictures: list[np.ndarray[Any, Any]], fps: int, gop: int, bframes: int
 ) -> list[tuple[bytes, int]]:
     """Access units in the order of decoding, each with the number of the picture it shows."""
     height, width = pictures[0].shape[:2]

@@ -31,11 +31,11 @@ def draw(result: dict[str, Any], path: Path) -> None:
     cv2.imwrite(str(path), canvas)
 
 
-def _per_second(times: list[float], seconds: int) -> np.ndarray:
+def _per_second(times: list[float], seconds: int) -> np.ndarray[Any, Any]:
     return np.histogram(times, bins=seconds, range=(0, seconds))[0]
 
 
-def _levels(pairs: list[tuple[int, int]], seconds: int) -> np.ndarray:
+def _levels(pairs: list[tuple[int, int]], seconds: int) -> np.ndarray[Any, Any]:
     levels = np.zeros(seconds, int)
     for at, value in pairs:
         levels[min(seconds - 1, max(0, at))] = value
@@ -46,7 +46,9 @@ def _x(at: float, seconds: int) -> int:
     return LEFT + round(at / seconds * (WIDTH - LEFT - RIGHT))
 
 
-def _panel(view: np.ndarray, title: str, values: np.ndarray, marks: dict[str, float]) -> None:
+def _panel(
+    view: np.ndarray[Any, Any], title: str, values: np.ndarray[Any, Any], marks: dict[str, float]
+) -> None:
     seconds, top = len(values), max(1, int(values.max()))
     bottom, height = PANEL - 12, PANEL - 12 - TOP
     if "down" in marks:
@@ -63,5 +65,5 @@ def _panel(view: np.ndarray, title: str, values: np.ndarray, marks: dict[str, fl
     _write(view, title, (LEFT, TOP - 12))
 
 
-def _write(canvas: np.ndarray, text: str, at: tuple[int, int]) -> None:
+def _write(canvas: np.ndarray[Any, Any], text: str, at: tuple[int, int]) -> None:
     cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, INK, 1, cv2.LINE_AA)

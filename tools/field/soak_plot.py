@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -39,14 +40,19 @@ def _x(at_s: float, seconds: float) -> int:
 
 
 def _span(
-    canvas: np.ndarray, top: int, start: float, length: float, seconds: float, broker: bool
+    canvas: np.ndarray[Any, Any],
+    top: int,
+    start: float,
+    length: float,
+    seconds: float,
+    broker: bool,
 ) -> None:
     end = (_x(start + length, seconds) + 1, top + ROW - 20)
     cv2.rectangle(canvas, (_x(start, seconds), top), end, PALE if broker else FAULT, -1)
 
 
 def _strip(
-    canvas: np.ndarray,
+    canvas: np.ndarray[Any, Any],
     name: str,
     rows: Sequence[Reading],
     top: int,
@@ -66,5 +72,5 @@ def _strip(
     _write(canvas, f"{highest:.0f} MB", 10, top + 40)
 
 
-def _write(canvas: np.ndarray, text: str, x: int, y: int) -> None:
+def _write(canvas: np.ndarray[Any, Any], text: str, x: int, y: int) -> None:
     cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.45, INK, 1, cv2.LINE_AA)

@@ -261,7 +261,7 @@ def negatives() -> Script:
     name, seed = "negatives", 3104
     where = place_of(name)
     rng = seeds.stream("clip-case", name, "things")
-    passing = [t for start in (130, 180, 230, 280) for t in np.arange(start, start + 13, 1.0)]
+    passing = [float(start + n) for start in (130, 180, 230, 280) for n in range(13)]
     times = sorted({round(float(t), 3) for t in (*_seconds(360.0, 6.0), *passing)})
     return Script(
         name,

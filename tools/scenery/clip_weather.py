@@ -97,7 +97,7 @@ def _lamps(view: View) -> Floats:
         )
         given += 22.0 / np.maximum(away, 4.0)
     colour = np.array([1.0, 0.76, 0.48], np.float32)
-    return view.light * np.minimum(given, 0.8)[..., None] * colour
+    return np.asarray(view.light * np.minimum(given, 0.8)[..., None] * colour)
 
 
 def _rain(view: View) -> Floats:

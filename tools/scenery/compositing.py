@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,7 +39,7 @@ class Canvas:
     linear: Floats
     boxes: list[Box]
 
-    def hide(self, cover: np.ndarray) -> None:
+    def hide(self, cover: np.ndarray[Any, Any]) -> None:
         """Drops boxes that the cover (h, w bool) hides."""
         kept = []
         for box in self.boxes:
@@ -131,7 +132,7 @@ def lay_plume(canvas: Canvas, plume: Plume, rng: random.Random) -> Box | None:
     return box
 
 
-def _contrast(before: Floats, after: Floats, where: np.ndarray) -> float:
+def _contrast(before: Floats, after: Floats, where: np.ndarray[Any, Any]) -> float:
     """Mean change of what is shown, 0..1: dust before bare soil of its colour is no example."""
     if not where.any():
         return 0.0
@@ -159,7 +160,7 @@ def _not_in_front(canvas: Canvas, rng: random.Random) -> Floats:
     return cv2.GaussianBlur(mask, (0, 0), 1.2)
 
 
-def _outline(image: np.ndarray, box: Box) -> Floats:
+def _outline(image: np.ndarray[Any, Any], box: Box) -> Floats:
     """The thing inside a box by GrabCut, 1 on it."""
     height, width = image.shape[:2]
     pad = 12
@@ -233,7 +234,7 @@ def lay_sprite(
     return boxes
 
 
-def _sprite_boxes(index: np.ndarray, sprite: Sprite, at: tuple[int, int]) -> list[Box]:
+def _sprite_boxes(index: np.ndarray[Any, Any], sprite: Sprite, at: tuple[int, int]) -> list[Box]:
     boxes = []
     for entity, label in sprite.labels.items():
         mask = index == entity
@@ -246,7 +247,7 @@ def _sprite_boxes(index: np.ndarray, sprite: Sprite, at: tuple[int, int]) -> lis
 
 
 def _in_its_light(
-    photo: Photo, rgba: Floats, index: np.ndarray, behind: Floats, rng: random.Random
+    photo: Photo, rgba: Floats, index: np.ndarray[Any, Any], behind: Floats, rng: random.Random
 ) -> Floats:
     """The sprite's light, drawn part of the way to the brightness and tint of the photograph."""
     light = untone(rgba[..., 2::-1] / 255)
@@ -269,7 +270,7 @@ def with_fog(canvas: Canvas, rng: random.Random) -> None:
     canvas.linear = canvas.linear * (1 - share) + (canvas.photo.sky + canvas.photo.sun) * share
 
 
-def developed(canvas: Canvas, numbers: np.random.Generator) -> tuple[np.ndarray, Look]:
+def developed(canvas: Canvas, numbers: np.random.Generator) -> tuple[np.ndarray[Any, Any], Look]:
     """BGR uint8 of the finished canvas under one more camera's noise and lens."""
     look = draw_look(numbers)
     light = canvas.linear * (1 + (look.exposure - 1) * 0.35)

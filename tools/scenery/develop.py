@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -57,7 +58,7 @@ def untone(shown: Floats) -> Floats:
     y = np.clip(shown, 0, 0.995) ** 2.2
     a, b, c = 2.43 * y - 2.51, 0.59 * y - 0.03, 0.14 * y
     x = (-b - np.sqrt(np.maximum(b * b - 4 * a * c, 0))) / (2 * a)
-    return np.maximum(x, 0) / 0.8
+    return np.asarray(np.maximum(x, 0) / 0.8)
 
 
 def with_air(linear: Floats, depth: Floats, haze: float, air: Floats) -> Floats:
@@ -73,7 +74,7 @@ def balanced(linear: Floats, exposure: float) -> Floats:
     return np.asarray(linear * (exposure * np.clip(0.2 / middle, 0.25, 14.0) ** 0.75))
 
 
-def picture(linear: Floats, look: Look, rng: np.random.Generator) -> np.ndarray:
+def picture(linear: Floats, look: Look, rng: np.random.Generator) -> np.ndarray[Any, Any]:
     """Linear RGB (h, w, 3) to BGR uint8, before compression."""
     light = linear[..., :3] * look.exposure * np.asarray(look.balance, np.float32)
     shown = tone(light)
@@ -83,7 +84,7 @@ def picture(linear: Floats, look: Look, rng: np.random.Generator) -> np.ndarray:
     return finished(shown[..., ::-1] * 255, look, rng)
 
 
-def finished(image: Floats, look: Look, rng: np.random.Generator) -> np.ndarray:
+def finished(image: Floats, look: Look, rng: np.random.Generator) -> np.ndarray[Any, Any]:
     """Lens, movement and sensor on a BGR picture of 0..255."""
     out: Floats = image.astype(np.float32)
     height, width = out.shape[:2]
@@ -104,6 +105,6 @@ def finished(image: Floats, look: Look, rng: np.random.Generator) -> np.ndarray:
     return np.clip(out, 0, 255).astype(np.uint8)
 
 
-def write_jpeg(path: str, image: np.ndarray, quality: int) -> None:
+def write_jpeg(path: str, image: np.ndarray[Any, Any], quality: int) -> None:
     if not cv2.imwrite(path, image, [cv2.IMWRITE_JPEG_QUALITY, quality]):
         raise OSError(f"{path}: cannot write the picture")

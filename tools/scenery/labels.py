@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class Box:
         return max(0, self.x1 - self.x0) * max(0, self.y1 - self.y0)
 
 
-def extent(mask: np.ndarray) -> tuple[int, int, int, int] | None:
+def extent(mask: np.ndarray[Any, Any]) -> tuple[int, int, int, int] | None:
     """Smallest (x0, y0, x1, y1) round the true pixels."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):

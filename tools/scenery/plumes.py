@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -37,7 +38,7 @@ def shaded(grid: Floats, sun: Floats, thickness: float) -> Floats:
     return np.exp(-depth * thickness * reach / n * 1.6)
 
 
-def _moved(grid: Floats, by: np.ndarray) -> Floats:
+def _moved(grid: Floats, by: np.ndarray[Any, Any]) -> Floats:
     out = np.zeros_like(grid)
     n = len(grid)
     source = tuple(slice(max(0, b), min(n, n + b)) for b in by)

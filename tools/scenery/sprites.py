@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -58,8 +58,8 @@ class Sprite:
     """RGBA uint8 (straight alpha, sRGB) and its entity numbers, cropped to what is there; class
     and, for trucks, state of the load by number."""
 
-    rgba: np.ndarray
-    index: np.ndarray
+    rgba: np.ndarray[Any, Any]
+    index: np.ndarray[Any, Any]
     labels: dict[int, str]
     camera: Camera
     states: dict[int, str] = field(default_factory=dict)

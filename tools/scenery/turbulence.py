@@ -182,4 +182,4 @@ def ragged(depth: Floats, seed: int, *, strength: float) -> Floats:
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return bent * np.exp(0.28 * strength * sheets[2])
+    return np.asarray(bent * np.exp(0.28 * strength * sheets[2]))

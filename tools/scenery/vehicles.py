@@ -8,6 +8,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -240,7 +241,7 @@ def _rider(rng: random.Random, model: Model, high: float) -> None:
         )
 
 
-def _raised(by: float) -> np.ndarray:
+def _raised(by: float) -> np.ndarray[Any, Any]:
     out = np.eye(4, dtype=np.float32)
     out[2, 3], out[0, 3] = by, -0.15
     return out

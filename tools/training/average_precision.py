@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from tools.training.raw_yolo import iou_matrix
 
-THRESHOLDS = np.arange(0.5, 0.951, 0.05)
 RECALLS = np.linspace(0, 1, 101)
 TOLD_AT = 0.35  # the box's least score where a category says nothing else
 
 Floats = NDArray[np.float64]
+THRESHOLDS: Floats = np.arange(0.5, 0.951, 0.05, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

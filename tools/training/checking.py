@@ -132,7 +132,7 @@ def fingerprint(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Perceptual hash of 256 bits: the signs of the lowest cosine frequencies of a small copy
     (Zauner 2010, pHash); withstands scaling, recompression and light changes."""
     small = cv2.resize(grey, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
-    low = cv2.dct(small)[:HASH_SIDE, :HASH_SIDE].ravel()[1:]
+    low = np.asarray(cv2.dct(small)[:HASH_SIDE, :HASH_SIDE].ravel()[1:], np.float32)
     bits = low > np.median(low)
     return np.append(bits, False)
 

@@ -129,13 +129,12 @@ def _found_sides(
     mine = seen.boxes[(seen.labels == label) & (seen.scores >= OPERATING)]
     shown = min(height * seen.aspect, float(width)), min(float(height), width / seen.aspect)
     sides = np.sqrt(np.prod((truth[:, 2:] - truth[:, :2]) * shown, axis=1))
-    hits = np.zeros(len(truth), np.bool_)
-    if len(mine):
-        hits = np.asarray((iou_matrix(truth, mine) >= 0.5).any(1), np.bool_)
-    return sides, hits
+    if not len(mine):
+        return sides, np.zeros(len(truth), np.bool_)
+    return sides, np.asarray((iou_matrix(truth, mine) >= 0.5).any(1), np.bool_)
 
 
-def confusion(judged: Sequence[Judged], classes: int) -> np.ndarray:
+def confusion(judged: Sequence[Judged], classes: int) -> np.ndarray[Any, Any]:
     """(classes + 1, classes + 1) counts, truth down, found across, last is nothing; boxes of at
     least OPERATING matched by overlap whatever their class."""
     table = np.zeros((classes + 1, classes + 1), int)
@@ -144,7 +143,7 @@ def confusion(judged: Sequence[Judged], classes: int) -> np.ndarray:
     return table
 
 
-def _confuse(seen: Seen, table: np.ndarray, nothing: int) -> None:
+def _confuse(seen: Seen, table: np.ndarray[Any, Any], nothing: int) -> None:
     strong = np.flatnonzero(seen.scores >= OPERATING)
     overlap = iou_matrix(seen.boxes[strong], seen.truth)
     free = np.ones(len(seen.truth), bool)

@@ -137,7 +137,7 @@ def _fade(alpha: Plane) -> Plane:
     """No straight cut at the sprite's sides and top; the foot may stand on the ground."""
     ramp = np.clip(np.minimum(np.arange(SIZE), np.arange(SIZE)[::-1]) / 14.0, 0, 1)
     top = np.clip(np.arange(SIZE) / 14.0, 0, 1)
-    return (alpha * ramp[None, :] * top[:, None]).astype(np.float32)
+    return np.asarray(alpha * ramp[None, :] * top[:, None], np.float32)
 
 
 GROW: dict[str, Callable[[Generator], Sprite]] = {
@@ -226,7 +226,7 @@ def lay(
     if kind == "fire":
         paint = flame_colour(shade)
     else:
-        paint = colour_of(kind, image, rng) * shade[..., None]
+        paint = np.asarray(colour_of(kind, image, rng) * shade[..., None], np.float32)
     mixed = under * (1 - alpha[..., None]) + paint * alpha[..., None]
     seen = extent(alpha)
     if seen is None or _contrast(mixed, under, alpha) < MIN_CONTRAST:

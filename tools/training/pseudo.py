@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -64,7 +65,9 @@ def _one(collection: Collection, item: Item, network: Network) -> Item:
     return replace(item, unlabelled=tuple(sorted(doubtful)))
 
 
-def _known(box: np.ndarray, name: str, labels: list[Label], names: tuple[str, ...]) -> bool:
+def _known(
+    box: np.ndarray[Any, Any], name: str, labels: list[Label], names: tuple[str, ...]
+) -> bool:
     """Is this thing labelled already, as the same class or as a vehicle of our own?"""
     for label in labels:
         theirs = names[label.label]
@@ -76,6 +79,6 @@ def _known(box: np.ndarray, name: str, labels: list[Label], names: tuple[str, ..
     return False
 
 
-def _inside(box: np.ndarray, other: tuple[float, float, float, float]) -> float:
+def _inside(box: np.ndarray[Any, Any], other: tuple[float, float, float, float]) -> float:
     low, high = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
     return float(np.clip(high - low, 0, None).prod() / max(np.prod(box[2:] - box[:2]), 1e-12))

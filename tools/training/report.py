@@ -123,7 +123,7 @@ def _draw(axis: object, parts: Sequence[Matched], name: str) -> None:
     axis.plot(line.recall, line.precision, label=f"{name} ({line.truths})")  # type: ignore[attr-defined]
 
 
-def plot_confusion(counts: np.ndarray, names: Sequence[str], path: Path) -> None:
+def plot_confusion(counts: np.ndarray[Any, Any], names: Sequence[str], path: Path) -> None:
     """Rows are what is there, columns what was said; each row sums to one, counts are written."""
     import matplotlib
 
@@ -180,7 +180,7 @@ def _cell(one: Judged, names: Sequence[str]) -> Image:
 
 def _box(
     image: Image,
-    box: np.ndarray,
+    box: np.ndarray[Any, Any],
     text: str,
     colour: tuple[int, int, int],
     width: int,

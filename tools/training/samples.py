@@ -257,7 +257,7 @@ def _move(
     size = np.array([shape[1], shape[0]], np.float64)
     corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2) * size
     moved = corners @ matrix[:, :2].T + matrix[:, 2]
-    return np.concatenate([moved.min(1), moved.max(1)], 1).astype(np.float32)
+    return np.asarray(np.concatenate([moved.min(1), moved.max(1)], 1), np.float32)
 
 
 def _clip(
