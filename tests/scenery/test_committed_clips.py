@@ -117,11 +117,13 @@ def test_a_flight_sees_its_targets_where_their_ground_points_are(plan: Plan) -> 
     _, targets = plan.build()
     for target in targets:
         x0, y0, x1, y1 = target.footprint
-        hits = 0
+        hits = shown = 0
         for t, frame in frames.items():
             box = next((r["box"] for r in frame["boxes"] if r["who"] == target.name), None)
             if box is None:
                 continue
+            shown += 1
             u, v, _ = plan.pose(t).project([((x0 + x1) / 2, (y0 + y1) / 2, 0.0)])[0]
             hits += box[0] - 25 <= u <= box[2] + 25 and box[1] - 25 <= v <= box[3] + 60
-        assert hits >= 8
+        assert shown >= 5
+        assert hits >= 0.8 * shown
