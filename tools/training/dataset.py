@@ -15,10 +15,12 @@ from itertools import chain
 from pathlib import Path
 
 from edge.config import ConfigError, read_yaml
-from tools.training import checking, foreign, shaping, stats
+from tools.training import checking, foreign, indexed, shaping, stats
 from tools.training.classes import CITY
+from tools.training.clipframes import harvest, read_table
 from tools.training.collection import SPLITS, Collection, read_collection, write_collection
 from tools.training.importing import Incoming, Rules, pictures, read_rules, read_yolo, store
+from tools.training.raw_yolo import Onnx
 
 EXAMPLE = """examples:
   tools/dataset import yolo ../shared/data/pack/train ../shared/data/pack/val \\
@@ -112,11 +114,18 @@ def _box(args: argparse.Namespace, _: Rules) -> Sequence[Incoming]:
     return found
 
 
+def _indexed(args: argparse.Namespace, rules: Rules) -> Sequence[Incoming]:
+    found = indexed.read_indexed(args.folders, rules, _target_names(args.names))
+    args.total = len(found)
+    return found
+
+
 IMPORT: dict[str, Callable[[argparse.Namespace, Rules], Sequence[Incoming]]] = {
     "yolo": _yolo,
     "coco": _coco,
     "voc": _voc,
     "box": _box,
+    "indexed": _indexed,
 }
 
 
@@ -128,6 +137,13 @@ def teach_command(args: argparse.Namespace) -> int:
         raise ConfigError(f"{args.teacher}: no such model")
     done = pseudo_label(read_collection(args.set), args.teacher)
     print(f"{args.set}: COCO classes added to {len(done.items)} pictures")
+    return 0
+
+
+def clips_command(args: argparse.Namespace) -> int:
+    """Frames of clips without a violation that fool a model most, as hard negatives."""
+    made = harvest(args.folder, read_table(args.table), Onnx(args.model), args.out)
+    print(f"{args.out}: {len(made.items)} frames")
     return 0
 
 
@@ -209,6 +225,12 @@ def parser() -> argparse.ArgumentParser:
     teach.add_argument("set", type=Path)
     teach.add_argument("--teacher", type=Path, required=True, help="COCO detector, .onnx")
     teach.set_defaults(run=teach_command)
+    fooled = commands.add_parser("clips", help="hard negatives out of clips without a violation")
+    fooled.add_argument("folder", type=Path)
+    fooled.add_argument("--table", type=Path, required=True, help="YAML: which clips, what not")
+    fooled.add_argument("--model", type=Path, required=True, help="the detector to fool, .onnx")
+    fooled.add_argument("--out", type=Path, required=True)
+    fooled.set_defaults(run=clips_command)
     one = commands.add_parser("check", help="list every fault; fails on those that matter")
     one.add_argument("set", type=Path)
     one.add_argument("--json", action="store_true")

@@ -32,16 +32,29 @@ class Source:
     source: str
     unlabelled: tuple[str, ...] = ()
     origin: Origin = "real"
+    # Indexed sets: labelled, but not every one where the index says so; and what it calls them.
+    partial: tuple[str, ...] = ()
+    single: bool = False  # each photograph is a place of its own
+    rename: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How to read a foreign set: its class names, those to leave out, its sources."""
+    """How to read a foreign set: its class names, those to leave out, its sources.
+
+    Of an indexed set besides: `held`, patterns on GROUP/STEM of what is kept for validation, and
+    `join`, whose groups say which photograph it is, where two sets hold the same."""
 
     names: tuple[str, ...]
     drop: frozenset[str] = frozenset()
     sources: tuple[Source, ...] = ()
     rename: dict[str, str] = field(default_factory=dict)
+    held: tuple[re.Pattern[str], ...] = ()
+    join: re.Pattern[str] | None = None
+
+    def source_of(self, stem: str) -> Source | None:
+        """The first source whose pattern this file name has."""
+        return next((rule for rule in self.sources if rule.match.search(stem)), None)
 
     def place(self, stem: str, split: str) -> Item:
         """An index row for this picture, file name to be filled in."""
@@ -64,27 +77,41 @@ def read_rules(path: Path) -> Rules:
                 row["source"],
                 tuple(row.get("unlabelled", ())),
                 row.get("origin", "real"),
+                tuple(row.get("partial", ())),
+                bool(row.get("single", False)),
+                dict(row.get("rename", {})),
             )
             for row in data.get("sources", ())
         )
         return Rules(
-            tuple(data["names"]),
+            _names(data["names"]),
             frozenset(data.get("drop", ())),
             sources,
             dict(data.get("rename", {})),
+            tuple(re.compile(each) for each in data.get("held", ())),
+            re.compile(data["join"]) if "join" in data else None,
         )
     except (KeyError, TypeError, AttributeError, re.error) as error:
         raise ConfigError(f"{path}: {error!r}; see tools/training/pack.yaml for the form") from None
 
 
+def _names(given: Any) -> tuple[str, ...]:
+    """A list, or ids with their names where ids are left out."""
+    if not isinstance(given, dict):
+        return tuple(given)
+    return tuple(str(given.get(index, "")) for index in range(max(given) + 1))
+
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One foreign picture with its boxes in the foreign set's own class names."""
+    """One foreign picture with its boxes in the foreign set's own class names. `item`: its index
+    row where the foreign set has one of its own."""
 
     path: Path
     split: str
     boxes: tuple[tuple[str, Label], ...]
     complaints: tuple[str, ...] = ()
+    item: Item | None = None
 
 
 def read_yolo(
@@ -126,7 +153,7 @@ def store(
         complaints += [f"{entry.path}: class {text!r} is not in the target" for text in unknown]
         _copy_once(entry.path, out / "images" / name)
         write_labels(out / "labels" / f"{entry.path.stem}.txt", labels, durable=False)
-        items.append(rules.place(entry.path.stem, entry.split).named(name))
+        items.append(entry.item or rules.place(entry.path.stem, entry.split).named(name))
     collection = Collection(out, tuple(names), tuple(items))
     write_collection(collection)
     return collection, complaints

@@ -59,6 +59,14 @@ class Mixer:
     def __len__(self) -> int:
         return len(self._shots)
 
+    def photographs(self, count: int) -> list[Image]:
+        """Real pictures of the mix as they are, drawn in its shares: the same ones every time."""
+        rng = np.random.default_rng([self._seed, 11])
+        real = np.array([shot.item.origin == "real" for shot in self._shots])
+        odds = np.where(real, self._odds, 0.0)
+        drawn = rng.choice(len(self._shots), count, p=odds / odds.sum()) if real.any() else []
+        return [self._shots[index].image for index in drawn]
+
     def sample(self, number: int) -> Sample:
         """Sample `number` of this run: always the same."""
         rng = np.random.default_rng([self._seed, number])

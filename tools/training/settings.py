@@ -75,10 +75,11 @@ class Picture(Part, frozen=True):
 
 
 class Run(Part, frozen=True):
-    """A whole run. `start`: a .pt checkpoint, with 80 COCO classes (the head is remapped) or with
-    ours; the mean of several. `steps` are batches; `patience` counts validations without a better
-    score before stopping early; `freeze`: how many of the first layers stay as they are;
-    `backbone_rate`: the share of the rate at which the backbone learns."""
+    """A whole run. `start`: a .pt checkpoint with 80 COCO classes (the head is remapped) or with
+    ours, or a shipped .onnx (a class added since gets its row); the mean of several. `steps` are
+    batches; `patience` counts validations without a better score before stopping early; `freeze`:
+    how many of the first layers stay as they are; `backbone_rate`: the share of the rate at which
+    the backbone learns."""
 
     name: str
     start: str | tuple[str, ...]

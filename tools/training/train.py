@@ -31,8 +31,9 @@ from tools.training.learn import Learner
 from tools.training.mixture import open_mixer
 from tools.training.pictures import of_collection
 from tools.training.settings import Run, read_run, resolve
-from tools.training.surgery import open_checkpoint
+from tools.training.surgery import Photographs, open_checkpoint
 
+MEASURED = 128  # photographs that a shipped file's batch norms are measured on
 LEAST_TRUTHS = 5  # a class with fewer validation boxes says nothing
 
 EXAMPLE = """example:
@@ -98,7 +99,10 @@ def prepare(path: Path, variables: dict[str, Path], out: Path) -> tuple[Learner,
         teacher = load_checkpoint(
             str(resolve("$SHARED/data/weights/yolo11n_coco_deq.pt", path, variables)), device="cpu"
         )[0].float()
-    return Learner(run, open_checkpoint(start, CITY), teacher, mixer, folder), sets
+    size = run.picture
+    measured = Photographs(mixer.photographs(MEASURED), size.height, size.width)
+    model = open_checkpoint(start, CITY, measured)
+    return Learner(run, model, teacher, mixer, folder), sets
 
 
 def main(arguments: list[str] | None = None) -> int:
