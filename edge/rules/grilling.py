@@ -4,6 +4,9 @@
 Exhaust goes with a vehicle; steam rises over a food stall where neither grill nor flame is ever
 seen, or comes and goes; a white wall does not flutter. Smoke alone must pass all three.
 
+A grill by itself is a lead, not a case: what looks like one is a table or a box often enough. It
+becomes a case with smoke or fire at it, or a fume reading beside it.
+
 A stand is one case, however many grills, tables and trays stand together that look like grills:
 what is within reach of a told one is counted in its facts and told only if it outlasts it.
 """
@@ -20,7 +23,7 @@ from edge.rules.places import PLACE_SETTINGS, PlaceRule
 from edge.rules.rule_settings import Setting, Settings
 from edge.rules.spot import Spot
 from edge.rules.view import SceneView
-from edge.values import Box, Json, Track
+from edge.values import Box, Finding, Json, Phase, Track
 
 VEHICLES = ("car", "truck", "bus", "motorcycle", "muck_truck", "excavator")
 VAPOURS = ("smoke", "fire")
@@ -111,16 +114,33 @@ class Grilling(PlaceRule):
             and apart(other.home, spot.home, aspect) <= times * max(other.size, spot.size)
         ]
 
+    def _backing(self, view: SceneView, spot: Spot) -> list[Json]:
+        """What beside the grill's own looks says that it burns."""
+        least = self.charge.number("used_share")
+        backed: list[Json] = [v for v in VAPOURS if spot.tally_share(f"with_{v}") >= least]
+        fume = self._fume(view)
+        if isinstance(fume, dict) and fume["says"] == "supports":
+            backed.append("fume")
+        return backed
+
+    def _fume(self, view: SceneView) -> Json:
+        limit = self.charge.number("fume_ug_m3")
+        return corroboration(view.scene.samples, self.charge.words("channels"), limit)
+
+    def _finding(self, view: SceneView, spot: Spot, phase: Phase, **more: Json) -> Finding:
+        finding = super()._finding(view, spot, phase, **more)
+        return finding if finding.facts["backed_by"] else replace(finding, priority="lead")
+
     def facts(self, view: SceneView, spot: Spot) -> dict[str, Json]:
         """Shares of the time that each thing was there, how many sources stand together (smoke and
         grills), and what the fume sensor says of it."""
         shares = ("with_grill", "with_smoke", "with_fire", "attended", "at_stall")
-        channels, limit = self.charge.words("channels"), self.charge.number("fume_ug_m3")
         return {
             **{f"{name}_share": round(spot.tally_share(name), 3) for name in shares},
             "sources": 1 + len(self._stand(view, spot)),
             "smoke_flutter": round(_fluttered(spot), 2),
-            "fume": corroboration(view.scene.samples, channels, limit),
+            "backed_by": self._backing(view, spot),
+            "fume": self._fume(view),
         }
 
 

@@ -5,8 +5,8 @@ Every clip as it is and scaled to other widths, judged by all rules that a new c
 shipped dwell times and with short ones. Told beside it: how sure the model was of the tippers that
 pass. Detection is done once a size; the rules run on it several times.
 
-    tools/python -m tools.documents.realclips                         every clip, one JSON each, the sum
-    tools/python -m tools.documents.realclips tfl --widths 0 1280     names that hold a word; 0: as it is
+    tools/python -m tools.documents.realclips                 every clip, one JSON each, the sum
+    tools/python -m tools.documents.realclips tfl --widths 0  names that hold a word; 0: as it is
 """
 
 from __future__ import annotations
@@ -73,9 +73,7 @@ def judges(settings: Settings, model: Model, fps: float) -> dict[str, Judge]:
         rules = on_trial(categories, model.names)
         camera = Camera(id="camera", source="file", fps=fps, rules=rules)
         zone = ZoneInfo(settings.site.timezone)
-        made[name] = Judge(
-            camera, categories=categories, calendar=settings.calendar, timezone=zone
-        )
+        made[name] = Judge(camera, categories=categories, calendar=settings.calendar, timezone=zone)
     return made
 
 

@@ -53,9 +53,7 @@ def _entry(folder: Path, row: dict[str, str], rules: Rules, names: Sequence[str]
     boxes = tuple(
         (rename.get(name, name), label) for label in labels for name in (rules.names[label.label],)
     )
-    return Incoming(
-        path, "train", boxes, tuple(complaints), _item(path, row, rules, source, names)
-    )
+    return Incoming(path, "train", boxes, tuple(complaints), _item(path, row, rules, source, names))
 
 
 def _item(
@@ -95,5 +93,3 @@ def _joined(one: Incoming, other: Incoming) -> Incoming:
     item = replace(one.item, unlabelled=tuple(sorted(silent)), split=split)
     fresh = tuple(box for box in other.boxes if box not in one.boxes)
     return replace(one, boxes=one.boxes + fresh, item=item)
-
-

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 from torch import nn
 from ultralytics.nn.modules import Conv
@@ -35,9 +36,7 @@ LEAST_VARIANCE = 1e-8  # of a channel that no photograph moves
 Weights = dict[str, torch.Tensor]
 
 
-def restore(
-    path: Path, photographs: Sequence[Image], *, height: int, width: int
-) -> DetectionModel:
+def restore(path: Path, photographs: Sequence[Image], *, height: int, width: int) -> DetectionModel:
     """The network of a file that tools/export wrote, float32, in evaluation mode.
 
     photographs: at least LEAST_PICTURES, BGR uint8, of the kind it will be trained on; they are
@@ -64,7 +63,7 @@ def _read(path: Path) -> tuple[Weights, tuple[str, ...]]:
         graph = onnx.load(path)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such model") from None
-    except Exception as error:  # protobuf's own, which it does not export by name
+    except DecodeError as error:
         raise ConfigError(f"{path}: not an ONNX model ({error})") from None
     told = {entry.key: entry.value for entry in graph.metadata_props}
     if "names" not in told:

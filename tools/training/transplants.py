@@ -20,8 +20,8 @@ from tools.training.shots import Shot
 
 LEAST_TRANSPLANT_PX = 20  # short side; smaller ones are smears
 LEAST_OUTLINED_PX = 40
-CUT_SIDE_PX = 224  # outlines are found on crops no larger
-CUT_ROUNDS = 3
+CUT_SIDE_PX = 144  # outlines are found on crops no larger
+CUT_ROUNDS = 2
 # An outline that fills less or more of its box than this has failed.
 OUTLINE_SHARE = (0.35, 0.95)
 # Source, class: kind of the cut-out, and what it is: round (an umbrella seen from above), a box
@@ -89,9 +89,7 @@ def _transplant(
     return Cutout(np.concatenate([part, alpha], 2), index, {1: name}, kind, view)
 
 
-def _outlined(
-    image: Image, box: NDArray[np.float32], name: str, kind: str
-) -> Cutout | None:
+def _outlined(image: Image, box: NDArray[np.float32], name: str, kind: str) -> Cutout | None:
     """The thing along its outline, its box the label; None where none was found."""
     size = np.array([image.shape[1], image.shape[0]] * 2)
     x1, y1, x2, y2 = (box * size).astype(int)
