@@ -19,10 +19,14 @@ from edge.values import Box, Image
 
 WIDTH, HEIGHT = 192, 108
 EVERY_S = 0.5
-SETTLE_S = 4.0
-KEEP_BEFORE_S = 8.0
+# The road before a truck is the middle of looks over so long, a second apart.
+KEEP_EVERY_S, KEEP_BEFORE_S = 1.0, 30.0
 EARLIER_S = 2.5
+# Known empty: so many clean looks, three quarters of them this near to each other (grey levels).
+EMPTY_LOOKS, EMPTY_SPREAD = 4, 16.0
 NEEDED = 4
+# New matter lies still: more change than this from look to look is traffic.
+STILL_SPREAD = 26.0
 FLOOR = 14.0
 SIGMAS = 5.0
 TINT = 4.0
@@ -53,37 +57,53 @@ class Patch:
 
 
 class Backdrop:
-    """The road as it looks when nothing stands in front: a slow average of clean pixels."""
+    """The road as it looks when nothing stands in front: what was seen of it lately."""
 
     def __init__(self) -> None:
-        self._mean: Thumb | None = None
-        self._known: NDArray[np.float32] = np.zeros((HEIGHT, WIDTH), np.float32)
-        self._looked = -1e9
-        self._earlier: deque[tuple[float, Thumb, Mask]] = deque()
+        self._looked = self._kept = -1e9
+        self._earlier: deque[tuple[float, NDArray[np.uint8], Mask]] = deque()
         self.fresh: tuple[Thumb, Mask] | None = None
 
     def look(self, image: Image, mono: float, boxes: NDArray[np.float32]) -> bool:
         """Take in one picture, twice a second at most; true where it was taken."""
         if mono - self._looked < EVERY_S - 0.02:
             return False
-        passed, self._looked = min(mono - self._looked, SETTLE_S), mono
+        self._looked = mono
         small, clean = thumb(image), ~covered(boxes)
         self.fresh = (small, clean)
-        if self._mean is None:
-            self._mean = small.copy()
-        share = np.where(self._known < SETTLE_S, 0.4, min(1.0, passed / SETTLE_S))
-        self._mean += np.where(clean, share, 0.0)[..., None] * (small - self._mean)
-        self._known = np.where(clean, self._known + passed, self._known)
-        self._earlier.append((mono, self._mean.copy(), self._known > EVERY_S))
-        while mono - self._earlier[0][0] > KEEP_BEFORE_S:
-            self._earlier.popleft()
+        if mono - self._kept >= KEEP_EVERY_S - 0.02:
+            self._kept = mono
+            self._earlier.append((mono, np.clip(small, 0, 255).astype(np.uint8), clean))
+            while mono - self._earlier[0][0] > KEEP_BEFORE_S:
+                self._earlier.popleft()
         return True
 
     def before(self, mono: float) -> tuple[Thumb, Mask] | None:
-        """The road some seconds before `mono`, before anything that came then was in view."""
-        old = [entry for entry in self._earlier if entry[0] <= mono - EARLIER_S]
-        entry = old[-1] if old else (self._earlier[0] if self._earlier else None)
-        return (entry[1], entry[2]) if entry else None
+        """The road some seconds before `mono`, before anything that came then was in view, and
+        where it is known empty: seen clean often enough, and the same each time. Traffic that no
+        detector follows, in haze or far off, leaves no such ground."""
+        old = [(thumb, mask) for at, thumb, mask in self._earlier if at <= mono - EARLIER_S]
+        if len(old) < EMPTY_LOOKS:
+            return None
+        clean = np.stack([mask for _, mask in old])
+        stack = np.stack([_as_lit(thumb, old[-1][0]) for thumb, _ in old])
+        stack = np.sort(np.where(clean[..., None], stack, np.float32(np.inf)), axis=0)
+        count = clean.sum(axis=0)
+        low, middle, high = (_ranked(stack, count * share // 8) for share in (1, 4, 7))
+        same = (high - low).max(axis=2) <= EMPTY_SPREAD
+        return middle, (count >= EMPTY_LOOKS) & same
+
+
+def _as_lit(thumb: NDArray[np.uint8], last: NDArray[np.uint8]) -> Thumb:
+    """The picture at the exposure of the last one."""
+    return thumb * np.float32(max(float(last.mean()), 1.0) / max(float(thumb.mean()), 1.0))
+
+
+def _ranked(ordered: Thumb, rank: NDArray[np.int64]) -> Thumb:
+    """Of values in order along the first axis, each pixel's at its rank; 0 where there is none."""
+    at = np.minimum(rank, len(ordered) - 1)[None, ..., None]
+    value = np.take_along_axis(ordered, np.broadcast_to(at, (1, *ordered.shape[1:])), axis=0)[0]
+    return np.where(np.isfinite(value), value, np.float32(0.0))
 
 
 class Aftermath:
@@ -109,8 +129,13 @@ class Aftermath:
         both = np.all([mask for _, mask in self._samples], axis=0) & self._known
         ordered = np.sort(np.stack([picture for picture, _ in self._samples]), axis=0)
         after = ordered[(NEEDED - 1) // 2 : NEEDED // 2 + 1].mean(axis=0)
+        still = (ordered[-1] - ordered[0]).max(axis=2) <= STILL_SPREAD
         self._latest = (self._before, after.astype(np.float32), both)
-        found = differences(*self._latest, self._corridor)
+        found = (
+            []
+            if not still.any()
+            else differences(self._before, self._latest[1], both & still, self._corridor)
+        )
         seen = (both & self._corridor).sum() >= SEEN_SHARE * self._corridor.sum()
         self.quiet = 0 if found or not seen else self.quiet + 1
         return [self._placed(patch) for patch in found]

@@ -47,8 +47,8 @@ class Plume(PlaceRule):
         "growth": Setting(1.12, "without pictures: its size in one third over another", 1.0, 10.0),
         "drift": Setting(0.08, "without pictures: way of its middle, in its sizes", 0.0, 10.0),
         "fog_share": Setting(0.6, "a cloud over so much of the frame is weather", 0.05, 1.0),
-        "stir": Setting(1.5, "its pixels vary so many times as those of the rest", 1.0, 50.0),
-        "stir_levels": Setting(0.7, "and by so many grey levels of 255", 0.0, 255.0),
+        "stir": Setting(2.0, "its pixels vary so many times as those of the rest", 1.0, 50.0),
+        "stir_levels": Setting(0.4, "and by so many grey levels of 255", 0.0, 255.0),
         "unusual_levels": Setting(2.5, "so far from the ground's usual look", 0.0, 255.0),
         "stir_share": Setting(0.5, "in so much of the time", 0.0, 1.0),
         "channels": Setting(

@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The road before and after each truck of one camera: keeps the pictures that a spill needs."""
+"""The road before and after each truck of one camera: keeps the pictures that a spill needs.
+
+Ground that a vehicle stands on, or stood on a moment ago, is not looked at: a box that the
+detector loses for a second leaves the lorry where it was.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge.rules.lane import Aftermath, Backdrop, Mask, Patch, Thumb, swept
 from edge.rules.passage import Passage
@@ -11,6 +18,7 @@ from edge.rules.view import SceneView
 from edge.values import Box
 
 CLEAR_S = 1.0
+LATELY_S = 1.5
 # Nothing new in so many looks, half a second apart: there will be nothing. At most so many at once.
 QUIET_LOOKS = 12
 MOST = 4
@@ -25,6 +33,7 @@ class RoadWatch:
         self._before: dict[int, tuple[Thumb, Mask] | None] = {}
         self._after: dict[int, Aftermath] = {}
         self._done: set[int] = set()
+        self._lately: list[tuple[float, Box]] = []
         self.found: list[tuple[Passage, Patch]] = []
 
     @property
@@ -34,12 +43,17 @@ class RoadWatch:
     def step(self, view: SceneView, trucks: Iterable[Passage], wanted: Container[int]) -> None:
         """Take in the picture. `wanted`: subjects whose case is open, so that they are kept."""
         image = view.scene.image
-        if image is None or not self._backdrop.look(image, view.mono, view.boxes):
+        self._lately += [(view.mono, track.box) for track in view.scene.tracks]
+        self._lately = [one for one in self._lately if view.mono - one[0] <= LATELY_S]
+        if image is None or not self._backdrop.look(image, view.mono, self._boxes()):
             return
         trucks = list(trucks)
         for truck in trucks:
             self._note(view, truck)
         self._found(view, trucks, wanted)
+
+    def _boxes(self) -> NDArray[np.float32]:
+        return np.array([box for _, box in self._lately], np.float32).reshape(-1, 4)
 
     def _note(self, view: SceneView, truck: Passage) -> None:
         """The road as it was, when a truck comes; the ground it went over, once it has gone."""

@@ -24,6 +24,8 @@ from edge.rules.zones import ZoneRule
 from edge.values import Box, Candidate, Finding, Json, Phase, Track
 
 MATTER = "matter"
+# What only the comparison of pictures shows must lie for so long, where it was first seen.
+LIES_S, LIES_IOU = 5.0, 0.5
 STRIPE_LONG = 4.0
 STRIPE_BROAD = 0.35
 LEAST_CHANGE = 6.0
@@ -120,6 +122,8 @@ class Spill(PlaceRule):
             return False
         change = self._road.change_in(truck, spot.home)
         if change is not None and change < LEAST_CHANGE:
+            return False
+        if spot.label == MATTER and not _lies(spot):
             return False
         spot.key, spot.tallies["settled"], truck.told = truck.key, 1.0, True
         over = truck.over(spot.home)
@@ -248,6 +252,11 @@ class Spill(PlaceRule):
     def restore(self, data: Any, shift_s: float, down_s: float) -> None:
         super().restore(data["spots"], shift_s, down_s)
         self._old = [(t + shift_s, (b[0], b[1], b[2], b[3])) for t, b in data["old"]]
+
+
+def _lies(spot: Spot) -> bool:
+    """Matter lies where it was first seen; what creeps on is traffic."""
+    return spot.hold.held_s >= LIES_S and iou(spot.home, spot.box) >= LIES_IOU
 
 
 def _stand_in(view: SceneView, n: int, truck: Passage, patch: Patch) -> Track:

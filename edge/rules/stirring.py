@@ -30,7 +30,7 @@ USUAL_LOOKS = 4
 USUAL_AGE_S = 12.0
 FEWEST_PIXELS = 12
 # Grey levels of 255: a camera's own unrest is not less.
-GRAIN = 0.35
+GRAIN = 0.2
 
 Grey = NDArray[np.float32]
 Mask = NDArray[np.bool_]

@@ -106,3 +106,37 @@ def test_grey_pictures_are_compared_too():
     colour = road.picture
     road.picture = lambda t: cv2.cvtColor(colour(t), cv2.COLOR_BGR2GRAY)
     assert [f.phase for f in told(road)] == ["new"]
+
+
+def lorries(speed: float, size: float = 0.16):
+    """A queue that creeps over the lane, of which the detector sees nothing (haze)."""
+
+    def paint(image, t):
+        h, w = image.shape[:2]
+        for k in range(6):
+            x = (k * 0.3 + speed * t) % 1.8 - 0.4
+            a, b = (int(x * w), int(0.62 * h)), (int((x + size) * w), int(0.84 * h))
+            cv2.rectangle(image, a, b, (150 + 10 * (k % 3), 150, 160 - 12 * (k % 3)), -1)
+
+    return paint
+
+
+@pytest.mark.parametrize("speed", [0.02, 0.08, 0.3])
+def test_a_road_under_creeping_lorries_was_never_known_empty(speed):
+    assert told(Road(paints=[lorries(speed)]), length=45.0) == []
+    assert told(Road(comes=1.0, paints=[lorries(speed)]), length=45.0) == []
+
+
+def test_a_truck_that_was_there_from_the_start_says_nothing_of_the_road_before_it():
+    assert told(Road(comes=0.0, paints=[heap(3.0)]), length=30.0) == []
+
+
+def test_what_moves_on_after_the_truck_is_no_matter():
+    def cart(image, t):
+        if t >= 15.0:
+            h, w = image.shape[:2]
+            x = 0.45 + 0.01 * (t - 15.0) * 4
+            a, b = (int(x * w), int(0.74 * h)), (int((x + 0.06) * w), int(0.82 * h))
+            cv2.rectangle(image, a, b, (40, 75, 105), -1)
+
+    assert told(Road(paints=[cart]), length=30.0) == []

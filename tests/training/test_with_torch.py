@@ -87,3 +87,73 @@ def test_a_lift_moves_one_class_by_as_much_as_it_says():
     assert told["grill"] == pytest.approx(1.25, abs=0.01)
     assert told["others"] < 1e-3
     assert told["unknown"].startswith("--lift kettle: not a class of it; one of person")
+
+
+RESTORE = """
+import json
+from pathlib import Path
+import numpy as np, onnxruntime, torch
+from tools.training.raw_yolo import blob_of
+from tools.training.classes import CITY
+from tools.training.restoring import restore
+from tools.training.surgery import Photographs, open_checkpoint
+path = Path("models/city-v1.onnx")
+rng = np.random.default_rng(1)
+photographs = [np.kron(rng.integers(0, 255, (6, 10, 3)), np.ones((64, 64, 1))).astype(np.uint8)
+               for _ in range(16)]
+model = restore(path, photographs, height=384, width=640)
+blob = blob_of(photographs[3])
+session = onnxruntime.InferenceSession(str(path))
+file = session.run(None, {session.get_inputs()[0].name: blob})[0]
+with torch.no_grad():
+    mine = model(torch.from_numpy(blob))[0].numpy()
+    first = model.model[0](torch.from_numpy(blob))
+    model.model[0].train()
+    second = model.model[0](torch.from_numpy(blob))
+grown = open_checkpoint([path], CITY + ("water_cart",), Photographs(photographs, 384, 640)).eval()
+with torch.no_grad():
+    more = grown(torch.from_numpy(blob))[0].numpy()
+print(json.dumps({"px": float(np.abs(mine[:, :4] - file[:, :4]).max()),
+                  "scores": float(np.abs(mine[:, 4:] - file[:, 4:]).max()),
+                  "grown": float(np.abs(more[:, : file.shape[1]] - file).max()),
+                  "rows": [file.shape[1], more.shape[1]],
+                  "norm": float(second.mean() - first.mean())}))
+"""
+
+
+def test_a_shipped_file_is_trained_on_from_where_it_is():
+    told = told_by(RESTORE)
+    assert told["px"] < 0.01
+    assert told["scores"] < 1e-4
+    assert told["grown"] < 0.01, "a class added since leaves the others as they are"
+    assert told["rows"][1] > told["rows"][0]
+    # Its norms hold the statistics of photographs: in training mode they see what they expect.
+    assert abs(told["norm"]) < 0.05
+
+
+BROKEN = """
+import json
+from pathlib import Path
+import numpy as np
+from edge.config import ConfigError
+from tools.training.restoring import restore
+black = [np.zeros((64, 64, 3), np.uint8)] * 16
+folder = Path("FOLDER")
+(folder / "none.onnx").write_bytes(b"no model at all")
+told = []
+for path, photographs in ((folder / "missing.onnx", black), (folder / "none.onnx", black),
+                          (Path("models/city-v1.onnx"), black[:3])):
+    try:
+        restore(path, photographs, height=64, width=64)
+    except ConfigError as error:
+        told.append(str(error))
+print(json.dumps(told))
+"""
+
+
+def test_what_is_no_shipped_file_is_refused_in_one_line(tmp_path):
+    told = told_by(BROKEN.replace("FOLDER", str(tmp_path)))
+    assert len(told) == 3
+    assert all("\n" not in line for line in told)
+    assert "no such model" in told[0]
+    assert "photographs" in told[2]

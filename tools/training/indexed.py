@@ -74,7 +74,7 @@ def _unlabelled(
     if checked := row.get("checked_for"):
         rename = {**rules.rename, **(source.rename if source else {})}
         looked = {rules.names[int(word)] for word in checked.split()}
-        silent |= set(names) - {rename.get(name, name) for name in looked}
+        silent = set(names) - {rename.get(name, name) for name in looked}
     elif row["exhaustive"].startswith("n") and source:
         silent |= set(source.partial)
     return tuple(sorted(silent & set(names)))
