@@ -18,7 +18,7 @@ from edge.rules.view import SceneView
 from edge.values import Box
 
 CLEAR_S = 1.0
-LATELY_S = 1.5
+LATELY_S = 1.0
 # Nothing new in so many looks, half a second apart: there will be nothing. At most so many at once.
 QUIET_LOOKS = 12
 MOST = 4

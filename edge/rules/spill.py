@@ -25,7 +25,7 @@ from edge.values import Box, Candidate, Finding, Json, Phase, Track
 
 MATTER = "matter"
 # What only the comparison of pictures shows must lie for so long, where it was first seen.
-LIES_S, LIES_IOU = 5.0, 0.5
+LIES_S, LIES_IOU = 4.0, 0.5
 STRIPE_LONG = 4.0
 STRIPE_BROAD = 0.35
 LEAST_CHANGE = 6.0
