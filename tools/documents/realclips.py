@@ -27,7 +27,7 @@ import numpy as np
 from edge.camera.recording import read_file_frames
 from edge.camera.url import parse_source
 from edge.config import Camera, Category, ConfigError
-from edge.daemons.settings import Settings, load_settings, manifest_path
+from edge.pipeline.settings import Settings, load_settings, manifest_path
 from edge.rules.check import on_trial
 from edge.rules.judge import Judge
 from edge.values import Frame, Scene
@@ -120,7 +120,7 @@ def _frames(path: Path, width: int, fps: float) -> Iterator[Frame]:
         for frame in frames:
             if width and frame.image.shape[1] != width:
                 scale = width / frame.image.shape[1]
-                image = cv2.resize(frame.image, None, fx=scale, fy=scale)
+                image = np.asarray(cv2.resize(frame.image, None, fx=scale, fy=scale), np.uint8)
                 frame = replace(frame, image=image)
             yield frame
 

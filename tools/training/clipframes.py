@@ -111,7 +111,7 @@ def _frames(path: Path) -> Iterator[tuple[int, float, Image]]:
     if path.suffix.lower() in PICTURES:
         image = cv2.imread(str(path))
         if image is not None:
-            yield 0, 0.0, image
+            yield 0, 0.0, np.asarray(image, np.uint8)
         return
     reader = cv2.VideoCapture(str(path))
     fps = reader.get(cv2.CAP_PROP_FPS) or 25.0
@@ -120,6 +120,6 @@ def _frames(path: Path) -> Iterator[tuple[int, float, Image]]:
         if number % step == 0:
             ok, image = reader.retrieve()
             if ok:
-                yield number, number / fps, image
+                yield number, number / fps, np.asarray(image, np.uint8)
         number += 1
     reader.release()

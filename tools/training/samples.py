@@ -64,8 +64,10 @@ class Mixer:
         rng = np.random.default_rng([self._seed, 11])
         real = np.array([shot.item.origin == "real" for shot in self._shots])
         odds = np.where(real, self._odds, 0.0)
-        drawn = rng.choice(len(self._shots), count, p=odds / odds.sum()) if real.any() else []
-        return [self._shots[index].image for index in drawn]
+        if not real.any():
+            return []
+        drawn = rng.choice(len(self._shots), count, p=odds / odds.sum())
+        return [self._shots[index].image for index in drawn.tolist()]
 
     def sample(self, number: int) -> Sample:
         """Sample `number` of this run: always the same."""

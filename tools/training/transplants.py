@@ -119,8 +119,8 @@ def _grabbed(part: Image, box: tuple[int, int, int, int]) -> NDArray[np.uint8]:
     except cv2.error:  # a crop all of one colour has no two mixtures
         return np.zeros(part.shape[:2], np.uint8)
     found = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(found)
+    whole = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(whole)
     if count < 2:
         return np.zeros(part.shape[:2], np.uint8)
     largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
