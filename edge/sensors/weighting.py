@@ -55,7 +55,8 @@ def paces(times_s: Sequence[float]) -> list[float]:
     while len(found) < len(steps):
         run = _run(steps, len(found))
         own = statistics.median(run)
-        found += [own if len(run) >= PACE_STEPS else median] * len(run)
+        other = len(run) >= PACE_STEPS and not median / SLACK <= own <= median * SLACK
+        found += [own if other else median] * len(run)
     return [*found, found[-1]]
 
 
