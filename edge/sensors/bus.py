@@ -41,6 +41,7 @@ class Counts:
     bad: int = 0
     bytes_skipped: int = 0
     unanswered: int = 0
+    late: int = 0
     exceptions: int = 0
     flooded: int = 0
     dropped: int = 0
@@ -129,6 +130,8 @@ class Bus(threading.Thread):
             "port": self.port.url,
             "state": self.state,
             "sensors": [binding.sensor.id for binding in self.bindings],
+            "repeats": sum(binding.repeats for binding in self.bindings),
+            "strangers": sum(binding.strangers for binding in self.bindings),
             **asdict(self.counts),
         }
 

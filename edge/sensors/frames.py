@@ -9,7 +9,7 @@ they are counted, and the search for the next frame starts one byte further on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from edge.values import Flag
@@ -24,6 +24,7 @@ class InstrumentValue:
 
     `raw` is the value on the wire, before scaling. `source` tells who of several sent it (Modbus
     address, HJ 212 MN). `at_wall` is the instrument's own time, UTC seconds, where it sends one.
+    `why` names the reason of a flag (edge.sensors.reasons).
     """
 
     channel: str
@@ -34,6 +35,7 @@ class InstrumentValue:
     source: str = ""
     at_wall: float | None = None
     extra: Mapping[str, str] = field(default_factory=lambda: NO_EXTRA)
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +104,14 @@ class Scanner:
 
     final = False
     mark = b""
+    # Whether the check is so short that a frame right after damage is not believed alone.
+    weak = False
 
     def __init__(self) -> None:
         # Bytes ahead that belong to a broken frame already counted.
         self._claimed = 0
+        # Whether bytes were thrown away since the last good frame.
+        self._damaged = False
 
     def parse(self, data: bytes, at: int) -> Look:
         raise NotImplementedError
@@ -125,8 +131,9 @@ class Scanner:
                 # What looked unfinished is followed by a whole frame: it was cut off.
                 bad, skipped = bad + (not self._claimed), skipped + later[0] - at
                 at, look = later
+                self._damaged = True
             if isinstance(look, DecodedFrame):
-                readings += look.readings
+                readings += self._trusted(look.readings)
                 good, at, self._claimed = good + look.frames, at + look.size, 0
                 continue
             broken = look if isinstance(look, Bad) else Bad(len(data) - at if look is MORE else 0)
@@ -137,7 +144,17 @@ class Scanner:
             passed = self._to_mark(data, at + broken.skip) - at
             self._claimed = max(0, self._claimed - passed)
             at, skipped = at + passed, skipped + passed
+            self._damaged = True
         return Step(tuple(readings), at, good, bad, skipped, tuple(notes))
+
+    def _trusted(self, readings: tuple[InstrumentValue, ...]) -> tuple[InstrumentValue, ...]:
+        """The readings; after damage those of a weak kind are suspect, for once."""
+        torn, self._damaged = self._damaged and self.weak, False
+        if not torn:
+            return readings
+        return tuple(
+            replace(r, flag="suspect", why="torn") if r.flag == "ok" else r for r in readings
+        )
 
     def _to_mark(self, data: bytes, at: int) -> int:
         """Where a frame may begin at the earliest."""

@@ -110,7 +110,7 @@ _HEAD_KEY = re.compile(r"(?:^|[;,\s])\s*(QN|ST|CN|PW|MN|Flag|PNUM|PNO)=([^;,\s]*
 
 
 def parse_segment(segment: bytes, *, tolerant: bool = False) -> Hj212Packet:
-    """The packet in a data segment whose check has passed. Raises Refused."""
+    """The packet in a data segment whose check has passed. Raises BadPacket."""
     text = _text(segment, tolerant)
     fields = _tolerant_fields(text) if tolerant else None
     if fields is None:
@@ -180,19 +180,45 @@ _FIELD = re.compile(r"\s*([A-Za-z0-9_]+)(?:-([A-Za-z0-9_]+))?=(.*)", re.DOTALL)
 _FORBIDDEN = ("##", "&&", "CP=", "QN=")
 
 
-def parse_items(cp: str, *, tolerant: bool = False) -> tuple[Item, ...]:
-    """The groups of a CP. An unreadable one raises Refused, or is left out if tolerant."""
+def parse_sections(cp: str, *, tolerant: bool = False) -> tuple[tuple[Item, ...], ...]:
+    """The groups of a CP, those of each DataTime together: a packet may hold several.
+
+    An unreadable group raises BadPacket, or is left out if tolerant; so does one field with two
+    values at one time, for nobody can say which of them holds.
+    """
     if any(word in cp for word in _FORBIDDEN):
         raise BadPacket("frame marks inside CP")
-    by_name: dict[str, dict[str, str]] = {}
-    for part in re.split("[;,]", cp):
-        match = _FIELD.fullmatch(part)
-        if match is not None:
-            # The flag of a value may stand in a group of its own: same name, same item.
-            by_name.setdefault(match[1], {})[match[2] or ""] = match[3].strip()
-        elif part.strip() and not tolerant:
-            raise BadPacket(f"{part[:40]!r} in CP")
-    return tuple(Item(name, fields) for name, fields in by_name.items())
+    fields = [match for part in re.split("[;,]", cp) if (match := _field(part, tolerant))]
+    several = sum(_begins(match) for match in fields) > 1
+    by_time: dict[str, dict[str, dict[str, str]]] = {}
+    time = "" if several else next((m[3].strip() for m in fields if _begins(m)), "")
+    for match in fields:
+        if several and _begins(match):
+            time = match[3].strip()
+        elif several and not time:
+            raise BadPacket(f"{match[0][:40]!r} stands before the first of several DataTime")
+        _put(by_time.setdefault(time, {}), match)
+    return tuple(
+        tuple(Item(name, found) for name, found in by_name.items()) for by_name in by_time.values()
+    )
+
+
+def _field(part: str, tolerant: bool) -> re.Match[str] | None:
+    match = _FIELD.fullmatch(part)
+    if match is None and part.strip() and not tolerant:
+        raise BadPacket(f"{part[:40]!r} in CP")
+    return match
+
+
+def _begins(match: re.Match[str]) -> bool:
+    return match[1] == "DataTime" and not match[2]
+
+
+def _put(by_name: dict[str, dict[str, str]], match: re.Match[str]) -> None:
+    """The flag of a value may stand in a group of its own: same name, same item."""
+    found, name, value = by_name.setdefault(match[1], {}), match[2] or "", match[3].strip()
+    if found.setdefault(name, value) != value:
+        raise BadPacket(f"{match[1]} has two values at one time")
 
 
 def local_time(text: str) -> float | None:

@@ -22,7 +22,7 @@ from edge.sensors.hj212 import (
     Item,
     local_time,
     modbus_crc,
-    parse_items,
+    parse_sections,
     parse_segment,
 )
 from edge.values import Flag
@@ -179,22 +179,21 @@ class Hj212(Scanner):
         return self._readings(packet, join([parts[n].cp for n in sorted(parts)]))
 
     def _readings(self, packet: Hj212Packet, cp: str) -> tuple[InstrumentValue, ...]:
-        items = parse_items(cp, tolerant=self._tolerant)
-        at_wall = _data_time(items, tolerant=self._tolerant)
         extra = {"ST": packet.st, "CN": packet.cn, "QN": packet.qn, "MN": packet.mn}
-        readings = [
-            reading for item in items if item.name not in _TIMES for reading in self._of(item)
-        ]
         return tuple(
-            replace(r, source=packet.mn, at_wall=at_wall, extra={**extra, **r.extra})
-            for r in readings
+            replace(reading, source=packet.mn, at_wall=at_wall, extra={**extra, **reading.extra})
+            for items in parse_sections(cp, tolerant=self._tolerant)
+            for at_wall in (_data_time(items, packet, tolerant=self._tolerant),)
+            for item in items
+            if item.name not in _TIMES
+            for reading in self._of(item)
         )
 
     def _of(self, item: Item) -> list[InstrumentValue]:
         letter = item.fields.get("Flag", "N")
-        flag = FLAGS.get(letter, "suspect")
+        flag, why = FLAGS.get(letter, "suspect"), ""
         if flag == "ok" and not _ordered(item.fields):
-            flag = "suspect"
+            flag, why = "suspect", "minmax"
         marked = {"hj_flag": letter} if "Flag" in item.fields else {}
         return [
             InstrumentValue(
@@ -204,6 +203,7 @@ class Hj212(Scanner):
                 flag,
                 raw=text,
                 extra=marked,
+                why=why,
             )
             for name, text in item.fields.items()
             if name != "Flag" and text
@@ -236,14 +236,15 @@ def _next_head(data: bytes, start: int) -> int:
     return match.start() if match else -1
 
 
-def _data_time(items: tuple[Item, ...], *, tolerant: bool) -> float | None:
+def _data_time(items: tuple[Item, ...], packet: Hj212Packet, *, tolerant: bool) -> float | None:
+    """The time of these values: their DataTime, else that of the message's number."""
     for item in items:
         if item.name == "DataTime":
             wall = local_time(item.fields.get("", ""))
             if wall is None and not tolerant:
                 raise BadPacket("DataTime is no time")
             return wall
-    return None
+    return local_time(packet.qn[:14])
 
 
 def _ordered(fields: Mapping[str, str]) -> bool:

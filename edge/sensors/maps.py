@@ -152,6 +152,18 @@ def _check(found: Map, path: Path) -> None:
         if entry.at + entry.size > 0x10000:
             raise ConfigError(f"{path}: {entry.channel}: address {entry.address} is past 0xffff")
         _check_range(entry.range, f"{path}: {entry.channel}")
+        _check_absent(entry, f"{path}: {entry.channel}")
+
+
+def _check_absent(entry: Entry, where: str) -> None:
+    """A value that the type cannot hold would never match: "no value" would become a value."""
+    if entry.type == "f32":
+        return
+    size = 1 if entry.type == "bit" else 16 * entry.size
+    low, high = (-(1 << (size - 1)) if entry.type in ("s16", "s32") else 0), (1 << size) - 1
+    wrong = [value for value in entry.absent if not low <= value <= high]
+    if wrong:
+        raise ConfigError(f"{where}: absent = {wrong[0]}: {entry.type} holds {low} to {high}")
 
 
 def _check_pattern(found: Map, path: Path) -> None:
@@ -214,7 +226,10 @@ def readings(
 
 def _reading(entry: Entry, data: bytes, source: str) -> InstrumentValue:
     raw = _raw(entry, data)
-    if raw in entry.absent or (isinstance(raw, float) and not math.isfinite(raw)):
+    # Makers print "0xFFFF: no value" for a signed register too.
+    bits = raw % (1 << 16 * entry.size) if isinstance(raw, int) else raw
+    none = raw in entry.absent or bits in entry.absent
+    if none or (isinstance(raw, float) and not math.isfinite(raw)):
         return InstrumentValue(entry.channel, 0.0, entry.unit, "fault", data.hex(), source)
     value = round(raw * entry.scale + entry.offset, 9)
     limits = entry.range

@@ -17,6 +17,11 @@ from edge.sensors.port import Port
 
 # A slave that does not answer is asked less and less often, so that it does not slow the others.
 QUIET_CAP_S = 30.0
+# RTU answers carry no number. An answer that may still come is waited for so long before the same
+# slave is asked for other registers of the same shape: it would be taken for theirs.
+LATE_S, LATE_TIMEOUTS = 10.0, 10.0
+# The longest answer, and what may stand before it.
+STRAY_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,15 @@ class _Poll:
     block: Block
     due: float = 0.0
     failures: int = 0
+    # Until when the answer to an unanswered question may still come.
+    owed_until: float = 0.0
+
+    def looks_like(self, other: _Poll) -> bool:
+        """Whether the answer to one could be taken for that to the other."""
+        same_slave = self.slave.address == other.slave.address
+        mine, theirs = self.block, other.block
+        shape = (mine.function, mine.count) == (theirs.function, theirs.count)
+        return same_slave and shape and mine != theirs
 
     def later(self, now: float, *, answered: bool) -> None:
         """When to ask this slave again: in step, or, unanswered, ever more seldom up to
@@ -61,22 +75,50 @@ class ModbusBus(Bus):
         super().__init__(port, [slave.binding for slave in slaves], clock, stop)
         self._line = line
         self._polls = [_Poll(slave, b) for slave in slaves for b in blocks(slave.registers)]
+        self._stray = b""
 
     def serve(self) -> None:
         """Ask whoever is due first, one request at a time, with silence after each
         (`turnaround_s`)."""
         while not self.stop:
             self.moved = time.monotonic()
-            poll = min(self._polls, key=_due)
-            if self.stop.wait(min(1.0, poll.due - time.monotonic())):
+            poll = min(self._polls, key=self._when)
+            if self._idle(min(1.0, self._when(poll) - time.monotonic())):
                 return
-            if poll.due <= time.monotonic():
+            if self._when(poll) <= time.monotonic():
                 answered = self._ask(poll)
                 poll.later(time.monotonic(), answered=answered)
-                self.stop.wait(self._line.turnaround_s)
+                self._idle(self._line.turnaround_s)
+
+    def _when(self, poll: _Poll) -> float:
+        """When to ask: not before the answer to a question like it has come or been given up."""
+        owed = (p.owed_until for p in self._polls if poll.looks_like(p))
+        return max([poll.due, *owed])
+
+    def _idle(self, wait_s: float) -> bool:
+        """Wait; what arrives meanwhile is late. True when it is time to stop."""
+        if any(poll.owed_until > time.monotonic() for poll in self._polls):
+            end = time.monotonic() + wait_s
+            while not self.stop and (left_s := end - time.monotonic()) > 0.0:
+                self._late(self.port.read(min(0.2, left_s)))
+            return bool(self.stop)
+        return self.stop.wait(wait_s)
+
+    def _late(self, data: bytes) -> None:
+        """Bytes nobody waits for: thrown away, counted, and the question they answer settled."""
+        if not data:
+            return
+        self._stray = (self._stray + data)[-STRAY_BYTES:]
+        self.counts.bytes_skipped += len(data)
+        for poll in self._polls:
+            owed = poll.owed_until > time.monotonic()
+            if owed and answer(self._stray, poll.slave.address, poll.block) is not None:
+                poll.owed_until, self._stray = 0.0, b""
+                self.counts.late += 1
 
     def _ask(self, poll: _Poll) -> bool:
-        self.counts.bytes_skipped += len(self.port.discard())
+        self._late(self.port.discard())
+        self._stray = b""
         asked = request(poll.slave.address, poll.block)
         self.port.write(asked)
         got, deadline = b"", time.monotonic() + self._line.timeout_s
@@ -84,12 +126,25 @@ class ModbusBus(Bus):
             got += self.port.read(max(0.0, deadline - time.monotonic()))
             found = answer(got, poll.slave.address, poll.block)
             if found is not None:
+                # A refusal carries no count either: it may be that of an older question.
+                poll.owed_until = self._owing(poll) if found.exception else 0.0
                 return self._answered(poll, found.data, found.exception, (asked, got))
+        poll.owed_until = time.monotonic() + self._late_s
         self.counts.unanswered += 1
         self.counts.bad += bool(got)
         note = "not an answer" if got else "no answer"
         self.heard.answer(asked, got, (), self.clock.now().wall, note)
         return False
+
+    @property
+    def _late_s(self) -> float:
+        return max(LATE_S, LATE_TIMEOUTS * self._line.timeout_s)
+
+    def _owing(self, poll: _Poll) -> float:
+        """Until when a refused question may still be answered: where its slave owes others too."""
+        now = time.monotonic()
+        others = (p for p in self._polls if p.slave.address == poll.slave.address and p is not poll)
+        return now + self._late_s if any(p.owed_until > now for p in others) else 0.0
 
     def _answered(
         self, poll: _Poll, data: bytes, exception: str, exchange: tuple[bytes, bytes]
@@ -107,7 +162,3 @@ class ModbusBus(Bus):
         self.heard.answer(*exchange, found, self.clock.now().wall)
         self.hand_over(slave.binding, found)
         return True
-
-
-def _due(poll: _Poll) -> float:
-    return poll.due

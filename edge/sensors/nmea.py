@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import reduce
 from operator import xor
 
+from edge.sensors.continuity import Continuity
 from edge.sensors.frames import MORE, NOISE, Bad, DecodedFrame, InstrumentValue, Look, Scanner, Step
 
 # The standard allows 82 characters; receivers with many satellites write somewhat more.
@@ -21,6 +23,17 @@ _TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d)([0-5]\d|60)(\.\d+)?$")
 _LAT = re.compile(r"(\d\d)([0-5]\d\.?(\d*))$")
 _LON = re.compile(r"(\d\d\d)([0-5]\d\.?(\d*))$")
 _SPEED = re.compile(r"\d{1,4}(\.\d{1,4})?$")
+# GGA quality: 1 GNSS, 2 differential, 3 PPS, 4 and 5 RTK. 6 is dead reckoning, 7 typed in by hand,
+# 8 a simulator: no place of anything.
+MEASURED_QUALITIES = frozenset("12345")
+# RMC mode (NMEA 2.3): autonomous, differential, RTK fixed and float, precise. E, M, S and N are the
+# same three as above and "not valid".
+MEASURED_MODES = frozenset("ADRFP")
+# Dates before this are week counters that have rolled over, or a receiver without almanac.
+DATE_FROM = datetime(2024, 1, 1, tzinfo=timezone.utc).timestamp()
+# From one sentence to the next nothing at a box moves further; eight bits of sum are not enough to
+# believe that it does, before the next sentence has said so too.
+JUMP_DEG = 0.003
 # Fields of each sentence without its name: NMEA 2.x and 3.x or 4.1.
 COUNTS = {"RMC": (11, 12, 13), "GGA": (14,), "ZDA": (6,)}
 
@@ -35,11 +48,14 @@ class Nmea(Scanner):
 
     kind = "nmea"
     mark = b"$"
+    weak = True
 
     def __init__(self) -> None:
         super().__init__()
         # The bytes since the last line end or good sentence, as far as they are used up.
         self._since, self._good_to = b"", 0
+        self._lat = Continuity(JUMP_DEG, 0.0)
+        self._lon = Continuity(JUMP_DEG, 0.0)
 
     def decode(self, data: bytes, *, final: bool = False) -> Step:
         self._good_to = 0
@@ -74,12 +90,23 @@ class Nmea(Scanner):
         if len(fields) not in COUNTS.get(name, (len(fields),)):
             return Bad()
         try:
-            found = DecodedFrame(end - at, reader(fields) if reader else ())
+            found = DecodedFrame(end - at, self._continuous(reader(fields) if reader else ()))
         except (ValueError, IndexError):
             # A valid sum over nonsense: the sum has eight bits only.
             return Bad()
         self._good_to = end
         return found
+
+    def _continuous(self, readings: tuple[InstrumentValue, ...]) -> tuple[InstrumentValue, ...]:
+        """A place where neither the sentence before nor the one after lies is damage."""
+        place = {r.channel: r.value for r in readings if r.channel in ("lat", "lon")}
+        lat, lon = place.get("lat"), place.get("lon")
+        if not isinstance(lat, float) or not isinstance(lon, float):
+            return readings
+        fits = [self._lat.fits(lat), self._lon.fits(lon)]
+        if all(fits):
+            return readings
+        return tuple(replace(r, flag="suspect", why="jump") for r in readings)
 
 
 def _line_end(data: bytes, at: int) -> int | None:
@@ -91,9 +118,10 @@ def _line_end(data: bytes, at: int) -> int | None:
 
 
 def _rmc(fields: list[str]) -> tuple[InstrumentValue, ...]:
-    if fields[1] != "A":
+    if fields[1] != "A" or (len(fields) > 11 and fields[11] not in MEASURED_MODES):
         return ()
-    at = _when(fields[0], fields[8])
+    when = _when(fields[0], fields[8])
+    at = when if when >= DATE_FROM else None
     if fields[6] and not _SPEED.fullmatch(fields[6]):
         raise ValueError(fields[6])
     speed = [
@@ -106,12 +134,12 @@ def _rmc(fields: list[str]) -> tuple[InstrumentValue, ...]:
         *_position(fields[2:6], at),
         *(speed if fields[6] else ()),
         *(course if fields[7] else ()),
-        InstrumentValue("time", at, "s", raw=f"{fields[8]} {fields[0]}", at_wall=at),
+        _time(when, f"{fields[8]} {fields[0]}"),
     )
 
 
 def _gga(fields: list[str]) -> tuple[InstrumentValue, ...]:
-    if fields[5] in ("", "0"):
+    if fields[5] not in MEASURED_QUALITIES:
         return ()
     _seconds(fields[0])
     rest = (("satellites", fields[6], ""), ("hdop", fields[7], ""), ("altitude", fields[8], "m"))
@@ -126,7 +154,13 @@ def _zda(fields: list[str]) -> tuple[InstrumentValue, ...]:
         return ()
     day, month, year = (int(text) for text in fields[1:4])
     at = datetime(year, month, day, tzinfo=timezone.utc).timestamp() + _seconds(fields[0])
-    return (InstrumentValue("time", at, "s", raw=" ".join(fields[:4]), at_wall=at),)
+    return (_time(at, " ".join(fields[:4])),)
+
+
+def _time(at: float, raw: str) -> InstrumentValue:
+    if at < DATE_FROM:
+        return InstrumentValue("time", at, "s", "suspect", raw, why="clock")
+    return InstrumentValue("time", at, "s", raw=raw, at_wall=at)
 
 
 READERS = {"RMC": _rmc, "GGA": _gga, "ZDA": _zda}
@@ -136,6 +170,9 @@ def _position(fields: list[str], at: float | None) -> tuple[InstrumentValue, ...
     lat, lon = _LAT.fullmatch(fields[0]), _LON.fullmatch(fields[2])
     if lat is None or lon is None or len(lat[3]) != len(lon[3]):
         # Receivers write both with as many decimals; a lost or doubled digit breaks that.
+        raise ValueError(fields)
+    if not float(fields[0]) and not float(fields[2]):
+        # Where the equator meets the prime meridian floats a buoy, and no receiver of ours.
         raise ValueError(fields)
     north = _degrees(lat, {"N": 1, "S": -1}[_one(fields[1], "NS")], 90.0)
     east = _degrees(lon, {"E": 1, "W": -1}[_one(fields[3], "EW")], 180.0)

@@ -69,9 +69,14 @@ def _readings(frame: bytes, length: int) -> tuple[InstrumentValue, ...]:
     failing = length == LONG_BODY and words[12] & 0xFF != 0
     plausible = words[3] <= words[4] <= words[5]
     return tuple(
-        InstrumentValue(name, float(word), UNIT, _flag(word, failing, plausible), str(word))
+        _reading(name, word, _flag(word, failing, plausible))
         for name, word in zip(("pm1", "pm25", "pm10"), words[3:6], strict=True)
     )
+
+
+def _reading(name: str, word: int, flag: Flag) -> InstrumentValue:
+    why = {"over_range": "range", "suspect": "order"}.get(flag, "")
+    return InstrumentValue(name, float(word), UNIT, flag, str(word), why=why)
 
 
 def _flag(word: int, failing: bool, plausible: bool) -> Flag:

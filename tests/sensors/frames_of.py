@@ -64,12 +64,13 @@ def _random_plantower(rng: random.Random) -> bytes:
 
 
 def _random_sds(rng: random.Random) -> bytes:
-    low, high = sorted(rng.randrange(9999) for _ in range(2))
-    return sds_frame(low, high)
+    """Air as it is: it changes from second to second, and does not leap."""
+    return sds_frame(rng.randrange(300, 500), rng.randrange(600, 900))
 
 
 def _random_nmea(rng: random.Random) -> bytes:
-    lat, lon = rng.uniform(0, 59.9999), rng.uniform(0, 59.9999)
+    # A box stands still; its receiver wanders by some metres.
+    lat, lon = rng.uniform(23.3, 23.4), rng.uniform(26.8, 26.9)
     second = rng.randrange(60)
     return nmea_sentence(
         f"GNRMC,1415{second:02d}.00,A,36{lat:08.5f},N,120{lon:08.5f},E,0.042,,010326,,,A"

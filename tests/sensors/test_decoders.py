@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.config import ConfigError
 from edge.sensors.frames import Stream
 from edge.sensors.hj212 import Hj212Packet, crc, encode, modbus_crc
 from edge.sensors.hj212_stream import Hj212
 from edge.sensors.kinds import KINDS, Options
-from edge.sensors.maps import load_map
+from edge.sensors.maps import Block, Entry, load_map, readings
 from tests.sensors import mutation
 from tests.sensors.frames_of import (
     KINDS_WITH_CHECK,
@@ -357,3 +358,66 @@ def test_two_cut_particle_frames_run_together_are_one_bad_frame():
     body = plantower_frame((1, 2, 3))[:22] + plantower_frame((1, 2, 3))[:8]
     joined = body + (sum(body) & 0xFFFF).to_bytes(2, "big")
     assert told("plantower", joined)[0] == {}
+
+
+@pytest.mark.parametrize("quality", ["0", "6", "7", "8", ""])
+def test_nmea_places_that_nobody_measured_are_none(quality):
+    body = f"GNGGA,141530.00,3623.35800,N,12026.83200,E,{quality},18,0.62,24.3,M,7.9,M,,"
+    assert told("nmea", nmea_sentence(body))[0] == {}
+
+
+@pytest.mark.parametrize("mode", "EMSN")
+def test_nmea_modes_that_are_no_fix(mode):
+    body = f"GNRMC,141530.00,A,3623.35800,N,12026.83200,E,0.042,,010326,,,{mode}"
+    assert told("nmea", nmea_sentence(body))[0] == {}
+
+
+def test_nmea_nought_nought_and_old_dates():
+    zero = "GNRMC,141530.00,A,0000.00000,N,00000.00000,E,0.042,,010326,,,A"
+    assert told("nmea", nmea_sentence(zero))[0] == {}
+    rolled = "GNRMC,141530.00,A,3623.35800,N,12026.83200,E,0.042,,150706,,,A"
+    found = Stream(KINDS["nmea"](Options())).feed(nmea_sentence(rolled))
+    assert {r.channel: (r.flag, r.at_wall) for r in found}["time"] == ("suspect", None)
+    assert all(r.at_wall is None for r in found)
+
+
+def test_hj212_values_of_two_times_keep_their_own():
+    cp = "DataTime=20260301221500;LA-Rtd=50.1,LA-Flag=N;DataTime=20260301221600;LA-Rtd=70.2"
+    data = encode(Hj212Packet("20260301221600000", "39", "2011", MN, 4, cp))
+    found = Stream(KINDS["hj212"](Options())).feed(data)
+    assert [(r.value, r.at_wall) for r in found] == [(50.1, 1772374500.0), (70.2, 1772374560.0)]
+
+
+@pytest.mark.parametrize(
+    "cp",
+    [
+        "LA-Rtd=50.1;DataTime=20260301221500;LA-Rtd=50.2;DataTime=20260301221600",
+        "DataTime=20260301221500;LA-Rtd=50.1;LA-Rtd=50.2",
+        "DataTime=20260301221500;LA-Rtd=50.1;DataTime=20260301221500;LA-Rtd=50.2",
+    ],
+)
+def test_hj212_values_whose_time_is_open_are_refused(cp):
+    stream = Stream(KINDS["hj212"](Options()))
+    data = encode(Hj212Packet("20260301221600000", "39", "2011", MN, 4, cp))
+    assert stream.feed(data) == ()
+    assert stream.totals.bad == 1
+
+
+@pytest.mark.parametrize(
+    ("type_", "absent", "data"),
+    [("s16", 65535, "ffff"), ("s16", -1, "ffff"), ("s16", 32768, "8000"), ("u16", 65535, "ffff"),
+     ("s32", 4294967295, "ffffffff"), ("f32", -9999, "c61c3c00")],
+)  # fmt: skip
+def test_modbus_absent_values_match_as_makers_print_them(type_, absent, data):
+    entry = Entry(channel="a", address=0, type=type_, scale=0.1, absent=(absent,))
+    block = Block(3, 0, entry.size)
+    (found,) = readings((entry,), block, bytes.fromhex(data), "")
+    assert found.flag == "fault"
+
+
+def test_modbus_absent_values_that_cannot_come_are_refused(tmp_path):
+    file = tmp_path / "meter.yaml"
+    entry = "{channel: a, address: 0, type: s16, absent: [70000]}"
+    file.write_text(f"name: m\nkind: modbus\nregisters:\n  - {entry}\n")
+    with pytest.raises(ConfigError, match="absent = 70000"):
+        load_map(str(file))

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import threading
 import time
+import tty
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,7 +34,7 @@ from edge.sensors.sender import Hj212Sender
 from edge.sensors.settings import Forward, Sensor, SensorSettings
 from edge.sensors.stream_bus import StreamBus
 from edge.values import Sample, Stamp
-from tests.sensors.frames_of import MN, hj212_frame, sds_frame
+from tests.sensors.frames_of import MN, hj212_frame, modbus_answer, sds_frame
 from tools.fakes.instruments import ModbusSlave, Talker, fume_monitor, noise_meter, pm_sensor
 from tools.fakes.instruments_line import Fault, Line
 
@@ -372,3 +374,39 @@ def test_minutes_are_sent_until_they_are_acknowledged(stop):
     stop.set()
     sender.join(5)
     platform.join(5)
+
+
+class LateSlave(threading.Thread):
+    """A Modbus slave that answers every question, each so many seconds after it was asked."""
+
+    def __init__(self, registers: dict[int, int], late_s: float) -> None:
+        super().__init__(daemon=True)
+        self._registers, self._late_s = registers, late_s
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._master)
+        tty.setraw(self._slave)
+        self.port, self.over = os.ttyname(self._slave), threading.Event()
+
+    def run(self) -> None:
+        waiting: list[tuple[float, bytes]] = []
+        while not self.over.is_set():
+            if select.select([self._master], [], [], 0.01)[0]:
+                asked = os.read(self._master, 256)
+                start, count = (int.from_bytes(asked[n : n + 2], "big") for n in (2, 4))
+                words = [self._registers.get(start + n, 0) for n in range(count)]
+                waiting.append((time.monotonic() + self._late_s, modbus_answer(words)))
+            while waiting and waiting[0][0] <= time.monotonic():
+                os.write(self._master, waiting.pop(0)[1])
+
+
+@pytest.mark.parametrize("late_s", [0.02, 0.2, 0.33, 0.7])
+def test_an_answer_that_comes_late_is_not_taken_for_the_next_questions(stop, late_s):
+    """RTU answers have no number: PM10 must never get the value of PM2.5."""
+    slave = LateSlave({4: 35, 9: 150}, late_s)
+    slave.start()
+    bus = modbus(stop, slave.port, ("pm", "pm-rs485", 1))
+    time.sleep(3.0)
+    slave.over.set()
+    found = {(s.channel, s.value) for s in bus.queue.take()}
+    assert found <= {("pm25", 35.0), ("pm10", 150.0)}
+    assert (bus.counts.late > 0) == (late_s > LINE.timeout_s)

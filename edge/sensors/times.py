@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""When a value was measured, and whose word that is.
+
+An instrument that tells its own time measured then; the value may come later, held back by a link
+that was away. A clock that is wrong is wrong by the same amount every time: that is learnt and
+taken off. What tells no time, or a time that has not come yet, was measured when it arrived.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+
+from edge.values import Stamp, Trust
+
+# Closer than this the instrument's clock is right: a network, a queue, a clock of whole seconds.
+AGREE_S = 10.0
+# So many values over so long that are off by the same amount are off by their clock.
+STEADY_VALUES, STEADY_OVER_S, STEADY_SPREAD_S = 8, 30.0, 3.0
+# Beyond this a clock is not corrected: a person has to set it.
+CORRECTED_MAX_S = 600.0
+
+
+class InstrumentClock:
+    """One instrument's clock against the box's. One owner."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, float]] = deque(maxlen=STEADY_VALUES)
+        self.off_s: float | None = None
+        self.trust: Trust = "arrival"
+
+    def place(self, own_wall: float | None, now: Stamp) -> tuple[Stamp, Trust]:
+        """The instant of measurement of a value that arrives `now` with this time of its own."""
+        if own_wall is None:
+            return now, "arrival"
+        delay_s = now.wall - own_wall
+        self._learn(own_wall, delay_s)
+        self.trust, by_s = self._weigh(delay_s)
+        at = replace(now, mono=now.mono - by_s, wall=now.wall - by_s)
+        return at, self.trust
+
+    def _weigh(self, delay_s: float) -> tuple[Trust, float]:
+        """(whose word, how long before its arrival it was measured)."""
+        if -AGREE_S <= delay_s <= AGREE_S:
+            return "instrument", max(0.0, delay_s)
+        if self.off_s is not None and abs(self.off_s) <= CORRECTED_MAX_S:
+            left_s = delay_s - self.off_s
+            if left_s >= -AGREE_S:
+                return "corrected", max(0.0, left_s)
+        return ("arrival", 0.0) if delay_s < 0.0 else ("unconfirmed", delay_s)
+
+    def _learn(self, own_wall: float, delay_s: float) -> None:
+        if not self._seen or own_wall != self._seen[-1][0]:
+            self._seen.append((own_wall, delay_s))
+        if len(self._seen) < STEADY_VALUES:
+            return
+        delays = [delay for _, delay in self._seen]
+        over_s = self._seen[-1][0] - self._seen[0][0]
+        if over_s >= STEADY_OVER_S and max(delays) - min(delays) <= STEADY_SPREAD_S:
+            self.off_s = min(delays) if abs(min(delays)) > AGREE_S else 0.0
