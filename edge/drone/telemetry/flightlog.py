@@ -104,6 +104,17 @@ def _cells(line: str, delimiter: str) -> list[str] | None:
         return None
 
 
+def _trimmed(cells: Sequence[str]) -> list[str]:
+    """Without the empty cells at the end, which some writers add."""
+    end = next((n for n in range(len(cells), 0, -1) if cells[n - 1].strip()), 0)
+    return list(cells[:end])
+
+
+def _fits(row: Sequence[str], header: Sequence[str]) -> bool:
+    """Whether a row has the header's columns; in one that has others a value is another's."""
+    return len(row) >= len(header) and not any(cell.strip() for cell in row[len(header) :])
+
+
 def parse(text: str, *, utc_offset_h: float | None = None) -> Telemetry:
     """Poses of a flight-log CSV, one for each row; the notes say when video ran.
 
@@ -116,14 +127,15 @@ def parse(text: str, *, utc_offset_h: float | None = None) -> Telemetry:
     if not lines:
         return Telemetry("flight-log", (), 0, {}, ("empty",))
     delimiter = _delimiter(lines[0]) or ","
+    header = _trimmed(_cells(lines[0], delimiter) or [])
     cells = [_cells(line, delimiter) for line in lines[1:] if line.strip(delimiter + " ")]
-    sound = [row for row in cells if row is not None and any(cell.strip() for cell in row)]
-    columns = _chosen(_index(_cells(lines[0], delimiter) or []), sound[:_SAMPLE_ROWS])
+    sound = [row for row in cells if row is not None and _fits(row, header)]
+    columns = _chosen(_index(header), sound[:_SAMPLE_ROWS])
     rows = [_Row(row, columns, decimal_comma=delimiter != ",") for row in sound]
     found = _telemetry(rows, columns, utc_offset_h)
-    torn = cells.count(None)
+    torn = len(cells) - len(sound)
     if torn:
-        skipped = {**found.skipped, "row that cannot be read": torn}
+        skipped = {**found.skipped, "row that does not fit the header": torn}
         found = replace(found, cues=found.cues + torn, skipped=skipped)
     return checked(found)
 
