@@ -10,6 +10,7 @@ bus in front or a crowd take witnesses away, but do not testify.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,9 @@ KINDS: dict[str, tuple[float, float, str, str]] = {
     "camera_moved": (60.0, 30.0, "摄像机位置偏移", "the camera has moved"),
     "view_changed": (300.0, 60.0, "画面内容与原来不符", "the view is not what it used to be"),
 }
+
+# Told by what the camera usually shows, which a restart forgets.
+LEARNT = ("picture_blurred", "camera_moved", "view_changed")
 
 # Frozen: nowhere more than so many grey levels of difference (recoding one and the same picture
 # changes this much), outside the strips where cameras draw a clock.
@@ -141,9 +145,12 @@ class _Look:
 class CameraHealth:
     """One camera. `step` wants about one look a second; the times are the caller's."""
 
-    def __init__(self, camera: str) -> None:
+    def __init__(self, camera: str, standing: Collection[str] = ()) -> None:
+        """standing: kinds of the faults that an earlier run left open, none of LEARNT."""
         self._camera = camera
         self._states = {kind: Sustained(row[0], row[1]) for kind, row in KINDS.items()}
+        for kind in standing:
+            self._states[kind].on = True
         self._still: Thumbnail | None = None
         self._recent: Grid | None = None
         self._normal: Normal | None = None
@@ -216,7 +223,9 @@ class CameraHealth:
 
     def _covered(self, look: _Look) -> bool:
         if self._normal is None:
-            return False
+            # Covered before a restart, and still nothing to be seen.
+            held = self._states["picture_covered"].on
+            return held and int((look.contrast > TEXTURED).sum()) < STEADY_MIN
         textured = self._normal.contrast > TEXTURED
         lost = (look.contrast < LOST_CONTRAST * self._normal.contrast) & (look.contrast < TEXTURED)
         return _share(lost, textured) >= COVERED_SHARE

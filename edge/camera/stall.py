@@ -24,12 +24,17 @@ CAUSES: dict[Cause, tuple[str, str]] = {
 class StallWatch:
     """One stream: a fault starts once no picture came for STALL_S and ends with the next one.
 
-    However often the reason changes meanwhile, it is one fault with one end.
+    However often the reason changes meanwhile, it is one fault with one end. standing: the fault
+    that an earlier run left open; it ends with the first picture of this run.
     """
 
-    def __init__(self, subject: str) -> None:
+    def __init__(self, subject: str, standing: Fault | None = None) -> None:
         self._subject = subject
         self._since: float | None = None
+        # Since when a picture must have come for the stall to be over.
+        self._mark: float | None = None
+        if standing is not None:
+            self._since = standing.at.mono - float(standing.facts.get("silent_s", STALL_S))
 
     @property
     def open(self) -> bool:
@@ -39,10 +44,11 @@ class StallWatch:
         """last_s: when the last picture came (mono), or when watching began; error: why none
         comes now, where that is known."""
         silent_s = now.mono - last_s
+        self._mark = last_s if self._mark is None else self._mark
         if self._since is None and silent_s > STALL_S:
-            self._since = last_s
+            self._since = self._mark = last_s
             return self._start(now, error, silent_s)
-        if self._since is not None and silent_s <= STALL_S and last_s > self._since:
+        if self._since is not None and silent_s <= STALL_S and last_s > self._mark:
             lasted_s, self._since = last_s - self._since, None
             return Fault(
                 KIND, self._subject, "end", now, "画面恢复 / pictures again",

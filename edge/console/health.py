@@ -126,20 +126,8 @@ class Wrong:
 
 
 def faults(reading: BoxFolders, language: Language) -> list[Wrong]:
-    """Open faults of all daemons, those of the uplink and the disk ladder among them."""
-    rows = reading.faults()
-    uplink = reading.status("uplinkd")
-    rows += [_alarm(str(alarm)) for alarm in uplink.get("alarms", [])]
-    janitor = reading.status("janitord")
-    if janitor.get("ladder"):
-        rows.append({"kind": "disk_ladder", "text": str(janitor.get("ladder_name", ""))})
-    return [_wrong(row, language) for row in rows]
-
-
-def _alarm(alarm: str) -> dict[str, Any]:
-    """uplinkd tells its open alarms as "kind:subject"."""
-    kind, _, subject = alarm.partition(":")
-    return {"kind": kind, "subject": subject}
+    """Open faults of all daemons."""
+    return [_wrong(row, language) for row in reading.faults()]
 
 
 def _wrong(row: Mapping[str, Any], language: Language) -> Wrong:

@@ -14,17 +14,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edge.clock import SystemClock
 from edge.config import Device, load
 from edge.daemons.handling import terms_of
+from edge.faults import FaultLog
 from edge.handling.casework import HandlingTerms
 from edge.outbox import RECEIPT, Outbox, OutboxFull, ballast, ladder
 from edge.outbox.schema import disk_full
 from edge.outbox.sweep import Sweep
 from edge.runtime import Notify, Stop, write_atomic, write_status
-from edge.uplink.wire import fault_data, fault_key
-from edge.values import Fault
+from edge.uplink.wire import fault_row, standing_faults
 
 log = logging.getLogger("edge.janitord")
 
@@ -248,35 +249,34 @@ class Janitor:
             log.warning("no room for the ballast: %s", error)
 
     def _tell(self, room: ladder.Room, before: int, step: int) -> None:
+        if step != before:
+            log.warning("disk: %s (free %d MB)", ladder.STEPS[step], room.free // MB)
         status = {
             "ladder": step,
             "ladder_name": ladder.STEPS[step],
             "free_mb": room.free // MB,
             "quota_left_mb": room.quota // MB,
+            "faults": self._faults(step) if step or self._outbox_path.exists() else [],
             **self.done,
         }
         write_status(self._run, "janitord", status)
-        if step == before:
-            return
-        log.warning("disk: %s (free %d MB)", ladder.STEPS[step], room.free // MB)
-        self._faults(before, step)
 
-    def _faults(self, before: int, step: int) -> None:
-        """One fault for each step gone up, in order, and one end for each come down."""
-        at = SystemClock().now()
-        up = [(i, "start") for i in range(before + 1, step + 1)]
-        down = [(i, "end") for i in range(before, step, -1)]
-        outbox = Outbox(self._outbox_path)
+    def _faults(self, step: int) -> list[dict[str, Any]]:
+        """One fault for each step of the ladder up to this one, first those that are over."""
+        outbox, clock = Outbox(self._outbox_path, "janitord"), SystemClock()
+        standing = standing_faults(outbox.open_faults(), clock.now())
+        faults = FaultLog(clock.now, lambda *fault: outbox.put(**fault_row(*fault)), standing)
         try:
-            for index, phase in up or down:
+            for index in range(len(ladder.STEPS) - 1, step, -1):
+                faults.end("disk_ladder", ladder.STEPS[index], step=index)
+            for index in range(1, step + 1):
                 name = ladder.STEPS[index]
-                text = f"disk ladder step {index}: {name}"
-                fault = Fault("disk_ladder", name, phase, at, text, {"step": index})  # type: ignore[arg-type]
-                outbox.put(lane="fault", kind="fault", key=fault_key(fault), body=fault_data(fault))
+                faults.start("disk_ladder", name, f"disk ladder step {index}: {name}", step=index)
         except OutboxFull as error:
             log.error("%s; the status file tells the step", error)
         finally:
             outbox.close()
+        return faults.status()
 
 
 def main(

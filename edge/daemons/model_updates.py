@@ -120,14 +120,16 @@ class ModelUpdates:
 
     def _begin(self, name: str, state: ReleaseState) -> None:
         """Tell how this start came out and watch what is on trial."""
+        faults = self._publisher.faults
         if state.last == "rolled_back":
-            self._publisher.fault("model_rolled_back", name, state.why, in_force=state.current)
+            faults.start("model_rolled_back", name, state.why, in_force=state.current)
         if state.trial is None:
+            faults.end("model_on_trial", name)
             return
         watch_s = self._settings.device.updates.watch_s
         self._watches[name] = Watch(state.trial.baseline, time.monotonic(), watch_s=watch_s)
         text = f"release {state.current} is watched for {watch_s:.0f} s"
-        self._publisher.fault("model_on_trial", name, text, before=state.previous)
+        faults.start("model_on_trial", name, text, before=state.previous)
 
     def ask(self, request: Mapping[str, Any]) -> bool:
         """Start an installation that came as a request; false where it cannot be."""
@@ -165,10 +167,10 @@ class ModelUpdates:
         if verdict == "wait":
             return False
         del self._watches[name]
-        self._publisher.healed("model_on_trial", name)
+        self._publisher.faults.end("model_on_trial", name)
         if verdict == "settle":
             state = store.settle()
-            self._publisher.healed("model_rolled_back", name)
+            self._publisher.faults.end("model_rolled_back", name)
             log.info("model %s: release %d is in force for good", name, state.current)
             return False
         store.roll_back(watch.why)
@@ -185,11 +187,11 @@ class ModelUpdates:
         said = child.communicate()[0].strip().splitlines()
         self._child = None
         if child.returncode == 0:
-            self._publisher.healed("model_refused", self._asked)
+            self._publisher.faults.end("model_refused", self._asked)
             log.info("update_model: %s", said[-1] if said else "done")
         else:
             why = said[-1] if said else f"the installer ended with {child.returncode}"
-            self._publisher.fault("model_refused", self._asked, why[:500])
+            self._publisher.faults.start("model_refused", self._asked, why[:500])
 
     def status(self, workers: Mapping[str, Measured]) -> dict[str, Any]:
         """For the status file; `pace` is what the next release is held to."""

@@ -84,7 +84,7 @@ class Sensord:
         self.parts: SensorParts = build(settings, base, self._clock, lines)
         state, run = settings.state, settings.run
         state.mkdir(parents=True, exist_ok=True)
-        self._outbox = Outbox(state / "outbox.db")
+        self._outbox = Outbox(state / "outbox.db", "sensord")
         self.publisher = Publisher(self._outbox, self._clock)
         self._store, self._recent = raw.SampleStore(state), raw.Recent(run)
         self._history = History(state, run)
@@ -115,6 +115,8 @@ class Sensord:
         if again:
             log.info("%d revision(s) put again", again)
         self._remember(now)
+        watched = {"sensord", *self.parts.sensors.sensors, *(s.port.url for s in self.parts.lines)}
+        self.publisher.faults.end_others(lambda fault: fault.subject in watched)
         self._progress.register("main", 30.0)
         for line in self.parts.lines:
             line.start()
@@ -190,24 +192,19 @@ class Sensord:
         """Faults of sensors and lines: each told once, and once when it is over."""
         if now.mono - self._began.mono < START_GRACE_S:
             return
+        holds = self.publisher.faults.holds
         stale, constant = set(self._live.stale(now)), self._live.constant(now)
         for name in self.parts.sensors.sensors:
-            self._fault("sensor_stale", name, name in stale, "no valid value: unknown, not normal")
+            holds("sensor_stale", name, name in stale, "no valid value: unknown, not normal")
             stuck = constant.get(name)
-            self._fault("sensor_constant", name, stuck is not None, f"{stuck} never moves")
+            holds("sensor_constant", name, stuck is not None, f"{stuck} never moves")
         for line in self.parts.lines:
             if not line.is_alive():
                 raise RuntimeError(f"the thread of {line.port.url} ended")
             idle_s = time.monotonic() - line.moved
-            self._fault("line_stuck", line.port.url, idle_s > LINE_LIMIT_S, "hangs in the driver")
+            holds("line_stuck", line.port.url, idle_s > LINE_LIMIT_S, "hangs in the driver")
             flooded = line.flooding()
-            self._fault("sensor_flood", line.port.url, flooded, "more values than it should send")
-
-    def _fault(self, kind: str, subject: str, wrong: bool, text: str) -> None:
-        if wrong:
-            self.publisher.fault(kind, subject, text)
-        else:
-            self.publisher.healed(kind, subject)
+            holds("sensor_flood", line.port.url, flooded, "more values than it should send")
 
     def _answer(self, now: Stamp) -> None:
         """Requests: a purifier was cleaned, a meter was calibrated (ledger rows); a restart."""
@@ -273,7 +270,7 @@ class Sensord:
             "cleaning": self.parts.ledgers.cleaning(
                 [s.shop for s in self.parts.shops], now.wall
             ),
-            "faults": self.publisher.open_faults(),
+            "faults": self.publisher.faults.status(),
             "counts": self.publisher.counts,
             "bytes_written_day": round(raw.bytes_written() / up_s * 86_400.0),
         }  # fmt: skip

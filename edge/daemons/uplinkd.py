@@ -35,7 +35,7 @@ from edge.uplink.keys import rotate
 from edge.uplink.pacing import TokenBucket
 from edge.uplink.pump import POLL_S, Pump
 from edge.uplink.reviews import ReviewLog
-from edge.uplink.wire import fault_data, fault_key
+from edge.uplink.wire import fault_row
 from edge.values import EvidenceFile
 
 log = logging.getLogger("edge.uplinkd")
@@ -160,11 +160,9 @@ class Uplinkd:
             stop.wait(POLL_S)
 
     def _put_faults(self) -> None:
-        raised = self._stock.alarms.raised
+        raised = self._stock.raised
         while raised:
-            fault = raised[0]
-            body = fault_data(fault)
-            self._stock.outbox.put(lane="fault", kind="fault", key=fault_key(fault), body=body)
+            self._stock.outbox.put(**fault_row(*raised[0]))
             raised.pop(0)
 
     def _tell(self, stats: Stats) -> None:

@@ -81,7 +81,7 @@ class Visiond:
         self._settings, self._clock = settings, SystemClock()
         self._bell = threading.Condition()
         self._scheduler = Scheduler(self._bell, time.monotonic)
-        self._outbox = Outbox(settings.state / "outbox.db")
+        self._outbox = Outbox(settings.state / "outbox.db", "visiond")
         self.publisher = Publisher(self._outbox, self._clock, record=self._handled)
         self.reminders = Reminders()
         self._spool = Spool(settings.run, "visiond")
@@ -92,7 +92,7 @@ class Visiond:
         self._threads: list[threading.Thread] = []
         self.workers: dict[str, CameraWorker] = {}
         self._thermal = ThermalControl(
-            Board(), self._clock, self._scheduler, self.workers, self.publisher.tell
+            Board(), self._clock, self._scheduler, self.workers, self.publisher.faults
         )
         self._finished: set[str] = set()
         self._pending: list[dict[str, Any]] = []
@@ -120,6 +120,10 @@ class Visiond:
     def start(self) -> None:
         """Put again what a restart interrupted, start the cameras, then the analysis threads."""
         now = self._clock.now()
+        watched = {"board", "ledger", *self.workers}
+        self.publisher.faults.end_others(
+            lambda fault: fault.subject in watched or fault.kind.startswith("model_")
+        )
         for worker in self.workers.values():
             again = [
                 self.publisher.again(f, m, RECEIPT) for f, m in worker.pipeline.book.recover(now)
@@ -156,7 +160,7 @@ class Visiond:
         self.publisher.retry()
         self._thermal.tick()
         for worker in self.workers.values():
-            worker.watch_health(self._clock.now(), self.publisher)
+            worker.watch_health(self._clock.now(), self.publisher.faults)
         self._end_recordings()
         self._keep_ledger()
         self._answer_requests()
@@ -189,7 +193,9 @@ class Visiond:
         try:
             ledger.append(self._settings.state, name, rows, time.time())
         except OSError as error:
-            self.publisher.fault("disk", "ledger", str(error))
+            self.publisher.faults.start("disk", "ledger", str(error))
+        else:
+            self.publisher.faults.end("disk", "ledger")
 
     def _keep_ledger(self) -> None:
         """Watched and blind minutes: appended when a stretch is over, five minutes at most."""
@@ -233,7 +239,7 @@ class Visiond:
             "config": self._settings.sha256,
             "cameras": {name: worker.status() for name, worker in self.workers.items()},
             "counts": dict(self.publisher.counts),
-            "faults": self.publisher.open_faults(),
+            "faults": self.publisher.faults.status(),
             "board": self._thermal.status(),
             "models": self._models,
             "updates": self._updates.status(self.workers),

@@ -38,10 +38,13 @@ class OutboxFull(Exception):
 
 
 class Outbox:
-    """One process's door into the outbox. Thread-safe; a returned `put` survives a power cut."""
+    """One process's door into the outbox. Thread-safe; a returned `put` survives a power cut.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    daemon: whose open faults are kept beside the rows.
+    """
+
+    def __init__(self, path: Path, daemon: str = "") -> None:
+        self._path, self._daemon = path, daemon
         self._lock = threading.Lock()
         self._boot_id = boot_id()
         self._open()
@@ -63,11 +66,13 @@ class Outbox:
         body: dict[str, Any],
         folder: Path | None = None,
         files: Sequence[EvidenceFile] = (),
+        stands: bool = False,
     ) -> bool:
         """Insert one record; false where (kind, key) is there already.
 
         `files` are those that lie in `folder`, a sealed revision; all of it must be fsynced
-        before this call. The folder's manifest.json travels as one more file. Raises OutboxFull,
+        before this call. The folder's manifest.json travels as one more file. stands: a fault that
+        is open from its start to its end (`open_faults`), kept with its row. Raises OutboxFull,
         OutboxBroken, and sqlite3.OperationalError for an I/O error, after which the process
         must exit: pages of a failed fsync are marked clean and never written again.
         """
@@ -78,11 +83,16 @@ class Outbox:
             if self._path.stat().st_ino != self._inode:
                 self._db.close()
                 self._open()
-            return self._insert_with_room(row, rows)
+            return self._insert_with_room(row, rows, body if stands else None)
 
-    def _insert_with_room(self, row: tuple[Any, ...], files: list[tuple[Any, ...]]) -> bool:
+    def _insert_with_room(
+        self,
+        row: tuple[Any, ...],
+        files: list[tuple[Any, ...]],
+        fault: dict[str, Any] | None,
+    ) -> bool:
         try:
-            return self._insert(row, files)
+            return self._insert(row, files, fault)
         except sqlite3.DatabaseError as error:
             if damaged(error):
                 raise OutboxBroken(f"{self._path}: {error}") from error
@@ -91,13 +101,18 @@ class Outbox:
         if not ballast.drop(self._path.parent):
             raise OutboxFull(f"{self._path}: no space left, no ballast left")
         try:
-            return self._insert(row, files)
+            return self._insert(row, files, fault)
         except sqlite3.OperationalError as error:
             if disk_full(error):
                 raise OutboxFull(f"{self._path}: no space left") from error
             raise
 
-    def _insert(self, row: tuple[Any, ...], files: list[tuple[Any, ...]]) -> bool:
+    def _insert(
+        self,
+        row: tuple[Any, ...],
+        files: list[tuple[Any, ...]],
+        fault: dict[str, Any] | None,
+    ) -> bool:
         with transaction(self._db):
             boot = self._boot()
             done = self._db.execute(
@@ -109,7 +124,29 @@ class Outbox:
                 return False
             for file in files:
                 self._insert_file(done.lastrowid, file)
+            if fault is not None:
+                self._keep_fault(fault, boot)
         return True
+
+    def _keep_fault(self, fault: dict[str, Any], boot: int) -> None:
+        named = (self._daemon, fault["kind"], fault["subject"])
+        self._db.execute(
+            "DELETE FROM open_fault WHERE daemon = ? AND kind = ? AND subject = ?", named
+        )
+        if fault["phase"] == "start":
+            body = msgspec.json.encode(fault)
+            self._db.execute("INSERT INTO open_fault VALUES (?, ?, ?, ?, ?)", (*named, boot, body))
+
+    def open_faults(self) -> list[tuple[dict[str, Any], bool]]:
+        """This daemon's faults that have no end yet: (body of the row, whether it is of this
+        boot, so that its monotonic time can be compared)."""
+        with self._lock:
+            found = self._db.execute(
+                "SELECT body, boot = (SELECT n FROM boot WHERE boot_id = ?) FROM open_fault"
+                " WHERE daemon = ? ORDER BY kind, subject",
+                (self._boot_id, self._daemon),
+            ).fetchall()
+        return [(msgspec.json.decode(body), bool(same)) for body, same in found]
 
     def _insert_file(self, record: int | None, file: tuple[Any, ...]) -> None:
         # The same bytes in a later revision are one file; a lost one may be found again there.

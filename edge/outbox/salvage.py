@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 # Beside the outbox, in the state folder.
 EVIDENCE = "evidence"
-SMALL = ("boot", "head", "heard", "count")
+SMALL = ("boot", "head", "heard", "count", "open_fault")
 # Beyond this many failing reads the tree is given up and the pages are read instead.
 READS_MAX = 4000
 _RECORD = (

@@ -81,6 +81,16 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE heard (issuer TEXT PRIMARY KEY, n INTEGER NOT NULL);
     CREATE TABLE count (name TEXT PRIMARY KEY, n INTEGER NOT NULL);
     """,
+    """
+    CREATE TABLE open_fault (
+      daemon TEXT NOT NULL,
+      kind TEXT NOT NULL,
+      subject TEXT NOT NULL,
+      boot INTEGER NOT NULL,
+      body BLOB NOT NULL,
+      PRIMARY KEY (daemon, kind, subject)
+    ) WITHOUT ROWID;
+    """,
 )
 
 

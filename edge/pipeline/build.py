@@ -83,8 +83,8 @@ def build_worker(
     outputs = EvidenceOutputs(
         sealed=publisher.sealed,
         bare=publisher.bare,
-        trouble=lambda kind, text: publisher.fault(kind, camera.id, text),
-        healed=lambda kind: publisher.healed(kind, camera.id),
+        trouble=lambda kind, text: publisher.faults.start(kind, camera.id, text),
+        healed=lambda kind: publisher.faults.end(kind, camera.id),
     )
     pipeline = build_pipeline(
         settings,
@@ -108,7 +108,11 @@ def build_worker(
         remind=remind,
         started=clock.now(),
         hard_examples=None if feed.recording else hard_examples_for(settings, camera),
-        late=lambda count: publisher.fault(
-            "scribe", camera.id, f"the disk is stuck: {count} finding(s) without pictures"
+        late=lambda count: publisher.faults.holds(
+            "scribe",
+            camera.id,
+            count > 0,
+            f"the disk is stuck: {count} finding(s) without pictures",
         ),
+        faults=publisher.faults,
     )

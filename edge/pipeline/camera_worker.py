@@ -14,17 +14,17 @@ from typing import Any
 
 from edge.camera.feed import Feed
 from edge.camera.grabber import Grabber
-from edge.camera.health import CameraHealth
+from edge.camera.health import KINDS, LEARNT, CameraHealth
 from edge.camera.playback import Playback
 from edge.camera.ring import ClipSource
 from edge.camera.stall import StallWatch
+from edge.faults import FaultLog
 from edge.pipeline.analyzer import Analysis
 from edge.pipeline.camera_pipeline import CameraPipeline
 from edge.pipeline.decode_policy import DecodePolicy
 from edge.pipeline.evidence_queue import EvidenceQueue
 from edge.pipeline.hard_examples import HardExamples
 from edge.pipeline.preview import Preview
-from edge.pipeline.publisher import Publisher
 from edge.pipeline.recheck import Rechecks
 from edge.rules.blind import BlindTime, WatchSpan
 from edge.runtime import write_atomic
@@ -33,6 +33,7 @@ from edge.values import Fault, Frame, Prompt, Stamp
 log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY_S = 15.0
+RELEARNT = "重新启动,正常画面重新学习 / started again: what is normal is learned anew"
 AGES = 200
 RATE_S = 10.0
 
@@ -48,6 +49,7 @@ class CameraWorker:
         *,
         memory: Path,
         late: Callable[[int], None],
+        faults: FaultLog,
         remind: Callable[[Prompt], None],
         started: Stamp,
         hard_examples: HardExamples | None = None,
@@ -68,7 +70,11 @@ class CameraWorker:
         self._checkpointed = -1e9
         self._stored: bytes | None = None
         self._thinking = False
-        self._stall, self._health = StallWatch(pipeline.camera.id), CameraHealth(pipeline.camera.id)
+        name = pipeline.camera.id
+        self._stall = StallWatch(name, faults.find("stream_stall", name))
+        for kind in LEARNT:
+            faults.end(kind, name, RELEARNT)
+        self._health = CameraHealth(name, [k for k in KINDS if faults.find(k, name)])
         self._faults: deque[Fault] = deque()
         self._blind = BlindTime(pipeline.camera.id, started)
         self._spans: list[WatchSpan] = []
@@ -168,17 +174,17 @@ class CameraWorker:
         reader = self.feed.reader
         return isinstance(reader, Playback) and reader.ended and not self._thinking
 
-    def watch_health(self, now: Stamp, publisher: Publisher) -> None:
+    def watch_health(self, now: Stamp, faults: FaultLog) -> None:
         """Tell what is wrong with the stream (no picture) and with its picture (covered, ...)."""
         self.rechecks.give_up(now)
         while self._faults:
-            publisher.tell(self._faults.popleft())
+            faults.report(self._faults.popleft())
         reader = self.feed.reader
         if isinstance(reader, Playback):
             return
         fault = self._stall.step(now, reader.last_picture_s, reader.line.error)
         if fault:
-            publisher.tell(fault)
+            faults.report(fault)
         self._spans += self._blind.mark(now, self._blind_reason())
 
     def _blind_reason(self) -> str | None:

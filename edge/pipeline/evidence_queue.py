@@ -23,7 +23,8 @@ WAIT_S = 2.0
 
 
 class EvidenceQueue:
-    """See the module. `late` is told when findings had to go without pictures."""
+    """See the module. `late` is told how many findings had to go without pictures, and 0 once the
+    evidence writer keeps up."""
 
     def __init__(
         self,
@@ -78,6 +79,8 @@ class EvidenceQueue:
             self._evidence.handle(look.frame, look.judgement, look.tracks)
             for asked in look.rechecks:
                 self._evidence.recheck(asked, look.frame, look.tracks, look.blind)
+            if not self._overflow:
+                self._late(0)
             self._queue.task_done()
         if self._last is not None:
             self._evidence.finish(self._last)

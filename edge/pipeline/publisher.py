@@ -17,6 +17,7 @@ from typing import Any
 from edge.clock import Clock
 from edge.evidence.casebook import StoredRevision
 from edge.evidence.store import file_from_json
+from edge.faults import FaultLog
 from edge.outbox import Outbox, OutboxFull
 from edge.uplink import wire
 from edge.values import Fault, Violation
@@ -27,7 +28,8 @@ WAITING_MAX = 2000
 
 
 class Publisher:
-    """Called by every thread of a daemon; `counts` are for the status file."""
+    """Called by every thread of a daemon; `counts` are for the status file, `faults` are what is
+    wrong now, each change a row."""
 
     def __init__(
         self,
@@ -39,7 +41,8 @@ class Publisher:
         self._outbox, self._clock, self._record = outbox, clock, record
         self._waiting: deque[Callable[[], object]] = deque()
         self._lock = threading.Lock()
-        self._open: dict[tuple[str, str], Fault] = {}
+        standing = wire.standing_faults(outbox.open_faults(), clock.now())
+        self.faults = FaultLog(clock.now, self._fault, standing)
         self.counts = {"violations": 0, "revisions": 0, "faults": 0, "delayed": 0, "dropped": 0}
 
     def sealed(self, sealed: StoredRevision) -> None:
@@ -83,40 +86,9 @@ class Publisher:
         )
         return True
 
-    def fault(self, kind: str, subject: str, text: str, **facts: Any) -> None:
-        """Something is wrong from now on; told once until `healed`."""
-        if (kind, subject) in self._open:
-            return
-        self.tell(Fault(kind, subject, "start", self._clock.now(), text, facts))
-
-    def healed(self, kind: str, subject: str) -> None:
-        """End the fault of this kind and subject, with how long it lasted; nothing where none is
-        open."""
-        started = self._open.get((kind, subject))
-        if started is None:
-            return
-        now = self._clock.now()
-        facts = {"lasted_s": round(now.mono - started.at.mono, 1)}
-        self.tell(Fault(kind, subject, "end", now, started.text, facts))
-
-    def tell(self, fault: Fault) -> None:
-        """A start or an end, as whoever watches found it."""
+    def _fault(self, fault: Fault, stands: bool) -> None:
         self.counts["faults"] += 1
-        named = (fault.kind, fault.subject)
-        if fault.phase == "start":
-            self._open[named] = fault
-            log.warning("fault %s of %s: %s", *named, fault.text)
-        else:
-            self._open.pop(named, None)
-            log.info("fault %s of %s is over: %s", *named, fault.text)
-        body = wire.fault_data(fault)
-        self.put(lane="fault", kind="fault", key=wire.fault_key(fault), body=body)
-
-    def open_faults(self) -> list[dict[str, Any]]:
-        return [
-            {"kind": k, "subject": s, "text": f.text, "wall": round(f.at.wall, 3)}
-            for (k, s), f in self._open.items()
-        ]
+        self.put(**wire.fault_row(fault, stands))
 
     def put(self, **row: Any) -> None:
         """Insert, after what still waits; a full disk makes it wait."""

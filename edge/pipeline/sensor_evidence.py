@@ -102,10 +102,10 @@ class SensorCases:
         try:
             sealed = self._book(subject).write(finding, self._samples(subject, finding, now), ())
         except OSError as error:
-            self._publisher.fault("disk", "sensord", str(error))
+            self._publisher.faults.start("disk", "sensord", str(error))
             self._publisher.bare(self._book(subject).bare(finding, ("disk",)))
             return
-        self._publisher.healed("disk", "sensord")
+        self._publisher.faults.end("disk", "sensord")
         self._publisher.sealed(sealed)
         if finding.phase == "new" and subject.camera:
             self._ask(subject, finding, sealed.violation.id, now)
@@ -158,7 +158,7 @@ class SensorCases:
             try:
                 self._publisher.sealed(book.write(finding, drafts, shots))
             except OSError as error:
-                self._publisher.fault("disk", "sensord", str(error))
+                self._publisher.faults.start("disk", "sensord", str(error))
         shutil.rmtree(asked.folder, ignore_errors=True)
 
     def _samples(self, subject: Subject, finding: Finding, now: Stamp) -> list[Draft]:

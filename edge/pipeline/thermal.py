@@ -8,12 +8,12 @@ our own choice is even and told; the firmware's is neither.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from edge.board import BoardState
-from edge.values import Fault, Json, Stamp
+from edge.values import Json, Stamp
 
 Step = Literal[0, 1, 2]
 
@@ -50,34 +50,52 @@ POWER = {
 
 
 @dataclass(frozen=True, slots=True)
+class BoardTrouble:
+    """Whether a fault of the board holds now, and what is said where it does."""
+
+    kind: str
+    holds: bool
+    text: str
+    facts: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
 class ThermalState:
-    """What holds from now on, and what is to be told: each change once."""
+    """What holds from now on, and of every fault of the board whether it does."""
 
     step: Step
     rate: float = 1.0
     one_stream: bool = False
-    faults: tuple[Fault, ...] = ()
+    troubles: tuple[BoardTrouble, ...] = ()
 
 
 class ThermalPolicy:
-    """Owned by one daemon. `step` wants one look at the board every few seconds."""
+    """Owned by one daemon. `step` wants one look at the board every few seconds.
 
-    def __init__(self) -> None:
+    standing: kinds of the faults that an earlier run left open: it goes on where that stopped.
+    """
+
+    def __init__(self, standing: Collection[str] = ()) -> None:
         self._step: Step = 0
+        for number, limit in enumerate(STEPS, start=1):
+            if limit.kind in standing:
+                self._step = 1 if number == 1 else 2
         self._above: list[float | None] = [None] * len(STEPS)
         self._below: float | None = None
-        self._power: dict[str, float] = {}
-        self._began: dict[str, Fault] = {}
+        # kind -> when it was seen last; None: by an earlier run.
+        self._power: dict[str, float | None] = {
+            kind: None for kind, _ in POWER.values() if kind in standing
+        }
 
     def step(self, board: BoardState, now: Stamp) -> ThermalState:
         """Judge one look. An unknown temperature changes nothing: unknown is not cool."""
         if board.temperature_c is not None:
             self._step = self._next_step(board.temperature_c, now.mono)
-        faults = (*self._heat_faults(board, now), *self._power_faults(board, now))
+        troubles = (*self._heat(board), *self._supply(board, now.mono))
         held = STEPS[self._step - 1] if self._step else None
         if held is None:
-            return ThermalState(0, faults=faults)
-        return ThermalState(self._step, held.rate, held.one_stream, faults)
+            return ThermalState(0, troubles=troubles)
+        return ThermalState(self._step, held.rate, held.one_stream, troubles)
 
     def _next_step(self, heat_c: float, now: float) -> Step:
         wanted = 0
@@ -105,33 +123,22 @@ class ThermalPolicy:
         self._below = None
         return 1 if self._step == 2 else 0
 
-    def _heat_faults(self, board: BoardState, now: Stamp) -> Iterator[Fault]:
+    def _heat(self, board: BoardState) -> Iterator[BoardTrouble]:
         facts = {"temperature_c": board.temperature_c}
         for number, limit in enumerate(STEPS, start=1):
-            yield from self._change(limit.kind, self._step >= number, limit.text, facts, now)
+            yield BoardTrouble(limit.kind, self._step >= number, limit.text, facts)
 
-    def _power_faults(self, board: BoardState, now: Stamp) -> Iterator[Fault]:
+    def _supply(self, board: BoardState, now: float) -> Iterator[BoardTrouble]:
         told: dict[str, list[str]] = {}
         for trouble in board.troubles:
             if trouble in POWER:
                 kind, text = POWER[trouble]
-                self._power[kind] = now.mono
+                self._power[kind] = now
                 told.setdefault(kind, []).append(text)
+        facts = {"since_boot": list(board.since_boot), "troubles": list(board.troubles)}
         for kind, seen in list(self._power.items()):
-            holds = now.mono - seen < POWER_HOLD_S
+            seen = self._power[kind] = now if seen is None else seen
+            holds = now - seen < POWER_HOLD_S
             if not holds:
                 del self._power[kind]
-            facts = {"since_boot": list(board.since_boot), "troubles": list(board.troubles)}
-            yield from self._change(kind, holds, "; ".join(told.get(kind, ())), facts, now)
-
-    def _change(
-        self, kind: str, holds: bool, text: str, facts: dict[str, Json], now: Stamp
-    ) -> Iterator[Fault]:
-        started = self._began.get(kind)
-        if holds and started is None:
-            self._began[kind] = Fault(kind, "board", "start", now, text, facts)
-            yield self._began[kind]
-        elif not holds and started is not None:
-            del self._began[kind]
-            lasted = {**facts, "lasted_s": round(now.mono - started.at.mono, 1)}
-            yield Fault(kind, "board", "end", now, started.text, lasted)
+            yield BoardTrouble(kind, holds, "; ".join(told.get(kind, ())), facts)

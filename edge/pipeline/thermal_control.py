@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from edge.board import Board, BoardState
 from edge.clock import Clock
+from edge.faults import FaultLog
 from edge.pipeline.scheduler import Scheduler
 from edge.pipeline.thermal import ThermalPolicy, ThermalState
-from edge.values import Fault
 
 LOOK_EVERY_S = 5.0
 
@@ -32,11 +32,12 @@ class ThermalControl:
         clock: Clock,
         scheduler: Scheduler,
         workers: Mapping[str, Watched],
-        tell: Callable[[Fault], None],
+        faults: FaultLog,
     ) -> None:
         self._board, self._clock = board, clock
-        self._scheduler, self._workers, self._tell = scheduler, workers, tell
-        self._policy, self._last = ThermalPolicy(), ThermalState(0)
+        self._scheduler, self._workers, self._faults = scheduler, workers, faults
+        standing = [fault.kind for fault in faults.standing() if fault.subject == "board"]
+        self._policy, self._last = ThermalPolicy(standing), ThermalState(0)
         self._kept: str | None = None
         self._due = -1e9
         self._state: BoardState | None = None
@@ -49,8 +50,8 @@ class ThermalControl:
         self._due = now.mono + LOOK_EVERY_S
         self._state = self._board.look()
         state = self._policy.step(self._state, now)
-        for fault in state.faults:
-            self._tell(fault)
+        for trouble in state.troubles:
+            self._faults.holds(trouble.kind, "board", trouble.holds, trouble.text, **trouble.facts)
         if state.step != self._last.step:
             self._apply(state)
         self._last = state

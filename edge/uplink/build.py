@@ -10,10 +10,11 @@ from pathlib import Path
 
 from edge.clock import SystemClock
 from edge.config import Device
+from edge.faults import FaultLog
 from edge.outbox import Dispatch, Outbox
 from edge.outbox.salvage import Salvage, check_and_salvage
 from edge.uplink import messages as m
-from edge.uplink.alarms import Alarms
+from edge.uplink import wire
 from edge.uplink.chain_heads import HeadsFile
 from edge.uplink.credentials import Credentials
 from edge.uplink.file_transfer import Mode
@@ -28,6 +29,7 @@ from edge.uplink.sealer import Sealer
 from edge.uplink.transfer import Transfers, budget_counter
 from edge.uplink.trust import DownlinkTrust
 from edge.uplink.wire import Topics
+from edge.values import Fault
 
 BYTES_PER_KBIT_S = 125.0
 MB = 1_000_000
@@ -75,7 +77,10 @@ class Stock:
     outbox: Outbox
     dispatch: Dispatch
     heads: HeadsFile
-    alarms: Alarms
+    faults: FaultLog
+    # Rows of `faults` that wait: the producers' door must not be entered in the middle of a
+    # transaction of the dispatch's.
+    raised: list[tuple[Fault, bool]]
     topics: Topics
 
 
@@ -86,15 +91,19 @@ def open_stock(device: Device, where: Places, clock: SystemClock) -> Stock:
     trust = DownlinkTrust(device.device, platform_ring(device.trust, where.base))
     credentials = Credentials(device.broker, where.base)
     salvage = check_and_salvage(where.outbox)
+    outbox = Outbox(where.outbox, "uplinkd")
+    raised: list[tuple[Fault, bool]] = []
+    standing = wire.standing_faults(outbox.open_faults(), clock.now())
     stock = Stock(
         keys=keys,
         trust=trust,
         credentials=credentials,
         salvage=salvage,
-        outbox=Outbox(where.outbox),
+        outbox=outbox,
         dispatch=Dispatch(where.outbox),
         heads=HeadsFile(where.state / "uplink" / "heads.json"),
-        alarms=Alarms(clock.now),
+        faults=FaultLog(clock.now, lambda fault, stands: raised.append((fault, stands)), standing),
+        raised=raised,
         topics=Topics(device.tenant, device.device),
     )
     _tell_of_losses(stock)
@@ -108,7 +117,7 @@ def _tell_of_losses(stock: Stock) -> None:
         told = stock.salvage
         text = f"{told.rows} rows carried over, {told.from_evidence} made anew from evidence"
         facts = {"file": told.kept_as.name, "chains": jumped}
-        stock.alarms.once("outbox_salvaged", "outbox", text, **facts)
+        stock.faults.once("outbox_salvaged", "outbox", text, **facts)
 
 
 def build_parts(
@@ -127,14 +136,14 @@ def build_parts(
         stock.dispatch,
         stock.topics,
         sealer.seal,
-        stock.alarms,
+        stock.faults,
         receipt=sealer.broker_receipt,
         by_broker=by_broker,
     )
     transfers = Transfers(
         stock.dispatch,
         stock.topics,
-        stock.alarms,
+        stock.faults,
         mode=Mode(emqx=device.broker.file_transfer == "emqx", by_broker=by_broker),
         bucket=bucket,
         budget=day_budget(device, stock.dispatch),
@@ -147,13 +156,13 @@ def build_parts(
         sealer=sealer,
         records=records,
         transfers=transfers,
-        alarms=stock.alarms,
+        faults=stock.faults,
         obey=obey,
         pace=pace,
     )
     session = BootConnection(stock.outbox.boot())
     presence = Presence(stock.topics, sealer, stock.dispatch, session, stock.heads)
-    return PumpParts(stock.dispatch, records, transfers, inbox, presence, stock.alarms, session)
+    return PumpParts(stock.dispatch, records, transfers, inbox, presence, stock.faults, session)
 
 
 def day_budget(device: Device, dispatch: Dispatch) -> DayBudget:

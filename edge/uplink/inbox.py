@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from edge.faults import FaultLog
 from edge.outbox import Dispatch, OutboxRow, State
 from edge.uplink import messages as m
-from edge.uplink.alarms import Alarms
 from edge.uplink.mqtt import Arrived
 from edge.uplink.records import Records
 from edge.uplink.sealer import Sealer
@@ -45,16 +45,16 @@ class Inbox:
         sealer: Sealer,
         records: Records,
         transfers: Transfers,
-        alarms: Alarms,
+        faults: FaultLog,
         obey: dict[str, Obey],
         pace: Callable[[m.Pace], None],
     ) -> None:
         self._dispatch, self._trust, self._sealer = dispatch, trust, sealer
-        self._records, self._transfers, self._alarms = records, transfers, alarms
+        self._records, self._transfers, self._faults = records, transfers, faults
         self._obey, self._pace = obey, pace
         self._kinds = topics.down
         self._heard = dispatch.issuers()
-        self._forged: dict[str, float] = {}
+        self._forged = {f.subject: f.at.mono for f in faults.standing("forged_message")}
         self._clockless: list[Arrived] = []
         self.counts: Counter[str] = Counter()
 
@@ -101,7 +101,7 @@ class Inbox:
         log.log(level, "%s refused (%s): %s", kind, error.why, error)
         if error.why == "signature":
             self._forged[kind] = at.mono
-            self._alarms.start("forged_message", kind, str(error)[:200])
+            self._faults.start("forged_message", kind, str(error)[:200])
 
     def watch(self, at: Stamp) -> None:
         """Called all the time: an attack is over once nothing forged came for a while, and what
@@ -112,7 +112,7 @@ class Inbox:
         for kind, since in list(self._forged.items()):
             if at.mono - since > FORGED_OVER_S:
                 del self._forged[kind]
-                self._alarms.end("forged_message", kind)
+                self._faults.end("forged_message", kind)
 
     def _obey_once(self, kind: str, message: m.Down) -> None:
         """A command at most once: its counter is on disk first. A verdict and a configuration at

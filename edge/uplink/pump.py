@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edge.faults import FaultLog
 from edge.outbox import Dispatch
 from edge.runtime import Backoff
-from edge.uplink.alarms import Alarms
 from edge.uplink.in_flight import InFlight
 from edge.uplink.inbox import Inbox
 from edge.uplink.link import Link
@@ -52,7 +52,7 @@ class PumpParts:
     transfers: Transfers
     inbox: Inbox
     presence: Presence
-    alarms: Alarms
+    faults: FaultLog
     session: BootConnection
 
 
@@ -139,9 +139,9 @@ class Pump:
     def _subscribed(self, event: Subscribed) -> None:
         if any(code >= 0x80 for code in event.codes):
             told = " ".join(f"0x{code:02x}" for code in event.codes)
-            self._parts.alarms.start("subscribe_refused", "broker", f"SUBACK {told}")
+            self._parts.faults.start("subscribe_refused", "broker", f"SUBACK {told}")
         else:
-            self._parts.alarms.end("subscribe_refused", "broker")
+            self._parts.faults.end("subscribe_refused", "broker")
 
     def lost(self, lost: Lost) -> None:
         """Back to the outbox with all that was on its way."""

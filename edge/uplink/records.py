@@ -12,10 +12,10 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from edge.faults import FaultLog
 from edge.outbox import ChainPosition, Dispatch, OutboxRow, SealedRecord, State
 from edge.runtime import Backoff
 from edge.uplink import seal
-from edge.uplink.alarms import Alarms
 from edge.uplink.in_flight import InFlight
 from edge.uplink.wire import KINDS, Topics
 
@@ -61,12 +61,12 @@ class Records:
         dispatch: Dispatch,
         topics: Topics,
         notarise: Seal,
-        alarms: Alarms,
+        faults: FaultLog,
         *,
         receipt: Callable[[OutboxRow], bytes],
         by_broker: bool = False,
     ) -> None:
-        self._dispatch, self._topics, self._seal, self._alarms = dispatch, topics, notarise, alarms
+        self._dispatch, self._topics, self._seal, self._faults = dispatch, topics, notarise, faults
         self._receipt = receipt
         self._by_broker = by_broker
         self._window: InFlight | None = None
@@ -181,9 +181,9 @@ class Records:
             self._passed(row)
 
     def _passed(self, row: OutboxRow) -> None:
-        if self._holds.pop(row.kind, None) is not None:
-            for word in HOLDING.values():
-                self._alarms.end(word, row.kind)
+        self._holds.pop(row.kind, None)
+        for word in HOLDING.values():
+            self._faults.end(word, row.kind)
         self.counts["published"] += 1
         if self._by_broker or not KINDS[row.kind].sealed:
             self._releases.append(row)
@@ -199,7 +199,7 @@ class Records:
         if old is None or now >= old.until:
             self._holds[row.kind] = _Hold(now + 1.0 + backoff.next_s(), backoff)
         self.counts[word] += 1
-        self._alarms.start(word, row.kind, f"broker answers 0x{code:02x}; kept and sent again")
+        self._faults.start(word, row.kind, f"broker answers 0x{code:02x}; kept and sent again")
         self._put_back(row)
 
     def _put_back(self, row: OutboxRow) -> None:
@@ -228,7 +228,7 @@ class Records:
         with self._dispatch.commit():
             self._dispatch.bury(row.id, why)
         log.warning("%s %s: to the dead letters: %s", row.kind, row.key, why)
-        self._alarms.once("dead_letter", row.key, why, lane=row.lane, record=row.record_id)
+        self._faults.once("dead_letter", row.key, why, lane=row.lane, record=row.record_id)
 
     def _overdue(self, now: float) -> None:
         """What was refused a while ago, and what the platform kept silent about, waits again."""

@@ -73,7 +73,7 @@ def status(parts: PumpParts, pump: Pump, started: float) -> dict[str, Any]:
         "records": dict(parts.records.counts),
         "evidence": dict(parts.transfers.counts),
         "refused": dict(parts.inbox.counts),
-        "alarms": parts.alarms.open,
+        "faults": parts.faults.status(),
         "uptime_s": time.monotonic() - started,
     }
 
@@ -92,7 +92,7 @@ def health(
         "board": read_status(run, "visiond").get("board", {}),
         "outbox": told["outbox"],
         "uplink": {key: told[key] for key in ("records", "evidence", "refused", "connects")},
-        "faults": told["alarms"],
+        "faults": sorted(f"{fault['kind']}:{fault['subject']}" for fault in told["faults"]),
         "ladder": ladder.current_step(run),
     }
 

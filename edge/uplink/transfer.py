@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from edge.faults import FaultLog
 from edge.outbox import Dispatch, FileRow, State
 from edge.runtime import Backoff
-from edge.uplink.alarms import Alarms
 from edge.uplink.file_transfer import Mode, Parcel
 from edge.uplink.in_flight import PACKET_OVERHEAD, InFlight
 from edge.uplink.messages import EvidenceAck
@@ -45,14 +45,14 @@ class Transfers:
         self,
         dispatch: Dispatch,
         topics: Topics,
-        alarms: Alarms,
+        faults: FaultLog,
         *,
         mode: Mode,
         bucket: TokenBucket,
         budget: DayBudget,
         wall: Callable[[], float],
     ) -> None:
-        self._dispatch, self._topics, self._alarms = dispatch, topics, alarms
+        self._dispatch, self._topics, self._faults = dispatch, topics, faults
         self._mode, self._bucket, self._budget, self._wall = mode, bucket, budget, wall
         self._window: InFlight | None = None
         self._active: dict[str, Parcel] = {}
@@ -223,11 +223,11 @@ class Transfers:
     def _well(self) -> None:
         self._hold.reset()
         for word in HOLDING.values():
-            self._alarms.end(word, "evidence")
+            self._faults.end(word, "evidence")
 
     def _halt(self, parcel: Parcel, code: int, now: float) -> None:
         """Nobody listens, not allowed, quota: all evidence waits, nothing is lost."""
-        self._alarms.start(HOLDING[code], "evidence", f"broker answers 0x{code:02x}; kept")
+        self._faults.start(HOLDING[code], "evidence", f"broker answers 0x{code:02x}; kept")
         self.counts[HOLDING[code]] += 1
         self._hold_until = now + 1.0 + self._hold.next_s()
         self._back(parcel)
@@ -244,7 +244,7 @@ class Transfers:
         self.counts[kind] += 1
         log.warning("%s: %s: %s", kind, parcel.file.path, why)
         self._mark(parcel.file, state, why)
-        self._alarms.once(kind, Path(parcel.file.path).name, why, sha256=parcel.file.sha256)
+        self._faults.once(kind, Path(parcel.file.path).name, why, sha256=parcel.file.sha256)
         self._done(parcel)
 
     def _back(self, parcel: Parcel) -> None:

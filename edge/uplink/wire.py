@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
@@ -186,6 +186,24 @@ def fault_data(fault: Fault) -> dict[str, Json]:
 def fault_from(data: Mapping[str, Json]) -> Fault:
     told = msgspec.convert(data, m.FaultData)
     return Fault(**{**msgspec.structs.asdict(told), "at": stamp(told.at)})
+
+
+def fault_row(fault: Fault, stands: bool) -> dict[str, Any]:
+    """A fault as arguments of `Outbox.put`."""
+    row = {"lane": "fault", "kind": "fault", "key": fault_key(fault), "body": fault_data(fault)}
+    return {**row, "stands": stands}
+
+
+def standing_faults(found: Iterable[tuple[Mapping[str, Json], bool]], now: Stamp) -> list[Fault]:
+    """What `Outbox.open_faults` found, by the clocks of this boot."""
+    faults = []
+    for data, same_boot in found:
+        fault = fault_from(data)
+        if not same_boot:
+            past = replace(fault.at, mono=now.mono - max(0.0, now.wall - fault.at.wall))
+            fault = replace(fault, at=past)
+        faults.append(fault)
+    return faults
 
 
 def fault_key(fault: Fault) -> str:

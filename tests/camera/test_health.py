@@ -268,3 +268,15 @@ def test_one_fault_from_the_last_picture_to_the_next() -> None:
         if fault and phase == "start":
             assert fault.facts["cause"] == cause
             assert " / " in fault.text
+
+
+def test_a_lens_that_is_covered_at_a_restart_stays_covered_until_it_is_not() -> None:
+    health = CameraHealth("gate", ["picture_covered"])
+    hand, now = np.full((HEIGHT, WIDTH), 90, np.uint8), 0.0
+    for image, lasts_s in ((hand, 600.0), (street(1), 60.0)):
+        ends = []
+        until = now + lasts_s
+        while now < until:
+            ends += [f.phase for f in health.step(noisy(image), Stamp(now, now))]
+            now += EVERY_S
+        assert ends == ([] if image is hand else ["end"])

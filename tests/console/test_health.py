@@ -99,8 +99,9 @@ def test_torn_rows_are_left_out_and_new_ones_are_seen(tmp_path):
 def test_faults_of_every_daemon_with_what_to_do(box, client):
     fault = {"kind": "stream_stall", "subject": "north", "text": "refused <x>", "wall": time.time()}
     box.status(faults=[fault], cameras={"north": {"blind": "stall", "looks": 1}})
-    box.status("uplinkd", alarms=["dead_letter:v-12"], online=False)
-    box.status("janitord", ladder=2, ladder_name="no_clips", free_mb=400)
+    box.status("uplinkd", faults=[{"kind": "dead_letter", "subject": "v-12"}], online=False)
+    steps = [{"kind": "disk_ladder", "subject": "no_clips", "text": "disk ladder step 2: no_clips"}]
+    box.status("janitord", ladder=2, ladder_name="no_clips", free_mb=400, faults=steps)
     for language, words in {
         "zh": (
             "码流中断",

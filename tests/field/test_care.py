@@ -6,10 +6,24 @@ import threading
 import pytest
 
 from edge.board import Board, BoardState
+from edge.faults import FaultLog
 from edge.pipeline.scheduler import Scheduler
 from edge.pipeline.thermal import ENTER_HOLD_S, LEAVE_HOLD_S, ThermalPolicy
 from edge.pipeline.thermal_control import ThermalControl
 from edge.values import Stamp
+
+
+class Clock:
+    """Moved by hand; gives stamps and seconds."""
+
+    def __init__(self):
+        self.mono = 0.0
+
+    def now(self):
+        return Stamp(self.mono, 1e9 + self.mono)
+
+    def __call__(self):
+        return self.mono
 
 
 def board(heat=None, *troubles):
@@ -18,13 +32,15 @@ def board(heat=None, *troubles):
 
 def run(plan, *, every_s=5.0):
     """Plan: (seconds, temperature, troubles...); returns (step at the end, [(s, kind, phase)])."""
-    care, now, told, last = ThermalPolicy(), 0.0, [], None
+    care, clock, told, last = ThermalPolicy(), Clock(), [], None
+    faults = FaultLog(clock.now, lambda f, _: told.append((clock.mono, f.kind, f.phase)))
     for seconds, heat, *troubles in plan:
-        until = now + seconds
-        while now < until:
-            last = care.step(board(heat, *troubles), Stamp(now, 1e9 + now))
-            told += [(now, fault.kind, fault.phase) for fault in last.faults]
-            now += every_s
+        until = clock.mono + seconds
+        while clock.mono < until:
+            last = care.step(board(heat, *troubles), clock.now())
+            for trouble in last.troubles:
+                faults.holds(trouble.kind, "board", trouble.holds, trouble.text)
+            clock.mono += every_s
     return last, told
 
 
@@ -78,24 +94,14 @@ def test_power_bits_that_flap_are_one_fault():
     assert [entry[1:] for entry in told] == [("under_voltage", "start"), ("under_voltage", "end")]
 
 
-def test_an_end_says_how_long_it_lasted():
-    care = ThermalPolicy()
-    care.step(board(50.0, "under_voltage"), Stamp(0.0, 0.0))
-    (over,) = care.step(board(50.0), Stamp(75.0, 75.0)).faults
-    assert (over.phase, over.facts["lasted_s"]) == ("end", 75.0)
-
-
-class Clock:
-    """Moved by hand; gives stamps and seconds."""
-
-    def __init__(self):
-        self.mono = 0.0
-
-    def now(self):
-        return Stamp(self.mono, 1e9 + self.mono)
-
-    def __call__(self):
-        return self.mono
+def test_a_restart_goes_on_with_the_step_and_waits_for_the_supply():
+    care = ThermalPolicy(["overheated", "under_voltage"])
+    warm = care.step(board(77.0), Stamp(0.0, 0.0))
+    assert (warm.step, warm.rate) == (1, 0.5), "between the limits it stays slowed down"
+    assert [t.kind for t in warm.troubles if t.holds] == ["overheated", "under_voltage"]
+    cool = [care.step(board(60.0), Stamp(s, s)) for s in (59.0, 119.0)]
+    assert [t.kind for t in cool[0].troubles if t.holds] == ["overheated", "under_voltage"]
+    assert not any(t.holds for t in cool[1].troubles) and cool[1].step == 0
 
 
 class Post:
@@ -112,6 +118,7 @@ class Post:
 def box(tmp_path):
     """Three cameras at 5 looks a second, one worker, a thermal zone that a test may heat."""
     clock, told = Clock(), []
+    faults = FaultLog(clock.now, lambda fault, _: told.append(fault))
     scheduler = Scheduler(threading.Condition(), clock)
     posts = {"a": Post(), "b": Post(open_cases=1), "c": Post()}
     taken = dict.fromkeys(posts, -1)
@@ -120,7 +127,7 @@ def box(tmp_path):
         scheduler.add(name, 5.0, lambda name=name: int(clock.mono * 5) > taken[name])
     zone = tmp_path / "sys/class/thermal/thermal_zone0/temp"
     zone.parent.mkdir(parents=True)
-    thermal = ThermalControl(Board(tmp_path), clock, scheduler, posts, told.append)
+    thermal = ThermalControl(Board(tmp_path), clock, scheduler, posts, faults)
 
     def live(seconds, heat):
         zone.write_text(f"{heat * 1000:.0f}\n")

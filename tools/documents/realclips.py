@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 import cv2
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.camera.recording import read_file_frames
 from edge.camera.url import parse_source
@@ -105,7 +106,7 @@ def judge(path: Path, width: int, settings: Settings, model: Model, fps: float) 
     return told
 
 
-def _best(scores: np.ndarray, labels: np.ndarray, model: Model) -> float:
+def _best(scores: NDArray[np.float32], labels: NDArray[np.int32], model: Model) -> float:
     mine = scores[labels == model.names.index(TIPPER)]
     return round(float(mine.max(initial=0.0)), 3)
 

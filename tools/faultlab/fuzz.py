@@ -168,7 +168,7 @@ class Door:
         inbox._heard.clear()
         before = dict(inbox.counts)
         inbox.take([Arrived(topic, payload, 1, False)], self.at)
-        self.stock.alarms.raised.clear()
+        self.stock.raised.clear()
         return ",".join(name for name in inbox.counts if inbox.counts[name] != before.get(name, 0))
 
     def close(self) -> None:
