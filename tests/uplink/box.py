@@ -77,6 +77,7 @@ class Box:
         self.stop.set()
         if self.thread.is_alive():
             self.thread.join(20)
+        self.rig.close()
         assert not self.thread.is_alive()
 
     def outbox(self) -> Outbox:

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Debian roots and wheels in a cache folder outside the tree: made once, unpacked for each run.
+
+Everything comes from where this machine's own apt and pip get theirs. A root is a tar file; a run
+unpacks it, so that no run sees what another one left.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("CITY_EDGE_CACHE", "/var/cache/city-edge"))
+# What the README promises to need, and nothing else.
+BARE = ("python3", "git")
+# What every image for a board has besides, Raspberry Pi OS Lite among them.
+BOX = ("systemd", "systemd-sysv", "dbus", "udev", "sudo", "iproute2", "procps", "openssl", "kmod")
+# Beyond the lock: what pip builds the project's own package with.
+BUILDERS = ("setuptools", "wheel")
+
+
+class NoRoot(Exception):
+    """A root or wheels could not be had; one line with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A Debian release and the Python it has."""
+
+    number: int
+    suite: str
+    python: str
+
+    @property
+    def name(self) -> str:
+        return f"debian-{self.number}-{architecture()}"
+
+
+SYSTEMS = {12: System(12, "bookworm", "3.11"), 13: System(13, "trixie", "3.13")}
+
+
+def architecture() -> str:
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+
+
+def say(text: str) -> None:
+    print(f"tools/systemtest: {text}", file=sys.stderr, flush=True)
+
+
+def mirror() -> str:
+    """The Debian mirror that apt uses here. Raises NoRoot where apt names none."""
+    done = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT) $(CREATED_BY)"],
+        capture_output=True,
+        text=True,
+    )
+    for line in done.stdout.splitlines():
+        uri, _, rest = line.partition(" ")
+        if rest == "main Packages" and re.search(r"/debian/?$", uri):
+            return uri
+    raise NoRoot("apt has no Debian archive here (component main); on Debian it has")
+
+
+def run(argv: Sequence[str], what: str, limit_s: float = 1800.0, **options: object) -> None:
+    """Run to the end. Raises NoRoot with the last lines where it fails."""
+    done = subprocess.run(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=limit_s,
+        **options,  # type: ignore[call-overload]
+    )
+    if done.returncode:
+        lines = "\n".join(done.stdout.splitlines()[-15:])
+        raise NoRoot(f"{what} failed ({done.returncode}):\n{lines}")
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """One at a time makes what is cached under this name."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f".{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def bare(system: System) -> Path:
+    """A tar of the smallest root with python3 and git."""
+    path = CACHE / f"{system.name}-bare.tar"
+    with locked(path.name):
+        if not path.exists():
+            say(f"debootstrap of {system.suite} (once; a minute or two)")
+            work = _fresh(CACHE / f".{system.name}-bare")
+            words = ["debootstrap", "--variant=minbase", f"--include={','.join(BARE)}"]
+            run([*words, system.suite, str(work), mirror()], "debootstrap")
+            _pack(work, path)
+    return path
+
+
+def box(system: System) -> Path:
+    """A tar of a root that boots, as the image for a board is: an init, sudo, a person's account.
+
+    python3-venv is not in it, nor anything that tools/install has to bring.
+    """
+    path = CACHE / f"{system.name}-box.tar"
+    with locked(path.name):
+        if not path.exists():
+            say(f"a {system.suite} that boots (once; a minute)")
+            work = _fresh(CACHE / f".{system.name}-box")
+            unpack(bare(system), work)
+            shell(work, f"apt-get update -qq && {APT} {' '.join(BOX)}")
+            shell(
+                work,
+                "useradd -m -s /bin/bash installer && "
+                "echo 'installer ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/installer && "
+                "rm -f /etc/machine-id && touch /etc/machine-id && rm -f /etc/fstab",
+            )
+            _pack(work, path)
+    return path
+
+
+APT = "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends"
+
+
+def archives(system: System) -> Path:
+    """Where apt of such a root keeps the packages it fetched."""
+    folder = CACHE / f"{system.name}-apt"
+    (folder / "partial").mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def shell(root: Path, text: str, limit_s: float = 1800.0) -> None:
+    """Run a line in a root that is not booted. Raises NoRoot."""
+    system = next(s for s in SYSTEMS.values() if s.python in _pythons(root))
+    run([*nspawn(root, archives(system)), "sh", "-ec", text], text[:60], limit_s)
+
+
+def _pythons(root: Path) -> set[str]:
+    return {path.name.removeprefix("python") for path in (root / "usr/lib").glob("python3.*")}
+
+
+def nspawn(root: Path, apt: Path) -> list[str]:
+    """What every container of ours is started with: the host's names and network, apt's cache."""
+    words = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "-D", str(root)]
+    return [*words, "--resolv-conf=copy-host", f"--bind={apt}:/var/cache/apt/archives"]
+
+
+def _fresh(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _pack(work: Path, path: Path) -> None:
+    partial = path.with_name(f".{path.name}.part")
+    run(["tar", "--numeric-owner", "-C", str(work), "-cf", str(partial), "."], "tar")
+    partial.rename(path)
+    shutil.rmtree(work)
+
+
+def unpack(tar: Path, folder: Path) -> Path:
+    """A new root below `folder`. Raises NoRoot."""
+    folder.mkdir(parents=True, exist_ok=True)
+    run(["tar", "--numeric-owner", "-C", str(folder), "-xpf", str(tar)], "tar")
+    return folder
+
+
+def wheels(python: str, machine: str = "") -> Path:
+    """A folder with the wheels of the lock for a CPython (3.11), for this kind of machine.
+
+    As `pip download` of docs/install.md makes it on a box's own kind; here for another Python
+    too, so the markers of the lock are read by us.
+    """
+    machine = machine or platform.machine()
+    lock = ROOT / "requirements.lock"
+    folder = CACHE / f"wheels-{python}-{machine}"
+    stamp, told = folder / ".lock", sha256(lock.read_bytes()).hexdigest()
+    with locked(folder.name):
+        if not stamp.exists() or stamp.read_text() != told:
+            say(f"wheels for Python {python}, {machine} (once for each lock; some 230 MB)")
+            shutil.rmtree(folder, ignore_errors=True)
+            words = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+            words += ["--disable-pip-version-check", "--only-binary=:all:", "--dest", str(folder)]
+            words += ["--python-version", python, "--implementation", "cp"]
+            for tag in ("2_35", "2_34", "2_31", "2_28", "2_27", "2_26", "2_24", "2_17"):
+                words += ["--platform", f"manylinux_{tag}_{machine}"]
+            words += ["--platform", f"manylinux2014_{machine}"]
+            run([*words, *wanted(python, machine), *BUILDERS], "pip download")
+            stamp.write_text(told)
+    return folder
+
+
+def wanted(python: str, machine: str) -> list[str]:
+    """name==version of what the lock puts on such a machine."""
+    there = {
+        "python_version": python,
+        "python_full_version": f"{python}.1",
+        "platform_machine": machine,
+    }
+    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+    asked = (Requirement(line) for line in lines if line and line[0] not in " #")
+    return [
+        f"{one.name}{one.specifier}"
+        for one in asked
+        if one.marker is None or one.marker.evaluate(there)
+    ]
