@@ -15,7 +15,7 @@ from tools.demonstration import senses
 from tools.demonstration.processes import free_port
 from tools.system.city import DEVICE, HOST, TENANT, City
 from tools.system.container import HOME, Container, Failed, until
-from tools.system.document import command, commands
+from tools.system.document import command
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "tests" / "clips" / "street"
@@ -35,6 +35,17 @@ def lay_source(root: Path) -> None:
     owner = (root / HOME.lstrip("/")).stat()
     for one in (path, *path.rglob("*")):
         shutil.chown(one, owner.st_uid, owner.st_gid)
+
+
+def lay_clone(root: Path, place: str) -> None:
+    """A clone of this commit in a root, as `git clone` makes it."""
+    words = ["git", "clone", "--quiet", str(ROOT), str(root / place.lstrip("/"))]
+    subprocess.run(words, check=True, capture_output=True)
+
+
+def lay_hosts(root: Path) -> None:
+    """The broker's name, and this machine's own, which sudo looks up."""
+    (root / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.0.1 {HOST} {_name()}\n")
 
 
 class Box:
@@ -82,8 +93,6 @@ class Box:
     def configure(self) -> None:
         """What nano is for: the broker's port, a camera, two instruments. The name is the one
         that stands in the installed file; how it is found is the network's."""
-        hosts = self.root / "etc/hosts"
-        hosts.write_text(f"127.0.0.1 localhost\n127.0.0.1 {HOST} {_name()}\n")
         device = self.root / "etc/edge/device.yaml"
         text = device.read_text("utf-8")
         for old, new in (
@@ -174,9 +183,3 @@ class Box:
 def _name() -> str:
     """The host's name, which the container has too: sudo looks it up."""
     return Path("/proc/sys/kernel/hostname").read_text().strip()
-
-
-def followed() -> list[str]:
-    """All commands of the four sections, for a test that they are there."""
-    having = ("git clone", "edge-provision request", "sudo edge check")
-    return [line for one in having for line in commands("install.md", one)]

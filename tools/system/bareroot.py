@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""README's two commands from an empty folder on a Debian with git and python3 and nothing else.
+
+Not booted: neither command needs an init. Packages of the distribution come from apt's mirror,
+those of Python from a folder, as pip's own settings tell it (PIP_FIND_LINKS).
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tools.system import roots
+from tools.system.box import lay_clone
+from tools.system.container import Failed
+from tools.system.roots import System
+
+PLACE = "/root/city-edge"
+LIMIT_S = 3600.0
+# Where one Python differs from another, without the tests that wait for a clock.
+QUICK = (
+    *("tests/contract", "tests/outbox", "tests/house", "tests/evidence", "tests/drone"),
+    *("tests/field/test_provision.py", "tests/uplink/test_tls.py", "tests/rules"),
+)
+
+
+def both_commands(system: System, *, quick: bool) -> None:
+    """On 12 tools/demo comes first, on 13 tools/test, and then the other one. On 12 also once
+    more after an attempt that was cut off. Raises Failed."""
+    folder = Path(tempfile.mkdtemp(prefix="systemtest-", dir="/var/tmp"))
+    try:
+        root = roots.unpack(roots.bare(system), folder / "root")
+        lay_clone(root, PLACE)
+        tests = " ".join(("tools/test", *(QUICK if quick else ())))
+        first, second = ("tools/demo", tests) if system.number == 12 else (tests, "tools/demo")
+        if system.number == 12:
+            _cut_off(system, root)
+        _command(system, root, first)
+        if not quick:
+            _command(system, root, second)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _cut_off(system: System, root: Path) -> None:
+    """An attempt that ends in the middle of installing leaves what the next one cannot use."""
+    _run(system, root, "timeout --signal=KILL 12 tools/setup || true")
+    said = _run(system, root, "test -e .venv && echo there || echo gone")
+    print(f"ok   Debian {system.number} bare: an attempt cut off ({said.split()[-1]})", flush=True)
+
+
+def _command(system: System, root: Path, line: str) -> None:
+    began = time.monotonic()
+    said = _run(system, root, line)
+    last = [row for row in said.splitlines() if row.strip()][-1]
+    took = time.monotonic() - began
+    print(f"ok   Debian {system.number} bare: {line} ({took:.0f} s): {last[:160]}", flush=True)
+
+
+def _run(system: System, root: Path, line: str) -> str:
+    wheels = roots.wheels(system.python)
+    words = [*roots.nspawn(root, roots.archives(system)), f"--bind-ro={wheels}:/srv/wheels"]
+    # bubblewrap of the tests makes a network of its own.
+    words += ["--capability=CAP_NET_ADMIN", f"--chdir={PLACE}"]
+    words += ["-E", "PIP_NO_INDEX=1", "-E", "PIP_FIND_LINKS=/srv/wheels", "-E", "CI=true"]
+    done = subprocess.run(
+        [*words, "sh", "-c", line],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=LIMIT_S,
+    )
+    if done.returncode:
+        sys.stdout.write(done.stdout[-12_000:])
+        raise Failed(f"Debian {system.number}, bare: {line} ended with {done.returncode}")
+    return done.stdout

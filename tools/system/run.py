@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The product installed as docs/install.md says, under a real init, with a broker over TLS.
+
+    tools/systemtest --short            Debian 12 in a booted container: installed, delivering,
+                                        killed, cut off, booted, uninstalled; what .ci/run runs
+    tools/systemtest                    the same and everything else, on Debian 12 and 13
+    tools/systemtest --bare [--quick]   README's two commands in bare Debian 12 and 13
+
+Commands are read from the documents. Roots, packages and wheels are kept in /var/cache/city-edge
+($CITY_EDGE_CACHE); they come from where apt and pip of this machine get theirs. Needs root, and a
+kernel that allows namespaces: where it does not, this fails and says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.system import bareroot, box, roots, trials
+from tools.system.box import Box
+from tools.system.city import City
+from tools.system.container import Container, Failed
+from tools.system.document import Undocumented
+from tools.system.roots import SYSTEMS, NoRoot, System, say
+
+PROGRAMS = (
+    "systemd-nspawn=systemd-container",
+    "debootstrap=debootstrap",
+    "mosquitto=mosquitto",
+    "nsenter=util-linux",
+    "openssl=openssl",
+)
+Step = tuple[str, Callable[[Box], object]]
+
+INSTALLING: tuple[Step, ...] = (
+    ("fetched", Box.fetch),
+    ("installed", Box.install),
+    ("provisioned over TLS", Box.provision),
+    ("configured", Box.configure),
+    ("instruments plugged in", Box.plug_in),
+    ("checked", Box.check),
+)
+HEALTHY: tuple[Step, ...] = (
+    ("doctor before the start", Box.doctor),
+    ("started", Box.start),
+    ("a visual and a sensed violation delivered and released", trials.first_deliveries),
+    ("permissions as in the table", trials.permissions),
+    ("doctor while it runs", Box.doctor),
+    ("no line of level err", trials.no_errors),
+    ("no secret in the journal", trials.no_secret_in_the_logs),
+)
+SHORT: tuple[Step, ...] = (
+    *INSTALLING,
+    *HEALTHY,
+    ("every command of the platform", trials.ordered),
+    ("kill -9 of every unit", trials.killed),
+    ("cut off and booted", trials.cut_and_booted),
+    ("installed a second time", trials.installed_again),
+    ("uninstalled", trials.uninstalled),
+    ("purged", trials.purged),
+)
+LONG: tuple[Step, ...] = (
+    *INSTALLING,
+    *HEALTHY,
+    ("every command of the platform", trials.ordered),
+    ("kill -9 of every unit", trials.killed),
+    ("SIGSTOP until the watchdog acts", trials.stuck),
+    ("edge.target restarted", trials.restarted),
+    ("cut off and booted", trials.cut_and_booted),
+    ("installed a second time", trials.installed_again),
+    ("uninstalled", trials.uninstalled),
+    ("purged", trials.purged),
+)
+PACKAGE: tuple[Step, ...] = (
+    ("fetched", Box.fetch),
+    ("built and installed as a package", trials.package_installed),
+    ("provisioned over TLS", Box.provision),
+    ("configured", Box.configure),
+    ("instruments plugged in", Box.plug_in),
+    *HEALTHY,
+    ("package upgraded", trials.package_upgraded),
+    ("package removed and purged", trials.package_removed),
+)
+
+
+def walk(system: System, name: str, steps: tuple[Step, ...], keep: bool) -> None:
+    """A fresh box through all steps. Raises Failed with the step's name."""
+    with fresh(system, keep) as (one, _):
+        for what, step in steps:
+            began = time.monotonic()
+            try:
+                step(one)
+            except (Failed, NoRoot, Undocumented, subprocess.TimeoutExpired) as error:
+                raise Failed(f"Debian {system.number}, {name}: {what}: {error}") from None
+            print(f"ok   Debian {system.number} {name}: {what} ({time.monotonic() - began:.0f} s)")
+            sys.stdout.flush()
+
+
+@contextmanager
+def fresh(system: System, keep: bool = False) -> Iterator[tuple[Box, Path]]:
+    """A booted box and its city in a folder that goes with it."""
+    folder = Path(tempfile.mkdtemp(prefix="systemtest-", dir="/var/tmp"))
+    root = roots.unpack(roots.box(system), folder / "root")
+    box.lay_source(root)
+    box.lay_hosts(root)
+    wheels = roots.wheels(system.python)
+    container = Container(root, system, folder / "console.log", {wheels: box.WHEELS})
+    try:
+        with City(folder / "city") as city:
+            container.boot()
+            yield Box(container, city), folder
+    except Failed:
+        _show(container)
+        raise
+    finally:
+        container.cut()
+        if keep:
+            say(f"kept: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _show(container: Container) -> None:
+    """What a person would look at first."""
+    print(container.ask("systemctl --no-pager --plain list-units --all 'edge*'", limit_s=60))
+    print(container.ask("journalctl --no-pager --lines=60 --unit='edge*'", limit_s=60))
+
+
+def upgrade(system: System, keep: bool) -> None:
+    """From the tag before this one; without tags from the commit that last changed the lock."""
+    now = _git("rev-parse", "HEAD")
+    before = _git("describe", "--tags", "--abbrev=0", "HEAD^") or _git(
+        "log", "-1", "--format=%H", "--", "requirements.lock"
+    )
+    if not before or _git("rev-parse", f"{before}^{{commit}}") == now:
+        say("no older version in this clone: the upgrade is not tried")
+        return
+    older: Step = (
+        f"{before[:12]} checked out",
+        lambda one: one.container.person(f"git checkout --quiet {before}"),
+    )
+    steps = (
+        INSTALLING[0],
+        older,
+        *INSTALLING[1:4],
+        ("instruments plugged in", Box.plug_in),
+        ("started as it was", lambda one: one.container.run("systemctl start edge.target")),
+        ("upgraded", lambda one: trials.upgraded(one, before, now)),
+    )
+    walk(system, "upgrade", steps, keep)
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=roots.ROOT, capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="tools/systemtest",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--short", action="store_true", help="what .ci/run runs, on Debian 12")
+    parser.add_argument("--bare", action="store_true", help="README's two commands")
+    parser.add_argument("--quick", action="store_true", help="with --bare: fewer tests on 13")
+    parser.add_argument("--debian", type=int, choices=sorted(SYSTEMS), action="append")
+    parser.add_argument("--keep", action="store_true", help="leave the root for a look")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """0 all well; 1 with one line of what is not; 2 where this machine cannot do it."""
+    args = arguments()
+    if os.geteuid() != 0:
+        say("run it as root: containers need it")
+        return 2
+    packages = subprocess.run([roots.ROOT / "tools" / "packages", *PROGRAMS])
+    if packages.returncode:
+        return 2
+    numbers = args.debian or ([12] if args.short else sorted(SYSTEMS))
+    began = time.monotonic()
+    try:
+        for number in numbers:
+            system = SYSTEMS[number]
+            if args.bare:
+                bareroot.both_commands(system, quick=args.quick)
+                continue
+            walk(system, "install", SHORT if args.short else LONG, args.keep)
+            if not args.short:
+                upgrade(system, args.keep)
+                walk(system, "package", PACKAGE, args.keep)
+    except (Failed, NoRoot) as error:
+        print(f"FAILED {error}")
+        return 1
+    print(f"all well in {time.monotonic() - began:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
