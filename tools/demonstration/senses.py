@@ -7,11 +7,12 @@ the demonstration writes) and the hours are set so that now is night.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tools.fakes.instruments import fume_monitor, noise_meter
 from tools.fakes.instruments_line import Line
@@ -31,8 +32,9 @@ def add_senses(site: dict[str, Any], ports: Path) -> None:
         {"id": "fume", **modbus, "map": "fume-generic", "port": str(ports / "fume"),
          "camera": camera},
     ]  # fmt: skip
-    noon = (time.localtime().tm_hour + 12) % 24
-    day = f"{noon:02d}:00-{noon:02d}:59"
+    # A night of eight hours, and now is its middle.
+    hour = datetime.now(ZoneInfo(site["timezone"])).hour
+    day = f"{(hour + 4) % 24:02d}:00-{(hour - 4) % 24:02d}:00"
     site["noise"] = [
         {"id": "west-boundary", "name": "西侧场界", "sensor": "noise", "window_s": 5, "day": day,
          "camera": camera},
