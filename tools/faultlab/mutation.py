@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""How many small wrong changes the tests notice, over a sample drawn with a seed.
+
+First every test of the packages runs once and the lines it runs are kept. Then, in a copy of the
+tree, each change of the sample is made alone and the tests that run its line are run, the quick
+ones first. A change is noticed if one of them fails or outlasts its time. A line that no test runs
+in its own process counts as not noticed, and so does a change that cannot show (its survivors are
+printed: read them).
+
+tools/mutation                          120 changes, evenly over the packages
+tools/mutation --only edge/rules/places.py --budget 40
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tools.faultlab.mutants import Mutant, mutants_of
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header")
+PLAIN = ("-m", "not slow and not browser and not decoder and not shared")
+# What is changed, and the tests that answer for it.
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "edge/rules": ("tests/rules", "tests/replay"),
+    "edge/hold.py": ("tests/rules",),
+    "edge/outbox": ("tests/outbox",),
+    "edge/evidence": ("tests/evidence",),
+    "edge/uplink": ("tests/uplink", "tests/contract"),
+}
+TESTS_MAX = 40
+# A change is given this much more time than its tests took, and a start of pytest.
+PATIENCE, START_S = 4.0, 60.0
+# Neither the environment nor what runs have written is copied.
+LEFT_OUT = ("/.git", "/.venv*", "/out", "/.mypy_cache", "/.ruff_cache", "/data", "__pycache__")
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """One test: its id, seconds, and (file, line) that it runs."""
+
+    test: str
+    seconds: float
+    lines: frozenset[tuple[str, int]]
+
+
+def files_of(package: str) -> list[str]:
+    """Python files of a package or the file itself, relative to the root."""
+    place = ROOT / package
+    found = [place] if place.is_file() else sorted(place.rglob("*.py"))
+    return [str(path.relative_to(ROOT)) for path in found]
+
+
+def sample(files: Sequence[str], budget: int, rng: random.Random) -> list[Mutant]:
+    """`budget` changes of these files, any as likely as any other."""
+    every = [mutant for name in files for mutant in mutants_of(name, (ROOT / name).read_text())]
+    return rng.sample(every, min(budget, len(every)))
+
+
+def touches(tree: Path, tests: Sequence[str], files: Sequence[str]) -> list[Touch]:
+    """The tests that pass in `tree`, and the lines they run."""
+    with tempfile.TemporaryDirectory() as folder:
+        wanted, out = Path(folder, "files"), Path(folder, "touched.json")
+        wanted.write_text("\n".join(files))
+        where = {"TOUCHED_FILES": str(wanted), "TOUCHED_OUT": str(out)}
+        argv = [*PYTEST, *PLAIN, "-p", "tools.faultlab.touched", "--timeout", "600", *tests]
+        subprocess.run(argv, cwd=tree, env={**os.environ, **where}, stdout=2, check=False)
+        told: dict[str, Any] = json.loads(out.read_text())
+    return [
+        Touch(
+            test,
+            row["seconds"],
+            frozenset((name, n) for name, lines in row["lines"].items() for n in lines),
+        )
+        for test, row in told.items()
+        if row["passed"]
+    ]
+
+
+def lines_of(mutant: Mutant, sources: dict[str, str]) -> frozenset[tuple[str, int]]:
+    """Lines that must run for a change to show: its own statement's, or those that name the
+    constant that it sets."""
+    if not mutant.names:
+        return frozenset((mutant.path, n) for n in _statement(sources[mutant.path], mutant.line))
+    named = re.compile(r"\b(" + "|".join(map(re.escape, mutant.names)) + r")\b")
+    return frozenset(
+        (path, n)
+        for path, text in sources.items()
+        for n, line in enumerate(text.splitlines(), 1)
+        if named.search(line) and (path, n) != (mutant.path, mutant.line)
+    )
+
+
+def _statement(text: str, line: int) -> range:
+    """The lines of the smallest statement that holds this line; of one with a body, its head."""
+    best = range(line, line + 1)
+    size = 10**9
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.stmt) or isinstance(node, ast.FunctionDef | ast.ClassDef):
+            continue
+        body = getattr(node, "body", None)
+        end = body[0].lineno - 1 if body else node.end_lineno or node.lineno
+        end = max(end, node.lineno)
+        if node.lineno <= line <= end and end - node.lineno < size:
+            best, size = range(node.lineno, end + 1), end - node.lineno
+    return best
+
+
+def noticed(tree: Path, mutant: Mutant, tests: Sequence[Touch]) -> bool:
+    """Make the change in `tree`, run these tests, take it back."""
+    path = tree / mutant.path
+    before = path.read_text("utf-8")
+    path.write_text(mutant.text, "utf-8")
+    allowed_s = START_S + PATIENCE * sum(test.seconds for test in tests)
+    argv = [*PYTEST, "-x", "--timeout", str(int(allowed_s)), *(test.test for test in tests)]
+    try:
+        done = subprocess.run(
+            argv, cwd=tree, capture_output=True, timeout=allowed_s + START_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        path.write_text(before, "utf-8")
+    return done.returncode != 0
+
+
+def copy_tree(to: Path) -> Path:
+    """The tree as it stands, without what is made."""
+    tree = to / "tree"
+    left_out = [part.strip("/") for part in LEFT_OUT]
+    shutil.copytree(ROOT, tree, symlinks=True, ignore=shutil.ignore_patterns(*left_out))
+    return tree
+
+
+def run_package(
+    tree: Path, package: str, chosen: Sequence[Mutant], bar: str
+) -> dict[str, dict[str, Any]]:
+    """{change: {"noticed", "tests", "line"}} of one package's sample."""
+    files = files_of(package)
+    known = touches(tree, PACKAGES[package], files)
+    sources = {name: (ROOT / name).read_text("utf-8") for name in files}
+    results = {}
+    for n, mutant in enumerate(chosen, 1):
+        wanted = lines_of(mutant, sources)
+        ran = sorted((t for t in known if t.lines & wanted), key=lambda t: t.seconds)[:TESTS_MAX]
+        found = bool(ran) and noticed(tree, mutant, ran)
+        results[str(mutant)] = {"noticed": found, "tests": len(ran)}
+        mark = "noticed " if found else ("SURVIVED" if ran else "NOT RUN ")
+        print(f"{bar} {n}/{len(chosen)} {mark} {mutant}", file=sys.stderr, flush=True)
+    return results
+
+
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(
+        prog="tools/mutation",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    found.add_argument("--budget", type=int, default=120, help="changes in all (default 120)")
+    found.add_argument("--seed", type=int, default=1, help="which sample (default 1)")
+    found.add_argument("--only", action="append", metavar="PATH", help="packages or files of them")
+    found.add_argument("--json", action="store_true", help="one JSON line on standard output")
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    only = args.only or list(PACKAGES)
+    unknown = [path for path in only if not any(path.startswith(p) for p in PACKAGES)]
+    if unknown:
+        print(f"--only {unknown[0]}: not in {', '.join(PACKAGES)}", file=sys.stderr)
+        return 2
+    began, rows = time.monotonic(), {}
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        tree = copy_tree(Path(folder))
+        for package in PACKAGES:
+            parts = [path for path in only if path.startswith(package)]
+            if not parts:
+                continue
+            files = sorted({name for part in parts for name in files_of(part)})
+            rng = random.Random(f"{args.seed} {package}")
+            chosen = sample(files, max(1, args.budget // len(only)), rng)
+            rows[package] = run_package(tree, package, chosen, package)
+    _print(rows, time.monotonic() - began, as_json=args.json)
+    return 0
+
+
+def _print(rows: dict[str, dict[str, dict[str, Any]]], took_s: float, *, as_json: bool) -> None:
+    every = [result for package in rows.values() for result in package.values()]
+    score = sum(result["noticed"] for result in every) / max(1, len(every))
+    scores = {
+        package: round(sum(r["noticed"] for r in found.values()) / max(1, len(found)), 3)
+        for package, found in rows.items()
+    }
+    survivors = [
+        change for found in rows.values() for change, r in found.items() if not r["noticed"]
+    ]
+    told = {
+        "changes": len(every),
+        "score": round(score, 3),
+        "packages": scores,
+        "took_s": round(took_s),
+        "survivors": survivors,
+    }
+    if as_json:
+        print(json.dumps(told, ensure_ascii=False))
+        return
+    print(f"{told['changes']} changes, {score:.3f} noticed, in {took_s:.0f} s")
+    for package, value in scores.items():
+        print(f"  {package:16} {value:.3f}")
+    for change in survivors:
+        print(f"  survived: {change}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
