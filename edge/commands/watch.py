@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Watch to the end of the source, a violation's revision as one line; 0 with or without any."""
     from pathlib import Path
 
-    from edge.pipeline.offline_source import observe
+    from edge.pipeline.offline import observe
 
     printer = _Printer(as_json=args.json)
     looks = observe(

@@ -13,7 +13,7 @@ import numpy as np
 
 from edge.drone import earth
 from edge.drone.sites import RegisteredSite
-from edge.vision.assign import assign
+from edge.vision.association import assign
 
 # Ground was inspected by a flight if this share of the site was.
 INSPECTED_SHARE = 0.05

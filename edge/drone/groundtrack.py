@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from edge.drone.earth import Local
 from edge.drone.ground import to_ground
 from edge.drone.look import KeyFrame, Sighting
-from edge.vision.assign import assign
+from edge.vision.association import assign
 
 # Things that drive; they may be far from where they were at the last look.
 MOVERS = {"muck_truck", "truck", "car", "bus", "van", "tricycle", "motorcycle", "bicycle"}

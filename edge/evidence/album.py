@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 
 from edge.config import Recipe
-from edge.evidence.mask import plate as plate_of
 from edge.evidence.overlay import crop, with_strip, with_ticks
+from edge.evidence.overlay import plate as plate_of
 from edge.evidence.quality import PictureQuality, Shot, measure, spacing_s
 from edge.runtime import write_atomic
 from edge.values import Box, Candidate, Frame, Image, Role, Stamp
@@ -34,8 +34,6 @@ CLOSE_BETTER = 1.2
 HISTORY_S = 60.0
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 HISTORY_EVERY_S = 1.0
-
-Caption = Callable[[Stamp, str], list[str]]
 
 
 def jpeg(image: Image, quality: int = JPEG_QUALITY) -> bytes:
@@ -82,7 +80,7 @@ class RecentFrames:
 class Album:
     """All provisional pictures of one camera. One owner: the evidence writer."""
 
-    def __init__(self, root: Path, caption: Caption) -> None:
+    def __init__(self, root: Path, caption: Callable[[Stamp, str], list[str]]) -> None:
         self._root, self.caption = root, caption
         self._pages: dict[str, _CandidatePictures] = {}
         self.quality = JPEG_QUALITY

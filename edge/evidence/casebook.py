@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Open cases: which finding belongs to which violation, its revisions and its files so far.
 
-There is no second truth: what stands in the sealed manifests is read back at start.
+There is no second truth: what stands in the sealed manifests is read back at start. What of a
+finding goes into its folder (names of pictures, the dwell history) stands here too.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edge.config import Category
-from edge.evidence.album import rebased, shot_from
+from edge.evidence.album import AlbumPicture, rebased, shot_from
 from edge.evidence.quality import Shot, gate
 from edge.evidence.store import (
     MANIFEST_VERSION,
@@ -25,7 +27,7 @@ from edge.evidence.store import (
     revisions,
     stamp_json,
 )
-from edge.values import EvidenceFile, Finding, Phase, Place, Stamp, Violation, ZoneDecision
+from edge.values import Box, EvidenceFile, Finding, Phase, Place, Stamp, Violation, ZoneDecision
 
 Encode = Callable[[Violation], dict[str, Any]]
 
@@ -257,3 +259,43 @@ def finding_from(row: dict[str, Any], manifest: dict[str, Any], now: Stamp) -> F
         parent=row["parent"],
         priority=row["priority"],
     )
+
+
+def what_stands(finding: Finding) -> Box:
+    """What is to be seen now: the matter that a truck left, or the subject itself."""
+    heap = finding.facts.get("heap_box")
+    if heap is None:
+        return finding.box
+    x1, y1, x2, y2 = heap
+    return (x1, y1, x2, y2)
+
+
+def named(pictures: Sequence[AlbumPicture]) -> list[Draft]:
+    """overview-1.jpg, overview-2.jpg, ... in the order of time; names are unique per folder."""
+    counts: dict[str, int] = {}
+    drafts = []
+    for picture in sorted(pictures, key=lambda p: p.shot.at.mono):
+        role = picture.shot.role
+        counts[role] = counts.get(role, 0) + 1
+        name = f"{role}-{counts[role]}.jpg"
+        drafts.append(Draft(role, name, picture.shot.at, source=picture.path))
+    return drafts
+
+
+def track_json(finding: Finding) -> bytes:
+    """The subject's way as a file of the evidence: times as wall seconds, boxes as fractions."""
+    subject = finding.subject
+    shift = finding.decided.wall - finding.decided.mono
+    body = {
+        "key": finding.key,
+        "began": finding.began.wall,
+        "decided": finding.decided.wall,
+        "box": list(finding.box),
+        "label": subject.label if subject else None,
+        "score": round(subject.score, 3) if subject else None,
+        "path": [[round(t + shift, 3), round(x, 4), round(y, 4)] for t, x, y in subject.path]
+        if subject
+        else [],
+        "facts": finding.facts,
+    }
+    return json.dumps(body, ensure_ascii=False, indent=1).encode()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edge.config import Camera
-from edge.evidence.mask import blackened
+from edge.evidence.overlay import blackened
 from edge.pipeline.recheck import RecheckRequest
 from edge.rules.judge import Judge
 from edge.values import Detections, Frame, Image, Judgement, Sample, Scene, Stamp, Track

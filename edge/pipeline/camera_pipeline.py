@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from edge.config import Camera, Category, Site
-from edge.evidence.album import Album, Caption
+from edge.config import Camera, Site
+from edge.evidence.album import Album
 from edge.evidence.casebook import Casebook, Origin
-from edge.evidence.overlay import when_text, where_text
+from edge.evidence.overlay import Caption
 from edge.evidence.store import Draft
 from edge.pipeline.analyzer import Analyzer
 from edge.pipeline.evidence_writer import ClipCutter, EvidenceOutputs, EvidenceWriter
@@ -68,7 +68,9 @@ def build_pipeline(
         config_sha256=settings.sha256,
     )
     book = Casebook(evidence, origin, settings.categories, violation_data)
-    pages = Album(album, caption_for(settings, camera, where))
+    title = f"{settings.site.name}  {camera.name or camera.id}  {settings.device.device}"
+    zone = ZoneInfo(settings.site.timezone)
+    pages = Album(album, Caption(title, where, zone, settings.categories).lines)
     evidence_writer = EvidenceWriter(
         camera,
         album=pages,
@@ -94,22 +96,3 @@ def place_of(site: Site, camera: Camera) -> Place:
         grid=camera.position.grid or site.position.grid,
         address=camera.position.address or site.position.address,
     )
-
-
-def caption_for(settings: Settings, camera: Camera, where: Place) -> Caption:
-    """The two lines of the strip: who suspects what; when, by which clock, and where."""
-    zone = ZoneInfo(settings.site.timezone)
-    who = f"{settings.site.name}  {camera.name or camera.id}  {settings.device.device}"
-
-    def lines(at: Stamp, category: str) -> list[str]:
-        place = where_text(where)
-        second = when_text(at, zone) + (f"  {place}" if place else "")
-        suspected = settings.categories.get(category)
-        return [f"{who}  疑似 suspected: {_title(suspected)}" if suspected else who, second]
-
-    return lines
-
-
-def _title(category: Category) -> str:
-    code = next(iter(category.codes.values()), "")
-    return f"{category.zh} {category.en} {code}".strip()

@@ -16,10 +16,8 @@ from typing import Any, Protocol
 
 from edge.config import Camera, Category
 from edge.evidence.album import JPEG_QUALITY, Album, RecentFrames, jpeg
-from edge.evidence.casebook import Casebook, StoredRevision
-from edge.evidence.dossier import named, track_json, what_stands
-from edge.evidence.mask import public_copy
-from edge.evidence.overlay import crop, with_strip, with_ticks
+from edge.evidence.casebook import Casebook, StoredRevision, named, track_json, what_stands
+from edge.evidence.overlay import crop, public_copy, with_strip, with_ticks
 from edge.evidence.store import Draft
 from edge.ipc import write_answer
 from edge.outbox import ladder

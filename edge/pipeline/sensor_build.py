@@ -13,7 +13,7 @@ from edge.clock import Clock
 from edge.config import Position, Site, When
 from edge.pipeline.sensor_evidence import Subject
 from edge.pipeline.settings import Settings
-from edge.rules.calendar import LocalMoment, when_fits
+from edge.rules.zones import LocalMoment, when_fits
 from edge.runtime import Stop
 from edge.sensors.binding import Binding
 from edge.sensors.bus import Bus

@@ -18,9 +18,9 @@ from edge.config.catalogue import Calendar
 from edge.evidence.overlay import crop
 from edge.pipeline.evidence_writer import ASKED
 from edge.pipeline.settings import Settings
-from edge.rules.calendar import LocalMoment
 from edge.rules.trucks import Register, best_match, joined
 from edge.rules.vetting import CameraPosition, Vetted, vet
+from edge.rules.zones import LocalMoment
 from edge.values import Box, Finding, Image
 from edge.vision.plates import TextLine, TextReader, open_reader
 

@@ -12,21 +12,18 @@ from typing import Any, ClassVar, Protocol
 
 from edge.config import Camera, Category, ConfigError, Rule
 from edge.config.catalogue import Calendar
-from edge.rules.calendar import LocalMoment
 from edge.rules.dumping import Dumping
 from edge.rules.grilling import Grilling
 from edge.rules.haulage import Haulage
-from edge.rules.memory import Memory
 from edge.rules.motion import TrackCourses
 from edge.rules.occupation import Occupation
 from edge.rules.plume import Plume
 from edge.rules.rule_settings import RuleSettings, Settings, settle
 from edge.rules.spill import Spill
-from edge.rules.stamps import shift_between, stamp_from, stamp_json
 from edge.rules.uncovered import Uncovered
-from edge.rules.view import SceneView, Verdicts
+from edge.rules.view import Memory, SceneView, Verdicts, shift_between, stamp_from, stamp_json
 from edge.rules.wash import Wash
-from edge.rules.zones import WHOLE_FRAME, ZoneMap, ZoneRule
+from edge.rules.zones import WHOLE_FRAME, LocalMoment, ZoneMap, ZoneRule
 from edge.values import Json, Judgement, Scene, Stamp
 
 SNAPSHOT = 1

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from edge.rules.people import standing_by
 from edge.rules.places import PLACE_SETTINGS, PlaceRule
 from edge.rules.rule_settings import Setting, Settings
 from edge.rules.spot import Spot
-from edge.rules.view import SceneView
+from edge.rules.view import SceneView, standing_by
 from edge.values import Json
 
 

@@ -7,13 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from edge.rules.calendar import when_fits
-from edge.rules.memory import Open
 from edge.rules.passage import Passage, Passages
 from edge.rules.rule_settings import RuleSettings, Setting
-from edge.rules.stamps import reread
-from edge.rules.view import SceneView, Verdicts
-from edge.rules.zones import ZoneRule
+from edge.rules.view import Open, SceneView, Verdicts, reread
+from edge.rules.zones import ZoneRule, when_fits
 from edge.values import Candidate, Finding, Json, Phase, Stamp, ZoneDecision
 
 PASSING_SETTINGS: Mapping[str, Setting] = {

@@ -13,16 +13,22 @@ from typing import Any, ClassVar
 
 from edge.geometry import distance, size_of
 from edge.hold import Hold, Sight
-from edge.rules.calendar import when_fits
-from edge.rules.ground import CHANGED, SAME, alike, blended, patch_of
-from edge.rules.memory import Open
+from edge.rules.reporting import place_candidate, place_facts, place_finding, place_prompt
 from edge.rules.rule_settings import RuleSettings, Setting
-from edge.rules.spot import Spot, unlike
-from edge.rules.stamps import reread
-from edge.rules.standing import assign, duplicate, new_spot
-from edge.rules.telling import place_candidate, place_facts, place_finding, place_prompt
-from edge.rules.view import SceneView, Verdicts
-from edge.rules.zones import ZoneRule, ZoneVerdict
+from edge.rules.spot import (
+    CHANGED,
+    SAME,
+    Spot,
+    alike,
+    assign,
+    blended,
+    duplicate,
+    new_spot,
+    patch_of,
+    unlike,
+)
+from edge.rules.view import Open, SceneView, Verdicts, reread
+from edge.rules.zones import ZoneRule, ZoneVerdict, when_fits
 from edge.values import Finding, Json, Phase, Track
 
 PLACE_SETTINGS: Mapping[str, Setting] = {

@@ -18,9 +18,9 @@ import numpy as np
 
 from edge.geometry import apart, around, centre, distance, foot, size_of, within
 from edge.hold import Sight
-from edge.rules.corroboration import corroboration
 from edge.rules.grilling import VEHICLES
 from edge.rules.places import PLACE_SETTINGS, PlaceRule
+from edge.rules.reporting import corroboration
 from edge.rules.rule_settings import RuleSettings, Setting, Settings
 from edge.rules.spot import Spot
 from edge.rules.stirring import Ground, Stir

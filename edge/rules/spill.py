@@ -18,8 +18,7 @@ from edge.rules.places import PLACE_SETTINGS, PlaceRule
 from edge.rules.roadwatch import RoadWatch
 from edge.rules.rule_settings import RuleSettings, Setting, Settings
 from edge.rules.spot import Spot
-from edge.rules.stamps import at_mono
-from edge.rules.view import SceneView, Verdicts
+from edge.rules.view import SceneView, Verdicts, at_mono
 from edge.rules.zones import ZoneRule
 from edge.values import Box, Candidate, Finding, Json, Phase, Track
 

@@ -1,20 +1,69 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""One place where something stands: its clock, its looks, and whose it is. Mutable, one owner."""
+"""One place where something stands: its clock, its looks, whose it is, which track is there.
+
+A spot is mutable and has one owner, the rule. The patches say whether the place looks as it did
+while the object stood there; `assign` and `new_spot` match tracks with places.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.geometry import distance, iou, size_of, within
 from edge.hold import Hold, Terms
-from edge.rules.ground import Patch
-from edge.rules.stamps import stamp_from, stamp_json
+from edge.rules.view import SceneView, at_mono, stamp_from, stamp_json
 from edge.rules.zones import OUTSIDE, ZoneVerdict
-from edge.values import Box, Json, Point, Stamp, Track, ZoneDecision
+from edge.values import Box, Image, Json, Point, Stamp, Track, ZoneDecision
+
+SIDE = 12
+# Grey levels: below this spread a patch is fog, glare or night and says nothing.
+FLAT = 3.0
+SAME = 0.75
+CHANGED = 0.4
+
+Patch = NDArray[np.float32]
+
+
+def patch_of(image: Image, box: Box) -> Patch | None:
+    """float32 (SIDE * SIDE,), mean 0 and length 1, so that brighter or darker light is the same.
+
+    None where the box holds too few pixels or no structure.
+    """
+    height, width = image.shape[:2]
+    x1, x2 = (int(np.clip(v, 0.0, 1.0) * width) for v in (box[0], box[2]))
+    y1, y2 = (int(np.clip(v, 0.0, 1.0) * height) for v in (box[1], box[3]))
+    if x2 - x1 < SIDE // 2 or y2 - y1 < SIDE // 2:
+        return None
+    # Every third pixel of a large crop is plenty for a 12 x 12 mean.
+    stride = max(1, min(x2 - x1, y2 - y1) // (SIDE * 4))
+    crop = np.ascontiguousarray(image[y1:y2:stride, x1:x2:stride])
+    small = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    grey = small.astype(np.float32).mean(axis=2) if small.ndim == 3 else small.astype(np.float32)
+    grey -= grey.mean()
+    if float(grey.std()) < FLAT:
+        return None
+    result: Patch = (grey / np.linalg.norm(grey)).ravel()
+    return result
+
+
+def alike(a: Patch, b: Patch) -> float:
+    """Correlation of two patches, -1..1."""
+    return float(np.dot(a, b))
+
+
+def blended(old: Patch, new: Patch, share: float) -> Patch:
+    """A slow average that stays of length 1: the light of the day changes, the object does not."""
+    mixed = old + (new - old) * np.float32(share)
+    norm = float(np.linalg.norm(mixed))
+    result: Patch = (mixed / norm if norm > 0 else new).astype(np.float32)
+    return result
+
 
 # standing: its clock runs. reminded: told to go, not reported yet. open: a violation is out.
 State = Literal["standing", "reminded", "open"]
@@ -171,3 +220,89 @@ def unlike(look: tuple[float, ...] | None, other: tuple[float, ...] | None) -> f
     if look is None or other is None or len(look) != len(other):
         return 0.0
     return 1.0 - sum(a * b for a, b in zip(look, other, strict=True))
+
+
+DUPLICATE = 0.7
+DUPLICATE_IOU = 0.5
+
+
+def assign(
+    view: SceneView, spots: Sequence[Spot], tracks: list[Track]
+) -> tuple[dict[int, Track], list[Track]]:
+    """(index of a place -> its track, tracks left over): best fit first; a track known at its
+    place stays there."""
+    placed: dict[int, Track] = {}
+    rest = []
+    by_id = {s.track.id: i for i, s in enumerate(spots) if s.track is not None}
+    for track in tracks:
+        i = by_id.get(track.id)
+        if i is not None and i not in placed and spots[i].fits(track, view.aspect) >= 0.0:
+            placed[i] = track
+        else:
+            rest.append(track)
+    if len(placed) < len(spots) and rest:
+        rest = _fit_best(view, spots, placed, rest)
+    return placed, rest
+
+
+def _fit_best(
+    view: SceneView, spots: Sequence[Spot], placed: dict[int, Track], rest: list[Track]
+) -> list[Track]:
+    still = [track for track in rest if not view.moving(track)]
+    pairs = [
+        (fit, i, track)
+        for i, spot in enumerate(spots)
+        if i not in placed
+        for track in still
+        if track.box[0] < spot.home[2]
+        and spot.home[0] < track.box[2]
+        and (fit := spot.fits(track, view.aspect)) >= 0.0
+    ]
+    used: set[int] = set()
+    for _, i, track in sorted(pairs, key=lambda pair: -pair[0]):
+        if i not in placed and track.id not in used:
+            placed[i] = track
+            used.add(track.id)
+    return [track for track in rest if track.id not in used]
+
+
+def duplicate(spots: Sequence[Spot], track: Track, placed: Mapping[int, Track]) -> bool:
+    """A second box on a thing that already has its place: an umbrella over its stall."""
+    for i, other in placed.items():
+        home = spots[i].home
+        if within(track.box, other.box) >= DUPLICATE or within(home, track.box) >= DUPLICATE:
+            return True
+        if iou(track.box, other.box) >= DUPLICATE_IOU:
+            return True
+    return False
+
+
+def new_spot(view: SceneView, name: str, terms: Terms, track: Track, verdict: ZoneVerdict) -> Spot:
+    """A place for a track that stands, its clock running since the track came to a stand.
+
+    name: what the key starts with, unique to camera and category.
+    """
+    course = view.motion.course(track)
+    size = size_of(track.box, view.aspect)
+    since = course.stood_since(0.5 * size, view.aspect) if course else view.mono
+    began = at_mono(since, view.now)
+    hold = Hold(terms, since)
+    hold.step(view.mono, "seen")
+    x, y = track.foot
+    spot = Spot(
+        key=f"{name}/{x * 1000:.0f}-{y * 1000:.0f}/{began.wall:.3f}",
+        label=track.label,
+        anchor=track.foot,
+        home=track.box,
+        size=size,
+        began=began,
+        hold=hold,
+        seen=view.now,
+        box=track.box,
+        track=track,
+        verdict=verdict,
+        score=track.score,
+        look=track.look,
+    )
+    spot.tally("seen", view.mono - since)
+    return spot

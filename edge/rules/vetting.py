@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edge.rules.calendar import LocalMoment, when_fits
 from edge.rules.fence import Station, station_of
 from edge.rules.trucks import PlateMatch, Truck, TruckPermit
+from edge.rules.zones import LocalMoment, when_fits
 from edge.values import Json
 
 PermitState = Literal[

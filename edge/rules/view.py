@@ -1,20 +1,186 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What the rules of one camera look at in one step; made once, read by all of them."""
+"""What the rules of one camera look at in one step, and what the camera remembers of its places.
+
+A `SceneView` is made once for each step and read by all rules. The `Memory` holds offences so far,
+open cases and suppressed arrivals: it is what makes a first offence a first one, and the judge's
+snapshot carries it over a restart. Stamps in a snapshot are moved onto the clocks of this boot.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.geometry import contact_band
-from edge.rules.calendar import LocalMoment
-from edge.rules.memory import Memory
+from edge.geometry import apart, contact_band, distance, iou, within
 from edge.rules.motion import TrackCourses
-from edge.rules.zones import ZoneMap
-from edge.values import Box, Candidate, Finding, Prompt, Scene, Stamp, Track
+from edge.rules.zones import LocalMoment, ZoneMap
+from edge.values import Box, Candidate, Finding, Json, Point, Prompt, Scene, Stamp, Track
+
+TRUST = {"unsynced": 0, "recording": 1, "holdover": 1, "ntp": 2, "gnss": 2}
+STEP_S = 1.0
+
+
+def stamp_json(at: Stamp) -> Json:
+    return [at.mono, at.wall, at.quality, at.error_ms]
+
+
+def stamp_from(data: Any, shift_s: float) -> Stamp:
+    """`shift_s` is added to the monotonic seconds: see `shift_between`."""
+    mono, wall, quality, error_ms = data
+    return Stamp(float(mono) + shift_s, float(wall), quality, float(error_ms))
+
+
+def shift_between(saved: Stamp, now: Stamp) -> tuple[float, float]:
+    """(what to add to saved monotonic seconds, seconds nobody watched) after a restart.
+
+    The wall clock tells how long the box was down, where both ends trusted it; else nothing is
+    known of the pause and it counts as none.
+    """
+    trusted = TRUST[saved.quality] > 0 and TRUST[now.quality] > 0
+    down_s = max(0.0, now.wall - saved.wall) if trusted else 0.0
+    return now.mono - down_s - saved.mono, down_s
+
+
+def at_mono(mono: float, now: Stamp) -> Stamp:
+    """An instant of the recent past by today's clocks."""
+    return replace(now, mono=mono, wall=now.wall - (now.mono - mono))
+
+
+def reread(at: Stamp, now: Stamp) -> Stamp:
+    """An earlier stamp by the clock of now, if that one is trusted more and has been stepped."""
+    if TRUST[now.quality] <= TRUST[at.quality]:
+        return at
+    told = at_mono(at.mono, now)
+    return told if abs(told.wall - at.wall) > STEP_S else at
+
+
+PLACES = 500
+
+
+@dataclass(slots=True)
+class Past:
+    """Offences of one category at one place. `ended_wall` is of the latest, 0 while it lasts."""
+
+    category: str
+    place: Point
+    size: float
+    count: int
+    key: str
+    began_wall: float
+    ended_wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A case that is open now. `subject` is the truck that caused it, where one did."""
+
+    grid: str
+    category: str
+    box: Box
+    subject: int | None = None
+
+
+class Memory:
+    """One owner: the judge of one camera."""
+
+    def __init__(self) -> None:
+        self._past: list[Past] = []
+        self._open: dict[str, Open] = {}
+        self._suppressed: dict[str, int] = {}
+
+    def opened(
+        self, key: str, case: Open, place: Point, *, size: float, aspect: float, now: Stamp
+    ) -> Past:
+        """Note a new violation; the answer counts it already, but tells of the one before."""
+        self._open[key] = case
+        category = case.category
+        past = self._at(category, place, size, aspect)
+        if past is None:
+            past = Past(category, place, size, 0, "", now.wall, 0.0)
+            self._past.append(past)
+            self._forget()
+        previous = Past(**{name: getattr(past, name) for name in Past.__slots__})
+        past.count, past.key, past.began_wall, past.ended_wall = past.count + 1, key, now.wall, 0.0
+        previous.count = past.count
+        return previous
+
+    def _at(self, category: str, place: Point, size: float, aspect: float) -> Past | None:
+        near = [
+            past
+            for past in self._past
+            if past.category == category
+            and distance(past.place, place, aspect) <= 0.75 * max(size, past.size)
+        ]
+        return min(near, key=lambda past: distance(past.place, place, aspect), default=None)
+
+    def _forget(self) -> None:
+        while len(self._past) > PLACES:
+            closed = [past for past in self._past if past.key not in self._open]
+            self._past.remove(min(closed or self._past, key=lambda past: past.began_wall))
+
+    def ended(self, key: str, now: Stamp) -> None:
+        self._open.pop(key, None)
+        for past in self._past:
+            if past.key == key:
+                past.ended_wall = now.wall
+
+    def open_in(self, grid: str | None, category: str) -> int:
+        """Cases of this category open in this unit grid, by this camera: the figure that dynamic
+        clearing wants back at nought."""
+        return sum(1 for o in self._open.values() if (o.grid, o.category) == (grid or "", category))
+
+    def cause_of(self, key: str, case: Open) -> str | None:
+        """The open case of another category with the same truck, or at the same place."""
+        for other_key, other in self._open.items():
+            if other_key == key or other.category == case.category:
+                continue
+            same_truck = case.subject is not None and other.subject == case.subject
+            if same_truck or _same_place(other.box, case.box):
+                return other_key
+        return None
+
+    def open_by_grid(self) -> dict[str, int]:
+        """`grid/category` -> open cases; the daemon adds up its cameras."""
+        counts: dict[str, int] = {}
+        for case in self._open.values():
+            name = f"{case.grid}/{case.category}"
+            counts[name] = counts.get(name, 0) + 1
+        return counts
+
+    def suppressed(self, category: str, zone: str) -> None:
+        """One arrival that a permit made lawful: counted, not raised."""
+        name = f"{zone}/{category}"
+        self._suppressed[name] = self._suppressed.get(name, 0) + 1
+
+    @property
+    def suppressed_counts(self) -> dict[str, int]:
+        return dict(self._suppressed)
+
+    def snapshot(self) -> Json:
+        past = [[getattr(p, name) for name in Past.__slots__] for p in self._past]
+        opened = {key: [o.grid, o.category, o.box] for key, o in self._open.items()}
+        return {"past": past, "open": opened, "suppressed": self._suppressed}
+
+    @staticmethod
+    def restore(data: Json) -> Memory:
+        """The memory of a snapshot; raises KeyError or ValueError for another shape."""
+        memory = Memory()
+        for category, place, size, count, key, began, ended in data["past"]:
+            memory._past.append(
+                Past(category, (place[0], place[1]), size, count, key, began, ended)
+            )
+        for key, (grid, name, box) in data["open"].items():
+            memory._open[key] = Open(grid, name, (box[0], box[1], box[2], box[3]))
+        memory._suppressed = {name: int(n) for name, n in data["suppressed"].items()}
+        return memory
+
+
+def _same_place(a: Box, b: Box) -> bool:
+    return iou(a, b) >= 0.3 or within(a, b) >= 0.7 or within(b, a) >= 0.7
 
 
 @dataclass(slots=True)
@@ -93,3 +259,15 @@ class Verdicts:
     findings: list[Finding] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     prompts: list[Prompt] = field(default_factory=list)
+
+
+PERSON = "person"
+
+
+def standing_by(view: SceneView, box: Box, reach: float) -> int:
+    """People within `reach` frame heights of a box, standing or as good as standing."""
+    return sum(
+        1
+        for person in view.of((PERSON,))
+        if apart(person.box, box, view.aspect) <= reach and not view.moving(person)
+    )

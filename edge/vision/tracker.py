@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 
 from edge.geometry import iou_matrix
 from edge.values import Box, Detections, Image, Stamp, Track
-from edge.vision.assign import assign
-from edge.vision.look import look
-from edge.vision.motion import Motion, to_centres
+from edge.vision.association import Motion, assign, look, to_centres
 
 Boxes = NDArray[np.float32]
 Indices = NDArray[np.int64]

@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 
 from edge.config import Recipe
-from edge.evidence.mask import blackened, public_copy
-from edge.evidence.overlay import crop, when_text, where_text, with_strip, with_ticks
+from edge.evidence.overlay import (
+    blackened,
+    crop,
+    public_copy,
+    when_text,
+    where_text,
+    with_strip,
+    with_ticks,
+)
 from edge.evidence.quality import Shot, gate, measure
 from edge.values import EvidenceFile, Place, Stamp, Track
 from tests.evidence.conftest import picture, stamp

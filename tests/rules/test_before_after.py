@@ -3,8 +3,8 @@
 
 import cv2
 import pytest
-from bench_desk import judge, rule, zone
 from road import Road, darker, heap, mud
+from stage_judge import judge, rule, zone
 
 LANE = (zone("lane-1", "lane"),)
 

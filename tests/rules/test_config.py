@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bench_desk import CATEGORIES, ROOT, judge, play, zone
 from stage import Stage, parked
+from stage_judge import CATEGORIES, ROOT, judge, play, zone
 
 from edge.cli import main
 from edge.config import Camera, ConfigError, Rule, Site, convert

@@ -3,8 +3,8 @@
 
 import time
 
-from bench_desk import CATEGORIES, SHANGHAI, rule
 from stage import Actor, Stage, parked
+from stage_judge import CATEGORIES, SHANGHAI, rule
 
 from edge.config import Camera, Zone
 from edge.config.catalogue import Calendar

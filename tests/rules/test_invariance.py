@@ -2,10 +2,10 @@
 """The same events at any analysed rate and any resolution, whatever the tracker and street do."""
 
 import pytest
-from bench_desk import judge, play, rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage import Actor, Stage, parked
+from stage_judge import judge, play, rule
 
 SHORT = {"dwell_s": 30, "confirm_s": 10}
 STAY = 40.0
@@ -96,7 +96,7 @@ def test_a_cart_that_always_moves_on_is_never_one(stops, fps, switch):
 
 @pytest.mark.parametrize("fps", RATES)
 def test_a_spillage_at_every_rate(fps):
-    from bench_desk import zone
+    from stage_judge import zone
 
     truck = Actor("muck_truck", [(10, 0.12, 0.85), (18, 0.9, 0.85)], size=(0.22, 0.24))
     heap = parked("spillage", 0.5, 0.83, 14.5, 40, size=(0.06, 0.03), score=0.6)

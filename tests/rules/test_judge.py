@@ -4,14 +4,14 @@
 import json
 
 import pytest
-from bench_desk import CATEGORIES, GROUND, SHANGHAI, judge, phases, play, rule, zone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage import Actor, Stage, parked
+from stage_judge import CATEGORIES, GROUND, SHANGHAI, judge, phases, play, rule, zone
 
 from edge.config import Zone
 from edge.geometry import inside
-from edge.rules.corroboration import corroboration
+from edge.rules.reporting import corroboration
 from edge.rules.zones import ZoneMap
 from edge.values import Sample, Stamp
 

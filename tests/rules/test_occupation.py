@@ -2,8 +2,8 @@
 """Stalls: place-anchored dwell, gaps, switches, rivals, and what is not an offence."""
 
 import pytest
-from bench_desk import judge, phases, play, rule, zone
 from stage import Actor, Stage, parked
+from stage_judge import judge, phases, play, rule, zone
 
 VENDOR = parked("person", 0.56, 0.74, 0, 400, size=(0.04, 0.18))
 NEW_END = [("street-vendor", "new"), ("street-vendor", "end")]

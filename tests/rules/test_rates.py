@@ -5,8 +5,8 @@ from itertools import cycle
 from zoneinfo import ZoneInfo
 
 import pytest
-from bench_desk import ROOT
 from generate import CASES
+from stage_judge import ROOT
 
 from edge.config import Camera, convert
 from edge.config.catalogue import load_calendar, load_categories

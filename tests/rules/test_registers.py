@@ -8,7 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from bench_desk import ROOT
+from stage_judge import ROOT
 
 from edge import ledger
 from edge.cli import main
@@ -16,7 +16,6 @@ from edge.config import ConfigError, convert
 from edge.config.catalogue import Calendar
 from edge.register import load_register
 from edge.rules.blind import BlindTime, rolled_up
-from edge.rules.calendar import LocalMoment
 from edge.rules.fence import Grid, Route, grid_at, off_line_m, station_of
 from edge.rules.trucks import (
     Register,
@@ -28,6 +27,7 @@ from edge.rules.trucks import (
     register_from_rows,
 )
 from edge.rules.vetting import CameraPosition, vet
+from edge.rules.zones import LocalMoment
 from edge.sensors.ledgers import Ledgers
 from edge.sensors.settings import Shop
 from edge.values import Stamp

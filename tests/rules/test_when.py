@@ -9,7 +9,7 @@ import pytest
 
 from edge.config import ConfigError, When, convert
 from edge.config.catalogue import Calendar, load_calendar
-from edge.rules.calendar import LocalMoment, hours_text, when_fits
+from edge.rules.zones import LocalMoment, hours_text, when_fits
 from edge.values import Stamp
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ import pytest
 from edge.config import Position, When
 from edge.config.catalogue import load_calendar, load_categories
 from edge.config.shipped import shipped
-from edge.rules.calendar import LocalMoment, when_fits
+from edge.rules.zones import LocalMoment, when_fits
 from edge.sensors import metrology
 from edge.sensors.dust import DustJudge
 from edge.sensors.fume import FumeJudge

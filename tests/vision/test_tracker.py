@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from edge.values import Detections, Stamp
-from edge.vision.look import LENGTH, likeness, look
+from edge.vision.association import LENGTH, likeness, look
 from edge.vision.tracker import PATH_MOST, Tracker
 
 NAMES = ("person", "cart", "truck")

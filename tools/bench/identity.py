@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.geometry import iou_matrix
-from edge.vision.assign import assign
+from edge.vision.association import assign
 
 LEAST_OVERLAP = 0.5
 

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What is told of a place: its running clock, a reminder, and the findings with their facts."""
+"""What is reported of a place: its running clock, a reminder, and the findings with their facts.
+
+A sensor beside the camera may support or contradict what the picture shows (`corroboration`).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from edge.rules.rule_settings import RuleSettings
 from edge.rules.spot import Spot
 from edge.rules.view import SceneView
-from edge.values import Candidate, Finding, Json, Phase, Prompt
+from edge.values import Candidate, Finding, Json, Phase, Prompt, Sample
 
 
 def place_candidate(charge: RuleSettings, spot: Spot, due_s: float) -> Candidate:
@@ -84,3 +89,35 @@ def place_finding(
         moments=(("after", view.mono),) if phase == "end" else (),
         priority=charge.category.priority,
     )
+
+
+# Multiples of a microgram (or milligram) per cubic metre, as drivers write units.
+SCALE = {"ug/m3": 1.0, "µg/m3": 1.0, "µg/m³": 1.0, "ug/m³": 1.0, "mg/m3": 1e3, "mg/m³": 1e3}
+CLEAR_SHARE = 0.5
+
+
+def corroboration(samples: Sequence[Sample], channels: Sequence[str], limit: float) -> Json:
+    """The strongest valid reading of these channels against a limit in micrograms per cubic metre.
+
+    "supports" from the limit up, "contradicts" below half of it, "neutral" between. A reading with
+    any flag but "ok", or in a unit that is no concentration, does not count: "absent".
+    """
+    valid = [
+        (sample.value * SCALE[sample.unit], sample)
+        for sample in samples
+        if sample.channel in channels and sample.flag == "ok" and sample.unit in SCALE
+    ]
+    if not valid:
+        return {"says": "absent"}
+    value, sample = max(valid, key=lambda pair: pair[0])
+    says = "supports" if value >= limit else "contradicts"
+    if limit * CLEAR_SHARE <= value < limit:
+        says = "neutral"
+    return {
+        "says": says,
+        "sensor": sample.sensor,
+        "channel": sample.channel,
+        "value": sample.value,
+        "unit": sample.unit,
+        "limit_ug_m3": limit,
+    }

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.vision.assign import assign
+from edge.vision.association import assign
 
 
 def total(costs, most, rows, columns):
