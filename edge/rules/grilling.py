@@ -17,12 +17,11 @@ from dataclasses import replace
 from typing import ClassVar
 
 from edge.geometry import apart, size_of
-from edge.rules.corroboration import corroboration
-from edge.rules.people import standing_by
 from edge.rules.places import PLACE_SETTINGS, PlaceRule
+from edge.rules.reporting import corroboration
 from edge.rules.rule_settings import Setting, Settings
 from edge.rules.spot import Spot
-from edge.rules.view import SceneView
+from edge.rules.view import SceneView, standing_by
 from edge.values import Box, Finding, Json, Phase, Track
 
 VEHICLES = ("car", "truck", "bus", "motorcycle", "muck_truck", "excavator")
