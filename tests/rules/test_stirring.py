@@ -6,7 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from bench_desk import judge, rule, zone
+from stage_judge import judge, rule, zone
 
 from edge.rules.stirring import Ground
 from edge.values import Scene, Stamp, Track
