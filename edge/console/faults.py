@@ -88,11 +88,17 @@ ADVICE: dict[str, FaultAdvice] = {
         "检查接线、电源和地址",
         "cable, power, address",
     ),
-    "sensor_constant": FaultAdvice(
-        "传感器数值不变",
-        "Value never moves",
-        "查看探头：卡住，或被东西罩住",
-        "look at the probe",
+    "sensor_suspect": FaultAdvice(
+        "传感器读数可疑",
+        "Values cannot be right",
+        "不参与判定；查看探头与接线，校准后登记",
+        "not judged; look at the probe, calibrate, record it",
+    ),
+    "sensor_clock": FaultAdvice(
+        "传感器时钟不准",
+        "Instrument clock off",
+        "校正仪器时间",
+        "set the instrument's clock",
     ),
     "sensor_flood": FaultAdvice(
         "传感器数据过多",

@@ -21,14 +21,16 @@ from edge.pipeline.sensor_build import SensorParts, build
 from edge.pipeline.sensor_evidence import SensorCases
 from edge.pipeline.settings import Settings, load_settings
 from edge.runtime import Notify, Progress, Stats, Stop, write_atomic, write_status
-from edge.sensors import metrology, raw
+from edge.sensors import metrology, raw, reasons
 from edge.sensors.history import History
 from edge.sensors.hours import LocalTime
 from edge.sensors.live import LiveValues
 from edge.sensors.minutes import Minute, Minutes
 from edge.sensors.noise import NoiseJudge
 from edge.sensors.scan import ports, scan
+from edge.sensors.screening import Screening
 from edge.sensors.settings import Sensor
+from edge.sensors.times import AGREE_S
 from edge.uplink import messages, wire
 from edge.values import Finding, Sample, Stamp
 
@@ -91,6 +93,8 @@ class Sensord:
         (run / "lines").mkdir(parents=True, exist_ok=True)
         self._local = LocalTime(settings.site.timezone)
         self._live = LiveValues(self.parts.sensors.sensors, run)
+        constant_s = {name: s.constant_s for name, s in self.parts.sensors.sensors.items()}
+        self._screening = Screening(self._local, constant_s)
         self._minutes, self._batch = Minutes(), list[Minute]()
         self._cases = SensorCases(
             settings,
@@ -127,6 +131,7 @@ class Sensord:
         now = self._clock.now()
         samples = [sample for line in self.parts.lines for sample in line.queue.take()]
         samples.sort(key=_mono)
+        samples = self._screening.step(samples)
         self._take(samples, now)
         self._judge(samples, now)
         self._cases.tick(now)
@@ -193,11 +198,14 @@ class Sensord:
         if now.mono - self._began.mono < START_GRACE_S:
             return
         holds = self.publisher.faults.holds
-        stale, constant = set(self._live.stale(now)), self._live.constant(now)
+        stale, suspects = set(self._live.stale(now)), self._screening.suspects()
         for name in self.parts.sensors.sensors:
             holds("sensor_stale", name, name in stale, "no valid value: unknown, not normal")
-            stuck = constant.get(name)
-            holds("sensor_constant", name, stuck is not None, f"{stuck} never moves")
+            channel, why, _ = suspects.get(name, ("", "", None))
+            holds("sensor_suspect", name, name in suspects, f"{channel}: {reasons.text(why)}")
+            off_s = self._clock_off_s(name)
+            told = f"its clock is off by {off_s:.0f} s · 仪器时钟偏差 {off_s:.0f} 秒"
+            holds("sensor_clock", name, abs(off_s) > AGREE_S, told)
         for line in self.parts.lines:
             if not line.is_alive():
                 raise RuntimeError(f"the thread of {line.port.url} ended")
@@ -205,6 +213,11 @@ class Sensord:
             holds("line_stuck", line.port.url, idle_s > LINE_LIMIT_S, "hangs in the driver")
             flooded = line.flooding()
             holds("sensor_flood", line.port.url, flooded, "more values than it should send")
+
+    def _clock_off_s(self, name: str) -> float:
+        """By how much a sensor's own clock is steadily off; 0 where it is right or has none."""
+        bindings = [b for line in self.parts.lines for b in line.bindings if b.sensor.id == name]
+        return next((b.clock.off_s for b in bindings if b.clock.off_s is not None), 0.0)
 
     def _answer(self, now: Stamp) -> None:
         """Requests: a purifier was cleaned, a meter was calibrated (ledger rows); a restart."""
@@ -214,6 +227,8 @@ class Sensord:
             if request["kind"] in LEDGER_OF:
                 row = {k: v for k, v in request.items() if k not in ("kind", "expires_mono")}
                 self.parts.ledgers.add(LEDGER_OF[request["kind"]], {"wall": now.wall, **row})
+                if request["kind"] == "calibration":
+                    self._screening.forget(str(row.get("sensor", "")))
             elif request["kind"] == "restart":
                 log.info("asked to start again")
                 self.restart = True
@@ -261,7 +276,7 @@ class Sensord:
         up_s = max(1.0, now.mono - self._began.mono)
         stale, today = set(self._live.stale(now)), self._local.date(now.wall)
         return {
-            "sensors": {name: _sensor_status(s, name in stale, today)
+            "sensors": {name: self._sensor_status(s, name in stale, today)
                         for name, s in self.parts.sensors.sensors.items()},
             "lines": [line.status() for line in self.parts.lines],
             "senders": [sender.status() for sender in self.parts.senders],
@@ -275,12 +290,31 @@ class Sensord:
             "bytes_written_day": round(raw.bytes_written() / up_s * 86_400.0),
         }  # fmt: skip
 
+    def _sensor_status(self, sensor: Sensor, stale: bool, today: str) -> dict[str, Any]:
+        channel, why, since = self._screening.suspects().get(sensor.id, ("", "", None))
+        zh, en = reasons.words(why)
+        suspect = {"channel": channel, "why": why, "zh": zh, "en": en,
+                   "since_wall": since.wall if since else None}  # fmt: skip
+        return {
+            "name": sensor.name,
+            "kind": sensor.kind,
+            "port": sensor.port,
+            "state": "suspect" if why else "unknown" if stale else "heard",
+            "suspect": suspect if why else None,
+            "clock_off_s": round(self._clock_off_s(sensor.id), 1),
+            "camera": sensor.camera,
+            "certificate": sensor.instrument.certificate,
+            "expires": sensor.instrument.expires,
+            "metrology": metrology.assess(sensor.instrument, today),
+        }
+
     def _keep(self) -> None:
         """What a restart must not forget: open cases, run times of the day."""
         judges = {judge.point.id: judge.snapshot() for judge in self.parts.fast}
         shops = {shop.shop.id: shop.snapshot() for shop in self.parts.shops}
         self._memory.parent.mkdir(parents=True, exist_ok=True)
-        body = json.dumps({"judges": judges, "shops": shops}).encode()
+        nights = self._screening.snapshot()
+        body = json.dumps({"judges": judges, "shops": shops, "nights": nights}).encode()
         try:
             write_atomic(self._memory, body)
         except OSError as error:
@@ -289,6 +323,7 @@ class Sensord:
     def _remember(self, now: Stamp) -> None:
         try:
             memory = json.loads(self._memory.read_bytes())
+            self._screening.restore(memory.get("nights", ()))
             for judge in self.parts.fast:
                 if judge.point.id in memory["judges"]:
                     judge.restore(memory["judges"][judge.point.id], now)
@@ -312,19 +347,6 @@ class Sensord:
         self._history.flush(force=True)
         self._keep()
         self._outbox.close()
-
-
-def _sensor_status(sensor: Sensor, stale: bool, today: str) -> dict[str, Any]:
-    return {
-        "name": sensor.name,
-        "kind": sensor.kind,
-        "port": sensor.port,
-        "state": "unknown" if stale else "heard",
-        "camera": sensor.camera,
-        "certificate": sensor.instrument.certificate,
-        "expires": sensor.instrument.expires,
-        "metrology": metrology.assess(sensor.instrument, today),
-    }
 
 
 def _mono(sample: Sample) -> float:

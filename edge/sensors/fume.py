@@ -81,7 +81,9 @@ class FumeJudge:
         findings = [*self._count(kitchen, now, open_now)]
         fume = [s for s in samples if self._is_fume(s)]
         self._windows.step(fume, now, both(kitchen.fan, kitchen.purifier))
-        self._oddities.step([s.value for s in fume], kitchen, now, open_now)
+        # What the screening calls constant is what F4 is about.
+        odd = [s.value for s in samples if self._is_fume(s) or self._is_frozen(s)]
+        self._oddities.step(odd, kitchen, now, open_now)
         self.kitchen, self._last = kitchen, now
         for rule, (holds, after_s) in self._conditions(kitchen, open_now).items():
             findings += self._judge(rule, holds, after_s, now)
@@ -105,6 +107,10 @@ class FumeJudge:
             "F3.none": (both(_either(k.fan, cooking), not has_one), shop.not_used_s),
             "no-catering": (forbidden, COOKING_S),
         }
+
+    def _is_frozen(self, sample: Sample) -> bool:
+        mine = (sample.sensor, sample.channel) == (self.shop.sensor, self.shop.fume)
+        return mine and sample.why == "constant"
 
     def _not_used(self, k: Kitchen, open_now: bool) -> bool | None:
         """Fan on, purifier off. A fan that is off says nothing of the purifier: neither."""

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from edge.runtime import write_atomic
+from edge.sensors import reasons
 from edge.sensors.raw import HEADER, line, read, recent_files
 from edge.sensors.settings import Sensor
 from edge.values import Flag, Sample, Stamp
 
 FAR_PAST = -1e12
-# Units of values that always move a little; a switch or a wind direction need not.
-MEASURED = ("dB", "mg/m3", "ug/m3")
 
 
 @dataclass(slots=True)
@@ -38,24 +37,19 @@ class LiveValues:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._latest: dict[str, dict[str, Sample]] = {name: {} for name in sensors}
         self._watched = {name: _Watched() for name in sensors}
-        self._constant: dict[tuple[str, str], tuple[float, float]] = {}
 
     def add(self, samples: Iterable[Sample]) -> None:
         """Keep the latest sample of each channel, and when the sensor was last heard and last
         valid."""
         for sample in samples:
-            self._latest[sample.sensor][sample.channel] = sample
-            watched = self._watched[sample.sensor]
-            watched.heard_mono = sample.at.mono
+            latest, watched = self._latest[sample.sensor], self._watched[sample.sensor]
+            known = latest.get(sample.channel)
+            if known is None or sample.at.mono >= known.at.mono:
+                latest[sample.channel] = sample
+            watched.heard_mono = sample.came.mono
             if sample.flag == "ok":
-                watched.valid_mono = sample.at.mono
-                self._note_constant(sample)
-
-    def _note_constant(self, sample: Sample) -> None:
-        key = (sample.sensor, sample.channel)
-        value, _ = self._constant.get(key, (None, 0.0))
-        if value != sample.value:
-            self._constant[key] = (sample.value, sample.at.mono)
+                # A value of some minutes ago does not say how it is now.
+                watched.valid_mono = max(watched.valid_mono, sample.at.mono)
 
     def stale(self, now: Stamp) -> list[str]:
         """Sensors without a valid value for longer than their limit."""
@@ -64,18 +58,6 @@ class LiveValues:
             for name, sensor in self._sensors.items()
             if now.mono - self._watched[name].valid_mono > sensor.silent_after_s
         ]
-
-    def constant(self, now: Stamp) -> dict[str, str]:
-        """sensor -> channel whose level or concentration never moves: stuck or tampered with."""
-        found = {}
-        for (name, channel), (_, since) in self._constant.items():
-            sensor = self._sensors[name]
-            measured = self._latest[name][channel].unit in MEASURED
-            fresh = now.mono - self._watched[name].valid_mono <= sensor.silent_after_s
-            long = sensor.constant_s > 0.0 and now.mono - since > sensor.constant_s
-            if measured and fresh and long:
-                found[name] = channel
-        return found
 
     def write(self, now: Stamp) -> None:
         """`<run>/samples/<sensor>.json`, for the page, the cameras and `edge sensors watch`."""
@@ -97,7 +79,10 @@ class LiveValues:
                     "value": sample.value,
                     "unit": sample.unit,
                     "flag": sample.flag,
+                    "why": reasons.words(sample.why) if sample.why else None,
                     "wall": round(sample.at.wall, 3),
+                    "arrived_wall": round(sample.came.wall, 3),
+                    "trust": sample.trust,
                 }
                 for channel, sample in latest.items()
             },

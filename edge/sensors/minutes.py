@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from edge.sensors.acoustics import PERCENTILES, VALID_SHARE, exceeded, leq
+from edge.sensors.plausible import usable
 from edge.values import Sample, Stamp
 
 MINUTE_S = 60.0
@@ -74,7 +75,8 @@ class Minutes:
         channel = self._open.setdefault(key, _Open(sample.unit))
         channel.n += 1
         channel.flags[sample.flag] += 1
-        if sample.flag == "ok" and len(channel.values) < SAMPLES_MAX:
+        late = self._began is not None and sample.at.wall < self._began.wall - MINUTE_S
+        if usable(sample) and not late and len(channel.values) < SAMPLES_MAX:
             channel.values.append(sample.value)
 
 

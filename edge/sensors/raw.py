@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Raw samples: the last minutes in the run directory for everybody, days of them on the card.
 
-Text lines `wall,sensor,channel,value,unit,flag`. The run directory is tmpfs, so it is written every
-second; the card gets one batch every few minutes (a lone 1 Hz commit would cost gigabytes a day).
-What a violation needs is copied into its evidence and does not depend on the batches.
+Text lines `wall,sensor,channel,value,unit,flag,arrived_wall,trust,why`: when it was measured and
+when it came, whose word the first is, and why it is flagged. The run directory is tmpfs, so it is
+written every second; the card gets one batch every few minutes (a lone 1 Hz commit would cost
+gigabytes a day). What a violation needs is copied into its evidence and does not depend on them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from edge import journal
 from edge.sensors.batch import Batch
-from edge.values import Flag, Sample, Stamp
+from edge.values import Flag, Sample, Stamp, Trust
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +33,11 @@ def line(sample: Sample) -> str:
     """One row of every raw file and of the CSV export."""
     return (
         f"{sample.at.wall:.3f},{sample.sensor},{sample.channel},{sample.value:.10g},"
-        f"{sample.unit},{sample.flag}\n"
+        f"{sample.unit},{sample.flag},{sample.came.wall:.3f},{sample.trust},{sample.why}\n"
     )
 
 
-HEADER = "wall,sensor,channel,value,unit,flag\n"
+HEADER = "wall,sensor,channel,value,unit,flag,arrived_wall,trust,why\n"
 
 
 class Recent:
@@ -132,16 +133,29 @@ FLAGS: dict[str, Flag] = {
     "suspect": "suspect",
     "stale": "stale",
 }
+TRUSTS: dict[str, Trust] = {
+    "arrival": "arrival",
+    "instrument": "instrument",
+    "corrected": "corrected",
+    "unconfirmed": "unconfirmed",
+}
 
 
 def _sample(row: list[str]) -> Sample | None:
-    if len(row) != 6 or row[5] not in FLAGS:
+    # A box that was updated has lines of six cells left, without the second time.
+    if len(row) not in (6, 9) or row[5] not in FLAGS:
         return None
+    cells = row if len(row) == 9 else [*row, row[0], "arrival", ""]
     try:
-        wall, value = float(row[0]), float(row[3])
+        wall, value, came = float(cells[0]), float(cells[3]), float(cells[6])
     except ValueError:
         return None
-    return Sample(row[1], row[2], value, row[4], FLAGS[row[5]], Stamp(0.0, wall))
+    trust = TRUSTS.get(cells[7])
+    if trust is None:
+        return None
+    arrived = None if came == wall else Stamp(0.0, came)
+    at, flag, why = Stamp(0.0, wall), FLAGS[cells[5]], cells[8]
+    return Sample(cells[1], cells[2], value, cells[4], flag, at, arrived, trust, why)
 
 
 def recent_files(run: Path, sensor: str) -> list[Path]:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
+from itertools import pairwise
 
 from edge.values import Stamp, Trust
 
 # Closer than this the instrument's clock is right: a network, a queue, a clock of whole seconds.
 AGREE_S = 10.0
-# So many values over so long that are off by the same amount are off by their clock.
-STEADY_VALUES, STEADY_OVER_S, STEADY_SPREAD_S = 8, 30.0, 3.0
+# So many values, each so long after the one before, that are off by the same amount are off by
+# their clock.
+STEADY_VALUES, STEADY_EVERY_S, STEADY_SPREAD_S = 8, 5.0, 3.0
 # Beyond this a clock is not corrected: a person has to set it.
 CORRECTED_MAX_S = 600.0
 
@@ -50,11 +52,11 @@ class InstrumentClock:
         return ("arrival", 0.0) if delay_s < 0.0 else ("unconfirmed", delay_s)
 
     def _learn(self, own_wall: float, delay_s: float) -> None:
-        if not self._seen or own_wall != self._seen[-1][0]:
-            self._seen.append((own_wall, delay_s))
-        if len(self._seen) < STEADY_VALUES:
+        if self._seen and 0.0 <= own_wall - self._seen[-1][0] < STEADY_EVERY_S:
             return
+        self._seen.append((own_wall, delay_s))
         delays = [delay for _, delay in self._seen]
-        over_s = self._seen[-1][0] - self._seen[0][0]
-        if over_s >= STEADY_OVER_S and max(delays) - min(delays) <= STEADY_SPREAD_S:
+        rising = all(earlier[0] < later[0] for earlier, later in pairwise(self._seen))
+        steady = max(delays) - min(delays) <= STEADY_SPREAD_S
+        if len(delays) == STEADY_VALUES and rising and steady:
             self.off_s = min(delays) if abs(min(delays)) > AGREE_S else 0.0

@@ -65,7 +65,9 @@ def test_every_word_of_the_code_is_in_the_page(word):
     assert word in PAGE
 
 
-@pytest.mark.parametrize("fault", ["sensor_stale", "sensor_constant", "sensor_flood", "line_stuck"])
+@pytest.mark.parametrize(
+    "fault", ["sensor_stale", "sensor_suspect", "sensor_clock", "sensor_flood", "line_stuck"]
+)
 def test_every_fault_of_the_daemon_is_in_the_page(fault):
     assert fault in (ROOT / "edge" / "daemons" / "sensord.py").read_text()
     assert f"`{fault}`" in PAGE

@@ -347,11 +347,14 @@ def test_recent_files_turn_over(tmp_path):
     assert all(size < raw.RECENT_BYTES + 50_000 for size in sizes)
 
 
-def test_stuck_values_are_noticed_and_switches_may_rest(tmp_path):
-    sensor = Sensor(id="s", kind="plantower", port="x", constant_s=100.0)
+def test_silence_is_told_and_an_older_value_does_not_replace_a_newer(tmp_path):
+    sensor = Sensor(id="s", kind="plantower", port="x")
     watched = live.LiveValues({"s": sensor}, tmp_path)
     for t in range(130):
-        watched.add([sample(float(t), 50.0), sample(float(t), 1.0, channel="fan", unit="")])
-    assert watched.constant(sample(129.0).at) == {"s": "LA"}
+        watched.add([sample(float(t), 50.0)])
+    watched.add([sample(60.0, 99.0)])
+    watched.write(sample(129.0).at)
+    told = json.loads((tmp_path / "samples/s.json").read_bytes())
+    assert told["channels"]["LA"]["value"] == 50.0
     assert watched.stale(sample(129.0).at) == []
     assert watched.stale(sample(200.0).at) == ["s"]
