@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 FLUSH_S = 180.0
 # Two files of this size for each sensor: about an hour of one channel at 1 Hz.
-RECENT_BYTES = 192 * 1024
+RECENT_BYTES = 256 * 1024
 BATCH_MAX = 50_000
 STORE_MB = 400
 
