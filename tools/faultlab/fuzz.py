@@ -236,13 +236,14 @@ class Fuzzer:
         """Try inputs for so long, on a fresh reader now and then."""
         began = time.monotonic()
         while (spent := time.monotonic() - began) < seconds:
-            with tempfile.TemporaryDirectory(prefix="edge-fuzz-", dir=_memory()) as folder:
-                reader = self._open(Path(folder))
+            with (
+                tempfile.TemporaryDirectory(prefix="edge-fuzz-", dir=_memory()) as folder,
+                contextlib.closing(self._open(Path(folder))) as reader,
+            ):
                 for _ in range(FRESH_EVERY):
                     self._once(reader)
                     if time.monotonic() - began >= seconds:
                         break
-                reader.close()
             tell(min(1.0, spent / seconds))
 
     def _once(self, reader: Target) -> None:
