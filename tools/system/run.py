@@ -37,6 +37,7 @@ PROGRAMS = (
     "mosquitto=mosquitto",
     "nsenter=util-linux",
     "openssl=openssl",
+    "/usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring",
 )
 Step = tuple[str, Callable[[Box], object]]
 
