@@ -10,46 +10,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import yaml
+
+from edge.config.yamltext import BadYaml, parse
 
 T = TypeVar("T")
 
 
 class ConfigError(Exception):
     """One line for a person: file, key, value, what is allowed. Exit code 2."""
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML that refuses a key written twice, which plain YAML silently overwrites."""
-
-
-def _unique_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if not isinstance(key, (str, int, float, bool, type(None))):
-            raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: a key must be a word")
-        if key in seen:
-            raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: {key!r} stands twice")
-        seen.add(key)
-    loader.flatten_mapping(node)
-    return loader.construct_mapping(node, deep=True)
-
-
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
-# The words of YAML 1.2: `off` is a word, 22:00 a time of day and 2026-05-01 a date as written,
-# where YAML 1.1 makes them False, 1320 and an object.
-_StrictLoader.yaml_implicit_resolvers = {}
-for _tag, _expr, _first in (
-    ("bool", r"^(true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    ("null", r"^(~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-    ("int", r"^[-+]?(0|[1-9][0-9]*)$", "-+0123456789"),
-    ("float", r"^[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?$", "-+.0123456789"),
-    ("merge", r"^<<$", "<"),
-):
-    _StrictLoader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(_expr), list(_first)
-    )
 
 
 def read_yaml(path: Path) -> Any:
@@ -61,17 +29,9 @@ def read_yaml(path: Path) -> Any:
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
     try:
-        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506  a SafeLoader subclass
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: {_one_line(error)}") from None
-
-
-def _one_line(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None)
-    if mark is not None and problem:
-        return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
-    return " ".join(str(error).split())
+        return parse(text)
+    except BadYaml as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def convert(data: Any, kind: type[T], where: str) -> T:

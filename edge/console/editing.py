@@ -2,7 +2,7 @@
 """Changes of the site file as data: what the forms and the zone editor ask for. Pure.
 
 Each takes the file's text and gives the new text; whether it is sound is decided by the same
-check that the daemons start with. Comments of a hand-written file are not kept: the older file is.
+check that the daemons start with. Comments, quotes and order of a hand-written file are kept.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import yaml
+from edge.config import yamltext
 
 Site = dict[str, Any]
 
@@ -19,14 +19,16 @@ Site = dict[str, Any]
 def parse(text: str) -> Site:
     """The site as plain data; {} for an empty or broken file (the check will say what is wrong)."""
     try:
-        found = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
+        found = yamltext.parse(text)
+    except yamltext.BadYaml:
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def dump(site: Site) -> str:
-    return yaml.safe_dump(site, allow_unicode=True, sort_keys=False, width=100)
+def _edited(text: str, site: Site) -> str:
+    from edge.config.yamledit import edited
+
+    return edited(text, site)
 
 
 def new_camera(name: str, source: str, told: str, category: str | None) -> Site:
@@ -46,13 +48,13 @@ def new_camera(name: str, source: str, told: str, category: str | None) -> Site:
 def add_camera(text: str, camera: Mapping[str, Any]) -> str:
     site = parse(text)
     site["cameras"] = [*_cameras(site), dict(camera)]
-    return dump(site)
+    return _edited(text, site)
 
 
 def remove_camera(text: str, camera_id: str) -> str:
     site = parse(text)
     site["cameras"] = [c for c in _cameras(site) if c.get("id") != camera_id]
-    return dump(site)
+    return _edited(text, site)
 
 
 def set_zones(
@@ -76,7 +78,7 @@ def _near(value: Any) -> float:
 def _with_camera(text: str, camera_id: str, change: Callable[[Site], Site]) -> str:
     site = parse(text)
     site["cameras"] = [change(c) if c.get("id") == camera_id else c for c in _cameras(site)]
-    return dump(site)
+    return _edited(text, site)
 
 
 def _cameras(site: Site) -> list[Site]:

@@ -11,6 +11,8 @@ import re
 
 import yaml
 
+from edge.config.yamltext import BadYaml, compose
+
 _LINE = re.compile(r"\bline (\d+), column \d+")
 _PATH = re.compile(r"(?:^|[:\s])([a-z_]+(?:\[\d+\])?(?:\.[a-z_]+(?:\[\d+\])?)*)(?= = |: )")
 _STEP = re.compile(r"([a-z_]+)|\[(\d+)\]")
@@ -45,8 +47,8 @@ def line_of(text: str, error: str) -> int | None:
     if match := _LINE.search(error):
         return int(match[1])
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, ValueError, RecursionError):
+        root = compose(text)
+    except BadYaml:
         return None
     if root is None:
         return None

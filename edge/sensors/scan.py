@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import yaml
 from serial.tools.list_ports import comports
 
+from edge.config.yamltext import dump
 from edge.sensors.frames import Decoder, InstrumentValue, KindName
 from edge.sensors.kinds import KINDS, Options
 from edge.sensors.listing import BY_ID
@@ -173,5 +173,5 @@ def _heard(
     if kind == "hj212":
         keys["mn"] = values[-1].source
     entry = {"id": f"{kind}-1", "kind": kind, "port": url, **keys}
-    text = yaml.safe_dump({"sensors": [entry]}, sort_keys=False, allow_unicode=True, width=100)
+    text = dump({"sensors": [entry]})
     return ScannedInstrument(name, told, text)

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from edge.config import ConfigError, read_yaml
+from edge.config.yamltext import dump
 from edge.runtime import make_folder, write_atomic
 from edge.uplink.messages import Desired, Reported
 from edge.uplink.remote_config_policy import dangers
@@ -125,7 +125,7 @@ class DesiredSite:
         found = dangers(wanted.site, present)
         if found:
             raise ConfigError("; ".join(found))
-        write_atomic(self._candidate, yaml_text(wanted.site).encode())
+        write_atomic(self._candidate, dump(wanted.site).encode())
         if read_yaml(self._candidate) != wanted.site:
             raise ConfigError("site: cannot be written as YAML without change")
         return self._check(self._candidate)
@@ -208,21 +208,6 @@ class DesiredSite:
             if status is not None:
                 found[name] = status
         return found
-
-
-class _Quoted(yaml.SafeDumper):
-    """Every word in quotes: PyYAML writes by YAML 1.1, and we read by 1.2, where 1e5 is a number
-    and off is a word."""
-
-
-_Quoted.add_representer(
-    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
-)
-
-
-def yaml_text(data: Any) -> str:
-    """Plain data as YAML that reads back as exactly this data."""
-    return yaml.dump(data, Dumper=_Quoted, allow_unicode=True, sort_keys=False, width=1000)
 
 
 def _status(path: Path) -> int | None:

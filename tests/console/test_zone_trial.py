@@ -10,7 +10,7 @@ import pytest
 
 from edge.config import ConfigError, Site, convert, load
 from edge.config.catalogue import category_files, load_calendar, load_categories
-from edge.console.editing import dump
+from edge.config.yamltext import dump
 from edge.daemons.zone_trial import last_hour, recorded, run_trial, scenes, trial
 from edge.pipeline.analyzer import Analysis
 from edge.pipeline.preview import Preview

@@ -14,10 +14,10 @@ from jsonschema import Draft202012Validator
 
 from city_platform import contract, golden, schemas
 from edge.config import Site, load
+from edge.config.yamltext import dump
 from edge.runtime import Backoff
 from edge.uplink import messages as m
 from edge.uplink import seal, wire
-from edge.uplink.desired import yaml_text
 from edge.uplink.trust import DownlinkTrust, RefusedMessage, counter_name
 from tests.uplink.box import Box, Platform
 from tools.faultlab.fake_broker import FakeBroker
@@ -55,7 +55,7 @@ def test_drift_is_told_file_by_file(tmp_path: Path) -> None:
 def test_the_golden_configuration_is_one(tmp_path: Path) -> None:
     told = next(one for one in golden.golden() if one.name == "desired")
     path = tmp_path / "site.yaml"
-    path.write_text(yaml_text(json.loads(told.payload)["site"]))
+    path.write_text(dump(json.loads(told.payload)["site"]))
     assert load(path, Site).name == "crossing-12"
 
 
