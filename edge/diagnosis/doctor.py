@@ -19,6 +19,7 @@ from edge.camera.recording import read_file_frames
 from edge.camera.source import Cause, SourceError
 from edge.clock import SystemClock
 from edge.config import Camera, ConfigError
+from edge.diagnosis.access import check_access
 from edge.diagnosis.advice import Level, PartAdvice
 from edge.diagnosis.broker import CERT_DAYS, check_broker
 from edge.pipeline.settings import Settings, manifest_path
@@ -212,6 +213,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[PartAdvice]], ...] = (
     _board,
     _disk,
     _groups,
+    check_access,
     _model,
     _certificate,
     _broker,
