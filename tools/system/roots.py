@@ -21,6 +21,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("CITY_EDGE_CACHE", "/var/cache/city-edge"))
@@ -193,7 +194,6 @@ def wheels(python: str, machine: str = "") -> Path:
     with locked(folder.name):
         if not stamp.exists() or stamp.read_text() != told:
             say(f"wheels for Python {python}, {machine} (once for each lock; some 230 MB)")
-            shutil.rmtree(folder, ignore_errors=True)
             words = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
             words += ["--disable-pip-version-check", "--only-binary=:all:", "--dest", str(folder)]
             words += ["--python-version", python, "--implementation", "cp"]
@@ -201,8 +201,22 @@ def wheels(python: str, machine: str = "") -> Path:
                 words += ["--platform", f"manylinux_{tag}_{machine}"]
             words += ["--platform", f"manylinux2014_{machine}"]
             run([*words, *wanted(python, machine), *BUILDERS], "pip download")
+            _prune(folder, wanted(python, machine))
             stamp.write_text(told)
     return folder
+
+
+def _prune(folder: Path, lines: list[str]) -> None:
+    """Wheels of another lock go; what did not change was not fetched again."""
+    named = {canonicalize_name(name) for name in BUILDERS}
+    pinned = {
+        (canonicalize_name(name), version)
+        for name, _, version in (x.partition("==") for x in lines)
+    }
+    for path in folder.glob("*.whl"):
+        name, version, *_ = parse_wheel_filename(path.name)
+        if name not in named and (name, str(version)) not in pinned:
+            path.unlink()
 
 
 def wanted(python: str, machine: str) -> list[str]:
