@@ -18,6 +18,17 @@ def test_level_is_size_over_distance():
     assert Mount(3.0, 0.0, 90.0).size_px(2.0, 20.0) == pytest.approx(32.0)
 
 
+@pytest.mark.parametrize("tilt", [0, 10, 25, 40])
+@pytest.mark.parametrize("distance_m", [5.0, 12.0, 30.0])
+def test_a_person_is_as_tall_as_from_foot_to_head(tilt, distance_m):
+    """By the angles at the lens: tan of each below the axis, times the focal length."""
+    mount = Mount(5.0, tilt, 90.0)
+    foot = math.degrees(math.atan2(5.0, distance_m)) - tilt
+    head = math.degrees(math.atan2(5.0 - 1.7, distance_m)) - tilt
+    expected = 320.0 * (math.tan(math.radians(foot)) - math.tan(math.radians(head)))
+    assert mount.size_px(1.7, distance_m, upright=True) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("tilt", [0, 10, 25, 45])
 def test_reach_is_where_the_least_size_is(tilt):
     mount = Mount(5.0, tilt, 70.0)

@@ -3,7 +3,8 @@
 
     tools/python -m tools.field.placement --height 5 --tilt 25 --view 90
 
-Pinhole camera over flat ground, level sideways; the thing stands on the ground straight ahead.
+Pinhole camera over flat ground, level sideways; the thing stands on the ground straight ahead. A
+person is as tall on the picture as from foot to head, all else as wide as across the view.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ INPUT_WIDTH_PX, INPUT_HEIGHT_PX = 640, 384
 # Below this the shipped model finds little (models/city-v1.md, recall by size).
 LEAST_PX = 32
 THINGS_M = {"person, upright": 1.7, "stall or tricycle": 1.8, "small grill": 0.8, "muck truck": 2.5}
+# Measured by their height; all others by their width across the line of sight.
+UPRIGHT = frozenset({"person, upright"})
+REACH_MAX_M = 1000.0
 DISTANCES_M = (5, 10, 15, 20, 30, 40, 60)
 
 
@@ -39,18 +43,37 @@ class Mount:
         near = self.height_m / math.tan(math.radians(min(89.9, self.tilt_deg + half)))
         return near, self.height_m / math.tan(math.radians(far)) if far > 0 else math.inf
 
-    def size_px(self, metres: float, distance_m: float) -> float:
-        """Width at the input of something so wide, across the line of sight, at a ground
-        distance: over the depth along the camera's axis, as a pinhole shows it."""
-        tilt = math.radians(self.tilt_deg)
-        depth_m = distance_m * math.cos(tilt) + self.height_m * math.sin(tilt)
-        return self.focal_px * metres / depth_m
+    def size_px(self, metres: float, distance_m: float, *, upright: bool = False) -> float:
+        """Pixels at the input of something at a ground distance straight ahead.
 
-    def reach_m(self, metres: float) -> float:
-        """The ground distance at which it has LEAST_PX."""
+        Across the line of sight its width; upright the way on the picture from its foot to its
+        head, which is nearer to a camera above it and seen from above.
+        """
+        if not upright:
+            return self.focal_px * metres / self._depth_m(distance_m, 0.0)
+        return self._row_px(distance_m, 0.0) - self._row_px(distance_m, metres)
+
+    def _depth_m(self, distance_m: float, above_m: float) -> float:
+        """Along the camera's axis, of a point so far away and so high above the ground."""
         tilt = math.radians(self.tilt_deg)
-        depth_m = self.focal_px * metres / LEAST_PX
-        return max(0.0, (depth_m - self.height_m * math.sin(tilt)) / math.cos(tilt))
+        return distance_m * math.cos(tilt) + (self.height_m - above_m) * math.sin(tilt)
+
+    def _row_px(self, distance_m: float, above_m: float) -> float:
+        """How far below the picture's middle the point is seen."""
+        tilt = math.radians(self.tilt_deg)
+        down_m = (self.height_m - above_m) * math.cos(tilt) - distance_m * math.sin(tilt)
+        return self.focal_px * down_m / self._depth_m(distance_m, above_m)
+
+    def reach_m(self, metres: float, *, upright: bool = False) -> float:
+        """The longest ground distance at which it has LEAST_PX, 0 where it never has."""
+        if not upright:
+            tilt = math.radians(self.tilt_deg)
+            depth_m = self.focal_px * metres / LEAST_PX
+            return max(0.0, (depth_m - self.height_m * math.sin(tilt)) / math.cos(tilt))
+        for tenth in range(round(REACH_MAX_M * 10), 0, -1):
+            if self.size_px(metres, tenth / 10, upright=upright) >= LEAST_PX:
+                return tenth / 10
+        return 0.0
 
 
 def table(mount: Mount) -> str:
@@ -63,8 +86,12 @@ def table(mount: Mount) -> str:
         "|---|" + "---|" * (len(DISTANCES_M) + 1),
     ]
     for name, metres in THINGS_M.items():
-        cells = [f"{mount.size_px(metres, d):.0f}" if d >= near else "-" for d in DISTANCES_M]
-        reach = f"{mount.reach_m(metres):.0f} m"
+        upright = name in UPRIGHT
+        cells = [
+            f"{mount.size_px(metres, d, upright=upright):.0f}" if d >= near else "-"
+            for d in DISTANCES_M
+        ]
+        reach = f"{mount.reach_m(metres, upright=upright):.0f} m"
         lines.append(f"| {name}, {metres:g} m | " + " | ".join(cells) + f" | {reach} |")
     return "\n".join(lines)
 
