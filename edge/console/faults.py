@@ -92,7 +92,7 @@ ADVICE: dict[str, FaultAdvice] = {
         "传感器读数可疑",
         "Values cannot be right",
         "不参与判定；查看探头与接线，校准后登记",
-        "not judged; look at the probe, calibrate, record it",
+        "look at the probe, calibrate, record it",
     ),
     "sensor_clock": FaultAdvice(
         "传感器时钟不准",

@@ -134,7 +134,7 @@ def _worst(
         told |= {"result": "unknown", "exceeds": [], "reason": "one single value above the limit"}
     return {
         **told,
-        "steps": [step.as_json() for step in worst.verdict.steps],
+        "steps": worst.verdict.steps_json(),
         "valid_share": round(worst.levels.valid_share, 4) if worst.levels else 0.0,
         "from_s": worst.start_s,
         "windows": len(verdicts),

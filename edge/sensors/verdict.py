@@ -55,6 +55,10 @@ class PeriodVerdict:
     steps: tuple[WorkStep, ...] = ()
     single: bool = False
 
+    def steps_json(self) -> list[dict[str, str]]:
+        """The steps for a case's facts and the page."""
+        return [step.as_json() for step in self.steps]
+
     def as_json(self) -> dict[str, Any]:
         """The judgement of one period as it goes into the facts of a violation; levels in dB."""
         return {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The page Sensors from what edge-sensord's own code leaves: values, plots, calibration, bytes."""
 
+import json
 import re
 from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
@@ -11,6 +12,10 @@ from starlette.testclient import TestClient
 from edge.console import plots
 from edge.console.plots import Dot, LimitSpan, Plot, Strip
 from edge.console.texts import TEXTS
+from edge.sensors import reasons
+from edge.sensors.acoustics import levels_of
+from edge.sensors.limits import limit_for
+from edge.sensors.verdict import judge
 from tests.console.conftest import PASSWORD
 from tests.console.sensed import put_sensors
 
@@ -37,6 +42,26 @@ def test_values_limits_calibration_and_bytes_in_both_languages(box, client):
         assert [word for word in words if word not in page.text] == []
         assert len(page.content) < 100_000
     assert "湘味馆 &lt;i&gt;" in page.text
+
+
+def test_a_meter_that_lies_is_named_and_the_judgement_can_be_followed(box, client):
+    put_sensors(box, minutes=False)
+    path = box.run / "status/sensord.json"
+    told = json.loads(path.read_bytes())
+    zh, en = reasons.words("clipped")
+    suspect = {"channel": "LA", "why": "clipped", "zh": zh, "en": en, "since_wall": 1.0}
+    told["sensors"]["noise"] |= {"suspect": suspect, "state": "suspect", "clock_off_s": 200.0}
+    told["points"][0]["steps"] = judge(
+        levels_of([62.2] * 60, expected=60), limit_for("GB 22337", "2"), "day", background_db=51.9
+    ).steps_json()
+    path.write_text(json.dumps(told))
+    for language, words in {
+        "zh": (zh, "不参与判定", "HJ 706-2014 5.2", "修约到个位", "+200"),
+        "en": (en, "not judged", "HJ 706-2014 5.4", "rounded to whole decibels"),
+    }.items():
+        client.cookies.set("edge-language", language)
+        page = client.get("/sensors").text
+        assert [word for word in words if word not in page] == []
 
 
 def test_without_sensors_the_page_says_what_to_do(client):
