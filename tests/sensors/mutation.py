@@ -3,10 +3,10 @@
 
     python -m tests.sensors.mutation --frames 1000000
 
-`--frames` is for each language. Each round takes five frames of one language, damages the third (cut, duplicated, interleaved with
-the fourth, garbage bytes in it, one byte changed) and feeds the stream in random pieces. Wrong is a
-value that no original frame holds; lost is an untouched frame, two or more after the damage, whose
-values did not come out.
+`--frames` is for each language. Each round takes five frames, damages the third (cut, duplicated,
+interleaved with the fourth, garbage bytes in it, one byte changed) and feeds the stream in random
+pieces. Wrong is a value taken as ok that no original frame holds; lost is an untouched frame, two
+or more after the damage, whose values did not come out.
 """
 
 from __future__ import annotations
