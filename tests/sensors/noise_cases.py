@@ -63,7 +63,7 @@ class Made:
 
 
 def made(rng: random.Random) -> Made:
-    """Levels around the limit, where verdicts turn: with peaks, gaps and backgrounds of all kinds."""
+    """Levels around the limit, where verdicts turn: with peaks, gaps, backgrounds of all kinds."""
     standard, zone_class = rng.choice(list(BY_HAND))
     period = rng.choice(("day", "night"))
     indoors = rng.random() < 0.1
