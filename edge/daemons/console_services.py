@@ -15,12 +15,12 @@ from edge.daemons.zone_trial import run_trial
 from edge.drone.optics import CAMERAS
 from edge.ipc import NoAnswer, ask
 from edge.outbox import RECEIPT
+from edge.rules.judge import RULES
 from edge.uplink.verify import check_chains, folders, verify_folder
 from edge.uplink.wire import utc_text
 
 SNAP_S = 30.0
 PROBE_S = {"broker": 25.0, "ports": 90.0, "find_cameras": 15.0}
-KINDS_OF_CAMERAS = ("occupation", "grilling", "plume", "spill", "dumping", "uncovered", "wash")
 
 
 def services(settings: PageSettings, site_base: Path) -> Services:
@@ -31,7 +31,7 @@ def services(settings: PageSettings, site_base: Path) -> Services:
         examine=_examine,
         try_zones=lambda text, camera: run_trial(text, camera, settings.run, site_base),
         review=lambda *words: _review(settings.state, *words),
-        categories=_categories(settings),
+        categories=page_categories(settings),
         outbox=settings.state / "outbox.db",
         drone_cameras=tuple(camera.name for camera in CAMERAS),
         broker=_broker(settings.device),
@@ -41,11 +41,12 @@ def services(settings: PageSettings, site_base: Path) -> Services:
     )
 
 
-def _categories(settings: PageSettings) -> dict[str, dict[str, Any]]:
+def page_categories(settings: PageSettings) -> dict[str, dict[str, Any]]:
+    """What a camera can be set to watch, by name."""
     return {
         name: {"zh": c.zh, "en": c.en, "codes": c.codes, "dwell_s": c.dwell_s}
         for name, c in settings.categories.items()
-        if c.kind in KINDS_OF_CAMERAS
+        if c.kind in RULES
     }
 
 

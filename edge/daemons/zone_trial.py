@@ -27,8 +27,6 @@ from edge.values import Scene, Stamp, Track
 LIMIT_S = 60.0
 SPAN_S = 3600.0
 FILL_S = 1.0
-# What these judge is in the pictures, not in the tracks.
-NEED_PICTURES = ("spill",)
 NICE = 10
 
 
@@ -49,7 +47,7 @@ def trial(
     calendar: Calendar,
 ) -> ZoneTrial:
     """Judge recorded rows (`Sight` writes one a second). Raises ConfigError."""
-    from edge.rules.judge import Judge
+    from edge.rules.judge import Judge, rule_kind
 
     camera = _camera(site, camera_id)
     judge = Judge(
@@ -63,7 +61,8 @@ def trial(
         if f.phase == "new"
     ]
     seconds = kept[-1]["mono"] - kept[0]["mono"] if kept else 0.0
-    untried = [r.category for r in camera.rules if categories[r.category].kind in NEED_PICTURES]
+    kinds = {rule.category: rule_kind(categories[rule.category]) for rule in camera.rules}
+    untried = [name for name, kind in kinds.items() if kind.FROM_PICTURES]
     return ZoneTrial(tuple(raised), round(seconds, 1), tuple(untried))
 
 

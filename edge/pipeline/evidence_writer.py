@@ -22,6 +22,7 @@ from edge.evidence.store import Draft
 from edge.ipc import write_answer
 from edge.outbox import ladder
 from edge.pipeline.recheck import RecheckRequest, still_there
+from edge.rules.judge import with_file
 from edge.runtime import write_atomic
 from edge.values import Box, Finding, Frame, Image, Judgement, Stamp, Track, Violation
 
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 # JPEG quality while the disk is nearly full: half the bytes, still legible.
 SMALL = 60
 # The rule kind whose findings are questions to the muck-truck file until it answers.
-ASKED = "haulage"
 
 
 class ClipCutter(Protocol):
@@ -50,7 +50,9 @@ class ExamineCloseUp(Protocol):
 class TruckQuery(Protocol):
     """Asks the muck-truck file about a truck; None: nothing is to be told of it."""
 
-    def answer(self, finding: Finding, image: Image, box: Box, *, kind: str) -> Finding | None: ...
+    def answer(
+        self, finding: Finding, image: Image, box: Box, *, asked: bool
+    ) -> Finding | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class EvidenceWriter:
 
     def without_pictures(self, finding: Finding) -> None:
         """A finding that came too fast for the disk: told, marked incomplete."""
-        if self._kind(finding) == ASKED:
+        if self._asked(finding):
             log.warning("%s: no time to read its plate; nothing is told of it", finding.key)
             return
         self._outputs.bare(self._book.bare(finding, ("disk",)))
@@ -197,21 +199,21 @@ class EvidenceWriter:
             self._outputs.sealed(sealed)
             self._album.drop(finding.key)
 
-    def _kind(self, finding: Finding) -> str:
-        return self._categories[finding.category].kind
+    def _asked(self, finding: Finding) -> bool:
+        return with_file(self._categories[finding.category])
 
     def _answered(self, frame: Frame, finding: Finding) -> Finding | None:
         """With what the muck-truck file says of the truck; None where nothing is to be told."""
         if self._truck_lookup is None or not self._categories[finding.category].recipe.plate:
             return finding
-        kind = self._kind(finding)
+        asked = self._asked(finding)
         if finding.phase == "new":
             past = self._plate_moment(finding)
             image = frame.image if past is None else past
-            return self._truck_lookup.answer(finding, image, finding.box, kind=kind)
+            return self._truck_lookup.answer(finding, image, finding.box, asked=asked)
         case = self._book.case(finding.key)
         if case is None:
-            return None if kind == ASKED else finding
+            return None if asked else finding
         truck = case.finding.facts.get("truck_file")
         return replace(
             finding,

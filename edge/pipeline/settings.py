@@ -13,7 +13,8 @@ from edge.config.shipped import shipped
 from edge.pipeline.reminder import split_hook
 from edge.register import load_register
 from edge.release.store import installed
-from edge.rules.check import WITH_FILE, check_site, check_timezone
+from edge.rules.check import check_site, check_timezone
+from edge.rules.judge import with_file
 from edge.rules.trucks import Register
 from edge.rules.vetting import premises_of
 from edge.sensors.check import check_sensors
@@ -120,7 +121,7 @@ def _check_trucks(settings: Settings, camera: Camera, where: str) -> None:
     """What a camera asks of the muck-truck file must be in it."""
     for rule in camera.rules:
         category = settings.categories.get(rule.category)
-        if category and category.kind in WITH_FILE and settings.trucks is None:
+        if category and with_file(category) and settings.trucks is None:
             raise ConfigError(
                 f"{where}: rule {rule.category} asks the muck-truck file; name one: trucks: FILE"
             )

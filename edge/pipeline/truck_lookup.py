@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 from edge.config import Camera
 from edge.config.catalogue import Calendar
 from edge.evidence.overlay import crop
-from edge.pipeline.evidence_writer import ASKED
 from edge.pipeline.settings import Settings
 from edge.rules.trucks import Register, best_match, joined
 from edge.rules.vetting import CameraPosition, Vetted, vet
@@ -71,8 +70,9 @@ class TruckLookup:
     def __init__(self, file: TruckFile, spot: CameraPosition) -> None:
         self._file, self._spot = file, spot
 
-    def answer(self, finding: Finding, image: Image, box: Box, *, kind: str) -> Finding | None:
-        """The finding with the file's answer under `facts.truck_file`.
+    def answer(self, finding: Finding, image: Image, box: Box, *, asked: bool) -> Finding | None:
+        """The finding with the file's answer under `facts.truck_file`. asked: only the file makes
+        a case of it.
 
         None for a truck that only the file could have made a case of, and did not: a valid
         permit, or a plate that nobody can read. One that is not in the file is a lead.
@@ -82,7 +82,7 @@ class TruckLookup:
         read = [{"text": line.text, "score": round(line.score, 3)} for line in lines]
         truck = {**vetted.facts(), "read": read, "file": self._file.edition}
         told = replace(finding, facts={**finding.facts, "truck_file": truck})
-        if kind != ASKED or vetted.breach:
+        if not asked or vetted.breach:
             return told
         if vetted.match.status == "unregistered":
             return replace(told, priority="lead")

@@ -10,13 +10,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from edge.config import Camera, Category, ConfigError, Rule, Site, When, Zone
 from edge.geometry import area, self_crossing
-from edge.rules.judge import RULES, rule_kind
+from edge.rules.judge import RULES, rule_kind, with_file
 from edge.rules.rule_settings import RuleSettings, settle
 
 TINY = 1e-5
 NEVER_ASKED = ("mask", "permitted")
-# Kinds that ask for a file of the site's own: nothing to try a new camera with.
-WITH_FILE = ("haulage",)
 
 
 def check_site(
@@ -151,12 +149,13 @@ def _check_classes(charge: RuleSettings, names: Collection[str], where: str) -> 
 
 def on_trial(categories: Mapping[str, Category], names: Collection[str]) -> tuple[Rule, ...]:
     """Rules for a camera without any: everything that its model can see and that asks for no
-    ground of its own (a frontage, a gate). With no zone drawn, the whole frame is judged."""
+    ground or file of its own (a frontage, a gate, the muck-truck file). With no zone drawn, the
+    whole frame is judged."""
     return tuple(
         Rule(category=category.id)
         for category in categories.values()
         if category.kind in RULES
-        and category.kind not in WITH_FILE
+        and not with_file(category)
         and set(category.classes) & set(names)
         and not {"frontage", "gate"} & set(category.zone_kinds)
         and not category.set.get("trait")

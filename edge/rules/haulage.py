@@ -19,6 +19,7 @@ class Haulage(PassingRule):
     """`dwell_s` is the time a truck must have been seen. See the module."""
 
     SETTINGS: ClassVar[Settings] = PASSING_SETTINGS
+    WITH_FILE: ClassVar[bool] = True
 
     def proven(self, view: SceneView, truck: Passage) -> bool:
         """Just past its best look: the picture of now is nearly the best that comes."""

@@ -30,9 +30,15 @@ SNAPSHOT = 1
 
 
 class RuleKind(Protocol):
-    """What a rule kind is: one file, one line in RULES."""
+    """What a rule kind is: one file, one line in RULES.
+
+    WITH_FILE: only the muck-truck file makes a case of what it finds. FROM_PICTURES: what it judges
+    is in the pictures, so it cannot be tried on recorded tracks.
+    """
 
     SETTINGS: ClassVar[Settings]
+    WITH_FILE: ClassVar[bool]
+    FROM_PICTURES: ClassVar[bool]
 
     def __init__(self, charge: RuleSettings, zones: ZoneRule) -> None: ...
     @property
@@ -54,7 +60,7 @@ RULES: dict[str, type[RuleKind]] = {
     "haulage": Haulage,
 }
 # Kinds that other parts judge: a camera cannot.
-ELSEWHERE = {"noise": "sensors", "fume": "sensors", "cover": "flights"}
+ELSEWHERE = {"noise": "sensors", "fume": "sensors", "dust": "sensors", "cover": "flights"}
 
 
 class Judge:
@@ -137,6 +143,12 @@ class Judge:
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError(f"a damaged snapshot: {error}") from None
         self._memory = memory
+
+
+def with_file(category: Category) -> bool:
+    """Whether only the muck-truck file makes a case of what the category finds."""
+    kind = RULES.get(category.kind)
+    return kind is not None and kind.WITH_FILE
 
 
 def rule_kind(category: Category) -> type[RuleKind]:

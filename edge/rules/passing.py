@@ -24,6 +24,8 @@ class PassingRule:
     """Base of the rule kinds that judge trucks on their way. One owner: the judge."""
 
     SETTINGS: ClassVar[Mapping[str, Setting]] = PASSING_SETTINGS
+    WITH_FILE: ClassVar[bool] = False
+    FROM_PICTURES: ClassVar[bool] = False
 
     def __init__(self, charge: RuleSettings, zones: ZoneRule) -> None:
         self.charge, self._zones = charge, zones

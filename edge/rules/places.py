@@ -54,6 +54,8 @@ class PlaceRule:
     """Base of the rule kinds that watch a place. One owner: the judge."""
 
     SETTINGS: ClassVar[Mapping[str, Setting]] = PLACE_SETTINGS
+    WITH_FILE: ClassVar[bool] = False
+    FROM_PICTURES: ClassVar[bool] = False
 
     def __init__(self, charge: RuleSettings, zones: ZoneRule) -> None:
         self.charge, self._zones = charge, zones

@@ -3,6 +3,8 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 import yaml
@@ -12,8 +14,10 @@ from stage_judge import CATEGORIES, ROOT, judge, play, zone
 from edge.cli import main
 from edge.config import Camera, ConfigError, Rule, Site, convert
 from edge.config.catalogue import load_categories
+from edge.config.category import Kind
+from edge.daemons.console_services import page_categories
 from edge.rules.check import check_site, on_trial
-from edge.rules.judge import RULES
+from edge.rules.judge import ELSEWHERE, RULES
 
 MODEL = (
     *("person", "vendor_stall", "muck_truck", "spillage", "dust", "smoke", "grill", "fire"),
@@ -193,6 +197,20 @@ def test_the_list_for_people_and_machines(capsys):
     assert main(["categories", "settings", "occupation"]) == 0
     assert "attended_share" in capsys.readouterr().out
     assert main(["categories", "settings", "nothing"]) == 2
+
+
+def test_every_kind_is_judged_somewhere_and_those_of_cameras_are_on_the_page():
+    assert set(get_args(Kind)) == RULES.keys() | ELSEWHERE.keys()
+    assert not RULES.keys() & ELSEWHERE.keys()
+    settings = SimpleNamespace(categories=CATEGORIES)
+    shown = {CATEGORIES[name].kind for name in page_categories(settings)}
+    assert shown == {c.kind for c in CATEGORIES.values()} & RULES.keys() == RULES.keys()
+
+
+def test_a_new_camera_is_tried_with_what_needs_no_file():
+    classes = {name for category in CATEGORIES.values() for name in category.classes}
+    kinds = {CATEGORIES[rule.category].kind for rule in on_trial(CATEGORIES, classes)}
+    assert kinds and not any(RULES[kind].WITH_FILE for kind in kinds)
 
 
 def test_docs_name_every_category_and_setting():
