@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +13,7 @@ from zoneinfo import ZoneInfo
 from edge.config import Category
 from edge.drone import exports
 from edge.drone.album import FlightPictures
+from edge.drone.asflown import AsFlown, unseen
 from edge.drone.compare import difference, earlier_findings, last_inspections
 from edge.drone.finest import finest
 from edge.drone.flight import INSPECTED_PIXELS, Flight
@@ -23,10 +23,19 @@ from edge.drone.look import KeyFrame
 from edge.drone.mosaic import Mosaic
 from edge.drone.page import page
 from edge.drone.pairing import Note
-from edge.drone.rows import Row, finding_row, gone_row, ledger_row, overdue_rows, site_row
+from edge.drone.rows import (
+    Row,
+    blind_row,
+    finding_row,
+    gone_row,
+    ledger_row,
+    note_row,
+    overdue_rows,
+    site_row,
+)
 from edge.drone.rule_settings import Situation, judge
 from edge.drone.sites import INSPECTED, Area, RegisteredSite
-from edge.drone.summary import Summary
+from edge.drone.summary import Stretch, Summary
 from edge.drone.survey import Survey
 from edge.drone.svgmap import svg
 from edge.runtime import write_atomic
@@ -49,6 +58,7 @@ def conclude(
     folder of their folders (for before-pictures). Returns the ledger.
     """
     summary, situation = _walked(flight, journal, job)
+    flown = summary.flown.row(categories, situation.judging, job.grids)
     charges = judge(categories, situation)
     findings = [finding_row(flight, n, c, categories) for n, c in enumerate(charges, 1)]
     old = earlier_findings(last_inspections(history, flight.start_wall))
@@ -60,6 +70,8 @@ def conclude(
         finding["previous"] = None if before is None else before["id"]
     gone = [gone_row(row) for row in found.gone]
     ledger = ledger_row(flight, summary, findings, gone, job.mosaic, model)
+    ledger["as_flown"] = flown
+    ledger["notes"] += [note_row(note) for note in _unseen_notes(flown)]
     _time_bare_sites(findings, best, flight)
     album = FlightPictures(flight, {look.t_s: look.view for look in journal.looks()})
     for charge, finding in zip(charges, findings, strict=True):
@@ -73,10 +85,22 @@ def conclude(
     ledger["sites"] = [site_row(a, covers, findings, gone, history, flight) for a in inspected]
     if inspected and not any(row["inspected_share"] for row in ledger["sites"]):
         # Else a register of another town, or with swapped coordinates, looks like a clean flight.
-        ledger["notes"].append(asdict(Note("no-site-seen", _nearest(inspected))))
+        ledger["notes"].append(note_row(Note("no-site-seen", _nearest(inspected))))
     ledger["overdue"] = overdue_rows(sites, history, ledger, flight)
     write(flight, ledger, job.mosaic)
     return ledger
+
+
+def _unseen_notes(flown: Mapping[str, Any]) -> list[Note]:
+    """One sentence for each reason, in both languages: what could not have been seen."""
+    rows = unseen(flown)
+    reasons = dict.fromkeys(row["why"] or "uncovered" for row in rows)
+    notes = []
+    for why in reasons:
+        mine = [row for row in rows if (row["why"] or "uncovered") == why]
+        names = "、".join(f"{row['names']['zh']} {row['names']['en']}" for row in mine)
+        notes.append(Note(f"unseen-{why}", names))
+    return notes
 
 
 def _nearest(areas: Sequence[Area]) -> str:
@@ -93,7 +117,7 @@ def _nearest(areas: Sequence[Area]) -> str:
 def _walked(flight: Flight, journal: Journal, job: Survey) -> tuple[Summary, Situation]:
     """One walk through the looks: what the flight was, and what its rules may ask."""
     judging = flight.settings.judging
-    summary = Summary(flight.plane)
+    summary = Summary(flight.plane, AsFlown(flight.settings.look.fps))
     tracks = GroundTracks(flight.plane, merge_m=judging.merge_m)
     for look in journal.looks():
         summary.add(look)
@@ -134,7 +158,7 @@ def _was_seen(
 def track_ledger(flight: Flight, summary: Summary) -> Row:
     """The ledger of telemetry alone: minutes, track, map; no site inspected."""
     ledger = ledger_row(flight, summary, [], [], None, ("–", ""))
-    ledger["blind"] = [{"start_s": 0.0, "end_s": flight.duration_s, "why": "no pictures looked at"}]
+    ledger["blind"] = [blind_row(Stretch(0.0, flight.duration_s, "no pictures looked at"))]
     ledger["blind_s"] = round(flight.duration_s, 1)
     poses = max(1, summary.qualities.total())
     ledger["pose_quality"] = {key: round(n / poses, 3) for key, n in summary.qualities.items()}

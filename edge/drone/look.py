@@ -9,6 +9,9 @@ from typing import Any
 from edge.drone.georef import GroundView
 from edge.values import Box
 
+# Why a look inspected nothing although its place is known: edge.drone.words has it in Chinese.
+BLURRED = "picture blurred"
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
@@ -49,7 +52,8 @@ class KeyFrame:
     `view` is None where there is no pose, and `why` says what is missing. `carried` is the
     measured homography from the previous look's pixels to these, or None. `tiles` of `all_tiles`
     were looked at; `seen` are ids of the sites of which ground was inspected; `aircraft` is its
-    own lat and lon where they are known.
+    own lat and lon where they are known. `sharp` is the picture's sharpness (0..1), `shutter_s` how
+    long it was exposed, where that is recorded.
     """
 
     t_s: float
@@ -65,6 +69,9 @@ class KeyFrame:
     unplaced: tuple[Unplaced, ...] = ()
     seen: tuple[str, ...] = ()
     aircraft: tuple[float, float] | None = None
+    speed_mps: float = 0.0
+    sharp: float = 1.0
+    shutter_s: float | None = None
 
 
 def to_json(look: KeyFrame) -> dict[str, Any]:

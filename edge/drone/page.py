@@ -17,7 +17,7 @@ from typing import Any
 from edge.drone.exports import shown
 from edge.drone.settings import Ledger
 from edge.drone.svgmap import colour
-from edge.drone.words import BLIND, FACTS, MEMBERSHIP, NOTES, STATUS
+from edge.drone.words import BLIND, FACTS, MEMBERSHIP, NOTES, STATUS, UNSEEN
 
 Row = Mapping[str, Any]
 
@@ -39,6 +39,7 @@ def page(flight: Row, map_svg: str, pictures: Path, ledger: Ledger, zone: tzinfo
             map_svg,
             writer.legend(),
             writer.sites(),
+            writer.as_flown(),
             writer.findings(),
             writer.gone(),
             writer.unplaced(),
@@ -164,10 +165,64 @@ class _Page:
         )
         return _row("td", name, bar, *colours, found or "0", compared, last)
 
+    def as_flown(self) -> str:
+        """How it was flown, and what of it each category could have been seen in."""
+        flown = self.flight.get("as_flown")
+        if not flown or not flown["categories"]:
+            return ""
+        head = _row(
+            "th",
+            t("类别", "Category"),
+            t("需要的地面分辨率", "Needs, a pixel"),
+            t("看清的比例", "Shown well enough"),
+            t("其余的原因", "Why not the rest"),
+        )
+        rows = "".join(
+            _row(
+                "td",
+                _both(one["names"]),
+                f"{one['needs_gsd_m'] * 100:.1f} cm",
+                f"{one['share']:.0%}",
+                t(*UNSEEN[one["why"]]) if one["why"] else "–",
+            )
+            for one in flown["categories"]
+        )
+        title = t("按实际飞行能看清什么", "What could be seen, as flown")
+        return (
+            f"<h2>{title}</h2>{self._conditions(flown)}"
+            f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        )
+
+    @staticmethod
+    def _conditions(flown: Row) -> str:
+        told = [
+            (t("地面分辨率", "ground a pixel"), flown["gsd_m"], 100.0, "cm"),
+            (t("速度", "speed"), flown["speed_mps"], 1.0, "m/s"),
+            (t("清晰度", "sharpness"), flown["sharpness"], 1.0, ""),
+        ]
+        facts = "".join(
+            f"<span><b>{what}</b> {spread['median'] * scale:.3g} "
+            f"({spread['p10'] * scale:.3g}–{spread['p90'] * scale:.3g}) {unit}</span>"
+            for what, spread, scale, unit in told
+            if spread
+        )
+        blurred = f"<span><b>{t('模糊画面', 'blurred')}</b> {flown['blurred']}</span>"
+        return f'<div class="facts">{facts}{blurred}</div>'
+
     def findings(self) -> str:
         rows = "".join(self._finding(finding) for finding in self.flight["findings"])
-        empty = f"<p>{t('本次未发现疑似问题。', 'No suspected finding in this flight.')}</p>"
+        empty = f"<p>{self._nothing()}</p>"
         return f"<h2>{t('疑似问题', 'Suspected findings')}</h2>{rows or empty}"
+
+    def _nothing(self) -> str:
+        """Nothing found is only told as such where everything was inspected."""
+        flight = self.flight
+        if flight["counts"].get("unplaced") or flight["blind"] or not flight["looks"]:
+            return t(
+                "没有可定位的疑似问题,但并非全部都已查看:见下。",
+                "No finding with a place, but not everything was inspected: see below.",
+            )
+        return t("本次未发现疑似问题。", "No suspected finding in this flight.")
 
     def _finding(self, finding: Row) -> str:
         pictures = finding["pictures"]

@@ -16,9 +16,11 @@ from edge.drone.earth import Local
 from edge.drone.flight import Flight
 from edge.drone.groundgrid import Cover
 from edge.drone.mosaic import Mosaic
+from edge.drone.pairing import Note
 from edge.drone.rule_settings import FlightFinding
 from edge.drone.sites import Area, RegisteredSite
-from edge.drone.summary import Summary, UnplacedGroup
+from edge.drone.summary import Stretch, Summary, UnplacedGroup
+from edge.drone.words import BLIND, NOTES
 
 Row = dict[str, Any]
 
@@ -92,7 +94,7 @@ def ledger_row(
     configuration hashes. Sites and overdue ones are filled in later. Times in UTC s."""
     looks = max(1, summary.looks)
     counts = Counter(finding["status"] for finding in findings)
-    blind = [asdict(part) for part in summary.blind if part.end_s > part.start_s]
+    blind = [blind_row(part) for part in summary.blind if part.end_s > part.start_s]
     area = float((mosaic.steep > 0).sum()) * mosaic.extent.metre_px**2 if mosaic else 0.0
     source = summary.sources.most_common(1)
     return {
@@ -128,19 +130,33 @@ def ledger_row(
             "new": counts["new"],
             "still": counts["still"],
             "gone": len(gone),
+            "unplaced": len(summary.unplaced),
         },
         "findings": findings,
         "gone": gone,
+        "as_flown": None,
         "unplaced": [unplaced_row(group) for group in summary.unplaced],
         "blind": blind,
         "blind_s": round(sum(part["end_s"] - part["start_s"] for part in blind), 1),
-        "notes": [asdict(note) for note in flight.notes],
+        "notes": [note_row(note) for note in flight.notes],
         "track": summary.track.rows,
         "footprints": summary.footprints.rows,
         "overdue_days": flight.settings.ledger.overdue_days,
         "sites": [],
         "overdue": [],
     }
+
+
+def blind_row(part: Stretch) -> Row:
+    """A stretch that was not inspected, with its reason in both languages."""
+    zh, en = BLIND.get(part.why, (part.why, part.why))
+    return {**asdict(part), "words": {"zh": zh, "en": en}}
+
+
+def note_row(note: Note) -> Row:
+    """A note with its sentence in both languages."""
+    zh, en = (text.format(text=note.text) for text in NOTES.get(note.key, ("{text}", "{text}")))
+    return {**asdict(note), "words": {"zh": zh, "en": en}}
 
 
 def unplaced_row(group: UnplacedGroup) -> Row:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edge.drone import earth
+from edge.drone.asflown import AsFlown
 from edge.drone.earth import LatLon, Local
 from edge.drone.ground import footprint
 from edge.drone.look import KeyFrame, Unplaced
@@ -68,6 +69,7 @@ class Summary:
     """Feed looks in order of time."""
 
     plane: Local
+    flown: AsFlown
     looks: int = 0
     tiles: int = 0
     all_tiles: int = 0
@@ -87,6 +89,7 @@ class Summary:
         """Take one look into the totals: quality, blind time, track, footprints, things without a
         place."""
         self.looks += 1
+        self.flown.add(look)
         self.tiles, self.all_tiles = self.tiles + look.tiles, self.all_tiles + look.all_tiles
         self.qualities[look.quality] += 1
         if look.source:

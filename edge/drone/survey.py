@@ -26,12 +26,13 @@ from edge.drone.groundgrid import SiteGrid, reduced
 from edge.drone.groundtiles import Plan, plan
 from edge.drone.journal import Arrays, Journal
 from edge.drone.keyframes import KeyFrames
-from edge.drone.look import KeyFrame, Sighting, Unplaced
+from edge.drone.look import BLURRED, KeyFrame, Sighting, Unplaced
 from edge.drone.mosaic import Mosaic
 from edge.drone.settings import Look as LookSettings
 from edge.drone.sites import Area
 from edge.drone.steady import Steady
 from edge.drone.telemetry.pose import Pose
+from edge.evidence.quality import BLUR_RATIO, measure
 from edge.values import Box, Detections, Frame, Image
 from edge.vision.tiling import Piece, merge
 
@@ -175,8 +176,11 @@ class Survey:
 
     def _sighted(self, frame: Frame, pose: Pose, view: GroundView) -> KeyFrame:
         small = reduced(frame.image)
+        sharp = round(measure(small).sharpness, 3)
+        blurred = sharp < BLUR_RATIO
         carried = self._carried(view, frame.image, small)
-        seen = tuple(name for name, grid in self.grids.items() if grid.look(view, small))
+        grids = {} if blurred else self.grids
+        seen = tuple(name for name, grid in grids.items() if grid.look(view, small))
         if self.mosaic is not None:
             self.mosaic.paint(view, small)
         chosen = self._plan(view, frame.image)
@@ -186,7 +190,7 @@ class Survey:
             t_s=frame.at.mono,
             wall=frame.at.wall,
             view=view,
-            why="camera flatter than 20°" if flat else None,
+            why="camera flatter than 20°" if flat else BLURRED if blurred else None,
             quality=pose.quality,
             source=pose.source,
             carried=carried,
@@ -195,6 +199,9 @@ class Survey:
             sightings=apart(list(self._sightings(frame.image, pose, view, found))),
             seen=seen,
             aircraft=(view.lat, view.lon),
+            speed_mps=round(pose.speed_mps or 0.0, 2),
+            sharp=sharp,
+            shutter_s=pose.shutter_s,
         )
 
     def _plan(self, view: GroundView, image: Image) -> Plan:

@@ -12,6 +12,7 @@ import numpy as np
 
 from edge.config import ConfigError
 from edge.drone import conclude
+from edge.drone.asflown import AsFlown
 from edge.drone.earth import Local, distance_m
 from edge.drone.eye import Setup
 from edge.drone.flight import Flight, Given, hints_of, quick_sha256
@@ -67,7 +68,7 @@ def track_only(given: Given, settings: Drone, sites: Sequence[RegisteredSite]) -
 
 
 def _summary(flight: Flight, path: FlightPath) -> Summary:
-    summary = Summary(flight.plane)
+    summary = Summary(flight.plane, AsFlown(flight.settings.look.fps))
     before: tuple[float, float] | None = None
     for second in range(int(flight.duration_s / EVERY_S) + 1):
         pose = path.at(second * EVERY_S)

@@ -27,6 +27,7 @@ BLIND = {
     "not in the air": ("未起飞", "not in the air"),
     "focal length unknown (give --camera or --hfov)": ("焦距未知", "focal length unknown"),
     "camera flatter than 20°": ("俯角小于 20°", "camera flatter than 20°"),
+    "picture blurred": ("画面模糊", "picture blurred"),
     "no pictures looked at": ("无画面", "no pictures"),
 }
 NOTES = {
@@ -66,11 +67,39 @@ NOTES = {
         "No registered place lies under this flight (nearest: {text}), and only those are looked "
         "at: check the register's coordinates (WGS-84, longitude first) or set look.everywhere.",
     ),
+    "unseen-coarse": (
+        "地面分辨率不够(飞得太高或焦距太短),以下类别未能看清,没有发现不等于没有:{text}",
+        "Too coarse (too high, or too wide a lens) to see these, so nothing found says nothing: "
+        "{text}",
+    ),
+    "unseen-blurred": (
+        "画面模糊,以下类别未能看清,没有发现不等于没有:{text}",
+        "Pictures too blurred to see these, so nothing found says nothing: {text}",
+    ),
+    "unseen-quick": (
+        "飞得太快,同一地点看到的次数不够,以下类别无法确认:{text}",
+        "Flown too fast: a place is seen too few times to confirm these: {text}",
+    ),
+    "unseen-unplaced": (
+        "多数画面没有位置或俯角太小,以下类别未能查看:{text}",
+        "Most pictures had no place or looked too flat, so these were not inspected: {text}",
+    ),
+    "unseen-uncovered": (
+        "登记范围多数未拍到,以下类别未能查看:{text}",
+        "Most of the registered ground was not covered, so these were not inspected: {text}",
+    ),
     "telemetry": ("遥测:{text}", "Telemetry: {text}"),
     "map-only-flat": (
         "地面按平面处理:坡地上的位置误差会更大。{text}",
         "The ground is taken as flat: on slopes places are further off. {text}",
     ),
+}
+UNSEEN = {
+    "coarse": ("分辨率不够", "too coarse"),
+    "blurred": ("画面模糊", "blurred"),
+    "quick": ("飞得太快", "flown too fast"),
+    "unplaced": ("没有位置或俯角太小", "no place, or too flat"),
+    "uncovered": ("未拍到", "not covered"),
 }
 FACTS = {
     "beside": ("旁有", "beside it"),
