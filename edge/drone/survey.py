@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.drone import soil
+from edge.drone.asflown import sharp_of
 from edge.drone.earth import Local
 from edge.drone.eye import Setup
 from edge.drone.flightpath import FlightPath
@@ -32,7 +33,7 @@ from edge.drone.settings import Look as LookSettings
 from edge.drone.sites import Area
 from edge.drone.steady import Steady
 from edge.drone.telemetry.pose import Pose
-from edge.evidence.quality import BLUR_RATIO, measure
+from edge.evidence.quality import BLUR_RATIO
 from edge.values import Box, Detections, Frame, Image
 from edge.vision.tiling import Piece, merge
 
@@ -176,7 +177,7 @@ class Survey:
 
     def _sighted(self, frame: Frame, pose: Pose, view: GroundView) -> KeyFrame:
         small = reduced(frame.image)
-        sharp = round(measure(small).sharpness, 3)
+        sharp = round(sharp_of(small), 3)
         blurred = sharp < BLUR_RATIO
         carried = self._carried(view, frame.image, small)
         grids = {} if blurred else self.grids

@@ -111,7 +111,7 @@ def test_a_flight_from_too_high_says_that_nothing_found_says_nothing(tmp_path, m
 def test_blurred_pictures_are_not_inspected(tmp_path, monkeypatch):
     shots = straight(seconds=5, start=(0, -15), course=0)
     ledger, page = film(
-        tmp_path, monkeypatch, shots, spoil=lambda image: cv2.GaussianBlur(image, (0, 0), 14)
+        tmp_path, monkeypatch, shots, spoil=lambda image: cv2.GaussianBlur(image, (0, 0), 20)
     )
     assert ledger["as_flown"]["blurred"] == ledger["looks"]
     assert [part["words"]["zh"] for part in ledger["blind"]] == ["画面模糊"]
