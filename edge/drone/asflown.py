@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
+import numpy as np
 
 from edge.config import Category
 from edge.drone.earth import Local
@@ -86,7 +87,9 @@ def sharp_of(image: Image) -> float:
     only the steps of its own coding are sharp. image: uint8 (height, width, 3)."""
     height, width = image.shape[:2]
     size = (WIDTH_PX, max(1, round(height * WIDTH_PX / width)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if width > WIDTH_PX else image
+    small = image
+    if width > WIDTH_PX:
+        small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     edges = cv2.Laplacian(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), cv2.CV_32F)
     return 0.0 if float(edges.std()) < FEATURELESS else measure(small).sharpness
 
