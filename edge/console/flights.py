@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +24,7 @@ JOB = "job.json"
 FLIGHT_NAME = re.compile(r"[\w][\w-]{0,79}")
 RECORDING_NAME = re.compile(r"[\w][\w .()+-]{0,119}")
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".ts", ".avi", ".m4v", ".mts"})
-TELEMETRY_SUFFIXES = frozenset({".srt", ".csv", ".tlog", ".jsonl", ".json", ".klv"})
+TELEMETRY_SUFFIXES = frozenset({".srt", ".csv", ".gpx", ".tlog", ".jsonl", ".json", ".klv"})
 # Files of a ledger that may be fetched: name -> media type.
 LEDGER_FILES = {
     "map.svg": "image/svg+xml",
@@ -113,6 +114,11 @@ class ListedFlight:
         return self.job.state if self.job else "done"
 
     @property
+    def doubts(self) -> list[str]:
+        """Why nothing found is no clean flight, as text keys; empty where all was inspected."""
+        return list(self.ledger.get("doubts") or ())
+
+    @property
     def wall(self) -> float:
         return self.job.asked_wall if self.job else float(self.ledger.get("start_utc") or 0.0)
 
@@ -195,7 +201,8 @@ class FlightFolder:
         known = self._heads.get(name)
         if known is None or known[0] != stamp:
             ledger = self.ledger(name)
-            known = stamp, {key: ledger[key] for key in HEAD if key in ledger}
+            head = {key: ledger[key] for key in HEAD if key in ledger}
+            known = stamp, {**head, "doubts": doubts(ledger)} if head else head
             self._heads[name] = known
         return known[1]
 
@@ -210,6 +217,23 @@ class FlightFolder:
         else:
             return None
         return (path, media) if path.is_file() and not path.is_symlink() else None
+
+
+# Less of a flight than this is no doubt: the seconds before take-off, a picture that broke.
+BLIND_SHARE, SEEN_SHARE = 0.02, 0.5
+
+
+def doubts(ledger: Mapping[str, Any]) -> list[str]:
+    """Why a flight is not as clean as its list of findings, as text keys of the page."""
+    flown = ledger.get("as_flown") or {}
+    blind_s, whole_s = ledger.get("blind_s") or 0.0, ledger.get("duration_s") or 0.0
+    reasons = {
+        "doubt_none": not ledger.get("looks", 1),
+        "doubt_unplaced": bool(ledger.get("unplaced")),
+        "doubt_blind": blind_s > BLIND_SHARE * whole_s,
+        "doubt_unseen": any(one["share"] < SEEN_SHARE for one in flown.get("categories", ())),
+    }
+    return [key for key, holds in reasons.items() if holds]
 
 
 HEAD = ("name", "aircraft", "video", "telemetry", "start_utc", "minutes", "distance_m", "area_m2",

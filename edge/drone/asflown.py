@@ -25,6 +25,7 @@ from edge.drone.groundtiles import LEAST_PX
 from edge.drone.look import BLURRED, KeyFrame
 from edge.drone.rule_settings import KINDS
 from edge.drone.settings import Judging
+from edge.drone.words import UNSEEN
 from edge.evidence.quality import BLUR_RATIO, measure
 from edge.values import Image
 
@@ -149,14 +150,16 @@ class AsFlown:
         told = [reason for reason in reasons if reason is not None]
         ground = _ground_share(needs, grids)
         share = shown if ground is None else min(shown, ground)
-        why = statistics.mode(told) if told and shown <= (ground or 1.0) else None
+        by_looks = told and shown <= (1.0 if ground is None else ground)
+        why = statistics.mode(told) if by_looks else None if share >= 1.0 else "uncovered"
         return {
             "category": category.id,
             "names": {"zh": category.zh, "en": category.en},
             "object_m": size,
             "needs_gsd_m": round(needs, 4),
             "share": round(share, 3),
-            "why": why or (None if share >= 1.0 else "uncovered"),
+            "why": why,
+            "words": None if why is None else {"zh": UNSEEN[why][0], "en": UNSEEN[why][1]},
         }
 
 

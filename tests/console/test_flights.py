@@ -257,3 +257,58 @@ def test_damaged_ledgers_and_jobs_do_not_hide_the_others(box, client):
     page = client.get("/flights")
     assert (page.status_code, "北口" in page.text) == (200, True)
     assert client.get("/flights/f-3").status_code == 404
+
+
+UNPLACED = {"label": "vendor_stall", "first_s": 3.0, "last_s": 9.0, "count": 5, "score": 0.8,
+            "box": [0.1, 0.1, 0.2, 0.2], "aircraft": None,
+            "pictures": {"overview": "close-1.jpg", "close": "close-1.jpg"}}  # fmt: skip
+COARSE = {"categories": [{"category": "street-vendor", "share": 0.1, "why": "coarse",
+                          "names": {"zh": "游商", "en": "vending"},
+                          "words": {"zh": "分辨率不够", "en": "too coarse"}}]}  # fmt: skip
+NOTHING = {"findings": 0, "new": 0, "still": 0, "gone": 0}
+
+
+@pytest.mark.parametrize(
+    ("ledger", "key", "told"),
+    [
+        ({"unplaced": [UNPLACED], "looks": 30}, "doubt_unplaced", "pictures/close-1.jpg"),
+        ({"looks": 30, "duration_s": 40.0}, "doubt_blind", "无卫星定位"),
+        ({"looks": 0, "blind_s": 0.0}, "doubt_none", "flight_doubt"),
+        ({"looks": 30, "blind_s": 0.0, "as_flown": COARSE}, "doubt_unseen", "分辨率不够"),
+    ],
+)
+def test_nothing_found_is_amber_where_not_all_was_inspected(box, client, ledger, key, told):
+    blind = [{"start_s": 0.0, "end_s": 12.0, "why": "no position fix",
+              "words": {"zh": "无卫星定位", "en": "no position fix"}}]  # fmt: skip
+    name = put_flight(box, **{"findings": [], "counts": NOTHING, "blind": blind, **ledger})
+    page = client.get(f"/flights/{name}").text
+    assert TEXTS["no_finding"][0] not in page
+    for text in (TEXTS["flight_doubt"][0], TEXTS[key][0], TEXTS.get(told, (told,))[0]):
+        assert text in page
+    assert 'class="card warn"' in page
+    # The same in the list of flights, once the job is done.
+    job = {"name": name, "video": "a.mp4", "asked_wall": 1.0, "state": "done"}
+    (box.state / "flights" / name / JOB).write_text(json.dumps(job))
+    assert (
+        f'<span class="tag warn">{TEXTS["flight_partly"][0]}</span>' in client.get("/flights").text
+    )
+    assert "tag good" not in client.get(f"/flights/{name}").text
+
+
+def test_a_flight_that_saw_everything_and_found_nothing_says_so(box, client):
+    name = put_flight(box, findings=[], counts=NOTHING, blind=[], blind_s=0.0, looks=30,
+                      duration_s=40.0, unplaced=[])  # fmt: skip
+    page = client.get(f"/flights/{name}").text
+    assert TEXTS["no_finding"][0] in page
+    assert "warn" not in page.partition("<main")[2]
+
+
+def test_reasons_are_told_in_the_readers_language(box, client):
+    blind = [{"start_s": 0.0, "end_s": 12.0, "why": "no position fix",
+              "words": {"zh": "无卫星定位", "en": "no position fix"}}]  # fmt: skip
+    notes = [{"key": "no-fix", "text": "", "words": {"zh": "遥测中没有卫星定位", "en": "No fix"}}]
+    name = put_flight(box, blind=blind, notes=notes, duration_s=40.0)
+    page = client.get(f"/flights/{name}").text
+    assert "无卫星定位" in page
+    assert "遥测中没有卫星定位" in page
+    assert "no position fix" not in page
