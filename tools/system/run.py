@@ -5,6 +5,7 @@
                                         killed, cut off, booted, uninstalled; what .ci/run runs
     tools/systemtest                    the same and everything else, on Debian 12 and 13
     tools/systemtest --bare [--quick]   README's two commands in bare Debian 12 and 13
+    tools/systemtest --power N          in an emulated machine that is killed N times at work
 
 Commands are read from the documents. Roots, packages and wheels are kept in /var/cache/city-edge
 ($CITY_EDGE_CACHE); they come from where apt and pip of this machine get theirs. Needs root, and a
@@ -24,7 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.system import bareroot, box, roots, trials
+from tools.system import bareroot, box, power, roots, sandboxes, trials
 from tools.system.box import Box
 from tools.system.city import City
 from tools.system.container import Container, Failed
@@ -54,6 +55,7 @@ HEALTHY: tuple[Step, ...] = (
     ("started", Box.start),
     ("a visual and a sensed violation delivered and released", trials.first_deliveries),
     ("permissions as in the table", trials.permissions),
+    ("sandboxes as the units say", sandboxes.sandboxed),
     ("doctor while it runs", Box.doctor),
     ("no line of level err", trials.no_errors),
     ("no secret in the journal", trials.no_secret_in_the_logs),
@@ -159,6 +161,19 @@ def upgrade(system: System, keep: bool) -> None:
     walk(system, "upgrade", steps, keep)
 
 
+def _power(number: int, keep: bool) -> int:
+    account = power.cuts(SYSTEMS[12], number, keep)
+    print(account.line())
+    for text, names in (
+        ("promised and not there", account.missing),
+        ("there and never begun", account.invented),
+        ("released and not there", account.sensed_missing),
+    ):
+        if names:
+            print(f"FAILED {text}: {', '.join(names[:5])}")
+    return 1 if account.missing or account.invented or account.sensed_missing else 0
+
+
 def _git(*words: str) -> str:
     done = subprocess.run(["git", *words], cwd=roots.ROOT, capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else ""
@@ -173,6 +188,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="what .ci/run runs, on Debian 12")
     parser.add_argument("--bare", action="store_true", help="README's two commands")
     parser.add_argument("--quick", action="store_true", help="with --bare: fewer tests on 13")
+    parser.add_argument("--power", type=int, metavar="N", help="so many real power cuts")
     parser.add_argument("--debian", type=int, choices=sorted(SYSTEMS), action="append")
     parser.add_argument("--keep", action="store_true", help="leave the root for a look")
     return parser.parse_args()
@@ -184,12 +200,15 @@ def main() -> int:
     if os.geteuid() != 0:
         say("run it as root: containers need it")
         return 2
-    packages = subprocess.run([roots.ROOT / "tools" / "packages", *PROGRAMS])
+    programs = (*PROGRAMS, *(power.PROGRAMS if args.power else ()))
+    packages = subprocess.run([roots.ROOT / "tools" / "packages", *programs])
     if packages.returncode:
         return 2
     numbers = args.debian or ([12] if args.short else sorted(SYSTEMS))
     began = time.monotonic()
     try:
+        if args.power:
+            return _power(args.power, args.keep)
         for number in numbers:
             system = SYSTEMS[number]
             if args.bare:

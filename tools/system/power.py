@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Real power cuts: the installed box in an emulated machine that is killed in the middle of work.
+
+The disk's cache of the host is bypassed (cache=none), as a disk without a cache of its own; every
+fifth time it is not (writeback), as a disk that keeps its word on flush only. The emulation is in
+software and slow, so the starts' limits are raised and visiond and flightd stay off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.system import box, roots
+from tools.system.box import Box
+from tools.system.city import HOST, City
+from tools.system.container import HOME, Container, Failed, until
+from tools.system.roots import System, say
+
+PROGRAMS = ("qemu-system-x86_64=qemu-system-x86", "mke2fs=e2fsprogs")
+KERNEL = ("linux-image-cloud-amd64", "initramfs-tools")
+DISK = "8G"
+EVIDENCE = "/var/lib/edge/evidence"
+BOOT_S = 1200.0
+DRAIN_S = 1800.0
+# Of each boot, before the power goes: so many records promised, and one of them at the platform.
+LEAST = 15
+SLOW = "[Service]\nTimeoutStartSec=900\nWatchdogSec=0\n"
+NETWORK = "[Match]\nName=eth*\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n"
+UNIT = """\
+[Unit]
+After=edge-uplinkd.service
+[Service]
+{who}
+Environment=PYTHONPATH={home}/city-edge
+ExecStart=/opt/city-edge/bin/python -m {what}
+Restart=always
+RestartSec=2
+[Install]
+WantedBy=multi-user.target
+"""
+WRITER = "User=edge-sense\nGroup=edge\nSupplementaryGroups=dialout\nUMask=0007"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What was promised and what came. `sensed`: revisions of sensord sealed on the box."""
+
+    cuts: int
+    promised: int
+    missing: tuple[str, ...]
+    invented: tuple[str, ...]
+    sensed: int
+    sensed_missing: tuple[str, ...]
+    slowest_return_s: float
+
+    def line(self) -> str:
+        return json.dumps(
+            {
+                "cuts": self.cuts,
+                "promised": self.promised,
+                "missing": len(self.missing),
+                "invented": len(self.invented),
+                "sensed": self.sensed,
+                "sensed_missing": len(self.sensed_missing),
+                "slowest_return_s": round(self.slowest_return_s, 1),
+            }
+        )
+
+
+class Machine:
+    """One disk, started and killed."""
+
+    def __init__(self, folder: Path, disk: Path) -> None:
+        self._folder, self.disk = folder, disk
+        self.told = folder / "promises"
+        self._qemu: subprocess.Popen[bytes] | None = None
+        self._earlier = ""
+
+    def start(self, cache: str) -> None:
+        boot = self._folder / "boot"
+        words = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"]
+        words += ["-m", "2G", "-no-reboot", "-display", "none"]
+        words += ["-kernel", str(boot / "vmlinuz"), "-initrd", str(boot / "initrd")]
+        words += ["-append", "root=/dev/vda rw console=ttyS0 panic=-1 net.ifnames=0"]
+        words += ["-drive", f"file={self.disk},format=raw,if=virtio,cache={cache}"]
+        words += ["-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0"]
+        words += ["-device", "virtio-rng-pci"]
+        words += ["-serial", f"file:{self._folder}/console", "-serial", f"file:{self.told}"]
+        with (self._folder / "qemu.log").open("ab") as log:
+            self._qemu = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """The power goes. What was said is kept; qemu begins its file anew."""
+        if self._qemu is not None:
+            self._qemu.kill()
+            self._qemu.wait()
+            self._qemu = None
+        if self.told.exists():
+            self._earlier += self.told.read_text("ascii", "replace") + "\n"
+            self.told.unlink()
+
+    def said(self, word: str) -> list[str]:
+        """Names that the box said with this word, all boots together, whole lines only."""
+        now = self.told.read_text("ascii", "replace") if self.told.exists() else ""
+        found = re.findall(rf"^{word} ([0-9a-f]{{8}}-[0-9]{{5}})\r?\n", self._earlier + now, re.M)
+        return list(dict.fromkeys(found))
+
+    def said_now(self) -> set[str]:
+        """What was put since this start."""
+        now = self.told.read_text("ascii", "replace") if self.told.exists() else ""
+        return set(re.findall(r"^put ([0-9a-f]{8}-[0-9]{5})\r?\n", now, re.M))
+
+
+def cuts(system: System, number: int, keep: bool = False) -> Account:
+    """Cut the power so often; what was promised against what came. Raises Failed."""
+    folder = Path(tempfile.mkdtemp(prefix="systemtest-power-", dir="/var/tmp"))
+    try:
+        with City(folder / "city") as city:
+            machine = Machine(folder, _disk(system, folder, city))
+            try:
+                return _account(machine, city, number, _cut(machine, city, number))
+            finally:
+                machine.kill()
+    finally:
+        if keep:
+            say(f"kept: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _cut(machine: Machine, city: City, number: int) -> float:
+    """The slowest start to the first record that is at the platform again."""
+    slowest, rng = 0.0, random.Random(7)
+    for cut in range(number):
+        began = time.monotonic()
+        machine.start("writeback" if cut % 5 == 4 else "none")
+        until(lambda: machine.said_now() & _arrived(city), f"boot {cut + 1} delivers", BOOT_S)
+        slowest = max(slowest, time.monotonic() - began)
+        until(lambda: len(machine.said_now()) >= LEAST, f"boot {cut + 1} puts records", BOOT_S)
+        time.sleep(rng.uniform(0.0, 5.0))
+        machine.kill()
+        promised, here = machine.said("put"), _arrived(city)
+        print(
+            f"cut {cut + 1}: {len(promised)} promised, {len(here & set(promised))} there,"
+            f" back after {time.monotonic() - began:.0f} s",
+            flush=True,
+        )
+    return slowest
+
+
+def _arrived(city: City) -> set[str]:
+    return {str(data["subject"]) for data in city.records("fault")}
+
+
+def _account(machine: Machine, city: City, number: int, slowest_s: float) -> Account:
+    """After a last start everything that was promised comes."""
+    machine.start("none")
+    promised = set(machine.said("put"))
+    with contextlib.suppress(Failed):
+        until(lambda: promised <= _arrived(city), "all is there", DRAIN_S)
+    until(lambda: len(machine.said_now()) >= LEAST, "the last boot works", BOOT_S)
+    machine.kill()
+    here = _arrived(city)
+    ours = {name for name in here if re.fullmatch(r"[0-9a-f]{8}-[0-9]{5}", name)}
+    sealed, released = _sealed(machine)
+    stored = {f"{row['id']}/r{row['revision']}" for row in city.records("violation")}
+    return Account(
+        number,
+        len(promised),
+        tuple(sorted(promised - here)),
+        tuple(sorted(ours - set(machine.said("begun")))),
+        len(sealed),
+        tuple(sorted(released - stored)),
+        slowest_s,
+    )
+
+
+def _sealed(machine: Machine) -> tuple[set[str], set[str]]:
+    """Revisions on the disk, and those of them that the box holds for released."""
+    # The journal of the file system is read back first, as a boot does.
+    subprocess.run(["e2fsck", "-fy", str(machine.disk)], capture_output=True)
+    cases = [name for name in _names(machine.disk, EVIDENCE) if name.startswith("v-")]
+    sealed, released = set(), set()
+    for case in cases:
+        inside = _names(machine.disk, f"{EVIDENCE}/{case}")
+        for revision in (name for name in inside if re.fullmatch(r"r[0-9]+", name)):
+            files = _names(machine.disk, f"{EVIDENCE}/{case}/{revision}")
+            if "manifest.json" in files:
+                sealed.add(f"{case}/{revision}")
+            if "receipt.json" in files:
+                released.add(f"{case}/{revision}")
+    return sealed, released
+
+
+def _names(disk: Path, folder: str) -> list[str]:
+    said = subprocess.run(
+        ["debugfs", "-R", f"ls -p {folder}", str(disk)], capture_output=True, text=True
+    ).stdout
+    return [row.split("/")[5] for row in said.splitlines() if row.count("/") >= 6]
+
+
+def _disk(system: System, folder: Path, city: City) -> Path:
+    """Installed in a container, for that takes a minute there, then made a disk that boots."""
+    root = roots.unpack(roots.box(system), folder / "root")
+    box.lay_source(root)
+    box.lay_hosts(root)
+    container = Container(
+        root, system, folder / "install.log", {roots.wheels(system.python): box.WHEELS}
+    )
+    try:
+        container.boot()
+        one = Box(container, city)
+        for step in (one.fetch, one.install, one.provision, one.configure):
+            step()
+        container.power_off()
+    finally:
+        container.cut()
+    say("a kernel for it, and its disk")
+    roots.shell(root, f"apt-get update -qq; {roots.APT} {' '.join(KERNEL)}")
+    _prepare(root)
+    (folder / "boot").mkdir()
+    for name in ("vmlinuz", "initrd"):
+        found = sorted((root / "boot").glob(f"{name}*"))[-1]
+        shutil.copy(found, folder / "boot" / name)
+    disk = folder / "disk.img"
+    roots.run(["mke2fs", "-q", "-t", "ext4", "-d", str(root), str(disk), DISK], "mke2fs")
+    shutil.rmtree(root)
+    return disk
+
+
+def _prepare(root: Path) -> None:
+    """Its network, its slowness, its instruments, and who promises."""
+    (root / "etc/hosts").write_text(f"127.0.0.1 localhost\n10.0.2.2 {HOST}\n")
+    (root / "etc/systemd/network/20.network").write_text(NETWORK)
+    units = root / "etc/systemd/system"
+    for daemon in box.DAEMONS:
+        drop_in = units / f"edge-{daemon}.service.d"
+        drop_in.mkdir(exist_ok=True)
+        (drop_in / "slow.conf").write_text(SLOW)
+    for name in ("edge-visiond", "edge-flightd", "edge-consoled", "serial-getty@ttyS0"):
+        (units / f"{name}.service").symlink_to("/dev/null")
+    what = {"who": "User=root", "home": HOME, "what": "tools.system.instruments /run/ports"}
+    (units / "test-instruments.service").write_text(UNIT.format(**what))
+    what |= {"who": WRITER, "what": "tools.system.promises /dev/ttyS1"}
+    (units / "test-promises.service").write_text(UNIT.format(**what))
+    wants = units / "multi-user.target.wants"
+    for name in ("test-instruments", "test-promises"):
+        (wants / f"{name}.service").symlink_to(units / f"{name}.service")
+    (wants / "systemd-networkd.service").symlink_to("/lib/systemd/system/systemd-networkd.service")

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Runs in a box whose power is cut: puts records and says on a serial line what was promised.
+
+`begun NAME` before Outbox.put, `put NAME` once it returned; each line has left the machine before
+this goes on, so that what the host has read was so when the power went.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import termios
+import time
+from pathlib import Path
+
+from edge.outbox import Outbox
+from edge.uplink import wire
+from edge.values import Fault, Stamp
+
+PAUSE_S = 0.2
+
+
+def main() -> int:
+    """Words: the serial device. Until the power goes."""
+    line = os.open(sys.argv[1], os.O_WRONLY | os.O_NOCTTY)
+    outbox = Outbox(Path("/var/lib/edge/outbox.db"))
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+    number = 0
+    while True:
+        number += 1
+        name = f"{boot}-{number:05d}"
+        _say(line, f"begun {name}")
+        at = Stamp(time.monotonic(), time.time(), "unsynced", 0.0)
+        fault = Fault("camera_down", name, "start", at, "the power is cut here", {})
+        outbox.put(
+            lane="fault", kind="fault", key=wire.fault_key(fault), body=wire.fault_data(fault)
+        )
+        _say(line, f"put {name}")
+        time.sleep(PAUSE_S)
+
+
+def _say(line: int, text: str) -> None:
+    os.write(line, f"{text}\n".encode())
+    termios.tcdrain(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
