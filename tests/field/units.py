@@ -42,6 +42,17 @@ EXERCISED = {
     "Environment": "set by the sandbox",
     "MemoryDenyWriteExecute": "PR_SET_MDWE, where the kernel knows it (6.3)",
 }
+# What tools/systemtest sees at work in a box that systemd boots (tools/system/sandboxes.py, trials).
+BOOTED = {
+    "User": "of the running daemon",
+    "Group": "of the running daemon",
+    "SupplementaryGroups": "of the running daemon",
+    "InaccessiblePaths": "looked at from inside its namespace",
+    "ReadOnlyPaths": "written to from inside its namespace",
+    "SystemCallFilter": "the kernel has a filter for it; not which calls",
+    "Restart": "after kill -9, the watchdog and an order of the platform",
+    "RestartSec": "the same",
+}
 LAUNCH = """
 import ctypes, os, sys
 os.umask(0o007)

@@ -19,7 +19,7 @@ from tools.system.box import lay_clone
 from tools.system.container import Failed
 from tools.system.roots import System
 
-PLACE = "/root/city-edge"
+PLACE = "/srv/city-edge"
 LIMIT_S = 3600.0
 # Until pip has begun, and then no longer.
 CUT_OFF = """
