@@ -42,7 +42,7 @@ EXERCISED = {
     "Environment": "set by the sandbox",
     "MemoryDenyWriteExecute": "PR_SET_MDWE, where the kernel knows it (6.3)",
 }
-# What tools/systemtest sees at work in a box that systemd boots (tools/system/sandboxes.py, trials).
+# What tools/systemtest sees at work in a booted box (tools/system/sandboxes.py, trials.py).
 BOOTED = {
     "User": "of the running daemon",
     "Group": "of the running daemon",
