@@ -221,12 +221,25 @@ def set_up_logging(level: str = "INFO") -> None:
     )
 
 
+ThreadBug = Callable[[str, Exception], bool]
+_thread_bug_taken: ThreadBug = lambda name, error: False  # noqa: E731
+
+
+def on_thread_bug(taken: ThreadBug) -> None:
+    """Asks `taken` (name of the thread, error) before a bug in a thread ends the process: true
+    where only what the thread served is given up (edge.isolation)."""
+    global _thread_bug_taken
+    _thread_bug_taken = taken
+
+
 def _thread_bug(args: threading.ExceptHookArgs) -> None:
     """A bug in any thread ends the process at once: the others would wait for the dead one.
 
     Nothing is tidied up; everything durable is made to survive a kill -9 at any line.
     """
     name = args.thread.name if args.thread else "?"
+    if isinstance(args.exc_value, Exception) and _thread_bug_taken(name, args.exc_value):
+        return
     log.error("thread %s stopped by a bug; systemd starts again", name, exc_info=args.exc_value)
     logging.shutdown()
     os._exit(1)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,12 @@ from edge import config
 from edge.camera import pipelines
 from edge.camera.child import ChildSource
 from edge.camera.live import Keep, LiveSource
+from edge.camera.recording import read_file_frames
 from edge.camera.source import Source
 from edge.camera.url import Address, parse_source
 from edge.clock import Clock
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,21 @@ def addresses(camera: config.Camera, base: Path | None = None) -> Addresses:
     row = pipelines.lookup(source.target, where=f"{where}.source")
     spec = pipelines.parse_spec(camera.pipeline_arg, row, where=f"{where}.pipeline_arg", base=base)
     return Addresses(source, record, spec)
+
+
+def check_sources(camera: config.Camera, base: Path, where: str) -> None:
+    """What is known of a camera's sources before they are opened: their form, and that a recording
+    can be read. Raises ConfigError. A recording that this user may not read is left to the daemon
+    that may."""
+    try:
+        found = addresses(camera, base)
+        if found.recording:
+            read_file_frames(found.source, camera.fps).close()
+    except config.ConfigError as error:
+        if isinstance(error.__context__, PermissionError):
+            log.warning("%s: %s; not checked here", where, error)
+            return
+        raise config.ConfigError(f"{where}: {error}") from None
 
 
 def connector(found: Addresses, clock: Clock, keep: Keep | None) -> Callable[[], Source]:

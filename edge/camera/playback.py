@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from edge.camera.mailbox import Mailbox
+from edge.config import ConfigError
 from edge.values import Frame, Stamp
+
+log = logging.getLogger(__name__)
 
 
 class Playback:
@@ -29,6 +33,7 @@ class Playback:
         self.camera = camera
         self.read = 0
         self.ended = False
+        self.error: str | None = None
         self.shift_s = 0.0
         self.last: Stamp | None = None
         self._frames, self._mailbox, self._rounds = frames, mailbox, rounds
@@ -47,10 +52,15 @@ class Playback:
         done = 0
         while not self._stop.is_set() and (self._rounds == 0 or done < self._rounds):
             before = self.read
-            for frame in self._frames():
-                self._post(_shifted(frame, self.shift_s))
-                if self._stop.is_set():
-                    return
+            try:
+                for frame in self._frames():
+                    self._post(_shifted(frame, self.shift_s))
+                    if self._stop.is_set():
+                        return
+            except ConfigError as error:
+                # The file was there when the daemon started: somebody took it away.
+                log.warning("%s", error)
+                self.error = str(error)
             done += 1
             if self.read == before:
                 break

@@ -14,7 +14,15 @@ from edge.values import Image, Stamp
 Want = Literal["all", "nonref", "key"]
 
 Cause = Literal[
-    "unreachable", "refused", "login", "not_found", "stall", "ended", "unsupported", "broken"
+    "unreachable",
+    "refused",
+    "login",
+    "not_found",
+    "stall",
+    "ended",
+    "unsupported",
+    "broken",
+    "not_analysed",
 ]
 
 # No picture for this long is a stall: the connection is given up and a fault begins.

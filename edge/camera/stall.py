@@ -18,18 +18,22 @@ CAUSES: dict[Cause, tuple[str, str]] = {
     "ended": ("码流结束或被断开", "the stream ended"),
     "unsupported": ("码流格式不支持", "the stream is of a kind that is not supported"),
     "broken": ("收到的不是视频", "what comes is not video"),
+    "not_analysed": ("有画面但未被分析", "pictures come, but none is analysed"),
 }
 
 
 class StallWatch:
-    """One stream: a fault starts once no picture came for STALL_S and ends with the next one.
+    """One camera: a fault starts once no picture was analysed for STALL_S, whatever the cause, and
+    ends with the next one.
 
     However often the reason changes meanwhile, it is one fault with one end. standing: the fault
     that an earlier run left open; it ends with the first picture of this run.
     """
 
-    def __init__(self, subject: str, standing: Fault | None = None) -> None:
-        self._subject = subject
+    def __init__(
+        self, subject: str, standing: Fault | None = None, *, limit_s: float | None = None
+    ) -> None:
+        self._subject, self._limit_s = subject, STALL_S if limit_s is None else limit_s
         self._since: float | None = None
         # Since when a picture must have come for the stall to be over.
         self._mark: float | None = None
@@ -41,14 +45,14 @@ class StallWatch:
         return self._since is not None
 
     def step(self, now: Stamp, last_s: float, error: SourceError | None) -> Fault | None:
-        """last_s: when the last picture came (mono), or when watching began; error: why none
-        comes now, where that is known."""
+        """last_s: when a picture was analysed last (mono), or when watching began; error: why
+        none comes now, where that is known."""
         silent_s = now.mono - last_s
         self._mark = last_s if self._mark is None else self._mark
-        if self._since is None and silent_s > STALL_S:
+        if self._since is None and silent_s > self._limit_s:
             self._since = self._mark = last_s
             return self._start(now, error, silent_s)
-        if self._since is not None and silent_s <= STALL_S and last_s > self._mark:
+        if self._since is not None and silent_s <= self._limit_s and last_s > self._mark:
             lasted_s, self._since = last_s - self._since, None
             return Fault(
                 KIND, self._subject, "end", now, "画面恢复 / pictures again",

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
 
     from edge.camera.url import redact
     from edge.config import Categories, ConfigError, Device, Site
-    from edge.pipeline.settings import load_settings
+    from edge.pipeline.soundness import load_settings
 
     if args.schema:
         schema = {k.__name__.lower(): msgspec.json.schema(k) for k in (Site, Device, Categories)}
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not args.site and not args.device:
         raise ConfigError("nothing to check: give --site SITE.yaml, --device DEVICE.yaml or both")
-    settings = load_settings(args.site, args.device)
+    settings = load_settings(args.site, args.device, sources=True)
     if args.explain:
         effective = msgspec.to_builtins({"site": settings.site, "device": settings.device})
         print(redact(json.dumps(effective, ensure_ascii=False, indent=1)))

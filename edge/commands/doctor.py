@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from edge.diagnosis.doctor import examine
-    from edge.pipeline.settings import load_settings
+    from edge.pipeline.soundness import load_settings
 
     def default(given: str | None, usual: str) -> str | None:
         return given or (usual if Path(usual).exists() else None)

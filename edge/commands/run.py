@@ -21,14 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0 after Ctrl-C, 2 where a daemon finds its configuration wrong; the dead start again."""
     from edge.daemons.supervisor import run_all, trial_home
-    from edge.pipeline.settings import load_settings
     from edge.runtime import Stop
 
     site, device = args.site, args.device
     if not site or not device:
         home_site, home_device = trial_home(Path("edge-home"))
         site, device = site or home_site, device or home_device
-    load_settings(site, device)
     stop = Stop()
     stop.on_signals()
     print(f"running {', '.join(args.only)} with {site} and {device}; Ctrl-C stops", file=sys.stderr)

@@ -82,6 +82,18 @@ ADVICE: dict[str, FaultAdvice] = {
         "清理空间或更换存储卡",
         "free space, change the card",
     ),
+    "not_sound": FaultAdvice(
+        "配置有误，已停用",
+        "Not sound, left out",
+        "在页面上改正；改正后立即重试",
+        "correct it on the page; it is tried again at once",
+    ),
+    "item_set_aside": FaultAdvice(
+        "反复出错，已停用",
+        "Ended the program twice, set aside",
+        "将日志发给厂家；修改配置文件后会重试",
+        "send the log to the maker; a change of the site file tries it again",
+    ),
     "sensor_stale": FaultAdvice(
         "传感器无数据",
         "Sensor silent",

@@ -9,19 +9,25 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Collection
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from edge.clock import SystemClock
 from edge.daemons.reload import SiteChange
 from edge.ipc import Answer, Responder, Spool
+from edge.isolation import ItemGuard
 from edge.outbox import Outbox
 from edge.pipeline.publisher import Publisher
 from edge.pipeline.sensor_build import SensorParts, build
 from edge.pipeline.sensor_evidence import SensorCases
-from edge.pipeline.settings import Settings, load_settings
-from edge.runtime import Notify, Progress, Stats, Stop, write_atomic, write_status
+from edge.pipeline.settings import Settings
+from edge.pipeline.soundness import load_sound
+from edge.runtime import Notify, Progress, Stats, Stop, on_thread_bug, write_atomic, write_status
 from edge.sensors import metrology, raw, reasons
+from edge.sensors.dust import DustJudge
+from edge.sensors.fume import FumeJudge
 from edge.sensors.history import History
 from edge.sensors.hours import LocalTime
 from edge.sensors.live import LiveValues
@@ -32,7 +38,7 @@ from edge.sensors.screening import Screening
 from edge.sensors.settings import Sensor
 from edge.sensors.times import AGREE_S
 from edge.uplink import messages, wire
-from edge.values import Finding, Sample, Stamp
+from edge.values import Fault, Finding, Sample, Stamp
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +50,8 @@ MEMORY_EVERY_S = 300.0
 # Shops are many and slow: one step in so many seconds.
 SHOPS_EVERY_S = 5.0
 LINE_LIMIT_S = 60.0
+# Of the items of the site file that are not sound, those that are this daemon's to tell.
+ITEMS = ("sensor", "noise", "fume", "dust")
 # Minutes travel in batches of so many, to spare the card and the link.
 BATCH_MINUTES = 2
 # Valid values are due some time after the start; before that nothing is called silent.
@@ -58,7 +66,7 @@ LEDGER_OF = {
 
 def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str | Path) -> int:
     """Run until stopped or until the site file changes. Raises ConfigError for wrong files."""
-    settings = load_settings(site_path, device_path)
+    settings = load_sound(site_path, device_path, sources=False)
     lines = Stop()
     daemon = Sensord(settings, Path(site_path).parent, notify, lines)
     daemon.start()
@@ -111,6 +119,11 @@ class Sensord:
         self._began = self._clock.now()
         self._samples = 0
         self.restart = False
+        self._broken: dict[str, str] = {}
+        self._guard = ItemGuard(
+            state / "memory" / "sensord-ended.json", settings.sha256, self._broken.__setitem__
+        )
+        on_thread_bug(self._guard.thread_failed)
 
     def start(self) -> None:
         """Put again what a restart interrupted, go on with open episodes, then open the lines."""
@@ -119,11 +132,18 @@ class Sensord:
         if again:
             log.info("%d revision(s) put again", again)
         self._remember(now)
-        watched = {"sensord", *self.parts.sensors.sensors, *(s.port.url for s in self.parts.lines)}
-        self.publisher.faults.end_others(lambda fault: fault.subject in watched)
+        self._report_unsound()
         self._progress.register("main", 30.0)
         for line in self.parts.lines:
             line.start()
+
+    def _report_unsound(self) -> None:
+        """Faults of what is not sound now, and the end of those that an earlier run left open."""
+        unsound = {item.id: item for item in self._settings.aside if item.kind in ITEMS}
+        watched = {"sensord", *self.parts.sensors.sensors, *(s.port.url for s in self.parts.lines)}
+        self.publisher.faults.end_others(lambda fault: _stands(fault, watched, unsound))
+        for item in unsound.values():
+            self.publisher.faults.start("not_sound", item.id, item.text, item=item.kind)
 
     def tick(self) -> None:
         """One turn: samples in the order of time, judged, told, kept; marks progress for the
@@ -169,11 +189,9 @@ class Sensord:
 
     def _judge(self, samples: list[Sample], now: Stamp) -> None:
         for judge in self.parts.fast:
-            for finding in judge.step(samples, now):
-                self._file(finding, now)
-            if isinstance(judge, NoiseJudge):
-                for day in judge.take_days():
-                    self.parts.ledgers.add("levels", {"point": judge.point.id, **day.as_json()})
+            if judge.point.id not in self._broken:
+                with self._guard.working_for(judge.point.id):
+                    self._judge_point(judge, samples, now)
         self._shop_samples += samples
         if not self._is_due("shops", SHOPS_EVERY_S):
             return
@@ -182,12 +200,25 @@ class Sensord:
             by_sensor.setdefault(sample.sensor, []).append(sample)
         self._shop_samples = []
         for shop in self.parts.shops:
-            own = by_sensor.get(shop.shop.sensor or "", [])
-            seen = self.parts.smoke.seen(shop.shop.camera, now)
-            for finding in shop.step(own, now, smoke_seen=seen):
-                self._file(finding, now)
-            for usage in shop.take_days():
-                self.parts.ledgers.add("usage", {"shop": shop.shop.id, **usage.as_json()})
+            if shop.shop.id not in self._broken:
+                with self._guard.working_for(shop.shop.id):
+                    self._judge_shop(shop, by_sensor.get(shop.shop.sensor or "", []), now)
+
+    def _judge_point(
+        self, judge: NoiseJudge | DustJudge, samples: list[Sample], now: Stamp
+    ) -> None:
+        for finding in judge.step(samples, now):
+            self._file(finding, now)
+        if isinstance(judge, NoiseJudge):
+            for day in judge.take_days():
+                self.parts.ledgers.add("levels", {"point": judge.point.id, **day.as_json()})
+
+    def _judge_shop(self, shop: FumeJudge, own: list[Sample], now: Stamp) -> None:
+        seen = self.parts.smoke.seen(shop.shop.camera, now)
+        for finding in shop.step(own, now, smoke_seen=seen):
+            self._file(finding, now)
+        for usage in shop.take_days():
+            self.parts.ledgers.add("usage", {"shop": shop.shop.id, **usage.as_json()})
 
     def _file(self, finding: Finding, now: Stamp) -> None:
         self._cases.file(finding, now)
@@ -195,6 +226,8 @@ class Sensord:
 
     def _watch(self, now: Stamp) -> None:
         """Faults of sensors and lines: each told once, and once when it is over."""
+        for item, text in list(self._broken.items()):
+            self.publisher.faults.start("item_set_aside", item, text)
         if now.mono - self._began.mono < START_GRACE_S:
             return
         holds = self.publisher.faults.holds
@@ -207,6 +240,8 @@ class Sensord:
             told = f"its clock is off by {off_s:.0f} s · 仪器时钟偏差 {off_s:.0f} 秒"
             holds("sensor_clock", name, abs(off_s) > AGREE_S, told)
         for line in self.parts.lines:
+            if line.port.url in self._broken:
+                continue
             if not line.is_alive():
                 raise RuntimeError(f"the thread of {line.port.url} ended")
             idle_s = time.monotonic() - line.moved
@@ -286,6 +321,7 @@ class Sensord:
                 [s.shop for s in self.parts.shops], now.wall
             ),
             "faults": self.publisher.faults.status(),
+            "set_aside": [asdict(item) for item in self._settings.aside if item.kind in ITEMS],
             "counts": self.publisher.counts,
             "bytes_written_day": round(raw.bytes_written() / up_s * 86_400.0),
         }  # fmt: skip
@@ -347,6 +383,14 @@ class Sensord:
         self._history.flush(force=True)
         self._keep()
         self._outbox.close()
+
+
+def _stands(fault: Fault, watched: Collection[str], unsound: Collection[str]) -> bool:
+    """Whether a fault of an earlier run may still be open. What ended the program is forgotten
+    with it."""
+    if fault.kind == "not_sound":
+        return fault.subject in unsound
+    return fault.kind != "item_set_aside" and fault.subject in watched
 
 
 def _mono(sample: Sample) -> float:

@@ -2,8 +2,9 @@
 """Every daemon in one terminal, for a trial. On a box systemd does this, and better.
 
 Each daemon is a child process; its log lines come out with its name in front. One that dies is
-started again with back-off, as systemd would; one that says "wrong configuration" (exit 2) ends
-the trial. Ctrl-C stops all of them in order.
+started again with back-off, as systemd would, also where it says "wrong configuration" (exit 2):
+the page outlives it, to have it mended there. Where the page itself, or every daemon, says so, the
+trial ends. Ctrl-C stops all of them in order.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from edge.runtime import Backoff, Stop
 STOP_S = 15.0
 STABLE_S = 30.0
 CONFIG_EXIT = 2
+PAGE = "consoled"
 
 # On a box a timer calls edge-janitord; here it stays.
 EXTRA = {"janitord": ("--every", "60")}
@@ -68,6 +70,7 @@ class Child:
     process: subprocess.Popen[str] | None = None
     started: float = 0.0
     again_at: float = 0.0
+    wrong: bool = False
     backoff: Backoff = field(default_factory=lambda: Backoff(first_s=1.0, cap_s=20.0))
 
     def start(self) -> None:
@@ -88,7 +91,8 @@ class Child:
 
 
 def run_all(names: Sequence[str], site: Path, device: Path, stop: Stop) -> int:
-    """Run the named daemons until stop or a wrong configuration; the exit code of the trial."""
+    """Run the named daemons until stop, or until the page or all of them find their configuration
+    wrong; the exit code of the trial."""
     files = ["--site", str(site), "--device", str(device)]
     children = [
         Child(n, [sys.executable, "-m", "edge", n, *files, *EXTRA.get(n, ())]) for n in names
@@ -97,27 +101,34 @@ def run_all(names: Sequence[str], site: Path, device: Path, stop: Stop) -> int:
         child.start()
     try:
         while not stop.wait(0.2):
-            if any(_tend(child) for child in children):
+            for child in children:
+                _tend(child)
+            if hopeless(children):
                 return CONFIG_EXIT
         return 0
     finally:
         _stop_all(children)
 
 
-def _tend(child: Child) -> bool:
-    """Start a dead child again when its time has come; true where its configuration is wrong."""
+def hopeless(children: Sequence[Child]) -> bool:
+    """Nobody is left to mend the configuration with."""
+    wrong = {child.name for child in children if child.wrong}
+    return PAGE in wrong or len(wrong) == len(children)
+
+
+def _tend(child: Child) -> None:
+    """Start a dead child again when its time has come; note where its configuration is wrong."""
     code, now = child.exit_code(), time.monotonic()
     if code is None:
         if now - child.started > STABLE_S:
             child.backoff.reset()
-        return False
+            child.wrong = False
+        return
     if child.process is not None:
-        child.process = None
+        child.process, child.wrong = None, code == CONFIG_EXIT
         child.again_at = now + child.backoff.next_s()
-        return code == CONFIG_EXIT
-    if now >= child.again_at:
+    elif now >= child.again_at:
         child.start()
-    return False
 
 
 def _stop_all(children: Sequence[Child]) -> None:

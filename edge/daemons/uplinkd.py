@@ -190,9 +190,9 @@ def broker_found(device: Device, base: Path) -> Answer:
 
 def site_sha256(site: Path, device: Path | None) -> str:
     """Check a site file as `edge check` does; returns the hash it would have in force."""
-    from edge.pipeline.settings import load_settings
+    from edge.pipeline.soundness import load_settings
 
-    return load_settings(site, device).sha256
+    return load_settings(site, device, sources=True).sha256
 
 
 def main(

@@ -11,16 +11,19 @@ import logging
 import os
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from edge import ledger
 from edge.board import Board
 from edge.clock import SystemClock
+from edge.config import Camera, ConfigError
 from edge.daemons.model_updates import ModelUpdates, start_releases
 from edge.daemons.reload import SiteChange
 from edge.diagnosis.camera_probes import camera_probes
 from edge.ipc import Responder, Spool
+from edge.isolation import ItemGuard
 from edge.outbox import RECEIPT, Outbox
 from edge.pipeline.build import build_worker, load_models, load_traits
 from edge.pipeline.camera_worker import CameraWorker
@@ -28,13 +31,17 @@ from edge.pipeline.publisher import Publisher
 from edge.pipeline.reminder import Reminders
 from edge.pipeline.requests import answer, due_wall
 from edge.pipeline.scheduler import Scheduler
-from edge.pipeline.settings import Settings, load_settings, read_settings
+from edge.pipeline.settings import SetAside, Settings
+from edge.pipeline.soundness import load_sound, read_sound
 from edge.pipeline.thermal_control import ThermalControl
-from edge.pipeline.truck_lookup import open_truck_file
+from edge.pipeline.truck_lookup import TruckFile, open_truck_file
 from edge.release.store import ReleaseState
-from edge.runtime import Notify, Progress, Stats, Stop, write_status
+from edge.rules.blind import BlindTime
+from edge.runtime import Notify, Progress, Stats, Stop, on_thread_bug, write_status
 from edge.uplink.wire import utc_text
-from edge.values import Violation
+from edge.values import Fault, Stamp, Violation
+from edge.vision.model import Model
+from edge.vision.traits import TraitModel
 
 log = logging.getLogger(__name__)
 
@@ -42,23 +49,27 @@ TICK_S = 0.25
 STATUS_EVERY_S = 2.0
 WORKER_LIMIT_S = 30.0
 WORKERS_MOST = 4
+MENDED_EVERY_S = 60.0
+# Of the items that are set aside, those that are this daemon's to tell.
+ITEMS = ("camera", "rule")
 
 
 def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str | Path) -> int:
     """Run until stopped or until the site file changes. Raises ConfigError for wrong files."""
     # Before the cameras are checked against it, a release that does not hold must be out of force.
-    releases = start_releases(read_settings(site_path, device_path))
-    settings = load_settings(site_path, device_path)
+    releases = start_releases(read_sound(site_path, device_path))
+    settings = load_sound(site_path, device_path)
     words = ["--site", str(site_path), "--device", str(device_path)]
     daemon = Visiond(settings, notify, releases, words)
     log.info("configuration sha256 %s", settings.sha256)
     daemon.start()
     notify.ready(f"{len(daemon.workers)} camera(s)")
     changed = SiteChange(Path(site_path))
+    mended = Mended(settings, site_path, device_path)
     try:
         while not stop.wait(TICK_S):
             daemon.tick()
-            if daemon.restart:
+            if daemon.restart or mended():
                 break
             if changed():
                 log.info("the site file changed: starting again with it")
@@ -66,6 +77,27 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
         return 0
     finally:
         daemon.stop()
+
+
+class Mended:
+    """True once an item that was set aside is sound: a disk is mounted, a file has come."""
+
+    def __init__(self, settings: Settings, site: str | Path, device: str | Path) -> None:
+        self._settings, self._files = settings, (site, device)
+        self._due_s = time.monotonic() + MENDED_EVERY_S
+
+    def __call__(self) -> bool:
+        if not self._settings.aside or time.monotonic() < self._due_s:
+            return False
+        self._due_s = time.monotonic() + MENDED_EVERY_S
+        try:
+            now = load_sound(*self._files).aside
+        except ConfigError:
+            return False
+        if len(now) >= len(self._settings.aside):
+            return False
+        log.info("an item that was set aside is sound now: starting again with it")
+        return True
 
 
 class Visiond:
@@ -98,45 +130,103 @@ class Visiond:
         self._pending: list[dict[str, Any]] = []
         self._requests = {"served": 0, "refused": 0}
         self._updates = ModelUpdates(settings, releases, self.publisher, words)
-        models, trucks = load_models(settings), open_truck_file(settings)
-        traits = load_traits(settings)
+        self._aside = [item for item in settings.aside if item.kind in ITEMS]
+        self._broken: dict[str, str] = {}
+        self._unwatched: dict[str, BlindTime] = {}
+        self._guard = ItemGuard(
+            settings.state / "memory" / "visiond-ended.json", settings.sha256, self._set_aside
+        )
+        on_thread_bug(self._guard.thread_failed)
+        models, trucks = load_models(settings, self._unsound), open_truck_file(settings)
+        traits = load_traits(settings, models)
         self._models = {m.name: {"sha256": m.sha256, "on": m.provider} for m in models.values()}
         for camera in settings.site.cameras:
-            if camera.enabled:
-                worker = build_worker(
-                    settings,
-                    camera,
-                    models,
-                    publisher=self.publisher,
-                    remind=self.reminders.perform,
-                    bell=self._bell,
-                    clock=self._clock,
-                    trucks=trucks,
-                    traits=traits.get(camera.model or settings.site.model),
-                )
-                self.workers[camera.id] = worker
-                self._scheduler.add(camera.id, camera.fps, worker.feed.waiting)
+            name = camera.model or settings.site.model
+            if camera.enabled and name in models:
+                with self._guard.working_for(camera.id):
+                    self._add(camera, models, trucks, traits.get(name))
+        for item in self._aside:
+            if item.kind == "camera":
+                self._unwatched[item.id] = BlindTime(item.id, self._clock.now(), "config")
+
+    def _add(
+        self,
+        camera: Camera,
+        models: dict[str | None, Model],
+        trucks: TruckFile | None,
+        traits: TraitModel | None,
+    ) -> None:
+        """One camera, wired; set aside where it does not fit together."""
+        try:
+            worker = build_worker(
+                self._settings,
+                camera,
+                models,
+                publisher=self.publisher,
+                remind=self.reminders.perform,
+                bell=self._bell,
+                clock=self._clock,
+                trucks=trucks,
+                traits=traits,
+            )
+        except ConfigError as error:
+            self._unsound(camera, error)
+            return
+        self.workers[camera.id] = worker
+        self._scheduler.add(camera.id, camera.fps, worker.feed.waiting)
+
+    def _unsound(self, camera: Camera, error: ConfigError) -> None:
+        self._aside.append(SetAside("camera", camera.id, str(error)))
+
+    def _set_aside(self, camera: str, text: str) -> None:
+        """Called by any thread; the main thread takes the camera out of the work."""
+        self._broken[camera] = text
+
+    def _retire(self) -> None:
+        for name in [name for name in self._broken if name not in self._unwatched]:
+            text, now = self._broken[name], self._clock.now()
+            worker = self.workers.pop(name, None)
+            if worker is not None:
+                worker.feed.stop()
+            self._aside.append(SetAside("camera", name, text))
+            self._unwatched[name] = BlindTime(name, now, "set_aside")
+            self.publisher.faults.start("item_set_aside", name, text)
+
+    def _report_unsound(self) -> None:
+        """Faults of what is not sound now, and the end of those that an earlier run left open."""
+        unsound = {item.id: item for item in self._aside if item.id not in self._broken}
+        watched = {"board", "ledger", *self.workers}
+
+        def stands(fault: Fault) -> bool:
+            if fault.kind == "not_sound":
+                return fault.subject in unsound
+            known = fault.subject in watched or fault.kind.startswith("model_")
+            return known and fault.kind != "item_set_aside"
+
+        self.publisher.faults.end_others(stands)
+        for item in unsound.values():
+            self.publisher.faults.start("not_sound", item.id, item.text, item=item.kind)
 
     def start(self) -> None:
         """Put again what a restart interrupted, start the cameras, then the analysis threads."""
         now = self._clock.now()
-        watched = {"board", "ledger", *self.workers}
-        self.publisher.faults.end_others(
-            lambda fault: fault.subject in watched or fault.kind.startswith("model_")
-        )
-        for worker in self.workers.values():
-            again = [
-                self.publisher.again(f, m, RECEIPT) for f, m in worker.pipeline.book.recover(now)
-            ]
-            if any(again):
-                log.info("%s: %d revision(s) put again", worker.camera.id, sum(again))
-            worker.start(now)
+        self._report_unsound()
+        for name, worker in self.workers.items():
+            with self._guard.working_for(name):
+                self._start_camera(worker, now)
+        self._retire()
         for number in range(self._worker_count()):
             name = f"analysis {number}"
             self._progress.register(name, WORKER_LIMIT_S)
             thread = threading.Thread(target=self._analyze, args=(name,), name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
+
+    def _start_camera(self, worker: CameraWorker, now: Stamp) -> None:
+        again = [self.publisher.again(f, m, RECEIPT) for f, m in worker.pipeline.book.recover(now)]
+        if any(again):
+            log.info("%s: %d revision(s) put again", worker.camera.id, sum(again))
+        worker.start(now)
 
     def _worker_count(self) -> int:
         asked = self._settings.device.compute.workers
@@ -146,8 +236,11 @@ class Visiond:
         while not self._closing:
             camera = self._scheduler.take(0.5)
             self._progress.mark(name)
-            if isinstance(camera, str):
-                worker = self.workers[camera]
+            worker = self.workers.get(camera) if isinstance(camera, str) else None
+            if worker is None:
+                continue
+            # A camera that is set aside stays busy for the scheduler: it is not chosen again.
+            with self._guard.working_for(worker.camera.id):
                 worker.look(self._clock.now)
                 self._scheduler.done(camera, worker.open_cases)
 
@@ -159,9 +252,11 @@ class Visiond:
         self._progress.feed()
         self.publisher.retry()
         self._thermal.tick()
-        for worker in self.workers.values():
-            worker.watch_health(self._clock.now(), self.publisher.faults)
+        for name, worker in self.workers.items():
+            with self._guard.working_for(name):
+                worker.watch_health(self._clock.now(), self.publisher.faults)
         self._end_recordings()
+        self._retire()
         self._keep_ledger()
         self._answer_requests()
         eased = self._thermal.status()["step"] > 0
@@ -200,6 +295,9 @@ class Visiond:
     def _keep_ledger(self) -> None:
         """Watched and blind minutes: appended when a stretch is over, five minutes at most."""
         rows = [row for worker in self.workers.values() for row in worker.take_spans()]
+        for name, blind in self._unwatched.items():
+            reason = "set_aside" if name in self._broken else "config"
+            rows += [span.row() for span in blind.mark(self._clock.now(), reason)]
         if rows:
             self._append("inspection", rows)
 
@@ -217,14 +315,23 @@ class Visiond:
             if request["kind"] == "update_model":
                 served = self._updates.ask(request)
             else:
-                served = answer(request, self.workers, self._settings, now)
+                served = self._served(request, now)
             self._requests["served" if served else "refused"] += 1
+
+    def _served(self, request: dict[str, Any], now: Stamp) -> bool:
+        """One request that makes no sense is refused."""
+        try:
+            return answer(request, self.workers, self._settings, now)
+        except (KeyError, TypeError, ValueError) as error:
+            log.warning("request %r: %s: %s; refused", request, type(error).__name__, error)
+            return False
 
     def _end_recordings(self) -> None:
         for name, worker in self.workers.items():
             if worker.ended and name not in self._finished:
                 self._finished.add(name)
-                worker.finish()
+                with self._guard.working_for(name):
+                    worker.finish()
                 log.info("%s: the recording is over", name)
 
     def _rows(self, elapsed_s: float) -> list[dict[str, Any]]:
@@ -237,7 +344,7 @@ class Visiond:
         """`<run>/status/visiond.json`; `recordings_over`: their last revision is written."""
         return {
             "config": self._settings.sha256,
-            "cameras": {name: worker.status() for name, worker in self.workers.items()},
+            "cameras": self._camera_rows(),
             "counts": dict(self.publisher.counts),
             "faults": self.publisher.faults.status(),
             "board": self._thermal.status(),
@@ -245,8 +352,18 @@ class Visiond:
             "updates": self._updates.status(self.workers),
             "requests": dict(self._requests),
             "reminders": {"done": self.reminders.done, "failed": self.reminders.failed},
-            "recordings_over": sorted(n for n in self._finished if self.workers[n].written),
+            "recordings_over": sorted(
+                n for n in self._finished if n in self.workers and self.workers[n].written
+            ),
+            "set_aside": [asdict(item) for item in self._aside],
         }
+
+    def _camera_rows(self) -> dict[str, Any]:
+        rows: dict[str, Any] = {}
+        for name, worker in self.workers.items():
+            with self._guard.working_for(name):
+                rows[name] = worker.status()
+        return rows
 
     def stop(self) -> None:
         """Readers first, then analysis, then evidence writers: nothing found is left unwritten."""

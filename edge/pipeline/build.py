@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from edge.camera.feed import open_feed
 from edge.clock import Clock
-from edge.config import Camera
+from edge.config import Camera, ConfigError
 from edge.evidence.store import Draft
 from edge.outbox import ladder
 from edge.pipeline.camera_pipeline import build_pipeline
@@ -31,23 +31,40 @@ log = logging.getLogger(__name__)
 WINDOW_S = 60.0
 
 
-def load_models(settings: Settings) -> dict[str | None, Model]:
-    """Each model once, by the name that cameras call it; the cameras share the sessions."""
+def load_models(
+    settings: Settings, unsound: Callable[[Camera, ConfigError], None]
+) -> dict[str | None, Model]:
+    """Each model once, by the name that cameras call it; the cameras share the sessions. One that
+    does not load is left out, and `unsound` is told of each camera that wanted it."""
     compute = settings.device.compute
-    names = {c.model or settings.site.model for c in settings.site.cameras if c.enabled}
     models = {}
-    for name in sorted(names, key=str):
-        path = manifest_path(settings, name)
-        models[name] = load_model(path, provider=compute.provider, workers=compute.workers)
-        log.info("model %s on %s", models[name].name, models[name].provider)
+    for name, cameras in _wanted(settings).items():
+        try:
+            path = manifest_path(settings, name)
+            models[name] = load_model(path, provider=compute.provider, workers=compute.workers)
+        except ConfigError as error:
+            for camera in cameras:
+                unsound(camera, error)
+        else:
+            log.info("model %s on %s", models[name].name, models[name].provider)
     return models
 
 
-def load_traits(settings: Settings) -> dict[str | None, TraitModel | None]:
+def _wanted(settings: Settings) -> dict[str | None, list[Camera]]:
+    """Models by name, each with the enabled cameras that want it."""
+    wanted: dict[str | None, list[Camera]] = {}
+    for camera in settings.site.cameras:
+        if camera.enabled:
+            wanted.setdefault(camera.model or settings.site.model, []).append(camera)
+    return dict(sorted(wanted.items(), key=str))
+
+
+def load_traits(
+    settings: Settings, models: Mapping[str | None, Model]
+) -> dict[str | None, TraitModel | None]:
     """The second classifier beside each model, by the name that cameras call the model."""
-    names = {c.model or settings.site.model for c in settings.site.cameras if c.enabled}
     provider = settings.device.compute.provider
-    found = {name: open_traits(manifest_path(settings, name), provider) for name in names}
+    found = {name: open_traits(manifest_path(settings, name), provider) for name in models}
     for name, traits in found.items():
         says = ", ".join(traits.manifest.classes) if traits else "none; no truck gets traits"
         log.info("model %s: truck classifier: %s", name or DEFAULT_MODEL, says)

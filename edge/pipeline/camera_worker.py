@@ -17,6 +17,7 @@ from edge.camera.grabber import Grabber
 from edge.camera.health import KINDS, LEARNT, CameraHealth
 from edge.camera.playback import Playback
 from edge.camera.ring import ClipSource
+from edge.camera.source import STALL_S, SourceError
 from edge.camera.stall import StallWatch
 from edge.faults import FaultLog
 from edge.pipeline.analyzer import Analysis
@@ -71,10 +72,13 @@ class CameraWorker:
         self._stored: bytes | None = None
         self._thinking = False
         name = pipeline.camera.id
-        self._stall = StallWatch(name, faults.find("stream_stall", name))
+        # A camera that is looked at every minute is not blind after ten seconds.
+        limit_s = max(STALL_S, 2.0 / pipeline.camera.fps)
+        self._stall = StallWatch(name, faults.find("stream_stall", name), limit_s=limit_s)
         for kind in LEARNT:
             faults.end(kind, name, RELEARNT)
         self._health = CameraHealth(name, [k for k in KINDS if faults.find(k, name)])
+        self._looked_mono = started.mono
         self._faults: deque[Fault] = deque()
         self._blind = BlindTime(pipeline.camera.id, started)
         self._spans: list[WatchSpan] = []
@@ -102,6 +106,7 @@ class CameraWorker:
         if not self.recording:
             self._ages_ms.append((now().mono - frame.at.mono) * 1000.0)
         self._looked.append(time.monotonic())
+        self._looked_mono = now().mono
         self.last = look
         self.open_cases = len(look.judgement.candidates)
         self._spare(look)
@@ -181,11 +186,25 @@ class CameraWorker:
             faults.report(self._faults.popleft())
         reader = self.feed.reader
         if isinstance(reader, Playback):
+            self._report_unreadable(reader, faults)
             return
-        fault = self._stall.step(now, reader.last_picture_s, reader.line.error)
+        if self._asleep:
+            # Nothing is to be looked at: that is told as what it is, and is no fault of the camera.
+            self._looked_mono = now.mono
+        fault = self._stall.step(now, self._looked_mono, self._why_not(now, reader))
         if fault:
             faults.report(fault)
         self._spans += self._blind.mark(now, self._blind_reason())
+
+    def _why_not(self, now: Stamp, reader: Grabber) -> SourceError | None:
+        """Why nothing is analysed, where that is known."""
+        if reader.line.error is None and now.mono - reader.last_picture_s < STALL_S / 2.0:
+            return SourceError("not_analysed", f"{reader.read} pictures were read")
+        return reader.line.error
+
+    def _report_unreadable(self, reader: Playback, faults: FaultLog) -> None:
+        if reader.error is not None:
+            faults.start("stream_stall", self.camera.id, reader.error, cause="broken")
 
     def _blind_reason(self) -> str | None:
         """Why nothing is watched now, in a word; None while the camera is watched."""
@@ -207,7 +226,7 @@ class CameraWorker:
             reader.want = self._decode_policy.step(
                 look.frame.at.mono,
                 busy=bool(look.tracks) or bool(look.judgement.candidates),
-                stream_fps=reader.line.facts.fps,
+                stream_fps=reader.statistics.arrived_fps if reader.statistics else 0.0,
                 asleep=self._asleep,
             )
 
@@ -230,9 +249,17 @@ class CameraWorker:
             "blind": None if self.recording else self._blind_reason(),
             "last_wall": last.frame.at.wall if last else None,
             "size": list(last.frame.image.shape[1::-1]) if last else None,
+            "stream": self._stream(),
             "open": len(self.pipeline.book.open_keys()),
             "candidates": self.open_cases,
         }
+
+    def _stream(self) -> dict[str, Any] | None:
+        """What the packets tell of the stream; None for a recording, or while too few came."""
+        reader = self.feed.reader
+        numbers = reader.statistics if isinstance(reader, Grabber) else None
+        facts = numbers.facts() if numbers else None
+        return facts.row() if facts else None
 
     def _looks_per_s(self) -> float:
         """Over the last ten seconds."""

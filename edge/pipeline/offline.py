@@ -26,7 +26,8 @@ from edge.evidence.casebook import StoredRevision
 from edge.pipeline.analyzer import Analysis
 from edge.pipeline.camera_pipeline import CameraPipeline, build_pipeline
 from edge.pipeline.evidence_writer import ClipCutter, EvidenceOutputs
-from edge.pipeline.settings import Settings, load_settings, manifest_path
+from edge.pipeline.settings import Settings, manifest_path
+from edge.pipeline.soundness import load_settings
 from edge.pipeline.truck_lookup import open_truck_file
 from edge.progress import ProgressBar
 from edge.rules.check import on_trial

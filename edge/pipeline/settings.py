@@ -3,32 +3,37 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.config import Camera, Category, ConfigError, Device, Site, config_sha256, load
+from edge.config import Category, ConfigError, Device, Site, config_sha256, load
 from edge.config.catalogue import Calendar, category_files, load_calendar, load_categories
 from edge.config.shipped import shipped
-from edge.pipeline.reminder import split_hook
 from edge.register import load_register
 from edge.release.store import installed
-from edge.rules.check import check_site, check_timezone
-from edge.rules.judge import with_file
+from edge.rules.check import check_timezone
 from edge.rules.trucks import Register
-from edge.rules.vetting import premises_of
-from edge.sensors.check import check_sensors
-from edge.vision.manifest import read_manifest
-from edge.vision.traits import read_traits, traits_path
-
-log = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "city-v1"
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """An item of the site file that is not sound, and the one line that says why.
+
+    kind: camera, rule, sensor, noise, fume or dust; of a rule, `id` is camera/category.
+    """
+
+    kind: str
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """The effective configuration. `base` is the folder that relative paths in it start from."""
+    """The effective configuration. `base` is the folder that relative paths in it start from;
+    `aside` is what the site file says besides and what is not sound."""
 
     site: Site
     device: Device
@@ -37,6 +42,7 @@ class Settings:
     sha256: str
     base: Path
     trucks: Register | None = None
+    aside: tuple[SetAside, ...] = ()
 
     @property
     def state(self) -> Path:
@@ -55,26 +61,21 @@ class Settings:
         return Path(name) if Path(name).is_absolute() else self.base / name
 
 
-def load_settings(
-    site: str | Path | None, device: str | Path | None, *, model: str | None = None
+def read_settings(
+    site: str | Path | None,
+    device: str | Path | None,
+    *,
+    read: Callable[[Path], tuple[Site, tuple[SetAside, ...]]] | None = None,
 ) -> Settings:
-    """Read and cross-check. Raises ConfigError: one line with file, key, value, what is allowed.
+    """Read, with nothing asked of models and sensors yet. Raises ConfigError.
 
-    model: stands in for the models that the site names.
+    read: how the site file is read where not as a whole (edge.pipeline.soundness).
     """
-    settings = read_settings(site, device)
-    where = str(site) if site else "site"
-    _check_cameras(settings, where, model)
-    base = Path(site or device or "x").resolve().parent
-    check_sensors(settings.site, where=where, base=base, categories=settings.categories)
-    return settings
-
-
-def read_settings(site: str | Path | None, device: str | Path | None) -> Settings:
-    """Read, with nothing asked of models and sensors yet. Raises ConfigError."""
     site_path = Path(site) if site else None
     device_path = Path(device) if device else None
-    found_site = load(site_path, Site) if site_path else Site()
+    found_site, aside = Site(), tuple[SetAside, ...]()
+    if site_path:
+        found_site, aside = read(site_path) if read else (load(site_path, Site), ())
     found_device = load(device_path, Device) if device_path else Device()
     base = (device_path or site_path or Path("x")).resolve().parent
     site_base = (site_path or device_path or Path("x")).resolve().parent
@@ -88,6 +89,7 @@ def read_settings(site: str | Path | None, device: str | Path | None) -> Setting
         config_sha256(found_site, found_device),
         base,
         _trucks(site_base, found_site, where),
+        aside,
     )
 
 
@@ -99,64 +101,6 @@ def _trucks(base: Path, site: Site, where: str) -> Register | None:
     if not path.is_file():
         raise ConfigError(f"{where}: trucks {site.trucks!r}: no such file in {base}")
     return load_register(path)
-
-
-def _check_cameras(settings: Settings, where: str, model: str | None) -> None:
-    for camera in settings.site.cameras:
-        _check_trucks(settings, camera, f"{where}: camera {camera.id}")
-        if not camera.enabled:
-            continue
-        path = manifest_path(settings, model or camera.model or settings.site.model)
-        classes = read_manifest(path).classes
-        for remark in check_site(settings.site, camera, settings.categories, classes, where):
-            log.info("%s", remark)
-        _check_traits(settings, camera, path, f"{where}: camera {camera.id}")
-        for rule in camera.rules:
-            hook = rule.set.get("remind", settings.categories[rule.category].set.get("remind"))
-            if hook:
-                split_hook(str(hook), f"{where}: camera {camera.id}: rule {rule.category}")
-
-
-def _check_trucks(settings: Settings, camera: Camera, where: str) -> None:
-    """What a camera asks of the muck-truck file must be in it."""
-    for rule in camera.rules:
-        category = settings.categories.get(rule.category)
-        if category and with_file(category) and settings.trucks is None:
-            raise ConfigError(
-                f"{where}: rule {rule.category} asks the muck-truck file; name one: trucks: FILE"
-            )
-    if camera.premises is None:
-        return
-    known = premises_of(settings.trucks.trucks) if settings.trucks else set()
-    if camera.premises not in known:
-        allowed = ", ".join(sorted(known)) or "the muck-truck file names none"
-        raise ConfigError(
-            f"{where}: premises {camera.premises!r} is no loading or dumping place of the "
-            f"muck-truck file (allowed: {allowed})"
-        )
-
-
-def _check_traits(settings: Settings, camera: Camera, detector: Path, where: str) -> None:
-    """What a rule asks of the truck classifier must be among what it says; a classifier that is
-    not there is told, for such a rule finds nothing."""
-    beside = read_traits(detector)
-    for rule in camera.rules:
-        category = settings.categories[rule.category]
-        trait = str(rule.set.get("trait", category.set.get("trait", "")))
-        if not trait or category.with_classes:
-            continue
-        if beside is None:
-            log.warning(
-                "%s: rule %s finds nothing: it asks a truck classifier, and %s is not there",
-                where,
-                rule.category,
-                traits_path(detector).name,
-            )
-        elif trait not in beside.classes:
-            raise ConfigError(
-                f"{where}: rule {rule.category}: set.trait {trait!r} is nothing that "
-                f"{traits_path(detector).name} says (allowed: {', '.join(beside.classes)})"
-            )
 
 
 def calendar_files(base: Path, site: Site, where: str) -> list[Path]:

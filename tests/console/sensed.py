@@ -11,7 +11,7 @@ import time
 import yaml
 
 from edge.daemons.sensord import Sensord
-from edge.pipeline.settings import load_settings
+from edge.pipeline.soundness import load_settings
 from edge.runtime import Notify, Stop, write_status
 from edge.sensors.frames import InstrumentValue
 from edge.sensors.minutes import Minute

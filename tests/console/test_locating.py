@@ -6,7 +6,7 @@ import pytest
 from edge.config import ConfigError
 from edge.console.locating import MEANINGS, line_of, meaning
 from edge.console.texts import TEXTS
-from edge.pipeline.settings import load_settings
+from edge.pipeline.soundness import load_settings
 
 SITE = """\
 name: x

@@ -7,6 +7,7 @@ that sees the magenta square. So what is tested is everything but the network.
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -40,9 +41,10 @@ device: box-1
 broker: {host: 127.0.0.1, port: 1, tls: off}
 folders: {state: state, run: run}
 """
+WEIGHTS = b"a detector of twelve lines"
 MANIFEST = f"""\
 file: square.onnx
-sha256: "{"0" * 64}"
+sha256: "{hashlib.sha256(WEIGHTS).hexdigest()}"
 classes: [vendor_stall, person]
 input: {{height: 384, width: 640}}
 """
@@ -88,6 +90,7 @@ def make(folder: Path, *, seconds: float = 40.0, stands: tuple[float, float] = (
     (folder / "site.yaml").write_text(SITE.replace("model: square", "model: square.yaml"), "utf-8")
     (folder / "device.yaml").write_text(DEVICE, "utf-8")
     (folder / "square.yaml").write_text(MANIFEST, "utf-8")
+    (folder / "square.onnx").write_bytes(WEIGHTS)
     write_clip(folder / "street.mp4", seconds=seconds, stands=stands)
     return folder
 
@@ -102,7 +105,7 @@ def main(folder: str) -> int:
     from edge import runtime
     from edge.daemons import visiond
 
-    visiond.load_models = lambda settings: {settings.site.model: SquareModel()}
+    visiond.load_models = lambda settings, unsound: {settings.site.model: SquareModel()}
     return runtime.run(
         lambda stop, notify: visiond.main(
             stop, notify, site_path=f"{folder}/site.yaml", device_path=f"{folder}/device.yaml"

@@ -125,7 +125,7 @@ def test_a_changed_site_file_ends_the_daemon_for_a_fresh_start(tmp_path):
 
 def test_a_wrong_configuration_is_exit_code_two_and_one_line(tmp_path):
     home = box.make(tmp_path, seconds=2.0)
-    (home / "site.yaml").write_text("cameras: [{id: north, sorce: x}]")
+    (home / "site.yaml").write_text("camera: [{id: north, source: x}]")
     assert box.start(home).wait(30) == 2
-    assert "did you mean 'source'?" in (home / "log").read_text()
+    assert "did you mean 'cameras'?" in (home / "log").read_text()
     assert "Traceback" not in (home / "log").read_text()

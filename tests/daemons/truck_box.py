@@ -120,6 +120,7 @@ def make(folder: Path, register: str = REGISTER) -> Path:
     }
     for name, text in texts.items():
         (folder / name).write_text(text, "utf-8")
+    (folder / "square.onnx").write_bytes(box.WEIGHTS)
     write_clip(folder / "street.mp4")
     return folder
 
@@ -133,7 +134,7 @@ def main(folder: str) -> int:
     from edge.daemons import visiond
     from edge.pipeline import truck_lookup
 
-    visiond.load_models = lambda settings: {settings.site.model: SquaresModel()}
+    visiond.load_models = lambda settings, unsound: {settings.site.model: SquaresModel()}
     visiond.open_truck_file = lambda settings: truck_lookup.open_truck_file(settings, ColourReader)
     return runtime.run(
         lambda stop, notify: visiond.main(

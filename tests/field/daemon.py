@@ -47,7 +47,7 @@ def _visiond(home: Path):
     if (home / "board").is_dir():
         visiond.Board = lambda: Board(home / "board")
     visiond.WORKER_LIMIT_S = STUCK_S
-    visiond.load_models = lambda settings: {settings.site.model: Freezing()}
+    visiond.load_models = lambda settings, unsound: {settings.site.model: Freezing()}
     return visiond.main
 
 

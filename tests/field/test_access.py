@@ -10,7 +10,7 @@ import pytest
 
 from edge.config.permissions import ACCOUNTS, Account
 from edge.diagnosis import access
-from edge.pipeline.settings import load_settings
+from edge.pipeline.soundness import load_settings
 
 DEVICE = """\
 device: box-1

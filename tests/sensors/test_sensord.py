@@ -19,6 +19,7 @@ from edge.commands import sensors as command
 from edge.config import ConfigError, Site, convert
 from edge.daemons import sensord
 from edge.ipc import Spool
+from edge.pipeline.soundness import load_sound
 from edge.runtime import Notify, Stop
 from edge.sensors import live, raw, table
 from edge.sensors.check import check_sensors
@@ -215,12 +216,12 @@ def test_it_ends_when_asked_to_start_again(box):
     assert time.monotonic() - began < 30.0, "it ended by itself"
 
 
-def test_wrong_site_is_one_line_naming_the_key(tmp_path):
+def test_a_wrong_sensor_is_left_out_with_one_line_naming_the_key(tmp_path):
     (tmp_path / "site.yaml").write_text("sensors: [{id: a, kind: modbus, port: /dev/x}]\n")
     (tmp_path / "device.yaml").write_text(f"folders: {{state: {tmp_path}, run: {tmp_path}}}\n")
-    with pytest.raises(ConfigError, match="a: map is missing"):
-        files = {"site_path": tmp_path / "site.yaml", "device_path": tmp_path / "device.yaml"}
-        sensord.main(Stop(), Notify({}), **files)
+    settings = load_sound(tmp_path / "site.yaml", tmp_path / "device.yaml", sources=False)
+    assert settings.site.sensors == ()
+    assert "a: map is missing" in settings.aside[0].text
 
 
 GOOD = {"id": "a", "kind": "plantower", "port": "/dev/a"}

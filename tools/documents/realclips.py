@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from edge.camera.recording import read_file_frames
 from edge.camera.url import parse_source
 from edge.config import Camera, Category, ConfigError
-from edge.pipeline.settings import Settings, load_settings, manifest_path
+from edge.pipeline.settings import Settings, manifest_path
+from edge.pipeline.soundness import load_settings
 from edge.rules.check import on_trial
 from edge.rules.judge import Judge
 from edge.values import Frame, Scene

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""One bad item stays one fault: what happens when the work for one item fails by a bug.
+
+A bug ends the process, for nobody knows what it has left behind; systemd starts it again. Where
+the same item would end it a second time, the item is set aside instead, and all others work on.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge.runtime import make_folder, write_atomic
+
+log = logging.getLogger(__name__)
+
+# An item that has ended the process is tried again as usual after so long.
+FORGET_S = 24 * 3600.0
+# First words of the names of threads that serve one item.
+ITEM_THREADS = frozenset({"camera", "feeder", "evidence", "bus", "sender"})
+
+
+class ItemGuard:
+    """Remembers on disk which items have ended this daemon. Any thread may call.
+
+    path: one file of this daemon. config: the hash of its configuration; with another one every
+    item starts anew. set_aside: takes an item out of the work and tells the fault.
+    """
+
+    def __init__(self, path: Path, config: str, set_aside: Callable[[str, str], None]) -> None:
+        self._path, self._config, self._set_aside = path, config, set_aside
+        self._ended = self._read()
+
+    def failed(self, item: str, error: Exception) -> None:
+        """The work for `item` failed by a bug. Raises `error` again the first time, which ends
+        the process; the second time the item is set aside."""
+        text = f"{type(error).__name__}: {error}"
+        if item in self._ended:
+            log.error("%s: a bug again: set aside", item, exc_info=error)
+            self._set_aside(item, text)
+            return
+        self._ended[item] = time.time()
+        self._write()
+        log.error("%s: a bug; if it happens again, only this item is set aside", item)
+        raise error
+
+    def thread_failed(self, thread: str, error: Exception) -> bool:
+        """For runtime.on_thread_bug: threads that serve one item are named `<what> <item>`."""
+        what, _, item = thread.partition(" ")
+        if what not in ITEM_THREADS:
+            return False
+        try:
+            self.failed(item.removesuffix(" record"), error)
+        except Exception:  # noqa: BLE001  the one that was just given to it
+            return False
+        return True
+
+    @contextmanager
+    def working_for(self, item: str) -> Iterator[None]:
+        """Around work for one item in a thread that serves many; see `failed`."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  a bug of any kind
+            self.failed(item, error)
+
+    def _read(self) -> dict[str, float]:
+        try:
+            kept = json.loads(self._path.read_bytes())
+            if kept["config"] != self._config:
+                return {}
+            since = time.time() - FORGET_S
+            return {str(k): float(v) for k, v in kept["ended"].items() if float(v) >= since}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("%s: %s; every item starts anew", self._path, error)
+            return {}
+
+    def _write(self) -> None:
+        body = json.dumps({"config": self._config, "ended": self._ended}).encode()
+        try:
+            make_folder(self._path.parent)
+            write_atomic(self._path, body)
+        except OSError as error:
+            log.warning("%s: %s; who ended the process is not remembered", self._path, error)

@@ -1,0 +1,394 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Sites with one wrong item each: what `edge check` says, and whether all other items work.
+
+    nice -n 19 tools/python -m tools.faultlab.mutated_sites --count 200 --json
+
+Real visiond and sensord run in this process with the shipped model, on a made-up street and on
+meters that answer on TCP; the page is asked over HTTP. Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import copy
+import json
+import logging
+import random
+import socket
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import yaml
+
+from edge.config import ConfigError
+from edge.pipeline.soundness import load_settings, load_sound
+from edge.runtime import Notify, Stop
+from tools.fakes.camera import drawing
+
+CAMERAS = ("north", "south", "east")
+WAIT_S = 40.0
+SiteData = dict[str, Any]
+
+DEVICE = """\
+device: box-1
+broker: {host: 127.0.0.1, port: 1, tls: off}
+trust: {down: tls, release: puback}
+folders: {state: state, run: run}
+compute: {workers: 1}
+"""
+
+
+def base_site(meter_ports: tuple[int, int] = (1, 2)) -> SiteData:
+    """Three cameras with zones and rules, two meters with a noise point each."""
+    pavement = [[0.0, 0.4], [1.0, 0.4], [1.0, 1.0], [0.0, 1.0]]
+    window = [[0.0, 0.0], [0.2, 0.0], [0.2, 0.2]]
+    cameras = [
+        {
+            "id": name,
+            "source": "street.mp4",
+            "playback": "loop",
+            "fps": 2,
+            "zones": [
+                {"id": "pavement", "polygon": copy.deepcopy(pavement)},
+                {"id": "window", "kind": "mask", "polygon": copy.deepcopy(window)},
+            ],
+            "rules": [
+                {"category": "street-vendor", "zones": ["pavement"], "dwell_s": 60},
+                {"category": "outdoor-barbecue", "zones": ["pavement"]},
+            ],
+        }
+        for name in CAMERAS
+    ]
+    sensors = [
+        {
+            "id": f"meter-{n}",
+            "kind": "line",
+            "map": "meter-lines",
+            "port": f"socket://127.0.0.1:{port}",
+        }
+        for n, port in enumerate(meter_ports, 1)
+    ]
+    noise = [
+        {
+            "id": f"point-{n}",
+            "sensor": f"meter-{n}",
+            "standard": "GB 22337",
+            "zone_class": "2",
+            "category": "shop-noise",
+        }
+        for n in (1, 2)
+    ]
+    return {"name": "测试点位", "cameras": cameras, "sensors": sensors, "noise": noise}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A site with one wrong item. `item` is set aside; `without` may not be asked to work."""
+
+    label: str
+    site: SiteData
+    kind: str
+    item: str
+    without: frozenset[str]
+
+
+# A wrong value of the key of one item, for each kind of item. Each must be refused.
+CAMERA: dict[str, Callable[[random.Random], Any]] = {
+    "source": lambda r: r.choice(
+        [
+            f"192.168.{r.randrange(256)}.{r.randrange(1, 255)}",
+            f"missing-{r.randrange(1000)}.mp4",
+            f"video/{r.randrange(1000)}/a.mp4",
+            "notes.txt",
+            "empty.mp4",
+            "cut.mp4",
+            "rtsp://admin:secret#1@",
+            f"rtsp://10.0.0.9:{r.randrange(70_000, 99_999)}/s",
+            "ftp://10.0.0.9/s",
+            "usb:camera one",
+            "pipeline:nothing",
+            " rtsp://10.0.0.9/s",
+            "",
+        ]
+    ),
+    "fps": lambda r: r.choice([0, -1, 31, "fast", None, True]),
+    "id": lambda r: r.choice(["Nord", "a b", "", 7, "north"]),
+    "playback": lambda r: r.choice(["slow", 1]),
+    "model": lambda r: r.choice(["nothing-v9", "broken.yaml", "other.yaml", "hash.yaml"]),
+    "sorce": lambda r: "rtsp://10.0.0.9/s",
+    "clip_before_s": lambda r: r.choice([-1, 61, "ten"]),
+    "position": lambda r: r.choice([{"lat": 100}, {"lon": "east"}, {"grid": "12"}]),
+    "record": lambda r: r.choice(["file.mp4", "usb:0"]),
+    "premises": lambda r: "a-pit-nobody-knows",
+}
+ZONE: dict[str, Callable[[random.Random], Any]] = {
+    "polygon": lambda r: r.choice(
+        [
+            [[0.1, 0.1], [0.9, 0.9]],
+            [[0.1, 0.1], [0.9, 0.9], [0.9, 0.1], [0.1, 0.9]],
+            [[0.0, 0.0], [1.5, 0.0], [1.0, 1.0]],
+            [[0.1, 0.1], [0.2, 0.2], [0.3, 0.3]],
+            [[-0.1, 0.0], [0.5, 0.0], [0.5, 0.5]],
+            "everything",
+        ]
+    ),
+    "kind": lambda r: r.choice(["forbiden", 3]),
+    "when": lambda r: r.choice([{"hours": ["25:00-26:00"]}, {"weekdays": ["someday"]}]),
+    "categories": lambda r: ["street-vendors"],
+}
+RULE: dict[str, Callable[[random.Random], Any]] = {
+    "category": lambda r: r.choice(["street-vendors", "parking", "Street", 4]),
+    "zones": lambda r: r.choice([["pavment"], ["window"], "pavement"]),
+    "dwell_s": lambda r: r.choice([-5, "long", 90_000]),
+    "min_score": lambda r: r.choice([1.5, "high"]),
+    "set": lambda r: r.choice([{"no_such_parameter": 1}, {"attended_share": "many"}]),
+    "when": lambda r: r.choice([{"from_date": "2026-02-30"}, {"hours": ["8-9"]}]),
+    "dwel_s": lambda r: 60,
+}
+SENSOR: dict[str, Callable[[random.Random], Any]] = {
+    "kind": lambda r: r.choice(["telepathy", "modbus"]),
+    "map": lambda r: r.choice(["no-such-map", "fume-generic", None]),
+    "baud": lambda r: r.choice([1, "fast"]),
+    "port": lambda r: r.choice(["", 5, "listen://0.0.0.0:7000"]),
+    "camera": lambda r: "west",
+    "stale_s": lambda r: r.choice([0, -3]),
+    "id": lambda r: r.choice(["Meter", "meter 2", ""]),
+}
+POINT: dict[str, Callable[[random.Random], Any]] = {
+    "sensor": lambda r: r.choice(["meter-9", 1]),
+    "standard": lambda r: r.choice(["GB 0000", 22337]),
+    "zone_class": lambda r: "9",
+    "category": lambda r: "loud-noise",
+}
+
+
+def mutants(count: int, seed: int = 1, ports: tuple[int, int] = (1, 2)) -> Iterator[Mutant]:
+    """The same `count` sites for the same seed."""
+    rng = random.Random(seed)
+    makers = (_wrong_camera, _wrong_zone, _wrong_rule, _wrong_sensor, _wrong_point)
+    for number in range(count):
+        yield makers[number % len(makers)](rng, base_site(ports))
+
+
+def _change(rng: random.Random, table: dict[str, Callable[[random.Random], Any]], row: Any) -> str:
+    key = rng.choice(sorted(table))
+    row[key] = table[key](rng)
+    return f"{key} = {row[key]!r}"
+
+
+def _wrong_camera(rng: random.Random, site: SiteData) -> Mutant:
+    # The first one keeps its name: of two of one name the second is the wrong one.
+    number = rng.randrange(1, 3)
+    said = _change(rng, CAMERA, site["cameras"][number])
+    name = CAMERAS[number]
+    return Mutant(f"camera {name}: {said}", site, "camera", name, frozenset({name}))
+
+
+def _wrong_zone(rng: random.Random, site: SiteData) -> Mutant:
+    number = rng.randrange(3)
+    said = _change(rng, ZONE, rng.choice(site["cameras"][number]["zones"]))
+    name = CAMERAS[number]
+    return Mutant(f"zone of {name}: {said}", site, "camera", name, frozenset({name}))
+
+
+def _wrong_rule(rng: random.Random, site: SiteData) -> Mutant:
+    number = rng.randrange(3)
+    said = _change(rng, RULE, rng.choice(site["cameras"][number]["rules"]))
+    return Mutant(f"rule of {CAMERAS[number]}: {said}", site, "rule", CAMERAS[number], frozenset())
+
+
+def _wrong_sensor(rng: random.Random, site: SiteData) -> Mutant:
+    number = rng.randrange(2)
+    said = _change(rng, SENSOR, site["sensors"][number])
+    name = f"meter-{number + 1}"
+    gone = frozenset({name, f"point-{number + 1}"})
+    return Mutant(f"sensor {name}: {said}", site, "sensor", name, gone)
+
+
+def _wrong_point(rng: random.Random, site: SiteData) -> Mutant:
+    number = rng.randrange(2)
+    said = _change(rng, POINT, site["noise"][number])
+    name = f"point-{number + 1}"
+    return Mutant(f"point {name}: {said}", site, "noise", name, frozenset({name}))
+
+
+def make_home(folder: Path) -> Path:
+    """A folder with the recording, the device file and what wrong items may name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with av.open(str(folder / "street.mp4"), "w") as out:
+        stream = out.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for number in range(100):
+            frame = av.VideoFrame.from_ndarray(drawing(320, 180, number), format="bgr24")
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    (folder / "notes.txt").write_text("no video\n" * 50)
+    (folder / "empty.mp4").write_bytes(b"")
+    whole = (folder / "street.mp4").read_bytes()
+    (folder / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    (folder / "broken.yaml").write_text("file: [")
+    (folder / "other.yaml").write_text("file: a.onnx\nclasses: [a]\n")
+    text = "file: hash.onnx\nclasses: [person]\ninput: {height: 384, width: 640}\n"
+    (folder / "hash.yaml").write_text(f'{text}sha256: "{"0" * 64}"\n')
+    (folder / "hash.onnx").write_bytes(b"no model")
+    (folder / "device.yaml").write_text(DEVICE)
+    return folder
+
+
+def foretold(home: Path, mutant: Mutant) -> str | None:
+    """What `edge check` says of the site; None where it calls it sound."""
+    write_site(home, mutant)
+    try:
+        load_settings(home / "site.yaml", home / "device.yaml", sources=True)
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def write_site(home: Path, mutant: Mutant) -> None:
+    text = yaml.safe_dump(mutant.site, allow_unicode=True, sort_keys=False)
+    (home / "site.yaml").write_text(text, encoding="utf-8")
+
+
+def kept(home: Path) -> tuple[frozenset[str], frozenset[str], tuple[str, ...]]:
+    """(cameras, sensors and points) that a daemon would work with, and what it sets aside."""
+    settings = load_sound(home / "site.yaml", home / "device.yaml")
+    cameras = frozenset(c.id for c in settings.site.cameras if c.enabled)
+    rows = (*settings.site.sensors, *settings.site.noise)
+    aside = tuple(f"{item.kind} {item.id}" for item in settings.aside)
+    return cameras, frozenset(str(row["id"]) for row in rows), aside
+
+
+class Meter:
+    """A sound-level meter that writes a line a few times a second to whoever connects."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            client, _ = self._listener.accept()
+            threading.Thread(target=self._talk, args=(client,), daemon=True).start()
+
+    def _talk(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            while True:
+                level = 55.0 + random.random() * 5.0
+                line = f"LAeq={level:.1f},LAFmax={level + 5:.1f},LAFmin={level - 5:.1f}\r\n"
+                client.sendall(line.encode())
+                time.sleep(0.25)
+
+
+def _serve(daemon: Any, home: Path, stop: Stop) -> threading.Thread:
+    files = {"site_path": home / "site.yaml", "device_path": home / "device.yaml"}
+
+    def work() -> None:
+        with contextlib.suppress(ConfigError):
+            daemon.main(stop, Notify({}), **files)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def _status(home: Path, daemon: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((home / f"run/status/{daemon}.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def works(home: Path, mutant: Mutant) -> list[str]:
+    """Runs visiond and sensord with the site; the items that should work and did not."""
+    from edge.daemons import sensord, visiond
+
+    write_site(home, mutant)
+    for daemon in ("visiond", "sensord"):
+        (home / f"run/status/{daemon}.json").unlink(missing_ok=True)
+    stop = Stop()
+    threads = [_serve(daemon, home, stop) for daemon in (visiond, sensord)]
+    wanted = {*CAMERAS, "meter-1", "meter-2"} - mutant.without
+    until, idle = time.monotonic() + WAIT_S, set(wanted)
+    while idle and time.monotonic() < until:
+        time.sleep(0.2)
+        cameras = _status(home, "visiond").get("cameras", {})
+        sensors = _status(home, "sensord").get("sensors", {})
+        idle -= {name for name, row in cameras.items() if row["looks"] > 1}
+        idle -= {name for name, row in sensors.items() if row["state"] == "heard"}
+    stop.set()
+    for thread in threads:
+        thread.join(30.0)
+    return sorted(idle)
+
+
+def page_answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def measure(count: int, seed: int, folder: Path) -> dict[str, Any]:
+    """All mutants, each run for real; counts, and the labels of those that failed."""
+    from edge.daemons import consoled
+
+    meters = Meter(), Meter()
+    home, page = make_home(folder), _free_port()
+    (home / "device.yaml").write_text(f"{DEVICE}console: {{host: 127.0.0.1, port: {page}}}\n")
+    told, working, pages, failed = 0, 0, 0, list[str]()
+    stop, started = Stop(), False
+    for number, mutant in enumerate(mutants(count, seed, (meters[0].port, meters[1].port)), 1):
+        said = foretold(home, mutant)
+        if not started:
+            _serve(consoled, home, stop)
+            started = True
+        idle = works(home, mutant)
+        answered = page_answers(page)
+        told, working, pages = told + bool(said), working + (not idle), pages + answered
+        if not said or idle or not answered:
+            failed.append(f"{mutant.label}: told {said!r}, idle {idle}, page {answered}")
+        print(f"\r{number}/{count} failed {len(failed)}", end="", file=sys.stderr, flush=True)
+    stop.set()
+    return {
+        "sites": count,
+        "foretold": told,
+        "others_work": working,
+        "page_answers": pages,
+        "failed": failed,
+    }
+
+
+def main() -> int:
+    """Prints one JSON object; 1 where any site failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(args.count, args.seed, Path(folder) / "home")
+    print(json.dumps(found, ensure_ascii=False))
+    return 1 if found["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
