@@ -20,6 +20,9 @@ PACE_STEPS = 5
 # A value so far above both of its neighbours is a spike of the electronics: F weighting alone
 # falls by 35 dB in a second (GB/T 3785.1: 34.7 dB/s).
 SPIKE_DB = 40.0
+# A cloud of dust or fume comes and goes in seconds; one value of eight times as much between two
+# others is none. LEAST, in mg/m³: near nought everything is many times its neighbour.
+LEAP_TIMES, LEAP_LEAST = 8.0, 0.5
 
 
 def spans(
@@ -78,6 +81,16 @@ def spikes(levels_db: Sequence[float]) -> set[int]:
     }
 
 
+def leaps(values: Sequence[float]) -> set[int]:
+    """Places of single concentrations that are `LEAP_TIMES` what both neighbours are."""
+    return {
+        n
+        for n in range(1, len(values) - 1)
+        if values[n] > LEAP_TIMES * max(abs(values[n - 1]), abs(values[n + 1]))
+        and values[n] - max(values[n - 1], values[n + 1]) > LEAP_LEAST
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Mean:
     """A mean of values by their seconds; `rest` is the mean without the highest of them."""
@@ -91,9 +104,12 @@ class Mean:
 
 
 def weighted_mean(values: Mapping[float, float], every_s: float) -> Mean | None:
-    """Mean of `values` (instant in s -> value), None where there is none."""
-    times = sorted(values)
-    seconds = spans(times, every_s)
+    """Mean of `values` (instant in s -> mg/m³) without leaps, None where there is none."""
+    every = sorted(values)
+    wrong = leaps([values[at] for at in every])
+    covered = spans(every, every_s)
+    times = [at for n, at in enumerate(every) if n not in wrong]
+    seconds = [s for n, s in enumerate(covered) if n not in wrong]
     total = math.fsum(seconds)
     if total <= 0.0:
         return None

@@ -473,6 +473,8 @@ def test_a_late_value_is_judged_in_the_period_in_which_it_was_measured():
 def test_one_spike_makes_no_dust_and_placeholders_hide_none():
     once = dusts(dust(average_min=15)).go(1805, lambda t: {"tsp": 900.0 if t == 30 else 0.05})
     assert not once.told
+    often = dusts(dust(average_min=15)).go(1805, lambda t: {"tsp": 900.0 if t % 60 == 30 else 0.1})
+    assert not often.told
     hidden = dusts(dust(average_min=15)).go(905, lambda t: {"tsp": -9999.0 if t % 60 == 0 else 3})
     assert hidden.phases == [("over-limit", "new")]
 
