@@ -8,7 +8,9 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
+
+from edge.config.device import Provider
 
 if TYPE_CHECKING:
     from edge.vision.model import Model
@@ -37,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--provider",
         default="auto",
-        choices=("auto", "cpu", "cuda", "tensorrt", "openvino", "ncnn"),
+        choices=get_args(Provider),
     )
     parser.add_argument("--image", type=Path, help="a picture to look at instead of a grey one")
     parser.add_argument("--seconds", type=float, default=3.0, help="bench: how long")

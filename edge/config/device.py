@@ -79,10 +79,14 @@ class Console(Part, frozen=True, kw_only=True):
     metrics: Literal["login", "open"] = "login"
 
 
+# The one list of what may run the inference; edge/vision/session.py opens them.
+Provider = Literal["auto", "cpu", "cuda", "tensorrt", "openvino", "ncnn"]
+
+
 class Compute(Part, frozen=True, kw_only=True):
     """How the accelerator is used. `workers` 0: one for each core, at most four."""
 
-    provider: Literal["auto", "cpu", "cuda", "tensorrt", "openvino", "ncnn"] = "auto"
+    provider: Provider = "auto"
     workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
 
 

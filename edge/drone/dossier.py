@@ -14,8 +14,7 @@ import msgspec
 from edge.config import Category
 from edge.drone.exports import circle
 from edge.evidence.casebook import Casebook, Origin, StoredRevision, violation_id
-from edge.evidence.overlay import where_text, with_strip
-from edge.evidence.quality import Shot, measure
+from edge.evidence.pictures import Shot, measure, where_text, with_strip
 from edge.evidence.store import Draft
 from edge.uplink import wire
 from edge.values import EvidenceFile, Finding, Place, Role, Stamp, ZoneDecision

@@ -12,7 +12,7 @@ import numpy as np
 from edge.drone.earth import Local
 from edge.drone.georef import GroundView
 from edge.drone.mosaic import patch
-from edge.evidence.overlay import crop, with_ticks
+from edge.evidence.pictures import crop, with_ticks
 from edge.runtime import write_atomic
 from edge.values import Box, Image
 

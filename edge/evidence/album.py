@@ -21,9 +21,16 @@ import cv2
 import numpy as np
 
 from edge.config import Recipe
-from edge.evidence.overlay import crop, with_strip, with_ticks
-from edge.evidence.overlay import plate as plate_of
-from edge.evidence.quality import PictureQuality, Shot, measure, spacing_s
+from edge.evidence.pictures import (
+    PictureQuality,
+    Shot,
+    crop,
+    measure,
+    spacing_s,
+    with_strip,
+    with_ticks,
+)
+from edge.evidence.pictures import plate as plate_of
 from edge.runtime import write_atomic
 from edge.values import Box, Candidate, Frame, Image, Role, Stamp
 

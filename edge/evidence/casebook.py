@@ -16,7 +16,7 @@ from typing import Any
 
 from edge.config import Category
 from edge.evidence.album import AlbumPicture, rebased, shot_from
-from edge.evidence.quality import Shot, gate
+from edge.evidence.pictures import Shot, gate
 from edge.evidence.store import (
     MANIFEST_VERSION,
     Draft,

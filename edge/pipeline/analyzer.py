@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edge.config import Camera
-from edge.evidence.overlay import blackened
+from edge.evidence.pictures import blackened
 from edge.pipeline.recheck import RecheckRequest
 from edge.rules.judge import Judge
 from edge.values import Detections, Frame, Image, Judgement, Sample, Scene, Stamp, Track
@@ -44,11 +44,12 @@ class Analyzer:
         model: Model,
         judge: Judge,
         *,
-        samples: Callable[[Stamp], tuple[Sample, ...]] = lambda _: (),
+        samples: Callable[[Stamp], tuple[Sample, ...]] | None = None,
         traits: TraitModel | None = None,
     ) -> None:
         self.camera = camera
-        self._model, self._judge, self._samples = model, judge, samples
+        self._model, self._judge = model, judge
+        self._samples = samples or (lambda _: ())
         self._traits = traits
         self._tracker: Tracker | None = None
         self._gate = MotionGate() if camera.gate else None

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from edge.config import Camera, Site
 from edge.evidence.album import Album
 from edge.evidence.casebook import Casebook, Origin
-from edge.evidence.overlay import Caption
+from edge.evidence.pictures import Caption
 from edge.evidence.store import Draft
 from edge.pipeline.analyzer import Analyzer
 from edge.pipeline.evidence_writer import ClipCutter, EvidenceOutputs, EvidenceWriter
@@ -45,9 +45,9 @@ def build_pipeline(
     outputs: EvidenceOutputs,
     clips: ClipCutter | None,
     source_kind: str = "fixed_camera",
-    samples: Callable[[Stamp], tuple[Sample, ...]] = lambda _: (),
+    samples: Callable[[Stamp], tuple[Sample, ...]] | None = None,
     window: Callable[[Finding], Draft | None] | None = None,
-    step: Callable[[], int] = lambda: 0,
+    step: Callable[[], int] | None = None,
     trucks: TruckFile | None = None,
     traits: TraitModel | None = None,
 ) -> CameraPipeline:

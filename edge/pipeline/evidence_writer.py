@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from edge.config import Camera, Category
 from edge.evidence.album import JPEG_QUALITY, Album, RecentFrames, jpeg
 from edge.evidence.casebook import Casebook, StoredRevision, named, track_json, what_stands
-from edge.evidence.overlay import crop, public_copy, with_strip, with_ticks
+from edge.evidence.pictures import crop, public_copy, with_strip, with_ticks
 from edge.evidence.store import Draft
 from edge.ipc import write_answer
 from edge.outbox import ladder
@@ -86,13 +86,14 @@ class EvidenceWriter:
         clips: ClipCutter | None,
         examine: ExamineCloseUp | None = None,
         samples: Callable[[Finding], Draft | None] | None = None,
-        step: Callable[[], int] = lambda: 0,
+        step: Callable[[], int] | None = None,
         truck_lookup: TruckQuery | None = None,
     ) -> None:
         self._camera, self._album, self._book = camera, album, book
         self._categories, self._outputs = categories, outputs
         self._clips = clips if not any(z.kind == "mask" for z in camera.zones) else None
-        self._examine, self._samples, self._step = examine, samples, step
+        self._examine, self._samples = examine, samples
+        self._step = step or (lambda: 0)
         self._truck_lookup = truck_lookup
         self._clip_due: dict[str, _ClipDue] = {}
         self._history = RecentFrames() if self._needs_history() else None

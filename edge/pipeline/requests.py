@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.evidence.album import jpeg
-from edge.evidence.overlay import with_strip
+from edge.evidence.pictures import with_strip
 from edge.ipc import write_answer
 from edge.pipeline.camera_worker import CameraWorker
 from edge.pipeline.recheck import RecheckRequest

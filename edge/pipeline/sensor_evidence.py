@@ -26,7 +26,7 @@ from edge.values import Finding, Place, Sample, Stamp
 
 if TYPE_CHECKING:
     from edge.evidence.casebook import Casebook
-    from edge.evidence.quality import Shot
+    from edge.evidence.pictures import Shot
     from edge.evidence.store import Draft
 
 log = logging.getLogger(__name__)
@@ -244,7 +244,7 @@ def _pictures(folder: Path, now: Stamp) -> tuple[list[Draft], list[Shot]]:
     import cv2
     import numpy as np
 
-    from edge.evidence.quality import Shot, measure
+    from edge.evidence.pictures import Shot, measure
     from edge.evidence.store import Draft
 
     drafts, shots = [], []

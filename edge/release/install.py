@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.config import ConfigError
+from edge.config.device import Provider
 from edge.release.package import Checked, check_package
 from edge.release.selftest import check_boxes, check_speed, street
 from edge.release.store import InferencePace, Keys, ReleaseStore, Step
 from edge.vision.manifest import Manifest, file_sha256
 from edge.vision.model import load_model
-from edge.vision.session import Provider
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,10 +37,10 @@ def check_site(
     remarks: list[str] = []
     for i, rule in enumerate(camera.rules):
         at = f"{here}: rules[{i}]"
-        charge = _charge(camera, rule, categories, at)
+        settings = _rule_settings(camera, rule, categories, at)
         _check_when(rule.when, at)
-        _check_zones_of(camera, rule, charge.category, at)
-        remarks += _check_classes(charge, model_names, at)
+        _check_zones_of(camera, rule, settings.category, at)
+        remarks += _check_classes(settings, model_names, at)
     return tuple(remarks)
 
 
@@ -86,7 +86,7 @@ def _known(name: str, categories: Mapping[str, Category], where: str) -> Categor
     raise ConfigError(f"{where}: category {name!r} is unknown ({hint})")
 
 
-def _charge(
+def _rule_settings(
     camera: Camera, rule: Rule, categories: Mapping[str, Category], where: str
 ) -> RuleSettings:
     category = _known(rule.category, categories, where)
@@ -130,15 +130,15 @@ def _check_zones_of(camera: Camera, rule: Rule, category: Category, where: str) 
         )
 
 
-def _check_classes(charge: RuleSettings, names: Collection[str], where: str) -> list[str]:
-    category = charge.category
+def _check_classes(settings: RuleSettings, names: Collection[str], where: str) -> list[str]:
+    category = settings.category
     lacking = [name for name in category.classes if name not in names]
     if len(lacking) == len(category.classes):
         raise ConfigError(
             f"{where}: {category.id} needs class {' or '.join(map(repr, lacking))}, which the "
             f"model lacks (it knows: {', '.join(names)})"
         )
-    if charge.settings.get("attended_share") and "person" not in names:
+    if settings.values.get("attended_share") and "person" not in names:
         raise ConfigError(
             f"{where}: {category.id} asks for people standing by (set.attended_share), and the "
             "model has no class 'person'; set it to 0"

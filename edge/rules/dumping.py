@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from edge.geometry import apart, distance, foot, size_of
 from edge.hold import Sight
-from edge.rules.places import PLACE_SETTINGS, PlaceRule
-from edge.rules.rule_settings import RuleSettings, Setting, Settings
+from edge.rules.places import PlaceRule
+from edge.rules.rule_settings import PLACE_SETTINGS, RuleSettings, Setting, Settings
 from edge.rules.spot import Spot
 from edge.rules.view import SceneView, Verdicts
 from edge.rules.zones import ZoneRule
@@ -36,8 +36,8 @@ class Dumping(PlaceRule):
         "after_s": Setting(30.0, "matter found later is not put on the vehicle", 1.0, 600.0),
     }
 
-    def __init__(self, charge: RuleSettings, zones: ZoneRule) -> None:
-        super().__init__(charge, zones)
+    def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None:
+        super().__init__(settings, zones)
         self._stood: dict[int, tuple[float, float, Box]] = {}
         self._old: list[tuple[float, Box]] = []
         self._start_mono: float | None = None
@@ -46,7 +46,7 @@ class Dumping(PlaceRule):
         return [*super().subjects(view), *self._heaps(view)]
 
     def _heaps(self, view: SceneView) -> list[Track]:
-        return view.of(self.charge.category.with_classes, self.charge.min_score * 0.6)
+        return view.of(self.settings.category.with_classes, self.settings.min_score * 0.6)
 
     def step(self, view: SceneView, out: Verdicts) -> None:
         """Remember where vehicles stood, so that a heap found later can be put on one."""
@@ -72,7 +72,7 @@ class Dumping(PlaceRule):
         self._stood[course.subject] = (since, view.mono, box)
 
     def _is_truck(self, spot: Spot) -> bool:
-        return spot.label in self.charge.category.classes
+        return spot.label in self.settings.category.classes
 
     def shows(self, view: SceneView, spot: Spot, track: Track) -> Sight:
         """A standing truck is kept in mind; its clock starts when the body goes up."""
@@ -85,19 +85,19 @@ class Dumping(PlaceRule):
             return "seen"
         if spot.state == "open":
             return "missed"
-        if spot.hold.unseen_s > self.charge.category.gap_s:
+        if spot.hold.unseen_s > self.settings.category.gap_s:
             spot.tallies["raised"] = 0.0
         return "kept"
 
     def _raised(self, view: SceneView, spot: Spot, track: Track) -> bool:
-        word = self.charge.word("raised_class")
+        word = self.settings.word("raised_class")
         if word and any(name == word and score >= 0.5 for name, score in track.traits):
             return True
         if word and any(apart(t.box, track.box) == 0.0 for t in view.of((word,))):
             return True
         home, box = spot.home, track.box
         height, width = home[3] - home[1], home[2] - home[0]
-        taller = (box[3] - box[1]) >= self.charge.number("raised") * height
+        taller = (box[3] - box[1]) >= self.settings.number("raised") * height
         same_width = abs((box[2] - box[0]) - width) <= 0.2 * width
         return taller and same_width and abs(box[3] - home[3]) <= 0.1 * height
 
@@ -108,7 +108,7 @@ class Dumping(PlaceRule):
 
     def _already(self, view: SceneView, spot: Spot, *, trucks: bool) -> bool:
         """The same act is open already, told by the truck or by the heap beside it."""
-        reach = self.charge.number("reach")
+        reach = self.settings.number("reach")
         return any(
             other.state == "open"
             and self._is_truck(other) == trucks
@@ -124,10 +124,10 @@ class Dumping(PlaceRule):
         if any(_near(box, spot, view.aspect) for _, box in self._old):
             return False
         return any(
-            until - since >= self.charge.number("stood_s")
-            and since - 1.0 <= spot.began.mono <= until + self.charge.number("after_s")
+            until - since >= self.settings.number("stood_s")
+            and since - 1.0 <= spot.began.mono <= until + self.settings.number("after_s")
             and apart(box, spot.home, view.aspect)
-            <= self.charge.number("reach") * size_of(box, view.aspect)
+            <= self.settings.number("reach") * size_of(box, view.aspect)
             for since, until, box in self._stood.values()
         )
 

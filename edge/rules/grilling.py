@@ -17,9 +17,9 @@ from dataclasses import replace
 from typing import ClassVar
 
 from edge.geometry import apart, size_of
-from edge.rules.places import PLACE_SETTINGS, PlaceRule
+from edge.rules.places import PlaceRule
 from edge.rules.reporting import corroboration
-from edge.rules.rule_settings import Setting, Settings
+from edge.rules.rule_settings import PLACE_SETTINGS, Setting, Settings
 from edge.rules.spot import Spot
 from edge.rules.view import SceneView, standing_by
 from edge.values import Box, Finding, Json, Phase, Track
@@ -49,12 +49,12 @@ class Grilling(PlaceRule):
     def subjects(self, view: SceneView) -> list[Track]:
         """Grills, and the foot of smoke and fire that no grill in view explains."""
         grills = super().subjects(view)
-        vapours = view.of(VAPOURS, self.charge.min_score * 0.6)
+        vapours = view.of(VAPOURS, self.settings.min_score * 0.6)
         return grills + [t for v in vapours if (t := self._source(view, v, grills)) is not None]
 
     def _source(self, view: SceneView, vapour: Track, grills: list[Track]) -> Track | None:
         base = foot_of(vapour.box)
-        reach, aspect = self.charge.number("reach"), view.aspect
+        reach, aspect = self.settings.number("reach"), view.aspect
         if any(apart(base, g.box, aspect) <= reach * size_of(g.box, aspect) for g in grills):
             return None
         for spot in self._spots:
@@ -70,10 +70,10 @@ class Grilling(PlaceRule):
 
     def observe(self, view: SceneView, spot: Spot, passed: float) -> None:
         """Add this look's time to what stands by the source: smoke, fire, people, a food stall."""
-        reach = self.charge.number("reach") * spot.size
+        reach = self.settings.number("reach") * spot.size
         near = [
             v
-            for v in view.of(VAPOURS, self.charge.min_score * 0.6)
+            for v in view.of(VAPOURS, self.settings.min_score * 0.6)
             if apart(foot_of(v.box), spot.home, view.aspect) <= reach
         ]
         for vapour in near:
@@ -84,7 +84,7 @@ class Grilling(PlaceRule):
             spot.tally("attended", passed)
         if people or near:
             spot.tally("used", passed)
-        if spot.track is not None and spot.track.label in self.charge.category.classes:
+        if spot.track is not None and spot.track.label in self.settings.category.classes:
             spot.tally("with_grill", passed)
         if any(apart(s.box, spot.home, view.aspect) == 0.0 for s in view.of(("vendor_stall",))):
             spot.tally("at_stall", passed)
@@ -95,17 +95,17 @@ class Grilling(PlaceRule):
         if any(s.state != "standing" for s in self._stand(view, spot)):
             return False
         if spot.tally_share("with_grill") >= 0.1:
-            return spot.tally_share("used") >= self.charge.number("used_share")
-        if spot.tally_share("attended") < self.charge.number("people_share"):
+            return spot.tally_share("used") >= self.settings.number("used_share")
+        if spot.tally_share("attended") < self.settings.number("people_share"):
             return False
         if spot.tally_share("with_fire") >= 0.1:
             return True
         steam = spot.tally_share("at_stall") >= 0.5
-        return not steam and _fluttered(spot) >= self.charge.number("flutter")
+        return not steam and _fluttered(spot) >= self.settings.number("flutter")
 
     def _stand(self, view: SceneView, spot: Spot) -> list[Spot]:
         """The other places of the same stand: less than `reach` of the larger one's size away."""
-        times, aspect = self.charge.number("reach"), view.aspect
+        times, aspect = self.settings.number("reach"), view.aspect
         return [
             other
             for other in self._spots
@@ -115,7 +115,7 @@ class Grilling(PlaceRule):
 
     def _backing(self, view: SceneView, spot: Spot) -> list[Json]:
         """What beside the grill's own looks says that it burns."""
-        least = self.charge.number("used_share")
+        least = self.settings.number("used_share")
         backed: list[Json] = [v for v in VAPOURS if spot.tally_share(f"with_{v}") >= least]
         fume = self._fume(view)
         if isinstance(fume, dict) and fume["says"] == "supports":
@@ -123,8 +123,8 @@ class Grilling(PlaceRule):
         return backed
 
     def _fume(self, view: SceneView) -> Json:
-        limit = self.charge.number("fume_ug_m3")
-        return corroboration(view.scene.samples, self.charge.words("channels"), limit)
+        limit = self.settings.number("fume_ug_m3")
+        return corroboration(view.scene.samples, self.settings.words("channels"), limit)
 
     def _finding(self, view: SceneView, spot: Spot, phase: Phase, **more: Json) -> Finding:
         finding = super()._finding(view, spot, phase, **more)

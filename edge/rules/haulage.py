@@ -23,4 +23,4 @@ class Haulage(PassingRule):
 
     def proven(self, view: SceneView, truck: Passage) -> bool:
         """Just past its best look: the picture of now is nearly the best that comes."""
-        return truck.seen_s >= self.charge.dwell_s and view.mono > truck.best[0]
+        return truck.seen_s >= self.settings.dwell_s and view.mono > truck.best[0]

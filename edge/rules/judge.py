@@ -16,7 +16,7 @@ from edge.rules.dumping import Dumping
 from edge.rules.grilling import Grilling
 from edge.rules.haulage import Haulage
 from edge.rules.motion import TrackCourses
-from edge.rules.occupation import Occupation
+from edge.rules.places import Occupation
 from edge.rules.plume import Plume
 from edge.rules.rule_settings import RuleSettings, Settings, settle
 from edge.rules.spill import Spill
@@ -40,7 +40,7 @@ class RuleKind(Protocol):
     WITH_FILE: ClassVar[bool]
     FROM_PICTURES: ClassVar[bool]
 
-    def __init__(self, charge: RuleSettings, zones: ZoneRule) -> None: ...
+    def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None: ...
     @property
     def busy(self) -> bool: ...
     def step(self, view: SceneView, out: Verdicts) -> None: ...
@@ -82,9 +82,9 @@ class Judge:
         for rule in camera.rules:
             category = categories[rule.category]
             kind = rule_kind(category)
-            charge = settle(camera, rule, category, kind.SETTINGS)
+            settings = settle(camera, rule, category, kind.SETTINGS)
             name = _unique(rule, self._rules)
-            self._rules[name] = kind(charge, _zone_rule(charge, zones))
+            self._rules[name] = kind(settings, _zone_rule(settings, zones))
         self._now: Stamp | None = None
 
     @property
@@ -169,23 +169,23 @@ def _unique(rule: Rule, taken: Mapping[str, object]) -> str:
     return f"{name}#{n + 1}" if n else name
 
 
-def _zone_rule(charge: RuleSettings, zones: list[Any]) -> ZoneRule:
-    """Which zones this charge asks: those it names, else all of the category's kinds.
+def _zone_rule(settings: RuleSettings, zones: list[Any]) -> ZoneRule:
+    """Which zones these settings ask: those they name, else all of the category's kinds.
 
     A camera without any zone is on trial: the whole frame is judged.
     """
-    kinds = charge.category.zone_kinds
+    kinds = settings.category.zone_kinds
     if zones == [WHOLE_FRAME]:
         asked = [0]
-    elif charge.zones:
-        asked = [i for i, zone in enumerate(zones) if zone.id in charge.zones]
+    elif settings.zones:
+        asked = [i for i, zone in enumerate(zones) if zone.id in settings.zones]
     else:
         asked = [i for i, zone in enumerate(zones) if zone.kind in kinds]
     return ZoneRule(
         zones,
-        category=charge.category.id,
+        category=settings.category.id,
         asked=asked,
-        allowing=("permitted", "dump") if charge.category.kind == "dumping" else ("permitted",),
-        leaving=charge.words("except_zones") if "except_zones" in charge.settings else (),
-        contact=charge.number("contact") if "contact" in charge.settings else 0.4,
+        allowing=("permitted", "dump") if settings.category.kind == "dumping" else ("permitted",),
+        leaving=settings.words("except_zones") if "except_zones" in settings.values else (),
+        contact=settings.number("contact") if "contact" in settings.values else 0.4,
     )

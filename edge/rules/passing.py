@@ -27,10 +27,10 @@ class PassingRule:
     WITH_FILE: ClassVar[bool] = False
     FROM_PICTURES: ClassVar[bool] = False
 
-    def __init__(self, charge: RuleSettings, zones: ZoneRule) -> None:
-        self.charge, self._zones = charge, zones
-        name = f"{charge.camera}/{charge.category.id}"
-        self._trucks = Passages(name, charge.category.classes, charge.min_score)
+    def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None:
+        self.settings, self._zones = settings, zones
+        name = f"{settings.camera}/{settings.category.id}"
+        self._trucks = Passages(name, settings.category.classes, settings.min_score)
         self._open: dict[str, tuple[Passage, Finding]] = {}
 
     def observe(self, view: SceneView, truck: Passage) -> None:
@@ -50,13 +50,13 @@ class PassingRule:
     def step(self, view: SceneView, out: Verdicts) -> None:
         """Judge each truck that is in the picture; close the case of one unseen for `gap_s`."""
         present = self._trucks.step(view)
-        if present and when_fits(self.charge.when, view.moment):
-            band = self.charge.number("band")
+        if present and when_fits(self.settings.when, view.moment):
+            band = self.settings.number("band")
             rows = view.shares([t.track.box for t in present], band).tolist()
             for truck, row in zip(present, rows, strict=True):
                 self._judge(view, truck, row, out)
         for key, (truck, told) in list(self._open.items()):
-            if view.mono - truck.seen.mono >= self.charge.category.gap_s:
+            if view.mono - truck.seen.mono >= self.settings.category.gap_s:
                 self._close(key, view, told, truck.seen, out)
 
     def _judge(self, view: SceneView, truck: Passage, row: list[float], out: Verdicts) -> None:
@@ -64,9 +64,9 @@ class PassingRule:
         verdict = self._zones.ask(row, view.moment)
         if not verdict.judged or verdict.decision.allowed or truck.told:
             return
-        if view.now.wall - truck.tallies.get("told_wall", -1e18) < self.charge.realarm_s:
+        if view.now.wall - truck.tallies.get("told_wall", -1e18) < self.settings.realarm_s:
             return
-        if truck.moved(view.aspect) < self.charge.number("displacement"):
+        if truck.moved(view.aspect) < self.settings.number("displacement"):
             return
         if self.proven(view, truck):
             self._tell(view, truck, verdict.decision, out)
@@ -75,8 +75,8 @@ class PassingRule:
 
     def _tell(self, view: SceneView, truck: Passage, zone: ZoneDecision, out: Verdicts) -> None:
         truck.told = True
-        grid = self._zones.grid_of(zone) or self.charge.grid
-        case = Open(grid or "", self.charge.category.id, truck.track.box, truck.subject)
+        grid = self._zones.grid_of(zone) or self.settings.grid
+        case = Open(grid or "", self.settings.category.id, truck.track.box, truck.subject)
         view.memory.opened(
             truck.key, case, truck.track.foot, size=0.0, aspect=view.aspect, now=view.now
         )
@@ -89,12 +89,12 @@ class PassingRule:
         self, view: SceneView, truck: Passage, zone: ZoneDecision, phase: Phase, parent: str | None
     ) -> Finding:
         _, early, late = truck.moments()
-        grid = self._zones.grid_of(zone) or self.charge.grid
+        grid = self._zones.grid_of(zone) or self.settings.grid
         return Finding(
             key=truck.key,
-            camera=self.charge.camera,
-            category=self.charge.category.id,
-            rule=self.charge.rule,
+            camera=self.settings.camera,
+            category=self.settings.category.id,
+            rule=self.settings.rule,
             phase=phase,
             began=reread(truck.began, view.now),
             decided=view.now,
@@ -106,25 +106,25 @@ class PassingRule:
             facts={
                 **truck.facts(view.aspect),
                 "dwell_limit_s": 0.0,
-                "limits": self.charge.limits(),
+                "limits": self.settings.limits(),
                 "grid": grid,
-                "open_in_grid": view.memory.open_in(grid, self.charge.category.id),
+                "open_in_grid": view.memory.open_in(grid, self.settings.category.id),
                 "outcome": "to_report",
-                "deadline_h": self.charge.category.deadline_h,
+                "deadline_h": self.settings.category.deadline_h,
                 "clock_quality": view.now.quality,
                 **self.facts(truck),
             },
             parent=parent,
             moments=(("overview", early), ("overview", late)),
-            priority=self.charge.category.priority,
+            priority=self.settings.category.priority,
         )
 
     def _candidate(self, truck: Passage) -> Candidate:
         return Candidate(
             key=truck.key,
-            camera=self.charge.camera,
-            category=self.charge.category.id,
-            rule=self.charge.rule,
+            camera=self.settings.camera,
+            category=self.settings.category.id,
+            rule=self.settings.rule,
             box=truck.track.box,
             place=truck.track.foot,
             began=truck.began,
@@ -141,7 +141,7 @@ class PassingRule:
 
     def finish(self, view: SceneView, out: Verdicts) -> None:
         for key, (truck, told) in list(self._open.items()):
-            here = view.mono - truck.seen.mono < self.charge.category.gap_s
+            here = view.mono - truck.seen.mono < self.settings.category.gap_s
             self._close(key, view, told, None if here else truck.seen, out)
 
     def snapshot(self) -> Json:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from edge.geometry import distance, size_of
 from edge.hold import Hold, Sight
 from edge.rules.reporting import place_candidate, place_facts, place_finding, place_prompt
-from edge.rules.rule_settings import RuleSettings, Setting
+from edge.rules.rule_settings import PLACE_SETTINGS, RuleSettings, Setting, Settings
 from edge.rules.spot import (
     CHANGED,
     SAME,
@@ -27,20 +27,10 @@ from edge.rules.spot import (
     patch_of,
     unlike,
 )
-from edge.rules.view import Open, SceneView, Verdicts, reread
+from edge.rules.view import Open, SceneView, Verdicts, reread, standing_by
 from edge.rules.zones import ZoneRule, ZoneVerdict, when_fits
 from edge.values import Finding, Json, Phase, Track
 
-PLACE_SETTINGS: Mapping[str, Setting] = {
-    "band": Setting(0.25, "lowest share of the box that touches the ground", 0.02, 1.0),
-    "contact": Setting(0.4, "share of that band that must lie in the zone", 0.01, 1.0),
-    "sure": Setting(0.5, "score that the best look at the thing must reach", 0.0, 1.0),
-    "leave_s": Setting(8.0, "ground seen empty for so long ends it", 1.0, 600.0),
-    "look_margin": Setting(0.35, "cosine distance of looks that is another object", 0.02, 2.0),
-    "except_zones": Setting((), "zone kinds that another category looks after"),
-    "remind": Setting("", "hook that reminds people before anything is reported; empty: none"),
-    "grace_s": Setting(120.0, "time to leave after a reminder", 0.0, 3600.0),
-}
 SETTLE_S = 1.0
 SHOW_AFTER_S = 3.0
 RIVAL_S = 3.0
@@ -57,8 +47,8 @@ class PlaceRule:
     WITH_FILE: ClassVar[bool] = False
     FROM_PICTURES: ClassVar[bool] = False
 
-    def __init__(self, charge: RuleSettings, zones: ZoneRule) -> None:
-        self.charge, self._zones = charge, zones
+    def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None:
+        self.settings, self._zones = settings, zones
         self._spots: list[Spot] = []
         self._refused: dict[int, float] = {}
 
@@ -66,8 +56,8 @@ class PlaceRule:
 
     def subjects(self, view: SceneView) -> list[Track]:
         """The tracks that may stand here, weak ones included: they keep a place, but start none."""
-        charge = self.charge
-        return view.of(charge.category.classes, charge.min_score * KEEP_SCORE)
+        settings = self.settings
+        return view.of(settings.category.classes, settings.min_score * KEEP_SCORE)
 
     def shows(self, view: SceneView, spot: Spot, track: Track) -> Sight:
         """What this look at the thing says of the offence."""
@@ -102,7 +92,7 @@ class PlaceRule:
 
     def step(self, view: SceneView, out: Verdicts) -> None:
         """One look at all places: who stands where, who left, what is new, what is due."""
-        in_hours = when_fits(self.charge.when, view.moment)
+        in_hours = when_fits(self.settings.when, view.moment)
         placed, free = self._assign(view, self.subjects(view))
         for index, spot in enumerate(self._spots):
             self._look(view, spot, placed.get(index))
@@ -151,7 +141,7 @@ class PlaceRule:
     def _is_rival(self, view: SceneView, spot: Spot, track: Track) -> bool:
         """Another id that looks otherwise, for a while: not ours coming back, but someone else."""
         known = spot.track is not None and spot.track.id == track.id and spot.rival_since is None
-        if known or unlike(spot.look, track.look) <= self.charge.number("look_margin"):
+        if known or unlike(spot.look, track.look) <= self.settings.number("look_margin"):
             return False
         if spot.rival_since is None:
             spot.rival_since = view.mono
@@ -199,7 +189,7 @@ class PlaceRule:
         """Sure, standing, not asked about a moment ago, and not a second box on a placed thing."""
         if view.mono - self._refused.get(track.id, -1e9) < ASK_EVERY_S:
             return False
-        sure = track.score >= self.charge.min_score and self.stands(view, track)
+        sure = track.score >= self.settings.min_score and self.stands(view, track)
         return sure and not duplicate(self._spots, track, placed)
 
     def _start(self, view: SceneView, fresh: list[Track]) -> None:
@@ -207,17 +197,19 @@ class PlaceRule:
             return
         if len(self._refused) > 200:
             self._refused.clear()
-        shares = view.shares([t.box for t in fresh], self.charge.number("band"))
+        shares = view.shares([t.box for t in fresh], self.settings.number("band"))
         for track, row in zip(fresh, shares.tolist(), strict=True):
             verdict = self._zones.ask(row, view.moment)
             if verdict.judged:
-                self._spots.append(new_spot(view, self._name, self.charge.terms(), track, verdict))
+                self._spots.append(
+                    new_spot(view, self._name, self.settings.terms(), track, verdict)
+                )
             else:
                 self._refused[track.id] = view.mono
 
     @property
     def _name(self) -> str:
-        return f"{self.charge.camera}/{self.charge.category.id}"
+        return f"{self.settings.camera}/{self.settings.category.id}"
 
     def _settle(self, view: SceneView, spot: Spot, track: Track) -> None:
         """Anchor the place anew where its subject stands now."""
@@ -233,7 +225,7 @@ class PlaceRule:
             return self._over(view, spot, "another object stands there", out)
         if spot.hold.gone:
             return self._over(view, spot, "gone", out)
-        if spot.empty_s >= self.charge.number("leave_s"):
+        if spot.empty_s >= self.settings.number("leave_s"):
             return self._over(view, spot, "seen empty", out)
         if not in_hours:
             return self._over(view, spot, "outside the rule's hours", out)
@@ -248,7 +240,7 @@ class PlaceRule:
     def _ask_zones(self, view: SceneView, spot: Spot) -> ZoneVerdict:
         if spot.minute != view.moment.minute:
             spot.minute = view.moment.minute
-            row = view.shares([spot.home], self.charge.number("band"))[0].tolist()
+            row = view.shares([spot.home], self.settings.number("band"))[0].tolist()
             spot.verdict = self._zones.ask(row, view.moment)
         return spot.verdict
 
@@ -258,58 +250,58 @@ class PlaceRule:
         if spot.state == "open":
             self._over(view, spot, f"allowed now: {decision.reason}", out)
             spot.state, spot.decided = "standing", None
-        if not spot.suppressed and spot.hold.held_for(self.charge.dwell_s):
+        if not spot.suppressed and spot.hold.held_for(self.settings.dwell_s):
             spot.suppressed = True
-            view.memory.suppressed(self.charge.category.id, " ".join(decision.zones))
+            view.memory.suppressed(self.settings.category.id, " ".join(decision.zones))
         spot.allowed = True
         return True
 
     def _restart(self, view: SceneView, spot: Spot) -> None:
         """The offence begins now, though the thing has stood here for longer."""
         spot.allowed = spot.suppressed = False
-        spot.began, spot.hold = view.now, Hold(self.charge.terms(), view.mono)
+        spot.began, spot.hold = view.now, Hold(self.settings.terms(), view.mono)
         spot.key = f"{spot.key.rsplit('/', 1)[0]}/{view.now.wall:.3f}"
 
     def _advance(self, view: SceneView, spot: Spot, out: Verdicts) -> None:
-        charge = self.charge
+        settings = self.settings
         if spot.allowed:
             self._restart(view, spot)
-        due_s = charge.dwell_s + charge.confirm_s
+        due_s = settings.dwell_s + settings.confirm_s
         if spot.state == "open":
-            if view.mono - spot.told_mono >= charge.realarm_s and spot.hold.unseen_s == 0.0:
+            if view.mono - spot.told_mono >= settings.realarm_s and spot.hold.unseen_s == 0.0:
                 spot.told_mono = view.mono
                 out.findings.append(self._finding(view, spot, "update"))
             return
-        sure = spot.score >= charge.number("sure")
+        sure = spot.score >= settings.number("sure")
         if sure and spot.hold.held_for(due_s) and self.proven(view, spot):
             self._decide(view, spot, out)
         elif spot.hold.held_s >= min(SHOW_AFTER_S, due_s):
-            out.candidates.append(place_candidate(self.charge, spot, due_s))
+            out.candidates.append(place_candidate(self.settings, spot, due_s))
 
     def _decide(self, view: SceneView, spot: Spot, out: Verdicts) -> None:
-        hook = self.charge.word("remind")
+        hook = self.settings.word("remind")
         if hook and spot.state == "standing":
             spot.state, spot.told_mono = "reminded", view.mono
-            out.prompts.append(place_prompt(view, self.charge, spot, hook))
-        elif not hook or view.mono - spot.told_mono >= self.charge.number("grace_s"):
+            out.prompts.append(place_prompt(view, self.settings, spot, hook))
+        elif not hook or view.mono - spot.told_mono >= self.settings.number("grace_s"):
             self._open(view, spot, out)
             return
-        due_s = spot.hold.held_s + self.charge.number("grace_s")
-        out.candidates.append(place_candidate(self.charge, spot, due_s))
+        due_s = spot.hold.held_s + self.settings.number("grace_s")
+        out.candidates.append(place_candidate(self.settings, spot, due_s))
 
     def _open(self, view: SceneView, spot: Spot, out: Verdicts) -> None:
-        charge = self.charge
+        settings = self.settings
         spot.began = reread(spot.began, view.now)
         spot.state, spot.decided, spot.told_mono = "open", view.now, view.mono
-        grid = self._zones.grid_of(spot.verdict.decision) or charge.grid
-        case = Open(grid or "", charge.category.id, spot.box, self.subject_of(spot))
+        grid = self._zones.grid_of(spot.verdict.decision) or settings.grid
+        case = Open(grid or "", settings.category.id, spot.box, self.subject_of(spot))
         past = view.memory.opened(
             spot.key, case, spot.anchor, size=spot.size, aspect=view.aspect, now=view.now
         )
         spot.occurrence = past.count
         back_s = view.now.wall - past.ended_wall
         facts: dict[str, Json] = {}
-        if past.key and 0.0 <= back_s <= charge.category.reopen_s:
+        if past.key and 0.0 <= back_s <= settings.category.reopen_s:
             facts |= {"reopened_after_s": round(back_s, 1), "previous": past.key}
         finding = self._finding(view, spot, "new", **facts)
         parent = view.memory.cause_of(spot.key, case)
@@ -327,9 +319,9 @@ class PlaceRule:
         return False
 
     def _finding(self, view: SceneView, spot: Spot, phase: Phase, **more: Json) -> Finding:
-        grid = self._zones.grid_of(spot.verdict.decision) or self.charge.grid
-        facts = place_facts(view, self.charge, spot, grid) | self.facts(view, spot) | more
-        return place_finding(view, self.charge, spot, phase, facts)
+        grid = self._zones.grid_of(spot.verdict.decision) or self.settings.grid
+        facts = place_facts(view, self.settings, spot, grid) | self.facts(view, spot) | more
+        return place_finding(view, self.settings, spot, phase, facts)
 
     def finish(self, view: SceneView, out: Verdicts) -> None:
         """The recording ends: what is open is told once more, as still there."""
@@ -345,6 +337,30 @@ class PlaceRule:
 
     def restore(self, data: Any, shift_s: float, down_s: float) -> None:
         """Places as they stood; what nobody watched for too long starts afresh when seen again."""
-        terms = self.charge.terms()
+        terms = self.settings.terms()
         spots: Sequence[Spot] = [Spot.restore(row, terms, shift_s) for row in data]
         self._spots = [s for s in spots if s.state == "open" or down_s <= terms.hidden_s]
+
+
+class Occupation(PlaceRule):
+    """Something stands where it must not: stalls, goods before shops, piles, parked cars.
+
+    What nobody tends is no vending: with `attended_share` above 0 people must have stood by for
+    that share of the time (an abandoned cart is a matter for another category).
+    """
+
+    SETTINGS: ClassVar[Settings] = {
+        **PLACE_SETTINGS,
+        "attended_share": Setting(0.0, "share of the time that people stand by", 0.0, 1.0),
+        "reach": Setting(0.5, "standing by: so many times the object's size away", 0.0, 10.0),
+    }
+
+    def observe(self, view: SceneView, spot: Spot, passed: float) -> None:
+        if standing_by(view, spot.box, self.settings.number("reach") * spot.size):
+            spot.tally("attended", passed)
+
+    def proven(self, view: SceneView, spot: Spot) -> bool:
+        return spot.tally_share("attended") >= self.settings.number("attended_share")
+
+    def facts(self, view: SceneView, spot: Spot) -> dict[str, Json]:
+        return {"attended_share": round(spot.tally_share("attended"), 3)}

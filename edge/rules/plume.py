@@ -19,9 +19,9 @@ import numpy as np
 from edge.geometry import apart, around, centre, distance, foot, size_of, within
 from edge.hold import Sight
 from edge.rules.grilling import VEHICLES
-from edge.rules.places import PLACE_SETTINGS, PlaceRule
+from edge.rules.places import PlaceRule
 from edge.rules.reporting import corroboration
-from edge.rules.rule_settings import RuleSettings, Setting, Settings
+from edge.rules.rule_settings import PLACE_SETTINGS, RuleSettings, Setting, Settings
 from edge.rules.spot import Spot
 from edge.rules.stirring import Ground, Stir
 from edge.rules.view import SceneView, Verdicts
@@ -58,8 +58,8 @@ class Plume(PlaceRule):
         "dust_ug_m3": Setting(150.0, "reading that supports it", 1.0, 1e6),
     }
 
-    def __init__(self, charge: RuleSettings, zones: ZoneRule) -> None:
-        super().__init__(charge, zones)
+    def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None:
+        super().__init__(settings, zones)
         self._clouds: dict[int, list[Track]] = {}
         self._ground = Ground()
         self._looks: dict[str, list[tuple[float, float, float]]] = {}
@@ -77,7 +77,7 @@ class Plume(PlaceRule):
         dust = [] if self._weather(seen) else [t for t in seen if self._is_dust(view, t)]
         self._clouds = {}
         if dust:
-            shares = view.shares([t.box for t in dust], self.charge.number("band")).tolist()
+            shares = view.shares([t.box for t in dust], self.settings.number("band")).tolist()
             for track, row in zip(dust, shares, strict=True):
                 site = self._zones.strongest(row, view.moment)
                 if site is not None:
@@ -88,7 +88,7 @@ class Plume(PlaceRule):
         """Clouds over most of the frame now, or in a good part of the looks before."""
         if seen:
             largest = max((t.box[2] - t.box[0]) * (t.box[3] - t.box[1]) for t in seen)
-            self._foggy.append(largest > self.charge.number("fog_share"))
+            self._foggy.append(largest > self.settings.number("fog_share"))
             if self._foggy[-1]:
                 return True
         return bool(self._foggy) and sum(self._foggy) > FOG_SHARE * len(self._foggy)
@@ -144,13 +144,13 @@ class Plume(PlaceRule):
             del looks[::2]
 
     def _stir(self, view: SceneView, box: Box) -> Stir | None:
-        others = [t.box for t in view.scene.tracks if t.label not in self.charge.category.classes]
+        others = [t.box for t in view.scene.tracks if t.label not in self.settings.category.classes]
         return self._ground.stir(box, np.array(others, np.float32).reshape(-1, 4))
 
     def _tally(self, spot: Spot, stir: Stir | None, passed: float) -> None:
         if stir is None:
             return
-        number = self.charge.number
+        number = self.settings.number
         spot.tally("watched", passed)
         usual = stir.unusual is not None and stir.unusual < number("unusual_levels")
         if stir.times >= number("stir") and stir.within >= number("stir_levels") and not usual:
@@ -162,9 +162,9 @@ class Plume(PlaceRule):
         if isinstance(says, dict) and says["says"] == "supports":
             return True
         if view.scene.image is not None:
-            return spot.tally_share("stirred", of="watched") >= self.charge.number("stir_share")
+            return spot.tally_share("stirred", of="watched") >= self.settings.number("stir_share")
         growth, drift = self._change(view, spot)
-        return growth >= self.charge.number("growth") or drift >= self.charge.number("drift")
+        return growth >= self.settings.number("growth") or drift >= self.settings.number("drift")
 
     def _change(self, view: SceneView, spot: Spot) -> tuple[float, float]:
         """(growth, drift in own sizes) from third to third of its looks, middle of each."""
@@ -186,8 +186,8 @@ class Plume(PlaceRule):
         return alive
 
     def _sensor(self, view: SceneView) -> Json:
-        limit = self.charge.number("dust_ug_m3")
-        return corroboration(view.scene.samples, self.charge.words("channels"), limit)
+        limit = self.settings.number("dust_ug_m3")
+        return corroboration(view.scene.samples, self.settings.words("channels"), limit)
 
     def facts(self, view: SceneView, spot: Spot) -> dict[str, Json]:
         """In how much of the time it stirred (null without pictures), how much it grew, how far it

@@ -14,13 +14,13 @@ from edge.rules.view import SceneView
 from edge.values import Candidate, Finding, Json, Phase, Prompt, Sample
 
 
-def place_candidate(charge: RuleSettings, spot: Spot, due_s: float) -> Candidate:
+def place_candidate(settings: RuleSettings, spot: Spot, due_s: float) -> Candidate:
     """A running clock for the page: held so long, due after `due_s`."""
     return Candidate(
         key=spot.key,
-        camera=charge.camera,
-        category=charge.category.id,
-        rule=charge.rule,
+        camera=settings.camera,
+        category=settings.category.id,
+        rule=settings.rule,
         box=spot.box,
         place=spot.anchor,
         began=spot.began,
@@ -29,12 +29,12 @@ def place_candidate(charge: RuleSettings, spot: Spot, due_s: float) -> Candidate
     )
 
 
-def place_prompt(view: SceneView, charge: RuleSettings, spot: Spot, hook: str) -> Prompt:
+def place_prompt(view: SceneView, settings: RuleSettings, spot: Spot, hook: str) -> Prompt:
     """What a reminder at the place says, in both languages; it accuses nobody."""
-    category = charge.category
+    category = settings.category
     return Prompt(
         key=spot.key,
-        camera=charge.camera,
+        camera=settings.camera,
         category=category.id,
         at=view.now,
         hook=hook,
@@ -44,38 +44,38 @@ def place_prompt(view: SceneView, charge: RuleSettings, spot: Spot, hook: str) -
 
 
 def place_facts(
-    view: SceneView, charge: RuleSettings, spot: Spot, grid: str | None
+    view: SceneView, settings: RuleSettings, spot: Spot, grid: str | None
 ) -> dict[str, Json]:
     """What every case of a place carries; the rule kind adds its own."""
     return {
         "class": spot.label,
         "dwell_s": round(spot.seen.mono - spot.began.mono, 1),
         "held_s": round(spot.hold.held_s, 1),
-        "dwell_limit_s": charge.dwell_s,
+        "dwell_limit_s": settings.dwell_s,
         "seen_share": round(spot.hold.share, 3),
         "best_score": round(spot.score, 3),
         "track_ids": spot.ids,
         "gaps": spot.gaps,
-        "limits": charge.limits(),
+        "limits": settings.limits(),
         "grid": grid,
-        "open_in_grid": view.memory.open_in(grid, charge.category.id),
+        "open_in_grid": view.memory.open_in(grid, settings.category.id),
         "first_offence": spot.occurrence == 1,
         "outcome": spot.outcome,
-        "deadline_h": charge.category.deadline_h,
+        "deadline_h": settings.category.deadline_h,
         "clock_quality": view.now.quality,
     }
 
 
 def place_finding(
-    view: SceneView, charge: RuleSettings, spot: Spot, phase: Phase, facts: dict[str, Json]
+    view: SceneView, settings: RuleSettings, spot: Spot, phase: Phase, facts: dict[str, Json]
 ) -> Finding:
     """The finding of a decided place; its end asks for an "after" picture at this moment."""
     assert spot.decided is not None, "only a decided case is told"
     return Finding(
         key=spot.key,
-        camera=charge.camera,
-        category=charge.category.id,
-        rule=charge.rule,
+        camera=settings.camera,
+        category=settings.category.id,
+        rule=settings.rule,
         phase=phase,
         began=spot.began,
         decided=spot.decided,
@@ -87,7 +87,7 @@ def place_finding(
         facts=facts,
         occurrence=spot.occurrence,
         moments=(("after", view.mono),) if phase == "end" else (),
-        priority=charge.category.priority,
+        priority=settings.category.priority,
     )
 
 

@@ -33,6 +33,19 @@ class Setting:
 Settings = Mapping[str, Setting]
 
 
+# What every rule kind has that watches a place.
+PLACE_SETTINGS: Mapping[str, Setting] = {
+    "band": Setting(0.25, "lowest share of the box that touches the ground", 0.02, 1.0),
+    "contact": Setting(0.4, "share of that band that must lie in the zone", 0.01, 1.0),
+    "sure": Setting(0.5, "score that the best look at the thing must reach", 0.0, 1.0),
+    "leave_s": Setting(8.0, "ground seen empty for so long ends it", 1.0, 600.0),
+    "look_margin": Setting(0.35, "cosine distance of looks that is another object", 0.02, 2.0),
+    "except_zones": Setting((), "zone kinds that another category looks after"),
+    "remind": Setting("", "hook that reminds people before anything is reported; empty: none"),
+    "grace_s": Setting(120.0, "time to leave after a reminder", 0.0, 3600.0),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
     """What a rule judges by. Seconds, shares, and sizes as multiples of the object's own size."""
@@ -47,22 +60,22 @@ class RuleSettings:
     realarm_s: float
     share: float
     min_score: float
-    settings: Mapping[str, Plain]
+    values: Mapping[str, Plain]
     grid: str | None = None
 
     def number(self, name: str) -> float:
-        value = self.settings[name]
+        value = self.values[name]
         assert isinstance(value, (int, float)), name
         return float(value)
 
     def flag(self, name: str) -> bool:
-        return bool(self.settings[name])
+        return bool(self.values[name])
 
     def word(self, name: str) -> str:
-        return str(self.settings[name])
+        return str(self.values[name])
 
     def words(self, name: str) -> tuple[str, ...]:
-        value = self.settings[name]
+        value = self.values[name]
         assert isinstance(value, tuple), name
         return value
 
@@ -84,7 +97,7 @@ class RuleSettings:
             "window_s": self.category.window_s,
             "gap_s": self.category.gap_s,
             "min_score": self.min_score,
-            **{name: _json(value) for name, value in self.settings.items()},
+            **{name: _json(value) for name, value in self.values.items()},
         }
 
 
@@ -113,7 +126,7 @@ def settle(camera: Camera, rule: Rule, category: Category, kind: Settings) -> Ru
         realarm_s=category.realarm_s if rule.realarm_s is None else rule.realarm_s,
         share=category.seen_share if rule.seen_share is None else rule.seen_share,
         min_score=category.min_score if rule.min_score is None else rule.min_score,
-        settings=_settings(kind, category, rule),
+        values=_settings(kind, category, rule),
         grid=camera.position.grid,
     )
 

@@ -13,10 +13,9 @@ from typing import Any, ClassVar
 
 from edge.geometry import distance, iou
 from edge.rules.lane import Patch
-from edge.rules.passage import Passage, Passages
-from edge.rules.places import PLACE_SETTINGS, PlaceRule
-from edge.rules.roadwatch import RoadWatch
-from edge.rules.rule_settings import RuleSettings, Setting, Settings
+from edge.rules.passage import Passage, Passages, RoadWatch
+from edge.rules.places import PlaceRule
+from edge.rules.rule_settings import PLACE_SETTINGS, RuleSettings, Setting, Settings
 from edge.rules.spot import Spot
 from edge.rules.view import SceneView, Verdicts, at_mono
 from edge.rules.zones import ZoneRule
@@ -54,12 +53,14 @@ class Spill(PlaceRule):
         "min_contrast": Setting(16.0, "least change, in grey levels of 255", 1.0, 255.0),
     }
 
-    def __init__(self, charge: RuleSettings, zones: ZoneRule) -> None:
-        super().__init__(charge, zones)
-        self._trucks = Passages(f"{self._name}/truck", charge.category.classes, charge.min_score)
+    def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None:
+        super().__init__(settings, zones)
+        self._trucks = Passages(
+            f"{self._name}/truck", settings.category.classes, settings.min_score
+        )
         self._road = RoadWatch(
-            moved=charge.number("displacement"),
-            keep_s=charge.number("after_s") + 2 * charge.dwell_s + 2.0,
+            moved=settings.number("displacement"),
+            keep_s=settings.number("after_s") + 2 * settings.dwell_s + 2.0,
         )
         self._old: list[tuple[float, Box]] = []
         self._cause: dict[str, Passage] = {}
@@ -74,7 +75,7 @@ class Spill(PlaceRule):
         if self._start_mono is None:
             self._start_mono = view.mono
         present = self._trucks.step(view)
-        if self.charge.flag("compare"):
+        if self.settings.flag("compare"):
             wanted = {self._cause[s.key].subject for s in self._spots if s.key in self._cause}
             self._road.step(view, self._trucks.all(), wanted)
         super().step(view, out)
@@ -84,8 +85,8 @@ class Spill(PlaceRule):
 
     def subjects(self, view: SceneView) -> list[Track]:
         """Detected matter, and what the comparison of the road found where no detection lies."""
-        heaps = view.of(self.charge.category.with_classes, self.charge.min_score * 0.6)
-        if self.charge.word("shape") == "stripes":
+        heaps = view.of(self.settings.category.with_classes, self.settings.min_score * 0.6)
+        if self.settings.word("shape") == "stripes":
             heaps = []
         new = [
             _stand_in(view, n, truck, patch)
@@ -99,10 +100,10 @@ class Spill(PlaceRule):
         broad = STRIPE_BROAD * (truck.best[1][2] - truck.best[1][0])
         thin = patch.elongation >= STRIPE_LONG and patch.breadth <= broad
         stripes = thin and patch.length >= truck.best[1][2] - truck.best[1][0]
-        shape = self.charge.word("shape")
+        shape = self.settings.word("shape")
         if shape != "any" and stripes != (shape == "stripes"):
             return False
-        least, contrast = self.charge.number("min_area"), self.charge.number("min_contrast")
+        least, contrast = self.settings.number("min_area"), self.settings.number("min_contrast")
         return patch.area >= least and patch.contrast >= contrast
 
     def stands(self, view: SceneView, track: Track) -> bool:
@@ -117,7 +118,7 @@ class Spill(PlaceRule):
             return False
         truck = self._truck_of(view, spot)
         if truck is None or self._was_there(view, spot):
-            late = view.mono - spot.began.mono > self.charge.number("after_s")
+            late = view.mono - spot.began.mono > self.settings.number("after_s")
             spot.tallies["settled"] = float(late)
             return False
         change = self._road.change_in(truck, spot.home)
@@ -141,16 +142,16 @@ class Spill(PlaceRule):
             if over is None or truck.told or not self._drove(view, truck):
                 continue
             watched = over[0] - (self._start_mono or 0.0) >= 1.0
-            new = over[0] - 0.5 <= spot.began.mono <= over[1] + self.charge.number("after_s")
+            new = over[0] - 0.5 <= spot.began.mono <= over[1] + self.settings.number("after_s")
             if watched and new and over[1] > when:
                 best, when = truck, over[1]
         return best
 
     def _drove(self, view: SceneView, truck: Passage) -> bool:
         return (
-            truck.seen_s >= self.charge.number("truck_s")
-            and truck.moved(view.aspect) >= self.charge.number("displacement")
-            and truck.stood_s < self.charge.number("stop_s")
+            truck.seen_s >= self.settings.number("truck_s")
+            and truck.moved(view.aspect) >= self.settings.number("displacement")
+            and truck.stood_s < self.settings.number("stop_s")
         )
 
     def _was_there(self, view: SceneView, spot: Spot) -> bool:
@@ -181,7 +182,7 @@ class Spill(PlaceRule):
     def _show(self, view: SceneView, present: list[Passage], out: Verdicts) -> None:
         """A truck in the lane is a candidate, so that its pictures exist when matter is found."""
         here = {truck.subject for truck in present}
-        patience_s = self.charge.number("after_s")
+        patience_s = self.settings.number("after_s")
         for truck in self._trucks.all():
             lately = view.mono - truck.seen.mono <= patience_s
             if truck.told or not lately or not self._drove(view, truck):
@@ -199,9 +200,9 @@ class Spill(PlaceRule):
         box = truck.track.box if here else truck.best[1]
         return Candidate(
             key=truck.key,
-            camera=self.charge.camera,
-            category=self.charge.category.id,
-            rule=self.charge.rule,
+            camera=self.settings.camera,
+            category=self.settings.category.id,
+            rule=self.settings.rule,
             box=box,
             place=((box[0] + box[2]) / 2, box[3]),
             began=truck.began,

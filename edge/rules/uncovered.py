@@ -34,32 +34,32 @@ class Uncovered(PassingRule):
         if says is None:
             return
         truck.tallies["judged"] = truck.tallies.get("judged", 0.0) + passed
-        if says >= self.charge.number("trait_score"):
+        if says >= self.settings.number("trait_score"):
             truck.tallies["guilty"] = truck.tallies.get("guilty", 0.0) + passed
         truck.tallies["surest"] = max(truck.tallies.get("surest", 0.0), says)
 
     def _says(self, view: SceneView, truck: Passage) -> float | None:
         """How surely it is so; None where nobody judged this look."""
         for name, score in truck.track.traits:
-            if name == self.charge.word("trait"):
+            if name == self.settings.word("trait"):
                 return score
-        parts = view.of(self.charge.category.with_classes, self.charge.min_score)
+        parts = view.of(self.settings.category.with_classes, self.settings.min_score)
         on_it = [p.score for p in parts if within(p.box, truck.track.box) >= 0.7]
         if on_it:
             return max(on_it)
-        return 0.0 if self.charge.category.with_classes else None
+        return 0.0 if self.settings.category.with_classes else None
 
     def proven(self, view: SceneView, truck: Passage) -> bool:
         judged, guilty = truck.tallies.get("judged", 0.0), truck.tallies.get("guilty", 0.0)
-        enough = guilty >= self.charge.dwell_s - 1e-6 and guilty > 0.0
-        return enough and guilty >= self.charge.share * judged
+        enough = guilty >= self.settings.dwell_s - 1e-6 and guilty > 0.0
+        return enough and guilty >= self.settings.share * judged
 
     def facts(self, truck: Passage) -> dict[str, Json]:
         """The trait, its share of the judged time, and how sure the surest look was."""
         judged = truck.tallies.get("judged", 0.0)
         share = truck.tallies.get("guilty", 0.0) / judged if judged > 0 else 0.0
         return {
-            "trait": self.charge.word("trait"),
+            "trait": self.settings.word("trait"),
             "trait_share": round(share, 3),
             "trait_best": round(truck.tallies.get("surest", 0.0), 3),
         }

@@ -32,8 +32,8 @@ class Wash(PassingRule):
         "clear_s": Setting(1.5, "decided once it has been on the gate for so long", 0.0, 60.0),
     }
 
-    def __init__(self, charge: RuleSettings, zones: ZoneRule) -> None:
-        super().__init__(charge, zones)
+    def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None:
+        super().__init__(settings, zones)
         self.used = self.skipped = 0
 
     def observe(self, view: SceneView, truck: Passage) -> None:
@@ -45,7 +45,7 @@ class Wash(PassingRule):
         if since is None:
             self._inherit(view, truck)
         tallies["looked_mono"] = view.mono
-        row = view.shares([truck.track.box], self.charge.number("band"))[0].tolist()
+        row = view.shares([truck.track.box], self.settings.number("band"))[0].tolist()
         if self._zones.on_kind("wash", row, view.moment):
             tallies["washed"] = tallies.get("washed", 0.0) + passed
             tallies["inside"], tallies["gate"] = 1.0, 0.0
@@ -67,9 +67,9 @@ class Wash(PassingRule):
     def proven(self, view: SceneView, truck: Passage) -> bool:
         """It left by the gate with too few seconds on the wash; each leaving truck counts once."""
         leaving = truck.tallies.get("inside", 0.0) > 0.0
-        if not leaving or truck.tallies.get("gate", 0.0) < self.charge.number("clear_s"):
+        if not leaving or truck.tallies.get("gate", 0.0) < self.settings.number("clear_s"):
             return False
-        skipped = truck.tallies.get("washed", 0.0) < self.charge.dwell_s * self.charge.share
+        skipped = truck.tallies.get("washed", 0.0) < self.settings.dwell_s * self.settings.share
         if truck.tallies.get("counted", 0.0) == 0.0:
             truck.tallies["counted"] = 1.0
             self.skipped, self.used = self.skipped + skipped, self.used + (not skipped)
@@ -80,7 +80,7 @@ class Wash(PassingRule):
         total = self.used + self.skipped
         return {
             "washed_s": round(truck.tallies.get("washed", 0.0), 1),
-            "wash_limit_s": self.charge.dwell_s,
+            "wash_limit_s": self.settings.dwell_s,
             "wash_used_share": round(self.used / total, 3) if total else None,
             "trucks_left": total,
         }

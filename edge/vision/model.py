@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 
 from edge.config import ConfigError
+from edge.config.device import Provider
 from edge.values import Box, Detections, Image
 from edge.vision import yolo
 from edge.vision.manifest import Weights, input_shape, resolve
 from edge.vision.session import (
-    Provider,
     Session,
     SessionRequest,
     Shape,

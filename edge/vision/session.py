@@ -15,18 +15,18 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.config import ConfigError
+from edge.config.device import Provider
 
 log = logging.getLogger("edge.vision")
 
 Tensor = NDArray[np.float32]
 Outputs = tuple[NDArray[Any], ...]
-Provider = Literal["auto", "cpu", "cuda", "tensorrt", "openvino", "ncnn"]
 Shape = tuple[int, int]
 
 # Fastest first; "auto" takes the first that is installed and passes a real inference.

@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.config import ConfigError, load
+from edge.config.device import Provider
 from edge.config.site import Part
 from edge.geometry import size_of
 from edge.values import Box, Image, Track
 from edge.vision.manifest import ClassName, FileName, InputSize, Sha256
-from edge.vision.session import Provider, SessionRequest, open_session
+from edge.vision.session import SessionRequest, open_session
 
 # Trucks asked about in one picture, the largest first: what it costs is bounded.
 MOST = 4

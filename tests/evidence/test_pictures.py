@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 
 from edge.config import Recipe
-from edge.evidence.overlay import (
+from edge.evidence.pictures import (
+    Shot,
     blackened,
     crop,
+    gate,
+    measure,
     public_copy,
     when_text,
     where_text,
     with_strip,
     with_ticks,
 )
-from edge.evidence.quality import Shot, gate, measure
 from edge.values import EvidenceFile, Place, Stamp, Track
 from tests.evidence.conftest import picture, stamp
 
