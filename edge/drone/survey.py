@@ -33,7 +33,7 @@ from edge.drone.settings import Look as LookSettings
 from edge.drone.sites import Area
 from edge.drone.steady import Steady
 from edge.drone.telemetry.pose import Pose
-from edge.evidence.quality import BLUR_RATIO
+from edge.evidence.pictures import BLUR_RATIO
 from edge.values import Box, Detections, Frame, Image
 from edge.vision.tiling import Piece, merge
 

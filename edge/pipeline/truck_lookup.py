@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from edge.config import Camera
 from edge.config.catalogue import Calendar
-from edge.evidence.overlay import crop
+from edge.evidence.pictures import crop
 from edge.pipeline.settings import Settings
 from edge.rules.trucks import Register, best_match, joined
 from edge.rules.vetting import CameraPosition, Vetted, vet
