@@ -26,7 +26,7 @@ from edge.drone.look import BLURRED, KeyFrame
 from edge.drone.rule_settings import KINDS
 from edge.drone.settings import Judging
 from edge.drone.words import UNSEEN
-from edge.evidence.quality import BLUR_RATIO, measure
+from edge.evidence.pictures import BLUR_RATIO, measure
 from edge.values import Image
 
 # The shorter side in metres of a thing of each class, as it lies or stands.
@@ -61,7 +61,7 @@ SMEAR_SHARE = 0.5
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """What one look was like: metres of ground a pixel in its middle, speed, sharpness (0..1, see
-    edge.evidence.quality), pixels over which the ground was smeared where the shutter is known,
+    edge.evidence.pictures), pixels over which the ground was smeared where the shutter is known,
     looks that a point of the ground gets at this speed and rate."""
 
     gsd_m: float
@@ -84,7 +84,7 @@ def conditions(look: KeyFrame, fps: float) -> Conditions | None:
 
 
 def sharp_of(image: Image) -> float:
-    """Sharpness 0..1 of a picture (edge.evidence.quality); 0 for one without any edge, in which
+    """Sharpness 0..1 of a picture (edge.evidence.pictures); 0 for one without any edge, in which
     only the steps of its own coding are sharp. image: uint8 (height, width, 3)."""
     height, width = image.shape[:2]
     size = (WIDTH_PX, max(1, round(height * WIDTH_PX / width)))
