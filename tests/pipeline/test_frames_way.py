@@ -15,7 +15,7 @@ import pytest
 from edge.camera.recording import read_file_frames
 from edge.camera.url import parse_source
 from edge.pipeline.offline import camera_for, start_offline_run
-from edge.pipeline.settings import load_settings
+from edge.pipeline.soundness import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 STREET = ROOT / "tests" / "clips" / "street"
