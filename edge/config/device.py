@@ -8,8 +8,10 @@ from typing import Annotated, Literal
 import msgspec
 
 from edge.config.site import Name, Part, Positive, Seconds
+from edge.patterns import whole
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+IpAddress = Annotated[str, msgspec.Meta(pattern=whole(r"[0-9a-fA-F:.]{2,45}"))]
 Megabytes = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 
 
@@ -69,7 +71,10 @@ class Keep(Part, frozen=True, kw_only=True):
 
 
 class Console(Part, frozen=True, kw_only=True):
-    """The page for people at the pole: where it listens, and how long a login lasts."""
+    """The page for people at the pole: where it listens, and how long a login lasts.
+
+    proxies: the addresses whose X-Forwarded-For is believed; nobody's unless said.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8088
@@ -77,6 +82,7 @@ class Console(Part, frozen=True, kw_only=True):
     tls_key: str | None = None
     session_s: Seconds = 28_800.0
     metrics: Literal["login", "open"] = "login"
+    proxies: Annotated[tuple[IpAddress, ...], msgspec.Meta(max_length=16)] = ()
 
 
 # The one list of what may run the inference; edge/vision/session.py opens them.

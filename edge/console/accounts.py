@@ -7,11 +7,11 @@ argon2id (RFC 9106) with the library's defaults. Sessions live in memory: a rest
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 import secrets
 import time
-from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from edge import journal
+from edge.console.attempts import Attempts, LoginRefused
 from edge.runtime import write_atomic
 
 Role = Literal["viewer", "installer"]
@@ -28,12 +29,12 @@ Role = Literal["viewer", "installer"]
 CODE_DIGITS = 8
 NAME_MAX = 32
 PASSWORD_LEAST, PASSWORD_MOST = 10, 128
-TRIES, TRIES_WITHIN_S, LOCKED_S = 5, 300.0, 300.0
+# A wrong code keeps the next one waiting, whoever tries it: at two a second the eight digits last
+# for years.
+WRONG_CODE_S = 0.5
 SESSIONS_MAX = 200
-
-
-class LoginRefused(Exception):
-    """A login or a password that is not taken; the word is a key of edge.console.texts."""
+# The log of who did what and the one before it; years of honest use.
+AUDIT_BYTES = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Accounts:
         self._folder, self._session_s, self._now = folder, session_s, now
         self._hasher = hasher or PasswordHasher()
         self._sessions: dict[str, LoginSession] = {}
-        self._tries: dict[str, deque[float]] = defaultdict(deque)
+        self._attempts = Attempts(now)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         self._accounts: dict[str, dict[str, str]] = self._read()
@@ -93,20 +94,24 @@ class Accounts:
 
     def set_up(self, code: str, name: str, password: str, client: str) -> LoginSession:
         """The first account, an installer's, made with the code. Raises Refused."""
-        self._not_locked(client)
-        if self.first_code is None or not hmac.compare_digest(code.strip(), self.first_code):
-            self._missed(client)
-            raise LoginRefused("wrong_code")
-        self._add(name, password, "installer")
-        self.first_code = None
-        self.code_file.unlink(missing_ok=True)
+        with self._attempts.one(client):
+            if self.first_code is None or not hmac.compare_digest(
+                code.strip().encode(errors="replace"), self.first_code.encode()
+            ):
+                time.sleep(WRONG_CODE_S)
+                raise LoginRefused("wrong_code")
+            self._add(name, password, "installer")
+            self.first_code = None
+            self.code_file.unlink(missing_ok=True)
+        self._attempts.passed(client)
         return self._session(name, "installer")
 
     def add(self, name: str, password: str, role: Role) -> None:
         """Another account. Raises Refused."""
         if name in self._accounts:
             raise LoginRefused("name_taken")
-        self._add(name, password, role)
+        with self._attempts.turn():
+            self._add(name, password, role)
 
     def remove(self, name: str) -> None:
         """Raises Refused for the last installer: nobody could come in any more."""
@@ -135,18 +140,17 @@ class Accounts:
 
     def log_in(self, name: str, password: str, client: str) -> LoginSession:
         """Raises Refused; the answer does not tell whether the name or the password is wrong."""
-        self._not_locked(client)
-        account = self._accounts.get(name)
-        # An unknown name costs the same time as a known one.
-        stored = account["hash"] if account else self._decoy()
-        try:
-            self._hasher.verify(stored, password[:PASSWORD_MOST])
-        except (VerificationError, InvalidHashError):
-            account = None
+        with self._attempts.one(client):
+            account = self._accounts.get(name)
+            # An unknown name costs the same time as a known one.
+            stored = account["hash"] if account else self._decoy()
+            try:
+                self._hasher.verify(stored, password[:PASSWORD_MOST])
+            except (VerificationError, InvalidHashError):
+                account = None
         if account is None:
-            self._missed(client)
             raise LoginRefused("wrong_login")
-        self._tries.pop(client, None)
+        self._attempts.passed(client)
         role: Role = "installer" if account["role"] == "installer" else "viewer"
         return self._session(name, role)
 
@@ -156,19 +160,6 @@ class Accounts:
         if not self._decoy_hash:
             self._decoy_hash = self._hasher.hash(secrets.token_hex(16))
         return self._decoy_hash
-
-    def _not_locked(self, client: str) -> None:
-        tries = self._tries[client]
-        now = self._now()
-        while tries and now - tries[0] > TRIES_WITHIN_S:
-            tries.popleft()
-        if len(tries) >= TRIES and now - tries[-1] < LOCKED_S:
-            raise LoginRefused("locked")
-
-    def _missed(self, client: str) -> None:
-        if len(self._tries) > 10_000:
-            self._tries.clear()
-        self._tries[client].append(self._now())
 
     def _session(self, name: str, role: Role) -> LoginSession:
         self._forget_old()
@@ -194,4 +185,8 @@ class Accounts:
     def audit(self, who: str, what: str, **facts: Any) -> None:
         """One line for everything that somebody changed, with who and when."""
         row = {"wall": round(time.time(), 3), "who": who, "what": what, **facts}
-        journal.append(self._folder / "audit.jsonl", [row])
+        path = self._folder / "audit.jsonl"
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_size > AUDIT_BYTES:
+                path.replace(path.with_suffix(".1.jsonl"))
+        journal.append(path, [row])

@@ -7,7 +7,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from edge.console.accounts import LoginRefused, LoginSession, Role
+from edge.console.accounts import LoginSession, Role
+from edge.console.attempts import LoginRefused
 from edge.console.editing import camera_rows, parse
 from edge.console.web import (
     COOKIE,
@@ -54,7 +55,7 @@ async def first(request: Request) -> Response:
             client_of(request),
         )
     except LoginRefused as error:
-        return render(request, "first.html", 403, error=str(error))
+        return await _turned_away(request, "first.html", form.get("name", ""), error)
     console.accounts.audit(session.name, "first account", client=client_of(request))
     return _welcome(request, session)
 
@@ -70,10 +71,20 @@ async def login(request: Request) -> Response:
             client_of(request),
         )
     except LoginRefused as error:
-        console.accounts.audit(form.get("name", "")[:32], str(error), client=client_of(request))
-        return render(request, "login.html", 403, error=str(error))
+        return await _turned_away(request, "login.html", form.get("name", ""), error)
     console.accounts.audit(session.name, "logged in", client=client_of(request))
     return _welcome(request, session)
+
+
+async def _turned_away(request: Request, page: str, name: str, error: LoginRefused) -> Response:
+    """A try that was judged is written down, with the address it came from; who may not even try
+    writes nothing, or the log would be theirs to fill."""
+    word, client = str(error), client_of(request)
+    if word not in ("locked", "busy"):
+        await run_in_threadpool(
+            lambda: console_of(request).accounts.audit(name[:32], word, client=client)
+        )
+    return render(request, page, 503 if word == "busy" else 403, error=word)
 
 
 async def form_of_open(request: Request) -> dict[str, str]:

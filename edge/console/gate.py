@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from edge.console.web import COOKIE, HEADERS, ConsoleContext
 
 BODY_MAX = 1_500_000
+# Who is not in yet sends a name and a password; a hundred of these at once are still little.
+OPEN_BODY_MAX = 16_384
 # A form is small: who takes longer to send it holds a connection for its own sake.
 BODY_S = 30.0
 OPEN = frozenset({"/login", "/first", "/healthz", "/language"})
@@ -40,8 +42,9 @@ class Gatekeeper:
             await refused(scope, receive, guarded)
             return
         streamed = scope["path"].startswith(STREAMED)
+        most = BODY_MAX if getattr(request.state, "session", None) else OPEN_BODY_MAX
         try:
-            await self._app(scope, receive if streamed else _bounded(receive), guarded)
+            await self._app(scope, receive if streamed else _bounded(receive, most), guarded)
         except TooLarge:
             await Response("413", 413)(scope, receive, guarded)
         except TimeoutError:
@@ -61,7 +64,7 @@ def _guarded(send: Send) -> Send:
     return guarded
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, most: int) -> Receive:
     """`receive` that ends a body that is too long (whatever its head said) or too slow."""
     taken, until = 0, asyncio.get_running_loop().time() + BODY_S
     whole = False
@@ -77,7 +80,7 @@ def _bounded(receive: Receive) -> Receive:
             raise TimeoutError from None
         taken += len(message.get("body", b""))
         whole = not message.get("more_body", False)
-        if taken > BODY_MAX:
+        if taken > most:
             raise TooLarge
         return message
 
@@ -87,7 +90,8 @@ def _bounded(receive: Receive) -> Receive:
 def _refused(request: Request) -> Response | None:
     """The answer to who may not come in; None for who may."""
     console: ConsoleContext = request.app.state.console
-    path = request.url.path
+    # Not `request.url`: that is made of the Host header, which whoever asks may write.
+    path: str = request.scope["path"]
     if wrong := _wrong_size(request, path):
         return wrong
     if path.startswith("/static/") or path == "/healthz":
@@ -105,7 +109,10 @@ def _refused(request: Request) -> Response | None:
 
 
 def _wrong_size(request: Request, path: str) -> Response | None:
-    """A Content-Length that is no number (RFC 9110, 8.6), or says more than may come."""
+    """A Content-Length that is no number (RFC 9110, 8.6), says more than may come, or stands beside
+    a Transfer-Encoding: two readers would then see two different requests (RFC 9112, 6.1)."""
+    if "transfer-encoding" in request.headers and "content-length" in request.headers:
+        return Response("400", 400, {"Connection": "close"})
     told = request.headers.get("content-length", "0")
     if not (told.isascii() and told.isdigit() and len(told) < 20):
         return Response("400", 400)

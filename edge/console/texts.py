@@ -33,6 +33,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "wrong_code": ("代码不对", "That is not the code"),
     "wrong_login": ("用户名或密码不对", "Wrong name or password"),
     "locked": ("尝试过多，请五分钟后再试", "Too many tries; wait five minutes"),
+    "busy": ("正在处理其他登录，请稍后再试", "Others are logging in; try again in a moment"),
     "bad_name": ("用户名需 1 至 32 个可见字符", "A name has 1 to 32 visible characters"),
     "bad_password": ("密码需 10 至 128 位", "A password has 10 to 128 characters"),
     "name_taken": ("该用户名已存在", "That name is taken"),

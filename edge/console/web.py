@@ -73,7 +73,7 @@ class Renderer:
             t=lambda key, **more: text(key, language, **more),
             language=language,
             session=session,
-            path=request.url.path,
+            path=request.scope["path"],
             installer=bool(session and session.role == "installer"),
             **values,
         )

@@ -88,6 +88,9 @@ def server_config(console: ConsoleContext, settings: PageSettings) -> uvicorn.Co
         log_level="warning",
         server_header=False,
         access_log=False,
+        # X-Forwarded-For is anybody's to write: who is locked out would be somebody else.
+        proxy_headers=bool(facts.proxies),
+        forwarded_allow_ips=list(facts.proxies),
         timeout_keep_alive=10,
         http=PatientProtocol,
         ws="none",

@@ -8,7 +8,8 @@ import zipfile
 import pytest
 from starlette.testclient import TestClient
 
-from edge.console.accounts import Accounts, LoginRefused
+from edge.console.accounts import Accounts
+from edge.console.attempts import LoginRefused
 from edge.console.metrics import render
 from edge.console.texts import TEXTS
 from tests.console.conftest import PASSWORD, QUICK, put_case

@@ -51,6 +51,7 @@ PATTERNS: Mapping[str, str] = {
     whole(r"(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"): "MM-DD",
     whole(r"\d{4}-\d{2}-\d{2}"): "YYYY-MM-DD",
     whole(r"[0-9]{15}"): "15 digits",
+    whole(r"[0-9a-fA-F:.]{2,45}"): "IP address",
     whole(r"\d{2}"): "2 digits",
     whole(r"0[xX][0-9a-fA-F]{1,4}"): "0x0000 to 0xFFFF",
     whole(r"[A-Za-z][A-Za-z0-9_.-]{0,31}"): "channel: letters, digits, _ . -, at most 32",
