@@ -136,6 +136,24 @@ ADVICE: dict[str, FaultAdvice] = {
         "查明谁持有平台密钥",
         "who has the platform's key?",
     ),
+    "acks_refused": FaultAdvice(
+        "平台回执被拒收",
+        "The platform's answers are refused",
+        "检查平台时钟、密钥和签发者名称（iss）；见 docs/platform.md",
+        "the platform's clock, key and issuer name (iss); see docs/platform.md",
+    ),
+    "no_retain": FaultAdvice(
+        "平台代理不保留消息",
+        "The broker keeps no retained messages",
+        "在平台代理开启 retain；此前盒子每十分钟重发身份和状态",
+        "turn on retain at the broker; until then the box repeats birth and status",
+    ),
+    "name_taken": FaultAdvice(
+        "另一台设备使用同一名称",
+        "Another box has this one's name",
+        "两台盒子的 device 名称相同：改其中一台并重新发证",
+        "two boxes share one device name: rename one and give it a certificate of its own",
+    ),
     "subscribe_refused": FaultAdvice(
         "订阅被拒",
         "Subscription refused",

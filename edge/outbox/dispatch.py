@@ -295,6 +295,9 @@ class Dispatch:
     def hear(self, issuer: str, n: int) -> None:
         self._db.execute("INSERT OR REPLACE INTO heard VALUES (?, ?)", (issuer, n))
 
+    def unhear(self, issuer: str) -> None:
+        self._db.execute("DELETE FROM heard WHERE issuer = ?", (issuer,))
+
     def count(self, name: str, n: int = 1) -> None:
         count(self._db, name, n)
 

@@ -92,13 +92,15 @@ class DesiredSite:
         One that comes while another is being tried has its turn afterwards. Whatever this
         returns from is on disk; what it raised in the middle of may be given to it again.
         """
-        if self._applied.trial is not None and wanted.rev > self._applied.seen:
+        back = wanted.follows is not None and wanted.follows == self._applied.seen
+        rises = wanted.rev > self._applied.seen or back
+        if self._applied.trial is not None and rises:
             self._put_off(wanted)
             return
-        if self._answered(wanted.rev):
+        if self._answered(wanted.rev) and not back:
             self.tell()
             return
-        if wanted.rev <= self._applied.seen:
+        if not rises:
             self._reject(wanted.rev, [f"rev {wanted.rev} is not above {self._applied.seen}"])
             return
         try:

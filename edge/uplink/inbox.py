@@ -15,13 +15,22 @@ from edge.uplink.mqtt import Arrived
 from edge.uplink.records import Records
 from edge.uplink.sealer import Sealer
 from edge.uplink.transfer import Transfers
-from edge.uplink.trust import SANE_WALL, DownlinkTrust, RefusedMessage, counter_name
+from edge.uplink.trust import (
+    SANE_WALL,
+    DownlinkTrust,
+    RefusedMessage,
+    counter_name,
+    forgotten,
+    room_for,
+)
 from edge.uplink.wire import Topics
 from edge.values import Stamp
 
 log = logging.getLogger(__name__)
 
 FORGED_OVER_S = 600.0
+# Answers that are refused for so long, so often, while records wait for one: nobody would notice.
+DEAF_AFTER_S, DEAF_AFTER = 60.0, 3
 # Retained configurations come once a connection: one that came before the clock was set would be
 # missed until the next. Each of these may be 512 KiB.
 CLOCKLESS_MAX = 8
@@ -55,6 +64,7 @@ class Inbox:
         self._kinds = topics.down
         self._heard = dispatch.issuers()
         self._forged = {f.subject: f.at.mono for f in faults.standing("forged_message")}
+        self._unheard: tuple[float, int] | None = None
         self._clockless: list[Arrived] = []
         self.counts: Counter[str] = Counter()
 
@@ -63,7 +73,18 @@ class Inbox:
         return list(self._kinds)
 
     def take(self, arrived: Sequence[Arrived], at: Stamp) -> None:
-        """Apply all messages of one turn; every acknowledgement among them in one transaction."""
+        """Apply all messages of one turn; every acknowledgement among them in one transaction.
+
+        Raises what the disk raises; nothing counts as heard then but what is on it, so that the
+        same messages may be given again.
+        """
+        try:
+            self._take(arrived, at)
+        except BaseException:
+            self._heard = self._dispatch.issuers()
+            raise
+
+    def _take(self, arrived: Sequence[Arrived], at: Stamp) -> None:
         passed = [
             (kind, message)
             for kind, message in (self._read(event, at) for event in arrived)
@@ -88,8 +109,23 @@ class Inbox:
             if error.why == "clock" and len(self._clockless) < CLOCKLESS_MAX:
                 self._clockless.append(event)
             return kind, None
+        self._make_room(kind, message)
         self._heard[counter_name(kind, message)] = message.n
+        if kind == "ack":
+            self._unheard = None
+            self._faults.end("acks_refused", "platform")
         return kind, message
+
+    def _make_room(self, kind: str, message: m.Down) -> None:
+        oldest = room_for(kind, message, self._heard)
+        if oldest is None:
+            return
+        floor = max(self._heard.get(forgotten(kind), 0), self._heard.pop(oldest))
+        self._heard[forgotten(kind)] = floor
+        self.counts["issuers_forgotten"] += 1
+        with self._dispatch.commit():
+            self._dispatch.hear(forgotten(kind), floor)
+            self._dispatch.unhear(oldest)
 
     def _refuse(self, kind: str, error: RefusedMessage, at: Stamp) -> None:
         """Counted and told, the first of its kind aloud: nobody may fill our log from afar. A
@@ -99,9 +135,20 @@ class Inbox:
         self.counts[name] += 1
         level = logging.WARNING if loud else logging.DEBUG
         log.log(level, "%s refused (%s): %s", kind, error.why, error)
+        if kind == "ack":
+            since, times = self._unheard or (at.mono, 0)
+            self._unheard = (since, times + 1)
+            if self._deaf(at):
+                told = f"{self.counts[name]} answers refused ({error.why}) while records wait"
+                self._faults.start("acks_refused", "platform", f"{told}: {error}"[:300])
         if error.why == "signature":
             self._forged[kind] = at.mono
             self._faults.start("forged_message", kind, str(error)[:200])
+
+    def _deaf(self, at: Stamp) -> bool:
+        since, times = self._unheard or (at.mono, 0)
+        waiting = self._records.outstanding > 0
+        return waiting and times >= DEAF_AFTER and at.mono - since > DEAF_AFTER_S
 
     def watch(self, at: Stamp) -> None:
         """Called all the time: an attack is over once nothing forged came for a while, and what

@@ -54,6 +54,7 @@ class Link:
         self._connection: MqttConnection | None = None
         self._online = False
         self.attempts = 0
+        self.last_code = 0
 
     @property
     def online(self) -> bool:
@@ -105,6 +106,7 @@ class Link:
             self._after(Lost(why), now)
 
     def _after(self, lost: Lost, now: float) -> None:
+        self.last_code = lost.code
         was_online, stable = self._online, self._online and now - self._since >= STABLE_S
         if self._connection is not None:
             self._connection.drop()

@@ -236,11 +236,15 @@ class EvidenceFin(Message, frozen=True, kw_only=True):
 
 
 class Status(Message, frozen=True, kw_only=True):
-    """Retained. `conn` counts connections: a late last will cannot mark a live device dead."""
+    """Retained. `conn` counts connections: a late last will cannot mark a live device dead.
+
+    run: a random word of this run of the uplink, by which a box knows another one of its name.
+    """
 
     state: Literal["online", "offline", "stopping"]
     boot: Count
     conn: Count
+    run: Annotated[str, msgspec.Meta(max_length=32)] = ""
 
 
 class RecordAck(Message, frozen=True, kw_only=True):
@@ -336,9 +340,14 @@ class CommandResult(Message, frozen=True, kw_only=True):
 
 
 class Desired(Down, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="desired"):
-    """The wanted site configuration: the data of site.yaml. `rev` rises strictly."""
+    """The wanted site configuration: the data of site.yaml. `rev` rises strictly.
+
+    follows: the highest `rev` that the box ever saw, said where this one is lower on purpose: the
+    signed way back after a number that was too high. `cfg/reported` names it in its refusal.
+    """
 
     rev: Count
+    follows: Count | None = None
     exp: float
     site: dict[str, Any]
 

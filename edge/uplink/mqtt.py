@@ -33,6 +33,9 @@ DOWN_PACKET_MAX = 1 << 20
 # Receive Maximum 65535 and no packet limit are what a silent CONNACK means (MQTT 5, 3.2.2.3).
 RECEIVE_MAX_DEFAULT = 65_535
 PACKET_MAX_DEFAULT = 268_435_455
+# Reason codes (MQTT 5, 2.4): somebody else came in under our name; the broker keeps no messages.
+SESSION_TAKEN_OVER = 0x8E
+RETAIN_NOT_SUPPORTED = 0x9A
 # What paho's decoder raises for bytes that are not MQTT.
 _NOT_MQTT = (MQTTException, ValueError, struct.error, IndexError, KeyError, TypeError)
 # More than this in one turn would keep the outbox waiting.
@@ -55,10 +58,11 @@ class BrokerAddress:
 
 @dataclass(frozen=True, slots=True)
 class Will:
-    """What the broker says for us, retained, 45 s after we fell silent."""
+    """What the broker says for us, 45 s after we fell silent; retained where it can."""
 
     topic: str
     payload: bytes
+    retain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class Connected:
     receive_max: int
     packet_max: int
     session_present: bool
+    retain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ class MqttConnection:
     def __init__(self, address: BrokerAddress, will: Will | None) -> None:
         self._events: list[Event] = []
         self._over = False
+        self._retain = True
         self._client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=address.client_id,
@@ -148,7 +154,7 @@ class MqttConnection:
         if will is not None:
             delay = _properties(PacketTypes.WILLMESSAGE)
             delay.WillDelayInterval = WILL_DELAY_S
-            self._client.will_set(will.topic, will.payload, qos=1, retain=True, properties=delay)
+            self._client.will_set(will.topic, will.payload, 1, will.retain, properties=delay)
         asked = _properties(PacketTypes.CONNECT)
         asked.SessionExpiryInterval = SESSION_EXPIRY_S
         asked.MaximumPacketSize = DOWN_PACKET_MAX
@@ -202,7 +208,9 @@ class MqttConnection:
         retain: bool = False,
         expiry_s: int | None = None,
     ) -> int:
-        """Hand one packet to the socket; returns its message id. Never queues for later."""
+        """Hand one packet to the socket; returns its message id. Never queues for later. Not
+        retained at a broker that said it keeps none: it would end the connection for it."""
+        retain = retain and self._retain
         properties = _properties(PacketTypes.PUBLISH)
         if expiry_s is not None:
             properties.MessageExpiryInterval = expiry_s
@@ -218,6 +226,10 @@ class MqttConnection:
     def subscribe(self, topics: Sequence[str]) -> None:
         """QoS 1; the answer comes as Subscribed."""
         self._client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in topics])
+
+    def overhear(self, topic: str) -> None:
+        """What others publish there, never our own; a refusal changes nothing."""
+        self._client.subscribe(topic, options=SubscribeOptions(qos=0, noLocal=True))
 
     def acknowledge(self, mid: int) -> None:
         """PUBACK a message that is stored; until then the broker keeps it."""
@@ -245,7 +257,8 @@ class MqttConnection:
             return
         receive = int(getattr(told, "ReceiveMaximum", RECEIVE_MAX_DEFAULT))
         packet = int(getattr(told, "MaximumPacketSize", PACKET_MAX_DEFAULT))
-        self._events.append(Connected(receive, packet, flags.session_present))
+        self._retain = bool(getattr(told, "RetainAvailable", 1))
+        self._events.append(Connected(receive, packet, flags.session_present, self._retain))
 
     def _on_publish(self, _c: Client, _u: Any, mid: int, code: ReasonCode, _p: Any) -> None:
         self._events.append(Answered(mid, code.value))

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -24,6 +26,8 @@ CHAIN_EVERY_S = 600.0
 CHAIN_EVERY_RECORDS = 100
 CHAIN_LOOK_S = 1.0
 CHAIN_FIRST_S = 5.0
+# Where the broker keeps no messages, who we are is said again for whoever came later.
+REPEAT_EVERY_S = 600.0
 
 
 @dataclass(slots=True)
@@ -50,25 +54,47 @@ class Presence:
         self._health_due = 0.0
         self._chain_due = 0.0
         self._chain_told = -CHAIN_EVERY_S
+        self._repeat_due, self._birth = math.inf, b""
+        self._run, self._greeted = secrets.token_hex(8), 0
         self._told_seq: dict[str, int] = {}
         # Suffix -> payload: state of which only the latest matters, waiting for a place to go.
         self._state: dict[str, bytes] = {}
 
     def status(self, state: Literal["online", "offline", "stopping"]) -> bytes:
         return msgspec.json.encode(
-            m.Status(state=state, boot=self._session.boot, conn=self._session.conn)
+            m.Status(state=state, boot=self._session.boot, conn=self._session.conn, run=self._run)
         )
 
-    def will(self) -> Will:
-        return Will(self._topics.up("status"), self.status("offline"))
+    def will(self, *, retain: bool) -> Will:
+        """What the broker says once we fell silent; `retain` False where it keeps no messages."""
+        return Will(self._topics.up("status"), self.status("offline"), retain)
 
-    def greet(self, birth: Mapping[str, Json], now: float) -> None:
+    def greet(self, birth: Mapping[str, Json], now: float, *, retain: bool = True) -> None:
         """On every connection: who we are, retained, before any record."""
+        self._repeat_due = math.inf if retain else now + REPEAT_EVERY_S
         self._state = {"status": self.status("online"), **self._state}
+        self._greeted += 1
         body = {**birth, "boot": self._session.boot, "conn": self._session.conn}
-        self.keep("birth", self._sealer.sign(body))
+        self._birth = self._sealer.sign(body)
+        self.keep("birth", self._birth)
         self._health_due = now + random.uniform(0.0, HEALTH_EVERY_S)
         self._chain_due = now + random.uniform(0.0, CHAIN_FIRST_S)
+
+    @property
+    def own_status(self) -> str:
+        """The topic of our own status, on which nobody else should ever speak."""
+        return self._topics.up("status")
+
+    def foreign(self, payload: bytes) -> bool:
+        """Whether a status on our topic is another box's. What stands there when this run first
+        comes in may be our own of an earlier one."""
+        if self._greeted < 2:
+            return False
+        try:
+            told = msgspec.json.decode(payload, type=m.Status)
+        except (msgspec.DecodeError, RecursionError):
+            return True
+        return told.state == "online" and told.run != self._run
 
     def keep(self, suffix: str, payload: bytes) -> None:
         """Publish retained state as soon as there is room; a newer one replaces it."""
@@ -76,6 +102,9 @@ class Presence:
 
     def fill(self, window: InFlight, at: Stamp) -> None:
         """Send what state waits, then a chain head where one is due."""
+        if at.mono >= self._repeat_due:
+            self._repeat_due = at.mono + REPEAT_EVERY_S
+            self._state = {"status": self.status("online"), "birth": self._birth, **self._state}
         while self._state and window.free() > 0:
             suffix = next(iter(self._state))
             payload = self._state.pop(suffix)

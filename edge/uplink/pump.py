@@ -7,7 +7,7 @@ Nothing here blocks but the network wait of `step` and an fsync; the daemon call
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +18,8 @@ from edge.uplink.in_flight import InFlight
 from edge.uplink.inbox import Inbox
 from edge.uplink.link import Link
 from edge.uplink.mqtt import (
+    RETAIN_NOT_SUPPORTED,
+    SESSION_TAKEN_OVER,
     Answered,
     Arrived,
     BrokerAddress,
@@ -39,6 +41,8 @@ POLL_S = 0.05
 # at a time, so that the one that breaks them is found.
 CAUTION_AFTER = 2
 CAUTION_ENDS_AFTER = 8
+# Taken over so often within so long: two boxes have one name.
+TAKEN_OVER, TAKEN_OVER_S = 3, 600.0
 # Longer ago than this a packet is not to blame for the end of a connection.
 BLAME_WITHIN_S = 5.0
 
@@ -75,6 +79,9 @@ class Pump:
         self._window: InFlight | None = None
         self._arrived: list[Arrived] = []
         self._broken_in_a_row = 0
+        self._retain = True
+        standing = parts.faults.standing("name_taken")
+        self._taken_over = deque([clock().mono] if standing else [], maxlen=TAKEN_OVER)
         self.counts: Counter[str] = Counter()
         self.link = Link(
             self._connect,
@@ -107,7 +114,9 @@ class Pump:
         with self._parts.dispatch.commit():
             self._parts.dispatch.count("conn")
         self._parts.session.conn = self._parts.dispatch.counted("conn")
-        return MqttConnection(self._address, self._parts.presence.will())
+        if self.link.last_code == RETAIN_NOT_SUPPORTED:
+            self._retain = False
+        return MqttConnection(self._address, self._parts.presence.will(retain=self._retain))
 
     def connected(self, connection: MqttConnection, limits: Connected) -> None:
         """A fresh window for a fresh connection; who we are goes first."""
@@ -119,8 +128,10 @@ class Pump:
             limits.packet_max,
             "kept" if limits.session_present else "new",
         )
+        connection.overhear(self._parts.presence.own_status)
         connection.subscribe(self._parts.inbox.topics)
-        self._parts.presence.greet(self._birth(), self._mono())
+        self._parts.presence.greet(self._birth(), self._mono(), retain=limits.retain)
+        self._tell_of_retain(limits.retain)
         self._parts.records.attach(self._window, session_kept=limits.session_present)
         self._parts.transfers.attach(self._window)
 
@@ -131,12 +142,18 @@ class Pump:
             if self._window.answered_ok >= CAUTION_ENDS_AFTER:
                 self._broken_in_a_row = 0
                 self._window.widen()
+        elif isinstance(event, Arrived) and event.topic == self._parts.presence.own_status:
+            if self._parts.presence.foreign(event.payload):
+                self._tell_of_a_namesake()
         elif isinstance(event, Arrived):
             self._arrived.append(event)
         elif isinstance(event, Subscribed):
             self._subscribed(event)
 
     def _subscribed(self, event: Subscribed) -> None:
+        if len(event.codes) < len(self._parts.inbox.topics):
+            # Our own status: some brokers' rules do not let us hear it, which costs nothing else.
+            return
         if any(code >= 0x80 for code in event.codes):
             told = " ".join(f"0x{code:02x}" for code in event.codes)
             self._parts.faults.start("subscribe_refused", "broker", f"SUBACK {told}")
@@ -146,11 +163,29 @@ class Pump:
     def lost(self, lost: Lost) -> None:
         """Back to the outbox with all that was on its way."""
         window, self._window = self._window, None
-        if window is not None:
+        if lost.code == SESSION_TAKEN_OVER:
+            self._tell_of_a_namesake()
+        elif window is not None and not self._taken_over:
             self._blame(window, lost)
         self._parts.transfers.detach()
         self._parts.records.detach()
         self._arrived.clear()
+
+    def _tell_of_retain(self, retain: bool) -> None:
+        if retain:
+            self._parts.faults.end("no_retain", "broker")
+        else:
+            text = "the broker keeps no retained messages: birth and status are repeated instead"
+            self._parts.faults.start("no_retain", "broker", text)
+
+    def _tell_of_a_namesake(self) -> None:
+        """Once may be a link of our own that was half open; again and again is another box. Not
+        every broker says who took a session over: what stands as our status tells as well."""
+        now = self._mono()
+        self._taken_over.append(now)
+        if len(self._taken_over) == TAKEN_OVER and now - self._taken_over[0] < TAKEN_OVER_S:
+            text = f"{self._address.client_id}: another client comes in under this name"
+            self._parts.faults.start("name_taken", "broker", text)
 
     def _blame(self, window: InFlight, lost: Lost) -> None:
         if window.busy and window.answered_ok < CAUTION_ENDS_AFTER:
@@ -174,7 +209,12 @@ class Pump:
         arrived, self._arrived = self._arrived, []
         if not arrived:
             return
-        self._parts.inbox.take(arrived, self._clock())
+        try:
+            self._parts.inbox.take(arrived, self._clock())
+        except BaseException:
+            # Not acknowledged, so the broker would bring them again, but only on a new connection.
+            self._arrived = [*arrived, *self._arrived]
+            raise
         connection = self.link.connection
         for event in arrived:
             if connection is not None:
@@ -182,6 +222,9 @@ class Pump:
 
     def _watch(self) -> None:
         """No answer within the deadline: paho would wait for ever, so the link is cut."""
+        if self._taken_over and self._mono() - self._taken_over[-1] > TAKEN_OVER_S:
+            self._taken_over.clear()
+            self._parts.faults.end("name_taken", "broker")
         if self._window is None:
             return
         now = self._mono()

@@ -3,6 +3,10 @@
 
 Signed by the platform's key, for this device, of the kind its topic says, with a counter higher
 than any heard from its issuer, and not expired. A refusal changes nothing on disk.
+
+Counters are times in microseconds, or small numbers. One far ahead of a clock that can be trusted
+is refused: kept, it would deafen the box until that time comes. One that was kept while no clock
+could tell counts as now, once one can.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from edge.uplink.wire import Malformed, parse
 from edge.values import Stamp
 
 Why = Literal["size", "json", "version", "fields", "signature", "device", "replay", "expired",
-              "clock", "issuer"]  # fmt: skip
+              "clock", "ahead"]  # fmt: skip
 
 BYTES_MAX = {"ack": 256 * 1024, "review": 16 * 1024, "command": 64 * 1024, "desired": 512 * 1024}
 KINDS: dict[str, type[m.Down]] = {
@@ -28,7 +32,13 @@ KINDS: dict[str, type[m.Down]] = {
     "command": m.Command,
     "desired": m.Desired,
 }
-ISSUERS_MAX = 256
+# Of each kind. More than a city has; the one that was silent longest makes room for a new one.
+ISSUERS_MAX = 64
+# Clocks of platforms and boxes differ, and some are a time zone off.
+AHEAD_S = 86_400.0
+# 2100-01-01 in microseconds: what no counter passes, however wrong the box's own clock is.
+LAST_N = 4_102_444_800_000_000
+SET_CLOCKS = frozenset({"ntp", "gnss", "holdover"})
 COMMAND_AHEAD_S = 600.0
 # A wall clock before this stands on a board without battery that has not met a time server.
 SANE_WALL = 1_767_225_600.0
@@ -67,17 +77,38 @@ class DownlinkTrust:
         message = _convert(data, KINDS[kind])
         if message.device != self._device:
             raise RefusedMessage("device", f"for {message.device!r}")
-        self._fresh(kind, message, heard)
+        self._fresh(kind, message, heard, at)
         _not_expired(message, at)
         return message
 
-    def _fresh(self, kind: str, message: m.Down, heard: Mapping[str, int]) -> None:
+    def _fresh(self, kind: str, message: m.Down, heard: Mapping[str, int], at: Stamp) -> None:
         name = counter_name(kind, message)
-        last = heard.get(name, 0)
+        latest, now = LAST_N, LAST_N
+        if at.quality in SET_CLOCKS and at.wall >= SANE_WALL:
+            latest, now = round((at.wall + AHEAD_S) * 1e6), round(at.wall * 1e6)
+        highest = max(message.n, message.rev if isinstance(message, m.Desired) else 0)
+        if highest > latest:
+            raise RefusedMessage("ahead", f"{name}: {highest} is later than any clock says")
+        last = min(heard.get(name, heard.get(forgotten(kind), 0)), now)
         if message.n <= last:
             raise RefusedMessage("replay", f"{name}: {message.n} after {last}")
-        if name not in heard and len(heard) >= ISSUERS_MAX:
-            raise RefusedMessage("issuer", f"{name}: more than {ISSUERS_MAX} issuers")
+
+
+def room_for(kind: str, message: m.Down, heard: Mapping[str, int]) -> str | None:
+    """Whose counter is forgotten so that this message's can be kept; None where there is room.
+
+    Nobody can be locked out by names that were invented, and nothing be replayed: what an issuer
+    without a counter says must be above all that were forgotten (`forgotten`).
+    """
+    mine = {n: c for n, c in heard.items() if n.startswith(f"{kind}:") and n != forgotten(kind)}
+    if counter_name(kind, message) in mine or len(mine) < ISSUERS_MAX:
+        return None
+    return min(mine, key=lambda name: mine[name])
+
+
+def forgotten(kind: str) -> str:
+    """The counter name under which the highest of the forgotten ones stands; no issuer's."""
+    return f"{kind}:"
 
 
 def counter_name(kind: str, message: m.Down) -> str:
