@@ -16,6 +16,7 @@ from edge.pipeline.camera_pipeline import build_pipeline
 from edge.pipeline.camera_worker import CameraWorker
 from edge.pipeline.evidence_writer import EvidenceOutputs
 from edge.pipeline.hard_examples import hard_examples_for, with_learnt
+from edge.pipeline.masked_clips import masked_clips
 from edge.pipeline.preview import Preview
 from edge.pipeline.publisher import Publisher
 from edge.pipeline.settings import DEFAULT_MODEL, Settings, manifest_path
@@ -97,6 +98,7 @@ def build_worker(
     feed = open_feed(
         camera, base=settings.base, clock=clock, bell=bell, ring_mb=settings.device.keep.ring_mb
     )
+    feed.clips = masked_clips(feed.clips, camera)
     outputs = EvidenceOutputs(
         sealed=publisher.sealed,
         bare=publisher.bare,

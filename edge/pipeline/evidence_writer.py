@@ -24,7 +24,7 @@ from edge.outbox import ladder
 from edge.pipeline.recheck import RecheckRequest, still_there
 from edge.rules.judge import with_file
 from edge.runtime import write_atomic
-from edge.values import Box, Finding, Frame, Image, Judgement, Stamp, Track, Violation
+from edge.values import Box, Finding, Frame, Image, Json, Judgement, Stamp, Track, Violation
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +32,12 @@ log = logging.getLogger(__name__)
 SMALL = 60
 # The rule kind whose findings are questions to the muck-truck file until it answers.
 
+# What the facts of a case say of a clip that is not as the camera sent it.
+MASKED_CLIP: dict[str, Json] = {"made": "encoded again", "masked": True}
+
 
 class ClipCutter(Protocol):
-    """Whatever can cut a clip without re-encoding: a packet ring, or the recording itself."""
+    """Whatever can cut a clip: a packet ring, or the recording itself."""
 
     def write_clip(
         self, path: Path, start_mono: float, end_mono: float
@@ -73,7 +76,7 @@ class _ClipDue:
 
 
 class EvidenceWriter:
-    """See the module. `clips` None: this camera gives none (masked, or not asked for)."""
+    """See the module. `clips` None: this camera gives none."""
 
     def __init__(
         self,
@@ -91,7 +94,8 @@ class EvidenceWriter:
     ) -> None:
         self._camera, self._album, self._book = camera, album, book
         self._categories, self._outputs = categories, outputs
-        self._clips = clips if not any(z.kind == "mask" for z in camera.zones) else None
+        self._clips = clips
+        self._masked = any(zone.kind == "mask" for zone in camera.zones)
         self._examine, self._samples = examine, samples
         self._step = step or (lambda: 0)
         self._truck_lookup = truck_lookup
@@ -315,6 +319,8 @@ class EvidenceWriter:
             try:
                 drafts = self._cut(key, at, Path(folder))
                 finding = replace(case.finding, phase="update")
+                if drafts and self._masked:
+                    finding = replace(finding, facts={**finding.facts, "clip": MASKED_CLIP})
                 self._outputs.sealed(self._book.write(finding, drafts, (), clip_due=True))
             except OSError as error:
                 self._outputs.trouble("disk", f"clip of {key}: {error}")
@@ -328,4 +334,4 @@ class EvidenceWriter:
             log.warning("%s: no clip: its pictures had left the ring", key)
             return []
         start = replace(at, mono=span[0], wall=at.wall - (at.mono - span[0]))
-        return [Draft("clip", "clip.mp4", start, source=path)]
+        return [Draft("clip", "clip.mp4", start, source=path, masked=self._masked)]

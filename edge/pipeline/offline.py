@@ -19,13 +19,15 @@ import msgspec
 from edge.camera.clips import file_clips
 from edge.camera.feed import open_feed
 from edge.camera.recording import FileFrames, read_file_frames
+from edge.camera.ring import ClipSource
 from edge.camera.url import parse_source
 from edge.clock import SystemClock
 from edge.config import Camera, Category, ConfigError, Site
 from edge.evidence.casebook import StoredRevision
 from edge.pipeline.analyzer import Analysis
 from edge.pipeline.camera_pipeline import CameraPipeline, build_pipeline
-from edge.pipeline.evidence_writer import ClipCutter, EvidenceOutputs
+from edge.pipeline.evidence_writer import EvidenceOutputs
+from edge.pipeline.masked_clips import masked_clips
 from edge.pipeline.settings import Settings, manifest_path
 from edge.pipeline.soundness import load_settings
 from edge.pipeline.truck_lookup import open_truck_file
@@ -101,7 +103,7 @@ def start_offline_run(
     out: Path,
     *,
     model: str | None,
-    clips: ClipCutter | None,
+    clips: ClipSource | None,
     publish: Callable[[Violation, StoredRevision | None], None],
     source_kind: str = "fixed_camera",
 ) -> OfflineRun:
@@ -122,7 +124,7 @@ def start_offline_run(
         evidence=out / "evidence",
         album=out / "album",
         outputs=outputs,
-        clips=clips,
+        clips=masked_clips(clips, camera),
         source_kind=source_kind,
         trucks=open_truck_file(settings),
         traits=open_traits(manifest, settings.device.compute.provider),

@@ -122,11 +122,14 @@ def test_a_lost_clip_makes_the_package_incomplete(tmp_path, categories, origin):
     assert box.sealed[-1].violation.gate_failed == ("clip",)
 
 
-def test_a_masked_camera_keeps_no_clip(tmp_path, categories, origin):
+def test_a_masked_camera_says_that_its_clip_was_encoded_again(tmp_path, categories, origin):
     mask = {"id": "m", "kind": "mask", "polygon": [[0, 0], [0.1, 0], [0.1, 0.1]]}
-    ring = Ring()
-    Box(tmp_path, categories, origin, ring, {**CAMERA, "zones": [mask]}).play(50)
-    assert ring.asked == []
+    box = Box(tmp_path, categories, origin, Ring(), {**CAMERA, "zones": [mask]})
+    box.play(50)
+    told = box.sealed[-1].violation
+    assert told.gate == "complete"
+    assert told.facts["clip"] == {"made": "encoded again", "masked": True}
+    assert [f.masked for f in told.evidence if f.role == "clip"] == [True]
 
 
 def test_manifest_lists_every_file_with_its_true_hash(box):
