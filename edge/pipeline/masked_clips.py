@@ -20,7 +20,7 @@ from edge.camera.libav import to_bgr
 from edge.camera.pacing import Pacer
 from edge.camera.ring import ClipSource
 from edge.config import Camera
-from edge.evidence.overlay import blackened
+from edge.evidence.pictures import blackened
 from edge.values import Image, Json
 
 FPS_MOST = 10.0
