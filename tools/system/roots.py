@@ -109,7 +109,7 @@ def bare(system: System) -> Path:
             work = _fresh(CACHE / f".{system.name}-bare")
             words = ["debootstrap", "--variant=minbase", f"--include={','.join(BARE)}"]
             run([*words, system.suite, str(work), mirror()], "debootstrap")
-            _pack(work, path)
+            pack(work, path)
     return path
 
 
@@ -131,7 +131,7 @@ def box(system: System) -> Path:
                 "echo 'installer ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/installer && "
                 "rm -f /etc/machine-id && touch /etc/machine-id && rm -f /etc/fstab",
             )
-            _pack(work, path)
+            pack(work, path)
     return path
 
 
@@ -167,7 +167,8 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-def _pack(work: Path, path: Path) -> None:
+def pack(work: Path, path: Path) -> None:
+    """A root becomes the tar of this name, whole or not at all; the folder goes."""
     partial = path.with_name(f".{path.name}.part")
     run(["tar", "--numeric-owner", "-C", str(work), "-cf", str(partial), "."], "tar")
     partial.rename(path)

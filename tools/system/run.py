@@ -6,6 +6,7 @@
     tools/systemtest                    the same and everything else, on Debian 12 and 13
     tools/systemtest --bare [--quick]   README's two commands in bare Debian 12 and 13
     tools/systemtest --power N          in an emulated machine that is killed N times at work
+    tools/systemtest --arm              the lock and the same cases on Debian 12 and 13 for arm64
 
 Commands are read from the documents. Roots, packages and wheels are kept in /var/cache/city-edge
 ($CITY_EDGE_CACHE); they come from where apt and pip of this machine get theirs. Needs root, and a
@@ -15,6 +16,7 @@ kernel that allows namespaces: where it does not, this fails and says so.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -23,9 +25,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
-from tools.system import bareroot, box, power, roots, sandboxes, trials
+from tools.system import arm, bareroot, box, power, roots, sandboxes, trials
 from tools.system.box import Box
 from tools.system.city import City
 from tools.system.container import Container, Failed
@@ -161,6 +164,13 @@ def upgrade(system: System, keep: bool) -> None:
     walk(system, "upgrade", steps, keep)
 
 
+def _arm(system: System) -> None:
+    outcome = arm.tried(system)
+    print(json.dumps(asdict(outcome)), flush=True)
+    if not outcome.same_as_x86:
+        raise Failed(f"Debian {system.number} arm64 judges other cases than x86-64")
+
+
 def _power(number: int, keep: bool) -> int:
     account = power.cuts(SYSTEMS[12], number, keep)
     print(account.line())
@@ -189,6 +199,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--bare", action="store_true", help="README's two commands")
     parser.add_argument("--quick", action="store_true", help="with --bare: fewer tests on 13")
     parser.add_argument("--power", type=int, metavar="N", help="so many real power cuts")
+    parser.add_argument("--arm", action="store_true", help="64-bit ARM under user emulation")
     parser.add_argument("--debian", type=int, choices=sorted(SYSTEMS), action="append")
     parser.add_argument("--keep", action="store_true", help="leave the root for a look")
     return parser.parse_args()
@@ -201,6 +212,7 @@ def main() -> int:
         say("run it as root: containers need it")
         return 2
     programs = (*PROGRAMS, *(power.PROGRAMS if args.power else ()))
+    programs += arm.PROGRAMS if args.arm else ()
     packages = subprocess.run([roots.ROOT / "tools" / "packages", *programs])
     if packages.returncode:
         return 2
@@ -211,6 +223,9 @@ def main() -> int:
             return _power(args.power, args.keep)
         for number in numbers:
             system = SYSTEMS[number]
+            if args.arm:
+                _arm(system)
+                continue
             if args.bare:
                 bareroot.both_commands(system, quick=args.quick)
                 continue
