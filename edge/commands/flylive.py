@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,8 @@ def fly_live(
         name=args.name or "live",
     )  # fmt: skip
     told = (model.name, model.sha256)
-    flight.publish = _publisher(args, flight, categories, told, config_sha256(settings))
+    opened = ExitStack()
+    flight.publish = _publisher(args, opened, flight, categories, told, config_sha256(settings))
     feed = PoseFeed(settings.live, clock)
     feed.feed.payload, feed.feed.serial = settings.aircraft.payload, settings.aircraft.serial
     stop.on_signals()
@@ -57,6 +59,7 @@ def fly_live(
     finally:
         grabber.stop(2.0)
         feed.close()
+        opened.close()
     print(
         f"{flight.looks} pictures looked at, {len(flight.rows)} findings, {flight.dropped} "
         f"pictures without a pose in time; make the ledger from the recording: edge fly RECORDING "
@@ -77,13 +80,14 @@ def _turn(flight: Any, feed: Any, frame: Any, delay_s: float) -> None:
 
 def _publisher(
     args: argparse.Namespace,
+    opened: ExitStack,
     flight: Any,
     categories: Mapping[str, Category],
     model: tuple[str, str],
     sha256: str,
 ) -> Callable[[dict[str, Any]], None]:
     """Tell a finding on stdout, and put it into the outbox where a device file names one."""
-    send = _outbox(args)
+    send = _outbox(args, opened)
 
     def publish(row: dict[str, Any]) -> None:
         print(json.dumps(row, ensure_ascii=False) if args.json else _sentence(row), flush=True)
@@ -93,7 +97,7 @@ def _publisher(
     return publish
 
 
-def _outbox(args: argparse.Namespace) -> Any:
+def _outbox(args: argparse.Namespace, opened: ExitStack) -> Any:
     if args.device is None:
         return None
     from edge.drone.dossier import FlightPublisher
@@ -101,7 +105,8 @@ def _outbox(args: argparse.Namespace) -> Any:
 
     device = load(args.device, Device)
     state = Path(device.folders.state)
-    return FlightPublisher(device.device, state / "evidence", Outbox(state / "outbox.db"))
+    outbox = opened.enter_context(closing(Outbox(state / "outbox.db")))
+    return FlightPublisher(device.device, state / "evidence", outbox)
 
 
 def _sentence(row: Mapping[str, Any]) -> str:
