@@ -20,6 +20,7 @@ from edge.patterns import whole
 from edge.sensors.frames import InstrumentValue
 
 Register = Annotated[str, msgspec.Meta(pattern=whole(r"0[xX][0-9a-fA-F]{1,4}"))]
+RawHex = Annotated[str, msgspec.Meta(pattern=r"^0[xX][0-9a-fA-F]{1,8}$")]
 Address = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
 Channel = Annotated[str, msgspec.Meta(pattern=whole(r"[A-Za-z][A-Za-z0-9_.-]{0,31}"))]
 Type = Literal["u16", "s16", "u32", "s32", "f32", "bit"]
@@ -60,7 +61,12 @@ class Entry(Part, frozen=True, kw_only=True):
     offset: float = 0.0
     unit: str = ""
     range: tuple[float, float] | None = None
-    absent: tuple[int, ...] = ()
+    absent: tuple[int | RawHex, ...] = ()
+
+    @property
+    def none(self) -> frozenset[int]:
+        """The raw values that mean "no value"."""
+        return frozenset(v if isinstance(v, int) else int(v, 16) for v in self.absent)
 
     @property
     def at(self) -> int:
@@ -84,6 +90,7 @@ class LineChannel(Part, frozen=True, kw_only=True):
 class Map(Part, frozen=True, kw_only=True):
     """The whole file. `registers` for kind modbus; `pattern`, `channels` and texts for kind line.
 
+    first: the number that the maker prints for the first register of all: 0, 1, 30001, 40001.
     start, stop: sent when the port is opened and closed; ask: sent every `every_s` (empty: the
     instrument talks by itself). Texts may use \\r and \\n.
     """
@@ -94,6 +101,7 @@ class Map(Part, frozen=True, kw_only=True):
     serial: Serial = Serial()
     every_s: Positive = 1.0
     address: Annotated[int, msgspec.Meta(ge=1, le=247)] = 1
+    first: Literal[0, 1, 30001, 40001] = 0
     registers: tuple[Entry, ...] = ()
     pattern: str = ""
     channels: dict[Channel, LineChannel] = {}
@@ -116,9 +124,21 @@ class Block:
 def load_map(name: str, *, beside: Path | None = None, where: str = "map") -> Map:
     """A map by file or by name. Raises ConfigError naming where it was looked for."""
     path = find_map(name, beside=beside, where=where)
-    found = convert(read_yaml(path), Map, str(path))
+    found = _counted(convert(read_yaml(path), Map, str(path)), path)
     _check(found, path)
     return found
+
+
+def _counted(found: Map, path: Path) -> Map:
+    """The map with its registers as they go over the wire, counted from nought."""
+    for entry in found.registers:
+        if entry.at < found.first:
+            told = f"before the first register, {found.first}"
+            raise ConfigError(f"{path}: {entry.channel}: address {entry.address} lies {told}")
+    registers = tuple(
+        msgspec.structs.replace(entry, address=entry.at - found.first) for entry in found.registers
+    )
+    return msgspec.structs.replace(found, registers=registers)
 
 
 def find_map(name: str, *, beside: Path | None = None, where: str = "map") -> Path:
@@ -161,7 +181,7 @@ def _check_absent(entry: Entry, where: str) -> None:
         return
     size = 1 if entry.type == "bit" else 16 * entry.size
     low, high = (-(1 << (size - 1)) if entry.type in ("s16", "s32") else 0), (1 << size) - 1
-    wrong = [value for value in entry.absent if not low <= value <= high]
+    wrong = [value for value in sorted(entry.none) if not low <= value <= high]
     if wrong:
         raise ConfigError(f"{where}: absent = {wrong[0]}: {entry.type} holds {low} to {high}")
 
@@ -228,8 +248,8 @@ def _reading(entry: Entry, data: bytes, source: str) -> InstrumentValue:
     raw = _raw(entry, data)
     # Makers print "0xFFFF: no value" for a signed register too.
     bits = raw % (1 << 16 * entry.size) if isinstance(raw, int) else raw
-    none = raw in entry.absent or bits in entry.absent
-    if none or (isinstance(raw, float) and not math.isfinite(raw)):
+    finite = math.isfinite(raw)
+    if not finite or raw in entry.none or bits in entry.none:
         return InstrumentValue(entry.channel, 0.0, entry.unit, "fault", data.hex(), source)
     value = round(raw * entry.scale + entry.offset, 9)
     limits = entry.range

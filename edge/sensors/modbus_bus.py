@@ -20,6 +20,11 @@ QUIET_CAP_S = 30.0
 # RTU answers carry no number. An answer that may still come is waited for so long before the same
 # slave is asked for other registers of the same shape: it would be taken for theirs.
 LATE_S, LATE_TIMEOUTS = 10.0, 10.0
+# What a refusal usually means with a new map.
+HINTS = {
+    "illegal address": " (does its maker count from 1, 30001 or 40001? say so in the map: first)",
+    "illegal function": " (function 3 reads holding registers, 4 input registers)",
+}
 # The longest answer, and what may stand before it.
 STRAY_BYTES = 512
 
@@ -154,7 +159,9 @@ class ModbusBus(Bus):
         if exception:
             self.counts.exceptions += 1
             self.heard.answer(*exchange, (), self.clock.now().wall, exception)
-            self._trouble.failed(who, f"refuses {poll.block}: {exception}")
+            self._trouble.failed(
+                who, f"refuses {poll.block}: {exception}{HINTS.get(exception, '')}"
+            )
             return False
         self.counts.good += 1
         self._trouble.healed(who)

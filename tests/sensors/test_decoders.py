@@ -421,3 +421,18 @@ def test_modbus_absent_values_that_cannot_come_are_refused(tmp_path):
     file.write_text(f"name: m\nkind: modbus\nregisters:\n  - {entry}\n")
     with pytest.raises(ConfigError, match="absent = 70000"):
         load_map(str(file))
+
+
+@pytest.mark.parametrize(
+    ("first", "address", "at"), [(0, 11, 11), (1, 12, 11), (30001, 30012, 11), (40001, 40001, 0)]
+)
+def test_registers_as_their_maker_counts_them(tmp_path, first, address, at):
+    file = tmp_path / "meter.yaml"
+    entry = f"{{channel: LA, address: {address}, absent: ['0x7FFF']}}"
+    file.write_text(f"name: m\nkind: modbus\nfirst: {first}\nregisters:\n  - {entry}\n")
+    (found,) = load_map(str(file)).registers
+    assert (found.at, found.none) == (at, {0x7FFF})
+    file.write_text(file.read_text().replace(f"address: {address}", "address: 0"))
+    if first:
+        with pytest.raises(ConfigError, match="before the first register"):
+            load_map(str(file))
