@@ -71,3 +71,14 @@ def test_every_word_of_the_code_is_in_the_page(word):
 def test_every_fault_of_the_daemon_is_in_the_page(fault):
     assert fault in (ROOT / "edge" / "daemons" / "sensord.py").read_text()
     assert f"`{fault}`" in PAGE
+
+
+def test_the_worked_example_of_noise_is_what_the_command_prints(tmp_path, capsys):
+    page = (ROOT / "docs" / "sensors.md").read_text("utf-8")
+    block = page[page.index("$ edge levels --samples shop.jsonl") :]
+    wanted = block[: block.index("```")].splitlines()[1:]
+    samples = tmp_path / "shop.jsonl"
+    samples.write_text("".join(f'{{"t_s": {n}, "db": 62.2}}\n' for n in range(60)))
+    terms = ["--standard", "GB 22337", "--class", "2", "--period", "day", "--background", "51.9"]
+    assert main(["levels", "--samples", str(samples), *terms]) == 0
+    assert capsys.readouterr().out.splitlines() == wanted
