@@ -126,11 +126,14 @@ def _join_live(args: argparse.Namespace, ledger: dict[str, Any]) -> None:
     if args.live is None:
         return
     from edge.drone.compare import difference
+    from edge.drone.conclude import read_sent
 
     path = args.live / "live.jsonl"
     if not path.is_file():
         raise ConfigError(f"--live = {args.live}: no live.jsonl there")
-    sent = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    sent, torn = read_sent(path)
+    if torn:
+        print(f"{path}: {torn} lines cannot be read; left out", file=sys.stderr)
     still = difference(sent, ledger["findings"], lambda row: True).still
     for finding in ledger["findings"]:
         row = still.get(finding["id"])
@@ -216,6 +219,8 @@ def _mark(text: str) -> ClickedLandmark:
 
 
 def _history(args: argparse.Namespace) -> tuple[list[Any], Path | None]:
+    from edge.drone.conclude import read_ledger
+
     if args.history is not None:
         return _ledgers(args.history, args.out), args.history
     if args.previous is None:
@@ -223,9 +228,10 @@ def _history(args: argparse.Namespace) -> tuple[list[Any], Path | None]:
     folder = args.previous if args.previous.is_dir() else args.previous.parent
     if not (folder / "flight.json").is_file():
         raise ConfigError(f"--previous = {args.previous}: no flight.json there")
-    found = _ledgers(folder.parent, args.out)
-    wanted = json.loads((folder / "flight.json").read_text(encoding="utf-8"))["flight_id"]
-    return [flight for flight in found if flight["flight_id"] == wanted], folder.parent
+    found = read_ledger(folder / "flight.json")
+    if found is None:
+        raise ConfigError(f"--previous = {folder / 'flight.json'}: no ledger that can be read")
+    return [found], folder.parent
 
 
 def _ledgers(root: Path, own: Path | None) -> list[Any]:

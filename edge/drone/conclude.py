@@ -7,8 +7,10 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from edge.config import Category
 from edge.drone import exports
@@ -186,6 +188,38 @@ def write(flight: Flight, ledger: Row, mosaic: Mosaic | None) -> None:
         write_atomic(flight.folder / name, text.encode("utf-8"))
 
 
+class _PastSite(msgspec.Struct):
+    id: str
+    inspected_share: float
+
+
+class _PastFinding(msgspec.Struct):
+    """What comparing, drawing and exporting an earlier finding needs."""
+
+    id: str
+    number: int
+    category: str
+    ce90_m: float
+    codes: dict[str, str]
+    names: dict[str, str]
+    pictures: dict[str, Any]
+    facts: dict[str, Any]
+    lat: float | None = None
+    lon: float | None = None
+
+
+class _SentFinding(_PastFinding, kw_only=True):
+    first_utc: float
+
+
+class _PastLedger(msgspec.Struct):
+    version: Literal[1]
+    flight_id: str
+    start_utc: Annotated[float, msgspec.Meta(ge=0.0, le=4.2e9)]
+    sites: list[_PastSite]
+    findings: list[_PastFinding]
+
+
 def read_history(root: Path, *, but: Path) -> tuple[list[Mapping[str, Any]], list[Path]]:
     """The ledgers of earlier flights below a folder, and the files that cannot be read."""
     flights: list[Mapping[str, Any]] = []
@@ -193,13 +227,34 @@ def read_history(root: Path, *, but: Path) -> tuple[list[Mapping[str, Any]], lis
     for path in sorted(root.glob("*/flight.json")):
         if path.parent.resolve() == but.resolve():
             continue
-        try:
-            flight = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        found = read_ledger(path)
+        if found is None:
             damaged.append(path)
-            continue
-        if isinstance(flight, dict) and flight.get("version") == 1:
-            flights.append(flight)
         else:
-            damaged.append(path)
+            flights.append(found)
     return flights, damaged
+
+
+def read_ledger(path: Path) -> Mapping[str, Any] | None:
+    """An earlier ledger; None where it cannot be read or is none of ours."""
+    try:
+        return _as(_PastLedger, path.read_bytes())
+    except OSError:
+        return None
+
+
+def read_sent(path: Path) -> tuple[list[Mapping[str, Any]], int]:
+    """Findings that a flight sent while it was up, and how many lines cannot be read (the last one
+    may be torn). Raises OSError."""
+    rows = [_as(_SentFinding, line) for line in path.read_bytes().splitlines() if line.strip()]
+    return [row for row in rows if row is not None], rows.count(None)
+
+
+def _as(shape: type[msgspec.Struct], data: bytes) -> Mapping[str, Any] | None:
+    """The whole object where it has at least this shape."""
+    try:
+        msgspec.json.decode(data, type=shape)
+        found: Mapping[str, Any] = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    return found

@@ -16,6 +16,7 @@ import pytest
 from edge import cli
 from edge.commands import fly
 from edge.drone.earth import distance_m
+from edge.drone.exports import ledger_csv
 from edge.outbox import Outbox
 from tests.drone.flyover import (
     PLANE,
@@ -396,3 +397,40 @@ def test_subtitles_inside_the_video_are_found(tmp_path, detector):
     ledger = ledger_of(tmp_path / "out")
     assert ledger["telemetry"] == "its own track"
     assert ledger["start_utc"] == pytest.approx(1783498377.018, abs=0.1)
+
+
+def damaged(ledger, how):
+    """A ledger as a card may give it back."""
+    if how == "a key is missing":
+        del ledger["sites"]
+    elif how == "a number is a word":
+        ledger["start_utc"] = "yesterday"
+    elif how == "a finding has no category":
+        ledger["findings"] = [{"id": "x"}]
+    return json.dumps(ledger)[: 400 if how == "torn" else None]
+
+
+@pytest.mark.parametrize(
+    "how", ["torn", "a key is missing", "a number is a word", "a finding has no category"]
+)
+def test_a_damaged_earlier_ledger_is_left_out_by_name(
+    how, flown, field, tmp_path, detector, capsys
+):
+    past = tmp_path / "past"
+    past.mkdir()
+    (past / "flight.json").write_text(damaged(ledger_of(flown / "one"), how))
+    srt = tmp_path / "only.SRT"
+    srt.write_text((field / "one.SRT").read_text())
+    assert run(srt, "--history", tmp_path, "--out", tmp_path / "out") == 0
+    assert "no ledger that can be read" in capsys.readouterr().err
+    assert run(srt, "--previous", past, "--out", tmp_path / "out") == 2
+    assert "no ledger that can be read" in capsys.readouterr().err
+
+
+def test_an_empty_cell_of_the_table_is_empty(flown):
+    ledger = ledger_of(flown / "one")
+    ledger["findings"][0].update(site_name="=HYPERLINK(1)", codes={}, first_utc=None)
+    rows = list(csv.reader(io.StringIO(ledger_csv(ledger).lstrip("\ufeff"))))
+    assert rows[1][4] == "'=HYPERLINK(1)"
+    assert rows[1][2] == rows[1][10] == ""
+    assert not any(cell == "'" for row in rows for cell in row)
