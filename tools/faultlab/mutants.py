@@ -31,7 +31,7 @@ SPARED = ("log.", "warnings.", "print", "super().__init__")
 class Mutant:
     """One change: in which file and line, what kind, and the whole text with it.
 
-    names: constants of the module that are set here; who uses them is who could notice.
+    names: constants or the class that are set here; who uses them is who could notice.
     """
 
     path: str
@@ -82,8 +82,21 @@ def _judged(tree: ast.Module) -> Iterator[tuple[ast.AST, tuple[str, ...]]]:
         names = _set_here(statement)
         if names == ("__all__",):
             continue
+        if isinstance(statement, ast.ClassDef):
+            yield from _in_class(statement)
+            continue
         for node in _inside(statement):
             yield node, names
+
+
+def _in_class(statement: ast.ClassDef) -> Iterator[tuple[ast.AST, tuple[str, ...]]]:
+    """Methods run when called; tables and defaults of a class belong to its name and their own."""
+    for part in statement.body:
+        method = isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef))
+        names = () if method else (statement.name, *_set_here(part))
+        if not _is_spared(part):
+            for node in _inside(part):
+                yield node, names
 
 
 def _set_here(statement: ast.stmt) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "edge/rules": ("tests/rules", "tests/replay"),
     "edge/hold.py": ("tests/rules",),
     "edge/outbox": ("tests/outbox",),
-    "edge/evidence": ("tests/evidence",),
+    "edge/evidence": ("tests/evidence", "tests/pipeline/test_frames_way.py"),
     "edge/uplink": ("tests/uplink", "tests/contract"),
 }
 TESTS_MAX = 40
@@ -58,16 +58,18 @@ class Touch:
     lines: frozenset[tuple[str, int]]
 
 
-def files_of(package: str) -> list[str]:
-    """Python files of a package or the file itself, relative to the root."""
-    place = ROOT / package
+def files_of(tree: Path, package: str) -> list[str]:
+    """Python files of a package or the file itself, relative to the tree."""
+    place = tree / package
     found = [place] if place.is_file() else sorted(place.rglob("*.py"))
-    return [str(path.relative_to(ROOT)) for path in found]
+    return [str(path.relative_to(tree)) for path in found]
 
 
-def sample(files: Sequence[str], budget: int, rng: random.Random) -> list[Mutant]:
+def sample(tree: Path, files: Sequence[str], budget: int, rng: random.Random) -> list[Mutant]:
     """`budget` changes of these files, any as likely as any other."""
-    every = [mutant for name in files for mutant in mutants_of(name, (ROOT / name).read_text())]
+    every = [
+        mutant for name in files for mutant in mutants_of(name, (tree / name).read_text("utf-8"))
+    ]
     return rng.sample(every, min(budget, len(every)))
 
 
@@ -92,8 +94,8 @@ def touches(tree: Path, tests: Sequence[str], files: Sequence[str]) -> list[Touc
 
 
 def lines_of(mutant: Mutant, sources: dict[str, str]) -> frozenset[tuple[str, int]]:
-    """Lines that must run for a change to show: its own statement's, or those that name the
-    constant that it sets."""
+    """Lines that must run for a change to show: its own statement's, or, where it is run at the
+    import, those that name the constant or the class that it belongs to."""
     if not mutant.names:
         return frozenset((mutant.path, n) for n in _statement(sources[mutant.path], mutant.line))
     named = re.compile(r"\b(" + "|".join(map(re.escape, mutant.names)) + r")\b")
@@ -150,9 +152,9 @@ def run_package(
     tree: Path, package: str, chosen: Sequence[Mutant], bar: str
 ) -> dict[str, dict[str, Any]]:
     """{change: {"noticed", "tests", "line"}} of one package's sample."""
-    files = files_of(package)
+    files = files_of(tree, package)
     known = touches(tree, PACKAGES[package], files)
-    sources = {name: (ROOT / name).read_text("utf-8") for name in files}
+    sources = {name: (tree / name).read_text("utf-8") for name in files}
     results = {}
     for n, mutant in enumerate(chosen, 1):
         wanted = lines_of(mutant, sources)
@@ -191,9 +193,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             parts = [path for path in only if path.startswith(package)]
             if not parts:
                 continue
-            files = sorted({name for part in parts for name in files_of(part)})
+            files = sorted({name for part in parts for name in files_of(tree, part)})
             rng = random.Random(f"{args.seed} {package}")
-            chosen = sample(files, max(1, args.budget // len(only)), rng)
+            chosen = sample(tree, files, max(1, args.budget // len(only)), rng)
             rows[package] = run_package(tree, package, chosen, package)
     _print(rows, time.monotonic() - began, as_json=args.json)
     return 0
