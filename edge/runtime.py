@@ -130,7 +130,8 @@ class Progress:
         return [name for name, (at, limit_s) in self._seen.items() if now - at > limit_s]
 
     def feed(self) -> bool:
-        """Ping at most once a second; false where a loop is stuck and systemd is left to bark."""
+        """Ping at most once a second; false where a loop is stuck: without
+        pings systemd restarts the daemon."""
         if self.stuck():
             return False
         now = self._now()

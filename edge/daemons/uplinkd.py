@@ -184,7 +184,7 @@ class Uplinkd:
 
 
 def broker_found(device: Device, base: Path) -> Answer:
-    """The door of the broker, tried beside the session: for the page's button."""
+    """Test the broker log-in without touching the live session, for the button on the page."""
     return Answer({"advice": [asdict(advice) for advice in check_broker(device, base)]})
 
 

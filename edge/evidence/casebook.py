@@ -87,7 +87,7 @@ class Casebook:
         return set(self._open)
 
     def settled(self, finding: Finding) -> bool:
-        """Whether this very case was told to its end by an earlier run: a recording seen again."""
+        """Whether an earlier run already closed this very case: a recording seen again."""
         return violation_id(self._origin.device, finding) in self._settled
 
     def case(self, key: str) -> OpenCase | None:

@@ -11,7 +11,7 @@ from typing import Literal
 from edge.learning.verdicts import Judged
 
 # What bureaus hold such systems to: below the floor the category is a nuisance, above good it is
-# trusted (design/violations.md).
+# trusted.
 FLOOR, GOOD = 0.70, 0.90
 Z95 = 1.959964
 

@@ -3,8 +3,8 @@
 
 Producers only insert (:class:`Outbox`), edge-uplinkd alone changes states (:class:`Dispatch`),
 edge-janitord alone deletes (:class:`Sweep`). One SQLite file in WAL mode with synchronous=FULL:
-of the modes measured under power cuts, the only fast one that lost no committed row
-(../shared/reference/reliability.md, facts 8 to 10).
+the only fast mode that loses no committed row in a power cut (docs/architecture.md, "What the
+uplink does not trust"; tools/faults cuts the power).
 """
 
 from edge.outbox.dispatch import ChainPosition, Dispatch, FileRow, OutboxRow, SealedRecord

@@ -2,8 +2,8 @@
 """A damaged outbox: the bad file set aside, every row that can be read carried into a new one.
 
 First along the tree, halving the ranges that fail until single rows are left out; then straight
-from the pages for what the tree no longer leads to. The nearest peer deletes the whole database on
-corruption, and with it every message not yet sent (../shared/reference/reliability.md, section 1).
+from the pages for what the tree no longer leads to. To delete a damaged database, as others do,
+would lose every message not yet sent.
 """
 
 from __future__ import annotations

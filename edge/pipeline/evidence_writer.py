@@ -186,7 +186,7 @@ class EvidenceWriter:
         if finding is None:
             return
         if self._book.settled(finding):
-            log.debug("%s was told to its end by an earlier run", finding.key)
+            log.debug("%s was already closed by an earlier run", finding.key)
             return
         if finding.phase != "new" and self._book.case(finding.key) is None:
             log.warning("%s: %s of a case that is not open; left out", finding.key, finding.phase)

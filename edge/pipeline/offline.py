@@ -135,7 +135,7 @@ def start_offline_run(
 def event_line(
     violation: Violation, sealed: StoredRevision | None, *, recording: bool
 ) -> dict[str, Any]:
-    """One revision as `edge watch --json` prints it (design: cli.md).
+    """One revision as `edge watch --json` prints it.
 
     Times are seconds from the start of a recording, UTC seconds of a live stream.
     """

@@ -284,8 +284,8 @@ def _check_trucks(settings: Settings, camera: Camera, where: str) -> None:
 
 
 def _check_traits(settings: Settings, camera: Camera, detector: Path, where: str) -> None:
-    """What a rule asks of the truck classifier must be among what it says; a classifier that is
-    not there is told, for such a rule finds nothing."""
+    """What a rule asks of the truck classifier must be among what it says; warns if
+    the classifier is missing, for such a rule then finds nothing."""
     beside = read_traits(detector)
     for rule in camera.rules:
         category = settings.categories[rule.category]

@@ -8,7 +8,8 @@ A grill by itself is a lead, not a case: what looks like one is a table or a box
 becomes a case with smoke or fire at it, or a fume reading beside it.
 
 A stand is one case, however many grills, tables and trays stand together that look like grills:
-what is within reach of a told one is counted in its facts and told only if it outlasts it.
+grills near an open case join it and are counted in its facts. They become a case of their own only
+if they remain after that case has ended.
 """
 
 from __future__ import annotations

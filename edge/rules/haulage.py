@@ -2,7 +2,8 @@
 """Every muck truck that passes is asked for its permit: two points and one line (两点一线).
 
 The rule only says that a truck was seen well; whether it is a case is decided by who can read its
-plate and knows the truck file (edge.pipeline.truck_lookup). What nobody reads comes to nothing.
+plate and knows the truck file (edge.pipeline.truck_lookup). Trucks whose plates cannot be read are
+not reported.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 """Acoustic arithmetic: equivalent, percentile and day-night levels, background correction.
 
 All levels are A-weighted sound pressure levels in dB. Means are means of energy, never of decibels
-(domain.md §3.2). Pure: lists in, numbers out.
+(ISO 1996-1). Pure: lists in, numbers out.
 """
 
 from __future__ import annotations

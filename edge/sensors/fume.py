@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Cooking fume of one shop: the events F1 to F5 of domain.md §4.3 and forbidden places. Pure.
+"""Cooking fume of one shop: the events F1 to F5 of docs/sensors.md and forbidden places. Pure.
 
 An online monitor never yields the legal concentration (that is sampled by hand and normalised):
 whatever is found here is a warning value and a lead for an inspection.

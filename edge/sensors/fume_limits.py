@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Fume limits where a shop states none: by province or city and by size (mg/m³).
 
-The national limit is the loosest; those below were read in reprints or lists (domain.md §4.1) and
+The national limit is the loosest; those below were read in reprints or lists and
 must be compared with the official text before delivery.
 """
 

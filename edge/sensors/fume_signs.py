@@ -69,7 +69,7 @@ class Means:
 
 
 class Oddities:
-    """Missing, frozen, or too clean to be true (domain.md §4.3, F4 and the cheating signs)."""
+    """Missing, frozen, or too clean to be true (docs/sensors.md, F4)."""
 
     def __init__(self, shop: Shop, stale_s: float) -> None:
         self._shop = shop

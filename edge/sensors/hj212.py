@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """HJ 212 frames and packets: bytes to packets and back. No socket, no clock.
 
-After HJ 212-2017 污染物在线监控（监测）系统数据传输标准, domain.md §6. HJ 212-2025 keeps the frame
+After HJ 212-2017 污染物在线监控（监测）系统数据传输标准. HJ 212-2025 keeps the frame
 and raises the version bits of Flag. The check has only 8 bits of state, so that 1 in 256 damages of
 two bytes passes it: the grammar is checked as well, and no evidence may rest on it.
 """

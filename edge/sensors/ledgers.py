@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What sensord adds to the ledgers of instruments and shops, and which shops are overdue.
 
-Seed S0 of domain.md §1.2 (R18) wants a record of every check, result, cleaning and handling.
+Every check, result, cleaning and handling is recorded.
 """
 
 from __future__ import annotations

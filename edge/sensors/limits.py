@@ -3,7 +3,7 @@
 
 GB 3096-2008 (environment), GB 22337-2008 (boundary of shops and places of entertainment),
 GB 12348-2008 (boundary of industry) were read in reprints; GB 12523-2025 (boundary of building
-sites) could not be read: its figures are those of 2011 (domain.md §3.1).
+sites) could not be read: its figures are those of 2011.
 """
 
 from __future__ import annotations

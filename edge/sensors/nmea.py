@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""GNSS receivers, NMEA 0183: position and time from RMC, GGA and ZDA sentences (domain.md §7.7).
+"""GNSS receivers, NMEA 0183: position and time from RMC, GGA and ZDA sentences.
 
 `$...*hh` with the XOR of the characters between. A sentence without a fix gives no value at all.
 """

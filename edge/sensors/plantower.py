@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Plantower PMS particle sensors: 32-byte (PMS5003, 7003, A003) and 24-byte (PMS3003) frames.
 
-`42 4D`, length, big-endian words, 16-bit sum of all bytes before it (domain.md §7.4). Values are
+`42 4D`, length, big-endian words, 16-bit sum of all bytes before it (data sheet). Values are
 the *atmospheric* ones, µg/m³; the factory (CF=1) ones are left alone. Optical, no TSP, reads high
 in humid air: indicative only.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Nova SDS011 / SDS018 / SDS021 particle sensors: 10-byte frames (domain.md §7.5).
+"""Nova SDS011 / SDS018 / SDS021 particle sensors: 10-byte frames.
 
 `AA C0`, PM2.5 and PM10 little-endian in 0.1 µg/m³, two id bytes, sum of the six data bytes, `AB`.
 Optical, no TSP, reads high in humid air: indicative only. The laser lives some 8,000 h.

@@ -210,7 +210,7 @@ class Registry(Part, frozen=True, kw_only=True):
 
 
 class DustPoint(Part, frozen=True, kw_only=True):
-    """A dust rule: pollutant, averaging time, limit, allowed exceedances a day (domain.md §5).
+    """A dust rule: pollutant, averaging time, limit, allowed exceedances a day.
 
     background: sensor and channel of the surroundings, subtracted (limits of the difference kind).
     """

@@ -78,8 +78,7 @@ class Stock:
     dispatch: Dispatch
     heads: HeadsFile
     faults: FaultLog
-    # Rows of `faults` that wait: the producers' door must not be entered in the middle of a
-    # transaction of the dispatch's.
+    # Rows of `faults` that wait: no row may be inserted inside a transaction of the dispatch.
     raised: list[tuple[Fault, bool]]
     topics: Topics
 

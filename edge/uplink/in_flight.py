@@ -2,7 +2,7 @@
 """What was published on this connection and is not answered yet: never more than the broker allows.
 
 Ours alone: paho would flood a returning broker with everything it holds and break Receive Maximum
-(../shared/reference/reliability.md, fact 12).
+(docs/architecture.md, "What the uplink does not trust").
 """
 
 from __future__ import annotations

@@ -128,8 +128,9 @@ class Inbox:
             self._dispatch.unhear(oldest)
 
     def _refuse(self, kind: str, error: RefusedMessage, at: Stamp) -> None:
-        """Counted and told, the first of its kind aloud: nobody may fill our log from afar. A
-        redelivered message is refused as a replay: that is no attack."""
+        """Count a refusal. Only the first of each kind is logged as a warning, so that nobody can
+        flood the log from afar. A message that is delivered again is refused as a replay: that is
+        no attack, and no warning."""
         name = f"refused:{kind}:{error.why}"
         loud = error.why != "replay" and not self.counts[name]
         self.counts[name] += 1

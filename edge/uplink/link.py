@@ -3,7 +3,7 @@
 
 Full jitter, uniform(0, min(120 s, 2^n)), reset only after 30 s of a stable connection: 10,000
 devices back from an outage then peak at 2 % of the fleet per second instead of all at once
-(../shared/reference/reliability.md, fact 11).
+(docs/scale.md).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """One MQTT 5 connection around paho, driven from our own thread: no callback ever runs elsewhere.
 
-paho serves as the wire codec only (../shared/reference/reliability.md, section 2): a fresh Client
-for every connection, its queue kept empty by our own window, its callbacks nothing but an append
-to a list, so that none can raise, and no network thread that could die unnoticed.
+paho serves as the wire codec only (docs/architecture.md, "What the uplink does not trust"): a fresh
+Client for every connection, its queue kept empty by our own window, its callbacks nothing but an
+append to a list, so that none can raise, and no network thread that could die unnoticed.
 """
 
 from __future__ import annotations

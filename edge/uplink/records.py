@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Records on their way: claimed from the outbox, published, released by the platform's word.
 
-A PUBACK is a broker's promise and no more: of 50 acknowledged messages a killed broker delivered
-none, of 3,000 beyond its queue limit 1,000 (../shared/reference/reliability.md, facts 1 and 2).
+A PUBACK is a broker's promise and no more: a killed broker loses what it acknowledged, and a full
+queue drops what it acknowledges (docs/architecture.md, "What the uplink does not trust").
 """
 
 from __future__ import annotations
@@ -266,7 +266,8 @@ class Records:
         self._marks, self._releases = [], []
 
     def released(self, rows: Sequence[OutboxRow]) -> None:
-        """The platform's acknowledgements were committed: forget these rows, be brisk again."""
+        """The platform's acknowledgements were committed: drop these rows and reset the
+        resend time-out."""
         self.counts["acknowledged"] += len(rows)
         self._deadline_s = PLATFORM_DEADLINE_S
         gone = {row.id for row in rows}

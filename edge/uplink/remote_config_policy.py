@@ -3,7 +3,7 @@
 
 An installer who edits site.yaml may name any file or pipeline; the platform may only repeat what
 stands there already. A list of what is allowed, not of what is forbidden: lists of forbidden
-arguments have failed others (../shared/reference/reliability.md, section 5).
+arguments have failed others, who forgot one.
 """
 
 from __future__ import annotations

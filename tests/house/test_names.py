@@ -2,6 +2,7 @@
 """Names: one class of a name in the product, no folder that hides a module of the library."""
 
 import ast
+import re
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -28,3 +29,17 @@ def test_no_folder_is_called_like_a_module_of_the_library():
         if path.parent.name not in ("edge", "tools", "tests")
     }
     assert not folders & sys.stdlib_module_names
+
+
+def test_no_comment_points_outside_the_repository():
+    """A fact that a comment leans on is brought in docs/, where a reader can find it."""
+    outside = re.compile(
+        r"\.\./shared/reference|domain\.md|reliability\.md|violations\.md|design: "
+    )
+    pointed = [
+        f"{path.relative_to(ROOT)}: {found[0]}"
+        for top in ("edge", "tools")
+        for path in sorted((ROOT / top).rglob("*.py"))
+        for found in outside.finditer(path.read_text("utf-8"))
+    ]
+    assert pointed == []

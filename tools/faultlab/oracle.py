@@ -4,7 +4,7 @@
 An obligation is a record whose put returned. Once the faults stop: every obligation is at the
 platform exactly once with its bytes, every file with its hash, nothing else is there, nothing was
 released that the platform does not hold, and a fresh probe arrives within a minute. The method is
-Vector's (../shared/reference/reliability.md, section 1).
+that of Vector, a collector of logs: obligations, then a quiet end.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ SENSOR_EVERY_S = 60.0
 # More draws would not move the share: it is a density times one second.
 SIMULATED_MAX = 100_000
 OUTAGE_S = 300.0
-# Bytes of a mutual TLS 1.3 handshake with ECDSA P-256 (../shared/reference/reliability.md, 4).
+# Bytes of a mutual TLS 1.3 handshake with ECDSA P-256 (measured once; docs/scale.md).
 HANDSHAKE_BYTES = 2_217
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Faults that the tests cover in full: each a row of tools/faults, counted by running its tests.
 
-The numbers are those of the 25 fault tests of ../shared/reference/reliability.md, section 7.
+A number before a name is that of the fault in the table that tools/faults prints.
 """
 
 from __future__ import annotations
