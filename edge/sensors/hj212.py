@@ -223,12 +223,13 @@ def _put(by_name: dict[str, dict[str, str]], match: re.Match[str]) -> None:
 
 def local_time(text: str) -> float | None:
     """UTC seconds of `YYYYMMDDhhmmss` in Beijing time, None where it is no such time."""
-    if not re.fullmatch(r"\d{14}", text):
+    if not re.fullmatch(r"[0-9]{14}", text):
         return None
     try:
-        return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=LOCAL).timestamp()
+        wall = datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=LOCAL).timestamp()
     except ValueError:
         return None
+    return wall if wall >= 0.0 else None
 
 
 def time_text(wall: float) -> str:

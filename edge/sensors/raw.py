@@ -60,7 +60,8 @@ class Recent:
 
 
 class SampleStore:
-    """`<state>/samples/YYYYMMDD-HH.csv` (UTC), all sensors in one file, in batches, bounded."""
+    """`<state>/samples/YYYYMMDD-HH.csv` (UTC, by when they came), all sensors in one file, in
+    batches, bounded."""
 
     def __init__(self, state: Path, *, flush_s: float = FLUSH_S, most_mb: int = STORE_MB) -> None:
         self.folder = state / "samples"
@@ -83,7 +84,7 @@ class SampleStore:
     def _write(self) -> None:
         by_hour: dict[str, list[str]] = {}
         for sample in self._batch.rows:
-            by_hour.setdefault(hour_name(sample.at.wall), []).append(line(sample))
+            by_hour.setdefault(hour_name(sample.came.wall), []).append(line(sample))
         for name, lines in by_hour.items():
             journal.append(self.folder / name, lines, durable=False, head=HEADER)
             self.written += sum(map(len, lines))

@@ -436,3 +436,11 @@ def test_registers_as_their_maker_counts_them(tmp_path, first, address, at):
     if first:
         with pytest.raises(ConfigError, match="before the first register"):
             load_map(str(file))
+
+
+@pytest.mark.parametrize("time", ["00010101000000", "19691231235959", "20261301000000", "2026"])
+def test_hj212_times_before_there_were_stations_are_none(time):
+    data = encode(
+        Hj212Packet("20260301221600000", "39", "2011", MN, 4, f"DataTime={time};LA-Rtd=50")
+    )
+    assert told("hj212", data)[0] == {}
