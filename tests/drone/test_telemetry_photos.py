@@ -4,17 +4,22 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime, timezone
 
 import numpy as np
 import pytest
 
+from edge import cli
+from edge.commands import fly
 from edge.config import ConfigError
+from edge.drone.earth import distance_m
 from edge.drone.flightpath import FlightPath
 from edge.drone.read import Hints, read
 from edge.drone.sources import find
 from edge.drone.telemetry import gpx, photos
 from tests.camera.photographs import exif, jpeg, with_blocks, xmp
+from tests.drone import flyover
 
 LAT, LON = 31.8206, 117.2272
 GREY = jpeg(np.full((90, 160, 3), 120, np.uint8))
@@ -198,8 +203,40 @@ def test_a_log_that_is_not_read_says_how_to_convert_it(name, head, told, tmp_pat
 
 
 def test_the_command_reads_a_folder(folder, capsys):
-    from edge import cli
 
     assert cli.main(["telemetry", str(folder), "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["t_s"] for line in lines] == [0, 10, 20, 30, 40, 50]
+
+
+def test_a_flight_of_photographs_finds_things_and_their_places(tmp_path, monkeypatch):
+    """A painted ground photographed twelve times: XMP and EXIF alone place the stall."""
+    detector = flyover.PaintDetector()
+    monkeypatch.setattr(fly, "_model", lambda args, settings: detector)
+    stall = flyover.Thing("vendor_stall", 4, 6)
+    ground = flyover.Ground([stall, flyover.Thing("person", 5.5, 7.5, 0.8)])
+    folder = tmp_path / "DCIM"
+    folder.mkdir()
+    shots = flyover.straight(seconds=12, start=(0, -36), course=0, speed=4.0, fps=1.0)
+    for number, one in enumerate(shots):
+        image = flyover.render(ground, one, *flyover.SIZE, flyover.FX)
+        lat, lon = flyover.PLANE.degrees(one.east, one.north)
+        told = dji(
+            GpsLatitude=f"+{lat:.9f}", GpsLongitude=f"+{lon:.9f}", GimbalYawDegree=one.yaw,
+            GimbalPitchDegree=one.pitch, RelativeAltitude=f"+{one.h_m}",
+        )  # fmt: skip
+        taken = exif(taken=at(2 * number), zone="+08:00", focal35=24)
+        (folder / f"DJI_{number:04d}.JPG").write_bytes(with_blocks(jpeg(image), taken, told))
+    (folder / "._DJI_0000.JPG").write_bytes(b"\0\5\x16\7" + bytes(90))
+    out = tmp_path / "out"
+    assert cli.main(["fly", str(folder), "--out", str(out), "--hfov", f"{HFOV}"]) == 0
+    ledger = json.loads((out / "flight.json").read_text())
+    (finding,) = [f for f in ledger["findings"] if f["category"] == "street-vendor"]
+    truth = flyover.PLANE.degrees(stall.east, stall.north)
+    assert distance_m((finding["lat"], finding["lon"]), truth) < 1.5
+    assert (ledger["pose_source"], ledger["looks"]) == ("photo/xmp", 12)
+    assert ledger["start_utc"] == datetime(2026, 6, 3, 1, 15, tzinfo=timezone.utc).timestamp()
+    assert (out / "pictures" / finding["pictures"]["close"]).is_file()
+
+
+HFOV = math.degrees(2 * math.atan(flyover.SIZE[0] / 2 / flyover.FX))
