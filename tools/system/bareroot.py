@@ -24,7 +24,7 @@ LIMIT_S = 3600.0
 # Until pip has begun, and then no longer.
 CUT_OFF = """
 tools/setup & pid=$!
-until [ -e .venv/.unfinished ] && [ -x .venv/bin/pip ]; do sleep 0.1; done
+until [ -e .venv/.unfinished ] && [ -x .venv/bin/pip ]; do kill -0 $pid || exit 1; sleep 0.1; done
 sleep 2
 kill -9 $pid
 """

@@ -44,8 +44,9 @@ def lay_clone(root: Path, place: str) -> None:
 
 
 def lay_hosts(root: Path) -> None:
-    """The broker's name, and this machine's own, which sudo looks up."""
-    (root / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.0.1 {HOST} {_name()}\n")
+    """The broker's name, and the box's own, which sudo looks up."""
+    (root / "etc/hostname").write_text(f"{DEVICE}\n")
+    (root / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.0.1 {HOST} {DEVICE}\n")
 
 
 class Box:
@@ -178,8 +179,3 @@ class Box:
         """Lines of level err or worse of this boot."""
         said = self.container.ask("journalctl --boot --priority=err --no-pager --output=short")
         return [line for line in said.splitlines() if not line.startswith("-- ")]
-
-
-def _name() -> str:
-    """The host's name, which the container has too: sudo looks it up."""
-    return Path("/proc/sys/kernel/hostname").read_text().strip()

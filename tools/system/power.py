@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tools.system import box, roots
 from tools.system.box import Box
-from tools.system.city import HOST, City
+from tools.system.city import DEVICE, HOST, City
 from tools.system.container import HOME, Container, Failed, until
 from tools.system.roots import System, say
 
@@ -253,7 +253,7 @@ def _disk(system: System, folder: Path, city: City) -> Path:
 
 def _prepare(root: Path) -> None:
     """Its network, its slowness, its instruments, and who promises."""
-    (root / "etc/hosts").write_text(f"127.0.0.1 localhost\n10.0.2.2 {HOST}\n")
+    (root / "etc/hosts").write_text(f"127.0.0.1 localhost {DEVICE}\n10.0.2.2 {HOST}\n")
     (root / "etc/systemd/network/20.network").write_text(NETWORK)
     units = root / "etc/systemd/system"
     for daemon in box.DAEMONS:

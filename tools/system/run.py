@@ -233,7 +233,7 @@ def main() -> int:
             if not args.short:
                 upgrade(system, args.keep)
                 walk(system, "package", PACKAGE, args.keep)
-    except (Failed, NoRoot) as error:
+    except (Failed, NoRoot, subprocess.TimeoutExpired) as error:
         print(f"FAILED {error}")
         return 1
     print(f"all well in {time.monotonic() - began:.0f} s")
