@@ -34,7 +34,11 @@ DRAIN_S = 1800.0
 # Of each boot, before the power goes: so many records promised, and one of them at the platform.
 LEAST = 15
 # no_timer_check: a host that is busy lets the timer's test at boot fail, which is no power cut.
-COMMAND_LINE = "root=/dev/vda rw console=ttyS0 panic=-1 net.ifnames=0 no_timer_check"
+COMMAND_LINE = (
+    "root=/dev/vda rw console=ttyS0 panic=-1 net.ifnames=0 no_timer_check"
+    " systemd.default_timeout_start_sec=900 systemd.mask=e2scrub_reap.service"
+    " systemd.mask=apt-daily.timer systemd.mask=apt-daily-upgrade.timer"
+)
 SLOW = "[Service]\nTimeoutStartSec=900\nWatchdogSec=0\n"
 NETWORK = "[Match]\nName=eth*\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n"
 UNIT = """\
