@@ -121,15 +121,19 @@ def _listed(path: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _verified(path: Path, args: argparse.Namespace) -> dict[str, Any]:
-    """Hash of the file and of every variant, and a real inference of the chosen one."""
+    """Hash of the file and of every variant, a real inference of the chosen one, and the known
+    objects of its self-test pictures, where the manifest has some."""
     from edge.config import ConfigError
+    from edge.release.selftest import check_boxes
     from edge.vision.manifest import read_manifest, resolve
 
     try:
-        for variant in (None, *read_manifest(path).variants):
+        manifest = read_manifest(path)
+        for variant in (None, *manifest.variants):
             resolve(path, variant)
         model, image = _loaded(path, args), _picture(args)
         found = model.detect(image)
+        proved = check_boxes(model, manifest.selftest, path.parent) if manifest.selftest else None
     except ConfigError as error:
         return {"manifest": str(path), "ok": False, "error": str(error)}
     return {
@@ -140,6 +144,7 @@ def _verified(path: Path, args: argparse.Namespace) -> dict[str, Any]:
         "provider": model.provider,
         "input": list(model.shape_for(image)),
         "boxes": len(found),
+        "proved": proved,
     }
 
 
@@ -202,7 +207,9 @@ def _line(action: str, row: dict[str, Any]) -> str:
             f"{row['licence']}, {signed}, sha256 {row['sha256'][:12]}{more}"
         )
     if action == "verify":
-        return f"good  {row['name']}: sha256 {row['sha256'][:12]}, {size} on {row['provider']}"
+        proved = row["proved"] or "not proved on a picture with known objects (no selftest)"
+        said = f"sha256 {row['sha256'][:12]}, {size} on {row['provider']}"
+        return f"good  {row['name']}: {said}; {proved}"
     return (
         f"{row['name']} {size} on {row['provider']}, {row['workers']} worker(s): "
         f"{row['pictures_per_s']:.1f} pictures/s, {row['cpu_ms']:.1f} ms CPU each, "

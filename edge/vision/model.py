@@ -38,6 +38,12 @@ class _Opened:
 
     session: Session
     head: yolo.HeadName
+    order: tuple[int, ...] | None = None
+
+    def run(self, tensor: yolo.Tensor) -> yolo.Outputs:
+        """The outputs in the order in which the head is read."""
+        outputs = self.session.run(tensor)
+        return outputs if self.order is None else [outputs[index] for index in self.order]
 
 
 class Model:
@@ -117,7 +123,7 @@ class Model:
         opened = self._opened.get(shape) or self._open(shape)
         canvas = self._canvas(shape)
         placement = canvas.fill(picture)
-        outputs = opened.session.run(canvas.tensor)
+        outputs = opened.run(canvas.tensor)
         found = yolo.decode(opened.head, outputs, shape=shape, min_score=min_score)
         if len(found) and found.labels.max() >= len(self.names):
             found = found[found.labels < len(self.names)]
@@ -159,16 +165,24 @@ class Model:
                     self._weights.path, shape, self._provider, self._threads, self._cache
                 )
                 session = open_session(wish)
-                self._opened = {**self._opened, shape: _Opened(session, self._head(session))}
+                self._opened = {**self._opened, shape: self._read(session)}
             return self._opened[shape]
 
-    def _head(self, session: Session) -> yolo.HeadName:
-        """Read from a test inference; a manifest that names a head must be right about it."""
+    def _read(self, session: Session) -> _Opened:
+        """How its outputs are read, from a test inference; a manifest that names a head must be
+        right about it."""
         outputs = session.run(np.zeros_like(self._canvas(session.shape).tensor))
         try:
             seen = yolo.detect_head(outputs, len(self.names), session.shape)
+            order = yolo.nms_order(session.outputs, outputs) if seen == "nms" else None
+            opened = _Opened(session, self._agreed(seen), order)
+            ordered = outputs if order is None else [outputs[index] for index in order]
+            yolo.check_boxes_are_pixels(opened.head, ordered)
         except ValueError as error:
             raise ConfigError(f"{self._weights.path}: {error}") from None
+        return opened
+
+    def _agreed(self, seen: yolo.HeadName) -> yolo.HeadName:
         said = self._weights.head
         if said in ("auto", seen):
             return seen

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import ctypes
+import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -47,6 +48,11 @@ class Session(Protocol):
     @property
     def shape(self) -> Shape:
         """(height, width) of the input."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what `run` gives; () where the runtime has none."""
         ...
 
     def run(self, tensor: Tensor) -> Outputs:
@@ -126,14 +132,23 @@ def read_facts(path: Path) -> Facts:
 
 
 def _names(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
-    """Class names as ultralytics writes them into a file: the text of a dict or a list."""
+    """Class names as exporters write them into a file: a dict or a list, in Python's words or in
+    JSON. What is neither tells nothing."""
     try:
-        names = ast.literal_eval(metadata.get("names", ""))
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        names = _literal(metadata.get("names", ""))
+        if isinstance(names, dict):
+            # JSON has its keys as texts: "10" comes after "9".
+            names = [names[key] for key in sorted(names, key=int)]
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None
-    if isinstance(names, dict):
-        names = [names[key] for key in sorted(names)]
     return tuple(str(name) for name in names) if isinstance(names, list) else None
+
+
+def _literal(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return ast.literal_eval(text)
 
 
 # ---- ONNX Runtime
@@ -147,10 +162,10 @@ class OnnxSession:
     shape: Shape
     _session: Any = field(repr=False)
     _input: str = field(repr=False)
-    _outputs: tuple[str, ...] = field(repr=False)
+    outputs: tuple[str, ...] = field(repr=False)
 
     def run(self, tensor: Tensor) -> Outputs:
-        return tuple(self._session.run(self._outputs, {self._input: tensor}))
+        return tuple(self._session.run(self.outputs, {self._input: tensor}))
 
 
 def _open_onnx(wish: SessionRequest) -> Session:
@@ -243,6 +258,7 @@ class NcnnSession:
     shape: Shape
     _ncnn: Any = field(repr=False)
     _net: Any = field(repr=False)
+    outputs: tuple[str, ...] = ()
 
     def run(self, tensor: Tensor) -> Outputs:
         with self._net.create_extractor() as extractor:
@@ -277,6 +293,7 @@ class UltralyticsSession:
     _torch: Any = field(repr=False)
     _net: Any = field(repr=False)
     _device: Any = field(repr=False)
+    outputs: tuple[str, ...] = ()
 
     def run(self, tensor: Tensor) -> Outputs:
         """The raw head for one input tensor, on the device that was chosen."""

@@ -9,7 +9,8 @@ objectness  (1, N, 5+nc)   cx cy w h, objectness, class scores               YOL
 yolox       (1, N, 5+nc)   the same before the grid is applied               YOLOX
 end2end     (1, K, 6)      x1 y1 x2 y2 score class, no NMS needed            YOLOv10, YOLO26
 nms_rows    (n, 7)         picture x1 y1 x2 y2 class score, NMS in the graph
-nms         3 or 4 outputs: [count], boxes (1, K, 4), scores (1, K), classes (1, K), NMS in graph
+nms         3 or 4 outputs: [count], boxes (1, K, 4), scores (1, K), classes (1, K), NMS in graph,
+            in any order: which is which is told by name, type and shape (`nms_order`)
 """
 
 from __future__ import annotations
@@ -159,6 +160,92 @@ def anchors(shape: Shape) -> int:
     return sum((shape[0] // stride) * (shape[1] // stride) for stride in STRIDES)
 
 
+# What an output is, by a word in its name, and by what its values can be.
+_ROLES = ("count", "boxes", "scores", "labels")
+_WORDS = {
+    "count": ("num", "count"),
+    "boxes": ("box", "bbox"),
+    "scores": ("score", "conf"),
+    "labels": ("label", "class", "cls"),
+}
+# Boxes whose numbers are all smaller than this are fractions: no object is one pixel large.
+FRACTION_MOST = 1.5
+
+
+def nms_order(names: Sequence[str], outputs: Outputs) -> tuple[int, ...]:
+    """Places of [count], boxes, scores and labels among these outputs of a test inference.
+
+    By name where a name says it, else by type and shape. Raises ValueError naming what was found
+    where that leaves a doubt: read in the wrong order, labels would pass for scores.
+    """
+    if any(name.startswith("detection_boxes") for name in names):
+        raise ValueError(
+            f"outputs {list(names)} are those of the TensorFlow detection API (y before x, "
+            "fractions, labels from 1); export with boxes as x1 y1 x2 y2 in input pixels"
+        )
+    places: dict[str, int] = {}
+    for index, one in enumerate(outputs):
+        role = _role(names[index] if index < len(names) else "", one)
+        if role is None or role in places or not _can_be(role, one):
+            raise ValueError(
+                f"cannot tell boxes, scores and labels apart: {_found(names, outputs)}"
+            )
+        places[role] = index
+    if not {"boxes", "scores", "labels"} <= set(places):
+        raise ValueError(f"boxes, scores and labels wanted: {_found(names, outputs)}")
+    return tuple(places[role] for role in _ROLES if role in places)
+
+
+def _role(name: str, one: NDArray[Any]) -> str | None:
+    said = [role for role in _ROLES if any(word in name.lower() for word in _WORDS[role])]
+    if len(said) == 1:
+        return said[0]
+    if one.ndim >= 2 and one.shape[-1] == 4:
+        return "boxes"
+    if one.size == 1 and one.dtype.kind in "iu" and one.ndim <= 2:
+        return "count"
+    return "labels" if one.dtype.kind in "iu" else "scores"
+
+
+def _can_be(role: str, one: NDArray[Any]) -> bool:
+    """Whether the values of the test inference allow it."""
+    if role == "boxes":
+        return bool(one.shape[-1] == 4)
+    if role == "scores":
+        return one.dtype.kind == "f" and (
+            one.size == 0 or bool(-1.0 <= one.min() <= one.max() <= 1.0)
+        )
+    whole = one.dtype.kind in "iu" or bool(np.equal(np.mod(one, 1), 0).all())
+    return whole and (role != "count" or one.size == 1)
+
+
+def _found(names: Sequence[str], outputs: Outputs) -> str:
+    told = (
+        f"{names[i] if i < len(names) else i} {one.dtype} {tuple(one.shape)}"
+        for i, one in enumerate(outputs)
+    )
+    return ", ".join(told)
+
+
+def check_boxes_are_pixels(head: HeadName, outputs: Outputs) -> None:
+    """Raises ValueError where the test inference gives boxes as fractions of the input."""
+    if head in ("raw", "objectness"):
+        table = outputs[0][0]
+        rows = table[:4] if head == "raw" and table.shape[0] < table.shape[1] else table[:, :4].T
+    elif head == "end2end":
+        rows = outputs[0][0][outputs[0][0][:, 4] >= 0.05][:, :4]
+    elif head == "nms":
+        rows = np.asarray(outputs[-3], np.float32).reshape(-1, 4)
+    else:
+        return
+    largest = float(np.abs(rows).max()) if rows.size else 0.0
+    if 0.0 < largest <= FRACTION_MOST:
+        raise ValueError(
+            f"its boxes are fractions (none above {largest:.2f}), input pixels wanted; "
+            "export it without normalised boxes"
+        )
+
+
 def detect_head(outputs: Outputs, classes: int, shape: Shape) -> HeadName:
     """Which layout these outputs of a test inference have. Raises ValueError naming the shapes.
 
@@ -183,10 +270,15 @@ def detect_head(outputs: Outputs, classes: int, shape: Shape) -> HeadName:
 
 def _mismatch(shapes: list[tuple[int, ...]], classes: int, shape: Shape) -> str:
     points = anchors(shape)
+    if len(shapes) == 2 and len(shapes[1]) == 4:
+        return f"outputs {shapes}: a segmentation model (boxes and masks); export the detector"
     for one in shapes:
         if len(one) == 3 and points in one[1:]:
             other = one[1] if one[2] == points else one[2]
-            return f"the model gives {other - 4} classes, the manifest names {classes}"
+            return (
+                f"the model gives {other - 4} classes, the manifest names {classes} (one more: "
+                "oriented boxes? many more: key points or masks?)"
+            )
     return f"outputs {shapes} fit no known head for {classes} classes at {shape[0]}x{shape[1]}"
 
 
@@ -198,6 +290,8 @@ def decode(head: HeadName, outputs: Outputs, *, shape: Shape, min_score: float) 
     found = _HEADS[head](outputs, shape, min_score)
     wide = (found.boxes[:, 2] > found.boxes[:, 0]) & (found.boxes[:, 3] > found.boxes[:, 1])
     good = wide & np.isfinite(found.boxes).all(axis=1)
+    # Exporters fill unused rows with class -1.
+    good &= found.labels >= 0
     order = np.argsort(-found.scores, kind="stable")
     if not good.all():
         order = order[good[order]]
