@@ -30,12 +30,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ledger": ("ledger", "blind time and the other ledgers, as CSV"),
     "snap": ("snap", "one picture from a camera"),
     "doctor": ("doctor", "what is wrong with this box, in a technician's words"),
-    "visiond": ("visiond", "daemon: cameras to findings"),
-    "sensord": ("sensord", "daemon: serial ports to findings"),
-    "uplinkd": ("uplinkd", "daemon: outbox to platform"),
-    "janitord": ("janitord", "daemon: deletes what was released"),
-    "consoled": ("consoled", "daemon: the local web page"),
-    "flightd": ("flightd", "daemon: recordings of drone flights to ledgers"),
+    "visiond": ("daemon", "daemon: cameras to findings"),
+    "sensord": ("daemon", "daemon: serial ports to findings"),
+    "uplinkd": ("daemon", "daemon: outbox to platform"),
+    "janitord": ("daemon", "daemon: deletes what was released"),
+    "consoled": ("daemon", "daemon: the local web page"),
+    "flightd": ("daemon", "daemon: recordings of drone flights to ledgers"),
 }
 
 

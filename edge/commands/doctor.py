@@ -21,16 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0: nothing is wrong; 1: something is, and its line says what to do, in both languages."""
-    from pathlib import Path
-
+    from edge.config.paths import DEVICE_FILE, SITE_FILE, usual
     from edge.diagnosis.doctor import examine
     from edge.pipeline.soundness import load_settings
 
-    def default(given: str | None, usual: str) -> str | None:
-        return given or (usual if Path(usual).exists() else None)
-
-    site = default(args.site, "/etc/edge/site.yaml")
-    settings = load_settings(site, default(args.device, "/etc/edge/device.yaml"))
+    settings = load_settings(usual(args.site, SITE_FILE), usual(args.device, DEVICE_FILE))
     wrong = 0
     for advice in examine(settings):
         wrong += advice.level == "wrong"

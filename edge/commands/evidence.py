@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _roots(args: argparse.Namespace) -> list[Path]:
-    from edge.config import ConfigError, Device, load
+    from edge.config import ConfigError
+    from edge.config.paths import read_box
 
     for folder in args.folder:
         if not folder.is_dir():
@@ -61,14 +62,13 @@ def _roots(args: argparse.Namespace) -> list[Path]:
         return list(args.folder)
     if not args.all:
         raise ConfigError("nothing to verify: give a folder, or --all")
-    device = load(Path(args.device), Device) if args.device else Device()
-    base = Path(args.device).resolve().parent if args.device else Path()
-    return [base / device.folders.state / "evidence"]
+    return [read_box(args.device).evidence]
 
 
 def _trusted(args: argparse.Namespace) -> list[Ed25519PublicKey]:
     """Keys given, or else this box's own where its device file is given."""
-    from edge.config import ConfigError, Device, load
+    from edge.config import ConfigError
+    from edge.config.paths import read_box
     from edge.uplink import seal
 
     keys = []
@@ -79,9 +79,7 @@ def _trusted(args: argparse.Namespace) -> list[Ed25519PublicKey]:
             raise ConfigError(f"--key {path}: {error}") from None
     if keys or not (args.all and args.device):
         return keys
-    device = load(Path(args.device), Device)
-    state = Path(args.device).resolve().parent / device.folders.state
-    for path in sorted((state / "keys").glob("*.pem")):
+    for path in sorted(read_box(args.device).keys.glob("*.pem")):
         keys.append(seal.read_private(path.read_bytes()).public_key())
     return keys
 

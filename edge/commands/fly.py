@@ -273,16 +273,14 @@ def _send(
     """The same violations to this box's outbox, where a device file says which box this is."""
     if args.device is None:
         return
-    from edge.config import Device, load
+    from edge.config.paths import read_box
     from edge.drone.dossier import FlightPublisher
     from edge.outbox import Outbox
 
-    device = load(args.device, Device)
-    # As the daemons do: folders that are not absolute start at the device file.
-    state = args.device.resolve().parent / device.folders.state
-    outbox = Outbox(state / "outbox.db")
+    box = read_box(args.device)
+    outbox = Outbox(box.outbox)
     try:
-        sender = FlightPublisher(device.device, state / "evidence", outbox)
+        sender = FlightPublisher(box.device.device, box.evidence, outbox)
         sent = sender(ledger, flight.folder / "pictures", categories)
     finally:
         outbox.close()

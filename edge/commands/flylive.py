@@ -8,10 +8,9 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.config import Camera, Category, Device, config_sha256, load
+from edge.config import Camera, Category, config_sha256
 
 if TYPE_CHECKING:
     from edge.drone.settings import Drone
@@ -100,13 +99,13 @@ def _publisher(
 def _outbox(args: argparse.Namespace, opened: ExitStack) -> Any:
     if args.device is None:
         return None
+    from edge.config.paths import read_box
     from edge.drone.dossier import FlightPublisher
     from edge.outbox import Outbox
 
-    device = load(args.device, Device)
-    state = Path(device.folders.state)
-    outbox = opened.enter_context(closing(Outbox(state / "outbox.db")))
-    return FlightPublisher(device.device, state / "evidence", outbox)
+    box = read_box(args.device)
+    outbox = opened.enter_context(closing(Outbox(box.outbox)))
+    return FlightPublisher(box.device.device, box.evidence, outbox)
 
 
 def _sentence(row: Mapping[str, Any]) -> str:

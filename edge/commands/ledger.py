@@ -141,9 +141,12 @@ def _day(text: str, zone: Any, where: str) -> datetime:
 
 
 def _add(args: argparse.Namespace) -> int:
+    from edge.config import ConfigError
     from edge.ledger import append
     from edge.rules.check import check_timezone
 
+    if not args.state.is_dir():
+        raise ConfigError(f"{args.state}: no such folder; is --state the box's state folder?")
     zone = check_timezone(args.timezone, "--timezone")
     when = _day(args.time, zone, "--time") if args.time else datetime.now(zone)
     wall = when.timestamp()

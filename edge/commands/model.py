@@ -73,6 +73,9 @@ def run(args: argparse.Namespace) -> int:
 def _manifests(args: argparse.Namespace) -> list[Path]:
     from edge.config import ConfigError
 
+    for path in args.manifest:
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such manifest")
     if args.manifest:
         return list(args.manifest)
     folder = args.models or _default_folder()

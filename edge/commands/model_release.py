@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.config import ConfigError
+from edge.config.paths import DEVICE_FILE, SITE_FILE, usual
 from edge.daemons.model_updates import baseline
 from edge.pipeline.settings import (
     Settings,
@@ -23,8 +24,6 @@ from edge.release.package import check_package, release_ring, sign, write_packag
 from edge.release.store import SHIPPED, ReleaseStore
 from edge.uplink.report import read_status
 from edge.vision.manifest import Manifest, read_manifest
-
-USUAL = "/etc/edge"
 
 
 def run_release(args: argparse.Namespace) -> int:
@@ -39,11 +38,7 @@ def run_release(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    def usual(given: str | None, name: str) -> str | None:
-        path = f"{USUAL}/{name}"
-        return given or (path if Path(path).exists() else None)
-
-    return read_settings(usual(args.site, "site.yaml"), usual(args.device, "device.yaml"))
+    return read_settings(usual(args.site, SITE_FILE), usual(args.device, DEVICE_FILE))
 
 
 def _one(args: argparse.Namespace, what: str) -> Path:

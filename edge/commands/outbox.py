@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 EPILOG = """examples:
   edge outbox status --device /etc/edge/device.yaml
-  edge outbox list --state dead --json
+  edge outbox list dead --json
   edge outbox retry v-20260501-0001/r1      (a key or record id from the list; `all` for all)"""
 
 SHOWN = 100
@@ -23,9 +23,14 @@ SHOWN = 100
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`status`, `list` and `retry` work on the outbox file itself, also while uplinkd runs."""
     parser.add_argument("what", choices=["status", "list", "retry"])
-    parser.add_argument("id", nargs="?", help="for retry: key, record id or all")
+    parser.add_argument(
+        "id",
+        nargs="?",
+        metavar="STATE|ID",
+        help="for list: new, inflight, broker_ack, platform_ack, dead; for retry: a key, a record"
+        " id or all",
+    )
     parser.add_argument("--device", help="device.yaml: where this box keeps its outbox")
-    parser.add_argument("--state", help="for list: new, inflight, broker_ack, platform_ack, dead")
     parser.add_argument("--limit", type=int, default=SHOWN, help="for list: rows (default 100)")
     parser.add_argument("--json", action="store_true", help="JSON lines on stdout")
 
@@ -42,11 +47,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _path(args: argparse.Namespace) -> Path:
-    from edge.config import ConfigError, Device, load
+    from edge.config import ConfigError
+    from edge.config.paths import read_box
 
-    device = load(Path(args.device), Device) if args.device else Device()
-    base = Path(args.device).resolve().parent if args.device else Path()
-    path = base / device.folders.state / "outbox.db"
+    path = read_box(args.device).outbox
     if not path.is_file():
         raise ConfigError(f"{path}: no outbox here; give the box's --device file")
     return path
@@ -75,7 +79,7 @@ def _list(args: argparse.Namespace, db: sqlite3.Connection) -> int:
     rows = db.execute(
         "SELECT kind, key, state, put_wall, record_id, refused, note, folder FROM record"
         " WHERE ?1 IS NULL OR state = ?1 ORDER BY id LIMIT ?2",
-        (_state(args.state), args.limit),
+        (_state(args.id), args.limit),
     )
     for row in rows:
         told = _row(row)
@@ -96,7 +100,7 @@ def _state(name: str | None) -> int | None:
         return int(State[name.upper()])
     except KeyError:
         allowed = ", ".join(state.name.lower() for state in State)
-        raise ConfigError(f"--state {name}: no such state (allowed: {allowed})") from None
+        raise ConfigError(f"list {name}: no such state (allowed: {allowed})") from None
 
 
 def _row(row: tuple[Any, ...]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
 
 EPILOG = """\
 examples:
@@ -103,29 +102,19 @@ def _decode(args: argparse.Namespace) -> int:
     return 0
 
 
-def _folders(device_file: str | None) -> Any:
-    """(state, run) of the device file, or the defaults of an installed box."""
-    from pathlib import Path
-
-    from edge.config import Device, load
-
-    device = load(Path(device_file), Device) if device_file else Device()
-    base = Path(device_file).resolve().parent if device_file else Path("/")
-    return base / device.folders.state, base / device.folders.run
-
-
 def _watch(args: argparse.Namespace) -> int:
     import json
     import time
     from pathlib import Path
 
     from edge.config import ConfigError, Site, load
+    from edge.config.paths import read_box
     from edge.sensors import table
     from edge.sensors.check import check_sensors
 
     if args.site:
         check_sensors(load(Path(args.site), Site), where=args.site, base=Path(args.site).parent)
-    _, run_folder = _folders(args.device)
+    run_folder = read_box(args.device).run
     if not (run_folder / "samples").is_dir():
         raise ConfigError(f"{run_folder}/samples: not there; is sensord running? (--device)")
     clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() and not args.once else ""
@@ -143,9 +132,10 @@ def _watch(args: argparse.Namespace) -> int:
 def _export(args: argparse.Namespace) -> int:
     import time
 
+    from edge.config.paths import read_box
     from edge.sensors import raw
 
-    state, _ = _folders(args.device)
+    state = read_box(args.device).state
     end = time.time()
     start = end - args.hours * 3600.0
     files = raw.store_files(state, start, end)
@@ -158,9 +148,10 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _record(args: argparse.Namespace) -> int:
+    from edge.config.paths import read_box
     from edge.ipc import Spool
 
-    _, run_folder = _folders(args.device)
+    run_folder = read_box(args.device).run
     key = "shop" if args.what in ("cleaning", "inspection") else "sensor"
     fields = {key: args.subject, "by": args.by, "note": args.note}
     Spool(run_folder, "sensord").ask(args.what, expires_s=86_400.0, **fields)

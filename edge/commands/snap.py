@@ -7,6 +7,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.config.paths import SITE_FILE
+
 if TYPE_CHECKING:
     from edge.config import Camera
 
@@ -18,7 +20,7 @@ EPILOG = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("camera", help="id of a camera in the site file, or a source (URL, file)")
-    parser.add_argument("--site", default="/etc/edge/site.yaml", help="site.yaml")
+    parser.add_argument("--site", default=SITE_FILE, help="site.yaml")
     parser.add_argument("--out", type=Path, help="file to write (default: CAMERA.jpg)")
     parser.add_argument("--record", action="store_true", help="from the record stream")
 
@@ -33,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from edge.camera.snap import snap
     from edge.camera.source import SourceError
     from edge.clock import SystemClock
+    from edge.config import ConfigError
     from edge.runtime import write_atomic
 
     camera, base = _camera(args.camera, Path(args.site))
@@ -47,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
     path: Path = args.out or Path(f"{camera.id}.jpg")
     try:
         write_atomic(path, data.tobytes(), durable=False)
+    except FileNotFoundError:
+        raise ConfigError(f"--out {path}: no such folder") from None
     except OSError as error:
         print(f"edge snap: {path}: {error.strerror}", file=sys.stderr)
         return 1

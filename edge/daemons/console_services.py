@@ -32,7 +32,7 @@ def services(settings: PageSettings, site_base: Path) -> Services:
         try_zones=lambda text, camera: run_trial(text, camera, settings.run, site_base),
         review=lambda *words: _review(settings.state, *words),
         categories=page_categories(settings),
-        outbox=settings.state / "outbox.db",
+        outbox=settings.outbox,
         drone_cameras=tuple(camera.name for camera in CAMERAS),
         broker=_broker(settings.device),
         test_broker=lambda: _asked(settings.run, "uplinkd", "broker", "advice"),

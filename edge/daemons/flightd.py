@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from edge.config import Device, load
+from edge.config.paths import base_folder, read_box
 from edge.console.flights import JOB, RECORDINGS, Job, is_flight_name, is_recording, read_job
 from edge.ipc import Spool
 from edge.runtime import Notify, Progress, Stop, write_atomic, write_status
@@ -39,13 +39,12 @@ Command = Callable[[Job], Sequence[str]]
 
 def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str | Path) -> int:
     """Run until stopped. Raises ConfigError for a wrong device file."""
-    device, base = load(Path(device_path), Device), Path(device_path).resolve().parent
+    box = read_box(device_path)
     # Where systemd has not done it already, as in `edge run`.
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, LOWEST_PRIORITY)
-    state, run = base / device.folders.state, base / device.folders.run
-    command = fly_command(state, run, Path(device_path), Path(site_path).resolve().parent)
-    flights, progress = Flights(state, run, command), Progress(notify)
+    command = fly_command(box.state, box.run, Path(device_path), base_folder(site_path))
+    flights, progress = Flights(box.state, box.run, command), Progress(notify)
     progress.register("main", 60.0)
     notify.ready("waiting for flights")
     try:

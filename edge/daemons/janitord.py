@@ -18,6 +18,7 @@ from typing import Any
 
 from edge.clock import SystemClock
 from edge.config import Device, load
+from edge.config.paths import box_files
 from edge.daemons.handling import terms_of
 from edge.faults import FaultLog
 from edge.handling.casework import HandlingTerms
@@ -289,11 +290,11 @@ def main(
 ) -> int:
     """One pass, or one every `every_s` seconds until stopped. Raises ConfigError."""
     device = load(Path(device_path), Device) if device_path else Device()
-    base = Path(device_path or site_path or "x").resolve().parent
-    terms = terms_of(Path(site_path) if site_path else base / "site.yaml")
+    box = box_files(device, site_path, device_path)
+    terms = terms_of(box.site_file)
     notify.ready("tidying")
     while not stop:
-        janitor = Janitor(device, base / device.folders.state, base / device.folders.run, terms)
+        janitor = Janitor(device, box.state, box.run, terms)
         janitor.work(time.time())
         if any(janitor.done.values()):
             log.info("stats %s", " ".join(f"{k}={v}" for k, v in janitor.done.items()))

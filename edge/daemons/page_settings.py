@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge.config import Category, ConfigError, Device, Site, load
 from edge.config.catalogue import category_files, load_categories
+from edge.config.paths import BoxPaths, base_folder
 from edge.daemons.apart import python_apart
 
 log = logging.getLogger(__name__)
@@ -20,31 +21,23 @@ CHECK_S = 90.0
 
 
 @dataclass(frozen=True, slots=True)
-class PageSettings:
+class PageSettings(BoxPaths):
     """The part of the configuration that the page needs. `base` is where relative paths start."""
 
     device: Device
     categories: dict[str, Category]
     base: Path
 
-    @property
-    def state(self) -> Path:
-        return self.base / self.device.folders.state
-
-    @property
-    def run(self) -> Path:
-        return self.base / self.device.folders.run
-
 
 def load_page_settings(site_path: Path, device_path: Path) -> PageSettings:
     """Raises ConfigError for the device file; a broken site or city file is mended on the page."""
     device = load(device_path, Device)
     try:
-        categories = load_categories(category_files(site_path.resolve().parent))
+        categories = load_categories(category_files(base_folder(site_path)))
     except ConfigError as error:
         log.warning("%s; the page shows the shipped categories", error)
         categories = load_categories(category_files(Path("/nonexistent")))
-    return PageSettings(device, categories, device_path.resolve().parent)
+    return PageSettings(device, categories, base_folder(device_path))
 
 
 def check_draft(draft: Path, device_path: Path) -> None:

@@ -94,7 +94,7 @@ class Sensord:
         self.parts: SensorParts = build(settings, base, self._clock, lines)
         state, run = settings.state, settings.run
         state.mkdir(parents=True, exist_ok=True)
-        self._outbox = Outbox(state / "outbox.db", "sensord")
+        self._outbox = Outbox(settings.outbox, "sensord")
         self.publisher = Publisher(self._outbox, self._clock)
         self._store, self._recent = raw.SampleStore(state), raw.Recent(run)
         self._history = History(state, run)

@@ -14,6 +14,7 @@ import msgspec
 
 from edge.clock import SystemClock
 from edge.config import ConfigError, Device, load
+from edge.config.paths import BoxFiles, box_files
 from edge.diagnosis.broker import check_broker
 from edge.ipc import Answer, Responder, Spool
 from edge.outbox import OutboxFull, ballast
@@ -22,12 +23,10 @@ from edge.runtime import Notify, Progress, Stats, Stop, Trouble, write_status
 from edge.uplink import messages as m
 from edge.uplink import report
 from edge.uplink.build import (
-    Places,
     address,
     build_parts,
     bytes_s,
     open_stock,
-    places,
 )
 from edge.uplink.commands import Commands
 from edge.uplink.desired import DesiredSite
@@ -51,7 +50,9 @@ FULL_DISK_WAIT_S = 1.0
 class Uplinkd:
     """One run of the daemon."""
 
-    def __init__(self, device: Device, where: Places, stop: Stop, *, boot_spread_s: float) -> None:
+    def __init__(
+        self, device: Device, where: BoxFiles, stop: Stop, *, boot_spread_s: float
+    ) -> None:
         self._device, self._where = device, where
         self._clock, self._started = SystemClock(), time.monotonic()
         self._status_due, self._trouble = 0.0, Trouble(log)
@@ -82,10 +83,10 @@ class Uplinkd:
     def _open_desired(self) -> DesiredSite:
         where, presence = self._where, self._parts.presence
         return DesiredSite(
-            where.site,
+            where.site_file,
             where.state / "config",
             where.run,
-            check=lambda path: site_sha256(path, where.device),
+            check=lambda path: site_sha256(path, where.device_file),
             report=lambda payload: presence.keep("cfg/reported", payload),
             now=self._started,
         )
@@ -209,7 +210,7 @@ def main(
     platform must be able to send a sound one.
     """
     device = load(Path(device_path), Device) if device_path else Device()
-    where = places(device, site_path, device_path)
+    where = box_files(device, site_path, device_path)
     Uplinkd(device, where, stop, boot_spread_s=boot_spread_s).run(stop, notify)
     return 0
 
@@ -222,4 +223,4 @@ def new_key(site_path: str, device_path: str) -> str:
             f"{device_path}: trust.signing_key = {device.trust.signing_key!r}: this key is not"
             " made here; replace the file, or leave the entry out"
         )
-    return rotate(places(device, site_path, device_path).keys, device.device)
+    return rotate(box_files(device, site_path, device_path).keys, device.device)

@@ -113,7 +113,7 @@ class Visiond:
         self._settings, self._clock = settings, SystemClock()
         self._bell = threading.Condition()
         self._scheduler = Scheduler(self._bell, time.monotonic)
-        self._outbox = Outbox(settings.state / "outbox.db", "visiond")
+        self._outbox = Outbox(settings.outbox, "visiond")
         self.publisher = Publisher(self._outbox, self._clock, record=self._handled)
         self.reminders = Reminders()
         self._spool = Spool(settings.run, "visiond")

@@ -109,7 +109,7 @@ def build_worker(
         settings,
         camera,
         models[camera.model or settings.site.model],
-        evidence=settings.state / "evidence",
+        evidence=settings.evidence,
         album=settings.state / "album" / camera.id,
         outputs=outputs,
         clips=feed.clips,

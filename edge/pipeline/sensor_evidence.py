@@ -80,7 +80,7 @@ class SensorCases:
         self._subjects = {subject.id: subject for subject in subjects}
         self._zone: tzinfo = ZoneInfo(settings.site.timezone)
         self._spool = Spool(settings.run, "visiond")
-        self._root = settings.state / "evidence"
+        self._root = settings.evidence
         self._asked_root = settings.state / "asked"
         self._books: dict[str, Casebook] = {}
         self._asked: list[_Asked] = []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge.config import Category, ConfigError, Device, Site, config_sha256, load
 from edge.config.catalogue import Calendar, category_files, load_calendar, load_categories
+from edge.config.paths import BoxPaths, base_folder
 from edge.config.shipped import shipped
 from edge.register import load_register
 from edge.release.store import installed
@@ -31,7 +32,7 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(BoxPaths):
     """The effective configuration. `base` is the folder that relative paths in it start from;
     `aside` is what the site file says besides and what is not sound."""
 
@@ -45,20 +46,9 @@ class Settings:
     aside: tuple[SetAside, ...] = ()
 
     @property
-    def state(self) -> Path:
-        return self._folder(self.device.folders.state)
-
-    @property
-    def run(self) -> Path:
-        return self._folder(self.device.folders.run)
-
-    @property
     def models(self) -> Path:
         """Releases that came after the program (edge.release.store)."""
         return self.state / "models"
-
-    def _folder(self, name: str) -> Path:
-        return Path(name) if Path(name).is_absolute() else self.base / name
 
 
 def read_settings(
@@ -77,8 +67,7 @@ def read_settings(
     if site_path:
         found_site, aside = read(site_path) if read else (load(site_path, Site), ())
     found_device = load(device_path, Device) if device_path else Device()
-    base = (device_path or site_path or Path("x")).resolve().parent
-    site_base = (site_path or device_path or Path("x")).resolve().parent
+    base, site_base = base_folder(device_path, site_path), base_folder(site_path, device_path)
     where = str(site_path) if site_path else "site"
     check_timezone(found_site.timezone, where)
     return Settings(

@@ -19,6 +19,7 @@ import msgspec
 
 from edge.config import Camera, ConfigError, Site, convert
 from edge.config.load import read_yaml
+from edge.config.paths import base_folder
 from edge.pipeline.reminder import split_hook
 from edge.pipeline.settings import SetAside, Settings, manifest_path, read_settings
 from edge.rules.check import check_site
@@ -56,7 +57,7 @@ def load_settings(
         _once(camera.id, [c.id for c in cameras[:number]], where)
         check_camera(settings, camera, where, model=model, sources=sources)
     check_sensors(
-        settings.site, where=where, base=_base(site, device), categories=settings.categories
+        settings.site, where=where, base=base_folder(site, device), categories=settings.categories
     )
     return settings
 
@@ -75,7 +76,7 @@ def load_sound(site: str | Path, device: str | Path, *, sources: bool = True) ->
             continue
         cameras.append(_sound_camera(settings, camera, where, aside, sources))
     changed = msgspec.structs.replace(settings.site, cameras=tuple(cameras))
-    rows = _sound_sensors(changed, settings, where, _base(site, device), aside)
+    rows = _sound_sensors(changed, settings, where, base_folder(site, device), aside)
     changed = msgspec.structs.replace(changed, **rows)
     return replace(settings, site=changed, aside=tuple(aside))
 
@@ -101,10 +102,6 @@ def _sound_camera(
 
 def _off(name: str) -> Camera:
     return Camera(id=name, source="set aside", enabled=False)
-
-
-def _base(site: str | Path | None, device: str | Path | None) -> Path:
-    return Path(site or device or "x").resolve().parent
 
 
 def _once(name: str, before: list[str], where: str) -> None:

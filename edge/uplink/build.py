@@ -6,10 +6,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from edge.clock import SystemClock
 from edge.config import Device
+from edge.config.paths import BoxFiles
 from edge.faults import FaultLog
 from edge.outbox import Dispatch, Outbox
 from edge.outbox.salvage import Salvage, check_and_salvage
@@ -36,37 +36,6 @@ MB = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where things lie; relative folders start at the configuration's own."""
-
-    base: Path
-    state: Path
-    run: Path
-    site: Path
-    device: Path | None
-
-    @property
-    def outbox(self) -> Path:
-        return self.state / "outbox.db"
-
-    @property
-    def keys(self) -> Path:
-        return self.state / "keys"
-
-
-def places(device: Device, site_path: str | Path | None, device_path: str | Path | None) -> Places:
-    """Absolute folders and files; relative ones start at the device file, as for every daemon."""
-    base = Path(device_path or site_path or "x").resolve().parent
-    return Places(
-        base,
-        base / device.folders.state,
-        base / device.folders.run,
-        Path(site_path or base / "site.yaml").resolve(),
-        Path(device_path).resolve() if device_path else None,
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class Stock:
     """What lies on disk and is opened once. Raises ConfigError for keys that cannot be read."""
 
@@ -83,7 +52,7 @@ class Stock:
     topics: Topics
 
 
-def open_stock(device: Device, where: Places, clock: SystemClock) -> Stock:
+def open_stock(device: Device, where: BoxFiles, clock: SystemClock) -> Stock:
     """Keys, trust and the outbox, checked and salvaged where it was damaged; losses are told.
     Raises ConfigError for a key that is not one."""
     keys = device_keys(device.trust, device.device, where.keys, where.base)

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 
 from edge.config import ConfigError, Device, Site, config_sha256, convert, load
+from edge.config.paths import box_files
 from edge.daemons import janitord
 from edge.pipeline.settings import read_settings
 from edge.runtime import Notify, Stop
-from edge.uplink import build
 
 ZONE = "polygon: [[0, 0], [1, 0], [1, 1]]"
 
@@ -78,7 +78,7 @@ def test_relative_folders_start_at_the_device_file_for_every_daemon(tmp_path, mo
         (tmp_path / name).write_text(text)
     files = tmp_path / "here/site.yaml", tmp_path / "there/device.yaml"
     settings = read_settings(*files)
-    found = build.places(settings.device, *files)
+    found = box_files(settings.device, *files)
     tidied = []
     monkeypatch.setattr(janitord, "Janitor", lambda _, *folders: tidied.append(folders) or IDLE)
     janitord.main(Stop(), Notify({}), site_path=files[0], device_path=files[1])

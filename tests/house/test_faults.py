@@ -11,12 +11,13 @@ from edge.camera.stall import KIND, StallWatch
 from edge.clock import FakeClock
 from edge.config import Device
 from edge.config.device import Trust
+from edge.config.paths import box_files
 from edge.console.metrics import render
 from edge.daemons.janitord import Janitor
 from edge.faults import FaultLog
 from edge.outbox import Outbox, ladder, salvage
 from edge.pipeline.publisher import Publisher
-from edge.uplink.build import open_stock, places
+from edge.uplink.build import open_stock
 from edge.uplink.wire import fault_row, standing_faults
 from edge.values import Fault, Stamp
 
@@ -84,7 +85,7 @@ def test_what_nobody_watches_any_more_ends(tmp_path: Path) -> None:
 
 def test_uplinkd_goes_on_with_what_was_open(tmp_path: Path) -> None:
     device = Device(trust=Trust(down="tls"))
-    where = places(device, None, tmp_path / "device.yaml")
+    where = box_files(device, None, tmp_path / "device.yaml")
     clock = FakeClock()
     stock = open_stock(device, where, clock)  # type: ignore[arg-type]
     stock.faults.start("forged_message", "command", "no key of ours")

@@ -48,7 +48,7 @@ def test_status(device: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_list_and_retry(device: Path, capsys: pytest.CaptureFixture[str]) -> None:
     where = ("--device", str(device), "--json")
-    _, out, _ = run(capsys, "list", *where, "--state", "dead")
+    _, out, _ = run(capsys, "list", "dead", *where)
     (row,) = [json.loads(line) for line in out.splitlines()]
     assert (row["key"], row["note"]) == ("v-1/r1", "5 refusals: 0x99")
     code, out, _ = run(capsys, "retry", row["key"], *where)
@@ -63,7 +63,7 @@ def test_list_and_retry(device: Path, capsys: pytest.CaptureFixture[str]) -> Non
     ("words", "said"),
     [
         (["retry"], "retry what"),
-        (["list", "--state", "lost"], "no such state"),
+        (["list", "lost"], "no such state"),
         (["status", "--device", "/none.yaml"], "/none.yaml"),
     ],
 )

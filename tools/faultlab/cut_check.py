@@ -17,11 +17,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge.clock import SystemClock
 from edge.config import ConfigError, Device, load
+from edge.config.paths import box_files
 from edge.evidence import store
 from edge.outbox import OutboxBroken, OutboxRow, State
 from edge.outbox.salvage import check_and_salvage
 from edge.uplink import seal
-from edge.uplink.build import Stock, open_stock, places
+from edge.uplink.build import Stock, open_stock
 from edge.uplink.sealer import Sealer
 from edge.uplink.wire import KINDS
 
@@ -99,7 +100,7 @@ def _check(folder: Path, told: Told, held: Held, verdict: Verdict) -> None:
         verdict.say("damaged", "the outbox had to be salvaged after a mere power cut")
     _config(folder, told, verdict)
     device = load(folder / "device.yaml", Device)
-    stock = open_stock(device, places(device, folder / "site.yaml", None), SystemClock())
+    stock = open_stock(device, box_files(device, folder / "site.yaml", None), SystemClock())
     try:
         rows = _rows(folder)
         for name, files in told.promised.items():

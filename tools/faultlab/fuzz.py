@@ -32,10 +32,11 @@ from city_platform.intake import Receiver
 from city_platform.store import Store
 from edge.clock import SystemClock
 from edge.config import Device, Site, load
-from edge.config.device import Trust
+from edge.config.device import Folders, Trust
+from edge.config.paths import box_files
 from edge.progress import ProgressBar
 from edge.uplink import seal
-from edge.uplink.build import build_parts, open_stock, places
+from edge.uplink.build import build_parts, open_stock
 from edge.uplink.commands import Commands
 from edge.uplink.desired import DesiredSite
 from edge.uplink.mqtt import Arrived
@@ -137,15 +138,18 @@ class Door:
     def __init__(self, folder: Path) -> None:
         (folder / "platform.pem").write_bytes(seal.public_pem(golden.DESK.public))
         (folder / "device.yaml").write_text("device: box-1\n")
-        device = Device(device=golden.DEVICE, trust=Trust(platform_key="platform.pem"))
-        where = places(device, folder / "site.yaml", None)
-        where = type(where)(folder, folder / "state", folder / "run", folder / "site.yaml", None)
+        device = Device(
+            device=golden.DEVICE,
+            folders=Folders(state="state", run="run"),
+            trust=Trust(platform_key="platform.pem"),
+        )
+        where = box_files(device, folder / "site.yaml", None)
         self.stock = open_stock(device, where, SystemClock())
         commands = Commands(
             where.run, where.state / "requests", tell=lambda *_: None, restart=lambda: None
         )
         desired = DesiredSite(
-            where.site, where.state / "config", where.run, check=lambda _: "0" * 64,
+            where.site_file, where.state / "config", where.run, check=lambda _: "0" * 64,
             report=lambda _: None, now=0.0,
         )  # fmt: skip
         reviews = ReviewLog(where.state / "reviews")
