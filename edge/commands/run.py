@@ -20,10 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 after Ctrl-C, 2 where a daemon finds its configuration wrong; the dead start again."""
+    from edge.config import ConfigError
     from edge.daemons.supervisor import run_all, trial_home
     from edge.runtime import Stop
 
     site, device = args.site, args.device
+    for path in filter(None, (site, device)):
+        if not Path(path).is_file():
+            raise ConfigError(f"{path}: no such file")
     if not site or not device:
         home_site, home_device = trial_home(Path("edge-home"))
         site, device = site or home_site, device or home_device
