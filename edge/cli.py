@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "model": ("model", "list, verify or bench models"),
     "categories": ("categories", "what can be found, with codes"),
     "ledger": ("ledger", "blind time and the other ledgers, as CSV"),
+    "report": ("report", "what was found, decided and settled in a week or month"),
     "snap": ("snap", "one picture from a camera"),
     "doctor": ("doctor", "what is wrong with this box, in a technician's words"),
     "visiond": ("daemon", "daemon: cameras to findings"),

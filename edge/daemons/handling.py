@@ -50,7 +50,7 @@ def handle(state: Path, run: Path, outbox_path: Path, terms: HandlingTerms, now:
     try:
         work = Casework(state, terms, put, Looks(state, run, terms.classes))
         new = work.work(now)
-        write_status(run, "handling", open_counts(work.lives(), now))
+        write_status(run, "handling", {**open_counts(work.lives(), now), "torn": work.torn})
         return new
     except (OutboxFull, OSError, sqlite3.OperationalError) as error:
         log.warning("steps of cases wait for the next pass: %s", error)

@@ -86,9 +86,7 @@ class Casework:
         self, state: Path, terms: HandlingTerms, put: Put, looks: Looks | None = None
     ) -> None:
         self._state, self._terms, self._put, self._looks = state, terms, put, looks
-        steps, torn = read_steps(state)
-        if torn:
-            log.warning("handling: %d line(s) could not be read (power cut?)", torn)
+        steps, self.torn = read_steps(state)
         self._cases = by_case(steps)
         self._known = {step.id for step in steps}
 

@@ -179,6 +179,11 @@ class CaseLife:
     head: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def medium(self) -> str:
+        """How it was found: fixed_camera, drone or sensor."""
+        return str(self.head.get("kind", ""))
+
+    @property
     def closed(self) -> bool:
         return self.state == "misdetected" or self.state in _CLOSED
 
