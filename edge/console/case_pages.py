@@ -7,8 +7,10 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, BinaryIO
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
@@ -16,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from edge.console import facts
-from edge.console.cases import CaseIndex, CaseSummary, Wanted
+from edge.console.cases import CASE_ID, CaseIndex, CaseSummary, Wanted
 from edge.console.clock import clock_of
 from edge.console.reading import PublishedCase
 from edge.console.texts import TEXTS, text
@@ -77,6 +79,9 @@ async def cases(request: Request) -> Response:
         page=page,
         pages=pages,
         chosen={key: query.get(key, "") for key in FILTERS},
+        filters=_filters(request),
+        done=_done(request),
+        open=len(await run_in_threadpool(index.find, Wanted(review="open"))),
         categories=_categories(every),
         cameras=sorted({(h.source, h.source_name) for h in every}),
         clock=clock_of(console_of(request)),
@@ -112,6 +117,7 @@ async def _shown(request: Request, code: int = 200, error: str | None = None) ->
         case=found,
         data=found.data,
         verification=verification,
+        sealed=bool(verification) and all(r["signed"] != "unsealed" for r in verification),
         broken=next((row for row in verification if row["problem"]), None),
         pictures=_pictures(found),
         clips=[f for f in found.files if f["path"].endswith(".mp4")],
@@ -121,12 +127,29 @@ async def _shown(request: Request, code: int = 200, error: str | None = None) ->
         reviews=index.reviews.of(found.id),
         newer=newer,
         older=older,
+        open=len(index.find(Wanted(review="open"))),
+        filters=_filters(request),
+        outcomes=OUTCOMES,
+        mistakes=MISTAKES,
+        done=_done(request),
         error=error,
         clock=clock_of(console),
         word=lambda kind, key: (
             text(f"{kind}_{key}", language) if f"{kind}_{key}" in TEXTS else str(key)
         ),
     )
+
+
+def _filters(request: Request) -> str:
+    """The list's filters, which go along from case to case."""
+    query = request.query_params
+    return urlencode({key: query[key] for key in FILTERS if query.get(key)})
+
+
+def _done(request: Request) -> str:
+    """The case just judged, whose word may be taken back."""
+    told = request.query_params.get("done", "")
+    return told if CASE_ID.fullmatch(told) else ""
 
 
 def _pictures(found: PublishedCase) -> list[dict[str, Any]]:
@@ -145,19 +168,60 @@ def _examined(request: Request, found: PublishedCase) -> list[dict[str, Any]]:
     return [{**row, "signed": "unsealed", "kid": "", "seq": None, "chain": True, "receipt": False}]
 
 
+OUTCOMES = ("filed", "on_the_spot", "permitted", "duplicate", "not_pursued")
+# What a thing was taken for, without writing: the common ones, each a key and a button.
+MISTAKES = ("look_alike", "works", "nothing")
+
+
 async def review(request: Request) -> Response:
-    """A reviewer's word: both roles may give one; the platform's, where there is one, wins."""
+    """A reviewer's word, then the next case: was it what the box said, and what becomes of it?
+
+    `verdict` is confirmed or rejected, or one of them with an outcome or a mistake behind a colon,
+    as the buttons send it. The later word wins; both stay.
+    """
     console, form = console_of(request), await form_of(request)
     found = await run_in_threadpool(console.reading.case, request.path_params["id"])
-    verdict, reason = form.get("verdict", ""), form.get("reason", "").strip()[:500]
-    if found is None or verdict not in ("confirmed", "rejected"):
+    verdict, _, more = form.get("verdict", "").partition(":")
+    known = {"confirmed": OUTCOMES, "rejected": MISTAKES}.get(verdict)
+    if found is None or known is None or (more and more not in known):
         return render(request, "message.html", 404, message="not_found")
+    outcome = more if verdict == "confirmed" else ""
+    reason = form.get("reason", "").strip()[:500]
     if verdict == "rejected" and not reason:
-        return await _shown(request, 422, "reason_needed")
+        if not more:
+            return await _shown(request, 422, "reason_needed")
+        reason = text(f"mistake_{more}", "zh")
     who = request.state.session.name
-    await run_in_threadpool(console.services.review, found.id, verdict, reason, who)
-    console.accounts.audit(who, verdict, case=found.id)
-    return RedirectResponse(f"/cases/{found.id}", 303)
+    await run_in_threadpool(console.services.review, found.id, verdict, outcome, reason, who)
+    console.accounts.audit(who, verdict, case=found.id, outcome=outcome)
+    return await _onward(request, found.id, form.get("filters", ""))
+
+
+async def _onward(request: Request, case_id: str, filters: str) -> Response:
+    """To the next case that nobody has judged, within the filters; the list where there is none."""
+    query = QueryParams(filters[:1000])
+    kept = {key: query[key] for key in FILTERS if query.get(key)}
+    wanted = replace(wanted_of(QueryParams(kept)), review="open")
+    ahead = await run_in_threadpool(index_of(request).after, case_id, wanted)
+    words = urlencode({**kept, "done": case_id} if case_id else kept)
+    return RedirectResponse(f"/cases/{ahead}?{words}" if ahead else f"/cases?{words}", 303)
+
+
+async def undo(request: Request) -> Response:
+    """Take back this reviewer's word of the last minute, and show the case again."""
+    console, _ = console_of(request), await form_of(request)
+    case_id, who = request.path_params["id"], request.state.session.name
+    if await run_in_threadpool(console.reading.case, case_id) is None:
+        return render(request, "message.html", 404, message="not_found")
+    if not await run_in_threadpool(console.services.withdraw, case_id, who):
+        return await _shown(request, 409, "undo_late")
+    console.accounts.audit(who, "taken back", case=case_id)
+    return RedirectResponse(f"/cases/{case_id}", 303)
+
+
+async def next_case(request: Request) -> Response:
+    """The way into the queue: the oldest case that nobody has judged, within the filters."""
+    return await _onward(request, "", str(request.url.query))
 
 
 async def package(request: Request) -> Response:
@@ -195,6 +259,6 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
             yield chunk
 
 
-PAGES = {"/cases": cases, "/cases/{id}": case}
+PAGES = {"/cases": cases, "/cases/{id}": case, "/review": next_case}
 DATA = {"/package/{id}": package}
-ACTIONS = {"/cases/{id}/review": review}
+ACTIONS = {"/cases/{id}/review": review, "/cases/{id}/undo": undo}

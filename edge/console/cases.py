@@ -11,7 +11,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,6 +124,13 @@ class CaseIndex:
     def find(self, wanted: Wanted) -> list[CaseSummary]:
         verdicts = self.reviews.latest()
         return [h for h in self.heads() if wanted.fits(h, verdicts.get(h.id, ""))]
+
+    def after(self, case_id: str, wanted: Wanted) -> str | None:
+        """The next older case that fits, else the oldest one that does; "" is before the first."""
+        fitting = [head for head in self.find(wanted) if head.id != case_id]
+        here = next((h for h in self.heads() if h.id == case_id), None)
+        older = [h for h in fitting if here is not None and _newest(h) < _newest(here)]
+        return (older or fitting[-1:])[0].id if fitting else None
 
     def beside(self, case_id: str) -> tuple[str | None, str | None]:
         """The ids of the next newer and the next older case."""
@@ -239,8 +246,15 @@ class ReviewReader:
         if stamp == self._stamp:
             return
         rows: dict[str, list[dict[str, Any]]] = {}
-        for row in (row for path in files for row in journal.read(path)[0]):
+        every = [row for path in files for row in journal.read(path)[0]]
+        gone = {_words(row) for row in every if row.get("withdrawn")}
+        for row in (row for row in every if _words(row) not in gone):
             rows.setdefault(str(row.get("violation")), []).append(row)
         for found in rows.values():
             found.sort(key=lambda row: str(row.get("at", "")))
         self._rows, self._stamp = rows, stamp
+
+
+def _words(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What a withdrawal shares with the line that it takes back (edge.learning.verdicts)."""
+    return str(row.get("violation")), str(row.get("at")), str(row.get("by", ""))

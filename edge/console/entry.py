@@ -30,14 +30,17 @@ async def first_page(request: Request) -> Response:
 
 
 async def login_page(request: Request) -> Response:
-    return render(request, "login.html", error=None)
+    to = _inside(request.query_params.get("to", ""))
+    return render(request, "login.html", error="session_over" if to != "/" else None, to=to)
 
 
-def _welcome(request: Request, session: LoginSession) -> Response:
-    """To what is next: an installer without a camera adds one, everybody else looks."""
+def _welcome(request: Request, session: LoginSession, to: str = "/") -> Response:
+    """Back to where the session ended; else an installer without a camera adds one, and everybody
+    else looks."""
     console = console_of(request)
     empty = not camera_rows(parse(console.site.read().text))
-    answer = RedirectResponse("/setup" if empty and session.role == "installer" else "/live", 303)
+    first = "/setup" if empty and session.role == "installer" else "/live"
+    answer = RedirectResponse(to if to != "/" else first, 303)
     secure = console.tls
     answer.set_cookie(COOKIE, session.token, httponly=True, samesite="strict", secure=secure)
     return answer
@@ -71,12 +74,15 @@ async def login(request: Request) -> Response:
             client_of(request),
         )
     except LoginRefused as error:
-        return await _turned_away(request, "login.html", form.get("name", ""), error)
+        to = _inside(form.get("to", ""))
+        return await _turned_away(request, "login.html", form.get("name", ""), error, to=to)
     console.accounts.audit(session.name, "logged in", client=client_of(request))
-    return _welcome(request, session)
+    return _welcome(request, session, _inside(form.get("to", "")))
 
 
-async def _turned_away(request: Request, page: str, name: str, error: LoginRefused) -> Response:
+async def _turned_away(
+    request: Request, page: str, name: str, error: LoginRefused, **more: str
+) -> Response:
     """A try that was judged is written down, with the address it came from; who may not even try
     writes nothing, or the log would be theirs to fill."""
     word, client = str(error), client_of(request)
@@ -84,7 +90,7 @@ async def _turned_away(request: Request, page: str, name: str, error: LoginRefus
         await run_in_threadpool(
             lambda: console_of(request).accounts.audit(name[:32], word, client=client)
         )
-    return render(request, page, 503 if word == "busy" else 403, error=word)
+    return render(request, page, 503 if word == "busy" else 403, error=word, **more)
 
 
 async def form_of_open(request: Request) -> dict[str, str]:
@@ -110,8 +116,13 @@ async def language(request: Request) -> Response:
 
 def _back(request: Request) -> str:
     """Where the visitor came from, if it is a path of ours."""
-    path = request.query_params.get("to", "/")
-    return path if path.startswith("/") and not path.startswith("//") else "/"
+    return _inside(request.query_params.get("to", "/"))
+
+
+def _inside(path: str) -> str:
+    """A path of ours to go back to; anything else is the first page."""
+    ours = path.startswith("/") and not path.startswith(("//", "/\\")) and len(path) < 2000
+    return path if ours and not path.startswith(("/login", "/logout", "/language")) else "/"
 
 
 async def accounts_page(request: Request) -> Response:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlencode
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from edge.console.web import COOKIE, HEADERS, ConsoleContext
+from edge.console.web import COOKIE, HEADERS, ConsoleContext, here_of
 
 BODY_MAX = 1_500_000
 # Who is not in yet sends a name and a password; a hundred of these at once are still little.
@@ -103,9 +104,9 @@ def _refused(request: Request) -> Response | None:
     request.state.session = console.accounts.session(request.cookies.get(COOKIE))
     if path in OPEN or request.state.session is not None:
         return None
-    if request.method != "GET":
+    if request.method != "GET" and request.headers.get("x-csrf"):
         return Response("401", 401)
-    return RedirectResponse("/login", 303)
+    return RedirectResponse(f"/login?{urlencode({'to': here_of(request)})}", 303)
 
 
 def _wrong_size(request: Request, path: str) -> Response | None:

@@ -61,9 +61,15 @@ class TryZones(Protocol):
 
 
 class StoreReview(Protocol):
-    """Store a reviewer's verdict of a violation."""
+    """Store a reviewer's verdict of a violation and what becomes of the case ("": nothing yet)."""
 
-    def __call__(self, case_id: str, verdict: str, reason: str, who: str) -> None: ...
+    def __call__(self, case_id: str, verdict: str, outcome: str, reason: str, who: str) -> None: ...
+
+
+class WithdrawReview(Protocol):
+    """Take back a reviewer's word of the last minute; false where there is none."""
+
+    def __call__(self, case_id: str, who: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,7 @@ class Services:
     verify: Verify
     try_zones: TryZones
     review: StoreReview
+    withdraw: WithdrawReview
     categories: Mapping[str, Mapping[str, Any]]
     outbox: Path
     examine: ExamineRevisions | None = None

@@ -66,7 +66,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "broken": ("校验不通过", "Does not verify"),
     "unsealed": ("尚未封条（未上传）", "not sealed yet"),
     "confirm": ("属实", "Confirm"),
-    "reject": ("不属实", "Reject"),
+    "reject": ("误识别", "Misdetected"),
     "reason": ("理由", "Reason"),
     "review": ("审核", "Review"),
     "reviewed": ("已审核", "reviewed"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.requests import Request
@@ -27,7 +28,7 @@ HEADERS = {
         "frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
@@ -54,6 +55,19 @@ def language_of(request: Request) -> Language:
     return "en" if told == "en" else "zh"
 
 
+def here_of(request: Request) -> str:
+    """The page that the visitor looks at, with its filters: where a log-in or another language
+    comes back to. After a form it is the page that held the form."""
+    if request.method == "GET":
+        query = f"?{request.url.query}" if request.url.query else ""
+        return str(request.scope["path"]) + query
+    before = urlsplit(request.headers.get("referer", ""))
+    same = before.netloc == request.headers.get("host", "")
+    if not same or not before.path.startswith("/"):
+        return "/live"
+    return before.path + (f"?{before.query}" if before.query else "")
+
+
 class Renderer:
     """Templates with the texts of the reader's language; everything is escaped."""
 
@@ -74,6 +88,7 @@ class Renderer:
             language=language,
             session=session,
             path=request.scope["path"],
+            here=here_of(request),
             installer=bool(session and session.role == "installer"),
             **values,
         )

@@ -13,6 +13,7 @@ from edge.console.services import NoPicture, Services, Silent
 from edge.daemons.page_settings import PageSettings
 from edge.daemons.zone_trial import run_trial
 from edge.drone.optics import CAMERAS
+from edge.handling.casework import UNDO_S
 from edge.ipc import NoAnswer, ask
 from edge.outbox import RECEIPT
 from edge.rules.judge import RULES
@@ -31,6 +32,7 @@ def services(settings: PageSettings, site_base: Path) -> Services:
         examine=_examine,
         try_zones=lambda text, camera: run_trial(text, camera, settings.run, site_base),
         review=lambda *words: _review(settings.state, *words),
+        withdraw=lambda *words: _withdraw(settings.state, *words),
         categories=page_categories(settings),
         outbox=settings.outbox,
         drone_cameras=tuple(camera.name for camera in CAMERAS),
@@ -108,14 +110,30 @@ def _examine(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _review(state: Path, case_id: str, verdict: str, reason: str, who: str) -> None:
+def _review(state: Path, case_id: str, verdict: str, outcome: str, reason: str, who: str) -> None:
     """One line beside the platform's own reviews, in a file of the console's."""
     now = time.time()
     row = {
         "violation": case_id,
         "verdict": verdict,
+        "outcome": outcome,
         "reason": reason,
         "at": utc_text(now),
         "by": f"console:{who}",
     }
-    journal.append(state / "reviews" / f"console-{utc_text(now)[:7]}.jsonl", [row])
+    journal.append(_console_reviews(state, now), [row])
+
+
+def _console_reviews(state: Path, now: float) -> Path:
+    return state / "reviews" / f"console-{utc_text(now)[:7]}.jsonl"
+
+
+def _withdraw(state: Path, case_id: str, who: str) -> bool:
+    """The reviewer's last word of this case, if it is not older than a minute."""
+    now, mine = time.time(), f"console:{who}"
+    rows, _ = journal.read(_console_reviews(state, now))
+    own = [row for row in rows if row.get("violation") == case_id and row.get("by") == mine]
+    if not own or own[-1].get("withdrawn") or str(own[-1].get("at")) < utc_text(now - UNDO_S):
+        return False
+    journal.append(_console_reviews(state, now), [{**own[-1], "withdrawn": True}])
+    return True

@@ -23,8 +23,9 @@ from edge.config import Category
 from edge.handling.deadlines import Office, due_at, left_hours
 from edge.handling.life import RUNNING, CaseLife, CaseStep, fold, make_step
 from edge.handling.looks import Looks
-from edge.handling.sources import ReviewLine, steps_of_review, steps_of_violation
+from edge.handling.sources import steps_of_review, steps_of_violation
 from edge.handling.store import append_steps, by_case, read_steps
+from edge.learning.verdicts import ReviewVerdict, parse_lines, standing
 from edge.outbox.schema import connect
 from edge.uplink import messages as m
 from edge.uplink.wire import moment, plain, utc_seconds, utc_text
@@ -32,7 +33,8 @@ from edge.values import Json, Stamp
 
 log = logging.getLogger(__name__)
 
-_REVIEW = msgspec.json.Decoder(ReviewLine)
+# For so long a word of the page can be taken back there.
+UNDO_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class Casework:
         return len(fresh)
 
     def _review_steps(self, now: float) -> Iterator[CaseStep]:
-        for line in read_reviews(self._state / "reviews"):
+        for line in read_reviews(self._state / "reviews", now):
             if line.violation not in self._cases:
                 continue
             life = self.life(line.violation)
@@ -188,16 +190,16 @@ def _of_manifest(folder: str | None) -> dict[str, Any]:
         return {}
 
 
-def read_reviews(folder: Path) -> list[ReviewLine]:
-    """Every readable line, oldest file first."""
-    found = []
-    for path in sorted(folder.glob("*.jsonl")):
-        for line in path.read_bytes().splitlines():
-            try:
-                found.append(_REVIEW.decode(line))
-            except msgspec.MsgspecError:
-                continue
-    return found
+def read_reviews(folder: Path, now: float) -> list[ReviewVerdict]:
+    """Every readable word that nobody took back, oldest file first. What the page said within the
+    last minute waits: it may still be taken back there."""
+    lines = [line for path in sorted(folder.glob("*.jsonl")) for line in _lines(path)]
+    said, _ = parse_lines(lines)
+    return [v for v in standing(said) if not v.by or now - v.wall_s >= UNDO_S]
+
+
+def _lines(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines()
 
 
 def step_data(step: CaseStep, life: CaseLife | None, heard: Stamp) -> dict[str, Json]:

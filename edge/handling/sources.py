@@ -8,42 +8,16 @@ it names one, an outcome; `rejected` on the wire means "not what the box took it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
-
-import msgspec
+from typing import Any
 
 from edge.handling.life import CaseStep, Role, StepKind, make_step
+from edge.learning.verdicts import ReviewVerdict, Said
 from edge.uplink.wire import utc_seconds
 
 # A later step must sort behind the verdict that it came with.
 AFTER_S = 1e-6
 
-Verdict = Literal["confirmed", "rejected"]
-Outcome = Literal[
-    "",
-    "filed",
-    "on_the_spot",
-    "permitted",
-    "duplicate",
-    "not_pursued",
-    "paused",
-    "resumed",
-    "settled",
-]
-_VERDICTS: dict[Verdict, StepKind] = {"confirmed": "confirmed", "rejected": "misdetected"}
-
-
-class ReviewLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of `<state>/reviews/*.jsonl`, from the page or the platform; more keys may stand
-    there. `at` is UTC as ISO 8601."""
-
-    violation: str
-    verdict: Verdict
-    at: str
-    reason: str = ""
-    outcome: Outcome = ""
-    by: str = ""
-    reviewer: str = ""
+_VERDICTS: dict[Said, StepKind] = {"confirmed": "confirmed", "rejected": "misdetected"}
 
 
 def steps_of_violation(body: Mapping[str, Any], arrived: float) -> Iterator[CaseStep]:
@@ -92,7 +66,7 @@ def head_of(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def steps_of_review(
-    line: ReviewLine, arrived: float, due: Callable[[float], float | None]
+    line: ReviewVerdict, arrived: float, due: Callable[[float], float | None]
 ) -> Iterator[CaseStep]:
     """The verdict, then the outcome. due(confirmed at): when the case is due.
 

@@ -24,7 +24,15 @@ import msgspec
 from edge.learning.harvest import Budget, HarvestCandidate, allowed, crop
 from edge.learning.precision import precision
 from edge.learning.thresholds import Bounds, Offset, step
-from edge.learning.verdicts import Judged, PublishedSubject, case_of, join, latest, parse_lines
+from edge.learning.verdicts import (
+    Judged,
+    PublishedSubject,
+    case_of,
+    join,
+    latest,
+    parse_lines,
+    standing,
+)
 from edge.runtime import write_atomic
 from edge.values import Box, Image, Stamp
 
@@ -83,7 +91,8 @@ def learn(state: Path, *, now_s: float, bounds: Bounds | None = None) -> Learnt:
 def _read_reviews(folder: Path) -> tuple[list[Any], int]:
     files = sorted(folder.glob("*.jsonl"))
     lines = [line for path in files for line in path.read_bytes().splitlines()]
-    return parse_lines(lines)
+    verdicts, bad = parse_lines(lines)
+    return standing(verdicts), bad
 
 
 def _case(evidence: Path, violation: str) -> PublishedSubject | None:

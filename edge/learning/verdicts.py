@@ -13,12 +13,25 @@ import msgspec
 from edge.values import Box
 
 Said = Literal["confirmed", "rejected"]
+Outcome = Literal[
+    "",
+    "filed",
+    "on_the_spot",
+    "permitted",
+    "duplicate",
+    "not_pursued",
+    "paused",
+    "resumed",
+    "settled",
+]
 
 
 class ReviewVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of `<state>/reviews/*.jsonl`; further keys (record hash, reviewer) are not needed.
+    """One line of `<state>/reviews/*.jsonl`, from the page (`by`) or the platform (`reviewer`).
 
-    `at` is UTC as ISO 8601.
+    `at` is UTC as ISO 8601. `verdict`: was it what the box said? Only this teaches. `outcome`: what
+    becomes of the case, "" for nothing yet. `withdrawn`: takes back the line with the same
+    violation, `at` and `by`.
     """
 
     violation: str
@@ -26,6 +39,10 @@ class ReviewVerdict(msgspec.Struct, frozen=True, kw_only=True):
     at: str
     reason: str = ""
     revision: int = 0
+    outcome: Outcome = ""
+    by: str = ""
+    reviewer: str = ""
+    withdrawn: bool = False
 
     @property
     def wall_s(self) -> float:
@@ -89,6 +106,13 @@ def parse_lines(lines: Iterable[bytes]) -> tuple[list[ReviewVerdict], int]:
         else:
             verdicts.append(verdict)
     return verdicts, bad
+
+
+def standing(verdicts: Iterable[ReviewVerdict]) -> list[ReviewVerdict]:
+    """Those that nobody took back, in the order given."""
+    every = list(verdicts)
+    gone = {(v.violation, v.at, v.by) for v in every if v.withdrawn}
+    return [v for v in every if (v.violation, v.at, v.by) not in gone]
 
 
 def latest(verdicts: Iterable[ReviewVerdict]) -> dict[str, ReviewVerdict]:

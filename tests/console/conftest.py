@@ -76,7 +76,7 @@ class Box:
         self.site = folder / "site.yaml"
         self.site.write_text(SITE, "utf-8")
         self.state, self.run = folder / "state", folder / "run"
-        self.reviews, self.broken = [], None
+        self.reviews, self.broken, self.keep_reviews = [], None, False
         (self.state / "evidence").mkdir(parents=True)
         for part in ("status", "preview", "tracks"):
             (self.run / part).mkdir(parents=True)
@@ -92,12 +92,31 @@ class Box:
                     "seconds": 60.0,
                     "untried": [],
                 },
-                review=lambda *words: self.reviews.append(words),
+                review=self.review,
+                withdraw=self.withdraw,
                 categories=CATEGORIES,
                 outbox=self.state / "outbox.db",
             ),
         )
         self.app = make_app(self.console)
+
+    def review(self, case_id, verdict, outcome, reason, who):
+        self.reviews.append((case_id, verdict, outcome, reason, who))
+        if self.keep_reviews:
+            row = {
+                "violation": case_id,
+                "verdict": verdict,
+                "at": f"2026-05-01T{len(self.reviews)}",
+            }
+            (self.state / "reviews").mkdir(exist_ok=True)
+            with (self.state / "reviews/console-2026-05.jsonl").open("a") as file:
+                file.write(json.dumps({**row, "outcome": outcome, "by": who}) + "\n")
+
+    def withdraw(self, case_id, who):
+        mine = [row for row in self.reviews if row[0] == case_id and row[-1] == who]
+        for row in mine[-1:]:
+            self.reviews.remove(row)
+        return bool(mine)
 
     def snap(self, source):
         if not source.startswith("rtsp://"):

@@ -127,6 +127,10 @@ class Visitor:
     def open(self, path):
         self.page.goto(self.root + path)
 
+    def cookie(self):
+        (found,) = [c for c in self.context.cookies() if c["name"] == "edge-session"]
+        return found["value"]
+
     def first_use(self, code):
         self.open("/")
         self.page.fill("[name=code]", code)
@@ -236,8 +240,60 @@ def test_a_case_is_rejected_on_a_phone(visit, box):
     visitor.page.click(".cases a")
     visitor.page.fill("[name=reason]", "正规早餐车")
     visitor.page.click(".danger")
-    visitor.page.wait_for_url("**/cases/v-*")
-    assert box.reviews == [("v-0000000001", "rejected", "正规早餐车", "installer")]
+    visitor.page.wait_for_url("**done=v-0000000001")
+    assert box.reviews == [("v-0000000001", "rejected", "", "正规早餐车", "installer")]
+
+
+@pytest.mark.parametrize("size", ["phone", "laptop"])
+def test_thirty_cases_are_judged_in_thirty_one_steps(visit, box, size):
+    """By keys at the desk, by the thumb on the phone; every button of the answer is in reach."""
+    box.keep_reviews = True
+    for number in range(2, 31):
+        put_case(box.state / "evidence", number)
+    visitor = visit(size)
+    visitor.open("/cases")
+    visitor.page.click("a[href^='/review']")
+    steps = 1
+    for number in range(30):
+        visitor.page.wait_for_selector("#answer")
+        visitor.page.wait_for_load_state("load")
+        assert in_reach(visitor.page)
+        key = "y1637"[number % 5]
+        judged = visitor.page.url.partition("/cases/")[2].partition("?")[0]
+        if size == "phone":
+            visitor.page.locator(f"[data-key='{key.upper()}']").click()
+        else:
+            visitor.page.keyboard.press(key)
+        steps += 1
+        visitor.page.wait_for_url(f"**done={judged}", wait_until="load")
+        assert len(box.reviews) == number + 1
+    assert steps == 31
+    assert len({row[0] for row in box.reviews}) == 30
+
+
+def in_reach(page):
+    """Whether every button of the answer lies whole on the screen."""
+    return page.evaluate("""() => [...document.querySelectorAll('#answer button')].every((b) => {
+      const r = b.getBoundingClientRect();
+      return r.top >= 0 && r.bottom <= innerHeight && r.left >= 0 && r.right <= innerWidth;
+    })""")
+
+
+def test_a_written_reason_outlives_a_session_that_ended(visit, box):
+    visitor = visit("laptop")
+    visitor.open("/cases/v-0000000001")
+    visitor.page.fill("[name=reason]", "环卫车在作业，不是摊位")
+    box.console.accounts.log_out(visitor.cookie())
+    visitor.page.click(".danger")
+    visitor.page.wait_for_url("**/login?to=*")
+    visitor.page.fill("[name=name]", "installer")
+    visitor.page.fill("[name=password]", PASSWORD)
+    visitor.page.click("main button")
+    visitor.page.wait_for_url("**/cases/v-0000000001**")
+    assert visitor.page.input_value("[name=reason]") == "环卫车在作业，不是摊位"
+    visitor.page.click(".danger")
+    visitor.page.wait_for_url("**done=v-0000000001")
+    assert box.reviews[0][3] == "环卫车在作业，不是摊位"
 
 
 def test_a_camera_is_added_with_a_test_picture(visit, box):

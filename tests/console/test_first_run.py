@@ -217,6 +217,7 @@ def reject(hand):
     page.fill("[name=reason]", "正规早餐车")
     hand.shot("5-case")
     hand.tap("button.danger")
-    page.wait_for_load_state()
+    page.wait_for_url("**done=v-*")
+    page.goto(page.url.partition("/cases")[0] + "/cases/" + page.url.rpartition("done=")[2])
     expect(page.locator("main")).to_contain_text("正规早餐车", timeout=60_000)
     hand.shot("6-rejected")

@@ -179,14 +179,14 @@ def test_a_session_cannot_be_brought_along(box, client):
     assert token != "chosen-by-the-attacker" and len(token) >= 40
     client.cookies.clear()
     client.cookies.set(COOKIE, "chosen-by-the-attacker")
-    assert client.get("/live").headers["location"] == "/login"
+    assert client.get("/live").headers["location"] == "/login?to=%2Flive"
 
 
 def test_a_log_out_ends_the_session_on_the_box(client):
     token = client.cookies[COOKIE]
     client.post("/logout", data={"csrf": word(client)})
     client.cookies.set(COOKIE, token)
-    assert client.get("/live").headers["location"] == "/login"
+    assert client.get("/live").headers["location"] == "/login?to=%2Flive"
 
 
 @pytest.mark.parametrize(
