@@ -79,7 +79,7 @@ def month_of(day: date, timezone: tzinfo) -> Period:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class WatchedMinutes:
     """Minutes of a camera within the period; dark: minutes that no daemon accounts for."""
 
     camera: str
@@ -104,7 +104,7 @@ class Report:
     earlier: Figures
     divisions: Mapping[str, Mapping[str, Figures]]
     days: Mapping[str, tuple[int, int]]
-    watch: Sequence[Watch]
+    watch: Sequence[WatchedMinutes]
     quiet: Sequence[Quiet]
     hot_spots: Sequence[tuple[str, str, int]]
     overdue: Sequence[CaseLife]
@@ -149,7 +149,7 @@ def _days(lives: Sequence[CaseLife], period: Period) -> dict[str, tuple[int, int
     return {day: (found, confirmed) for day, (found, confirmed) in counts.items()}
 
 
-def watched(rows: Iterable[Mapping[str, Any]], start: float, end: float) -> list[Watch]:
+def watched(rows: Iterable[Mapping[str, Any]], start: float, end: float) -> list[WatchedMinutes]:
     """Watched and blind minutes of each camera between two instants; spans are cut at both."""
     cameras: dict[str, dict[str, float]] = {}
     for row in rows:
@@ -162,11 +162,11 @@ def watched(rows: Iterable[Mapping[str, Any]], start: float, end: float) -> list
     return [_watch(name, cell, end - start) for name, cell in sorted(cameras.items())]
 
 
-def _watch(camera: str, cell: Mapping[str, float], whole_s: float) -> Watch:
+def _watch(camera: str, cell: Mapping[str, float], whole_s: float) -> WatchedMinutes:
     blind = {reason: s / 60.0 for reason, s in sorted(cell.items()) if reason}
     seen = cell.get("", 0.0) / 60.0
     dark = max(0.0, whole_s / 60.0 - seen - sum(blind.values()))
-    return Watch(camera, seen, sum(blind.values()), dark, blind)
+    return WatchedMinutes(camera, seen, sum(blind.values()), dark, blind)
 
 
 # Columns of a figure row: heading in both languages, how it is read.

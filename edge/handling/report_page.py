@@ -116,7 +116,7 @@ MEDIA: dict[str, tuple[str, str]] = {
 SHOWN = ("found", "confirmed", "settled", "overdue", "unreviewed")
 
 
-class _Page:
+class _ReportPage:
     """Builds the parts in one language."""
 
     def __init__(self, report: Report, language: Language, site: str) -> None:
@@ -297,7 +297,7 @@ class _Page:
 
 def report_html(report: Report, language: Language, site: str) -> str:
     """The page; site: its name as the bureau calls it."""
-    return _Page(report, language, site).html()
+    return _ReportPage(report, language, site).html()
 
 
 def _cases(row: Figures, name: str) -> Sequence[str]:

@@ -29,7 +29,7 @@ def put_review(state: Path) -> None:
 
 
 WRITERS = {
-    "console review": lambda state: _review(state, "v-2", "rejected", "an umbrella", "wang"),
+    "console review": lambda state: _review(state, "v-2", "rejected", "", "an umbrella", "wang"),
     "platform review": put_review,
     "cleaning": lambda state: Ledgers(state).add("cleaning", {"wall": 2.0, "shop": "b"}),
     "levels": lambda state: Ledgers(state).add("levels", {"point": "gate"}),
