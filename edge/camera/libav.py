@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from edge.camera.rtsp_question import log_in_wanted, only_options_missing
 from edge.camera.source import STALL_S, Cause, SourceError, SourceFacts
 from edge.camera.url import Address
 from edge.values import Image
@@ -137,25 +138,55 @@ class Input:
 
 def open_input(address: Address) -> Input:
     """Open a network stream, file or USB camera; gives up in time. Raises SourceError."""
-    scheme = address.scheme or address.kind
     began_s = time.monotonic()
     try:
-        container = av.open(
-            f"file:{address.target}" if address.kind == "file" else address.target,
-            format="v4l2" if address.kind == "usb" else None,
-            options=OPTIONS[scheme],
-            timeout=(OPEN_S, STALL_S),
-        )
+        container = _opened(address)
     except av.error.FFmpegError as error:
         if address.kind == "network" and time.monotonic() - began_s >= OPEN_S:
             # An opening that was interrupted may call what it has got so far invalid.
             raise SourceError("unreachable", "no answer in time") from None
-        raise SourceError(*explain(error)) from None
+        raise _refused(address, error) from None
     try:
         return Input(container, _video(container, address))
     except SourceError:
         container.close()
         raise
+
+
+def _opened(address: Address) -> Any:
+    kinds = {"usb": "v4l2"}
+    try:
+        return _open(address, kinds.get(address.kind))
+    except av.error.InvalidDataError:
+        if address.scheme not in ("http", "https"):
+            raise
+        # Motion JPEG whose first picture has no boundary before it: found by its own markers.
+        return _open(address, "mjpeg")
+
+
+def _open(address: Address, form: str | None) -> Any:
+    return av.open(
+        f"file:{address.target}" if address.kind == "file" else address.target,
+        format=form,
+        options=OPTIONS[address.scheme or address.kind],
+        timeout=(OPEN_S, STALL_S),
+    )
+
+
+def _refused(address: Address, error: av.error.FFmpegError) -> SourceError:
+    """What a person is told; an RTSP camera is asked once more where FFmpeg's word may mislead."""
+    cause, text = explain(error)
+    if cause == "login":
+        text = log_in_wanted(address) or text
+    elif cause == "not_found" and only_options_missing(address):
+        return SourceError(
+            "unsupported",
+            "the stream is there, but the camera does not know OPTIONS (404): update its "
+            "firmware, or read it by pipeline:gstreamer",
+        )
+    elif cause in ("not_found", "unreachable") and address.kind == "file":
+        return SourceError("unreachable", (error.strerror or "it cannot be opened").lower())
+    return SourceError(cause, text)
 
 
 def _video(container: Any, address: Address) -> Any:

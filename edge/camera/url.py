@@ -34,6 +34,8 @@ _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):(//)?")
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"^(?:{_LABEL})(?:\.{_LABEL})*\.?$")
 _IPV6 = re.compile(r"^[0-9A-Fa-f:.]{2,45}(%25[A-Za-z0-9]{1,15})?$")
+# What a person writes who leaves out the scheme: an address with or without port and path.
+_ADDRESS = re.compile(r"^(\d{1,3}(\.\d{1,3}){3}|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*:\d+)(:\d+)?(/.*)?$")
 _USB = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$")
 _NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,31}$")
 # Kept as they are in a path or query; quotes, spaces, backslashes and pipes are encoded.
@@ -99,9 +101,9 @@ def _wrong(where: str, text: str, why: str) -> ConfigError:
 
 def _network(text: str, scheme: str, where: str) -> Address:
     rest = text[len(scheme) + 3 :]
-    if "#" in rest:
-        raise _wrong(where, text, "'#' is not allowed; write it as %23 if it is in a password")
     authority, slash, tail = _cut_authority(rest)
+    if "#" in tail or "#" in authority.rpartition("@")[2]:
+        raise _wrong(where, text, "'#' is allowed in a password only, before the last '@'")
     userinfo, at, hostport = authority.rpartition("@")
     host, port = _host_port(hostport, scheme, where, text)
     path, mark, query = (slash + tail).partition("?")
@@ -119,18 +121,29 @@ def _network(text: str, scheme: str, where: str) -> Address:
 
 
 def _cut_authority(rest: str) -> tuple[str, str, str]:
-    """Authority, its ending mark and the tail; a '/' or '?' inside a password is looked through."""
-    end = min((rest.find(mark) for mark in "/?" if mark in rest), default=len(rest))
-    head, tail = rest[:end], rest[end:]
-    if "@" not in head and ":" in head and not _ends_in_port(head) and "@" in tail:
-        cut = end + tail.index("@") + 1
-        more = min((rest.find(m, cut) for m in "/?" if m in rest[cut:]), default=len(rest))
-        head, tail = rest[:more], rest[more:]
-    return head, tail[:1], tail[1:]
+    """Authority, its ending mark and the tail.
+
+    The last '@' ends the log-in, so '/', '?' and '#' may stand in a password; but an '@' behind a
+    host, as in rtsp://192.168.1.9/live@1, is one of the path.
+    """
+    end = _first_mark(rest, 0)
+    if "@" in rest[end:] and not _is_place(rest[:end]):
+        end = _first_mark(rest, rest.rindex("@") + 1)
+    tail = rest[end:]
+    return rest[:end], tail[:1], tail[1:]
 
 
-def _ends_in_port(head: str) -> bool:
-    return head.rpartition(":")[2].isdigit()
+def _first_mark(rest: str, start: int) -> int:
+    return min((at for mark in "/?" if (at := rest.find(mark, start)) >= 0), default=len(rest))
+
+
+def _is_place(head: str) -> bool:
+    """Whether what stands before the first '/' is all there is of host and port, with its log-in
+    or without one: `cam`, `10.0.0.9`, `cam.lan:554`, `user:word@cam`, but not `admin:12345`."""
+    host, colon, port = head.rpartition("@")[2].partition(":")
+    if head.startswith("["):
+        return True
+    return not colon or (("." in host or "@" in head) and port.isdigit())
 
 
 def _host_port(hostport: str, scheme: str, where: str, text: str) -> tuple[str, int]:
@@ -202,7 +215,10 @@ def _path(text: str, where: str, base: Path) -> Address:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
-        raise _wrong(where, text, getattr(error, "strerror", None) or "not a path") from None
+        why = getattr(error, "strerror", None) or "not a path"
+        if _ADDRESS.match(text):
+            why = f"no such file; a camera's address begins with its scheme: rtsp://{text}"
+        raise _wrong(where, text, why) from None
     if stat.S_ISDIR(mode):
         return Address("folder", str(path), str(path))
     if stat.S_ISREG(mode):

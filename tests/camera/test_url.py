@@ -70,7 +70,6 @@ def test_a_network_source_is_rebuilt_and_shown_without_credentials(
         ("rtsp://a b/", "host"),
         ("rtsp://a:0/", "port"),
         ("rtsp://a:99999/", "port"),
-        ("rtsp://u:p#x@a/", "%23"),
         ("udp://239.0.0.1:5000", "not allowed"),
         ("file:///etc/passwd", "not allowed"),
         ("concat:/etc/passwd|x", "No such file"),
@@ -134,3 +133,28 @@ def test_no_password_ever_shows(user: str, password: str) -> None:
     assert "Zq7" not in address.shown
     assert address.target.startswith("rtsp://")
     assert not set(" \"'`\\|\n") & set(address.target)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "target"),
+    [
+        ("rtsp://admin:12345/6@192.168.1.2/s", "192.168.1.2", "admin:12345%2F6@192.168.1.2:554/s"),
+        (
+            "rtsp://admin:p@ss:w/rd?1@10.0.0.9/s",
+            "10.0.0.9",
+            "admin:p%40ss%3Aw%2Frd%3F1@10.0.0.9:554/s",
+        ),
+        ("rtsp://admin:a#b@10.0.0.9/s", "10.0.0.9", "admin:a%23b@10.0.0.9:554/s"),
+        ("rtsp://10.0.0.9/live@1", "10.0.0.9", "10.0.0.9:554/live@1"),
+        ("rtsp://u:p@cam/x@y", "cam", "u:p@cam:554/x@y"),
+    ],
+)
+def test_the_last_at_ends_the_log_in(text: str, host: str, target: str) -> None:
+    found = parse_source(text)
+    assert (found.host, found.target) == (host, f"rtsp://{target}")
+
+
+@pytest.mark.parametrize("text", ["192.168.1.64", "192.168.1.64:554/s", "cam:554/live"])
+def test_a_bare_address_is_told_how_to_write_it(text: str) -> None:
+    with pytest.raises(ConfigError, match=f"rtsp://{text}"):
+        parse_source(text)
