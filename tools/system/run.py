@@ -19,6 +19,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -216,6 +217,8 @@ def main() -> int:
     packages = subprocess.run([roots.ROOT / "tools" / "packages", *programs])
     if packages.returncode:
         return 2
+    # What was booted goes with this, also where somebody ends it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     numbers = args.debian or ([12] if args.short else sorted(SYSTEMS))
     began = time.monotonic()
     try:
