@@ -49,7 +49,8 @@ class Container:
     def boot(self) -> None:
         """Start and wait until systemd says that it is up. Raises Failed."""
         words = [*nspawn(self.root, archives(self._system)), "--boot", "--console=pipe"]
-        words += [f"--machine=city-edge-{os.getpid()}"]
+        # For PrivateNetwork=: a network of its own is made with this.
+        words += [f"--machine=city-edge-{os.getpid()}", "--capability=CAP_NET_ADMIN"]
         words += [f"--bind-ro={here}:{there}" for here, there in self._binds.items()]
         with self._log.open("ab") as log:
             self._nspawn = subprocess.Popen(
