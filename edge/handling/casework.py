@@ -166,10 +166,12 @@ def violation_steps(state: Path, now: float) -> Iterator[CaseStep]:
         return
     db = connect(path)
     try:
-        rows = db.execute("SELECT body, folder, put_wall FROM record WHERE kind = 'violation'")
-        for body, folder, put_wall in rows:
+        rows = db.execute(
+            "SELECT body, payload, folder, put_wall FROM record WHERE kind = 'violation'"
+        )
+        for body, payload, folder, put_wall in rows:
             try:
-                told = {**msgspec.json.decode(body), **_of_manifest(folder)}
+                told = {**_told(body, payload), **_of_manifest(folder)}
                 yield from steps_of_violation(told, min(put_wall, now))
             except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
                 log.warning("handling: a violation in the outbox cannot be read: %s", error)
@@ -177,6 +179,13 @@ def violation_steps(state: Path, now: float) -> Iterator[CaseStep]:
         log.warning("handling: %s; next time", error)
     finally:
         db.close()
+
+
+def _told(body: bytes | None, payload: bytes | None) -> dict[str, Any]:
+    """What a violation says. Once it is sealed its body is gone: the sealed bytes hold it."""
+    if body is not None:
+        return dict(msgspec.json.decode(body))
+    return dict(msgspec.json.decode(payload or b"")["data"])
 
 
 def _of_manifest(folder: str | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from edge.handling.looks import PLAN
 from edge.handling.rechecks import SPACING_S, result_of
 from edge.handling.store import read_steps
 from edge.ipc import Spool
+from edge.outbox import ChainPosition, Dispatch, OutboxRow, SealedRecord
 from edge.uplink import messages as m
 
 HOUR = 3600.0
@@ -93,6 +95,26 @@ def test_one_unreadable_line_or_row_is_one(box: Box, caplog: pytest.LogCaptureFi
     box.reviewed("v-000404", "confirmed", TEN + 60)
     assert box.work(TEN + 120) == 2
     assert "cannot be read" in caplog.text
+
+
+def test_what_was_sealed_for_the_platform_is_read_as_before(
+    box: Box, caplog: pytest.LogCaptureFixture
+) -> None:
+    """uplinkd seals a row within a second; then its bytes stand in another column."""
+    box.found("v-000001", TEN)
+    dispatch = Dispatch(box.state / "outbox.db")
+    with dispatch.commit():
+        dispatch.claim("violation", 10, sealed)
+    dispatch.close()
+    box.reviewed("v-000001", "confirmed", TEN + 60)
+    assert box.work(TEN + 120) == 2
+    assert "cannot be read" not in caplog.text
+
+
+def sealed(row: OutboxRow, head: ChainPosition) -> SealedRecord:
+    payload = json.dumps({"data": json.loads(row.body or b"")}).encode()
+    digest = hashlib.sha256(payload).hexdigest()
+    return SealedRecord(head.seq + 1, f"box-1:1:{head.seq + 1}", payload, digest)
 
 
 @pytest.mark.parametrize("cut", range(6))
