@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import replace
 from datetime import date
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,6 +25,8 @@ from edge.drone.groundtiles import plan
 from edge.drone.groundtrack import GroundTracks
 from edge.drone.keyframes import KeyFrames
 from edge.drone.look import KeyFrame, Sighting, from_json, to_json
+from edge.drone.rule_settings import _confirmed
+from edge.drone.settings import Judging
 from edge.drone.sites import Area, RegisteredSite, assign, read_sites
 from edge.drone.telemetry.pose import Pose, Telemetry
 from edge.drone.yawfit import Landmark, fit
@@ -399,3 +402,10 @@ def test_landmarks_find_the_yaw_bias():
 )
 def test_soil_is_told_from_net_growth_and_concrete(bgr, kind):
     assert soil.classify(np.array([bgr], np.uint8))[0] == kind
+
+
+@pytest.mark.parametrize(("raised_m", "taken"), [(2.0, True), (3.5, True), (6.0, False)])
+def test_what_lies_on_a_roof_is_no_finding_of_the_ground(raised_m, taken):
+    """A storey is some three metres: above four it is a roof, a terrace or the top of a tree."""
+    track = SimpleNamespace(looks=9, baseline_m=80.0, first_s=0.0, last_s=60.0, raised_m=raised_m)
+    assert _confirmed(track, Judging()) is taken

@@ -3,7 +3,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import cv2
 import pytest
@@ -218,3 +218,29 @@ def test_small_pictures_are_smaller(tmp_path, categories, origin):
         box.play(30)
         sizes.append(max(f.size for f in box.sealed[0].violation.evidence if f.role == "overview"))
     assert sizes[1] < 0.8 * sizes[0]
+
+
+def test_a_close_up_is_replaced_only_by_a_clearly_larger_look(box, categories):
+    """Each small step nearer would otherwise write another picture that is hardly better."""
+    recipe = categories["street_vending"].recipe
+    album = box.album
+
+    def look(mono, width):
+        own = replace(candidate(mono), box=(0.4, 0.3, 0.4 + width, 0.8))
+        album.look(frame(mono), own, recipe)
+        shots = [picture.shot for picture in album.pictures(own.key)]
+        return [shot.at.mono for shot in shots if shot.role == "close"]
+
+    assert look(1.0, 0.2) == [1.0]
+    assert look(2.0, 0.22) == [1.0]
+    assert look(3.0, 0.26) == [3.0]
+
+
+def test_every_folder_above_a_sealed_revision_is_synced(box, monkeypatch):
+    """A rename lasts only once its folder is synced, and a new case's folder once the root is."""
+    synced = []
+    monkeypatch.setattr("edge.evidence.store.sync_folder", lambda path: synced.append(path))
+    box.play(40.0)
+    final = box.sealed[0].folder
+    assert synced[1:3] == [final.parent, final.parent.parent]
+    assert synced[0].parent == final.parent

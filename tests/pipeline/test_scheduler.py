@@ -63,3 +63,19 @@ def test_nothing_waits_nothing_taken_and_close_wakes():
     waiting.append(1)
     scheduler.close()
     assert scheduler.take(5.0) is None
+
+
+def test_whoever_waited_three_intervals_goes_before_open_cases():
+    """Third interval: 2.9 s of one second each is not there yet, 3.5 s is."""
+    for now, chosen in ((2.9, "busy"), (3.5, "quiet")):
+        clock = Hand()
+        scheduler = Scheduler(threading.Condition(), clock)
+        scheduler.add("quiet", 1, lambda: True)
+        assert scheduler.take(0.0) == "quiet"
+        scheduler.done("quiet", 0)
+        scheduler.add("busy", 1, lambda: True)
+        clock.now = 1.4
+        assert scheduler.take(0.0) == "busy"
+        scheduler.done("busy", 2)
+        clock.now = now
+        assert scheduler.take(0.0) == chosen

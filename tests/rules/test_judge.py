@@ -12,6 +12,7 @@ from stage_judge import CATEGORIES, GROUND, SHANGHAI, judge, phases, play, rule,
 from edge.config import Zone
 from edge.geometry import inside
 from edge.rules.reporting import corroboration
+from edge.rules.view import Memory, Open
 from edge.rules.zones import ZoneMap
 from edge.values import Sample, Stamp
 
@@ -226,3 +227,13 @@ def test_truck_chain_of_one_cause():
     assert new[1].parent == new[0].key
     assert CATEGORIES["uncovered-load"].recipe.plate
     assert SHANGHAI
+
+
+def test_an_open_case_keeps_its_unit_grid_over_a_restart():
+    memory = Memory()
+    box, at = (0.4, 0.4, 0.6, 0.6), Stamp(1.0, 1e9, "ntp", 3.0)
+    case = Open("350203001001001", "street-vendor", box)
+    memory.opened("k", case, (0.5, 0.6), size=0.2, aspect=16 / 9, now=at)
+    restored = Memory.restore(json.loads(json.dumps(memory.snapshot())))
+    assert restored.open_in("350203001001001", "street-vendor") == 1
+    assert restored.open_in("", "street-vendor") == 0

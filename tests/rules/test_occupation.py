@@ -3,7 +3,7 @@
 
 import pytest
 from stage import Actor, Stage, parked
-from stage_judge import judge, phases, play, rule, zone
+from stage_judge import judge, judged, phases, play, rule, zone
 
 VENDOR = parked("person", 0.56, 0.74, 0, 400, size=(0.04, 0.18))
 NEW_END = [("street-vendor", "new"), ("street-vendor", "end")]
@@ -127,3 +127,26 @@ def test_prohibition_wins_over_a_permit():
 def test_shuffling_a_step_keeps_the_open_case():
     way = [(10, 0.5, 0.75), (270, 0.5, 0.75), (274, 0.58, 0.75), (380, 0.58, 0.75)]
     assert phases(cleared(Actor("vendor_stall", way), length=450)) == NEW_END
+
+
+def test_what_is_two_thirds_hidden_is_hidden():
+    """A van before most of the stall: nobody could see it, so its absence says nothing."""
+    van = parked("bus", 0.44, 0.95, 80, 170, size=(0.115, 0.5))
+    found = cleared(stall(end=410, unseen=[(80, 170)]), van, length=450)
+    assert phases(found) == NEW_END
+    assert found[0].began.mono == pytest.approx(10.0, abs=0.5)
+
+
+def test_another_object_ends_a_case_within_seconds():
+    """An object of another look stands there for three seconds: the case before it is over."""
+    red, blue = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)
+    stage = Stage([stall(0, 300, look=red), stall(301, 400, look=blue), VENDOR], 400)
+    ended = [
+        scene.at.mono
+        for scene, judgement in zip(
+            stage.scenes(5.0), judged(stage, judge(rule("street-vendor"))), strict=True
+        )
+        if any(finding.phase == "end" for finding in judgement.findings)
+    ]
+    assert ended
+    assert ended[0] < 301 + 15

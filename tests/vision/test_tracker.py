@@ -222,3 +222,14 @@ def test_tracks_get_a_look_from_the_picture():
     for index in range(3):
         tracks = tracker.update(seen((0.25, 0.25, 0.75, 0.75, 0.9)), at(index * 0.2), picture)
     assert tracks[0].look is not None
+
+
+def test_a_box_of_another_class_must_overlap_clearly_better():
+    """The person who steps before his cart covers the cart's place a little better than the cart
+    that was pushed aside: the track of the cart goes with the cart."""
+    tracker = Tracker()
+    for index in range(5):
+        first = tracker.update(seen((*box(0.5), 0.9, 1)), at(index * 0.2))
+    both = seen((*box(0.512), 0.9, 1), (*box(0.503), 0.9, 0))
+    tracks = {track.id: track for track in tracker.update(both, at(1.0))}
+    assert tracks[first[0].id].box[0] == pytest.approx(box(0.512)[0], abs=0.005)

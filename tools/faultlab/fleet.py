@@ -37,7 +37,7 @@ from tools.faultlab.simulated import DEVICES_MAX, Plan, Told
 
 DRAIN_S = 200.0
 SETTLE_S = 10.0
-# The bars of the design: share of the fleet that connects in the worst second, and the last one.
+# The bars to keep: share of the fleet that connects in the worst second, and the last one.
 PEAK_MAX = 0.03
 BACK_MAX_S = 130.0
 

@@ -149,12 +149,10 @@ def copy_tree(to: Path) -> Path:
 
 
 def run_package(
-    tree: Path, package: str, chosen: Sequence[Mutant], bar: str
+    tree: Path, package: str, chosen: Sequence[Mutant], known: Sequence[Touch]
 ) -> dict[str, dict[str, Any]]:
-    """{change: {"noticed", "tests", "line"}} of one package's sample."""
-    files = files_of(tree, package)
-    known = touches(tree, PACKAGES[package], files)
-    sources = {name: (tree / name).read_text("utf-8") for name in files}
+    """{change: {"noticed", "tests"}} of one package's sample."""
+    sources = {name: (tree / name).read_text("utf-8") for name in files_of(tree, package)}
     results = {}
     for n, mutant in enumerate(chosen, 1):
         wanted = lines_of(mutant, sources)
@@ -162,7 +160,7 @@ def run_package(
         found = bool(ran) and noticed(tree, mutant, ran)
         results[str(mutant)] = {"noticed": found, "tests": len(ran)}
         mark = "noticed " if found else ("SURVIVED" if ran else "NOT RUN ")
-        print(f"{bar} {n}/{len(chosen)} {mark} {mutant}", file=sys.stderr, flush=True)
+        print(f"{package} {n}/{len(chosen)} {mark} {mutant}", file=sys.stderr, flush=True)
     return results
 
 
@@ -189,14 +187,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     began, rows = time.monotonic(), {}
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         tree = copy_tree(Path(folder))
-        for package in PACKAGES:
+        wanted = [package for package in PACKAGES if any(p.startswith(package) for p in only)]
+        tests = sorted({test for package in wanted for test in PACKAGES[package]})
+        known = touches(tree, tests, [name for p in wanted for name in files_of(tree, p)])
+        for package in wanted:
             parts = [path for path in only if path.startswith(package)]
-            if not parts:
-                continue
             files = sorted({name for part in parts for name in files_of(tree, part)})
             rng = random.Random(f"{args.seed} {package}")
-            chosen = sample(tree, files, max(1, args.budget // len(only)), rng)
-            rows[package] = run_package(tree, package, chosen, package)
+            chosen = sample(tree, files, max(1, args.budget // len(wanted)), rng)
+            rows[package] = run_package(tree, package, chosen, known)
     _print(rows, time.monotonic() - began, as_json=args.json)
     return 0
 
