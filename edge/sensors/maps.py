@@ -20,7 +20,7 @@ from edge.patterns import whole
 from edge.sensors.frames import InstrumentValue
 
 Register = Annotated[str, msgspec.Meta(pattern=whole(r"0[xX][0-9a-fA-F]{1,4}"))]
-RawHex = Annotated[str, msgspec.Meta(pattern=r"^0[xX][0-9a-fA-F]{1,8}\Z")]
+RawHex = Annotated[str, msgspec.Meta(pattern=whole("0[xX][0-9a-fA-F]{1,8}"))]
 Address = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
 Channel = Annotated[str, msgspec.Meta(pattern=whole(r"[A-Za-z][A-Za-z0-9_.-]{0,31}"))]
 Type = Literal["u16", "s16", "u32", "s32", "f32", "bit"]
