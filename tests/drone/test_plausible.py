@@ -472,3 +472,35 @@ def test_the_middle_of_a_flight_over_the_date_line_is_on_it():
     plane = Local(-17.5, 179.99995)
     east, _ = plane.metres(-17.5, -179.99995)
     assert east == pytest.approx(10.6, abs=0.1)
+
+
+# --- times ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [0, 4, 11])
+@pytest.mark.parametrize("wrong_s", [5e8, -5e8, 9e4, -9e4])
+def test_one_message_with_a_wrong_time_stops_no_other(at, wrong_s):
+    rows = [("thing/product/SN-A/osd", osd(2 * n, LAT, "D")) for n in range(12)]
+    rows[at][1]["timestamp"] += wrong_s * 1000
+    found = cloudapi.parse(captured(rows, "topics"))
+    # The first of a capture is believed until three others say otherwise.
+    assert found.fixes >= (9 if at == 0 else 11)
+    times = [pose.t_s for pose in found.poses if pose.has_fix]
+    assert max(times) - min(times) <= 22.0
+
+
+@pytest.mark.parametrize("at", [0, 4, 11])
+@pytest.mark.parametrize("wrong", [500.0, -50.0, 9e6])
+def test_a_cue_out_of_order_is_no_place(at, wrong):
+    poses = [
+        Pose(float(n), "x", "full", lat=LAT, lon=LON, yaw_deg=1, pitch_deg=-9) for n in range(12)
+    ]
+    poses[at] = Pose(wrong, "x", "full", lat=LAT + 1.0, lon=LON, yaw_deg=1, pitch_deg=-9)
+    found = checked(Telemetry("srt", tuple(poses), 12))
+    assert found.fixes == 11
+    assert {pose.lat for pose in found.poses if pose.has_fix} == {LAT}
+
+
+def test_joined_recordings_keep_both_parts():
+    poses = [Pose(float(n % 6), "x", "full", lat=LAT, lon=LON) for n in range(12)]
+    assert checked(Telemetry("srt", tuple(poses), 12)).fixes == 12

@@ -11,14 +11,16 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from edge.drone.telemetry.plausible import checked
+from edge.drone.telemetry.plausible import checked, origin_of
 from edge.drone.telemetry.pose import ManyAircraft, Pose, Telemetry, grade, sound_fix
 
 # Keys of the gimbal block are the payload's own index, type_subtype_gimbal.
 _PAYLOAD = re.compile(r"^\d+-\d+-\d+$")
+# So many messages in a row move the clock by more than an hour.
+_HOUR_MS, _BELIEVED = 3_600_000.0, 3
 _TOPIC = re.compile(r"\bproduct/([^/\s]+)/(osd|drc/up)")
 # FPV camera and dock camera: never the payload that inspects.
 _NOT_PAYLOADS = ("39-", "165-")
@@ -38,6 +40,7 @@ class CloudPoses:
     serial: str | None = None
     origin_ms: float | None = None
     last_ms: float = 0.0
+    astray: int = 0
     takeoff_m: float | None = None
     zoom: float | None = None
     rtk: bool = False
@@ -55,6 +58,9 @@ class CloudPoses:
             self.refused["no Cloud API envelope"] += 1
             return None
         data, method = message["data"], message.get("method")
+        if not isinstance(method, (str, type(None))):
+            self.refused["no Cloud API envelope"] += 1
+            return None
         sender = self._sender(message, topic)
         if self._foreign(sender, data):
             return None
@@ -104,7 +110,21 @@ class CloudPoses:
             return "not an aircraft's message"
         if stamp is None:
             return "message without a timestamp"
-        return "older than the one before" if stamp < self.last_ms else None
+        return None if self._in_time(stamp) else "time out of order"
+
+    def _in_time(self, stamp: float) -> bool:
+        """Whether a message follows the one before within an hour. A clock that was wrong, or was
+        set, is believed once several messages in a row say so."""
+        ahead_ms = stamp - self.last_ms
+        if self.last_ms == 0.0 or 0.0 <= ahead_ms <= _HOUR_MS:
+            self.astray = 0
+            return True
+        if -_HOUR_MS <= ahead_ms < 0.0:
+            return False
+        self.astray += 1
+        believed = self.astray >= _BELIEVED
+        self.astray = 0 if believed else self.astray
+        return believed
 
     def _position(self, data: dict[str, Any], stamp: float) -> Pose:
         self.last_ms = stamp
@@ -219,6 +239,8 @@ def parse(text: str, *, payload: str | None = None, serial: str | None = None) -
             poses.append(pose)
     if serial is None and feed.others:
         raise ManyAircraft({feed.serial or "?": len(poses), **feed.others})
+    origin = origin_of([pose.utc for pose in poses if pose.utc is not None])
+    poses = [replace(pose, t_s=(pose.utc or 0.0) - origin) for pose in poses]
     reasons = feed.refused + Counter("no position" for pose in poses if not pose.has_fix)
     notes = [f"aircraft {feed.serial}"] if feed.serial and poses else []
     if not poses:

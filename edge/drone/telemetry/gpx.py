@@ -13,7 +13,7 @@ from typing import Any
 from xml.etree.ElementTree import ParseError, XMLPullParser
 
 from edge.drone.telemetry import numbers
-from edge.drone.telemetry.plausible import checked
+from edge.drone.telemetry.plausible import checked, origin_of
 from edge.drone.telemetry.pose import Pose, Telemetry, count, grade, sound_fix
 
 _CHUNK = 1 << 20
@@ -37,8 +37,8 @@ def parse(text: str) -> Telemetry:
     """One pose for each track point that has a time; time runs from the first."""
     torn: list[str] = []
     points = list(_points(text, torn))
-    first = next((p.utc for p in points if p.utc is not None), None)
-    poses = tuple(_pose(p, p.utc - (first or 0.0)) for p in points if p.utc is not None)
+    first = origin_of([p.utc for p in points if p.utc is not None])
+    poses = tuple(_pose(p, p.utc - first) for p in points if p.utc is not None)
     reasons = ["point without a time" for p in points if p.utc is None]
     reasons += ["no position" for pose in poses if not pose.has_fix]
     notes = (*torn, "no gimbal angles in it") if poses else (*torn, "no track point with a time")

@@ -214,7 +214,8 @@ class _Vehicle:
         else:
             boot_before, at_before, t_before = self.before
             step, stamped = boot_s - boot_before, at - at_before
-            if step < -_REORDERED_S or abs(step - stamped) > _CLOCKS_APART_S:
+            agree = abs(step - stamped) <= _CLOCKS_APART_S
+            if step < -_REORDERED_S or (step > _CLOCKS_APART_S and not agree):
                 step, self.offset_s = stamped, None
                 self.restarts += 1
             t_s = t_before + max(0.0, step)

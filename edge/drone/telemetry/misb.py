@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from edge.drone import rotation
-from edge.drone.telemetry.plausible import checked
+from edge.drone.telemetry.plausible import checked, origin_of
 from edge.drone.telemetry.pose import Pose, Telemetry, count, grade, sound_fix
 
 KEY = bytes.fromhex("060e2b34020b01010e01030101000000")
@@ -158,7 +158,7 @@ def parse(
     offset (synchronous metadata); without it time runs from the first packet's tag 2."""
     refused: list[str] = []
     found = list(packets(stream, refused.append))
-    origin = next((packet.utc for packet in found if packet.utc is not None), 0.0)
+    origin = origin_of([packet.utc for packet in found if packet.utc is not None])
     poses: list[Pose] = []
     for packet in found:
         at = media_time(packet.offset)

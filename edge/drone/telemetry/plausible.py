@@ -8,6 +8,7 @@ fails is left out and counted, never mended: a record that lost its place keeps 
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "utc": (946_684_800.0, 4_102_444_800.0, "date"),
 }
 _CAMERA = ("yaw_deg", "pitch_deg", "roll_deg")
+_DAY_S = 86_400.0
 # Times of a recording: a year, either way.
 _LONGEST_S = 3.2e7
 
@@ -47,6 +49,9 @@ _UP_MPS = {"mavlink": 100.0, "misb-0601": 100.0, "gpx": 100.0}
 _MULTIROTOR = (60.0, 30.0)
 # Besides: steps of 4-decimal positions, a first fix that settles; steps of a barometer.
 _PLACE_SLACK_M, _HEIGHT_SLACK_M = 30.0, 15.0
+# No recording pauses longer; a record this far off in time has a wrong one. Fewer records than
+# this between two steps back in time are no recording of their own.
+_LONGEST_GAP_S, _LEAST_RUN = 7200.0, 3
 # Beyond so many contradicting strands of a recording, the oldest short one is given up.
 _STRANDS = 8
 # So many records in a row that agree with each other move a live aircraft to where they say.
@@ -58,7 +63,7 @@ def checked(telemetry: Telemetry) -> Telemetry:
     left_out: Counter[str] = Counter()
     lost: Counter[str] = Counter(telemetry.skipped)
     poses = [_in_range(pose, left_out) for pose in telemetry.poses if _timed(pose, lost)]
-    for run in _runs(poses):
+    for run in _mind_times(poses, lost):
         _mind_places(poses, run, telemetry.kind, lost)
         _mind_heights(poses, run, telemetry.kind, left_out)
     words = ", ".join(f"{name} {count}" for name, count in sorted(left_out.items()))
@@ -69,6 +74,15 @@ def checked(telemetry: Telemetry) -> Telemetry:
         skipped=dict(lost),
         notes=telemetry.notes if notes is None else notes,
     )
+
+
+def origin_of(moments: Sequence[float]) -> float:
+    """The first moment of a recording: the first one within a day of their median, so that one
+    wrong stamp does not move all others. 0.0 of none."""
+    if not moments:
+        return 0.0
+    middle = statistics.median(moments)
+    return next((at for at in moments if abs(at - middle) <= _DAY_S), middle)
 
 
 def _timed(pose: Pose, lost: Counter[str]) -> bool:
@@ -119,6 +133,18 @@ def _runs(poses: Sequence[Pose]) -> list[list[int]]:
     return runs
 
 
+def _mind_times(poses: list[Pose], lost: Counter[str]) -> list[list[int]]:
+    """The runs, without those of a record or two beside a longer one: their time is wrong, and so
+    nobody knows what was within their reach."""
+    runs = _runs(poses)
+    longest = max(map(len, runs), default=0)
+    stray = [run for run in runs if len(run) < min(_LEAST_RUN, longest)]
+    for index in (index for run in stray for index in run if poses[index].has_fix):
+        lost["time out of order"] += 1
+        poses[index] = regraded(replace(poses[index], lat=None, lon=None))
+    return [run for run in runs if run not in stray]
+
+
 def _mind_places(poses: list[Pose], run: list[int], kind: str, lost: Counter[str]) -> None:
     """Takes the position from records that no aircraft could have reached."""
     fixes = [index for index in run if poses[index].has_fix]
@@ -145,6 +171,8 @@ def reachable(a: Pose, b: Pose, kind: str = "") -> bool:
     """Whether an aircraft of this kind can be at both places at their times."""
     if a.lat is None or a.lon is None or b.lat is None or b.lon is None:
         return True
+    if abs(b.t_s - a.t_s) > _LONGEST_GAP_S:
+        return False
     fastest = _ALONG_MPS.get(kind, _MULTIROTOR[0])
     allowed = fastest * abs(b.t_s - a.t_s) + _PLACE_SLACK_M
     return distance_m((a.lat, a.lon), (b.lat, b.lon)) <= allowed
