@@ -210,16 +210,28 @@ def under_systemd() -> bool:
     return "JOURNAL_STREAM" in os.environ
 
 
+_LAYOUT = "%(levelname)s %(name)s %(message)s"
+# Levels of syslog (RFC 5424, 6.2.1), which journald keeps (sd-daemon(3), SyslogLevelPrefix=).
+_SYSLOG = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+
+
+class _ForJournal(logging.Formatter):
+    """Each line with its level in front, a traceback's too: `journalctl -p err` finds them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        number = next((told for least, told in _SYSLOG if record.levelno >= least), 7)
+        return "\n".join(f"<{number}>{line}" for line in super().format(record).split("\n"))
+
+
 def set_up_logging(level: str = "INFO") -> None:
     """Plain lines on stderr; journald adds the time, so it is left out under systemd."""
-    layout = "%(levelname)s %(name)s %(message)s"
-    logging.basicConfig(
-        level=level,
-        stream=sys.stderr,
-        format=layout if under_systemd() else f"%(asctime)s {layout}",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-        force=True,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    if under_systemd():
+        handler.setFormatter(_ForJournal(_LAYOUT))
+    else:
+        plain = logging.Formatter(f"%(asctime)s {_LAYOUT}", datefmt="%Y-%m-%dT%H:%M:%S")
+        handler.setFormatter(plain)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
 ThreadBug = Callable[[str, Exception], bool]

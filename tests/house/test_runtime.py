@@ -10,7 +10,16 @@ import sys
 import pytest
 
 from edge.config import ConfigError
-from edge.runtime import Backoff, Notify, Progress, Trouble, run, write_atomic, write_status
+from edge.runtime import (
+    Backoff,
+    Notify,
+    Progress,
+    Trouble,
+    run,
+    set_up_logging,
+    write_atomic,
+    write_status,
+)
 
 
 def test_back_off_is_jittered_and_capped():
@@ -91,3 +100,23 @@ def test_a_bug_in_a_thread_ends_the_process(tmp_path):
     )
     assert done.returncode == 1
     assert "thread reader stopped by a bug" in done.stderr
+
+
+def test_the_journal_gets_the_level_of_every_line(monkeypatch, capsys):
+    """Without it everything has the level info, and `journalctl -p err` finds no error of ours."""
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    try:
+        set_up_logging("INFO")
+        logging.getLogger("edge.test").warning("a remark")
+        try:
+            raise ValueError("a bug")
+        except ValueError:
+            logging.getLogger("edge.test").exception("an error")
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "<4>WARNING edge.test a remark"
+    assert len(lines) > 3 and all(line.startswith("<3>") for line in lines[1:])
