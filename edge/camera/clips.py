@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,19 @@ from edge.camera.packets import Encoded, StreamOpening
 from edge.camera.recording import open_video
 from edge.camera.remux import describe, write_mp4
 from edge.camera.ring import ClipSource, made
+from edge.camera.timeline import Mark, Timeline
 from edge.camera.url import Address
 from edge.config import ConfigError
 from edge.values import Json, Stamp
 
-# Tried one after another where a file cannot seek exactly; key pictures are rarely further apart.
-BACK_S = (0.0, 5.0, 20.0, 1e6)
+# Formats without an index: they are read from the beginning, or from a packet that was met before.
+STREAMED = frozenset({"mpegts", "mpeg", "h264", "hevc", "m4v", "mjpeg"})
+
+# Sums of durations stray by so much.
+SAME_S = 1e-6
+
+# A packet and when its picture is shown.
+Timed = tuple[Any, float]
 
 
 def file_clips(address: Address, fps: float) -> ClipSource:
@@ -37,20 +44,25 @@ def file_clips(address: Address, fps: float) -> ClipSource:
 
 
 class FileClips:
-    """Cuts clips from a video file; times are its presentation times, from 0.
+    """Cuts clips from a video file; times are those of its pictures, from 0.
 
-    A codec that MP4 cannot hold is decoded and stored as JPEG pictures; `facts` then say so.
+    What MP4 cannot hold as it is (other codecs, B-pictures without times of showing) is decoded
+    and stored as JPEG pictures; `facts` then say so.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         opened = open_video(path)
         self._connection = describe(opened)
+        self._streamed = opened.container.format.name in STREAMED
+        self._copied = bool(self._connection.header) and not _order_unknown(opened)
         opened.close()
+        # Where key packets of a file without an index lie, as far as it was read.
+        self._marks: list[Mark] = []
 
     @property
     def facts(self) -> Mapping[str, Json]:
-        return made(self._connection) if self._connection.header else {"made": "jpeg"}
+        return made(self._connection) if self._copied else {"made": "jpeg"}
 
     def write_clip(
         self, path: Path, start_mono: float, end_mono: float
@@ -58,75 +70,78 @@ class FileClips:
         """See ClipSource. Begins at the last key picture at or before `start_mono`."""
         opened = open_video(self._path)
         try:
-            offset_s = seconds(opened.stream.start_time, opened.stream.time_base) or 0.0
-            _seek(opened, offset_s, max(0.0, start_mono))
-            part = _between(opened, offset_s, start_mono, end_mono)
-            if self._connection.header:
-                return write_mp4(path, _as_it_is(part, self._connection, offset_s))
-            return write_mp4(path, _as_jpegs(part, offset_s, start_mono))
+            timeline = self._stand_before(opened, max(0.0, start_mono))
+            part = self._between(opened, timeline, start_mono, end_mono)
+            if self._copied:
+                return write_mp4(path, _as_it_is(part, self._connection))
+            return write_mp4(path, _as_jpegs(part, start_mono))
         finally:
             opened.close()
 
+    def _stand_before(self, opened: Input, start_s: float) -> Timeline:
+        """Stand before the last key picture at or before the start, as far as that is known."""
+        if not self._streamed:
+            _seek(opened, start_s)
+            return Timeline(opened.stream)
+        known = [mark for mark in self._marks if mark.shown_s <= start_s + SAME_S]
+        if known and _seek_bytes(opened, known[-1]):
+            return Timeline(opened.stream, known[-1])
+        return Timeline(opened.stream)
 
-def _seek(opened: Input, offset_s: float, start_s: float) -> None:
-    """Stand before the last key picture at or before the start.
+    def _between(
+        self, opened: Input, timeline: Timeline, start_s: float, end_s: float
+    ) -> list[Timed]:
+        """Packets in the order of decoding, each with its time of showing, from the last key packet
+        at or before the start, until every picture up to the end can be shown.
 
-    Containers without an index (MPEG-TS) seek to where they guess, which may be behind it; so
-    what comes first is looked at, and if that is too late, the next try is further back.
-    """
-    for back_s in BACK_S:
-        if not _seek_once(opened, start_s - back_s + offset_s):
-            return
-        if _first_key_s(opened, offset_s) <= start_s or back_s > start_s:
-            _seek_once(opened, start_s - back_s + offset_s)
-            return
+        Few seeks are exact, so groups of pictures that end before the start are read and dropped.
+        """
+        group: list[Timed] = []
+        for packet in _read(opened):
+            shown_s = timeline.shown_s(packet)
+            if packet.is_keyframe:
+                self._note(timeline.mark(packet, shown_s))
+                if shown_s <= start_s + SAME_S:
+                    group = []
+            group.append((packet, shown_s))
+            if len(group) > REORDER_MOST and group[-REORDER_MOST][1] > end_s:
+                break
+        shown = [time_s for _, time_s in group]
+        wanted = [index for index, time_s in enumerate(shown) if time_s <= end_s]
+        if not wanted or max(shown) < start_s:
+            return []
+        return group[: whole_end(shown, wanted[-1])]
+
+    def _note(self, mark: Mark | None) -> None:
+        if mark and self._streamed and (not self._marks or mark.shown_s > self._marks[-1].shown_s):
+            self._marks.append(mark)
 
 
-def _seek_once(opened: Input, time_s: float) -> bool:
+def _order_unknown(opened: Input) -> bool:
+    """Whether pictures are shown in another order than they are decoded, and nothing tells which
+    (AVI and raw streams with B-pictures)."""
+    first = next(_read(opened), None)
+    return first is not None and first.pts is None and opened.stream.codec_context.has_b_frames
+
+
+def _seek(opened: Input, start_s: float) -> None:
+    """By the container's index, or from the beginning where it has none."""
+    offset_s = seconds(opened.stream.start_time, opened.stream.time_base) or 0.0
+    with contextlib.suppress(av.error.FFmpegError):
+        ticks = int(max(0.0, start_s + offset_s) / opened.stream.time_base)
+        opened.container.seek(ticks, stream=opened.stream)
+
+
+def _seek_bytes(opened: Input, mark: Mark) -> bool:
+    """Stand at the packet of the mark; false, and at the beginning, where it is not there."""
     try:
-        opened.container.seek(int(max(0.0, time_s) / opened.stream.time_base), stream=opened.stream)
+        opened.container.seek(mark.pos, unsupported_byte_offset=True)
+        first = next(_read(opened), None)
+        found = first is not None and first.pts == mark.pts
+        opened.container.seek(mark.pos if found else 0, unsupported_byte_offset=True)
     except av.error.FFmpegError:
-        # No index to seek by (raw streams): read from the beginning.
         return False
-    return True
-
-
-def _first_key_s(opened: Input, offset_s: float) -> float:
-    try:
-        for packet in opened.container.demux(opened.stream):
-            if packet.size and packet.is_keyframe:
-                return _time_s(packet, offset_s) or 0.0
-    except av.error.FFmpegError:
-        return math.inf
-    return math.inf
-
-
-def _time_s(packet: Any, offset_s: float) -> float | None:
-    time_s = seconds(packet.pts if packet.pts is not None else packet.dts, packet.time_base)
-    return None if time_s is None else time_s - offset_s
-
-
-def _between(opened: Input, offset_s: float, start_s: float, end_s: float) -> list[Any]:
-    """Packets in the order of decoding, from the last key packet at or before the start, until
-    every picture up to the end can be shown.
-
-    Few seeks are exact, so groups of pictures that end before the start are read and dropped.
-    """
-    group, shown = list[Any](), list[float]()
-    for packet in _read(opened):
-        time_s = _time_s(packet, offset_s)
-        if time_s is None:
-            continue
-        if packet.is_keyframe and time_s <= start_s:
-            group, shown = [], []
-        group.append(packet)
-        shown.append(time_s)
-        if len(shown) > REORDER_MOST and shown[-REORDER_MOST] > end_s:
-            break
-    wanted = [index for index, time_s in enumerate(shown) if time_s <= end_s]
-    if not wanted or max(shown) < start_s:
-        return []
-    return group[: whole_end(shown, wanted[-1])]
+    return found
 
 
 def _read(opened: Input) -> Iterator[Any]:
@@ -139,33 +154,33 @@ def _read(opened: Input) -> Iterator[Any]:
         return
 
 
-def _as_it_is(part: Iterable[Any], connection: StreamOpening, offset_s: float) -> Iterator[Encoded]:
+def _as_it_is(part: Iterable[Timed], connection: StreamOpening) -> Iterator[Encoded]:
     key_seen = False
-    for packet in part:
+    for packet, shown_s in part:
         key_seen = key_seen or packet.is_keyframe
         if key_seen:
-            at = Stamp(_time_s(packet, offset_s) or 0.0, 0.0, "recording")
             yield Encoded(
                 bytes(packet),
                 packet.pts,
-                packet.dts,
+                packet.dts if packet.pts is not None else None,
                 packet.time_base,
                 packet.is_keyframe,
-                at,
+                Stamp(shown_s, 0.0, "recording"),
                 connection,
                 connection.extradata,
             )
 
 
-def _as_jpegs(part: Iterable[Any], offset_s: float, start_s: float) -> Iterator[Encoded]:
+def _as_jpegs(part: Sequence[Timed], start_s: float) -> Iterator[Encoded]:
+    """Pictures come in the order of showing: so do their times."""
     packer, pacer = JpegPacker(), Pacer(FPS_MAX)
-    for packet in part:
+    times = iter(sorted(shown_s for _, shown_s in part))
+    for packet in [*(packet for packet, _ in part), None]:
         try:
-            frames = packet.decode()
+            frames = part[0][0].stream.decode(packet)
         except av.error.FFmpegError:
             continue
-        for frame in frames:
-            time_s = (seconds(frame.pts, frame.time_base) or 0.0) - offset_s
+        for frame, time_s in zip(frames, times, strict=False):
             if time_s >= start_s and pacer.due(time_s):
                 yield packer.pack(to_bgr(frame), Stamp(time_s, 0.0, "recording"))
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import time
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
@@ -80,7 +80,13 @@ OPTIONS: dict[str, dict[str, str]] = {
     "rtmps": {**_TCP, "protocol_whitelist": "rtmp,rtmps,tcp,tls"},
     "http": {**_TCP, "protocol_whitelist": "http,tcp"},
     "https": {**_TCP, "protocol_whitelist": "http,https,tcp,tls,crypto"},
-    "file": {"protocol_whitelist": "file", "format_whitelist": _FILE_FORMATS},
+    # correct_ts_overflow 0: or FFmpeg takes a piece joined behind for a wrap, and makes 26 hours
+    # of two minutes; edge.camera.timeline mends both.
+    "file": {
+        "protocol_whitelist": "file",
+        "format_whitelist": _FILE_FORMATS,
+        "correct_ts_overflow": "0",
+    },
     # MJPEG is what leaves a USB camera at a useful size; others fall back to raw pictures.
     "usb": {"input_format": "mjpeg"},
 }
@@ -216,14 +222,6 @@ def check_size(width: int, height: int, limit: int) -> None:
         )
 
 
-_TURNS = {
-    90: cv2.ROTATE_90_COUNTERCLOCKWISE,
-    -90: cv2.ROTATE_90_CLOCKWISE,
-    180: cv2.ROTATE_180,
-    -180: cv2.ROTATE_180,
-}
-
-
 class _Converter(threading.local):
     """One thread's. A frame left to itself makes the tables of its conversion anew, which costs
     as much as converting 720p; those of one converter stay while the size does."""
@@ -238,8 +236,33 @@ _converter = _Converter()
 def to_bgr(frame: Any) -> Image:
     """A decoded picture as (height, width, 3) uint8 BGR, upright as its file says."""
     image: Image = _converter.reformat(frame, format="bgr24").to_ndarray()
-    turn = _TURNS.get(frame.rotation)
-    return image if turn is None else np.asarray(cv2.rotate(image, turn), np.uint8)
+    return upright(image, display_matrix(frame))
+
+
+def display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
+    """a, b, c, d of its display matrix (ISO/IEC 14496-12, 8.3.2), by sign; None without one."""
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return None
+    a, b, _, c, d = struct.unpack_from("<5i", bytes(data))
+    return tuple((v > 0) - (v < 0) for v in (a, b, c, d))
+
+
+def upright(image: Image, matrix: tuple[int, int, int, int] | None) -> Image:
+    """The picture turned and mirrored as its display matrix says: all eight orientations."""
+    if matrix is None:
+        return image
+    a, b, c, d = matrix
+    turned = a == 0 and d == 0 and b != 0
+    if turned:
+        # Rows become columns: shown x comes from stored y by c, shown y from stored x by b.
+        image = np.swapaxes(image, 0, 1)
+        a, d = c, b
+    if a < 0:
+        image = image[:, ::-1]
+    if d < 0:
+        image = image[::-1]
+    return np.ascontiguousarray(image)
 
 
 def seconds(ticks: int | None, time_base: Fraction | None) -> float | None:

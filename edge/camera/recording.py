@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from edge.camera.folder import StillSequence, open_album, read_still
 from edge.camera.libav import Input, explain, is_broken_off, open_input, seconds, to_bgr
 from edge.camera.pacing import Pacer
 from edge.camera.source import SourceError, SourceFacts
+from edge.camera.timeline import PictureTimes
 from edge.camera.url import Address, parse_source
 from edge.clock import Clock, SystemClock
 from edge.config import ConfigError
@@ -23,14 +25,13 @@ from edge.values import Frame, Image, Stamp
 
 log = logging.getLogger(__name__)
 
-# A presentation time that runs back by more than this starts a new piece of a joined file; less
-# is a muxer's muddle about the order of pictures.
-JOIN_S = 0.3
 # How wrong a recording's start may be: a person said it; its header says it (often local time
 # written as UTC); only the file's date is known.
 GIVEN_ERROR_MS = 1_000.0
 HEADER_ERROR_MS = 14 * 3_600_000.0
 DATE_ERROR_MS = 24 * 3_600_000.0
+# Nothing is known but that it was recorded before now.
+UNKNOWN_ERROR_MS = 10 * 365 * DATE_ERROR_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +122,15 @@ class VideoFrames(FileFrames):
         self._say_what_is_missing()
 
     def _due(self) -> Iterator[Frame]:
-        times = Times(self._input.stream)
-        for decoded in self._decoded():
+        times = PictureTimes(self._input.stream)
+        for decoded in self._decoded(times):
             time_s = times.of(decoded)
             self.time_s = time_s
             self.read += 1
             if self._pacer.due(time_s):
                 yield self._frame(time_s, to_bgr(decoded))
 
-    def _decoded(self) -> Iterator[Any]:
+    def _decoded(self, times: PictureTimes) -> Iterator[Any]:
         key_seen = False
         demuxed = self._input.container.demux(self._input.stream)
         while True:
@@ -140,6 +141,8 @@ class VideoFrames(FileFrames):
                 return
             if packet is None:
                 return
+            if packet.size:
+                times.enter(packet)
             key_seen = key_seen or packet.is_keyframe
             if key_seen:
                 yield from self._decode(packet)
@@ -168,34 +171,6 @@ class VideoFrames(FileFrames):
                 self.time_s,
                 self.duration_s,
             )
-
-
-class Times:
-    """Presentation times of decoded pictures from 0, repaired where a file breaks them."""
-
-    def __init__(self, stream: Any) -> None:
-        rate = stream.average_rate or stream.guessed_rate
-        self._step_s = 1.0 / float(rate) if rate else 0.04
-        start_s = seconds(stream.start_time, stream.time_base)
-        self._offset_s = None if start_s is None else -start_s
-        self._last_s: float | None = None
-
-    def of(self, frame: Any) -> float:
-        """Seconds from the start of a recording, never falling. A jump back (joined pieces) goes
-        on one step after the last picture; a picture without a time gets that too."""
-        raw_s = seconds(frame.pts, frame.time_base)
-        following_s = 0.0 if self._last_s is None else self._last_s + self._step_s
-        if raw_s is None:
-            time_s = following_s
-        else:
-            if self._offset_s is None:
-                self._offset_s = -raw_s
-            time_s = raw_s + self._offset_s
-            if self._last_s is not None and time_s < self._last_s - JOIN_S:
-                self._offset_s += following_s - time_s
-                time_s = following_s
-        self._last_s = max(time_s, self._last_s or 0.0)
-        return self._last_s
 
 
 class AlbumFrames(FileFrames):
@@ -267,15 +242,30 @@ def open_video(path: Path) -> Input:
         raise ConfigError(f"{path}: {why}") from None
 
 
+# Less than this many bytes for each second is no video: the stated length is nonsense.
+BYTES_LEAST_S = 200
+# Formats whose length FFmpeg only guesses, from the first and the last stamp.
+_GUESSED = frozenset({"mpegts", "mpeg"})
+# No camera recorded digitally before this; and no clock is a day ahead of ours for good reason.
+EARLIEST_WALL = dt.datetime(1995, 1, 1, tzinfo=dt.timezone.utc).timestamp()
+AHEAD_MOST_S = 86_400.0
+
+
 def duration_s(opened: Input) -> float:
-    """As the file says: of the video stream, else of the whole file, else 0.0."""
+    """As the file says: of the video stream, else of the whole file; 0.0 where it says nothing, or
+    what cannot be."""
     of_stream = seconds(opened.stream.duration, opened.stream.time_base)
     of_file = opened.container.duration
-    return of_stream or (of_file / 1e6 if of_file else 0.0)
+    said_s = of_stream or (of_file / 1e6 if of_file else 0.0)
+    guessed = opened.container.format.name in _GUESSED
+    if said_s < 0.0 or (guessed and opened.container.size < said_s * BYTES_LEAST_S):
+        return 0.0
+    return said_s
 
 
 def start_of(opened: Input, path: Path, given: float | None) -> Start:
-    """When the recording began: given, by its header, or by the date of the file (its end)."""
+    """When the recording began: given, by its header, or by the date of the file (its end). A date
+    that cannot be is no date: the next source is taken, and said."""
     if given is not None:
         return Start(given, GIVEN_ERROR_MS, "given")
     header = opened.container.metadata.get("creation_time") or opened.stream.metadata.get(
@@ -284,9 +274,25 @@ def start_of(opened: Input, path: Path, given: float | None) -> Start:
     try:
         moment = dt.datetime.fromisoformat(header.replace("Z", "+00:00"))
     except ValueError:
-        return Start(path.stat().st_mtime - duration_s(opened), DATE_ERROR_MS, "file date")
+        return _by_date(path, duration_s(opened))
     moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)
-    return Start(moment.timestamp(), HEADER_ERROR_MS, "header")
+    if possible(moment.timestamp()):
+        return Start(moment.timestamp(), HEADER_ERROR_MS, "header")
+    log.warning("%s: recorded %s, says its header: that cannot be", path, header)
+    return _by_date(path, duration_s(opened))
+
+
+def possible(wall: float) -> bool:
+    """Whether something can have been recorded then."""
+    return EARLIEST_WALL <= wall <= time.time() + AHEAD_MOST_S
+
+
+def _by_date(path: Path, lasts_s: float) -> Start:
+    wall = path.stat().st_mtime - lasts_s
+    if possible(wall):
+        return Start(wall, DATE_ERROR_MS, "file date")
+    log.warning("%s: the file's own date cannot be either; the time is not known", path)
+    return Start(time.time() - lasts_s, UNKNOWN_ERROR_MS, "unknown")
 
 
 def _album_start(album: StillSequence, given: float | None) -> Start:

@@ -22,6 +22,7 @@ LAST_TICKS = 9_000
 # A step of the stream's own time that is longer than this, or this far backwards, is a fault of
 # its clock (restart, wrap of 32 bits at 90 kHz, lost numbering); arrival times then decide.
 JUMP_S = 5.0
+RECORDED_BACK_S = 0.3
 # No codec shows a picture later than this after it was decoded (16 pictures at 5 a second).
 REORDER_TICKS = round(3.2 * 90_000)
 MP4_CODECS = frozenset({"h264", "hevc", "mpeg4", "mjpeg", "av1", "libdav1d", "vp9", "libvpx-vp9"})
@@ -97,7 +98,9 @@ def _jumps(before: Encoded, packet: Encoded) -> bool:
         return False
     step_s = raw_s - before_s
     arrived_s = packet.at.mono - before.at.mono
-    return step_s < -JUMP_S or (step_s > JUMP_S and abs(step_s - arrived_s) > JUMP_S)
+    # The times of a recording are mended (edge.camera.timeline): what runs back is another piece.
+    back_s = RECORDED_BACK_S if packet.at.quality == "recording" else JUMP_S
+    return step_s < -back_s or (step_s > JUMP_S and abs(step_s - arrived_s) > JUMP_S)
 
 
 def _ticks(time_s: float) -> int:
