@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""`edge sensors`: what is connected, what captured bytes mean, live values, export, ledgers."""
+"""`edge sensors`: what is connected, what bytes mean, live values, export, ledgers, loops."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ examples:
   edge sensors watch --device device.yaml               live values of the sensor daemon
   edge sensors export --device device.yaml --hours 24 --sensor noise-west > day.csv
   edge sensors record cleaning shop-017 --device device.yaml --by 'Li Wei' --note 'monthly'
+  edge sensors repeats market.wav                       whether a loudspeaker plays one recording
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Five actions: what is there, captured bytes, live values, raw samples, entries by hand."""
+    """Six actions: what is there, captured bytes, live values, raw samples, entries, loops."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _list_arguments(actions.add_parser("list", help="maps, serial ports, the site's sensors"))
     _decode_arguments(actions.add_parser("decode", help="captured bytes to values"))
@@ -27,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _record_arguments(
         actions.add_parser("record", help="a cleaning or calibration, for the ledger")
     )
+    repeats = actions.add_parser("repeats", help="whether a recording of sound repeats itself")
+    repeats.add_argument("file", help="sound or video: G.711, AAC, Opus, WAV")
+    repeats.add_argument("--json", action="store_true")
 
 
 def _list_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
         "watch": _watch,
         "export": _export,
         "record": _record,
+        "repeats": _repeats,
     }
     return actions[args.action](args)
 
@@ -156,4 +161,14 @@ def _record(args: argparse.Namespace) -> int:
     fields = {key: args.subject, "by": args.by, "note": args.note}
     Spool(run_folder, "sensord").ask(args.what, expires_s=86_400.0, **fields)
     print(f"handed to sensord: {args.what} of {args.subject}", file=sys.stderr)
+    return 0
+
+
+def _repeats(args: argparse.Namespace) -> int:
+    import json
+
+    from edge.sensors import sound
+
+    for row in sound.rows(args.file):
+        print(json.dumps(row, ensure_ascii=False) if args.json else sound.text(row), flush=True)
     return 0
