@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.outbox.outbox import summary
-from edge.outbox.schema import State, connect, transaction
+from edge.outbox.schema import PLATFORM, State, connect, transaction
 
 GENESIS = "0" * 64
 
@@ -71,10 +71,11 @@ _FILE = "sha256, lane, role, path, size, record, refused"
 
 
 class Dispatch:
-    """Claims, seals and marks rows. Every write happens inside `with dispatch.commit():`."""
+    """Claims, seals and marks the rows of one destination. Every write happens inside
+    `with dispatch.commit():`."""
 
-    def __init__(self, path: Path) -> None:
-        self._db = connect(path)
+    def __init__(self, path: Path, destination: str = PLATFORM) -> None:
+        self._db, self._to = connect(path), destination
         self._version = -1
         with self.commit():
             self.requeue()
@@ -97,8 +98,9 @@ class Dispatch:
         moved = 0
         for table in ("record", "file"):
             done = self._db.execute(
-                f"UPDATE {table} SET state = ? WHERE state IN (?, ?)",  # noqa: S608  two literals
-                (State.NEW, State.INFLIGHT, State.BROKER_ACK),
+                f"UPDATE {table} SET state = ? WHERE state IN (?, ?)"  # noqa: S608  two literals
+                " AND destination = ?",
+                (State.NEW, State.INFLIGHT, State.BROKER_ACK, self._to),
             )
             moved += done.rowcount
         return moved
@@ -106,16 +108,20 @@ class Dispatch:
     def requeue_unconfirmed(self) -> None:
         """After a lost connection: records without a PUBACK and files without a `have` wait
         again; the platform will say which bytes of a file it has."""
-        self._db.execute("UPDATE record SET state = ? WHERE state = ?", (State.NEW, State.INFLIGHT))
         self._db.execute(
-            "UPDATE file SET state = ? WHERE state IN (?, ?)",
-            (State.NEW, State.INFLIGHT, State.BROKER_ACK),
+            "UPDATE record SET state = ? WHERE state = ? AND destination = ?",
+            (State.NEW, State.INFLIGHT, self._to),
+        )
+        self._db.execute(
+            "UPDATE file SET state = ? WHERE state IN (?, ?) AND destination = ?",
+            (State.NEW, State.INFLIGHT, State.BROKER_ACK, self._to),
         )
 
     def waiting(self, kind: str) -> bool:
         """Whether there is anything to claim; costs no write."""
         found = self._db.execute(
-            "SELECT 1 FROM record WHERE state = ? AND kind = ? LIMIT 1", (State.NEW, kind)
+            "SELECT 1 FROM record WHERE state = ? AND kind = ? AND destination = ? LIMIT 1",
+            (State.NEW, kind, self._to),
         )
         return found.fetchone() is not None
 
@@ -128,8 +134,9 @@ class Dispatch:
         gives `seq` None. One chain for each kind.
         """
         found = self._db.execute(
-            f"SELECT {_ROW} FROM record WHERE state = ? AND kind = ? ORDER BY id LIMIT ?",  # noqa: S608
-            (State.NEW, kind, limit),
+            f"SELECT {_ROW} FROM record WHERE state = ? AND kind = ? AND destination = ?"  # noqa: S608
+            " ORDER BY id LIMIT ?",
+            (State.NEW, kind, self._to, limit),
         ).fetchall()
         rows = [self._sealed(OutboxRow(*values), seal) for values in found]
         self.mark([row.id for row in rows], State.INFLIGHT)
@@ -160,18 +167,26 @@ class Dispatch:
 
     def head(self, chain: str) -> ChainPosition:
         """The end of a chain; a chain is named after the kind of its records."""
-        found = self._db.execute("SELECT seq, sha256 FROM head WHERE chain = ?", (chain,))
+        found = self._db.execute(
+            "SELECT seq, sha256 FROM head WHERE chain = ?", (self._chain(chain),)
+        )
         row = found.fetchone()
         return ChainPosition(*row) if row else ChainPosition()
 
     def set_head(self, chain: str, head: ChainPosition) -> None:
         self._db.execute(
-            "INSERT OR REPLACE INTO head VALUES (?, ?, ?)", (chain, head.seq, head.sha256)
+            "INSERT OR REPLACE INTO head VALUES (?, ?, ?)",
+            (self._chain(chain), head.seq, head.sha256),
         )
+
+    def _chain(self, kind: str) -> str:
+        return kind if self._to == PLATFORM else f"{self._to}/{kind}"
 
     def highest_seq(self, kind: str) -> int:
         """The highest number that any row still here was given."""
-        found = self._db.execute("SELECT max(seq) FROM record WHERE kind = ?", (kind,)).fetchone()
+        found = self._db.execute(
+            "SELECT max(seq) FROM record WHERE kind = ? AND destination = ?", (kind, self._to)
+        ).fetchone()
         return int(found[0] or 0)
 
     def mark(self, ids: Iterable[int], state: State) -> None:
@@ -191,15 +206,16 @@ class Dispatch:
     def sent(self, record_id: str, sha256: str) -> bool:
         """Whether there is a record with this id and exactly these bytes; costs no write."""
         found = self._db.execute(
-            "SELECT 1 FROM record WHERE record_id = ? AND sha256 = ?", (record_id, sha256)
+            "SELECT 1 FROM record WHERE record_id = ? AND sha256 = ? AND destination = ?",
+            (record_id, sha256, self._to),
         )
         return found.fetchone() is not None
 
     def acknowledge(self, record_id: str, sha256: str, receipt: bytes) -> OutboxRow | None:
         """Release the record that has this id and exactly these bytes; None for no such record."""
         found = self._db.execute(
-            f"SELECT {_ROW} FROM record WHERE record_id = ? AND sha256 = ?",  # noqa: S608
-            (record_id, sha256),
+            f"SELECT {_ROW} FROM record WHERE record_id = ? AND sha256 = ? AND destination = ?",  # noqa: S608
+            (record_id, sha256, self._to),
         ).fetchone()
         if found is None:
             return None
@@ -229,8 +245,9 @@ class Dispatch:
         """Whether a file of these lanes has not been claimed yet."""
         marks = ", ".join("?" * len(lanes))
         found = self._db.execute(
-            f"SELECT 1 FROM file WHERE state = ? AND lane IN ({marks}) LIMIT 1",  # noqa: S608
-            (State.NEW, *lanes),
+            f"SELECT 1 FROM file WHERE state = ? AND destination = ? AND lane IN ({marks})"  # noqa: S608
+            " LIMIT 1",
+            (State.NEW, self._to, *lanes),
         )
         return found.fetchone() is not None
 
@@ -238,9 +255,9 @@ class Dispatch:
         """The next file to send: lanes in the order given, oldest record first; now INFLIGHT."""
         for lane in lanes:
             found = self._db.execute(
-                f"SELECT {_FILE} FROM file WHERE state = ? AND lane = ?"  # noqa: S608
+                f"SELECT {_FILE} FROM file WHERE state = ? AND lane = ? AND destination = ?"  # noqa: S608
                 " ORDER BY record LIMIT 1",
-                (State.NEW, lane),
+                (State.NEW, lane, self._to),
             ).fetchone()
             if found:
                 self.mark_file(found[0], State.INFLIGHT)
@@ -248,21 +265,26 @@ class Dispatch:
         return None
 
     def file(self, sha256: str) -> FileRow | None:
-        found = self._db.execute(f"SELECT {_FILE} FROM file WHERE sha256 = ?", (sha256,))  # noqa: S608
+        found = self._db.execute(
+            f"SELECT {_FILE} FROM file WHERE sha256 = ? AND destination = ?",  # noqa: S608
+            (sha256, self._to),
+        )
         row = found.fetchone()
         return FileRow(*row) if row else None
 
     def mark_file(self, sha256: str, state: State, note: str | None = None) -> None:
         self._db.execute(
-            "UPDATE file SET state = ?, note = coalesce(?, note) WHERE sha256 = ? AND state <> ?",
-            (state, note, sha256, State.PLATFORM_ACK),
+            "UPDATE file SET state = ?, note = coalesce(?, note)"
+            " WHERE sha256 = ? AND destination = ? AND state <> ?",
+            (state, note, sha256, self._to, State.PLATFORM_ACK),
         )
 
     def refuse_file(self, sha256: str, note: str) -> int:
         """Count one refusal of a file; returns how often it was refused so far."""
         done = self._db.execute(
-            "UPDATE file SET refused = refused + 1, note = ? WHERE sha256 = ? RETURNING refused",
-            (note, sha256),
+            "UPDATE file SET refused = refused + 1, note = ?"
+            " WHERE sha256 = ? AND destination = ? RETURNING refused",
+            (note, sha256, self._to),
         ).fetchone()
         return int(done[0]) if done else 0
 
@@ -270,8 +292,8 @@ class Dispatch:
         """The records that list a file."""
         found = self._db.execute(
             f"SELECT {_ROW} FROM record WHERE id IN"  # noqa: S608
-            " (SELECT record FROM record_file WHERE sha256 = ?) ORDER BY id",
-            (sha256,),
+            " (SELECT record FROM record_file WHERE sha256 = ?) AND destination = ? ORDER BY id",
+            (sha256, self._to),
         )
         return [OutboxRow(*row) for row in found]
 
@@ -279,7 +301,7 @@ class Dispatch:
         """SHA-256 (hex) of the manifest that a record came with; None for one without evidence."""
         found = self._db.execute(
             "SELECT f.sha256 FROM record_file l JOIN file f USING (sha256)"
-            " WHERE l.record = ? AND f.role = 'manifest'",
+            " WHERE l.record = ? AND f.role = 'manifest' LIMIT 1",
             (row_id,),
         ).fetchone()
         return None if found is None else str(found[0])

@@ -17,6 +17,7 @@ import msgspec
 from edge.outbox import ballast
 from edge.outbox.schema import (
     MANIFEST,
+    PLATFORM,
     Lane,
     OutboxBroken,
     State,
@@ -40,11 +41,13 @@ class OutboxFull(Exception):
 class Outbox:
     """One process's door into the outbox. Thread-safe; a returned `put` survives a power cut.
 
-    daemon: whose open faults are kept beside the rows.
+    daemon: whose open faults are kept beside the rows. destinations: each gets a row of its own.
     """
 
-    def __init__(self, path: Path, daemon: str = "") -> None:
-        self._path, self._daemon = path, daemon
+    def __init__(
+        self, path: Path, daemon: str = "", *, destinations: Sequence[str] = (PLATFORM,)
+    ) -> None:
+        self._path, self._daemon, self._destinations = path, daemon, tuple(destinations)
         self._lock = threading.Lock()
         self._boot_id = boot_id()
         self._open()
@@ -115,17 +118,21 @@ class Outbox:
     ) -> bool:
         with transaction(self._db):
             boot = self._boot()
-            done = self._db.execute(
-                "INSERT INTO record (lane, kind, key, state, put_wall, body, folder, boot)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, key) DO NOTHING",
-                (*row, boot),
-            )
-            if done.rowcount == 0:
-                return False
-            for file in files:
-                self._insert_file(done.lastrowid, file)
-            if fault is not None:
+            fresh = [self._insert_for(to, (*row, boot), files) for to in self._destinations]
+            if fault is not None and any(fresh):
                 self._keep_fault(fault, boot)
+        return any(fresh)
+
+    def _insert_for(self, to: str, row: tuple[Any, ...], files: list[tuple[Any, ...]]) -> bool:
+        done = self._db.execute(
+            "INSERT INTO record (lane, kind, key, state, put_wall, body, folder, boot, destination)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, key, destination) DO NOTHING",
+            (*row, to),
+        )
+        if done.rowcount == 0:
+            return False
+        for file in files:
+            self._insert_file(done.lastrowid, (*file, to))
         return True
 
     def _keep_fault(self, fault: dict[str, Any], boot: int) -> None:
@@ -151,9 +158,9 @@ class Outbox:
     def _insert_file(self, record: int | None, file: tuple[Any, ...]) -> None:
         # The same bytes in a later revision are one file; a lost one may be found again there.
         self._db.execute(
-            "INSERT INTO file (sha256, lane, role, path, size, record) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (sha256) DO UPDATE SET path = excluded.path, state = ?"
-            " WHERE state = ?",
+            "INSERT INTO file (sha256, lane, role, path, size, destination, record)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sha256, destination)"
+            " DO UPDATE SET path = excluded.path, state = ? WHERE state = ?",
             (*file, record, State.NEW, State.MISSING),
         )
         self._db.execute("INSERT OR IGNORE INTO record_file VALUES (?, ?)", (record, file[0]))

@@ -21,6 +21,7 @@ from typing import Any
 from edge.outbox import pages
 from edge.outbox.schema import (
     MANIFEST,
+    PLATFORM,
     RECEIPT,
     OutboxBroken,
     State,
@@ -41,6 +42,7 @@ READS_MAX = 4000
 _RECORD = (
     *("id", "lane", "kind", "key", "state", "boot", "put_wall", "body", "folder", "seq"),
     *("record_id", "payload", "sha256", "refused", "note", "receipt"),
+    "destination",
 )
 
 
@@ -176,15 +178,17 @@ class _Walk:
 
 
 def _from_pages(raw: bytes) -> Iterator[tuple[Any, ...]]:
-    for rowid, values in pages.rows(raw, len(_RECORD)):
-        row = (rowid, *values[1:])
-        if _plausible(row):
-            yield row
+    # A row that was written before there was a column for it has none, and went to the platform.
+    for missing in ((PLATFORM,), ()):
+        for rowid, values in pages.rows(raw, len(_RECORD) - len(missing)):
+            row = (rowid, *values[1:], *missing)
+            if _plausible(row):
+                yield row
 
 
 def _plausible(row: tuple[Any, ...]) -> bool:
     told = dict(zip(_RECORD, row, strict=True))
-    words = all(isinstance(told[name], str) for name in ("lane", "kind", "key"))
+    words = all(isinstance(told[name], str) for name in ("lane", "kind", "key", "destination"))
     numbers = all(isinstance(told[name], int) for name in ("state", "boot", "refused"))
     states = {int(state) for state in State}
     if not (words and numbers and told["state"] in states):
@@ -216,7 +220,7 @@ def _insert(db: sqlite3.Connection, found: dict[int, tuple[Any, ...]]) -> None:
         db.execute(f"INSERT OR IGNORE INTO record ({names}) VALUES ({marks})", row)  # noqa: S608
         folder = row[_RECORD.index("folder")]
         if folder is not None:
-            _files_of(db, row[0], Path(folder))
+            _files_of(db, row[0], Path(folder), row[_RECORD.index("destination")])
 
 
 def _from_evidence(db: sqlite3.Connection, root: Path) -> int:
@@ -235,7 +239,7 @@ def _from_evidence(db: sqlite3.Connection, root: Path) -> int:
         done = db.execute(
             "INSERT INTO record (lane, kind, key, put_wall, body, folder, boot) VALUES"
             " ('violation', 'violation', ?, ?, ?, ?, (SELECT max(n) FROM boot))"
-            " ON CONFLICT (kind, key) DO NOTHING",
+            " ON CONFLICT (kind, key, destination) DO NOTHING",
             (
                 f"{folder.parent.name}/{folder.name}",
                 manifest.stat().st_mtime,
@@ -249,7 +253,9 @@ def _from_evidence(db: sqlite3.Connection, root: Path) -> int:
     return made
 
 
-def _files_of(db: sqlite3.Connection, record: int, folder: Path) -> None:
+def _files_of(
+    db: sqlite3.Connection, record: int, folder: Path, destination: str = PLATFORM
+) -> None:
     """File rows made anew from the manifest, which is the truth; the platform has what it has."""
     try:
         data = (folder / MANIFEST).read_bytes()
@@ -263,8 +269,8 @@ def _files_of(db: sqlite3.Connection, record: int, folder: Path) -> None:
     for sha256, role, name, size in rows:
         lane = "clip" if role == "clip" else "picture"
         db.execute(
-            "INSERT OR IGNORE INTO file (sha256, lane, role, path, size, record)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (sha256, lane, role, str(folder / name), size, record),
+            "INSERT OR IGNORE INTO file (sha256, lane, role, path, size, record, destination)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (sha256, lane, role, str(folder / name), size, record, destination),
         )
         db.execute("INSERT OR IGNORE INTO record_file VALUES (?, ?)", (record, sha256))

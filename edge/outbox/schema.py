@@ -17,6 +17,9 @@ RECEIPT = "receipt.json"
 
 Lane = Literal["violation", "fault", "picture", "clip", "telemetry"]
 
+# Where rows go to: a second destination is one more name, and a Dispatch of its own.
+PLATFORM = "platform"
+
 BUSY_TIMEOUT_MS = 10_000
 # 4 MB of WAL between checkpoints: fewer rewrites of hot pages on an SD card.
 WAL_PAGES = 1000
@@ -90,6 +93,33 @@ MIGRATIONS: tuple[str, ...] = (
       body BLOB NOT NULL,
       PRIMARY KEY (daemon, kind, subject)
     ) WITHOUT ROWID;
+    """,
+    # One row for each destination, so that each is sent, acknowledged and given up by itself.
+    """
+    ALTER TABLE record ADD COLUMN destination TEXT NOT NULL DEFAULT 'platform';
+    DROP INDEX record_key;
+    CREATE UNIQUE INDEX record_key ON record (kind, key, destination);
+    DROP INDEX record_sent;
+    CREATE UNIQUE INDEX record_sent ON record (record_id, destination)
+      WHERE record_id IS NOT NULL;
+    CREATE TABLE moved (
+      sha256 TEXT NOT NULL,
+      destination TEXT NOT NULL DEFAULT 'platform',
+      lane TEXT NOT NULL,
+      role TEXT NOT NULL,
+      path TEXT NOT NULL,
+      size INTEGER NOT NULL,
+      record INTEGER NOT NULL,
+      state INTEGER NOT NULL DEFAULT 0,
+      refused INTEGER NOT NULL DEFAULT 0,
+      note TEXT,
+      PRIMARY KEY (sha256, destination)
+    ) WITHOUT ROWID;
+    INSERT INTO moved (sha256, lane, role, path, size, record, state, refused, note)
+      SELECT sha256, lane, role, path, size, record, state, refused, note FROM file;
+    DROP TABLE file;
+    ALTER TABLE moved RENAME TO file;
+    CREATE INDEX file_state ON file (state, lane, record);
     """,
 )
 

@@ -15,7 +15,7 @@ BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A record that the platform has with all its files."""
+    """A record that every destination has with all its files."""
 
     id: int
     key: str
@@ -34,12 +34,14 @@ class Sweep:
         self._db.close()
 
     def released(self) -> list[Released]:
-        """The oldest records of which the platform confirmed every part."""
+        """The oldest records of which every part was confirmed, and those of the other
+        destinations like them: their receipt speaks for the folder."""
         rows = self._db.execute(
             "SELECT id, key, folder, receipt FROM record r WHERE state = ? AND NOT EXISTS"
-            " (SELECT 1 FROM record_file l JOIN file f USING (sha256)"
-            "  WHERE l.record = r.id AND f.state <> ?) ORDER BY id LIMIT ?",
-            (State.PLATFORM_ACK, State.PLATFORM_ACK, BATCH),
+            " (SELECT 1 FROM record s LEFT JOIN record_file l ON l.record = s.id LEFT JOIN file f"
+            "  ON f.sha256 = l.sha256 AND f.destination = s.destination WHERE s.kind = r.kind"
+            "  AND s.key = r.key AND (s.state <> ? OR f.state <> ?)) ORDER BY id LIMIT ?",
+            (State.PLATFORM_ACK, State.PLATFORM_ACK, State.PLATFORM_ACK, BATCH),
         )
         return [Released(*row) for row in rows]
 
@@ -51,7 +53,8 @@ class Sweep:
             self._db.executemany("DELETE FROM record_file WHERE record = ?", ids)
             self._db.execute(
                 "DELETE FROM file WHERE state = ? AND NOT EXISTS"
-                " (SELECT 1 FROM record_file l WHERE l.sha256 = file.sha256)",
+                " (SELECT 1 FROM record_file l JOIN record r ON r.id = l.record"
+                "  WHERE l.sha256 = file.sha256 AND r.destination = file.destination)",
                 (State.PLATFORM_ACK,),
             )
 
