@@ -99,7 +99,8 @@ def _jumps(before: Encoded, packet: Encoded) -> bool:
     step_s = raw_s - before_s
     arrived_s = packet.at.mono - before.at.mono
     # The times of a recording are mended (edge.camera.timeline): what runs back is another piece.
-    back_s = RECORDED_BACK_S if packet.at.quality == "recording" else JUMP_S
+    mended = packet.at.quality == "recording" and None not in (packet.dts, before.dts)
+    back_s = RECORDED_BACK_S if mended else JUMP_S
     return step_s < -back_s or (step_s > JUMP_S and abs(step_s - arrived_s) > JUMP_S)
 
 
