@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -163,6 +164,12 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
+def no_room(error: OSError) -> bool:
+    """Whether a file system has no room, quota or inodes left: that goes away again, and is no
+    bug of whoever meets it."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Replace `path` so that a reader sees the old or the new bytes, never a mixture.
 
@@ -202,7 +209,12 @@ def write_status(run: Path, daemon: str, status: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     body = {"daemon": daemon, "pid": os.getpid(), "wall": time.time(), **status}
     data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    write_atomic(folder / f"{daemon}.json", data, durable=False)
+    try:
+        write_atomic(folder / f"{daemon}.json", data, durable=False)
+    except OSError as error:
+        # An old status is told as old; no daemon ends because it could not say how it is.
+        if not no_room(error):
+            raise
 
 
 def under_systemd() -> bool:

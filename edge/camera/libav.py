@@ -58,6 +58,11 @@ CODECS = frozenset(
 _FILE_FORMATS = (
     "mov,matroska,webm,avi,mpegts,mpeg,flv,live_flv,asf,ogg,h264,hevc,mjpeg,m4v,dhav,mxf,ivf,obu"
 )
+_HTTP_FORMATS = f"mpjpeg,{_FILE_FORMATS}"
+_PLAYLIST = {
+    "protocol_whitelist": "http,https,tcp,tls,crypto",
+    "format_whitelist": "hls,mpegts,mov",
+}
 _TIMEOUT_US = str(int(STALL_S * 1e6))
 # fpsprobesize 0: or the opening waits a second to measure a rate that nobody asks for.
 _ANALYSE = {
@@ -71,15 +76,16 @@ _RTSP = {
     "timeout": _TIMEOUT_US,
     **_ANALYSE,
 }
-_TCP = {"rw_timeout": _TIMEOUT_US, "max_redirects": "2", **_ANALYSE}
-# Scheme -> options of libavformat. The whitelist keeps a stream from opening anything else.
+_TCP = {"rw_timeout": _TIMEOUT_US, "max_redirects": "0", **_ANALYSE}
+# Scheme -> options of libavformat. The whitelist keeps a stream from opening anything else, and a
+# camera sends nobody elsewhere: no redirects, and playlists only where the address names one.
 OPTIONS: dict[str, dict[str, str]] = {
     "rtsp": {**_RTSP, "protocol_whitelist": "rtsp,rtp,tcp"},
     "rtsps": {**_RTSP, "protocol_whitelist": "rtsp,rtsps,rtp,tcp,tls"},
     "rtmp": {**_TCP, "protocol_whitelist": "rtmp,tcp"},
     "rtmps": {**_TCP, "protocol_whitelist": "rtmp,rtmps,tcp,tls"},
-    "http": {**_TCP, "protocol_whitelist": "http,tcp"},
-    "https": {**_TCP, "protocol_whitelist": "http,https,tcp,tls,crypto"},
+    "http": {**_TCP, "protocol_whitelist": "http,tcp", "format_whitelist": _HTTP_FORMATS},
+    "https": {**_TCP, "protocol_whitelist": "https,tcp,tls", "format_whitelist": _HTTP_FORMATS},
     # correct_ts_overflow 0: or FFmpeg takes a piece joined behind for a wrap, and makes 26 hours
     # of two minutes; edge.camera.timeline mends both.
     "file": {
@@ -174,9 +180,16 @@ def _open(address: Address, form: str | None) -> Any:
     return av.open(
         f"file:{address.target}" if address.kind == "file" else address.target,
         format=form,
-        options=OPTIONS[address.scheme or address.kind],
+        options=_options(address),
         timeout=(OPEN_S, STALL_S),
     )
+
+
+def _options(address: Address) -> dict[str, str]:
+    """A playlist is read only where the address names one."""
+    path = address.target.partition("?")[0]
+    playlist = address.scheme in ("http", "https") and path.lower().endswith(".m3u8")
+    return {**OPTIONS[address.scheme or address.kind], **(_PLAYLIST if playlist else {})}
 
 
 def _refused(address: Address, error: av.error.FFmpegError) -> SourceError:

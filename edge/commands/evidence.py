@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from edge.uplink.verify import RevisionCheck
 
 EPILOG = """examples:
-  edge evidence verify out/watch
+  edge evidence verify out/watch --unsealed                       (hashes alone: nobody signed it)
   edge evidence verify --all --device /etc/edge/device.yaml --json
   edge evidence verify received/evidence --key box-1.pub.pem     (only these keys are believed)
-exit 0: all of it fits; 1: something does not, and its first file is named"""
+  edge evidence verify usb/evidence --key box-1.pub.pem --chain usb/chain.json
+exit 0: all of it fits; 1: something does not, and its first file is named. A record that nobody
+sealed fails anywhere but on its box (--all --device). Beside evidence of a platform lies
+chain.json, the device's signed ends: the last record must be here."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="all evidence of this box")
     parser.add_argument("--device", help="device.yaml: where this box keeps its evidence and keys")
     parser.add_argument("--key", nargs="+", type=Path, default=[], help="trusted public keys (PEM)")
+    ends = "signed ends of a device's chains: its last record must be here"
+    parser.add_argument("--chain", nargs="+", type=Path, default=[], help=ends)
+    parser.add_argument(
+        "--unsealed", action="store_true", help="hashes alone; no seal is asked for"
+    )
     parser.add_argument("--json", action="store_true", help="one line for each revision")
 
 
@@ -41,14 +49,44 @@ def run(args: argparse.Namespace) -> int:
     if not found:
         _nothing(args, roots)
         return 0
+    unsealed = args.unsealed or (args.all and not args.folder and not args.key)
     bar = ProgressBar("verify")
     verdicts = []
     for number, folder in enumerate(found):
-        verdicts.append(verify_folder(folder, trusted))
+        verdicts.append(verify_folder(folder, trusted, unsealed=unsealed))
         bar.update((number + 1) / len(found), folder.parent.name)
     bar.close()
     broken, missing = check_chains(verdicts)
+    verdicts += _around(roots, found, unsealed)
+    verdicts += _ends(args, roots, verdicts, trusted)
     return _tell(args, verdicts, broken, missing)
+
+
+def _around(roots: list[Path], found: list[Path], unsealed: bool) -> list[RevisionCheck]:
+    """What lies beside the revisions of a violation and is none; nobody asks of a single revision
+    what lies beside it."""
+    from edge.uplink.verify import verify_case
+
+    cases = sorted({f.parent for f in found if any(f.parent.is_relative_to(r) for r in roots)})
+    return [v for case in cases if (v := verify_case(case, unsealed=unsealed)) is not None]
+
+
+def _ends(
+    args: argparse.Namespace,
+    roots: list[Path],
+    verdicts: list[RevisionCheck],
+    trusted: list[Ed25519PublicKey],
+) -> list[RevisionCheck]:
+    """Ends of chains that were given, of all that is here; those that lie in the tree, of what lies
+    below them. On the box released evidence is deleted, so its own are not asked."""
+    from edge.uplink.chain_heads import CHAIN
+    from edge.uplink.verify import check_ends
+
+    told = [check_ends(verdicts, path, trusted) for path in args.chain]
+    for path in sorted(path for root in roots for path in root.rglob(CHAIN)):
+        below = [v for v in verdicts if v.folder.is_relative_to(path.parent)]
+        told.append(check_ends(below, path, trusted))
+    return [verdict for verdict in told if verdict is not None]
 
 
 def _roots(args: argparse.Namespace) -> list[Path]:

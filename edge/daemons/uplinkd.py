@@ -151,8 +151,8 @@ class Uplinkd:
             self._commands.step(time.monotonic(), self._clock.now())
             self._desired.step(time.monotonic())
             self._put_faults()
-        except (sqlite3.OperationalError, OutboxFull) as error:
-            if isinstance(error, sqlite3.OperationalError) and not disk_full(error):
+        except (sqlite3.OperationalError, OutboxFull, OSError) as error:
+            if not isinstance(error, OutboxFull) and not disk_full(error):
                 raise
             if not ballast.drop(self._where.state):
                 self._trouble.failed("disk", str(error))

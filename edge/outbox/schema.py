@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+import errno
 import fcntl
 import os
 import sqlite3
@@ -195,8 +196,11 @@ def damaged(error: sqlite3.Error) -> bool:
     return any(word in str(error) for word in _DAMAGE)
 
 
-def disk_full(error: sqlite3.Error) -> bool:
-    return "disk is full" in str(error)
+def disk_full(error: Exception) -> bool:
+    """Whether it is the disk's: no room, no quota or no inodes left, which all go away again."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, sqlite3.Error) and "disk is full" in str(error)
 
 
 def make_shared(path: Path) -> None:

@@ -28,7 +28,7 @@ from edge.pipeline.hard_examples import HardExamples
 from edge.pipeline.preview import Preview
 from edge.pipeline.recheck import Rechecks
 from edge.rules.blind import BlindTime, WatchSpan
-from edge.runtime import write_atomic
+from edge.runtime import no_room, write_atomic
 from edge.values import Fault, Frame, Prompt, Stamp
 
 log = logging.getLogger(__name__)
@@ -152,8 +152,14 @@ class CameraWorker:
         memory = self.pipeline.analyzer.snapshot()
         body = json.dumps({"mono": at.mono, "wall": at.wall, "memory": memory}).encode()
         if body != self._stored:
-            self._memory.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(self._memory, body)
+            try:
+                self._memory.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(self._memory, body)
+            except OSError as error:
+                if not no_room(error):
+                    raise
+                log.warning("%s: %s; running clocks are not kept for now", self._memory, error)
+                return
             self._stored = body
 
     def _restore(self, now: Stamp) -> None:

@@ -17,7 +17,7 @@ import cv2
 from edge import journal
 from edge.config import Camera
 from edge.pipeline.analyzer import Analysis
-from edge.runtime import write_atomic
+from edge.runtime import no_room, write_atomic
 from edge.values import Candidate, Track
 
 WIDTH = 640
@@ -43,7 +43,13 @@ class Preview:
     def show(self, look: Analysis) -> None:
         """Write what is due: pictures by the looker's clock, tracks by the time of the frames, for
         a recording is looked at faster than it was filmed."""
-        now = time.monotonic()
+        try:
+            self._show(look, time.monotonic())
+        except OSError as error:
+            if not no_room(error):
+                raise
+
+    def _show(self, look: Analysis, now: float) -> None:
         every_s = WATCHED_EVERY_S if self._wanted() else IDLE_EVERY_S
         if now - self._pictured >= every_s:
             self._pictured = now

@@ -50,6 +50,10 @@ class HeadsFile:
         make_folder(self._path.parent)
         write_atomic(self._path, msgspec.json.encode(kept))
 
+    def keep_signed(self, payload: bytes) -> None:
+        """The ends as they are published, for `edge evidence verify --chain`."""
+        write_atomic(self._path.with_name(CHAIN), payload)
+
     def restore(self, dispatch: Dispatch) -> list[str]:
         """At start: the chains that lost their end and were given a new start above it."""
         kept = self._read()

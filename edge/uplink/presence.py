@@ -139,7 +139,9 @@ class Presence:
         if moved > 0 and due:
             self._told_seq, self._chain_told = seqs, at.mono
             self._kept.keep(self._dispatch)
-            window.send(self._topics.up("chain"), self.signed_heads(at), _ignore, now=at.mono)
+            payload = self.signed_heads(at)
+            self._kept.keep_signed(payload)
+            window.send(self._topics.up("chain"), payload, _ignore, now=at.mono)
 
     def heads(self) -> dict[str, dict[str, Json]]:
         found = {kind: self._dispatch.head(kind) for kind, told in KINDS.items() if told.sealed}

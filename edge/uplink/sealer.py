@@ -66,6 +66,9 @@ class Sealer:
 
     def _write_beside(self, folder: Path, payload: bytes) -> None:
         try:
+            for torn in folder.glob(".*.tmp"):
+                # Of a power cut in the middle of this: a folder holds nothing that nobody listed.
+                torn.unlink(missing_ok=True)
             write_atomic(folder / SIGNER, seal.public_pem(self._signer.public), durable=False)
             write_atomic(folder / ENVELOPE, payload)
         except OSError as error:

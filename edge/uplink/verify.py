@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Does a piece of evidence still fit together? Offline: hashes, manifest, envelope, receipt, chain.
 
-Works on one revision's folder or any tree of them, on the box as well as in a platform's store.
+Works on one revision's folder or any tree of them, on the box as well as in a platform's store. On
+the box a record may still wait for its seal; anywhere else what nobody signed proves nothing, for
+whoever changed it may have taken the envelope away. A folder holds what its manifest lists, as
+plain files, and nothing else; the signed ends of the chains tell whether the last records are here.
 """
 
 from __future__ import annotations
@@ -14,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge.outbox import MANIFEST, RECEIPT
+from edge.uplink import messages as m
 from edge.uplink import seal
 from edge.uplink.sealer import ENVELOPE, SIGNER
 from edge.uplink.wire import Malformed, evidence_path, parse
@@ -26,6 +31,11 @@ from edge.values import Json
 # proves that nothing changed since, not who made it. unsealed: not yet passed through uplinkd.
 Signed = Literal["trusted", "self", "unsealed", "-"]
 _BLOCK = 1 << 20
+_REVISION = re.compile(r"r[1-9][0-9]{0,4}")
+# What is being written on the box at this moment; anywhere else it does not belong there.
+_UNFINISHED = re.compile(
+    r"\.r[0-9]+\.[0-9]+\.tmp|\.(envelope\.json|receipt\.json|signer\.pem)\..+\.tmp"
+)
 
 
 class Unfit(Exception):
@@ -55,8 +65,10 @@ class RevisionCheck:
 
 
 def folders(root: Path) -> Iterator[Path]:
-    """All revision folders at or below `root`: whatever holds a manifest or an envelope."""
+    """All revision folders at or below `root`: whatever holds a manifest or an envelope, or is
+    called as one, also where both were taken away."""
     found = {path.parent for name in (MANIFEST, ENVELOPE) for path in root.rglob(name)}
+    found |= {path for path in root.rglob("r*") if _REVISION.fullmatch(path.name) and path.is_dir()}
     hidden = re.compile(r"(^|/)\.[^/.]")
     yield from sorted(
         (f for f in found if not hidden.search(str(f.relative_to(root)))), key=_natural
@@ -69,12 +81,19 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     ]
 
 
-def verify_folder(folder: Path, trusted: Sequence[Ed25519PublicKey] = ()) -> RevisionCheck:
-    """One revision: every listed file, the manifest, the envelope and the receipt."""
+def verify_folder(
+    folder: Path, trusted: Sequence[Ed25519PublicKey] = (), *, unsealed: bool = False
+) -> RevisionCheck:
+    """One revision: every listed file, the manifest, the envelope and the receipt.
+
+    unsealed: a record without its envelope is no failure, as on the box before uplinkd sealed it.
+    """
     files, signed, body, sha256 = 0, "-", None, None
     try:
+        if folder.is_symlink():
+            raise Unfit(folder.name, "is a link")
         manifest = _manifest(folder)
-        files = _check_files(folder, manifest)
+        files = _check_files(folder, manifest, unfinished=unsealed)
         sealed = _envelope(folder, manifest, trusted)
         signed = "unsealed"
         if sealed is not None:
@@ -82,10 +101,23 @@ def verify_folder(folder: Path, trusted: Sequence[Ed25519PublicKey] = ()) -> Rev
             _receipt(folder, sha256, trusted)
         elif (folder / RECEIPT).exists():
             raise Unfit(ENVELOPE, "missing, but there is a receipt for it")
+        elif not unsealed:
+            raise Unfit(ENVELOPE, "missing: unsealed, nothing says who made this and when")
     except Unfit as error:
         return RevisionCheck(folder, error.why, error.file, "-", files, body, sha256)
     kid = str(body["kid"]) if body else None
     return RevisionCheck(folder, None, None, signed, files, body, sha256, kid)  # type: ignore[arg-type]
+
+
+def verify_case(case: Path, *, unsealed: bool = False) -> RevisionCheck | None:
+    """The folder around a violation's revisions: what lies there and is none; None for nothing."""
+    for path in sorted(case.iterdir()):
+        if _REVISION.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+            continue
+        if not (unsealed and _UNFINISHED.fullmatch(path.name)):
+            why = "lies here but is no revision"
+            return RevisionCheck(case, why, path.name, "-", 0, None, None)
+    return None
 
 
 def _manifest(folder: Path) -> dict[str, Json]:
@@ -100,7 +132,7 @@ def _manifest(folder: Path) -> dict[str, Json]:
     return manifest
 
 
-def _check_files(folder: Path, manifest: Mapping[str, Json]) -> int:
+def _check_files(folder: Path, manifest: Mapping[str, Json], *, unfinished: bool) -> int:
     names = {MANIFEST, ENVELOPE, SIGNER, RECEIPT}
     for row in manifest["files"]:
         try:
@@ -110,7 +142,9 @@ def _check_files(folder: Path, manifest: Mapping[str, Json]) -> int:
         names.add(name)
         _check_file(_locate(folder, manifest, name), name, size, sha256)
     for path in sorted(folder.iterdir()):
-        if path.name not in names and not path.name.startswith("."):
+        if path.name in names and (path.is_symlink() or not path.is_file()):
+            raise Unfit(path.name, "is no plain file")
+        if path.name not in names and not (unfinished and _UNFINISHED.fullmatch(path.name)):
             raise Unfit(path.name, "lies here but is not in the manifest")
     return len(manifest["files"])
 
@@ -125,6 +159,8 @@ def _locate(folder: Path, manifest: Mapping[str, Json], name: str) -> Path:
 
 def _check_file(path: Path, name: str, size: int, sha256: str) -> None:
     digest = hashlib.sha256()
+    if path.is_symlink() or path.parent.is_symlink():
+        raise Unfit(name, "is a link")
     try:
         with path.open("rb") as file:
             while block := file.read(_BLOCK):
@@ -225,6 +261,53 @@ def check_chains(verdicts: Sequence[RevisionCheck]) -> tuple[list[RevisionCheck]
             if step == 0 or (step == 1 and after["prev"] != sha256):
                 broken.append(verdict)
     return broken, missing
+
+
+def check_ends(
+    verdicts: Sequence[RevisionCheck], chain: Path, trusted: Sequence[Ed25519PublicKey] = ()
+) -> RevisionCheck | None:
+    """What the signed ends of a device's chains say against the records that are here: the last
+    one is missing, or is another. None where all of it fits."""
+    try:
+        end = _signed_end(verdicts, chain, trusted)
+        if end is not None:
+            _check_end(verdicts, chain, *end)
+    except Unfit as error:
+        return RevisionCheck(chain.parent, error.why, error.file, "-", 0, None, None)
+    return None
+
+
+def _signed_end(
+    verdicts: Sequence[RevisionCheck], chain: Path, trusted: Sequence[Ed25519PublicKey]
+) -> tuple[str, int, str] | None:
+    """(device, number, hash) of the newest violation; None where the device sealed none yet."""
+    _, body = _signed_json(chain.parent, chain.name)
+    beside = [_beside(v.folder) for v in verdicts if v.ok and (v.folder / SIGNER).exists()]
+    keys = list(trusted) or [key for key in beside if key is not None]
+    if not any(_signed_by(body, key) for key in keys):
+        raise Unfit(chain.name, "the signature does not fit, or its key is not known here")
+    try:
+        told = msgspec.convert(body, m.ChainHead)
+    except msgspec.ValidationError as error:
+        raise Unfit(chain.name, f"no ends of chains: {error}") from None
+    head = told.heads.get("violation")
+    return (told.device, head.seq, head.sha256) if head else None
+
+
+def _check_end(
+    verdicts: Sequence[RevisionCheck], chain: Path, device: str, seq: int, sha256: str
+) -> None:
+    links = [
+        link
+        for (source, schema), chained in _chains(verdicts).items()
+        if source.endswith(f":{device}") and ":violation:" in schema
+        for link in chained
+    ]
+    last = max((int(body["seq"]) for body, _, _ in links), default=0)
+    if last < seq:
+        raise Unfit(chain.name, f"records {last + 1} to {seq} of {device} are not here")
+    if any(int(body["seq"]) == seq and found != sha256 for body, found, _ in links):
+        raise Unfit(chain.name, f"record {seq} of {device} is not the one its chain ends with")
 
 
 _Link = tuple[Mapping[str, Json], str, RevisionCheck]

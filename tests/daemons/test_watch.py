@@ -85,12 +85,13 @@ def test_verify_passes_and_fails_when_one_byte_is_changed(watched, tmp_path):
 
     copy = tmp_path / "copy"
     shutil.copytree(watched[1] / "evidence", copy)
-    assert edge("evidence", "verify", copy).returncode == 0
+    assert edge("evidence", "verify", copy, "--unsealed").returncode == 0
+    assert edge("evidence", "verify", copy).returncode == 1, "nobody signed it"
     victim = next(copy.glob("v-*/r1/*close*.jpg"))
     data = bytearray(victim.read_bytes())
     data[len(data) // 2] ^= 1
     victim.write_bytes(data)
-    done = edge("evidence", "verify", copy)
+    done = edge("evidence", "verify", copy, "--unsealed")
     assert done.returncode == 1
     assert victim.name in done.stdout + done.stderr
 

@@ -25,7 +25,7 @@ CLIP = (
     ".venv/bin/edge watch tests/clips/street/street.mp4 --site tests/clips/street/site.yaml"
     " --out out/street --json"
 )
-VERIFY = ".venv/bin/edge evidence verify out/street"
+VERIFY = ".venv/bin/edge evidence verify out/street --unsealed"
 OWN = (
     ".venv/bin/edge watch my.mp4 --site config/site.example.yaml --camera gulou-east"
     " --out out/my --json"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 from pathlib import Path
@@ -247,3 +248,39 @@ def test_a_broker_without_retain_is_still_delivered_to(
     finally:
         box.close()
         broker.stop()
+
+
+def test_what_met_a_full_disk_has_its_turn_again(
+    box: Box, fake: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No inode left for a verdict: the daemon waits, and nobody need send it a second time."""
+    from edge.uplink.reviews import ReviewLog
+
+    real, tries = ReviewLog.keep, itertools.count()
+
+    def full(self: ReviewLog, review: m.Review) -> None:
+        if next(tries) < 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(self, review)
+
+    monkeypatch.setattr(ReviewLog, "keep", full)
+    monkeypatch.setattr("edge.daemons.uplinkd.FULL_DISK_WAIT_S", 0.05)
+    box.start()
+    eventually(lambda: len(of_kind(fake, "birth")) == 1)
+    told = {"violation": "v-1", "revision": 1, "record_sha256": "0" * 64, "verdict": "rejected"}
+    at = "2026-05-01T08:00:00Z"
+    fake.send(TOPICS.up("review"), box.platform.message("review", **told, at=at))
+    eventually(lambda: bool(list((box.folder / "state/reviews").glob("*.jsonl"))))
+    assert box.thread.is_alive() and next(tries) == 4
+
+
+def test_a_status_that_has_no_room_ends_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge import runtime
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(runtime, "write_atomic", full)
+    runtime.write_status(tmp_path, "visiond", {})

@@ -152,3 +152,121 @@ def test_wrong_input_is_one_line_and_exit_2(words: list[str], tmp_path: Path) ->
     assert told.returncode == 2
     assert told.stderr.count("\n") == 1
     assert "Traceback" not in told.stderr
+
+
+# ------------------------------------------------- what is missing, and what does not belong there
+
+
+def made_again(folder: Path) -> None:
+    """A picture changed and the manifest corrected, the seal taken away: only hashes are left."""
+    picture = folder / "r1-a.jpg"
+    picture.write_bytes(b"z" * 300)
+    told = json.loads((folder / "manifest.json").read_bytes())
+    for row in told["files"]:
+        if row["path"] == picture.name:
+            row["sha256"] = seal.sha256(picture.read_bytes())
+    (folder / "manifest.json").write_text(json.dumps(told))
+    for name in ("envelope.json", "receipt.json", "signer.pem"):
+        (folder / name).unlink()
+
+
+@pytest.mark.parametrize("keyed", [True, False], ids=["with a key", "without"])
+def test_what_nobody_sealed_proves_nothing(evidence: Path, tmp_path: Path, keyed: bool) -> None:
+    made_again(evidence / "v-2" / "r1")
+    key = tmp_path / "box.pub.pem"
+    key.write_bytes(seal.public_pem(PUBLIC[0]))
+    done = run(str(evidence), *(["--key", str(key)] if keyed else []))
+    assert done.returncode == 1 and "v-2/r1: envelope.json: missing: unsealed" in done.stdout
+    assert run(str(evidence / "v-2"), *(["--key", str(key)] if keyed else [])).returncode == 1
+    assert run(str(evidence), "--unsealed").returncode == 0, "hashes alone were asked for"
+
+
+def test_on_the_box_a_record_may_wait_for_its_seal(evidence: Path, tmp_path: Path) -> None:
+    folder = evidence / "v-2" / "r1"
+    for name in ("envelope.json", "receipt.json", "signer.pem"):
+        (folder / name).unlink()
+    (folder / ".envelope.json.77.88.tmp").write_bytes(b"half")
+    (evidence / "v-2" / ".r2.77.tmp").mkdir()
+    device = tmp_path / "device.yaml"
+    device.write_text("device: box-1\nfolders: {state: state, run: run}\n")
+    (tmp_path / "state/keys").mkdir()
+    (tmp_path / "state/keys/a.pem").write_bytes(seal.private_pem(PRIVATE))
+    assert run("--all", "--device", str(device)).returncode == 0
+    assert run(str(evidence)).returncode == 1, "anywhere else neither belongs there"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [(".hidden.jpg", "not in the manifest"), (".r1-a.jpg", "not in the manifest"),
+     ("folder/", "not in the manifest"), ("r1-a.jpg", "link"), ("envelope.json", "no plain file"),
+     ("manifest.json", "no plain file"), (".envelope.json.1.2.tmp", "not in the manifest")],
+)  # fmt: skip
+def test_a_folder_holds_the_manifest_s_files_and_nothing_else(
+    evidence: Path, tmp_path: Path, name: str, said: str
+) -> None:
+    path = evidence / "v-2" / "r1" / name.rstrip("/")
+    if name.endswith("/"):
+        path.mkdir()
+    elif path.exists():
+        moved = path.rename(tmp_path / "elsewhere")
+        path.symlink_to(moved)
+    else:
+        path.write_bytes(b"x")
+    verdict = verify_folder(path.parent, PUBLIC)
+    assert not verdict.ok and said in (verdict.problem or ""), verdict
+
+
+def test_a_linked_folder_is_no_evidence(evidence: Path, tmp_path: Path) -> None:
+    moved = (evidence / "v-2" / "r1").rename(tmp_path / "elsewhere")
+    (evidence / "v-2" / "r1").symlink_to(moved)
+    assert "v-2" in run(str(evidence)).stdout
+
+
+@pytest.mark.parametrize("name", ["note.txt", ".hidden", "r01", "r1.old", ".r2.77.tmp"])
+def test_beside_the_revisions_lies_nothing(evidence: Path, name: str) -> None:
+    (evidence / "v-2" / name).mkdir()
+    done = run(str(evidence))
+    assert done.returncode == 1 and "no revision" in done.stdout
+
+
+def test_a_revision_of_which_only_pictures_are_left_is_found(evidence: Path) -> None:
+    for name in ("manifest.json", "envelope.json", "receipt.json", "signer.pem"):
+        (evidence / "v-3" / "r1" / name).unlink()
+    done = run(str(evidence))
+    assert done.returncode == 1 and "v-3/r1: manifest.json" in done.stdout
+
+
+def ends(evidence: Path, seq: int = 3, signer: seal.Signer = SIGNER, sha256: str = "") -> bytes:
+    sha256 = sha256 or seal.sha256((evidence / "v-3" / "r1" / "envelope.json").read_bytes())
+    heads = {"violation": {"seq": seq, "sha256": sha256}}
+    told = {"device": "box-1", "boot": 1, "time": "2026-01-01T00:00:00.000000Z", "heads": heads}
+    return signer.sign(told)
+
+
+def test_the_end_of_a_chain_tells_what_is_missing(evidence: Path, tmp_path: Path) -> None:
+    """The last revision taken away leaves no gap between two numbers; the signed end knows it."""
+    chain = tmp_path / "chain.json"
+    chain.write_bytes(ends(evidence))
+    assert run(str(evidence), "--chain", str(chain)).returncode == 0
+    other = ends(evidence, sha256="0" * 64)
+    shutil.rmtree(evidence / "v-3")
+    assert run(str(evidence)).returncode == 0, "nothing tells"
+    done = run(str(evidence), "--chain", str(chain))
+    assert done.returncode == 1 and "records 3 to 3 of box-1 are not here" in done.stdout
+    chain.rename(evidence / "chain.json")
+    assert run(str(evidence)).returncode == 1, "found where the platform lays it"
+    (evidence / "chain.json").write_bytes(other.replace(b'"seq":3', b'"seq":2'))
+    done = run(str(evidence))
+    assert done.returncode == 1 and "signature" in done.stdout
+
+
+def test_an_end_of_another_hash_or_another_key(evidence: Path, tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    chain = tmp_path / "chain.json"
+    chain.write_bytes(ends(evidence, sha256="0" * 64))
+    assert "not the one its chain ends with" in run(str(evidence), "--chain", str(chain)).stdout
+    chain.write_bytes(ends(evidence, signer=seal.Signer(SIGNER.kid, Ed25519PrivateKey.generate())))
+    assert "signature" in run(str(evidence), "--chain", str(chain)).stdout
+    chain.write_bytes(b"{}")
+    assert run(str(evidence), "--chain", str(chain)).returncode == 1

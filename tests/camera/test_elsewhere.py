@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A camera that answers HTTP sends the box nowhere else."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from edge.camera.libav import open_input
+from edge.camera.source import SourceError
+from edge.camera.url import parse_source
+
+PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.0,\n{}\n#EXT-X-ENDLIST\n"
+
+
+class Camera:
+    """Answers as it likes; `asked` is what came."""
+
+    def __init__(self) -> None:
+        camera = self
+        self.asked: list[str] = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                camera.asked.append(self.path)
+                if self.path.startswith("/redirect"):
+                    code = int(self.path.rsplit("-", 1)[1])
+                    self.send_response(code)
+                    self.send_header("Location", f"http://127.0.0.1:{camera.port}/secret.ts")
+                    self.end_headers()
+                    return
+                self.send_response(200)
+                kind = "application/vnd.apple.mpegurl" if "list" in self.path else "text/plain"
+                self.send_header("Content-Type", kind)
+                self.end_headers()
+                local = f"http://127.0.0.1:{camera.port}/secret.ts"
+                where = "file:///etc/hostname" if "file" in self.path else local
+                self.wfile.write(PLAYLIST.format(where).encode() if "list" in self.path else b"x")
+
+            def log_message(self, *_: object) -> None: ...
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def camera() -> Iterator[Camera]:
+    made = Camera()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["/redirect-301", "/redirect-302", "/redirect-303", "/redirect-307", "/redirect-308",
+             "/playlist", "/playlist-file", "/playlist.mjpg"],
+)  # fmt: skip
+def test_nothing_but_the_camera_is_asked(camera: Camera, path: str) -> None:
+    source = parse_source(f"http://127.0.0.1:{camera.port}{path}", where="source")
+    with pytest.raises(SourceError):
+        open_input(source)
+    assert set(camera.asked) == {path}
+
+
+def test_a_playlist_is_one_where_the_address_says_so(camera: Camera) -> None:
+    """And even then it opens no file of the box."""
+    source = parse_source(f"http://127.0.0.1:{camera.port}/playlist.m3u8?a=1", where="source")
+    with pytest.raises(SourceError):
+        open_input(source)
+    assert "/secret.ts" in camera.asked
+    camera.asked.clear()
+    source = parse_source(f"http://127.0.0.1:{camera.port}/playlist-file.m3u8", where="source")
+    with pytest.raises(SourceError):
+        open_input(source)
+    assert "/secret.ts" not in camera.asked
