@@ -388,6 +388,15 @@ def test_two_vehicles_in_one_log_ask_which():
     assert {p.lat for p in mavlink.parse(link(rows), serial="2").poses} == {LAT + 0.2}
 
 
+def test_one_damaged_number_is_no_second_aircraft():
+    rows = [(n, 1, "at", (LAT, 1000 * n)) for n in range(30)]
+    rows[5] = (5, 133, "at", (LAT, 5000))
+    assert mavlink.parse(link(rows)).fixes == 29
+    docks = [("thing/product/SN-A/osd", osd(2 * n, LAT, "D")) for n in range(30)]
+    docks[0] = ("thing/product/SN-7/osd", osd(0, LAT, "d"))
+    assert cloudapi.parse(captured(docks, "topics")).fixes == 29
+
+
 def test_time_goes_on_when_a_vehicle_starts_anew():
     boots = [90_000, 91_000, 92_000, 1_000, 2_000, 4_294_967_295, 3_000]
     found = mavlink.parse(link([(n, 1, "at", (LAT, boot)) for n, boot in enumerate(boots)]))

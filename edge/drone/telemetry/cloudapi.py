@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edge.drone.telemetry.plausible import checked, origin_of
-from edge.drone.telemetry.pose import ManyAircraft, Pose, Telemetry, grade, sound_fix
+from edge.drone.telemetry.pose import Pose, Telemetry, grade, only_aircraft, sound_fix
 
 # Keys of the gimbal block are the payload's own index, type_subtype_gimbal.
 _PAYLOAD = re.compile(r"^\d+-\d+-\d+$")
@@ -238,7 +238,8 @@ def parse(text: str, *, payload: str | None = None, serial: str | None = None) -
         if pose is not None:
             poses.append(pose)
     if serial is None and feed.others:
-        raise ManyAircraft({feed.serial or "?": len(poses), **feed.others})
+        main = only_aircraft({feed.serial or "": len(poses), **feed.others})
+        return parse(text, payload=payload, serial=main)
     origin = origin_of([pose.utc for pose in poses if pose.utc is not None])
     poses = [replace(pose, t_s=(pose.utc or 0.0) - origin) for pose in poses]
     reasons = feed.refused + Counter("no position" for pose in poses if not pose.has_fix)

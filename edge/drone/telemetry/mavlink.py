@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from edge.drone import rotation
 from edge.drone.telemetry.plausible import checked
-from edge.drone.telemetry.pose import ManyAircraft, Pose, Telemetry, count, grade, sound_fix
+from edge.drone.telemetry.pose import Pose, Telemetry, count, grade, only_aircraft, sound_fix
 
 _V1, _V2 = 0xFE, 0xFD
 _STAMP_BYTES = 8
@@ -268,7 +268,8 @@ def _pilot(heard: Sequence[MavlinkMessage], serial: str | None) -> tuple[int, in
     for (system, _), told in counts.items():
         systems[str(system)] += told
     if len(systems) > 1:
-        raise ManyAircraft(systems)
+        main = only_aircraft(systems)
+        counts = Counter({who: n for who, n in counts.items() if str(who[0]) == main})
     # The autopilot (component 1) before a companion that repeats the position.
     return min(counts, key=lambda sender: (sender[1] != 1, -counts[sender]), default=(0, 0))
 

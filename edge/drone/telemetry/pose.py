@@ -106,6 +106,19 @@ class ManyAircraft(ValueError):
         )
 
 
+# A number that this small a share of the positions bears is a damaged one, no second aircraft.
+_STRAY_SHARE, _LEAST_MOST = 0.05, 10
+
+
+def only_aircraft(counts: Mapping[str, int]) -> str:
+    """The aircraft that tells all positions but a stray few. Raises ManyAircraft."""
+    most = max(counts, key=lambda name: counts[name])
+    others = sum(counts.values()) - counts[most]
+    if counts[most] < _LEAST_MOST or others > max(1.0, _STRAY_SHARE * counts[most]):
+        raise ManyAircraft(counts)
+    return most
+
+
 def grade(*, fix: bool, angles: bool, coarse: bool = False, rtk: bool = False) -> Quality:
     """The quality word of a pose; the worst that applies wins, RTK only with camera angles."""
     if not fix:
