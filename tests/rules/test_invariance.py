@@ -49,7 +49,7 @@ def streets(draw):
     ]
     cart = Actor("vendor_stall", [(3, 0.1, 0.93), (60, 0.9, 0.93)], size=(0.1, 0.14))
     actors = [stall, keeper, *walkers, *([cart] if draw(st.booleans()) else [])]
-    return Stage(actors, 140, seed=draw(st.integers(0, 999))), stall, stays_on
+    return Stage(actors, 190, seed=draw(st.integers(0, 999))), stall, stays_on
 
 
 @settings(max_examples=4, deadline=None)
