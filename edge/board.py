@@ -74,11 +74,11 @@ class Board:
 
     def _pi_bits(self) -> int | None:
         path = self._root / "sys/devices/platform/soc/soc:firmware/get_throttled"
-        told = _text(path)
-        if not told and self._root == Path("/"):
-            told = _vcgencmd()
+        answer = _text(path)
+        if not answer and self._root == Path("/"):
+            answer = _vcgencmd()
         try:
-            return int(told, 16) if told else None
+            return int(answer, 16) if answer else None
         except ValueError:
             return None
 

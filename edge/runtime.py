@@ -146,15 +146,15 @@ class Stats:
     """Counters of one daemon and the one line a minute that tells them: `stats cam=a read=9.9`."""
 
     def __init__(self, logger: logging.Logger, *, every_s: float = STATS_EVERY_S) -> None:
-        self._log, self._every_s, self._told = logger, every_s, time.monotonic()
+        self._log, self._every_s, self._reported_mono = logger, every_s, time.monotonic()
 
-    def tell(self, fields: Callable[[float], list[dict[str, Any]]]) -> bool:
+    def report(self, fields: Callable[[float], list[dict[str, Any]]]) -> bool:
         """Log one line for each dict that `fields(seconds since the last time)` gives, when due."""
         now = time.monotonic()
-        elapsed = now - self._told
+        elapsed = now - self._reported_mono
         if elapsed < self._every_s:
             return False
-        self._told = now
+        self._reported_mono = now
         for row in fields(elapsed):
             self._log.info("stats %s", " ".join(f"{key}={_short(row[key])}" for key in row))
         return True

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 # A decoder that has just started may take longer than one that has stalled.
 FIRST_S = 20.0
 END_S = 3.0
-TOLD_LINES = 20
+SAID_LINES = 20
 
 _YUV: dict[Pixels, int] = {"nv12": cv2.COLOR_YUV2BGR_NV12, "i420": cv2.COLOR_YUV2BGR_I420}
 
@@ -45,7 +45,7 @@ class ChildSource:
         self._pixels = pipeline.pixels
         times, over = BYTES[pipeline.pixels]
         self._frame = bytearray(spec.width * spec.height * times // over)
-        self._told: deque[str] = deque(maxlen=TOLD_LINES)
+        self._said: deque[str] = deque(maxlen=SAID_LINES)
         self._child = self._start(pipeline.argv(spec))
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -93,7 +93,7 @@ class ChildSource:
     def _listen(self) -> None:
         assert self._child.stderr is not None
         for line in self._child.stderr:
-            self._told.append(redact(line.decode("utf-8", "replace").strip())[:300])
+            self._said.append(redact(line.decode("utf-8", "replace").strip())[:300])
 
     def _fill(self, limit_s: float) -> None:
         """Read one whole picture; raises SourceError when it does not come in time."""
@@ -116,9 +116,9 @@ class ChildSource:
         except subprocess.TimeoutExpired:
             code = "closed its output"
         self._listener.join(END_S)
-        for line in self._told:
+        for line in self._said:
             log.warning("%s: %s", self._name, line)
-        last = self._told[-1] if self._told else "it said nothing"
+        last = self._said[-1] if self._said else "it said nothing"
         return SourceError("ended", f"{self._name} ended ({code}): {last}")
 
     def _bgr(self) -> Callable[[], Image]:

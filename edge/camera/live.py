@@ -81,7 +81,8 @@ class LiveSource:
         raise SourceError("ended", "the stream ended")
 
     def packets(self) -> Iterator[Encoded]:
-        """Packets alone, nothing decoded, for the record stream beside the analysed one."""
+        """Packets alone, nothing decoded, for the record stream beside the analysed one.
+        Raises SourceError where the stream ends or fails."""
         if not self._connection.header:
             raise SourceError("unsupported", f"MP4 cannot hold {self.facts.codec}; set H.264")
         for packet, at, _ in self._packets():

@@ -71,15 +71,15 @@ def _seconds(ticks: int | None, packet: Encoded) -> float | None:
 def _decode_s(run: Sequence[Encoded], shown_s: Sequence[float | None]) -> list[float | None]:
     """Times of decoding. Where they are not told (Matroska, the first packets of a live stream),
     they are the times of showing in order, early enough that nothing is shown undecoded."""
-    told = [_seconds(packet.dts, packet) for packet in run]
+    decode_times = [_seconds(packet.dts, packet) for packet in run]
     places = [index for index, time_s in enumerate(shown_s) if time_s is not None]
-    if not any(told[index] is None for index in places):
-        return told
+    if not any(decode_times[index] is None for index in places):
+        return decode_times
     known = [time_s for time_s in shown_s if time_s is not None]
     early_s = max((a - b for a, b in zip(sorted(known), known, strict=True)), default=0.0)
     for index, time_s in zip(places, sorted(known), strict=True):
-        told[index] = time_s - early_s
-    return told
+        decode_times[index] = time_s - early_s
+    return decode_times
 
 
 def _fit(run: Sequence[Encoded], decode_s: Sequence[float | None]) -> Fit:

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print precision, recall, F1 and delay by category; 0 whatever they are, for scripts to
-    judge."""
+    judge. Raises ConfigError naming the file or option that is wrong."""
     from edge.config import ConfigError
     from edge.rules.evaluation import claims, evaluate, total
     from edge.rules.truth import truth_from
@@ -67,16 +67,16 @@ def dwell_limits(lines: list[dict[str, Any]]) -> Callable[[str], float]:
     from edge.config.shipped import shipped
 
     shipped_limits = load_categories([shipped("config/categories.yaml")])
-    told: dict[str, float] = {}
+    limits: dict[str, float] = {}
     for line in lines:
         facts = line.get("facts")
         limit = facts.get("dwell_limit_s") if isinstance(facts, dict) else None
         if isinstance(limit, (int, float)):
-            told[str(line.get("category"))] = float(limit)
+            limits[str(line.get("category"))] = float(limit)
 
     def limit_of(category: str) -> float:
-        if category in told:
-            return told[category]
+        if category in limits:
+            return limits[category]
         return shipped_limits[category].dwell_s if category in shipped_limits else 0.0
 
     return limit_of

@@ -71,7 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """A recording, a stream (told by its scheme) or the list of overdue sites."""
+    """A recording, a stream (told by its scheme) or the list of overdue sites.
+    Raises ConfigError naming the file or option that is wrong."""
     from edge.drone.sites import read_sites
 
     sites = read_sites(args.sites) if args.sites else ()

@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """One pixel, or many from a file; 1 where the ray has no place, with the reason."""
+    """One pixel, or many from a file; 1 where the ray has no place, with the reason.
+    Raises ConfigError naming the file or option that is wrong."""
     if args.poses is not None:
         return _many(args.poses)
     if args.pose is None or args.pixel is None:

@@ -59,18 +59,18 @@ def _path(args: argparse.Namespace) -> Path:
 def _status(args: argparse.Namespace, db: sqlite3.Connection) -> int:
     from edge.outbox.outbox import summary
 
-    told = summary(db)
+    report = summary(db)
     if args.json:
-        print(json.dumps(told))
+        print(json.dumps(report))
         return 0
     for name in ("records", "files"):
-        for what, states in told[name].items():
+        for what, states in report[name].items():
             print(f"{name:8} {what:12} " + "  ".join(f"{k} {n}" for k, n in states.items()))
-    if told["oldest_wall"] is not None:
-        print(f"oldest waiting: {time.time() - told['oldest_wall']:.0f} s")
-    for name, n in told["counts"].items():
+    if report["oldest_wall"] is not None:
+        print(f"oldest waiting: {time.time() - report['oldest_wall']:.0f} s")
+    for name, n in report["counts"].items():
         print(f"count    {name} {n}")
-    if not told["records"]:
+    if not report["records"]:
         print("nothing waits")
     return 0
 
@@ -82,11 +82,11 @@ def _list(args: argparse.Namespace, db: sqlite3.Connection) -> int:
         (_state(args.id), args.limit),
     )
     for row in rows:
-        told = _row(row)
+        report = _row(row)
         if args.json:
-            print(json.dumps(told, ensure_ascii=False))
+            print(json.dumps(report, ensure_ascii=False))
         else:
-            print("{state:12} {kind:9} {key:40} {record} {note}".format(**_shown(told)))
+            print("{state:12} {kind:9} {key:40} {record} {note}".format(**_shown(report)))
     return 0
 
 
@@ -119,8 +119,8 @@ def _row(row: tuple[Any, ...]) -> dict[str, Any]:
     }
 
 
-def _shown(told: dict[str, Any]) -> dict[str, Any]:
-    return {key: "" if value is None else value for key, value in told.items()}
+def _shown(report: dict[str, Any]) -> dict[str, Any]:
+    return {key: "" if value is None else value for key, value in report.items()}
 
 
 def _retry(args: argparse.Namespace, db: sqlite3.Connection) -> int:

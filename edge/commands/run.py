@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 after Ctrl-C, 2 where a daemon finds its configuration wrong; the dead start again."""
+    """0 after Ctrl-C, 2 where a daemon finds its configuration wrong; the dead start again.
+    Raises ConfigError naming the file or option that is wrong."""
     from edge.config import ConfigError
     from edge.daemons.supervisor import run_all, trial_home
     from edge.runtime import Stop

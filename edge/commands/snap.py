@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 with one picture written; 1 saying why the camera or the disk gave none."""
+    """0 with one picture written; 1 saying why the camera or the disk gave none.
+    Raises ConfigError naming the file or option that is wrong."""
     import sys
 
     import cv2

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def hours(text: str) -> float:
-    """`+08:00`, `-3:30` or `8` as hours."""
+    """`+08:00`, `-3:30` or `8` as hours. Raises argparse.ArgumentTypeError for anything else."""
     sign = -1.0 if text.startswith("-") else 1.0
     whole, _, minutes = text.lstrip("+-").partition(":")
     try:

@@ -93,7 +93,7 @@ class Accounts:
         return not self._accounts
 
     def set_up(self, code: str, name: str, password: str, client: str) -> LoginSession:
-        """The first account, an installer's, made with the code. Raises Refused."""
+        """The first account, an installer's, made with the code. Raises LoginRefused."""
         with self._attempts.one(client):
             if self.first_code is None or not hmac.compare_digest(
                 code.strip().encode(errors="replace"), self.first_code.encode()
@@ -107,14 +107,14 @@ class Accounts:
         return self._session(name, "installer")
 
     def add(self, name: str, password: str, role: Role) -> None:
-        """Another account. Raises Refused."""
+        """Another account. Raises LoginRefused."""
         if name in self._accounts:
             raise LoginRefused("name_taken")
         with self._attempts.turn():
             self._add(name, password, role)
 
     def remove(self, name: str) -> None:
-        """Raises Refused for the last installer: nobody could come in any more."""
+        """Raises LoginRefused for the last installer: nobody could come in any more."""
         left = {n: a for n, a in self._accounts.items() if n != name}
         if not any(a["role"] == "installer" for a in left.values()):
             raise LoginRefused("last_installer")
@@ -139,7 +139,7 @@ class Accounts:
         path.chmod(0o600)
 
     def log_in(self, name: str, password: str, client: str) -> LoginSession:
-        """Raises Refused; the answer does not tell whether the name or the password is wrong."""
+        """Raises LoginRefused; the answer does not tell whether name or password is wrong."""
         with self._attempts.one(client):
             account = self._accounts.get(name)
             # An unknown name costs the same time as a known one.

@@ -31,13 +31,13 @@ def _edited(text: str, site: Site) -> str:
     return edited(text, site)
 
 
-def new_camera(name: str, source: str, told: str, category: str | None) -> Site:
+def new_camera(name: str, source: str, shown_name: str, category: str | None) -> Site:
     """A camera as the form gives it. A file stands in for a camera on trial: it is looked at as
     fast as it can be judged, so that its violations are there at once."""
     source = source.strip()
     camera: Site = {"id": name, "source": source}
-    if told.strip():
-        camera["name"] = told.strip()
+    if shown_name.strip():
+        camera["name"] = shown_name.strip()
     if "://" not in source and not source.startswith(("usb:", "pipeline:")):
         camera["playback"] = "fast"
     if category:

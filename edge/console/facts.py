@@ -171,11 +171,11 @@ def sentences(facts: Facts, language: Language) -> list[str]:
         if facts.get(key) is None:
             continue
         try:
-            told = sentence(facts)
+            pair = sentence(facts)
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
-        if told is not None:
-            found.append(told[0] if language == "zh" else told[1])
+        if pair is not None:
+            found.append(pair[0] if language == "zh" else pair[1])
     return found
 
 

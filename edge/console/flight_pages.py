@@ -134,7 +134,8 @@ def _row(flight: ListedFlight) -> dict[str, Any]:
 
 
 async def upload(request: Request) -> Response:
-    """The body is the file; nothing of it is held in memory but the megabyte under way."""
+    """The body is the file; nothing of it is held in memory but the megabyte under way.
+    Raises Stale where the form is no longer valid."""
     if not csrf_fits(request, request.state.session, {}):
         raise Stale
     session, name = need_installer(request), request.path_params["name"]

@@ -176,9 +176,9 @@ class FlightFolder:
     def _progress(self, job: Job) -> tuple[float | None, float | None]:
         """(share done, seconds left), each None while it cannot be told."""
         try:
-            told = json.loads((self._run / f"{job.name}.json").read_bytes())
-            share = min(1.0, max(0.0, float(told["done_s"]) / float(told["of_s"])))
-            began = float(told["began_wall"])
+            progress = json.loads((self._run / f"{job.name}.json").read_bytes())
+            share = min(1.0, max(0.0, float(progress["done_s"]) / float(progress["of_s"])))
+            began = float(progress["began_wall"])
         except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
             return None, None
         if share < 0.02:

@@ -114,9 +114,9 @@ def _wrong_size(request: Request, path: str) -> Response | None:
     a Transfer-Encoding: two readers would then see two different requests (RFC 9112, 6.1)."""
     if "transfer-encoding" in request.headers and "content-length" in request.headers:
         return Response("400", 400, {"Connection": "close"})
-    told = request.headers.get("content-length", "0")
-    if not (told.isascii() and told.isdigit() and len(told) < 20):
+    length = request.headers.get("content-length", "0")
+    if not (length.isascii() and length.isdigit() and len(length) < 20):
         return Response("400", 400)
-    if int(told) > BODY_MAX and not path.startswith(STREAMED):
+    if int(length) > BODY_MAX and not path.startswith(STREAMED):
         return Response("413", 413)
     return None

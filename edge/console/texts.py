@@ -146,5 +146,5 @@ TEXTS: dict[str, tuple[str, str]] = {
 def text(key: str, language: Language, **values: object) -> str:
     """The words for a key; raises KeyError for one that does not exist."""
     zh, en = TEXTS[key]
-    told = zh if language == "zh" else en
-    return told.format(**values) if values else told
+    words = zh if language == "zh" else en
+    return words.format(**values) if values else words

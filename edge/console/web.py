@@ -99,7 +99,8 @@ render = Renderer()
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """The form's fields as text; {} with a wrong or missing CSRF word where one is logged in."""
+    """The form's fields as text; {} with a wrong or missing CSRF word where one is logged in.
+    Raises Stale where the form is no longer valid."""
     fields = {k: v for k, v in (await request.form()).items() if isinstance(v, str)}
     session: LoginSession | None = getattr(request.state, "session", None)
     if session is not None and not csrf_fits(request, session, fields):

@@ -40,15 +40,15 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
     progress.register("page", STUCK_S)
     _greet(console, settings)
     notify.ready("page is up")
-    told, spool = -STATUS_EVERY_S, Spool(settings.run, "consoled")
+    reported_mono, spool = -STATUS_EVERY_S, Spool(settings.run, "consoled")
     while not stop.wait(TICK_S) and thread.is_alive():
         if any(request["kind"] == "restart" for request in spool.take()):
             log.info("asked to start again")
             break
         progress.mark("page")
         progress.feed()
-        if time.monotonic() - told >= STATUS_EVERY_S:
-            told = time.monotonic()
+        if time.monotonic() - reported_mono >= STATUS_EVERY_S:
+            reported_mono = time.monotonic()
             write_status(settings.run, "consoled", {"fresh": console.accounts.fresh})
     server.should_exit = True
     thread.join(10.0)

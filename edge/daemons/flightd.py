@@ -88,7 +88,7 @@ class Flights:
         self._spool = Spool(run, "flightd")
         self._running: Job | None = None
         self._child: subprocess.Popen[bytes] | None = None
-        self._told = -STATUS_EVERY_S
+        self._reported_mono = -STATUS_EVERY_S
         self.counts = {"done": 0, "failed": 0, "refused": 0}
         for job in self.jobs():
             if job.state == "running":
@@ -107,9 +107,9 @@ class Flights:
         self._look_after()
         if self._running is None:
             self._start_next()
-        if time.monotonic() - self._told >= STATUS_EVERY_S:
-            self._told = time.monotonic()
-            self._tell()
+        if time.monotonic() - self._reported_mono >= STATUS_EVERY_S:
+            self._reported_mono = time.monotonic()
+            self._report()
 
     def _take(self, request: dict[str, Any]) -> None:
         name = str(request.get("name", ""))
@@ -198,7 +198,7 @@ class Flights:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / JOB, msgspec.json.encode(job))
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         waiting = sum(job.state == "waiting" for job in self.jobs())
         running = self._running.name if self._running else None
         counts = dict(self.counts)

@@ -119,7 +119,7 @@ class Janitor:
         step = ladder.next_step(room, before)
         self._shed(step)
         self._lay_ballast(room)
-        self._tell(room, before, step)
+        self._report(room, before, step)
         return step
 
     def _learn(self, now: float) -> None:
@@ -129,12 +129,14 @@ class Janitor:
         from edge.learning.store import learn  # OpenCV is loaded only where there are verdicts
 
         try:
-            told = learn(self._state, now_s=now)
+            learned = learn(self._state, now_s=now)
         except OSError as error:
             log.warning("learning: %s; the verdicts wait for the next pass", error)
             return
-        if told.new or told.moved:
-            log.info("learning: %d new verdict(s), moved: %s", told.new, ", ".join(told.moved))
+        if learned.new or learned.moved:
+            log.info(
+                "learning: %d new verdict(s), moved: %s", learned.new, ", ".join(learned.moved)
+            )
 
     def _handle(self, now: float) -> None:
         """Steps in the lives of the cases, while the outbox still holds their violations."""
@@ -249,7 +251,7 @@ class Janitor:
         except OSError as error:
             log.warning("no room for the ballast: %s", error)
 
-    def _tell(self, room: ladder.Room, before: int, step: int) -> None:
+    def _report(self, room: ladder.Room, before: int, step: int) -> None:
         if step != before:
             log.warning("disk: %s (free %d MB)", ladder.STEPS[step], room.free // MB)
         status = {

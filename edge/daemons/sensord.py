@@ -158,7 +158,7 @@ class Sensord:
         self._answer(now)
         self._watch(now)
         self.publisher.retry()
-        self._tell(now)
+        self._report(now)
         self._progress.mark("main")
         self._progress.feed()
 
@@ -277,7 +277,7 @@ class Sensord:
         self._due[what] = now
         return True
 
-    def _tell(self, now: Stamp) -> None:
+    def _report(self, now: Stamp) -> None:
         if self._is_due("live", LIVE_EVERY_S):
             self._live.write(now)
             self._show_lines()
@@ -285,7 +285,7 @@ class Sensord:
             write_status(self._settings.run, "sensord", self.status(now))
         if self._is_due("memory", MEMORY_EVERY_S):
             self._keep()
-        self._stats.tell(self._rows)
+        self._stats.report(self._rows)
 
     def _show_lines(self) -> None:
         """`<run>/lines/heard.json`: the last bytes of every line and what they meant."""

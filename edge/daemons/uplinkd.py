@@ -60,7 +60,7 @@ class Uplinkd:
         self._bucket = TokenBucket(bytes_s(device.broker.evidence_kbit_s))
         self._reviews = ReviewLog(where.state / "reviews")
         self._commands = Commands(
-            where.run, where.state / "requests", tell=self._tell_result, restart=stop.set
+            where.run, where.state / "requests", report=self._report_result, restart=stop.set
         )
         self._commands.recover(self._started)
         self._spool = Spool(where.run, "uplinkd")
@@ -94,7 +94,7 @@ class Uplinkd:
     def _birth(self) -> dict[str, Any]:
         """Called on every connection, so everything in it is of now."""
         self._stock.credentials.accepted()
-        self._desired.tell()
+        self._desired.report()
         rev, at = self._desired.rev, self._clock.now()
         return report.birth(self._device, self._stock.keys, self._where.run, rev, at)
 
@@ -110,7 +110,7 @@ class Uplinkd:
         assert isinstance(message, m.Desired)
         self._desired.obey(message, time.monotonic())
 
-    def _tell_result(
+    def _report_result(
         self, result: m.CommandResult, folder: Path | None, files: list[EvidenceFile]
     ) -> None:
         self._stock.outbox.put(
@@ -136,7 +136,7 @@ class Uplinkd:
         notify.ready("delivering")
         while not stop:
             self._turn(stop)
-            self._tell(stats)
+            self._report(stats)
             progress.mark("pump")
             progress.feed()
         self._pump.close()
@@ -166,7 +166,7 @@ class Uplinkd:
             self._stock.outbox.put(**fault_row(*raised[0]))
             raised.pop(0)
 
-    def _tell(self, stats: Stats) -> None:
+    def _report(self, stats: Stats) -> None:
         now = time.monotonic()
         if now < self._status_due:
             return
@@ -181,7 +181,7 @@ class Uplinkd:
             device, at = self._device.device, self._clock.now()
             body = report.health(self._parts, told, self._where.run, device, at)
             self._parts.presence.health(connection, body)
-        stats.tell(lambda _: [report.stats_line(told)])
+        stats.report(lambda _: [report.stats_line(told)])
 
 
 def broker_found(device: Device, base: Path) -> Answer:

@@ -261,7 +261,7 @@ class Visiond:
         self._answer_requests()
         eased = self._thermal.status()["step"] > 0
         self.restart |= self._updates.tick(self.workers, eased=eased)
-        self._stats.tell(self._rows)
+        self._stats.report(self._rows)
         if time.monotonic() - self._status_at >= STATUS_EVERY_S:
             self._status_at = time.monotonic()
             write_status(self._settings.run, "visiond", self.status())

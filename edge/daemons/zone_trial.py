@@ -93,7 +93,7 @@ def scenes(camera: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[Scene]:
         if before is not None and not before["tracks"]:
             yield from _empty(camera, before, row["mono"])
         at = _stamp(row["mono"], row["wall"])
-        yield Scene(camera, at, tuple(_track(told, at, first) for told in row["tracks"]))
+        yield Scene(camera, at, tuple(_track(stored, at, first) for stored in row["tracks"]))
         before = row
 
 
@@ -108,17 +108,17 @@ def _stamp(mono: float, wall: float) -> Stamp:
     return Stamp(float(mono), float(wall), "ntp", 0.0)
 
 
-def _track(told: Mapping[str, Any], at: Stamp, first: dict[int, Stamp]) -> Track:
-    x1, y1, x2, y2 = told["box"]
+def _track(stored: Mapping[str, Any], at: Stamp, first: dict[int, Stamp]) -> Track:
+    x1, y1, x2, y2 = stored["box"]
     return Track(
-        id=int(told["id"]),
-        label=str(told["label"]),
+        id=int(stored["id"]),
+        label=str(stored["label"]),
         box=(x1, y1, x2, y2),
-        score=float(told["score"]),
-        first=first.setdefault(int(told["id"]), at),
+        score=float(stored["score"]),
+        first=first.setdefault(int(stored["id"]), at),
         seen=at,
-        coasted=bool(told.get("coasted")),
-        traits=tuple((str(name), float(p)) for name, p in told.get("traits", ())),
+        coasted=bool(stored.get("coasted")),
+        traits=tuple((str(name), float(p)) for name, p in stored.get("traits", ())),
     )
 
 

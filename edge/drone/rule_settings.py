@@ -33,6 +33,8 @@ _ZONES: Mapping[str, tuple[str, ...]] = {
     "frontage": (),
 }
 # Above this, parallax says the thing stands on a roof or is a tree top: no street offence.
+# What lies higher above the ground by parallax is on a roof or a tree. A spill belongs to a truck
+# so near, a dumping to what lies within reach of its bed.
 RAISED_M = 4.0
 SPILL_TRUCK_M = 40.0
 DUMP_REACH_M = 12.0

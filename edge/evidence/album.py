@@ -37,7 +37,9 @@ from edge.values import Box, Candidate, Frame, Image, Role, Stamp
 log = logging.getLogger(__name__)
 
 JPEG_QUALITY = 90
+# A close-up is replaced by a look that shows the subject this many times as large in area.
 CLOSE_BETTER = 1.2
+# Pictures of the last minute, one a second: a "before" is only known afterwards.
 HISTORY_S = 60.0
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 HISTORY_EVERY_S = 1.0

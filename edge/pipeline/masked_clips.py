@@ -51,7 +51,8 @@ class MaskedClips:
     def write_clip(
         self, path: Path, start_mono: float, end_mono: float
     ) -> tuple[float, float] | None:
-        """See ClipSource. The clip without masks exists only in a folder that is removed."""
+        """See ClipSource. The clip without masks exists only in a folder that is removed.
+        Raises OSError (disk)."""
         with tempfile.TemporaryDirectory(prefix="edge-mask-") as folder:
             whole = Path(folder) / "clip.mp4"
             span = self._clips.write_clip(whole, start_mono, end_mono)

@@ -93,7 +93,8 @@ def _trucks(base: Path, site: Site, where: str) -> Register | None:
 
 
 def calendar_files(base: Path, site: Site, where: str) -> list[Path]:
-    """The shipped calendars, and those that the site names."""
+    """The shipped calendars, and those that the site names.
+    Raises ConfigError naming the file or option that is wrong."""
     files = sorted(shipped("config/calendar").glob("*.yaml"))
     for name in site.calendar:
         path = base / name

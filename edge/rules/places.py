@@ -31,12 +31,19 @@ from edge.rules.view import Open, SceneView, Verdicts, reread, standing_by
 from edge.rules.zones import ZoneRule, ZoneVerdict, when_fits
 from edge.values import Finding, Json, Phase, Track
 
+# What has not moved for so long stands.
 SETTLE_S = 1.0
+# A clock that runs for less shows no candidate: most of them come to nothing.
 SHOW_AFTER_S = 3.0
+# Another object seen at the place for so long ends the case; for less, a passer-by was in front.
 RIVAL_S = 3.0
+# Looks, patches and tallies are taken this often; between them a place hardly changes.
 ASK_EVERY_S = 1.0
+# From this share of its box covered, a thing cannot be seen: its absence says nothing.
 FRONT_SHARE = 0.5
+# A known place is kept by boxes of this share of the score that would start a new one.
 KEEP_SCORE = 0.6
+# An open case follows its own track by at most so many of its sizes.
 FOLLOW_SIZES = 1.5
 
 
@@ -268,8 +275,8 @@ class PlaceRule:
             self._restart(view, spot)
         due_s = settings.dwell_s + settings.confirm_s
         if spot.state == "open":
-            if view.mono - spot.told_mono >= settings.realarm_s and spot.hold.unseen_s == 0.0:
-                spot.told_mono = view.mono
+            if view.mono - spot.reported_mono >= settings.realarm_s and spot.hold.unseen_s == 0.0:
+                spot.reported_mono = view.mono
                 out.findings.append(self._finding(view, spot, "update"))
             return
         sure = spot.score >= settings.number("sure")
@@ -281,9 +288,9 @@ class PlaceRule:
     def _decide(self, view: SceneView, spot: Spot, out: Verdicts) -> None:
         hook = self.settings.word("remind")
         if hook and spot.state == "standing":
-            spot.state, spot.told_mono = "reminded", view.mono
+            spot.state, spot.reported_mono = "reminded", view.mono
             out.prompts.append(place_prompt(view, self.settings, spot, hook))
-        elif not hook or view.mono - spot.told_mono >= self.settings.number("grace_s"):
+        elif not hook or view.mono - spot.reported_mono >= self.settings.number("grace_s"):
             self._open(view, spot, out)
             return
         due_s = spot.hold.held_s + self.settings.number("grace_s")
@@ -292,7 +299,7 @@ class PlaceRule:
     def _open(self, view: SceneView, spot: Spot, out: Verdicts) -> None:
         settings = self.settings
         spot.began = reread(spot.began, view.now)
-        spot.state, spot.decided, spot.told_mono = "open", view.now, view.mono
+        spot.state, spot.decided, spot.reported_mono = "open", view.now, view.mono
         grid = self._zones.grid_of(spot.verdict.decision) or settings.grid
         case = Open(grid or "", settings.category.id, spot.box, self.subject_of(spot))
         past = view.memory.opened(

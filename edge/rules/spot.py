@@ -24,6 +24,8 @@ from edge.values import Box, Image, Json, Point, Stamp, Track, ZoneDecision
 SIDE = 12
 # Grey levels: below this spread a patch is fog, glare or night and says nothing.
 FLAT = 3.0
+# Likeness of two patches, -1..1: from SAME up the place looks as it did, below CHANGED it does
+# not; between them nothing is known.
 SAME = 0.75
 CHANGED = 0.4
 
@@ -93,7 +95,7 @@ class Spot:
     state: State = "standing"
     verdict: ZoneVerdict = OUTSIDE
     decided: Stamp | None = None
-    told_mono: float = 0.0
+    reported_mono: float = 0.0
     asked_mono: float = -1e9
     occurrence: int = 1
     outcome: str = "to_report"
@@ -154,7 +156,7 @@ class Spot:
             "box": self.box,
             "state": self.state,
             "decided": stamp_json(self.decided) if self.decided else None,
-            "told": self.told_mono,
+            "told": self.reported_mono,
             "zone": _zone_json(self.verdict),
             "occurrence": self.occurrence,
             "outcome": self.outcome,
@@ -186,7 +188,7 @@ class Spot:
             state=data["state"],
             verdict=_verdict(data["zone"]),
             decided=stamp_from(data["decided"], shift_s) if data["decided"] else None,
-            told_mono=data["told"] + shift_s,
+            reported_mono=data["told"] + shift_s,
             occurrence=data["occurrence"],
             outcome=data["outcome"],
             ids=ids,

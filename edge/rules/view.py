@@ -21,6 +21,7 @@ from edge.rules.zones import LocalMoment, ZoneMap
 from edge.values import Box, Candidate, Finding, Json, Point, Prompt, Scene, Stamp, Track
 
 TRUST = {"unsynced": 0, "recording": 1, "holdover": 1, "ntp": 2, "gnss": 2}
+# A clock that moved by less was only corrected, not set.
 STEP_S = 1.0
 
 
@@ -54,8 +55,8 @@ def reread(at: Stamp, now: Stamp) -> Stamp:
     """An earlier stamp by the clock of now, if that one is trusted more and has been stepped."""
     if TRUST[now.quality] <= TRUST[at.quality]:
         return at
-    told = at_mono(at.mono, now)
-    return told if abs(told.wall - at.wall) > STEP_S else at
+    stepped = at_mono(at.mono, now)
+    return stepped if abs(stepped.wall - at.wall) > STEP_S else at
 
 
 PLACES = 500

@@ -38,7 +38,8 @@ def leq(levels_db: Sequence[float]) -> float:
 
 
 def combine(blocks: Iterable[tuple[float, float]]) -> float:
-    """Equivalent level of (level dB, seconds) blocks, weighted with their lengths."""
+    """Equivalent level of (level dB, seconds) blocks, weighted with their lengths. Raises
+    ValueError where no block has a length."""
     rows = [(value, seconds) for value, seconds in blocks if seconds > 0.0]
     if not rows:
         raise ValueError("no block with a length")

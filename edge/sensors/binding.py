@@ -32,7 +32,7 @@ class Binding:
         self.sensor, self._settings = sensor, settings
         self._source: str | None = sensor.mn
         self._other: tuple[str, int] = ("", 0)
-        self._told: OrderedDict[tuple[object, ...], None] = OrderedDict()
+        self._logged: OrderedDict[tuple[object, ...], None] = OrderedDict()
         self.clock = InstrumentClock()
         self.strangers = 0
         self.repeats = 0
@@ -64,12 +64,12 @@ class Binding:
             return False
         cn = reading.extra.get("CN", "")
         key = (reading.source, number, cn, reading.channel, reading.at_wall, reading.value)
-        if key in self._told:
+        if key in self._logged:
             self.repeats += 1
             return True
-        self._told[key] = None
-        while len(self._told) > REMEMBERED:
-            self._told.popitem(last=False)
+        self._logged[key] = None
+        while len(self._logged) > REMEMBERED:
+            self._logged.popitem(last=False)
         return False
 
     def _sample(self, reading: InstrumentValue, channel: str, now: Stamp, settling: bool) -> Sample:

@@ -31,7 +31,7 @@ class Episode:
     def __init__(self, case: EpisodeSubject) -> None:
         self.case = case
         self._began: Stamp | None = None
-        self._told: Stamp | None = None
+        self._reported: Stamp | None = None
         self._ended_wall: float | None = None
         self._count = 0
 
@@ -50,21 +50,21 @@ class Episode:
         if 0.0 <= back_s <= self.case.reopen_s:
             facts = {**facts, "reopened_after_s": round(back_s, 1)}
         self._count += 1
-        self._began, self._told = began, now
+        self._began, self._reported = began, now
         return self._finding("new", now, None, zone, facts)
 
     def go_on(self, now: Stamp, zone: ZoneDecision, facts: Json) -> Finding | None:
         """It lasts: an update when the re-alarm interval has passed."""
-        assert self._began is not None and self._told is not None, "not open"
-        if now.mono - self._told.mono < self.case.realarm_s:
+        assert self._began is not None and self._reported is not None, "not open"
+        if now.mono - self._reported.mono < self.case.realarm_s:
             return None
-        self._told = now
+        self._reported = now
         return self._finding("update", now, None, zone, facts)
 
     def end(self, now: Stamp, zone: ZoneDecision, facts: Json) -> Finding:
         """It is gone, or can no longer be vouched for; the facts say which."""
         finding = self._finding("end", now, now, zone, facts)
-        self._began = self._told = None
+        self._began = self._reported = None
         self._ended_wall = now.wall
         return finding
 
@@ -95,7 +95,7 @@ class Episode:
         """What a restart needs to go on with: plain JSON, given back to `restore`."""
         return {
             "began": asdict(self._began) if self._began else None,
-            "told": asdict(self._told) if self._told else None,
+            "told": asdict(self._reported) if self._reported else None,
             "ended_wall": self._ended_wall,
             "count": self._count,
         }
@@ -103,7 +103,7 @@ class Episode:
     def restore(self, data: Mapping[str, Any], now: Stamp) -> None:
         """Continue after a restart: instants move onto this boot's monotonic clock."""
         self._began = rebased(data["began"], now)
-        self._told = rebased(data["told"], now)
+        self._reported = rebased(data["told"], now)
         self._ended_wall, self._count = data["ended_wall"], int(data["count"])
 
 

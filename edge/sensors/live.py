@@ -62,10 +62,10 @@ class LiveValues:
     def write(self, now: Stamp) -> None:
         """`<run>/samples/<sensor>.json`, for the page, the cameras and `edge sensors watch`."""
         for name, latest in self._latest.items():
-            body = json.dumps(self._told(name, latest, now), ensure_ascii=False)
+            body = json.dumps(self._status(name, latest, now), ensure_ascii=False)
             write_atomic(self._folder / f"{name}.json", body.encode(), durable=False)
 
-    def _told(self, name: str, latest: Mapping[str, Sample], now: Stamp) -> dict[str, Any]:
+    def _status(self, name: str, latest: Mapping[str, Sample], now: Stamp) -> dict[str, Any]:
         sensor = self._sensors[name]
         return {
             "sensor": name,

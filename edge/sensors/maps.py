@@ -142,7 +142,8 @@ def _counted(found: Map, path: Path) -> Map:
 
 
 def find_map(name: str, *, beside: Path | None = None, where: str = "map") -> Path:
-    """`name` as a path, or NAME.yaml beside the site file or in the standard folders."""
+    """`name` as a path, or NAME.yaml beside the site file or in the standard folders.
+    Raises ConfigError naming the file or option that is wrong."""
     folders = ([beside, beside / "sensors"] if beside else []) + list(FOLDERS)
     tries = [Path(name), *(folder / f"{name}.yaml" for folder in folders)]
     tries += [beside / name] if beside else []

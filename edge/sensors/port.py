@@ -99,7 +99,8 @@ class Port:
                 return first + bytes(self._serial.read(min(rest, READ_MAX)) if rest else b"")
 
     def write(self, data: bytes) -> None:
-        """Send and wait until the last bit has left (half duplex: the line turns then)."""
+        """Send and wait until the last bit has left (half duplex: the line turns then).
+        Raises PortGone where the port is lost."""
         assert self._serial is not None, "not open"
         try:
             self._serial.write(data)

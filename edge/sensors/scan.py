@@ -168,10 +168,10 @@ def _heard(
 ) -> ScannedInstrument:
     """The last value of each channel, and the entry of the site file."""
     last = {value.channel: value for value in values}
-    told = ", ".join(f"{c} {v.value} {v.unit}".strip() for c, v in list(last.items())[:6])
+    values_text = ", ".join(f"{c} {v.value} {v.unit}".strip() for c, v in list(last.items())[:6])
     kind = keys.pop("kind")
     if kind == "hj212":
         keys["mn"] = values[-1].source
     entry = {"id": f"{kind}-1", "kind": kind, "port": url, **keys}
     text = dump({"sensors": [entry]})
-    return ScannedInstrument(name, told, text)
+    return ScannedInstrument(name, values_text, text)

@@ -74,17 +74,19 @@ def open_stock(device: Device, where: BoxFiles, clock: SystemClock) -> Stock:
         raised=raised,
         topics=Topics(device.tenant, device.device),
     )
-    _tell_of_losses(stock)
+    _report_losses(stock)
     return stock
 
 
-def _tell_of_losses(stock: Stock) -> None:
+def _report_losses(stock: Stock) -> None:
     """Chains go on above what may have been given; a salvage is a fault the city hears of."""
     jumped = stock.heads.restore(stock.dispatch)
     if stock.salvage is not None:
-        told = stock.salvage
-        text = f"{told.rows} rows carried over, {told.from_evidence} made anew from evidence"
-        facts = {"file": told.kept_as.name, "chains": jumped}
+        salvaged = stock.salvage
+        text = (
+            f"{salvaged.rows} rows carried over, {salvaged.from_evidence} made anew from evidence"
+        )
+        facts = {"file": salvaged.kept_as.name, "chains": jumped}
         stock.faults.once("outbox_salvaged", "outbox", text, **facts)
 
 

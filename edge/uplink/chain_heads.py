@@ -59,8 +59,8 @@ class HeadsFile:
         kept = self._read()
         jumped = []
         with dispatch.commit():
-            for kind, told in KINDS.items():
-                if told.sealed and self._jump(
+            for kind, description in KINDS.items():
+                if description.sealed and self._jump(
                     dispatch, kind, kept.heads.get(kind, ChainPosition())
                 ):
                     jumped.append(kind)

@@ -114,10 +114,10 @@ class Commands:
         run: Path,
         folder: Path,
         *,
-        tell: Callable[[CommandResult, Path | None, list[EvidenceFile]], None],
+        report: Callable[[CommandResult, Path | None, list[EvidenceFile]], None],
         restart: Callable[[], None],
     ) -> None:
-        self._run, self._folder, self._tell, self._restart = run, folder, tell, restart
+        self._run, self._folder, self._report, self._restart = run, folder, report, restart
         self._pending: list[_Pending] = []
         self._look_at = 0.0
 
@@ -202,16 +202,16 @@ class Commands:
 
     def _answered(self, pending: _Pending, at: Stamp) -> None:
         try:
-            told = msgspec.json.decode((pending.folder / ANSWER).read_bytes(), type=dict)
+            answer = msgspec.json.decode((pending.folder / ANSWER).read_bytes(), type=dict)
         except msgspec.DecodeError:
-            told = {}
+            answer = {}
         files = [
             evidence_file(path, at)
             for path in sorted(pending.folder.iterdir())
             if path.name not in (ANSWER, REQUEST) and not path.name.startswith(".")
         ]
-        state: Literal["done", "failed"] = "done" if told.get("done") else "failed"
-        self._finish(pending, state, str(told.get("reason", "")), files)
+        state: Literal["done", "failed"] = "done" if answer.get("done") else "failed"
+        self._finish(pending, state, str(answer.get("reason", "")), files)
 
     def _finish(
         self,
@@ -237,7 +237,7 @@ class Commands:
         listed = [{"path": f.path, "sha256": f.sha256, "size": f.size} for f in files or ()]
         data = {"files": listed} if listed else {}
         result = CommandResult(cmd_id=command.cmd_id, state=state, reason=reason[:500], data=data)
-        self._tell(result, folder, files or [])
+        self._report(result, folder, files or [])
 
 
 def evidence_file(path: Path, at: Stamp) -> EvidenceFile:

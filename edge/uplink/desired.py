@@ -82,7 +82,7 @@ class DesiredSite:
     def rev(self) -> int:
         return self._applied.reported.rev
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Publish the reported state; on every connection."""
         self._report(msgspec.json.encode(self._applied.reported))
 
@@ -98,7 +98,7 @@ class DesiredSite:
             self._put_off(wanted)
             return
         if self._answered(wanted.rev) and not back:
-            self.tell()
+            self.report()
             return
         if not rises:
             self._reject(wanted.rev, [f"rev {wanted.rev} is not above {self._applied.seen}"])
@@ -200,7 +200,7 @@ class DesiredSite:
     def _keep(self, applied: Applied) -> None:
         write_atomic(self._file, msgspec.json.encode(applied))
         self._applied = applied
-        self.tell()
+        self.report()
 
     def _alive(self) -> dict[str, int]:
         """The daemons whose status file is fresh, with their process ids."""

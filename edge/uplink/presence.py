@@ -53,10 +53,10 @@ class Presence:
         self._session, self._kept = session, kept
         self._health_due = 0.0
         self._chain_due = 0.0
-        self._chain_told = -CHAIN_EVERY_S
+        self._chain_sent_mono = -CHAIN_EVERY_S
         self._repeat_due, self._birth = math.inf, b""
         self._run, self._greeted = secrets.token_hex(8), 0
-        self._told_seq: dict[str, int] = {}
+        self._sent_seq: dict[str, int] = {}
         # Suffix -> payload: state of which only the latest matters, waiting for a place to go.
         self._state: dict[str, bytes] = {}
 
@@ -134,10 +134,10 @@ class Presence:
         """The signed chain ends: every 10 minutes while they move, or after 100 records."""
         heads = self.heads()
         seqs = {kind: int(head["seq"]) for kind, head in heads.items()}
-        moved = sum(seqs.values()) - sum(self._told_seq.values())
-        due = at.mono - self._chain_told >= CHAIN_EVERY_S or moved >= CHAIN_EVERY_RECORDS
+        moved = sum(seqs.values()) - sum(self._sent_seq.values())
+        due = at.mono - self._chain_sent_mono >= CHAIN_EVERY_S or moved >= CHAIN_EVERY_RECORDS
         if moved > 0 and due:
-            self._told_seq, self._chain_told = seqs, at.mono
+            self._sent_seq, self._chain_sent_mono = seqs, at.mono
             self._kept.keep(self._dispatch)
             payload = self.signed_heads(at)
             self._kept.keep_signed(payload)

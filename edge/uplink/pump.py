@@ -131,7 +131,7 @@ class Pump:
         connection.overhear(self._parts.presence.own_status)
         connection.subscribe(self._parts.inbox.topics)
         self._parts.presence.greet(self._birth(), self._mono(), retain=limits.retain)
-        self._tell_of_retain(limits.retain)
+        self._report_retain(limits.retain)
         self._parts.records.attach(self._window, session_kept=limits.session_present)
         self._parts.transfers.attach(self._window)
 
@@ -144,7 +144,7 @@ class Pump:
                 self._window.widen()
         elif isinstance(event, Arrived) and event.topic == self._parts.presence.own_status:
             if self._parts.presence.foreign(event.payload):
-                self._tell_of_a_namesake()
+                self._report_namesake()
         elif isinstance(event, Arrived):
             self._arrived.append(event)
         elif isinstance(event, Subscribed):
@@ -164,21 +164,21 @@ class Pump:
         """Back to the outbox with all that was on its way."""
         window, self._window = self._window, None
         if lost.code == SESSION_TAKEN_OVER:
-            self._tell_of_a_namesake()
+            self._report_namesake()
         elif window is not None and not self._taken_over:
             self._blame(window, lost)
         self._parts.transfers.detach()
         self._parts.records.detach()
         self._arrived.clear()
 
-    def _tell_of_retain(self, retain: bool) -> None:
+    def _report_retain(self, retain: bool) -> None:
         if retain:
             self._parts.faults.end("no_retain", "broker")
         else:
             text = "the broker keeps no retained messages: birth and status are repeated instead"
             self._parts.faults.start("no_retain", "broker", text)
 
-    def _tell_of_a_namesake(self) -> None:
+    def _report_namesake(self) -> None:
         """Once may be a link of our own that was half open; again and again is another box. Not
         every broker says who took a session over: what stands as our status tells as well."""
         now = self._mono()

@@ -56,10 +56,10 @@ def scene(run: Path) -> dict[str, Any]:
 def read_status(run: Path, daemon: str) -> dict[str, Any]:
     """Another daemon's status file; {} where there is none."""
     try:
-        told = msgspec.json.decode((run / "status" / f"{daemon}.json").read_bytes())
+        body = msgspec.json.decode((run / "status" / f"{daemon}.json").read_bytes())
     except (OSError, msgspec.DecodeError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return body if isinstance(body, dict) else {}
 
 
 def status(parts: PumpParts, pump: Pump, started: float) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def status(parts: PumpParts, pump: Pump, started: float) -> dict[str, Any]:
 
 
 def health(
-    parts: PumpParts, told: dict[str, Any], run: Path, device: str, at: Stamp
+    parts: PumpParts, body: dict[str, Any], run: Path, device: str, at: Stamp
 ) -> dict[str, Any]:
     """From a status; other daemons' open faults are in their own status files."""
     return {
@@ -87,22 +87,22 @@ def health(
         "boot": parts.session.boot,
         "conn": parts.session.conn,
         "time": utc_text(at.wall),
-        "uptime_s": told["uptime_s"],
+        "uptime_s": body["uptime_s"],
         "clock": {"quality": at.quality, "error_ms": at.error_ms},
         "board": read_status(run, "visiond").get("board", {}),
-        "outbox": told["outbox"],
-        "uplink": {key: told[key] for key in ("records", "evidence", "refused", "connects")},
-        "faults": sorted(f"{fault['kind']}:{fault['subject']}" for fault in told["faults"]),
+        "outbox": body["outbox"],
+        "uplink": {key: body[key] for key in ("records", "evidence", "refused", "connects")},
+        "faults": sorted(f"{fault['kind']}:{fault['subject']}" for fault in body["faults"]),
         "ladder": ladder.current_step(run),
     }
 
 
-def stats_line(told: dict[str, Any]) -> dict[str, Any]:
+def stats_line(body: dict[str, Any]) -> dict[str, Any]:
     """The same in one line of the log, counters only."""
     return {
-        "online": int(told["online"]),
-        "outstanding": told["outstanding"],
-        "transfers": told["transfers"],
-        **told["records"],
-        **told["evidence"],
+        "online": int(body["online"]),
+        "outstanding": body["outstanding"],
+        "transfers": body["transfers"],
+        **body["records"],
+        **body["evidence"],
     }

@@ -62,7 +62,8 @@ class DownlinkTrust:
         self._device, self._keys = device, keys
 
     def read(self, kind: str, payload: bytes, heard: Mapping[str, int], at: Stamp) -> m.Down:
-        """The message, typed. `heard` maps counter names to the highest counter accepted."""
+        """The message, typed. `heard` maps counter names to the highest counter accepted.
+        Raises RefusedMessage with the word it is counted under."""
         if len(payload) > BYTES_MAX[kind]:
             raise RefusedMessage("size", f"{len(payload)} bytes")
         try:

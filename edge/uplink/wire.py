@@ -161,22 +161,24 @@ def evidence_item(file: EvidenceFile) -> dict[str, Json]:
 
 def violation_from(data: Mapping[str, Json]) -> Violation:
     """The inverse of :func:`violation_data`. Raises msgspec.ValidationError."""
-    told = msgspec.convert(data, m.ViolationData)
-    fields = {name: getattr(told, name) for name in told.__struct_fields__ if name != "manifest"}
+    message = msgspec.convert(data, m.ViolationData)
+    fields = {
+        name: getattr(message, name) for name in message.__struct_fields__ if name != "manifest"
+    }
     fields |= {
-        "began": stamp(told.began),
-        "decided": stamp(told.decided),
-        "ended": None if told.ended is None else stamp(told.ended),
-        "where": Place(**msgspec.structs.asdict(told.where)),
-        "zone": ZoneDecision(**msgspec.structs.asdict(told.zone)),
-        "evidence": tuple(_evidence_file(item) for item in told.evidence),
+        "began": stamp(message.began),
+        "decided": stamp(message.decided),
+        "ended": None if message.ended is None else stamp(message.ended),
+        "where": Place(**msgspec.structs.asdict(message.where)),
+        "zone": ZoneDecision(**msgspec.structs.asdict(message.zone)),
+        "evidence": tuple(_evidence_file(item) for item in message.evidence),
     }
     return Violation(**fields)
 
 
 def _evidence_file(item: m.EvidenceItem) -> EvidenceFile:
-    told = {**msgspec.structs.asdict(item), "at": stamp(item.at)}
-    return EvidenceFile(**told)
+    message = {**msgspec.structs.asdict(item), "at": stamp(item.at)}
+    return EvidenceFile(**message)
 
 
 def fault_data(fault: Fault) -> dict[str, Json]:
@@ -184,8 +186,8 @@ def fault_data(fault: Fault) -> dict[str, Json]:
 
 
 def fault_from(data: Mapping[str, Json]) -> Fault:
-    told = msgspec.convert(data, m.FaultData)
-    return Fault(**{**msgspec.structs.asdict(told), "at": stamp(told.at)})
+    message = msgspec.convert(data, m.FaultData)
+    return Fault(**{**msgspec.structs.asdict(message), "at": stamp(message.at)})
 
 
 def fault_row(fault: Fault, stands: bool) -> dict[str, Any]:
@@ -243,21 +245,21 @@ def envelope(
     The id needs no clock: `device:boot:seq`, with the kind's mark before `seq` so that the
     separately counted kinds never share one.
     """
-    told = describe(kind, data)
+    message = describe(kind, data)
     head = {
         "specversion": "1.0",
         "id": f"{device}:{boot}:{KINDS[kind].mark}{seq}",
-        "source": f"urn:cm:{tenant}:{device}" + (f"/{told.part}" if told.part else ""),
-        "type": f"{told.type}.v{VERSION}",
-        "subject": told.subject,
-        "time": told.at["utc"],
+        "source": f"urn:cm:{tenant}:{device}" + (f"/{message.part}" if message.part else ""),
+        "type": f"{message.type}.v{VERSION}",
+        "subject": message.subject,
+        "time": message.at["utc"],
         "datacontenttype": "application/json",
         "dataschema": f"urn:cm:schema:{kind}:{VERSION}",
         "seq": seq,
         "boot": boot,
-        "mono": told.at["mono"],
-        "timeq": told.at["quality"],
-        "timeerr": told.at["error_ms"],
+        "mono": message.at["mono"],
+        "timeq": message.at["quality"],
+        "timeerr": message.at["error_ms"],
         "prev": prev,
         "kid": kid,
         "data": dict(data),
@@ -276,7 +278,8 @@ class Described:
 
 
 def describe(kind: str, data: Mapping[str, Json]) -> Described:
-    """Type, subject, part and time of a message's envelope, from its data."""
+    """Type, subject, part and time of a message's envelope, from its data. Raises ValueError for
+    a kind that travels without one."""
     base = KINDS[kind].type
     if kind == "violation":
         part = str(data.get("source", {}).get("camera", ""))

@@ -108,7 +108,8 @@ def _give_back() -> None:
 
 
 def read_facts(path: Path) -> Facts:
-    """Input size and class names that the file carries; unknown ones are None."""
+    """Input size and class names that the file carries; unknown ones are None.
+    Raises ConfigError naming the file or option that is wrong."""
     if path.suffix != ".onnx":
         return Facts((None, None))
     ort = _runtime(path)

@@ -137,7 +137,7 @@ class Tracker:
         self._forget(at)
         if image is not None:
             self._see(image, at)
-        return self._tell(detections.names, at)
+        return self._tracks_now(detections.names, at)
 
     def _learn_interval(self, dt: float) -> None:
         if dt > 0:
@@ -235,7 +235,7 @@ class Tracker:
         if life is not None and at.mono - life.looked_s >= LOOK_EVERY_S:
             life.look, life.looked_s = look(image, life.box), at.mono
 
-    def _tell(self, names: Sequence[str], at: Stamp) -> tuple[Track, ...]:
+    def _tracks_now(self, names: Sequence[str], at: Stamp) -> tuple[Track, ...]:
         predicted = _tuples(np.clip(self._motion.corners(), 0.0, 1.0))
         return tuple(
             Track(

@@ -70,10 +70,10 @@ class TraitModel:
         _verify(weights, manifest, path)
         shape = (manifest.input.height, manifest.input.width)
         self._session = open_session(SessionRequest(weights, shape, provider))
-        told = self._run(np.zeros((1, 3, *shape), np.float32))
-        if told.shape != (len(manifest.classes),) or abs(float(told.sum()) - 1) > SURE_SUM:
+        shares = self._run(np.zeros((1, 3, *shape), np.float32))
+        if shares.shape != (len(manifest.classes),) or abs(float(shares.sum()) - 1) > SURE_SUM:
             raise ConfigError(
-                f"{weights}: gives {told.shape[0]} numbers of sum {told.sum():.2f}; expected "
+                f"{weights}: gives {shares.shape[0]} numbers of sum {shares.sum():.2f}; expected "
                 f"{len(manifest.classes)} probabilities, one for each of `classes`"
             )
 
@@ -83,16 +83,16 @@ class TraitModel:
         if part.size == 0:
             return ()
         shape = (self.manifest.input.height, self.manifest.input.width)
-        told = self._run(blob(part, shape)[None])
-        return tuple(zip(self.manifest.classes, (float(p) for p in told), strict=True))
+        shares = self._run(blob(part, shape)[None])
+        return tuple(zip(self.manifest.classes, (float(p) for p in shares), strict=True))
 
     def judged(self, image: Image, tracks: Sequence[Track]) -> tuple[Track, ...]:
         """The tracks, those asked about with their traits; predicted boxes are not asked."""
         asked = [t for t in tracks if t.label in self.manifest.of and not t.coasted]
         aspect = image.shape[1] / image.shape[0]
         asked.sort(key=lambda t: size_of(t.box, aspect), reverse=True)
-        told = {t.id: self.of(image, t.box) for t in asked[:MOST]}
-        return tuple(replace(t, traits=told[t.id]) if told.get(t.id) else t for t in tracks)
+        shares = {t.id: self.of(image, t.box) for t in asked[:MOST]}
+        return tuple(replace(t, traits=shares[t.id]) if shares.get(t.id) else t for t in tracks)
 
     def _run(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(self._session.run(tensor)[0], np.float32).reshape(-1)

@@ -220,11 +220,11 @@ def _can_be(role: str, one: NDArray[Any]) -> bool:
 
 
 def _found(names: Sequence[str], outputs: Outputs) -> str:
-    told = (
+    parts = (
         f"{names[i] if i < len(names) else i} {one.dtype} {tuple(one.shape)}"
         for i, one in enumerate(outputs)
     )
-    return ", ".join(told)
+    return ", ".join(parts)
 
 
 def check_boxes_are_pixels(head: HeadName, outputs: Outputs) -> None:

@@ -43,3 +43,39 @@ def test_no_comment_points_outside_the_repository():
         for found in outside.finditer(path.read_text("utf-8"))
     ]
     assert pointed == []
+
+
+def raised_by(function):
+    """Names of the exceptions that this function itself raises, not those of functions in it."""
+    found = set()
+    waiting = list(ast.iter_child_nodes(function))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            continue
+        waiting += ast.iter_child_nodes(node)
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            kind = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+            name = kind.attr if isinstance(kind, ast.Attribute) else getattr(kind, "id", "")
+            found |= {name} if name[:1].isupper() else set()
+    return found - OF_THE_LANGUAGE
+
+
+# What ends a program or an iterator is no answer to a caller.
+OF_THE_LANGUAGE = {"AssertionError", "NotImplementedError", "StopIteration", "SystemExit"}
+# Raised and caught in the function itself.
+CAUGHT = {"verify_folder": {"Unfit"}, "scenes_of": {"ValueError"}}
+
+
+def test_a_docstring_names_what_is_raised():
+    silent = []
+    for path in sorted((ROOT / "edge").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            words = ast.get_docstring(node)
+            if words is None or node.name.startswith("_"):
+                continue
+            missing = {n for n in raised_by(node) - CAUGHT.get(node.name, set()) if n not in words}
+            silent += [f"{path.relative_to(ROOT)}: {node.name} {name}" for name in missing]
+    assert silent == []
