@@ -97,6 +97,10 @@ READINGS = {
         '{"name": "dust", "source": "dust_photos", "ap50": 0.776, "truths": 8, "pictures": 8}',
         [0.776],
     ),
+    "mutation": (
+        '{"changes": 4, "score": 0.75, "packages": {"edge/rules": 0.75}, "survivors": []}',
+        [4, 0.75, 0.75],
+    ),
     "shape": (json.dumps(measure_shape([ROOT / "edge" / "config"])), None),
 }
 

@@ -202,6 +202,18 @@ def _benchmark(text: str) -> list[Figure]:
     ]
 
 
+def _mutation(text: str) -> list[Figure]:
+    told = _lines(text)[-1]
+    return [
+        Figure("small wrong changes made", told["changes"], noise=1e9),
+        Figure("noticed by the tests", told["score"], noise=0.05, asked=0.85),
+        *(
+            Figure(f"noticed, {package}", value, noise=0.1)
+            for package, value in told["packages"].items()
+        ),
+    ]
+
+
 def _fleet(text: str) -> list[Figure]:
     """Every number that the run tells, under the names it tells them by."""
     told = _lines(text)[-1]
@@ -278,6 +290,13 @@ MEASURES: dict[str, Measure] = {
         ("systemd-analyze", "security", "--offline=true", "--no-pager", *UNITS),
         _exposure,
         cheap=True,
+    ),
+    "mutation": Measure(
+        "Small wrong changes that the tests notice",
+        "测试能察觉的小改动",
+        ("tools/mutation", "--json"),
+        _mutation,
+        about="A sample drawn with a seed; lines that only child processes run count as unnoticed.",
     ),
     "shape": Measure(
         "Shape of the code",
