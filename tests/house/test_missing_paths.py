@@ -37,6 +37,7 @@ model list --models NONE
 categories list --city NONE
 ledger handling --state NONE
 ledger add cleaning --state NONE --shop shop
+report --week --json --state NONE
 ledger notice --state NONE --place shop --out NONE
 snap gate --site NONE
 snap NONE
