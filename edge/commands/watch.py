@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Watch to the end of the source, a violation's revision as one line; 0 with or without any."""
+    """Watch to the end of the source, a violation's revision as one line; 0 with or without any,
+    1 where no picture came."""
     from pathlib import Path
 
     from edge.pipeline.offline import observe
@@ -57,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
         f"{looks} pictures looked at, {count} suspected violation(s); evidence in {args.out}",
         file=sys.stderr,
     )
-    return 0
+    # Nothing was looked at: that is no clean street.
+    return 0 if looks else 1
 
 
 class _Printer:

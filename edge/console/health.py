@@ -153,11 +153,15 @@ def silent(statuses: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
 
 
+# Reasons of blind time that are called by another name as a fault.
+REASON_FAULTS = {"stall": "stream_stall", "config": "not_sound", "set_aside": "item_set_aside"}
+
+
 def reason_name(reason: str, language: Language, words: Mapping[str, str]) -> str:
     """Why a camera was blind, by the names of the faults."""
     if reason in words:
         return words[reason]
-    kind = {"stall": "stream_stall"}.get(reason, reason)
+    kind = REASON_FAULTS.get(reason, reason)
     return advice_for(kind).name(language)
 
 

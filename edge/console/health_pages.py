@@ -45,6 +45,7 @@ async def health(request: Request) -> Response:
         silent=measured.silent(statuses),
         statuses=statuses,
         cameras={name: _camera(row, now) for name, row in cameras.items()},
+        streams={name: row["stream"] for name, row in cameras.items() if row.get("stream")},
         names={name: str(row.get("name") or name) for name, row in known.items()},
         blind=blind,
         trust=measured.clock_trust(),

@@ -343,6 +343,33 @@ HEALTH: dict[str, tuple[str, str]] = {
     "per_second": ("帧/秒", "per s"),
     "watched_today": ("今天监看", "Watched today"),
     "watched_week": ("7 天监看", "Watched in 7 days"),
+    "streams": ("码流统计", "Streams as they come"),
+    "stream_arrived": ("到达", "Arrives"),
+    "stream_stamped": ("时间戳", "Stamped"),
+    "stream_jitter": ("抖动 p95", "Jitter p95"),
+    "stream_key": ("关键帧间隔", "Key pictures every"),
+    "stream_b": ("B 帧", "B-pictures"),
+    "stream_drift": ("时钟漂移", "Clock drift"),
+    "stream_does": ("设备的处理", "What the box does"),
+    "stream_yes": ("有", "yes"),
+    "stream_no": ("无", "no"),
+    "stream_clock_true": (
+        "按到达时间选取画面；录像片段用码流自身的时间",
+        "chooses pictures by arrival; clips keep the stream's own times",
+    ),
+    "stream_clock_rate": (
+        "时间戳快慢不符：按到达时间选取画面，并按到达时间拉伸片段的时间",
+        "stamps run at another speed: pictures by arrival, clips stretched to arrival",
+    ),
+    "stream_clock_none": (
+        "时间戳不可用：画面和片段都按到达时间",
+        "stamps tell nothing: pictures and clips by arrival",
+    ),
+    "streams_hint": (
+        "近 30 秒；漂移需一分钟以上。关键帧间隔超过 10 秒会使片段提前开始，请在摄像机中改为 1–4 秒",
+        "The last 30 s; drift needs a minute. With key pictures more than 10 s apart clips begin "
+        "earlier than asked for: set 1 to 4 s in the camera",
+    ),
     "blind_off": ("没有运行", "not running"),
     "blind_hint": (
         "百分比是有效监看时间的占比；下面是未监看的原因和时长。完整台账：edge ledger inspection",

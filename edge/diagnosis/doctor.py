@@ -130,6 +130,18 @@ def _model(settings: Settings) -> Iterator[PartAdvice]:
             yield PartAdvice("model", "well", f"{model.name} on {model.provider}")
 
 
+def _items(settings: Settings) -> Iterator[PartAdvice]:
+    """What the daemons have set aside of the site file."""
+    for item in settings.aside:
+        yield PartAdvice(
+            f"{item.kind} {item.id}",
+            "wrong",
+            item.text,
+            "correct it; the others work",
+            "改正此项；其他各项正常工作",
+        )
+
+
 def _cameras(settings: Settings) -> Iterator[PartAdvice]:
     if not settings.site.cameras:
         yield PartAdvice(
@@ -217,5 +229,6 @@ CHECKS: tuple[Callable[[Settings], Iterator[PartAdvice]], ...] = (
     _model,
     _certificate,
     _broker,
+    _items,
     _cameras,
 )

@@ -18,6 +18,7 @@ import msgspec
 
 from edge.camera.clips import file_clips
 from edge.camera.feed import open_feed
+from edge.camera.grabber import Grabber
 from edge.camera.recording import FileFrames, read_file_frames
 from edge.camera.ring import ClipSource
 from edge.camera.url import parse_source
@@ -265,6 +266,8 @@ def _stream(
         feed.stop(2.0)
         if last is not None:
             run.finish(last)
+        elif isinstance(feed.reader, Grabber):
+            log.error("%s: no picture came: %s", feed.address, feed.reader.line.error)
     return run.looks
 
 

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from edge.console.clock import LocalClock
 from edge.console.faults import ADVICE, advice_for
 from edge.console.health import BlindLedger, today_and_week
-from edge.console.texts import TEXTS
+from edge.console.texts import TEXTS, text
 from tests.console.conftest import PASSWORD
 
 OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
@@ -157,3 +157,31 @@ def test_zones_and_names_reach_the_live_view_escaped(box, client):
     assert 'data-zones="[{&#34;id&#34;: &#34;a-b&#34;' in page
     names = json.loads(html.unescape(re.search(r'data-names="([^"]+)"', page)[1]))
     assert names["street-vendor"] == "无照经营游商"
+
+
+STREAM = {
+    "arrived_fps": 21.04,
+    "stamped_fps": 25.0,
+    "jitter_ms": 12.5,
+    "key_s": 30.0,
+    "b_pictures": True,
+    "drift_ppm": None,
+    "clock": "rate",
+}
+
+
+@pytest.mark.parametrize("clock", ["true", "rate", "none"])
+def test_installers_see_how_a_stream_comes(box, client, clock):
+    stream = {**STREAM, "clock": clock, "drift_ppm": -140 if clock == "true" else None}
+    row = {"blind": None, "looks": 9, "fps": 5.0, "fps_wanted": 5.0, "age_ms": 80.0}
+    box.status(cameras={"north": {**row, "stream": stream}})
+    page = client.get("/health").text
+    assert 'id="streams"' in page
+    assert "21.0" in page and "30.0" in page
+    assert ("-140 ppm" in page) == (clock == "true")
+    assert text(f"stream_clock_{clock}", "zh") in page
+
+
+def test_a_box_without_streams_has_no_such_table(box, client):
+    box.status(cameras={"north": {"blind": None, "looks": 9, "stream": None}})
+    assert 'id="streams"' not in client.get("/health").text

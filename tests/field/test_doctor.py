@@ -7,8 +7,10 @@ import pytest
 
 from edge.board import Board, Storage
 from edge.camera.source import SourceError
+from edge.cli import main
 from edge.config import Camera, Device, Site
 from edge.config.device import Broker, Folders
+from edge.daemons.supervisor import trial_home
 from edge.diagnosis import doctor
 from edge.pipeline.settings import Settings
 from edge.values import Stamp
@@ -144,3 +146,18 @@ def test_each_ailment_of_a_stream_has_its_own_advice(tmp_path, monkeypatch, caus
 def test_no_camera_is_a_remark(tmp_path):
     (advice,) = doctor._cameras(box(tmp_path))
     assert advice.level == "remark"
+
+
+def test_beside_a_trial_the_doctor_looks_at_the_trial(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("edge.config.paths.SITE_FILE", str(tmp_path / "none"))
+    monkeypatch.setattr("edge.config.paths.DEVICE_FILE", str(tmp_path / "none"))
+    trial_home(tmp_path / "edge-home")
+    site = tmp_path / "edge-home/site.yaml"
+    site.write_text("cameras: [{id: north, source: 192.168.1.64}]\n", "utf-8")
+    assert main(["doctor", "--json"]) == 1
+    told = capsys.readouterr()
+    assert "edge-home" in told.err
+    assert str(tmp_path / "edge-home/state") in told.out
+    assert "camera north" in told.out
+    assert "rtsp://192.168.1.64" in told.out
