@@ -42,6 +42,7 @@ ledger notice --state NONE --place shop --out NONE
 snap gate --site NONE
 snap NONE
 snap CLIP --out NONE/picture.jpg
+report --week --state NONE
 doctor --site NONE
 doctor --device NONE
 visiond --site NONE --device NONE
