@@ -6,6 +6,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge.pipeline.settings import Settings
 
 EPILOG = """example: edge check --site config/site.example.yaml --explain
 every key, its limits and what it is for: docs/configuration.md; whole places: config/examples"""
@@ -44,4 +48,32 @@ def run(args: argparse.Namespace) -> int:
         f"{len(settings.site.sensors)} sensor(s); sha256 {settings.sha256[:12]}",
         file=sys.stderr,
     )
+    for line in trust_lines(settings):
+        print(line, file=sys.stderr)
     return 0
+
+
+TRUST = {
+    "weak": "camera {0}: {1} relies on {2}: weak, many are missed or wrong "
+    "(模型对该类别的识别较弱，漏报误报较多)",
+    "unproven": "camera {0}: {1} relies on {2}: unproven on real pictures, its findings are leads, "
+    "not cases (该类别未经真实画面验证，只作线索)",
+}
+
+
+def trust_lines(settings: Settings) -> list[str]:
+    """What each camera's rules rely on, where figures on real pictures do not carry it."""
+    from edge.pipeline.settings import manifest_path
+    from edge.rules.trust import GROUND, best_of, of_classes
+    from edge.vision.manifest import read_manifest
+
+    lines = []
+    for camera in settings.site.cameras:
+        path = manifest_path(settings, camera.model or settings.site.model)
+        trust = best_of(read_manifest(path).good_for, GROUND)
+        for rule in camera.rules:
+            classes = settings.categories[rule.category].classes
+            words = TRUST.get(of_classes(trust, classes) or "")
+            if words:
+                lines.append(words.format(camera.id, rule.category, ", ".join(classes)))
+    return lines

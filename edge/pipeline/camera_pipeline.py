@@ -18,6 +18,7 @@ from edge.pipeline.evidence_writer import ClipCutter, EvidenceOutputs, EvidenceW
 from edge.pipeline.settings import Settings
 from edge.pipeline.truck_lookup import TruckFile
 from edge.rules.judge import Judge
+from edge.rules.trust import AIR, GROUND, best_of
 from edge.uplink.wire import violation_data
 from edge.values import Finding, Place, Sample, Stamp
 from edge.vision.model import Model
@@ -57,6 +58,7 @@ def build_pipeline(
         categories=settings.categories,
         calendar=settings.calendar,
         timezone=ZoneInfo(settings.site.timezone),
+        trust=best_of(model.good_for, GROUND if source_kind == "fixed_camera" else AIR),
     )
     analyzer = Analyzer(camera, model, judge, samples=samples, traits=traits)
     where = place_of(settings.site, camera)

@@ -20,11 +20,12 @@ from edge.rules.places import Occupation
 from edge.rules.plume import Plume
 from edge.rules.rule_settings import RuleSettings, Settings, settle
 from edge.rules.spill import Spill
+from edge.rules.trust import graded
 from edge.rules.uncovered import Uncovered
 from edge.rules.view import Memory, SceneView, Verdicts, shift_between, stamp_from, stamp_json
 from edge.rules.wash import Wash
 from edge.rules.zones import WHOLE_FRAME, LocalMoment, ZoneMap, ZoneRule
-from edge.values import Json, Judgement, Scene, Stamp
+from edge.values import Finding, Json, Judgement, Scene, Stamp
 
 SNAPSHOT = 1
 
@@ -73,7 +74,11 @@ class Judge:
         categories: Mapping[str, Category],
         calendar: Calendar,
         timezone: tzinfo,
+        trust: Mapping[str, str] | None = None,
     ) -> None:
+        """trust: class to what its model is good for from here (edge.rules.trust)."""
+        self._trust = trust or {}
+        self._classes = {rule.category: categories[rule.category].classes for rule in camera.rules}
         self._camera, self._calendar, self._timezone = camera, calendar, timezone
         zones = [zone for zone in camera.zones if zone.kind != "mask"] or [WHOLE_FRAME]
         self._zone_map = ZoneMap(zones)
@@ -103,14 +108,18 @@ class Judge:
         view, out = self._view(scene), Verdicts()
         for rule in self._rules.values():
             rule.step(view, out)
-        return Judgement(tuple(out.findings), tuple(out.candidates), tuple(out.prompts))
+        return Judgement(self._graded(out), tuple(out.candidates), tuple(out.prompts))
+
+    def _graded(self, out: Verdicts) -> tuple[Finding, ...]:
+        """What is told, with what the model is good for."""
+        return tuple(graded(f, self._trust, self._classes[f.category]) for f in out.findings)
 
     def finish(self, now: Stamp) -> Judgement:
         """The recording is over: every open case is told a last time, as far as it was seen."""
         view, out = self._view(Scene(self._camera.id, now, ())), Verdicts()
         for rule in self._rules.values():
             rule.finish(view, out)
-        return Judgement(tuple(out.findings))
+        return Judgement(self._graded(out))
 
     def _view(self, scene: Scene) -> SceneView:
         moment = LocalMoment.of(scene.at, self._timezone, self._calendar)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,11 @@ Sha256 = Annotated[str, msgspec.Meta(pattern=patterns.SHA256)]
 FileName = Annotated[str, msgspec.Meta(pattern=whole(r"[^/\\\x00-\x1f]{1,60}"))]
 ClassName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Side = Annotated[int, msgspec.Meta(ge=32, le=4096, multiple_of=32)]
+Slope = Annotated[float, msgspec.Meta(ge=0.2, le=5.0)]
+Shift = Annotated[float, msgspec.Meta(ge=-6.0, le=6.0)]
+# The views that cameras have of the ground, and how far a model is to be trusted with a class.
+View = Literal["eye", "pole", "drone", "top"]
+Trust = Literal["validated", "weak", "unproven"]
 Head = Literal["auto", "raw", "end2end", "objectness", "yolox", "nms", "nms_rows"]
 
 
@@ -87,6 +93,15 @@ class SelfTest(_Part, frozen=True, kw_only=True):
     slower_at_most: Annotated[float, msgspec.Meta(ge=1, le=10)] = 1.25
 
 
+class Calibration(_Part, frozen=True, kw_only=True):
+    """What makes scores promise the same of every class (edge.vision.calibration): class to
+    (slope, shift) in log odds. `version`: of this form; `on`: the pictures it was fitted on."""
+
+    version: Literal[1]
+    classes: dict[ClassName, tuple[Slope, Shift]]
+    on: str = ""
+
+
 class Manifest(_Part, frozen=True, kw_only=True):
     """The whole file. `classes` in the order of the model's outputs.
 
@@ -109,6 +124,10 @@ class Manifest(_Part, frozen=True, kw_only=True):
     variants: dict[str, Variant] = {}
     beside: dict[FileName, Sha256] = {}
     selftest: SelfTest | None = None
+    calibration: Calibration | None = None
+    # Class, view: what figures on real pictures allow to say. A view that is missing is unproven;
+    # without the whole key nothing is claimed and nothing is held back.
+    good_for: dict[ClassName, dict[View, Trust]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +142,8 @@ class Weights:
     width: int
     head: Head
     preprocess: Preprocess
+    calibration: Calibration | None = None
+    good_for: Mapping[str, Mapping[View, Trust]] = field(default_factory=dict)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -131,6 +152,13 @@ def read_manifest(path: Path) -> Manifest:
     twice = sorted({name for name in manifest.classes if manifest.classes.count(name) > 1})
     if twice:
         raise ConfigError(f"{path}: classes: {twice[0]!r} stands twice")
+    for key, given in (
+        ("calibration.classes", manifest.calibration.classes if manifest.calibration else ()),
+        ("good_for", manifest.good_for),
+    ):
+        strange = sorted(set(given) - set(manifest.classes))
+        if strange:
+            raise ConfigError(f"{path}: {key}: {strange[0]!r} is not one of its classes")
     return manifest
 
 
@@ -158,6 +186,8 @@ def resolve(path: Path, variant: str | None = None) -> Weights:
         width=size.width,
         head=chosen.head or manifest.head,
         preprocess=chosen.preprocess or manifest.preprocess,
+        calibration=manifest.calibration,
+        good_for=manifest.good_for,
     )
 
 

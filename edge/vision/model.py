@@ -14,6 +14,7 @@ from edge.config import ConfigError
 from edge.config.device import Provider
 from edge.values import Box, Detections, Image
 from edge.vision import yolo
+from edge.vision.calibration import ScoreMap
 from edge.vision.manifest import Weights, input_shape, resolve
 from edge.vision.session import (
     Session,
@@ -60,6 +61,9 @@ class Model:
         self.name, self.sha256, self.names = weights.name, weights.sha256, weights.classes
         self.workers = workers
         self._weights, self._provider = weights, provider
+        self.good_for = weights.good_for
+        given = weights.calibration
+        self._scores = ScoreMap(weights.classes, given.classes) if given else None
         self._threads, self._cache = threads, cache
         facts = read_facts(weights.path)
         _check_names(weights, facts.classes)
@@ -124,11 +128,14 @@ class Model:
         canvas = self._canvas(shape)
         placement = canvas.fill(picture)
         outputs = opened.run(canvas.tensor)
-        found = yolo.decode(opened.head, outputs, shape=shape, min_score=min_score)
+        floor = self._scores.raw_floor(min_score) if self._scores else min_score
+        found = yolo.decode(opened.head, outputs, shape=shape, min_score=floor)
         if len(found) and found.labels.max() >= len(self.names):
             found = found[found.labels < len(self.names)]
         if opened.head in yolo.NEEDS_NMS:
             found = yolo.thin(found, max_iou=MAX_IOU)
+        if self._scores:
+            found = _calibrated(found, self._scores, min_score)
         boxes = placement.to_fractions(found.boxes)
         inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         seen = yolo.InputBoxes(boxes, found.scores, found.labels)
@@ -191,6 +198,14 @@ class Model:
         raise ConfigError(
             f"{self._weights.path}: head = {said!r}: its outputs are of kind {seen!r}"
         )
+
+
+def _calibrated(found: yolo.InputBoxes, scores: ScoreMap, least: float) -> yolo.InputBoxes:
+    """With scores that promise the same of every class; best first, the weak ones gone."""
+    told = scores.apply(found.scores, found.labels)
+    order = np.argsort(-told, kind="stable")
+    order = order[told[order] >= least]
+    return yolo.InputBoxes(found.boxes[order], told[order], found.labels[order])
 
 
 def load_model(

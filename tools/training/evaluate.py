@@ -11,15 +11,18 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from edge.config import ConfigError, read_yaml
 from edge.runtime import write_atomic
-from tools.training import figures, report
+from tools.training import figures, report, trust
 from tools.training.classes import CITY, COCO
 from tools.training.collection import read_collection
 from tools.training.judge_pictures import Judged, judge
@@ -47,10 +50,35 @@ class Form:
     names: tuple[str, ...]
 
 
-def open_form(path: Path) -> Form:
-    """An .onnx, or a folder of ncnn files, with its manifest beside it (or CITY without one)."""
+class Calibrated:
+    """A network whose class rows are what the manifest's score map makes of them."""
+
+    def __init__(self, inner: Network, names: Sequence[str], pairs: dict[str, list[float]]) -> None:
+        self.height, self.width, self._inner = inner.height, inner.width, inner
+        both = np.array([pairs.get(name, [1.0, 0.0]) for name in names], np.float64)
+        self._slope, self._shift = both[:, :1], both[:, 1:]
+
+    def __call__(self, blob: NDArray[np.float32]) -> NDArray[np.float32]:
+        raw = self._inner(blob).copy()
+        inside = np.clip(raw[0, 4:].astype(np.float64), 1e-4, 1 - 1e-4)
+        odds = np.log(inside / (1 - inside)) * self._slope + self._shift
+        raw[0, 4:] = 1 / (1 + np.exp(-odds))
+        return raw
+
+
+def open_form(path: Path, *, calibrated: bool = True) -> Form:
+    """An .onnx, or a folder of ncnn files, with its manifest beside it (or CITY without one);
+    with the scores that a box would tell, unless they are wanted raw."""
     manifest = path.with_suffix(".yaml")
     fields = read_yaml(manifest) if manifest.is_file() else {}
+    form = _open_raw(path, fields, manifest.name)
+    given = fields.get("calibration")
+    if not (given and calibrated):
+        return form
+    return replace(form, network=Calibrated(form.network, form.names, given["classes"]))
+
+
+def _open_raw(path: Path, fields: dict[str, Any], manifest: str) -> Form:
     names = tuple(fields.get("classes", CITY))
     if path.is_dir():
         size = fields.get("input", {"height": 384, "width": 640})
@@ -60,7 +88,7 @@ def open_form(path: Path) -> Form:
     if rows == 4 + 80:
         return Form(path.stem, Relabelled(network, COCO, CITY), CITY)
     if rows != 4 + len(names):
-        raise ConfigError(f"{path}: {rows - 4} classes, but {manifest.name} names {len(names)}")
+        raise ConfigError(f"{path}: {rows - 4} classes, but {manifest} names {len(names)}")
     return Form(path.stem, network, names)
 
 
@@ -85,12 +113,15 @@ def write_all(form: Form, judged: list[Judged], rows: list[figures.Row], out: Pa
 
 def describe(
     forms: list[Form], pictures: Sequence[Picture], out: Path | None
-) -> tuple[str, dict[str, list[figures.Row]]]:
-    """The whole report as Markdown, and the rows of every form; pictures and JSON go to `out`."""
+) -> tuple[str, dict[str, list[figures.Row]], dict[str, dict[str, dict[str, str]]]]:
+    """The whole report as Markdown, and of every form the rows and what it is good for; pictures
+    and JSON go to `out`."""
     parts: list[str] = []
+    told: dict[str, dict[str, dict[str, str]]] = {}
     every: dict[str, list[figures.Row]] = {}
     for form in forms:
         judged = judge_form(form, pictures)
+        told[form.name] = trust.good_for([j for j in judged if j.picture.item.origin == "real"])
         rows = every[form.name] = figures.rows(judged, CITY)
         if out is not None:
             write_all(form, judged, rows, out / form.name)
@@ -100,12 +131,15 @@ def describe(
         first, *others = every
         title = f"### What the other forms lose against {first}"
         parts += [title, report.losses(every[first], {name: every[name] for name in others})]
-    return "\n\n".join(parts) + "\n", every
+    parts += ["### What it is good for", trust.table(told[forms[0].name])]
+    return "\n\n".join(parts) + "\n", every, told
 
 
-def into_manifest(model: Path, rows: Sequence[figures.Row]) -> None:
-    """AP50 on real pictures, by class and source, into the manifest beside the model, if it has
-    one: what a box is offered says how good it is."""
+def into_manifest(
+    model: Path, rows: Sequence[figures.Row], good_for: dict[str, dict[str, str]]
+) -> None:
+    """AP50 on real pictures, by class and source, and what it is good for, into the manifest
+    beside the model, if it has one: what a box is offered says how good it is."""
     path = model.with_suffix(".yaml")
     if not path.is_file():
         return
@@ -113,7 +147,7 @@ def into_manifest(model: Path, rows: Sequence[figures.Row]) -> None:
     for row in rows:
         if row.origin == "real" and row.source != "all":
             found.setdefault(row.name, {})[row.source] = round(row.ap50, 3)
-    fields = {**read_yaml(path), "metrics": {"ap50_real": found}}
+    fields = {**read_yaml(path), "metrics": {"ap50_real": found}, "good_for": good_for}
     write_atomic(
         path, yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=96).encode()
     )
@@ -128,6 +162,9 @@ def _reference(form: Form, judged: list[Judged], rows: list[figures.Row]) -> lis
         ]
     real = [one for one in judged if one.picture.item.origin == "real"]
     sizes = figures.sizes(real, CITY, form.network.height, form.network.width)
+    own = [row for row in figures.false_alarms(real, CITY) if row[0] not in COCO]
+    title = f"### False boxes at {figures.OPERATING}, real pictures without the class"
+    parts += [title, report.false_table(own)]
     parts += ["### Recall by size at the model's input, real pictures", report.size_table(sizes)]
     return parts
 
@@ -194,11 +231,11 @@ def main(arguments: list[str] | None = None) -> int:
                 for row in figures.rows(judge_form(form, pictures), CITY):
                     print(json.dumps({"model": form.name, **row.plain()}, ensure_ascii=False))
             return 0
-        text, every = describe(forms, pictures, args.out)
+        text, every, told = describe(forms, pictures, args.out)
         if args.card:
             into_card(args.card, text)
-            for model, rows in zip(args.models, every.values(), strict=True):
-                into_manifest(model, rows)
+            for model, (name, rows) in zip(args.models, every.items(), strict=True):
+                into_manifest(model, rows, told[name])
         print(text)
     except ConfigError as error:
         print(f"tools/evaluate: {error}", file=sys.stderr)

@@ -134,6 +134,21 @@ def _found_sides(
     return sides, np.asarray((iou_matrix(truth, mine) >= 0.5).any(1), np.bool_)
 
 
+def false_alarms(judged: Sequence[Judged], names: Sequence[str]) -> list[tuple[str, str, int, int]]:
+    """(class, source, pictures, of them with a false box told): real pictures in which the class
+    was looked for and is not."""
+    counted: dict[tuple[str, str], list[bool]] = {}
+    for one in judged:
+        seen, source = one.seen, one.picture.item.source
+        told = set(seen.labels[seen.scores >= OPERATING].tolist())
+        there = set(seen.truth_labels.tolist())
+        for label, name in enumerate(names):
+            if label not in there and label not in seen.silent:
+                counted.setdefault((name, source), []).append(label in told)
+    rows = [(*key, len(told), sum(told)) for key, told in counted.items() if any(told)]
+    return sorted(rows, key=lambda row: (names.index(row[0]), row[1]))
+
+
 def confusion(judged: Sequence[Judged], classes: int) -> np.ndarray[Any, Any]:
     """(classes + 1, classes + 1) counts, truth down, found across, last is nothing; boxes of at
     least OPERATING matched by overlap whatever their class."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from edge.config import ConfigError, read_yaml
 from tools.training.collection import Collection, Item, Label, read_labels
 from tools.training.importing import Incoming, Rules, read_rules, read_yolo
+from tools.training.indexed import read_indexed
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,22 @@ def read_suite(path: Path, roots: dict[str, Path], names: Sequence[str]) -> Suit
     found: list[Picture] = []
     missing: list[str] = []
     try:
+        sets = read_yaml(path)["sets"]
         rows = [
             (row["folder"], row["rules"], row["split"], row.get("labels", "labels"))
-            for row in read_yaml(path)["sets"]
+            for row in sets
+            if "folder" in row
         ]
+        indexed = [(r["indexed"], r["rules"], r["split"]) for r in sets if "indexed" in r]
     except (KeyError, TypeError) as error:
         raise ConfigError(f"{path}: {error!r}: each of `sets` has folder, rules, split") from None
+    for folders, rules, split in indexed:
+        places = [_under(where, roots, path) for where in folders]
+        missing += [f"{p} is not there: its rows are left out" for p in places if not p.is_dir()]
+        read = read_rules(path.parent / rules)
+        there = [p for p in places if p.is_dir()]
+        held = [e for e in read_indexed(there, read, names) if e.item and e.item.split == split]
+        found += _translated(held, read, names)
     for where, rules, split, labels_in in rows:
         folder = _under(where, roots, path)
         if (folder / "images").is_dir():
@@ -70,7 +81,8 @@ def _translated(
     entries: Iterable[Incoming], rules: Rules, names: Sequence[str]
 ) -> Iterator[Picture]:
     for entry in entries:
-        item = rules.place(entry.path.stem, entry.split).named(entry.path.name)
+        place = entry.item or rules.place(entry.path.stem, entry.split)
+        item = place.named(entry.path.name)
         labels = tuple(
             Label(names.index(rules.rename.get(foreign, foreign)), box.x, box.y, box.w, box.h)
             for foreign, box in entry.boxes

@@ -43,6 +43,14 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
+def false_table(rows: Iterable[tuple[str, str, int, int]]) -> str:
+    """Markdown: where a class is told that is not there."""
+    lines = ["| class | source | pictures without it | told on | share |", "|---|---|---|---|---|"]
+    for name, source, pictures, told in rows:
+        lines.append(f"| {name} | {source} | {pictures} | {told} | {told / pictures:.3f} |")
+    return "\n".join(lines)
+
+
 def _share(value: float) -> str:
     return "–" if np.isnan(value) else f"{value:.2f}"
 

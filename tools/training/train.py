@@ -7,6 +7,7 @@ The run folder holds resume.pt, best.pt, last.pt, log.jsonl, curves.png and the 
 from __future__ import annotations
 
 import argparse
+import copy
 import os
 import random
 import shutil
@@ -80,6 +81,11 @@ def validation(run: Run, sets: list[Collection]) -> Validate:
     return validate
 
 
+def save_start(model: DetectionModel, path: Path) -> None:
+    """What the run set out from, with our head: tools/export may mix it with what it came to."""
+    torch.save({"model": copy.deepcopy(model).eval(), "train_args": {}, "ema": None}, path)
+
+
 def prepare(path: Path, variables: dict[str, Path], out: Path) -> tuple[Learner, list[Collection]]:
     """Reads the run, seeds everything, loads pictures and weights."""
     run = read_run(path)
@@ -102,6 +108,8 @@ def prepare(path: Path, variables: dict[str, Path], out: Path) -> tuple[Learner,
     size = run.picture
     measured = Photographs(mixer.photographs(MEASURED), size.height, size.width)
     model = open_checkpoint(start, CITY, measured)
+    if not (folder / "start.pt").is_file():
+        save_start(model, folder / "start.pt")
     return Learner(run, model, teacher, mixer, folder), sets
 
 

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Scores that promise the same of every class: the map, where it is applied, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from edge.config import ConfigError
+from edge.vision.calibration import ScoreMap
+from edge.vision.manifest import read_manifest
+from edge.vision.model import load_model
+from tools.training.calibration import fit
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+
+
+def test_a_class_without_a_map_keeps_its_scores_and_the_order_stays():
+    scores = ScoreMap(("a", "b"), {"b": (0.8, 1.0)})
+    raw = np.linspace(0.05, 0.95, 10).astype(np.float32)
+    kept = scores.apply(raw, np.zeros(10, np.int32))
+    moved = scores.apply(raw, np.ones(10, np.int32))
+    assert kept == pytest.approx(raw, abs=1e-5)
+    assert (np.diff(moved) > 0).all()
+    assert (moved >= raw - 0.05).all()
+
+
+@pytest.mark.parametrize("pair", [(0.5, 2.0), (1.5, -2.0), (1.0, 0.7)])
+def test_the_floor_lets_through_all_that_comes_to_the_score_asked_for(pair):
+    scores = ScoreMap(("a",), {"a": pair})
+    floor = scores.raw_floor(0.35)
+    below = np.array([floor * 0.98], np.float32)
+    assert scores.apply(below, np.zeros(1, np.int32))[0] < 0.351
+    assert floor <= 0.35
+
+
+def copy_of(folder, **changes):
+    fields = yaml.safe_load((MODELS / "city-v1.yaml").read_text())
+    fields.update(changes)
+    (folder / fields["file"]).symlink_to(MODELS / fields["file"])
+    path = folder / "city-v1.yaml"
+    path.write_text(yaml.safe_dump(fields))
+    return path
+
+
+def test_a_model_tells_the_scores_that_its_manifest_makes_of_them(tmp_path):
+    for name in ("plain", "lifted"):
+        (tmp_path / name).mkdir()
+    lift = {"version": 1, "classes": {"garbage": (1.0, 1.5)}}
+    plain = load_model(copy_of(tmp_path / "plain", calibration=None), provider="cpu", workers=1)
+    lifted = load_model(copy_of(tmp_path / "lifted", calibration=lift), provider="cpu", workers=1)
+    rng = np.random.default_rng(2)
+    picture = np.kron(rng.integers(0, 255, (9, 16, 3)), np.ones((40, 40, 1))).astype(np.uint8)
+    raw = plain.detect(picture, min_score=0.0005)
+    told = lifted.detect(picture, min_score=0.0005)
+    label = plain.names.index("garbage")
+    assert len(raw) and (np.diff(told.scores) <= 0).all(), "best first"
+    before, after = (one.scores[one.labels == label] for one in (raw, told))
+    if len(before):
+        assert after.max() > before.max()
+    others = (one.scores[one.labels != label] for one in (raw, told))
+    assert [float(s.max()) for s in others] == pytest.approx(
+        [raw.scores[raw.labels != label][0]] * 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"calibration": {"version": 2, "classes": {}}}, "version"),
+        ({"calibration": {"version": 1, "classes": {"unicorn": [1, 0]}}}, "unicorn"),
+        ({"calibration": {"version": 1, "classes": {"grill": [0, 0]}}}, "0.2"),
+        ({"good_for": {"unicorn": {"eye": "weak"}}}, "unicorn"),
+        ({"good_for": {"grill": {"eye": "splendid"}}}, "good_for"),
+    ],
+)
+def test_a_map_that_this_box_does_not_know_is_refused_in_one_line(tmp_path, changes, word):
+    with pytest.raises(ConfigError, match=word) as error:
+        read_manifest(copy_of(tmp_path, **changes))
+    assert "\n" not in str(error.value)
+
+
+def test_fitting_brings_an_unsure_class_to_what_it_is_worth():
+    rng = np.random.default_rng(0)
+    worth = rng.uniform(0.02, 0.98, 4000)
+    right = rng.uniform(size=4000) < worth
+    odds = np.log(worth / (1 - worth))
+    timid = 1 / (1 + np.exp(-(odds - 1.2)))
+    found = fit(timid, right)
+    assert found.slope == pytest.approx(1.0, abs=0.12)
+    assert found.shift == pytest.approx(1.2, abs=0.2)
+
+
+def test_a_class_with_next_to_no_picture_keeps_its_scores():
+    found = fit(np.array([0.9, 0.8, 0.3]), np.array([True, True, False]))
+    assert (found.slope, found.shift) == (1.0, 0.0)
