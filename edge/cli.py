@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evidence": ("evidence", "verify evidence folders"),
     "outbox": ("outbox", "what waits for the platform"),
     "model": ("model", "list, verify or bench models"),
+    "harvest": ("harvest", "a week's most telling crops, for a labeller"),
     "categories": ("categories", "what can be found, with codes"),
     "ledger": ("ledger", "blind time and the other ledgers, as CSV"),
     "report": ("report", "what was found, decided and settled in a week or month"),

@@ -5,6 +5,7 @@
   judged.jsonl       every case with its verdict, kept when the evidence is long gone
   samples/ID.jpg .json   the close-up of a judged case, and what it shows
   offsets.json       what verdicts moved; visiond reads it at start
+  opinions/CAMERA--CATEGORY.json   what a camera's verdicts taught; deleted, it is forgotten
   precision.json     confirmed precision for people
 `<state>/harvest/CAMERA/` (sole writer: visiond): crops near the limit, for a labeller.
 """
@@ -20,8 +21,10 @@ from typing import Any
 
 import cv2
 import msgspec
+import numpy as np
 
 from edge.learning.harvest import Budget, HarvestCandidate, allowed, crop
+from edge.learning.opinion import Example, Opinion, features_of, teach
 from edge.learning.precision import precision
 from edge.learning.thresholds import Bounds, Offset, step
 from edge.learning.verdicts import (
@@ -83,6 +86,7 @@ def learn(state: Path, *, now_s: float, bounds: Bounds | None = None) -> Learnt:
         fresh += 1
     if fresh:
         _write_judged(folder, known.values())
+        teach_opinions(folder)
     moved = _move(folder, list(known.values()), now_s, bounds)
     _write_precision(folder, known.values(), now_s)
     return Learnt(len(verdicts), bad, fresh, orphans, moved)
@@ -121,8 +125,86 @@ def _keep_sample(evidence: Path, samples: Path, case: PublishedSubject, judged: 
     cv2.imwrite(
         str(samples / f"{case.violation}.jpg"), scene, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     )
-    row = {**msgspec.to_builtins(judged), "label": case.label, "box": close_box(part.box)}
+    row = {
+        **msgspec.to_builtins(judged),
+        "label": case.label,
+        "box": close_box(part.box),
+        "place": case.box,
+    }
     write_atomic(samples / f"{case.violation}.json", _json(row))
+
+
+# A case that was settled otherwise says nothing of whether the thing was there.
+OTHER_OUTCOMES = ("on_the_spot", "permitted", "duplicate", "not_pursued", "paused")
+
+
+def teach_opinions(folder: Path) -> None:
+    """Teach every camera's second opinion of every category anew from the samples kept."""
+    examples: dict[tuple[str, str], list[tuple[float, Example]]] = {}
+    for path in sorted((folder / "samples").glob("*.json")):
+        found = _example(path)
+        if found is not None:
+            key, judged_s, example = found
+            examples.setdefault(key, []).append((judged_s, example))
+    (folder / "opinions").mkdir(exist_ok=True)
+    for (camera, category), rows in examples.items():
+        opinion = teach([example for _, example in sorted(rows, key=lambda row: row[0])])
+        if opinion is not None:
+            _write_opinion(folder / "opinions" / f"{camera}--{category}.json", opinion)
+
+
+def _example(path: Path) -> tuple[tuple[str, str], float, Example] | None:
+    """(camera and category, when judged, what it looked like) of one sample; None where it lacks
+    its place (an older one), its picture, or a word on whether the thing was there."""
+    image = cv2.imread(str(path.with_suffix(".jpg")))
+    try:
+        row = json.loads(path.read_bytes())
+        place, box = (tuple(float(side) for side in row[key]) for key in ("place", "box"))
+        key, judged_s = (str(row["camera"]), str(row["category"])), float(row["judged_s"])
+        right, outcome = row["verdict"] == "confirmed", row.get("outcome", "")
+    except (KeyError, TypeError, ValueError) as error:
+        log.debug("%s: no example (%s)", path, error)
+        return None
+    if image is None or len(place) != 4 or len(box) != 4:
+        return None
+    if not right and outcome in OTHER_OUTCOMES:
+        return None
+    features = features_of(np.asarray(image, np.uint8), box, place)
+    return key, judged_s, Example(features, right)
+
+
+def _write_opinion(path: Path, opinion: Opinion) -> None:
+    rows = {name: [float(v) for v in getattr(opinion, name)] for name in ARRAYS}
+    row = {name: getattr(opinion, name) for name in NUMBERS}
+    write_atomic(path, _json({"sha256": opinion.sha256, **row, **rows}))
+    log.info(
+        "%s: second opinion from %d confirmed and %d rejected; left out one at a time it keeps "
+        "%.0f %% and removes %.0f %%%s",
+        path.stem, opinion.right, opinion.false, 100 * opinion.kept, 100 * opinion.removed,
+        "" if opinion.speaks else ": not good enough, it stays silent",
+    )  # fmt: skip
+
+
+ARRAYS = ("weights", "mean", "scale")
+NUMBERS = ("limit", "right", "false", "kept", "removed")
+
+
+def read_opinions(state: Path, camera: str) -> dict[str, Opinion]:
+    """By category. A damaged file is left out, with a line in the log: the detector stands alone
+    then."""
+    found = {}
+    for path in sorted((state / "learning" / "opinions").glob(f"{camera}--*.json")):
+        try:
+            row = json.loads(path.read_bytes())
+            weights, mean, scale = (np.array(row[name], np.float64) for name in ARRAYS)
+            limit, right, false, kept, removed = (row[name] for name in NUMBERS)
+            opinion = Opinion(weights, mean, scale, limit, right, false, kept, removed)
+            if opinion.sha256 != row["sha256"]:
+                raise ValueError("its hash is another")
+            found[path.stem.removeprefix(f"{camera}--")] = opinion
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            log.warning("%s: %s; no second opinion", path, error)
+    return found
 
 
 def located(violation: Path, name: str) -> Path:

@@ -89,6 +89,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     decided_s: float
     judged_s: float
     reason: str = ""
+    outcome: str = ""
 
 
 def parse_lines(lines: Iterable[bytes]) -> tuple[list[ReviewVerdict], int]:
@@ -177,4 +178,5 @@ def join(case: PublishedSubject, verdict: ReviewVerdict) -> Judged:
         decided_s=case.decided_s,
         judged_s=verdict.wall_s,
         reason=verdict.reason,
+        outcome=verdict.outcome,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from edge.config import Camera
 from edge.evidence.pictures import blackened
+from edge.learning.opinion import Adviser
 from edge.pipeline.recheck import RecheckRequest
 from edge.rules.judge import Judge
 from edge.values import Detections, Frame, Image, Judgement, Sample, Scene, Stamp, Track
@@ -46,8 +47,9 @@ class Analyzer:
         *,
         samples: Callable[[Stamp], tuple[Sample, ...]] | None = None,
         traits: TraitModel | None = None,
+        adviser: Adviser | None = None,
     ) -> None:
-        self.camera = camera
+        self.camera, self._adviser = camera, adviser
         self._model, self._judge = model, judge
         self._samples = samples or (lambda _: ())
         self._traits = traits
@@ -78,9 +80,16 @@ class Analyzer:
             image=frame.image,
             samples=self._samples(frame.at),
         )
-        judgement = self._judge.step(scene)
+        judgement = self._advised(self._judge.step(scene), frame.image)
         self._busy = bool(tracks) or self._judge.busy
         return Analysis(frame, tracks, judgement, detected, found)
+
+    def _advised(self, judgement: Judgement, image: Image) -> Judgement:
+        """With what the camera's own verdicts say of its findings."""
+        if self._adviser is None or not judgement.findings:
+            return judgement
+        told = tuple(self._adviser.advise(finding, image) for finding in judgement.findings)
+        return replace(judgement, findings=told)
 
     def _detect(self, frame: Frame) -> Detections:
         self.detections += 1

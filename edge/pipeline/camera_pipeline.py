@@ -13,6 +13,8 @@ from edge.evidence.album import Album
 from edge.evidence.casebook import Casebook, Origin
 from edge.evidence.pictures import Caption
 from edge.evidence.store import Draft
+from edge.learning.opinion import Adviser
+from edge.learning.store import read_opinions
 from edge.pipeline.analyzer import Analyzer
 from edge.pipeline.evidence_writer import ClipCutter, EvidenceOutputs, EvidenceWriter
 from edge.pipeline.settings import Settings
@@ -60,7 +62,8 @@ def build_pipeline(
         timezone=ZoneInfo(settings.site.timezone),
         trust=best_of(model.good_for, GROUND if source_kind == "fixed_camera" else AIR),
     )
-    analyzer = Analyzer(camera, model, judge, samples=samples, traits=traits)
+    adviser = Adviser(read_opinions(settings.state, camera.id))
+    analyzer = Analyzer(camera, model, judge, samples=samples, traits=traits, adviser=adviser)
     where = place_of(settings.site, camera)
     origin = Origin(
         device=settings.device.device,

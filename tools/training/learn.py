@@ -31,6 +31,7 @@ REMEMBER_EVERY = 3  # the teacher is asked at every third step: a third of its c
 GRADIENT_LIMIT = 10.0
 BACKBONE = 11  # layers of yolo11's backbone
 LOG_EVERY = 20
+FORETELL_AFTER = 5  # batches, then it says how long the run will take
 
 
 def collate(samples: list[Sample], device: torch.device) -> Batch:
@@ -133,6 +134,8 @@ class Learner:
                 ahead = pool.submit(self._batch, self.step + 1)
                 told = self._learn(batch)
                 self.step += 1
+                if self.step == start + FORETELL_AFTER:
+                    self._foretell((time.monotonic() - began) / FORETELL_AFTER)
                 if self.step % LOG_EVERY == 0:
                     pace_s = (time.monotonic() - began) / (self.step - start)
                     self._log({"step": self.step, "s_per_step": round(pace_s, 3), **told})
@@ -142,6 +145,11 @@ class Learner:
                     self.save()
                     saved = time.monotonic()
         self.save()
+
+    def _foretell(self, pace_s: float) -> None:
+        """How long the rest takes on this machine, as it is loaded now."""
+        left_s = pace_s * (self.run.steps - self.step)
+        print(f"about {left_s / 60:.0f} min for {self.run.steps - self.step} batches", flush=True)
 
     def _batch(self, step: int) -> Batch:
         first = step * self.run.batch

@@ -4,8 +4,8 @@
 A linear layer on the pooled features of the detector's own first layers; there are too few judged
 trucks for more. Judged honestly by leaving out one source group (a video, a picture) at a time.
 
-    VENV=train tools/python -m tools.training.load runs/city-4/last.pt --pack ../shared/data/pack \
-        --cutouts datasets/cutouts --beside models/city-v1.yaml
+    VENV=train tools/python -m tools.training.load runs/streets-2/last.pt \
+        --pack ../shared/data/pack --cutouts datasets/cutouts --beside models/city-v1.yaml
 """
 
 from __future__ import annotations

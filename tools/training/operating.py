@@ -5,7 +5,7 @@ Rendered things pasted on photographs of the validation split, as a run's YAML s
 seed: for a class without a single real picture there is nothing better to find its operating score
 by. It says how sure of itself a class is against the others, not how well it does on a street.
 
-    VENV=train tools/python -m tools.training.operating tools/training/runs/city-9.yaml RUN.pt
+    VENV=train tools/python -m tools.training.operating tools/training/runs/streets.yaml RUN.pt
 """
 
 from __future__ import annotations
