@@ -22,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Copies them, the most telling first; 0 also where there is nothing, which it says."""
+    """Copies them, the most telling first; 0 also where there is nothing, which it says. Raises
+    ConfigError for a folder that is not there or a budget of nothing."""
     import time
 
     from edge.config import ConfigError

@@ -26,6 +26,10 @@ Kind = Literal[
 ]
 
 
+# Kinds that no camera judges, and who does.
+ELSEWHERE = {"noise": "sensors", "fume": "sensors", "dust": "sensors", "cover": "flights"}
+
+
 class Recipe(Part, frozen=True, kw_only=True):
     """Which evidence a case needs. `spacing_s`: the second picture at least this long after the
     first; the last one further from the first than the allowed stay."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from edge import journal
 from edge.config import Device
+from edge.config.category import ELSEWHERE
 from edge.console.services import NoPicture, Services, Silent
 from edge.daemons.page_settings import PageSettings
 from edge.daemons.zone_trial import run_trial
@@ -16,7 +17,6 @@ from edge.drone.optics import CAMERAS
 from edge.handling.casework import UNDO_S
 from edge.ipc import NoAnswer, ask
 from edge.outbox import RECEIPT
-from edge.rules.judge import RULES
 from edge.uplink.verify import check_chains, folders, verify_folder
 from edge.uplink.wire import utc_text
 
@@ -48,7 +48,7 @@ def page_categories(settings: PageSettings) -> dict[str, dict[str, Any]]:
     return {
         name: {"zh": c.zh, "en": c.en, "codes": c.codes, "dwell_s": c.dwell_s}
         for name, c in settings.categories.items()
-        if c.kind in RULES
+        if c.kind not in ELSEWHERE
     }
 
 

@@ -19,7 +19,7 @@ ORDER = {"disagreement": 0, "near_limit": 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptCrop:
     """One crop on the box: its row, when, why, how far the score is from the middle."""
 
     path: Path
@@ -63,18 +63,18 @@ def export(folder: Path, out: Path, *, since_s: float, per_day: int, most: int) 
     return Exported(len(chosen), cameras, len(kept) - len(chosen), unreadable)
 
 
-def _read(path: Path) -> Kept | None:
+def _read(path: Path) -> KeptCrop | None:
     try:
         row = json.loads(path.read_bytes())
         doubt = abs(float(row["score"]) - 0.35)
-        one = Kept(path, path.parent.name, float(row["at_s"]), str(row["why"]), doubt)
+        one = KeptCrop(path, path.parent.name, float(row["at_s"]), str(row["why"]), doubt)
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("%s: %s; left out", path, error)
         return None
     return one if path.with_suffix(".jpg").is_file() else None
 
 
-def _within(ranked: list[Kept], per_day: int, most: int) -> Iterator[Kept]:
+def _within(ranked: list[KeptCrop], per_day: int, most: int) -> Iterator[KeptCrop]:
     """Those that the budget allows, in order of rank."""
     days: Counter[tuple[str, int]] = Counter()
     for one in ranked:

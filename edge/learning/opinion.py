@@ -139,8 +139,8 @@ def _shape(crop: Image) -> Floats:
     told = np.zeros((cells, cells, BINS))
     rows, columns = np.mgrid[0:SIDE_PX, 0:SIDE_PX] // CELL_PX
     np.add.at(told, (rows, columns, bins), size)
-    told = np.sqrt(told.ravel())
-    return np.asarray(told / max(float(np.linalg.norm(told)), 1e-6), np.float64)
+    flat = np.sqrt(told.ravel())
+    return np.asarray(flat / max(float(np.linalg.norm(flat)), 1e-6), np.float64)
 
 
 def _colour(crop: Image) -> Floats:

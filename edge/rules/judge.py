@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 
 from edge.config import Camera, Category, ConfigError, Rule
 from edge.config.catalogue import Calendar
+from edge.config.category import ELSEWHERE
 from edge.rules.dumping import Dumping
 from edge.rules.grilling import Grilling
 from edge.rules.haulage import Haulage
@@ -60,8 +61,6 @@ RULES: dict[str, type[RuleKind]] = {
     "wash": Wash,
     "haulage": Haulage,
 }
-# Kinds that other parts judge: a camera cannot.
-ELSEWHERE = {"noise": "sensors", "fume": "sensors", "dust": "sensors", "cover": "flights"}
 
 
 class Judge:

@@ -93,7 +93,7 @@ class SelfTest(_Part, frozen=True, kw_only=True):
     slower_at_most: Annotated[float, msgspec.Meta(ge=1, le=10)] = 1.25
 
 
-class Calibration(_Part, frozen=True, kw_only=True):
+class CalibrationMap(_Part, frozen=True, kw_only=True):
     """What makes scores promise the same of every class (edge.vision.calibration): class to
     (slope, shift) in log odds. `version`: of this form; `on`: the pictures it was fitted on."""
 
@@ -124,7 +124,7 @@ class Manifest(_Part, frozen=True, kw_only=True):
     variants: dict[str, Variant] = {}
     beside: dict[FileName, Sha256] = {}
     selftest: SelfTest | None = None
-    calibration: Calibration | None = None
+    calibration: CalibrationMap | None = None
     # Class, view: what figures on real pictures allow to say. A view that is missing is unproven;
     # without the whole key nothing is claimed and nothing is held back.
     good_for: dict[ClassName, dict[View, Trust]] = {}
@@ -142,7 +142,7 @@ class Weights:
     width: int
     head: Head
     preprocess: Preprocess
-    calibration: Calibration | None = None
+    calibration: CalibrationMap | None = None
     good_for: Mapping[str, Mapping[View, Trust]] = field(default_factory=dict)
 
 

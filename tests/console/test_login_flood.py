@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 import time
+from urllib.parse import quote
 
 import pytest
 import uvicorn
@@ -250,4 +251,7 @@ def test_the_host_header_opens_nothing(box, host, path):
 
     box.console.accounts.set_up(box.console.accounts.first_code, "a", PASSWORD, "here")
     answer = asyncio.run(ask(make_app(box.console)))
-    assert (answer["status"], dict(answer["headers"]).get(b"location")) == (303, b"/login")
+    assert (answer["status"], dict(answer["headers"]).get(b"location")) == (
+        303,
+        b"/login?to=" + quote(path, safe="").encode(),
+    )

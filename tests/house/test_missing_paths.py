@@ -43,6 +43,7 @@ snap gate --site NONE
 snap NONE
 snap CLIP --out NONE/picture.jpg
 report --week --state NONE
+harvest --state NONE --out NONE/out
 doctor --site NONE
 doctor --device NONE
 visiond --site NONE --device NONE

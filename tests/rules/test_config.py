@@ -14,10 +14,10 @@ from stage_judge import CATEGORIES, ROOT, judge, play, zone
 from edge.cli import main
 from edge.config import Camera, ConfigError, Rule, Site, convert
 from edge.config.catalogue import load_categories
-from edge.config.category import Kind
+from edge.config.category import ELSEWHERE, Kind
 from edge.daemons.console_services import page_categories
 from edge.rules.check import check_site, on_trial
-from edge.rules.judge import ELSEWHERE, RULES
+from edge.rules.judge import RULES
 
 MODEL = (
     *("person", "vendor_stall", "muck_truck", "spillage", "dust", "smoke", "grill", "fire"),
