@@ -201,10 +201,11 @@ def _of_manifest(folder: str | None) -> dict[str, Any]:
 
 def read_reviews(folder: Path, now: float) -> list[ReviewVerdict]:
     """Every readable word that nobody took back, oldest file first. What the page said within the
-    last minute waits: it may still be taken back there."""
+    last minute waits: it may still be taken back there. A stamp from the future is an old word of a
+    clock that was set since."""
     lines = [line for path in sorted(folder.glob("*.jsonl")) for line in _lines(path)]
     said, _ = parse_lines(lines)
-    return [v for v in standing(said) if not v.by or now - v.wall_s >= UNDO_S]
+    return [v for v in standing(said) if not v.by or abs(now - v.wall_s) >= UNDO_S]
 
 
 def _lines(path: Path) -> list[bytes]:

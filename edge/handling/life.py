@@ -127,14 +127,14 @@ def make_step(
     reason: str = "",
     facts: Mapping[str, Any] | None = None,
 ) -> CaseStep:
-    """A step whose id follows from what it says, so that the same word heard twice is one step."""
-    at = min(at, arrived)
+    """A step whose id follows from what it says, so that the same word heard twice is one step,
+    whatever the clock of the box says by then. What is said to come later came at `arrived`."""
     said = f"{case}\n{kind}\n{at:.6f}\n{by}\n{role}\n{reason}"
     return CaseStep(
         id=hashlib.sha256(said.encode()).hexdigest()[:24],
         case=case,
         kind=kind,
-        at=at,
+        at=min(at, arrived),
         arrived=arrived,
         by=by,
         role=role,

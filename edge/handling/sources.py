@@ -74,11 +74,11 @@ def steps_of_review(
     """
     role: Role = "page" if line.by.startswith("console:") else "platform"
     by = line.by.removeprefix("console:") or line.reviewer or "platform"
-    at = min(utc_seconds(line.at), arrived)
+    at = utc_seconds(line.at)
     kind = _VERDICTS[line.verdict]
     facts = {}
     if kind == "confirmed":
-        ends = due(at)
+        ends = due(min(at, arrived))
         facts = {} if ends is None else {"due": ends}
     reason = "" if line.outcome else line.reason
     yield make_step(line.violation, kind, at, arrived=arrived, by=by, role=role, reason=reason,

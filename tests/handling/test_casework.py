@@ -245,3 +245,43 @@ def test_a_camera_that_never_answers_was_blind(box: Box) -> None:
         for folder in (box.state / "rechecks" / "v-000001-1").glob("look-*"):
             os.utime(folder, (first, first))
     assert box.life("v-000001").steps[-1].kind in ("cannot_see", "overdue")
+
+
+def test_a_power_cut_after_a_round_does_not_make_two_of_it(box: Box) -> None:
+    box.found("v-000001", TEN)
+    box.reviewed("v-000001", "confirmed", TEN)
+    first = TEN + 24 * HOUR - SPACING_S
+    box.work(first + 1, looks=True)
+    for n in range(3):
+        box.work(first + 61 + n * SPACING_S, looks=True)
+        answer(box, False)
+    journal = next((box.state / "handling").glob("steps-*.jsonl"))
+    before = journal.read_bytes()
+    for later in (2, 3):
+        # The record is in the outbox, its line in the journal is lost.
+        journal.write_bytes(before)
+        box.work(first + later * SPACING_S + 200, looks=True)
+    assert (box.life("v-000001").gone, box.life("v-000001").state) == (1, "confirmed")
+    assert len({row["id"] for row in box.sent if row["step"] == "gone"}) == 1
+
+
+def test_a_clock_that_is_set_back_makes_no_second_word(box: Box) -> None:
+    box.found("v-000001", TEN)
+    box.reviewed("v-000001", "confirmed", TEN + 9000)
+    box.reviewed("v-000001", "confirmed", TEN + 9100, by="", reviewer="li")
+    for minute in range(5):
+        box.work(TEN + 600 + 60 * minute)
+    assert sum(row["step"] == "confirmed" for row in box.sent) == 2
+    assert box.life("v-000001").confirmed_at == TEN + 600
+
+
+def test_a_damaged_plan_of_a_round_is_made_anew(box: Box) -> None:
+    box.found("v-000001", TEN)
+    box.reviewed("v-000001", "confirmed", TEN)
+    first = TEN + 24 * HOUR - SPACING_S
+    box.work(first + 1, looks=True)
+    plan = box.state / "rechecks" / "v-000001-1" / PLAN
+    plan.write_bytes(b"{")
+    box.work(first + 61, looks=True)
+    box.work(first + 121, looks=True)
+    assert json.loads(plan.read_bytes())["at"]
