@@ -20,6 +20,18 @@ Json = Any
 
 ClockQuality = Literal["ntp", "gnss", "holdover", "unsynced", "recording"]
 Phase = Literal["new", "update", "end"]
+# What a reviewer decides of a confirmed case; "" is nothing yet.
+Outcome = Literal[
+    "",
+    "filed",
+    "on_the_spot",
+    "permitted",
+    "duplicate",
+    "not_pursued",
+    "paused",
+    "resumed",
+    "settled",
+]
 Role = Literal["overview", "close", "before", "after", "clip", "samples", "track", "plate"]
 Gate = Literal["complete", "incomplete"]
 Flag = Literal["ok", "calibrating", "maintenance", "fault", "over_range", "suspect", "stale"]

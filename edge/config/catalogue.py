@@ -15,7 +15,7 @@ from edge import patterns
 from edge.config.category import Categories, Category
 from edge.config.load import ConfigError, convert, read_yaml
 from edge.config.shipped import shipped
-from edge.config.site import Part
+from edge.config.site import Part, Site
 
 Date = Annotated[str, msgspec.Meta(pattern=patterns.DATE)]
 
@@ -107,6 +107,18 @@ class Calendar:
         else:
             kind = "weekend"
         return frozenset({kind, "exam"} if day in self.exams else {kind})
+
+
+def calendar_files(base: Path, site: Site, where: str) -> list[Path]:
+    """The shipped calendars, and those that the site names.
+    Raises ConfigError naming the file or option that is wrong."""
+    files = sorted(shipped("config/calendar").glob("*.yaml"))
+    for name in site.calendar:
+        path = base / name
+        if not path.is_file():
+            raise ConfigError(f"{where}: calendar {name!r}: no such file in {base}")
+        files.append(path)
+    return files
 
 
 def load_calendar(paths: Sequence[Path]) -> Calendar:

@@ -10,30 +10,30 @@ from zoneinfo import ZoneInfo
 
 from edge.clock import SystemClock
 from edge.config import ConfigError, Site, load
-from edge.config.catalogue import category_files, load_calendar, load_categories
+from edge.config.catalogue import calendar_files, category_files, load_calendar, load_categories
 from edge.handling.casework import Casework, HandlingTerms, step_data
 from edge.handling.deadlines import Office
 from edge.handling.life import CaseLife, CaseStep
 from edge.handling.looks import Looks
 from edge.handling.statistics import open_counts
 from edge.outbox import Outbox, OutboxFull
-from edge.pipeline.settings import calendar_files
 from edge.runtime import write_status
 
 log = logging.getLogger(__name__)
 
 
-def terms_of(site_path: Path) -> HandlingTerms | None:
-    """How this site handles its cases; None (a line in the log) where its files are wrong: what
-    the janitor deletes does not depend on them."""
+def terms_of(site_path: Path) -> HandlingTerms | str:
+    """How this site handles its cases, or what is wrong with its files ("" where there is no site
+    file): what the janitor deletes does not depend on them."""
+    if not site_path.is_file():
+        return ""
     try:
         site, base = load(site_path, Site), site_path.parent
         calendar = load_calendar(calendar_files(base, site, str(site_path)))
         zone = ZoneInfo(site.timezone)
         categories = load_categories(category_files(base))
     except (ConfigError, OSError, ValueError) as error:
-        log.warning("cases are not followed up: %s", error)
-        return None
+        return f"cases are not followed up: {error}"
     return HandlingTerms(categories, Office(site.office_hours, calendar, zone), zone)
 
 

@@ -19,9 +19,10 @@ from typing import Any
 from edge.clock import SystemClock
 from edge.config import Device, load
 from edge.config.paths import box_files
-from edge.daemons.handling import terms_of
+from edge.daemons.handling import handle, terms_of
 from edge.faults import FaultLog
 from edge.handling.casework import HandlingTerms
+from edge.isolation import ItemGuard
 from edge.outbox import RECEIPT, Outbox, OutboxFull, ballast, ladder
 from edge.outbox.schema import disk_full
 from edge.outbox.sweep import Sweep
@@ -95,9 +96,12 @@ class Janitor:
     """One pass over one box. `now` is UTC seconds."""
 
     def __init__(
-        self, device: Device, state: Path, run: Path, terms: HandlingTerms | None = None
+        self, device: Device, state: Path, run: Path, terms: HandlingTerms | str = ""
     ) -> None:
+        """terms: how cases are handled here, or what is wrong with that."""
         self._terms = terms
+        self._aside = ""
+        self._guard = ItemGuard(state / "memory" / "janitord-ended.json", "", self._set_aside)
         self._keep, self._state, self._run = device.keep, state, run
         self._evidence, self._requests = state / "evidence", state / "requests"
         self._outbox_path = state / "outbox.db"
@@ -140,11 +144,16 @@ class Janitor:
 
     def _handle(self, now: float) -> None:
         """Steps in the lives of the cases, while the outbox still holds their violations."""
-        if self._terms is None:
+        if isinstance(self._terms, str):
             return
-        from edge.daemons.handling import handle
+        # A bug in the cases must not keep the janitor from deleting for ever.
+        with self._guard.working_for("cases"):
+            self.done["steps"] += handle(
+                self._state, self._run, self._outbox_path, self._terms, now
+            )
 
-        self.done["steps"] += handle(self._state, self._run, self._outbox_path, self._terms, now)
+    def _set_aside(self, _: str, text: str) -> None:
+        self._aside = text
 
     def _free(self) -> int:
         return shutil.disk_usage(self._state).free
@@ -269,7 +278,10 @@ class Janitor:
         outbox, clock = Outbox(self._outbox_path, "janitord"), SystemClock()
         standing = standing_faults(outbox.open_faults(), clock.now())
         faults = FaultLog(clock.now, lambda *fault: outbox.put(**fault_row(*fault)), standing)
+        wrong = self._terms if isinstance(self._terms, str) else ""
         try:
+            faults.holds("not_sound", "cases", bool(wrong), wrong)
+            faults.holds("item_set_aside", "cases", bool(self._aside), self._aside)
             for index in range(len(ladder.STEPS) - 1, step, -1):
                 faults.end("disk_ladder", ladder.STEPS[index], step=index)
             for index in range(1, step + 1):

@@ -154,7 +154,7 @@ def run_trial(text: str, camera: str, run: Path, base: Path) -> dict[str, Any]:
 def main() -> int:
     """A trial asked on stdin, its answer on stdout, as JSON; niced, so that no camera waits for
     it."""
-    from edge.pipeline.settings import calendar_files
+    from edge.config.catalogue import calendar_files
 
     with contextlib.suppress(OSError):
         os.nice(NICE)

@@ -10,20 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from edge.values import Box
+from edge.values import Box, Outcome
 
 Said = Literal["confirmed", "rejected"]
-Outcome = Literal[
-    "",
-    "filed",
-    "on_the_spot",
-    "permitted",
-    "duplicate",
-    "not_pursued",
-    "paused",
-    "resumed",
-    "settled",
-]
 
 
 class ReviewVerdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.config import Category, ConfigError, Device, Site, config_sha256, load
-from edge.config.catalogue import Calendar, category_files, load_calendar, load_categories
+from edge.config.catalogue import (
+    Calendar,
+    calendar_files,
+    category_files,
+    load_calendar,
+    load_categories,
+)
 from edge.config.paths import BoxPaths, base_folder
 from edge.config.shipped import shipped
 from edge.register import load_register
@@ -90,18 +96,6 @@ def _trucks(base: Path, site: Site, where: str) -> Register | None:
     if not path.is_file():
         raise ConfigError(f"{where}: trucks {site.trucks!r}: no such file in {base}")
     return load_register(path)
-
-
-def calendar_files(base: Path, site: Site, where: str) -> list[Path]:
-    """The shipped calendars, and those that the site names.
-    Raises ConfigError naming the file or option that is wrong."""
-    files = sorted(shipped("config/calendar").glob("*.yaml"))
-    for name in site.calendar:
-        path = base / name
-        if not path.is_file():
-            raise ConfigError(f"{where}: calendar {name!r}: no such file in {base}")
-        files.append(path)
-    return files
 
 
 def model_names(settings: Settings) -> list[str]:

@@ -14,6 +14,7 @@ import msgspec
 
 from edge import patterns
 from edge.patterns import whole
+from edge.values import Outcome
 
 Sha256 = Annotated[str, msgspec.Meta(pattern=patterns.SHA256)]
 _SECOND = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
@@ -303,17 +304,7 @@ class Review(Down, frozen=True, kw_only=True, tag="review"):
     record_sha256: Sha256
     verdict: Literal["confirmed", "rejected"]
     reason: Annotated[str, msgspec.Meta(max_length=2000)] = ""
-    outcome: Literal[
-        "",
-        "filed",
-        "on_the_spot",
-        "permitted",
-        "duplicate",
-        "not_pursued",
-        "paused",
-        "resumed",
-        "settled",
-    ] = ""
+    outcome: Outcome = ""
     reviewer: Annotated[str, msgspec.Meta(max_length=128)] = ""
     at: UtcSaid
 

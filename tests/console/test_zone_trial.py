@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from edge.config import ConfigError, Site, convert, load
-from edge.config.catalogue import category_files, load_calendar, load_categories
+from edge.config.catalogue import calendar_files, category_files, load_calendar, load_categories
 from edge.config.yamltext import dump
 from edge.daemons.zone_trial import last_hour, recorded, run_trial, scenes, trial
 from edge.pipeline.analyzer import Analysis
 from edge.pipeline.preview import Preview
-from edge.pipeline.settings import calendar_files
 from edge.rules.judge import Judge
 from edge.values import Frame, Judgement, Scene, Stamp, Track
 

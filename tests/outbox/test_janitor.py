@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 
 from edge.config import Device
 from edge.config.device import Keep
+from edge.daemons.handling import terms_of
 from edge.daemons.janitord import Janitor
 from edge.outbox import (
     RECEIPT,
@@ -168,3 +172,42 @@ def test_telemetry_drops_the_oldest_and_counts_it(tmp_path: Path) -> None:
     assert outbox.status()["counts"] == {"dropped:telemetry:quota": 20}
     assert not outbox.known("sensor", "19")
     assert outbox.known("sensor", "20")
+
+
+def test_a_bug_in_the_cases_ends_the_pass_once_and_deletes_all_the_same(tmp_path, monkeypatch):
+    """The second time the cases are set aside, as a fault, and the janitor does its work."""
+    site = tmp_path / "site.yaml"
+    site.write_text("name: s\n")
+    terms = terms_of(site)
+    Outbox(tmp_path / "outbox.db").close()
+
+    def bug(*_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("edge.daemons.janitord.handle", bug)
+    with pytest.raises(RuntimeError, match="a bug"):
+        Janitor(Device(), tmp_path, tmp_path / "run", terms).work(time.time())
+    Janitor(Device(), tmp_path, tmp_path / "run", terms).work(time.time())
+    status = json.loads((tmp_path / "run/status/janitord.json").read_text())
+    assert [fault["kind"] for fault in status["faults"]] == ["item_set_aside"]
+
+
+def test_a_wrong_site_file_is_a_fault_of_the_cases_and_ends_with_it(tmp_path):
+    site = tmp_path / "site.yaml"
+    site.write_text("name: [1]\n")
+    Outbox(tmp_path / "outbox.db").close()
+    kinds = []
+    for text in ("name: [1]\n", "name: s\n"):
+        site.write_text(text)
+        Janitor(Device(), tmp_path, tmp_path / "run", terms_of(site)).work(time.time())
+        status = json.loads((tmp_path / "run/status/janitord.json").read_text())
+        kinds.append([(f["kind"], f["subject"]) for f in status["faults"]])
+    assert kinds == [[("not_sound", "cases")], []]
+    assert terms_of(tmp_path / "none.yaml") == ""
+
+
+def test_the_janitor_loads_no_decoder_and_no_judge():
+    """It starts every minute on a small box."""
+    words = "import sys, edge.daemons.janitord; print('cv2' in sys.modules, 'av' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
