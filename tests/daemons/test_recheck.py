@@ -22,6 +22,8 @@ def track(label, box, *, coasted=False):
     return Track(1, label, box, 0.9, at(0), at(0), coasted=coasted)
 
 
+# Where the square of the made clip stands, in fractions of the picture.
+SQUARE = (0.406, 0.417, 0.594, 0.694)
 STALL = (0.4, 0.4, 0.6, 0.7)
 
 
@@ -77,11 +79,22 @@ def test_the_daemon_looks_again_and_answers_with_a_picture(tmp_path):
         until(lambda: status(home).get("counts", {}).get("violations") == 1, child, home)
         spool.ask("recheck", camera="north", into=str(folder / "one"))
         spool.ask("recheck", camera="south", into=str(folder / "two"))
+        places = {"at": SQUARE, "beside": (0.7, 0.1, 0.9, 0.3), "wrong": "x"}
+        for name, place in places.items():
+            words = {"box": place, "classes": ["vendor_stall"]}
+            spool.ask("look", camera="north", into=str(folder / name), **words)
+        for name in places:
+            until(lambda name=name: (folder / name / "answer.json").exists(), child, home)
         until(lambda: (folder / "one/answer.json").exists(), child, home)
         until(lambda: (folder / "two/answer.json").exists(), child, home)
     finally:
         child.send_signal(signal.SIGTERM)
         assert child.wait(20) == 0
+    found = {name: json.loads((folder / name / "answer.json").read_text()) for name in places}
+    assert (found["at"]["still_there"], found["beside"]["still_there"]) == (True, False)
+    assert found["at"]["blind"] is None
+    assert (folder / "at/after-1.jpg").stat().st_size > 1000
+    assert found["wrong"]["done"] is False
     one = json.loads((folder / "one/answer.json").read_text())
     assert one["done"] is True
     (case,) = one["cases"]
