@@ -112,6 +112,13 @@ def _heard(statuses: Mapping[str, Status]) -> Iterator[Sample]:
         yield {"sensor": name}, float(isinstance(row, Mapping) and row.get("state") == "heard")
 
 
+def _states(statuses: Mapping[str, Status]) -> Iterator[Sample]:
+    cases = statuses.get("janitord", {}).get("cases")
+    states = cases.get("states", {}) if isinstance(cases, Mapping) else {}
+    for name, count in states.items():
+        yield {"state": name}, float(count)
+
+
 METRICS: tuple[Metric, ...] = (
     Metric("edge_daemon_up", "Whether the daemon wrote its status lately", _up),
     Metric("edge_open_faults", "Faults open now", _faults),
@@ -190,6 +197,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("edge_disk_step", "Step of the disk ladder, 0 normal", _one("janitord", "ladder")),
     Metric("edge_disk_free_bytes", "Free for evidence", _one("janitord", "free_mb", scale=1e6)),
     Metric("edge_evicted_total", "Cases deleted after release", _one("janitord", "evicted")),
+    Metric("edge_cases", "Cases by state", _states),
+    Metric("edge_cases_overdue", "Past their due time", _one("janitord", "cases", "overdue")),
     Metric("edge_sensor_heard", "Whether valid values come", _heard),
 )
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from edge.clock import SystemClock
@@ -17,7 +18,6 @@ from edge.handling.life import CaseLife, CaseStep
 from edge.handling.looks import Looks
 from edge.handling.statistics import open_counts
 from edge.outbox import Outbox, OutboxFull
-from edge.runtime import write_status
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +37,13 @@ def terms_of(site_path: Path) -> HandlingTerms | str:
     return HandlingTerms(categories, Office(site.office_hours, calendar, zone), zone)
 
 
-def handle(state: Path, run: Path, outbox_path: Path, terms: HandlingTerms, now: float) -> int:
-    """One pass; how many steps were new. A full disk leaves them for the next pass."""
+def handle(
+    state: Path, run: Path, outbox_path: Path, terms: HandlingTerms, now: float
+) -> dict[str, Any]:
+    """One pass; what the status file tells of the cases, {} where there are none. A full disk
+    leaves new steps for the next pass."""
     if not outbox_path.exists() and not (state / "handling").is_dir():
-        return 0
+        return {}
     clock, outbox = SystemClock(), Outbox(outbox_path)
 
     def put(step: CaseStep, life: CaseLife | None) -> None:
@@ -50,10 +53,9 @@ def handle(state: Path, run: Path, outbox_path: Path, terms: HandlingTerms, now:
     try:
         work = Casework(state, terms, put, Looks(state, run, terms.classes))
         new = work.work(now)
-        write_status(run, "handling", {**open_counts(work.lives(), now), "torn": work.torn})
-        return new
+        return {**open_counts(work.lives(), now), "torn": work.torn, "new": new}
     except (OutboxFull, OSError, sqlite3.OperationalError) as error:
         log.warning("steps of cases wait for the next pass: %s", error)
-        return 0
+        return {}
     finally:
         outbox.close()

@@ -100,7 +100,7 @@ class Janitor:
     ) -> None:
         """terms: how cases are handled here, or what is wrong with that."""
         self._terms = terms
-        self._aside = ""
+        self._aside, self._cases = "", dict[str, Any]()
         self._guard = ItemGuard(state / "memory" / "janitord-ended.json", "", self._set_aside)
         self._keep, self._state, self._run = device.keep, state, run
         self._evidence, self._requests = state / "evidence", state / "requests"
@@ -148,9 +148,8 @@ class Janitor:
             return
         # A bug in the cases must not keep the janitor from deleting for ever.
         with self._guard.working_for("cases"):
-            self.done["steps"] += handle(
-                self._state, self._run, self._outbox_path, self._terms, now
-            )
+            self._cases = handle(self._state, self._run, self._outbox_path, self._terms, now)
+            self.done["steps"] += self._cases.get("new", 0)
 
     def _set_aside(self, _: str, text: str) -> None:
         self._aside = text
@@ -269,6 +268,7 @@ class Janitor:
             "free_mb": room.free // MB,
             "quota_left_mb": room.quota // MB,
             "faults": self._faults(step) if step or self._outbox_path.exists() else [],
+            "cases": self._cases,
             **self.done,
         }
         write_status(self._run, "janitord", status)

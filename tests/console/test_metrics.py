@@ -31,10 +31,12 @@ STATUSES = {
         },
         "records": {"published": 3, "acknowledged": 2}, "evidence": {"bytes": 2_507_130},
     },
-    "janitord": {"alive": True, "ladder": 0, "free_mb": 69190, "evicted": 4},
+    "janitord": {"alive": True, "ladder": 0, "free_mb": 69190, "evicted": 4,
+                 "cases": {"states": {"filed": 3}, "overdue": 2}},
 }  # fmt: skip
 
 LINES = [
+    'edge_cases{state="filed"} 3', "edge_cases_overdue 2",
     'edge_daemon_up{daemon="sensord"} 0', 'edge_open_faults{daemon="visiond"} 1',
     'edge_camera_looks_total{camera="n\\"1"} 5', "edge_violations_total 2",
     'edge_camera_picture_age_seconds{camera="n\\"1"} 1.5', "edge_temperature_celsius 61.5",
