@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 import time
-from types import TracebackType
 
 import cv2
 
 from tools.fakes.camera import drawing, marked
+from tools.fakes.listening import LoopbackServer
 
 BOUNDARY = "frontier"
 # name: what the stream does differently.
@@ -24,7 +23,7 @@ MANNERS = ("good", "no-first", "no-length", "dashes", "quoted")
 _NAMED = {"dashes": f"--{BOUNDARY}", "quoted": f'"{BOUNDARY}"'}
 
 
-class MjpegCamera:
+class MjpegCamera(LoopbackServer):
     """Listens on 127.0.0.1 at a free port until closed. Pictures bear their numbers."""
 
     def __init__(self, *, fps: float = 10.0, manner: str = "good", count: int = 400) -> None:
@@ -33,35 +32,10 @@ class MjpegCamera:
         self._fps, self._manner = fps, manner
         pictures = (marked(drawing(240, 136, n), n) for n in range(count))
         self._jpegs = [cv2.imencode(".jpg", picture)[1].tobytes() for picture in pictures]
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._closing = threading.Event()
-        port = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}/video"
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
+        self.url = f"http://127.0.0.1:{self.port}/video"
 
-    def __enter__(self) -> MjpegCamera:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._closing.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while not self._closing.is_set():
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
+    def serve(self, client: socket.socket) -> None:
         named = _NAMED.get(self._manner, BOUNDARY)
         head = (
             f"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary={named}\r\n\r\n"
@@ -71,7 +45,7 @@ class MjpegCamera:
             client.sendall(head.encode())
             began = time.monotonic()
             for number in range(1 << 30):
-                if self._closing.wait(max(0.0, began + number / self._fps - time.monotonic())):
+                if self.closing.wait(max(0.0, began + number / self._fps - time.monotonic())):
                     return
                 client.sendall(self._part(number))
 

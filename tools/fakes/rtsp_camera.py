@@ -24,10 +24,10 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from types import TracebackType
 
 from edge.camera.packets import nal_units, parameter_sets
 from tools.fakes.camera import Clip, clip
+from tools.fakes.listening import LoopbackServer
 
 RTP_HZ = 90_000
 RTP_PAYLOAD = 1200
@@ -74,45 +74,21 @@ class Manners:
         return self.gap is not None and self.gap[0] < real_s < sum(self.gap)
 
 
-class RtspCamera:
+class RtspCamera(LoopbackServer):
     """Listens on 127.0.0.1 at a free port until closed."""
 
     def __init__(self, content: Clip, manners: Manners = Manners()) -> None:
         self.content, self.manners = content, manners
         self._shown = content.shown or tuple(range(len(content.units)))
-        self._closing = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
     @property
     def url(self) -> str:
         return f"rtsp://127.0.0.1:{self.port}/s"
 
-    def __enter__(self) -> RtspCamera:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._closing.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while not self._closing.is_set():
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=_Viewer(self, client).serve, daemon=True).start()
+    def serve(self, client: socket.socket) -> None:
+        """One viewer, until it leaves."""
+        _Viewer(self, client).serve()
 
     def packets(self, closing: threading.Event) -> Iterator[bytes]:
         """RTP packets for one viewer, each when it is due; ends when `closing` is set."""
@@ -181,7 +157,7 @@ class _Viewer:
     def serve(self) -> None:
         with self._client, contextlib.suppress(OSError):
             for method, head in self._requests():
-                if method == "TEARDOWN" or self._camera._closing.is_set():
+                if method == "TEARDOWN" or self._camera.closing.is_set():
                     break
                 self._answer(method, head)
         self._closing.set()
@@ -233,7 +209,7 @@ class _Viewer:
     def _play(self) -> None:
         with contextlib.suppress(OSError):
             for packet in self._camera.packets(self._closing):
-                if self._camera._closing.is_set():
+                if self._camera.closing.is_set():
                     break
                 with self._lock:
                     self._client.sendall(b"$\0" + struct.pack(">H", len(packet)) + packet)
