@@ -32,9 +32,11 @@ def terms_of(site_path: Path) -> HandlingTerms | str:
         calendar = load_calendar(calendar_files(base, site, str(site_path)))
         zone = ZoneInfo(site.timezone)
         categories = load_categories(category_files(base))
+        terms = HandlingTerms(categories, Office(site.office_hours, calendar, zone), zone)
+        terms.check(SystemClock().now().wall)
     except (ConfigError, OSError, ValueError) as error:
         return f"cases are not followed up: {error}"
-    return HandlingTerms(categories, Office(site.office_hours, calendar, zone), zone)
+    return terms
 
 
 def handle(

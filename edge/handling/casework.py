@@ -46,15 +46,22 @@ class HandlingTerms:
     timezone: tzinfo
 
     def due(self, category: str, start: float) -> float | None:
-        """UTC seconds at which a case confirmed at `start` is due; None without a limit."""
+        """UTC seconds at which a case confirmed at `start` is due; None without a limit.
+
+        Raises ValueError where the office never works as long as the limit: see `check`.
+        """
         found = self.categories.get(category)
         if found is None or found.deadline_h is None:
             return None
-        try:
-            return due_at(start, found.deadline_h, self._office(found))
-        except ValueError as error:
-            log.warning("%s: %s; such cases are never due", category, error)
-            return None
+        return due_at(start, found.deadline_h, self._office(found))
+
+    def check(self, now: float) -> None:
+        """Raises ValueError for a category whose limit can never be over by these office hours."""
+        for name in self.categories:
+            try:
+                self.due(name, now)
+            except ValueError as error:
+                raise ValueError(f"category {name}: {error}; see office_hours") from None
 
     def resumed(self, life: CaseLife, at: float) -> float | None:
         """When a case is due whose pause ends now: what was left at its beginning is left now."""

@@ -206,6 +206,16 @@ def test_a_wrong_site_file_is_a_fault_of_the_cases_and_ends_with_it(tmp_path):
     assert terms_of(tmp_path / "none.yaml") == ""
 
 
+def test_office_hours_that_never_come_are_said_before_any_case_waits_for_them(tmp_path):
+    (tmp_path / "site.yaml").write_text("name: s\noffice_hours: []\n")
+    (tmp_path / "categories.yaml").write_text(
+        "categories:\n  - {id: street-vendor, deadline_counts: working_hours}\n"
+    )
+    told = terms_of(tmp_path / "site.yaml")
+    assert isinstance(told, str)
+    assert "category street-vendor" in told and "office_hours" in told
+
+
 def test_the_janitor_loads_no_decoder_and_no_judge():
     """It starts every minute on a small box."""
     words = "import sys, edge.daemons.janitord; print('cv2' in sys.modules, 'av' in sys.modules)"
