@@ -113,7 +113,7 @@ PIPELINES: dict[str, Pipeline] = {
         "Jetson 硬件解码 H.265", "H.265 by the Jetson's decoder (NVDEC)",
     ),
     "jetson-csi": Pipeline(
-        _gst_csi, "nv12", "index", "Jetson 板载 CSI 摄像头", "camera on the Jetson's CSI connector",
+        _gst_csi, "nv12", "index", "Jetson 板载 CSI 摄像机", "camera on the Jetson's CSI connector",
     ),
     "gstreamer": Pipeline(
         _gst_rtsp(_ANY), "nv12", "url",
@@ -121,7 +121,7 @@ PIPELINES: dict[str, Pipeline] = {
     ),
     "rpicam": Pipeline(
         _rpicam, "i420", "index",
-        "树莓派 CSI 摄像头", "camera on the Raspberry Pi's CSI connector",
+        "树莓派 CSI 摄像机", "camera on the Raspberry Pi's CSI connector",
     ),
     "ffmpeg": Pipeline(
         _ffmpeg(), "nv12", "url", "系统 ffmpeg 软件解码", "the system's ffmpeg, by software",

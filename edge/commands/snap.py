@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 EPILOG = """examples:
   edge snap gate-north --site /etc/edge/site.yaml
   edge snap rtsp://user:password@192.168.1.64/Streaming/Channels/102 --out gate.jpg
-  取一张画面 / one picture, written as JPEG; prints the file name and what was seen"""
+  抓取一张画面 / one picture, written as JPEG; prints the file name and what was seen"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

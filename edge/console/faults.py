@@ -127,7 +127,7 @@ ADVICE: dict[str, FaultAdvice] = {
     "dead_letter": FaultAdvice(
         "记录被拒五次",
         "Record refused five times",
-        "检查平台代理的大小限制和权限，然后运行 edge outbox retry 编号",
+        "检查消息服务器的大小限制和权限，然后运行 edge outbox retry 编号",
         "size and ACL at the broker; then edge outbox retry ID",
     ),
     "forged_message": FaultAdvice(
@@ -143,21 +143,21 @@ ADVICE: dict[str, FaultAdvice] = {
         "the platform's clock, key and issuer name (iss); see docs/platform.md",
     ),
     "no_retain": FaultAdvice(
-        "平台代理不保留消息",
+        "消息服务器不保留消息",
         "The broker keeps no retained messages",
-        "在平台代理开启 retain；此前盒子每十分钟重发身份和状态",
+        "在消息服务器开启 retain；此前设备每十分钟重发身份和状态",
         "turn on retain at the broker; until then the box repeats birth and status",
     ),
     "name_taken": FaultAdvice(
         "另一台设备使用同一名称",
         "Another box has this one's name",
-        "两台盒子的 device 名称相同：改其中一台并重新发证",
+        "两台设备的 device 名称相同：改其中一台并重新发证",
         "two boxes share one device name: rename one and give it a certificate of its own",
     ),
     "subscribe_refused": FaultAdvice(
         "订阅被拒",
         "Subscription refused",
-        "在平台代理放开权限：read cm/v1/租户/设备/#",
+        "在消息服务器放开权限：read cm/v1/租户/设备/#",
         "ACL: read cm/v1/TENANT/DEVICE/#",
     ),
     "not_authorized": FaultAdvice(

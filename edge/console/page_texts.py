@@ -6,16 +6,16 @@ from __future__ import annotations
 # key: (zh, en)
 FLIGHTS: dict[str, tuple[str, str]] = {
     "flights_law": (
-        "航飞发现均为疑似，须经人工复核",
+        "以下均为疑似线索，须经人工复核后方可处置",
         "What a flight finds is suspected and needs human review",
     ),
-    "flight_new": ("新航飞", "New flight"),
+    "flight_new": ("新建巡飞", "New flight"),
     "upload_files": (
-        "上传视频和遥测文件（可多选）",
+        "上传视频和飞行记录（可多选）",
         "Upload video and telemetry (several at once)",
     ),
     "upload_hint": (
-        "MP4、MOV、MKV、TS、AVI；遥测 SRT、CSV、tlog、KLV、JSON。同名文件自动配对。"
+        "MP4、MOV、MKV、TS、AVI；飞行记录 SRT、CSV、tlog、KLV、JSON。同名文件自动配对。"
         "还可存 {mb} MB。也可直接拷入状态目录下的 flights/recordings。",
         "MP4, MOV, MKV, TS, AVI; telemetry SRT, CSV, tlog, KLV, JSON. Files of one name belong "
         "together. Room for {mb} MB. Or copy them into flights/recordings of the state folder.",
@@ -45,15 +45,15 @@ FLIGHTS: dict[str, tuple[str, str]] = {
         "The file does not hold what its ending says",
     ),
     "left": ("剩余", "left"),
-    "recordings": ("盒上的录像", "Recordings on the box"),
-    "telemetry": ("遥测", "Telemetry"),
-    "telemetry_beside": ("有遥测文件", "telemetry beside it"),
-    "telemetry_inside": ("用视频内的遥测", "telemetry of the video itself"),
-    "telemetry_only": ("仅遥测", "telemetry only"),
+    "recordings": ("设备上的录像", "Recordings on the box"),
+    "telemetry": ("飞行记录", "Telemetry"),
+    "telemetry_beside": ("有飞行记录文件", "telemetry beside it"),
+    "telemetry_inside": ("用视频内的飞行记录", "telemetry of the video itself"),
+    "telemetry_only": ("仅飞行记录", "telemetry only"),
     "telemetry_auto": ("自动（同名文件或视频内）", "automatic (same name, or inside the video)"),
     "drone_camera": ("相机型号", "Camera of the aircraft"),
     "camera_unknown": ("按记录判断", "as the record says"),
-    "flight_title": ("航飞名称", "Name of the flight"),
+    "flight_title": ("巡飞名称", "Name of the flight"),
     "flight_start": ("开始分析", "Analyse"),
     "flight_again": ("再分析一次", "Analyse again"),
     "flight_waiting": ("排队中", "waiting"),
@@ -62,12 +62,12 @@ FLIGHTS: dict[str, tuple[str, str]] = {
     "flight_failed": ("失败", "failed"),
     "flight_cancelled": ("已取消", "cancelled"),
     "flight_failed_hint": (
-        "按上面的原因处理（例如补传遥测文件），再点“再分析一次”。已看过的部分不会丢。",
+        "按上面的原因处理（例如补传飞行记录），再点“再分析一次”。已看过的部分不会丢。",
         "Mend what the line says (for example upload the telemetry), then press “Analyse again”. "
         "What was looked at is kept.",
     ),
     "flight_no_worker": (
-        "航飞服务 edge-flightd 没有运行：请求会保留一天，服务启动后执行",
+        "巡飞分析服务 edge-flightd 没有运行：请求会保留一天，服务启动后执行",
         "The daemon edge-flightd is not running: what you ask for is kept for a day and done "
         "once it runs",
     ),
@@ -79,9 +79,9 @@ FLIGHTS: dict[str, tuple[str, str]] = {
         "等待的请求太多，稍后再试",
         "Too many requests wait already; try later",
     ),
-    "ledgers": ("航飞台账", "Flight ledgers"),
+    "ledgers": ("巡飞台账", "Flight ledgers"),
     "no_flight": (
-        "还没有航飞台账。安装员可在上面上传录像开始。",
+        "还没有巡飞台账。安装员可在上面上传录像开始。",
         "No flight ledger yet. An installer can upload a recording above to start.",
     ),
     "status_new": ("新增", "new"),
@@ -90,7 +90,7 @@ FLIGHTS: dict[str, tuple[str, str]] = {
     "minutes": ("分钟", "minutes"),
     "track_km": ("航程（公里）", "Track (km)"),
     "area_ha": ("覆盖（公顷）", "Seen (ha)"),
-    "blind_minutes": ("未看到（分钟）", "Not seen (minutes)"),
+    "blind_minutes": ("未覆盖时长（分钟）", "Not seen (minutes)"),
     "download": ("下载", "Download"),
     "report": ("打印版台账", "Ledger to print"),
     "flight_map": (
@@ -101,10 +101,10 @@ FLIGHTS: dict[str, tuple[str, str]] = {
     "no_finding": ("没有疑似问题", "Nothing was found"),
     "flight_partly": ("已完成，未全部查看", "done, not all inspected"),
     "flight_doubt": (
-        "没有发现不等于没有问题：这次航飞并非全部查看清楚。",
+        "没有发现不等于没有问题：这次巡飞并非全部查看清楚。",
         "Nothing found does not mean nothing there: not all of this flight could be inspected.",
     ),
-    "doubt_none": ("没有查看任何画面（只有遥测）", "No picture was looked at (telemetry only)"),
+    "doubt_none": ("没有查看任何画面（只有飞行记录）", "No picture was looked at (telemetry only)"),
     "doubt_unplaced": (
         "有目标但没有位置，见下方画面",
         "Things were seen without a place: see below",
@@ -196,8 +196,8 @@ SENSORS: dict[str, tuple[str, str]] = {
     "drift": ("漂移", "drift"),
     "line": ("串口线路", "Serial line"),
     "line_open": ("已打开", "open"),
-    "count_good": ("好帧", "good frames"),
-    "count_bad": ("坏帧", "bad frames"),
+    "count_good": ("有效帧", "good frames"),
+    "count_bad": ("错误帧", "bad frames"),
     "count_bytes_skipped": ("丢弃字节", "bytes skipped"),
     "count_unanswered": ("无应答", "unanswered"),
     "count_exceptions": ("仪器拒绝", "refused by the instrument"),
@@ -205,13 +205,13 @@ SENSORS: dict[str, tuple[str, str]] = {
     "count_flooded": ("过密丢弃", "thrown away as a flood"),
     "count_dropped": ("队列丢弃", "dropped from the queue"),
     "raw_frames": ("最近的原始数据", "Last raw bytes"),
-    "asked": ("问", "asked"),
-    "heard": ("答", "heard"),
+    "asked": ("发送", "asked"),
+    "heard": ("接收", "heard"),
     "no_frames": (
         "还没有收到字节：检查接线、地址和波特率",
         "No byte yet: check wiring, address, baud",
     ),
-    "written_day": ("每天写卡", "written to the card a day"),
+    "written_day": ("日均写入存储卡", "written to the card a day"),
 }
 
 CASES: dict[str, tuple[str, str]] = {
@@ -238,7 +238,7 @@ CASES: dict[str, tuple[str, str]] = {
     "newer_case": ("较新一起", "Newer case"),
     "older_case": ("较早一起", "Older case"),
     "place": ("地点", "Place"),
-    "place_reason": ("为何算数", "Why it counts here"),
+    "place_reason": ("认定依据", "Why it counts here"),
     "all_facts": ("全部数据", "All figures"),
     "clock_ntp": ("已同步（NTP）", "synchronised (NTP)"),
     "clock_gnss": ("已同步（卫星）", "synchronised (satellite)"),
@@ -265,7 +265,7 @@ CASES: dict[str, tuple[str, str]] = {
         "签名有效（密钥随证据存放：证明封存后未改动）",
         "signature valid (by the key beside it: nothing changed since it was sealed)",
     ),
-    "signed_unsealed": ("尚未封条：等待上传时封存", "not sealed yet: that is done before sending"),
+    "signed_unsealed": ("尚未签名封存：上传时完成", "not sealed yet: that is done before sending"),
     "chain_number": ("链号", "chain number"),
     "chain_broken": ("链断裂", "the chain is broken"),
     "receipt_yes": ("平台已签收", "the platform's receipt lies here"),
@@ -315,7 +315,7 @@ CASES: dict[str, tuple[str, str]] = {
 
 LIVE: dict[str, tuple[str, str]] = {
     "low_bandwidth": ("省流量（5 秒一张）", "Low bandwidth (a picture in 5 s)"),
-    "picture_old": ("画面已停止更新，原因见“健康”", "No new picture; Health says why"),
+    "picture_old": ("画面已停止更新，原因见“运行状态”", "No new picture; Health says why"),
     "running_clocks": ("正在计时", "running clocks"),
 }
 
@@ -326,23 +326,23 @@ HEALTH: dict[str, tuple[str, str]] = {
     "link_off": ("未连接", "not connected"),
     "oldest": ("最早", "oldest"),
     "free": ("可用", "free"),
-    "disk_ladder": ("存储不足时依次放弃什么", "What is given up as the disk fills"),
+    "disk_ladder": ("存储不足时的降级顺序", "What is given up as the disk fills"),
     "ladder_hint": (
         "平台未签收的疑似违规从不删除",
         "A suspected violation that the platform does not have is never deleted",
     ),
-    "ladder_normal": ("一切照常", "everything"),
-    "ladder_shed_telemetry": ("少存遥测", "less telemetry"),
+    "ladder_normal": ("正常", "everything"),
+    "ladder_shed_telemetry": ("少存监测数据", "less telemetry"),
     "ladder_no_clips": ("不再存视频", "no new clips"),
     "ladder_small_pictures": ("只存小图", "smaller pictures"),
     "ladder_metadata_only": ("只存数据，不存图", "figures only, no pictures"),
-    "cameras_health": ("摄像头", "Cameras"),
-    "camera_gone": ("现在没有运行", "does not run now"),
-    "watched": ("正在监看", "watched"),
+    "cameras_health": ("摄像机", "Cameras"),
+    "camera_gone": ("未运行", "does not run now"),
+    "watched": ("正在监控", "watched"),
     "rate": ("分析速率", "Rate"),
     "per_second": ("帧/秒", "per s"),
-    "watched_today": ("今天监看", "Watched today"),
-    "watched_week": ("7 天监看", "Watched in 7 days"),
+    "watched_today": ("今日监控时长", "Watched today"),
+    "watched_week": ("7 天监控时长", "Watched in 7 days"),
     "streams": ("码流统计", "Streams as they come"),
     "stream_arrived": ("到达", "Arrives"),
     "stream_stamped": ("时间戳", "Stamped"),
@@ -372,13 +372,13 @@ HEALTH: dict[str, tuple[str, str]] = {
     ),
     "blind_off": ("没有运行", "not running"),
     "blind_hint": (
-        "百分比是有效监看时间的占比；下面是未监看的原因和时长。完整台账：edge ledger inspection",
+        "百分比是有效监控时间的占比；下面是未监控的原因和时长。完整台账：edge ledger inspection",
         "The share of time really watched; below it why and how long not. "
         "The whole ledger: edge ledger inspection",
     ),
     "row_new": ("待发", "waiting"),
     "row_inflight": ("发送中", "under way"),
-    "row_broker_ack": ("代理已收", "broker has it"),
+    "row_broker_ack": ("消息服务器已接收", "broker has it"),
     "row_platform_ack": ("平台已签收", "platform signed"),
     "row_dead": ("被拒", "refused"),
     "outbox_empty": ("没有待发记录", "Nothing waits to be sent"),

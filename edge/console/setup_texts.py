@@ -5,26 +5,26 @@ from __future__ import annotations
 
 # key: (zh, en)
 SETUP_TEXTS: dict[str, tuple[str, str]] = {
-    "tab_cameras": ("摄像头", "Cameras"),
+    "tab_cameras": ("摄像机", "Cameras"),
     "tab_link": ("平台", "Platform"),
     "tab_ports": ("串口", "Serial ports"),
     "tab_file": ("配置文件", "File"),
     "tab_accounts": ("账号", "Accounts"),
     "create": ("设置密码并进入", "Set the password and enter"),
-    "look_for": ("找什么", "Look for"),
-    "look_for_later": ("以后再选", "choose later"),
+    "look_for": ("检测事项", "Look for"),
+    "look_for_later": ("暂不选择", "choose later"),
     "camera_name": ("名称（可不填）", "Name (optional)"),
-    "find_cameras": ("搜索局域网摄像头", "Find cameras"),
-    "found_none": ("没有摄像头应答（ONVIF）", "No camera answered (ONVIF)"),
+    "find_cameras": ("搜索局域网摄像机", "Find cameras"),
+    "found_none": ("没有摄像机应答（ONVIF）", "No camera answered (ONVIF)"),
     "searching": ("正在搜索…", "Searching…"),
     "opening": ("正在打开，最多 30 秒…", "Opening, up to 30 s…"),
     "source_help": ("地址怎么写", "How an address is written"),
     "source_rtsp": (
-        "网络摄像头，用户名和密码写在地址里",
+        "网络摄像机，用户名和密码写在地址里",
         "network camera; user and password in it",
     ),
-    "source_usb": ("USB 摄像头", "USB camera"),
-    "source_file": ("视频文件：试用时代替摄像头", "a video file: stands in for a camera on trial"),
+    "source_usb": ("USB 摄像机", "USB camera"),
+    "source_file": ("视频文件：试用时代替摄像机", "a video file: stands in for a camera on trial"),
     "sure": ("确定删除？", "Delete it?"),
     "again": ("配置刚被别人改过，请再提交一次", "Somebody saved meanwhile; send it once more"),
     "check": ("检查并看差异", "Check and show what changes"),
@@ -52,7 +52,7 @@ SETUP_TEXTS: dict[str, tuple[str, str]] = {
     "ports_none": ("没有串口", "There is no serial port"),
     "port_quiet": ("没有仪器应答", "no instrument answers"),
     "daemon_silent": (
-        "对应服务没有应答：可能正在重启，稍后再试；或看“健康”页",
+        "相关服务无响应：可能正在重启，请稍后再试，或查看“运行状态”",
         "The daemon does not answer: it may be starting again; see Health",
     ),
     "cause_unreachable": (
@@ -60,13 +60,13 @@ SETUP_TEXTS: dict[str, tuple[str, str]] = {
         "Unreachable: check power, cable and address",
     ),
     "cause_refused": (
-        "摄像头拒绝连接：检查端口，RTSP 是否开启",
+        "摄像机拒绝连接：检查端口，RTSP 是否开启",
         "Refused: check the port; is RTSP switched on?",
     ),
     "cause_login": ("用户名或密码错误", "Wrong user or password"),
     "cause_not_found": ("没有这个码流：检查地址的路径部分", "No such stream: check the path"),
     "cause_stall": ("连上了但没有画面", "It connected but no picture came"),
-    "cause_ended": ("码流结束了", "The stream ended"),
+    "cause_ended": ("视频流已结束", "The stream ended"),
     "cause_unsupported": (
         "不支持的编码：请改为 H.264 或 H.265",
         "Unsupported codec: use H.264 or H.265",
@@ -75,7 +75,7 @@ SETUP_TEXTS: dict[str, tuple[str, str]] = {
     "cause_config": ("地址写法不对", "This is not an address"),
     "cause_busy": ("正在取另一张画面，请稍候", "Another picture is being taken; wait"),
     "cause_silent": (
-        "视觉服务没有应答：可能正在重启，几秒后再试",
+        "图像分析服务无响应：可能正在重启，几秒后再试",
         "edge-visiond does not answer: it may be starting again; try in some seconds",
     ),
     "error_crosses": ("区域的边线自己交叉了：按顺序点角", "The outline crosses itself"),
@@ -90,7 +90,7 @@ SETUP_TEXTS: dict[str, tuple[str, str]] = {
     "error_unknown_key": ("没有这个配置项", "There is no such key"),
     "error_hours": ("时段写作 07:00-22:00", "Hours are written 07:00-22:00"),
     "error_id": ("编号只用小写字母、数字、- 和 _", "An id has small letters, digits, - and _"),
-    "error_no_file": ("盒子上没有这个文件", "There is no such file on the box"),
+    "error_no_file": ("设备上没有这个文件", "There is no such file on the box"),
     "error_yaml": ("YAML 写法有误", "This is not YAML"),
     "draw_help": (
         "拖动画矩形，或逐点点角；拖动区域可移动，双击角可删除",

@@ -30,14 +30,14 @@ LEAST_FREE_MB = 500
 # What ails a stream -> what to do about it, for whoever stands below the camera.
 CAMERA_DO: dict[Cause, tuple[str, str]] = {
     "unreachable": ("check power, cable and address", "检查电源、网线与地址"),
-    "refused": ("check the port; the camera may be starting up", "检查端口；摄像头可能正在启动"),
+    "refused": ("check the port; the camera may be starting up", "检查端口；摄像机可能正在启动"),
     "login": ("correct user and password in its source", "修正 source 中的用户名与密码"),
     "not_found": ("check the path of its address", "检查码流地址中的路径"),
-    "stall": ("restart the camera; check the switch", "重启摄像头，检查交换机"),
-    "ended": ("restart the camera; too many viewers?", "重启摄像头；是否观看者过多？"),
+    "stall": ("restart the camera; check the switch", "重启摄像机，检查交换机"),
+    "ended": ("restart the camera; too many viewers?", "重启摄像机；是否观看者过多？"),
     "unsupported": (
         "set H.264 or H.265, at most 13 megapixels, in the camera",
-        "在摄像头中改为 H.264 或 H.265，不超过 1300 万像素",
+        "在摄像机中改为 H.264 或 H.265，不超过 1300 万像素",
     ),
     "broken": ("what comes is no video: check the address", "收到的不是视频：检查地址"),
 }
@@ -149,7 +149,7 @@ def _cameras(settings: Settings) -> Iterator[PartAdvice]:
             "remark",
             "none is configured",
             "add one on the page or in site.yaml",
-            "在页面或 site.yaml 中添加摄像头",
+            "在页面或 site.yaml 中添加摄像机",
         )
     for camera in settings.site.cameras:
         if camera.enabled:

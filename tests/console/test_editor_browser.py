@@ -163,5 +163,5 @@ def test_an_error_stands_beside_its_line_and_the_daemons_are_asked(visit, box): 
     expect(visitor.page.locator(".diff")).to_contain_text("-name: 新路口")
     visitor.open("/setup/link")
     visitor.page.click("#probe")
-    expect(visitor.page.locator("#told li")).to_contain_text("没有应答")
+    expect(visitor.page.locator("#told li")).to_contain_text("无响应")
     assert "新路口" in box.site.read_text()

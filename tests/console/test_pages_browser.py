@@ -166,7 +166,7 @@ def test_a_recording_is_uploaded_and_asked_for_on_a_phone(visit, box, tmp_path):
     expect(page.locator("#coming .bad")).to_contain_text("扩展名不符", timeout=LIMIT_MS)
     page.set_input_files("#files", [good, subtitles])
     row = page.locator("summary", has_text="DJI_7.MP4")
-    expect(row).to_contain_text("有遥测文件", timeout=LIMIT_MS)
+    expect(row).to_contain_text("有飞行记录文件", timeout=LIMIT_MS)
     row.click()
     page.locator("details[open] [name=title]").fill("河东 7 月")
     shot(visitor, "phone-flight-start")
@@ -207,7 +207,7 @@ def test_four_cameras_and_the_low_bandwidth_switch(visit, box):  # noqa: F811
     visitor.open("/live")
     expect(visitor.page.locator("#slow")).to_be_checked()
     expect(visitor.page.locator("[data-camera=north] .age")).to_contain_text(
-        "画面时间差", timeout=LIMIT_MS
+        "画面延迟", timeout=LIMIT_MS
     )
     asked.clear()
     visitor.page.wait_for_timeout(2_000)

@@ -79,7 +79,8 @@ def write_page(
     stats = "".join(f"<div><b>{_e(v)}</b><span>{_e(k)}</span></div>" for k, v in facts.items())
     path.write_text(
         _HEAD + f"<header><h1>City Edge <small>疑似违规 · suspected violations</small></h1>"
-        f'<p class="law">均为疑似，须经人工审核 · suspected, every case needs human review</p>'
+        '<p class="law">以下均为疑似线索，须经人工审核后方可处置'
+        " · suspected, every case needs human review</p>"
         f'<div class="stats">{stats}</div><p class="more">{more}</p></header>'
         f"<main>{rows}</main></body></html>",
         encoding="utf-8",
@@ -104,7 +105,7 @@ def _case(shown: Shown, base: Path) -> str:
         f"<span>{times} UTC</span><span>判定 decided {decided}</span>"
         f"{_tag(data['gate'] == 'complete', '证据完整 complete', _missing(data))}"
         f"{_tag(shown.verified, '校验通过 verified', '校验未过 not verified')}"
-        f"{_tag(shown.acknowledged, '平台已收 acknowledged', '平台未收 not acknowledged')}</p>"
+        f"{_tag(shown.acknowledged, '平台已接收 acknowledged', '平台未接收 not acknowledged')}</p>"
         f'<div class="pictures">{pictures}{clips}</div>{_facts(data)}'
         f'<p class="id">{_e(data["id"])} · revisions {" → ".join(shown.phases)}</p></article>'
     )

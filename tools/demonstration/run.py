@@ -190,11 +190,11 @@ def summary(home: Home, began: float, flight: tuple[Path, int] | None) -> dict[s
     }
     facts = {
         "疑似违规 suspected": str(result["violations"]),
-        "平台已收 acknowledged": str(result["acknowledged"]),
+        "平台已接收 acknowledged": str(result["acknowledged"]),
         "校验通过 verified": str(result["verified"]),
         "用时 seconds": str(seconds),
     }
-    links = {"航飞台账 ledger of the drone flight": flight[0]} if flight else {}
+    links = {"巡飞台账 ledger of the drone flight": flight[0]} if flight else {}
     page.write_page(home.path / "index.html", shown, facts, links)
     return result
 

@@ -234,7 +234,7 @@ MEASURES: dict[str, Measure] = {
     ),
     "flights": Measure(
         "Findings and places of the rendered flights, from pixels",
-        "渲染航飞：从像素到发现与位置",
+        "渲染巡飞：从像素到发现与位置",
         (PYTHON, "-m", "tools.documents.flights"),
         _flights,
         about="Two flights over streets that training never saw, without a register of sites: "

@@ -78,7 +78,7 @@ function renderRules() {
 function ruleRow(name, facts, judged) {
   const row = document.getElementById("rule").content.cloneNode(true).firstElementChild;
   const rule = rules.find((one) => one.category === name), on = row.querySelector(".on"), dwell = row.querySelector(".dwell");
-  row.querySelector(".name").textContent = facts[document.documentElement.lang] || facts.en;
+  row.querySelector(".name").textContent = facts[document.documentElement.lang.slice(0, 2)] || facts.en;
   on.checked = Boolean(rule); on.dataset.category = name;
   row.querySelector(".more").hidden = !rule;
   dwell.value = rule && rule.dwell_s !== undefined ? rule.dwell_s : facts.dwell_s;
@@ -133,7 +133,7 @@ async function trial() {
   wait();
   const [status, body] = await send(`/data/zones/${encodeURIComponent(camera)}/try`);
   if (status !== 200) { refused(body); return; }
-  const name = (id) => (categories[id] || {})[document.documentElement.lang] || id;
+  const name = (id) => (categories[id] || {})[document.documentElement.lang.slice(0, 2)] || id;
   const counts = {};
   body.raised.forEach((one) => { counts[one.category] = (counts[one.category] || 0) + 1; });
   const by = Object.entries(counts).map(([id, n]) => `${name(id)} ${n}`).join("，");
