@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""One camera's thinking: mask, gate, detector, tracker, judge. Owned by one thread at a time."""
+"""One camera's thinking: mask, gate, detector, tracker, judge. Owned by one thread at a time.
+
+Where no pixel of what stands there, around it or elsewhere has changed, the detector is spared and
+its tracks are carried (edge.vision.gate says for how long).
+"""
 
 from __future__ import annotations
 
@@ -13,18 +17,23 @@ from edge.learning.opinion import Adviser
 from edge.pipeline.recheck import RecheckRequest
 from edge.rules.judge import Judge
 from edge.values import Detections, Frame, Image, Judgement, Sample, Scene, Stamp, Track
-from edge.vision.gate import MotionGate
+from edge.vision.gate import MotionGate, Reason, refresh_s
 from edge.vision.model import Model
 from edge.vision.tracker import Tracker
 from edge.vision.traits import TraitModel
 
 # The second stage of the tracker keeps a known object alive on boxes this weak.
 WEAK = 0.1
+# What the gate says where nothing moves or changes.
+STILL: frozenset[Reason] = frozenset({"quiet", "forced"})
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What one look at one frame came to. `detected` is false where the gate spared the model."""
+    """What one look at one frame came to. `detected` is false where the gate spared the model.
+
+    still: nothing moved, changed or is being looked for; what is there only stands.
+    """
 
     frame: Frame
     tracks: tuple[Track, ...]
@@ -34,6 +43,7 @@ class Analysis:
     # The rechecks that this look answers, and why nothing could be seen on it, if so.
     rechecks: tuple[RecheckRequest, ...] = ()
     blind: str | None = None
+    still: bool = False
 
 
 class Analyzer:
@@ -56,7 +66,8 @@ class Analyzer:
         self._tracker: Tracker | None = None
         self._gate = MotionGate() if camera.gate else None
         self._masks = tuple(zone.polygon for zone in camera.zones if zone.kind == "mask")
-        self._busy = False
+        self._faint = judge.faint
+        self._tracks: tuple[Track, ...] = ()
         self.looks = 0
         self.detections = 0
 
@@ -66,23 +77,49 @@ class Analyzer:
         if self._masks:
             frame = replace(frame, image=blackened(frame.image, self._masks))
         self.looks += 1
-        gate = self._gate
-        alive = self._busy or always
-        detected = gate is None or gate.look(frame.image, frame.at.mono, alive=alive).open or always
+        reason = self._asked(frame)
+        detected = always or reason != "quiet"
         aspect = frame.image.shape[1] / frame.image.shape[0]
         found = self._detect(frame) if detected else None
-        tracks = self._track(frame, found, aspect) if found is not None else ()
+        self._tracks = self._carried(frame) if found is None else self._track(frame, found, aspect)
         scene = Scene(
             camera=frame.camera,
             at=frame.at,
-            tracks=tracks,
+            tracks=self._tracks,
             aspect=aspect,
             image=frame.image,
             samples=self._samples(frame.at),
         )
         judgement = self._advised(self._judge.step(scene), frame.image)
-        self._busy = bool(tracks) or self._judge.busy
-        return Analysis(frame, tracks, judgement, detected, found)
+        still = reason in STILL and self._settled
+        return Analysis(frame, self._tracks, judgement, detected, found, still=still)
+
+    @property
+    def _settled(self) -> bool:
+        """Whether what the last look said would be said again of the same picture."""
+        return (self._tracker is None or self._tracker.settled) and not self._judge.searching
+
+    def _asked(self, frame: Frame) -> Reason:
+        """What the gate says of the picture."""
+        if self._gate is None:
+            return "alive"
+        return self._gate.look(
+            frame.image,
+            frame.at.mono,
+            alive=not self._settled,
+            standing=self._tracker.standing if self._tracker else (),
+            forced_s=refresh_s(faint=self._faint, clock=self._judge.busy),
+        ).reason
+
+    def _carried(self, frame: Frame) -> tuple[Track, ...]:
+        """The tracks where they were, with the traits that they had."""
+        if self._tracker is None:
+            return ()
+        traits = {track.id: track.traits for track in self._tracks}
+        return tuple(
+            replace(track, traits=traits.get(track.id, ())) if traits.get(track.id) else track
+            for track in self._tracker.carry(frame.at)
+        )
 
     def _advised(self, judgement: Judgement, image: Image) -> Judgement:
         """With what the camera's own verdicts say of its findings."""
@@ -93,6 +130,8 @@ class Analyzer:
 
     def _detect(self, frame: Frame) -> Detections:
         self.detections += 1
+        if self._gate is not None:
+            self._gate.detected()
         return self._model.detect(frame.image, min_score=WEAK, tile=self.camera.tile)
 
     def _track(self, frame: Frame, found: Detections, aspect: float) -> tuple[Track, ...]:

@@ -34,6 +34,7 @@ EXHAUST_SIZES = 0.3
 class Grilling(PlaceRule):
     """See the module."""
 
+    FAINT: ClassVar[bool] = True
     SETTINGS: ClassVar[Settings] = {
         **PLACE_SETTINGS,
         # Less than elsewhere: a grill is told only in use, by smoke, fire or people beside it.

@@ -35,16 +35,20 @@ class RuleKind(Protocol):
     """What a rule kind is: one file, one line in RULES.
 
     WITH_FILE: only the muck-truck file makes a case of what it finds. FROM_PICTURES: what it judges
-    is in the pictures, so it cannot be tried on recorded tracks.
+    is in the pictures, so it cannot be tried on recorded tracks. FAINT: it judges what hardly
+    changes a pixel, so that no motion gate can be trusted to see it come.
     """
 
     SETTINGS: ClassVar[Settings]
     WITH_FILE: ClassVar[bool]
     FROM_PICTURES: ClassVar[bool]
+    FAINT: ClassVar[bool]
 
     def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None: ...
     @property
     def busy(self) -> bool: ...
+    @property
+    def searching(self) -> bool: ...
     def step(self, view: SceneView, out: Verdicts) -> None: ...
     def finish(self, view: SceneView, out: Verdicts) -> None: ...
     def snapshot(self) -> Json: ...
@@ -95,6 +99,16 @@ class Judge:
     def busy(self) -> bool:
         """Whether any place is being watched: the motion gate must not spare the detector then."""
         return any(rule.busy for rule in self._rules.values())
+
+    @property
+    def searching(self) -> bool:
+        """Whether something that is held was not seen by the last look: every look counts then."""
+        return any(rule.searching for rule in self._rules.values())
+
+    @property
+    def faint(self) -> bool:
+        """Whether any rule judges what a motion gate cannot be trusted to see."""
+        return any(rule.FAINT for rule in self._rules.values())
 
     @property
     def memory(self) -> Memory:

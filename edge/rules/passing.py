@@ -26,6 +26,7 @@ class PassingRule:
     SETTINGS: ClassVar[Mapping[str, Setting]] = PASSING_SETTINGS
     WITH_FILE: ClassVar[bool] = False
     FROM_PICTURES: ClassVar[bool] = False
+    FAINT: ClassVar[bool] = False
 
     def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None:
         self.settings, self._zones = settings, zones
@@ -46,6 +47,10 @@ class PassingRule:
     @property
     def busy(self) -> bool:
         return bool(self._open)
+
+    @property
+    def searching(self) -> bool:
+        return self.busy
 
     def step(self, view: SceneView, out: Verdicts) -> None:
         """Judge each truck that is in the picture; close the case of one unseen for `gap_s`."""

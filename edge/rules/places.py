@@ -53,6 +53,7 @@ class PlaceRule:
     SETTINGS: ClassVar[Mapping[str, Setting]] = PLACE_SETTINGS
     WITH_FILE: ClassVar[bool] = False
     FROM_PICTURES: ClassVar[bool] = False
+    FAINT: ClassVar[bool] = False
 
     def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None:
         self.settings, self._zones = settings, zones
@@ -96,6 +97,10 @@ class PlaceRule:
     @property
     def busy(self) -> bool:
         return bool(self._spots)
+
+    @property
+    def searching(self) -> bool:
+        return any(s.hold.unseen_s > 0.0 or s.hold.hidden_s > 0.0 for s in self._spots)
 
     def step(self, view: SceneView, out: Verdicts) -> None:
         """One look at all places: who stands where, who left, what is new, what is due."""

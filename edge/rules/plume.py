@@ -38,6 +38,7 @@ MOST_LOOKS, LEAST_LOOKS = 120, 4
 class Plume(PlaceRule):
     """See the module."""
 
+    FAINT: ClassVar[bool] = True
     SETTINGS: ClassVar[Settings] = {
         **PLACE_SETTINGS,
         "band": Setting(0.5, "lowest share of the cloud that is asked for its zone", 0.02, 1.0),

@@ -70,6 +70,10 @@ class Spill(PlaceRule):
     def busy(self) -> bool:
         return bool(self._spots) or self._road.busy
 
+    @property
+    def searching(self) -> bool:
+        return super().searching or self._road.busy
+
     def step(self, view: SceneView, out: Verdicts) -> None:
         """Follow trucks, keep the road before each, then judge the heaps like any place."""
         if self._start_mono is None:

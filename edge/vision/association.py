@@ -187,6 +187,10 @@ class Motion:
         both += dt * speed + walk * dt**2 / 2
         speed += walk * dt
 
+    def halt(self) -> None:
+        """Nothing moves: boxes stay where they are until they are measured again."""
+        self.speed[:] = 0.0
+
     def correct(self, rows: NDArray[np.int64], measured: Floats, aspect: float) -> None:
         """Take measurements (k, 4) of the boxes `rows` (k,) into account."""
         mean, spread = self.mean[rows], self.spread[rows]

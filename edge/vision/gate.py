@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Is a look worth an inference? A motion gate on a 320x180 grey picture, about 1 % of its cost.
 
-It may only ever save work on a scene that stands still: it opens at least every `forced_s`, and
-always while the caller has something alive, so a parked or creeping object is never starved.
+It may only ever save work on a scene that stands still: it opens at least every `forced_s`, always
+while the caller has something alive, and wherever something changed at or around what the caller
+knows to stand there, so a parked or creeping object is never starved.
 Pure: the time is an argument.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +23,7 @@ from edge.vision.yolo import as_bgr
 
 Grey = NDArray[np.uint8]
 Plane = NDArray[np.float32]
-Reason = Literal["first", "alive", "motion", "after", "forced", "quiet"]
+Reason = Literal["first", "alive", "motion", "changed", "after", "forced", "quiet"]
 
 LONG_SIDE = 320
 # Detail is what differs from its surroundings: a box mean of this side (of 320) is taken off, so
@@ -43,17 +45,36 @@ NOISE_S = 5.0
 # this many usual deviations. Objects lost in it wait for the forced look.
 USUAL_S, DEVIATIONS, USUAL_MOST = 20.0, 2.5, 0.15
 
+# Longest time without the detector while no pixel says otherwise. Nothing is judged: a still street
+# costs a look in so many seconds. A clock runs: a refresh that contradicts it comes before the
+# shortest miss that a rule takes for the world's (edge.hold.Terms.blink_s, 2.5 s) is over, so no
+# answer hangs on a carried box. Dust and smoke are broad and faint, and taken out with the light.
+AT_LATEST_S, CLOCK_S, FAINT_S = 4.0, 2.0, 1.0
+# What stands is compared with itself as it was when the detector looked last, and so much of its
+# surroundings: a share of its size, and pixels of 320 at least.
+AROUND_SHARE, AROUND_LEAST = 0.25, 4
+
 _BLOB = np.ones((LEAST_BLOB, LEAST_BLOB), np.uint8)
 _NEAR = np.ones((AROUND, AROUND), np.uint8)
 
 
+def refresh_s(*, faint: bool, clock: bool) -> float:
+    """How long what the detector said last may stand where nothing changed. faint: a rule judges
+    what no motion gate can be trusted to see; clock: a rule holds something."""
+    if faint:
+        return FAINT_S
+    return CLOCK_S if clock else AT_LATEST_S
+
+
 @dataclass(frozen=True, slots=True)
 class GateDecision:
-    """Whether to run the detector now, why, and which share of the picture moved."""
+    """Whether to run the detector now, why, and which share of the picture moved. `dulled`: so much
+    moves here all the time that something small could come unnoticed."""
 
     open: bool
     reason: Reason
     moved: float = 0.0
+    dulled: bool = False
 
 
 class MotionGate:
@@ -70,12 +91,23 @@ class MotionGate:
         self._forced_s, self._after_s, self._least = forced_s, after_s, least
         self._reference: Plane | None = None
         self._previous: Plane | None = None
+        self._detected: Plane | None = None
         self._mask: NDArray[np.uint8] = np.zeros((1, 1), np.uint8)
         self._noise, self._usual, self._spread = 2.0, 0.0, 0.0
         self._seen_s = self._looked_s = self._moved_s = -math.inf
 
-    def look(self, image: Image, now_s: float, *, alive: bool = False) -> GateDecision:
+    def look(
+        self,
+        image: Image,
+        now_s: float,
+        *,
+        alive: bool = False,
+        standing: Sequence[Box] = (),
+        forced_s: float | None = None,
+    ) -> GateDecision:
         """Judge one picture. alive: tracks or candidates are waiting, so look in any case.
+        standing: boxes of what stands there, to be looked at again once anything changes in or
+        around them. forced_s: longest time without a look, where it is not the usual one.
 
         The gate learns from every picture it is shown, also from those it opens for anyway. A
         picture of another size, or time running backwards, starts it anew.
@@ -87,34 +119,46 @@ class MotionGate:
             return GateDecision(True, "first", 1.0)
         dt = now_s - self._seen_s
         moved = self._compare(detail, dt)
+        changed = self._changed(detail, standing)
         usual = min(USUAL_MOST, self._usual + DEVIATIONS * self._spread)
+        dulled = usual > self._least
         moving = moved >= max(self._least, usual)
-        if not alive:
+        if not alive and not changed:
             self._learn_usual(moved, min(1.0, dt / USUAL_S))
         self._previous, self._seen_s = detail, now_s
         if moving:
             self._moved_s, self._reference = now_s, detail.copy()
-        reason = self._reason(now_s, alive, moving)
+        wait_s = self._forced_s if forced_s is None else forced_s
+        wait_s = min(wait_s, self._forced_s) if dulled else wait_s
+        reason = self._reason(now_s, alive, moving, changed, wait_s)
         if reason != "quiet":
-            self._looked_s = now_s
-        return GateDecision(reason != "quiet", reason, moved)
+            self.detected()
+        return GateDecision(reason != "quiet", reason, moved, dulled)
+
+    def detected(self) -> None:
+        """The detector looks at the picture shown last: what stands is compared with it."""
+        self._looked_s, self._detected = self._seen_s, self._previous
 
     def regions(self) -> tuple[Box, ...]:
         """Up to eight boxes (fractions) around what differed in the last picture, largest first:
         where a crop at native resolution is worth more than the whole picture."""
         return _regions(self._mask)
 
-    def _reason(self, now_s: float, alive: bool, moving: bool) -> Reason:
+    def _reason(
+        self, now_s: float, alive: bool, moving: bool, changed: bool, wait_s: float
+    ) -> Reason:
         if alive:
             return "alive"
         if moving:
             return "motion"
+        if changed:
+            return "changed"
         if now_s - self._moved_s <= self._after_s:
             return "after"
-        return "forced" if now_s - self._looked_s >= self._forced_s - 1e-6 else "quiet"
+        return "forced" if now_s - self._looked_s >= wait_s - 1e-6 else "quiet"
 
     def _restart(self, detail: Plane, now_s: float) -> None:
-        self._reference, self._previous = detail.copy(), detail
+        self._reference, self._previous, self._detected = detail.copy(), detail, detail
         self._mask = np.zeros(detail.shape, np.uint8)
         self._seen_s = self._looked_s = now_s
 
@@ -123,14 +167,26 @@ class MotionGate:
         frame, so that a creeping object adds up until it shows."""
         assert self._reference is not None and self._previous is not None
         self._learn_noise(cv2.absdiff(detail[::4, ::4], self._previous[::4, ::4]), dt)
-        level = max(LEAST_CHANGE, NOISE_SHARE * self._noise)
-        difference = cv2.absdiff(detail, self._reference * _gain(detail, self._reference))
-        mask = cv2.morphologyEx((difference > level).astype(np.uint8), cv2.MORPH_OPEN, _BLOB)
+        mask = self._differing(detail, self._reference)
         lasting = cv2.countNonZero(cv2.bitwise_and(mask, cv2.dilate(self._mask, _NEAR)))
         sudden = cv2.countNonZero(mask)
         cv2.accumulateWeighted(detail, self._reference, min(1.0, dt / DRIFT_S))
         self._mask = np.asarray(mask, np.uint8)
         return (sudden if sudden >= SUDDEN * mask.size else lasting) / mask.size
+
+    def _differing(self, detail: Plane, earlier: Plane) -> Grey:
+        """1 where the picture differs from an earlier one by more than noise and light."""
+        level = max(LEAST_CHANGE, NOISE_SHARE * self._noise)
+        difference = cv2.absdiff(detail, earlier * _gain(detail, earlier))
+        mask = cv2.morphologyEx((difference > level).astype(np.uint8), cv2.MORPH_OPEN, _BLOB)
+        return np.asarray(mask, np.uint8)
+
+    def _changed(self, detail: Plane, standing: Sequence[Box]) -> bool:
+        """Whether anything in or around these boxes differs from the picture detected last."""
+        if not standing or self._detected is None:
+            return False
+        mask = self._differing(detail, self._detected)
+        return any(cv2.countNonZero(part) for part in (_around(mask, b) for b in standing))
 
     def _learn_usual(self, moved: float, share: float) -> None:
         self._spread += (abs(moved - self._usual) - self._spread) * share
@@ -159,6 +215,16 @@ def _gain(detail: Plane, reference: Plane) -> float:
     """How much stronger all contrast has become: an exposure step scales detail as a whole."""
     now, then = float(np.abs(detail).mean()), float(np.abs(reference).mean())
     return min(2.0, max(0.5, now / then)) if then > 0.5 else 1.0
+
+
+def _around(mask: Grey, box: Box) -> Grey:
+    """The part of the mask that a box (fractions) and its surroundings cover."""
+    height, width = mask.shape
+    x1, y1, x2, y2 = box[0] * width, box[1] * height, box[2] * width, box[3] * height
+    dx = max(AROUND_LEAST, AROUND_SHARE * (x2 - x1))
+    dy = max(AROUND_LEAST, AROUND_SHARE * (y2 - y1))
+    rows = slice(max(0, int(y1 - dy)), max(1, math.ceil(y2 + dy)))
+    return mask[rows, max(0, int(x1 - dx)) : max(1, math.ceil(x2 + dx))]
 
 
 def _regions(mask: Grey) -> tuple[Box, ...]:

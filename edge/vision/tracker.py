@@ -75,6 +75,11 @@ class _Life:
             self.label = label
         self._walk(_step(box, at))
 
+    def carried(self, at: Stamp) -> None:
+        """Still there, unchanged: nothing is learnt of it."""
+        self.seen = at
+        self._walk(_step(self.box, at))
+
     def _walk(self, step: tuple[float, float, float]) -> None:
         mono, x, y = self.path[-1]
         far = abs(step[1] - x) > PATH_STEP or abs(step[2] - y) > PATH_STEP
@@ -116,6 +121,7 @@ class Tracker:
         self._next_id = 1
         self._now_s: float | None = None
         self._interval_s = 0.0
+        self._last: tuple[Stamp, Sequence[str]] | None = None
 
     def update(
         self, detections: Detections, at: Stamp, image: Image | None = None
@@ -125,10 +131,7 @@ class Tracker:
         detections: also weak boxes, down to `weak`. A stamp earlier than the last counts as no
         time passed. image: the same picture; without it tracks have no `look`.
         """
-        before_s = at.mono if self._now_s is None else self._now_s
-        dt = max(0.0, at.mono - before_s)
-        self._now_s = before_s + dt
-        self._learn_interval(dt)
+        before_s, dt = self._advance(at)
         self._motion.predict(dt, self._aspect)
         found = self._usable(detections)
         track_of = self._pair(found, before_s)
@@ -137,7 +140,42 @@ class Tracker:
         self._forget(at)
         if image is not None:
             self._see(image, at)
+        self._last = (at, detections.names)
         return self._tracks_now(detections.names, at)
+
+    @property
+    def settled(self) -> bool:
+        """Whether another look at the same picture would add nothing: all there is was seen by
+        the last look, and often enough to be sure of."""
+        at = self._last[0] if self._last else None
+        return all(life.sure and life.seen is at for life in self._lives)
+
+    @property
+    def standing(self) -> tuple[Box, ...]:
+        """The boxes of all that is followed, as they were seen last."""
+        return tuple(life.box for life in self._lives)
+
+    def carry(self, at: Stamp) -> tuple[Track, ...]:
+        """A look at a picture in which nothing has changed since the last one, in place of
+        `update`: what was seen then is seen now, where it was. To be asked while `settled`."""
+        if self._last is None:
+            return ()
+        self._advance(at)
+        self._motion.halt()
+        before, names = self._last
+        for life in self._lives:
+            if life.seen is before:
+                life.carried(at)
+        self._last = (at, names)
+        return self._tracks_now(names, at)
+
+    def _advance(self, at: Stamp) -> tuple[float, float]:
+        """The time of the last look and the seconds since."""
+        before_s = at.mono if self._now_s is None else self._now_s
+        dt = max(0.0, at.mono - before_s)
+        self._now_s = before_s + dt
+        self._learn_interval(dt)
+        return before_s, dt
 
     def _learn_interval(self, dt: float) -> None:
         if dt > 0:

@@ -96,7 +96,7 @@ class OneTruck:
 
 
 class Listening:
-    busy = False
+    busy = searching = faint = False
 
     def step(self, scene):
         self.scene = scene
