@@ -155,7 +155,7 @@ def _metrology(facts: Facts) -> tuple[str, str] | None:
 
 
 def _occurrence(facts: Facts) -> tuple[str, str] | None:
-    if not facts["first_offence"]:
+    if not facts["first_here"]:
         return "该地点非首次发生", "Not the first time at this place"
     return None
 
@@ -186,7 +186,7 @@ SENTENCES: tuple[tuple[str, Sentence], ...] = (
     ("windows", _windows),
     ("kitchen", _kitchen),
     ("metrology", _metrology),
-    ("first_offence", _occurrence),
+    ("first_here", _occurrence),
     ("deadline_h", _deadline),
     ("clock_quality", _clock),
 )

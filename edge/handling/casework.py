@@ -23,6 +23,7 @@ from edge.config import Category
 from edge.handling.deadlines import Office, due_at, left_hours
 from edge.handling.life import RUNNING, CaseLife, CaseStep, fold, make_step
 from edge.handling.looks import Looks
+from edge.handling.misdetected import write_misdetected
 from edge.handling.sources import steps_of_review, steps_of_violation
 from edge.handling.store import append_steps, by_case, read_steps
 from edge.learning.verdicts import ReviewVerdict, parse_lines, standing
@@ -115,7 +116,9 @@ class Casework:
             answered = self._looks.step(running, now, self._terms.timezone)
             taken += self._take(answered)
         settled = [self.life(life.case) for life in running]
-        return taken + self._take(s for life in settled if life for s in self._settle(life, now))
+        taken += self._take(s for life in settled if life for s in self._settle(life, now))
+        write_misdetected(self._state, self.lives())
+        return taken
 
     def _take(self, steps: Iterable[CaseStep]) -> int:
         """Publish and keep those that are new."""
@@ -196,12 +199,14 @@ def _told(body: bytes | None, payload: bytes | None) -> dict[str, Any]:
 
 
 def _of_manifest(folder: str | None) -> dict[str, Any]:
-    """The box of what was found: a recheck must know where to look. {} without a manifest."""
+    """The box of what was found (a recheck must know where to look) and the key by which its
+    source knows it. {} without a manifest."""
     if folder is None:
         return {}
     try:
-        finding = json.loads((Path(folder) / "manifest.json").read_bytes())["finding"]
-        return {"box": [round(float(side), 4) for side in finding["box"]]}
+        manifest = json.loads((Path(folder) / "manifest.json").read_bytes())
+        box = [round(float(side), 4) for side in manifest["finding"]["box"]]
+        return {"box": box, "key": manifest.get("key")}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 

@@ -56,6 +56,7 @@ def head_of(body: Mapping[str, Any]) -> dict[str, Any]:
         "lat": where.get("lat"),
         "lon": where.get("lon"),
         "box": body.get("box"),
+        "key": body.get("key"),
         "anchor": list(body.get("place") or ()),
         "began": utc_seconds(body["began"]["utc"]),
         "occurrence": body["occurrence"],

@@ -7,7 +7,7 @@ its tracks are carried (edge.vision.gate says for how long).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -142,6 +142,10 @@ class Analyzer:
 
     def finish(self, at: Stamp) -> Judgement:
         return self._judge.finish(at)
+
+    def misdetected(self, keys: Iterable[str]) -> None:
+        """Findings of this camera that reviewers took for misdetections, by key."""
+        self._judge.misdetected(keys)
 
     def snapshot(self) -> Any:
         """The judge's memory as JSON, for a checkpoint."""

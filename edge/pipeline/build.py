@@ -11,6 +11,7 @@ from edge.camera.feed import open_feed
 from edge.clock import Clock
 from edge.config import Camera, ConfigError
 from edge.evidence.store import Draft
+from edge.handling.misdetected import MisdetectedFile
 from edge.outbox import ladder
 from edge.pipeline.camera_pipeline import build_pipeline
 from edge.pipeline.camera_worker import CameraWorker
@@ -119,6 +120,7 @@ def build_worker(
         trucks=trucks,
         traits=traits,
     )
+    misdetected = MisdetectedFile(settings.state)
     return CameraWorker(
         pipeline,
         feed,
@@ -126,6 +128,7 @@ def build_worker(
         memory=settings.state / "memory" / f"{camera.id}.json",
         remind=remind,
         started=clock.now(),
+        misdetected=lambda: misdetected.of(camera.id),
         hard_examples=None if feed.recording else hard_examples_for(settings, camera),
         late=lambda count: publisher.faults.holds(
             "scribe",

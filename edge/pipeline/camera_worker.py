@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ from edge.values import Fault, Frame, Prompt, Stamp
 log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY_S = 15.0
+# What reviewers said reaches the counts within this.
+REVIEWS_EVERY_S = 10.0
 RELEARNT = "重新启动,正常画面重新学习 / started again: what is normal is learned anew"
 AGES = 200
 RATE_S = 10.0
@@ -53,6 +55,7 @@ class CameraWorker:
         faults: FaultLog,
         remind: Callable[[Prompt], None],
         started: Stamp,
+        misdetected: Callable[[], Iterable[str]],
         hard_examples: HardExamples | None = None,
     ) -> None:
         self.pipeline, self.feed = pipeline, feed
@@ -66,6 +69,7 @@ class CameraWorker:
         self._evidence = EvidenceQueue(pipeline.camera.id, pipeline.evidence_writer, late=late)
         self._preview, self._memory = preview, memory
         self._remind, self._hard_examples = remind, hard_examples
+        self._misdetected, self._asked_mono = misdetected, -1e9
         self._ages_ms: deque[float] = deque(maxlen=AGES)
         self._looked: deque[float] = deque(maxlen=AGES)
         self._checkpointed = -1e9
@@ -98,6 +102,7 @@ class CameraWorker:
 
     def _think(self, frame: Frame, now: Callable[[], Stamp]) -> None:
         self.feed.looked_at(frame)
+        self._hear_reviewers(frame.at)
         asked = self.rechecks.take(frame.at, recording=self.recording)
         look = self.pipeline.analyzer.analyze(frame, always=bool(asked))
         look = replace(look, rechecks=asked, blind=self._blind_reason()) if asked else look
@@ -116,6 +121,12 @@ class CameraWorker:
             self._remind(prompt)
         self._preview.show(look)
         self._checkpoint(look.frame.at)
+
+    def _hear_reviewers(self, at: Stamp) -> None:
+        """What turned out to be a misdetection leaves the counts of this camera's places."""
+        if at.mono - self._asked_mono >= REVIEWS_EVERY_S:
+            self._asked_mono = at.mono
+            self.pipeline.analyzer.misdetected(self._misdetected())
 
     def _learn(self, look: Analysis) -> None:
         """Keep a crop where the detector was unsure or the tracker disagrees with it."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from edge.handling.misdetected import MisdetectedFile
 from edge.ipc import Spool, SpoolFull
 from edge.outbox import RECEIPT
 from edge.pipeline.publisher import Publisher
@@ -84,6 +85,7 @@ class SensorCases:
         self._asked_root = settings.state / "asked"
         self._books: dict[str, Casebook] = {}
         self._asked: list[_Asked] = []
+        self._misdetected = MisdetectedFile(settings.state)
 
     def recover(self, now: Stamp) -> int:
         """At start: reopen own cases and put again what has neither row nor receipt."""
@@ -98,7 +100,12 @@ class SensorCases:
     def file(self, finding: Finding, now: Stamp) -> None:
         """Seal a revision with the samples; a new one asks the camera for pictures and a clip."""
         subject = self._subjects[finding.camera]
-        finding = replace(finding, facts={**finding.facts, "senses": self._senses(subject)})
+        wrong = self._misdetected.of(finding.camera).get(finding.key, 0)
+        finding = replace(
+            finding,
+            facts={**finding.facts, "senses": self._senses(subject)},
+            occurrence=max(1, finding.occurrence - wrong),
+        )
         try:
             sealed = self._book(subject).write(finding, self._samples(subject, finding, now), ())
         except OSError as error:

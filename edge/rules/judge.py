@@ -6,7 +6,7 @@ A scene costs well under a millisecond: what several rules need is worked out on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from typing import Any, ClassVar, Protocol
 
@@ -94,6 +94,7 @@ class Judge:
             name = _unique(rule, self._rules)
             self._rules[name] = kind(settings, _zone_rule(settings, zones))
         self._now: Stamp | None = None
+        self._misdetected: frozenset[str] = frozenset()
 
     @property
     def busy(self) -> bool:
@@ -113,6 +114,11 @@ class Judge:
     @property
     def memory(self) -> Memory:
         return self._memory
+
+    def misdetected(self, keys: Iterable[str]) -> None:
+        """See :meth:`edge.rules.view.Memory.judged`; outlives a `restore`."""
+        self._misdetected = frozenset(keys)
+        self._memory.judged(self._misdetected)
 
     def step(self, scene: Scene) -> Judgement:
         """Judge one scene; `scene.at.mono` never goes back."""
@@ -165,6 +171,7 @@ class Judge:
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError(f"a damaged snapshot: {error}") from None
         self._memory = memory
+        self._memory.judged(self._misdetected)
 
 
 def with_file(category: Category) -> bool:

@@ -143,7 +143,7 @@ def _row(track: Track) -> Json:
     return [*row, more] if more else row
 
 
-FACTS = ("class", "held_s", "track_ids", "gaps", "first_offence", "outcome", "ended_because")
+FACTS = ("class", "held_s", "track_ids", "gaps", "first_here", "outcome", "ended_because")
 
 
 def finding_row(finding: Finding, names: dict[str, int]) -> Json:

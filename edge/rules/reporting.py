@@ -59,7 +59,7 @@ def place_facts(
         "limits": settings.limits(),
         "grid": grid,
         "open_in_grid": view.memory.open_in(grid, settings.category.id),
-        "first_offence": spot.occurrence == 1,
+        "first_here": spot.occurrence == 1,
         "outcome": spot.outcome,
         "deadline_h": settings.category.deadline_h,
         "clock_quality": view.now.quality,

@@ -2,8 +2,9 @@
 """What the rules of one camera look at in one step, and what the camera remembers of its places.
 
 A `SceneView` is made once for each step and read by all rules. The `Memory` holds offences so far,
-open cases and suppressed arrivals: it is what makes a first offence a first one, and the judge's
-snapshot carries it over a restart. Stamps in a snapshot are moved onto the clocks of this boot.
+open cases and suppressed arrivals: by it the first at a place is known as the first, and the
+judge's snapshot carries it over a restart. Stamps in a snapshot are moved onto the clocks of this
+boot.
 """
 
 from __future__ import annotations
@@ -60,11 +61,16 @@ def reread(at: Stamp, now: Stamp) -> Stamp:
 
 
 PLACES = 500
+# So many offences of a place are known by their keys: older ones are judged by then.
+KEYS = 50
 
 
 @dataclass(slots=True)
 class Past:
-    """Offences of one category at one place. `ended_wall` is of the latest, 0 while it lasts."""
+    """Offences of one category at one place. `ended_wall` is of the latest, 0 while it lasts.
+
+    `count`: all that were found there; `keys`: the newest of them, by which misdetections leave.
+    """
 
     category: str
     place: Point
@@ -73,6 +79,7 @@ class Past:
     key: str
     began_wall: float
     ended_wall: float
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +99,18 @@ class Memory:
         self._past: list[Past] = []
         self._open: dict[str, Open] = {}
         self._suppressed: dict[str, int] = {}
+        self._misdetected: frozenset[str] = frozenset()
+
+    def judged(self, misdetected: Iterable[str]) -> None:
+        """Keys of findings that were none, all of them as they stand now: they count no longer,
+        and count again once a reviewer takes that back."""
+        self._misdetected = frozenset(misdetected)
 
     def opened(
         self, key: str, case: Open, place: Point, *, size: float, aspect: float, now: Stamp
     ) -> Past:
-        """Note a new violation; the answer counts it already, but tells of the one before."""
+        """Note a new violation; the answer counts it already, but tells of the one before.
+        Misdetections are neither counted nor told of."""
         self._open[key] = case
         category = case.category
         past = self._at(category, place, size, aspect)
@@ -104,10 +118,16 @@ class Memory:
             past = Past(category, place, size, 0, "", now.wall, 0.0)
             self._past.append(past)
             self._forget()
-        previous = Past(**{name: getattr(past, name) for name in Past.__slots__})
+        before = self._counted(past)
         past.count, past.key, past.began_wall, past.ended_wall = past.count + 1, key, now.wall, 0.0
-        previous.count = past.count
-        return previous
+        past.keys = (*past.keys, key)[-KEYS:]
+        return before
+
+    def _counted(self, past: Past) -> Past:
+        """The offences of a place before a further one, with that one in the count."""
+        wrong = sum(1 for key in past.keys if key in self._misdetected)
+        known = "" if past.key in self._misdetected else past.key
+        return replace(past, count=past.count - wrong + 1, key=known)
 
     def _at(self, category: str, place: Point, size: float, aspect: float) -> Past | None:
         near = [
@@ -132,7 +152,10 @@ class Memory:
     def open_in(self, grid: str | None, category: str) -> int:
         """Cases of this category open in this unit grid, by this camera: the figure that dynamic
         clearing wants back at nought."""
-        return sum(1 for o in self._open.values() if (o.grid, o.category) == (grid or "", category))
+        return sum(1 for o in self._standing() if (o.grid, o.category) == (grid or "", category))
+
+    def _standing(self) -> list[Open]:
+        return [case for key, case in self._open.items() if key not in self._misdetected]
 
     def cause_of(self, key: str, case: Open) -> str | None:
         """The open case of another category with the same truck, or at the same place."""
@@ -147,7 +170,7 @@ class Memory:
     def open_by_grid(self) -> dict[str, int]:
         """`grid/category` -> open cases; the daemon adds up its cameras."""
         counts: dict[str, int] = {}
-        for case in self._open.values():
+        for case in self._standing():
             name = f"{case.grid}/{case.category}"
             counts[name] = counts.get(name, 0) + 1
         return counts
@@ -170,9 +193,10 @@ class Memory:
     def restore(data: Json) -> Memory:
         """The memory of a snapshot; raises KeyError or ValueError for another shape."""
         memory = Memory()
-        for category, place, size, count, key, began, ended in data["past"]:
+        for category, place, size, count, key, began, ended, *keys in data["past"]:
+            known = tuple(keys[0]) if keys else (key,)
             memory._past.append(
-                Past(category, (place[0], place[1]), size, count, key, began, ended)
+                Past(category, (place[0], place[1]), size, count, key, began, ended, known)
             )
         for key, (grid, name, box) in data["open"].items():
             memory._open[key] = Open(grid, name, (box[0], box[1], box[2], box[3]))

@@ -152,7 +152,18 @@ def violation_data(violation: Violation) -> dict[str, Json]:
     data["where"] = _fields(violation.where)
     data["zone"] = _fields(violation.zone)
     data["evidence"] = [evidence_item(file) for file in violation.evidence]
+    data["facts"] = with_old_names(violation.facts)
     return dict(plain(data))
+
+
+# A key of version 1 that was renamed is kept beside its new name until version 2.
+OLD_NAMES = {"first_here": "first_offence"}
+
+
+def with_old_names(facts: Mapping[str, Json]) -> dict[str, Json]:
+    """Facts with the names that receivers of version 1 know."""
+    old = {was: facts[name] for name, was in OLD_NAMES.items() if name in facts}
+    return {**facts, **old}
 
 
 def evidence_item(file: EvidenceFile) -> dict[str, Json]:
@@ -172,6 +183,7 @@ def violation_from(data: Mapping[str, Json]) -> Violation:
         "where": Place(**msgspec.structs.asdict(message.where)),
         "zone": ZoneDecision(**msgspec.structs.asdict(message.zone)),
         "evidence": tuple(_evidence_file(item) for item in message.evidence),
+        "facts": {k: v for k, v in message.facts.items() if k not in OLD_NAMES.values()},
     }
     return Violation(**fields)
 

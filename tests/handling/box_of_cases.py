@@ -72,12 +72,13 @@ class Box:
 
     def found(self, case: str, at: float, **more: Any) -> None:
         body = violation(case, at, **more)
-        key = f"{case}/r{body['revision']}"
+        row = f"{case}/r{body['revision']}"
         folder = self.state / "evidence" / case / f"r{body['revision']}"
         folder.mkdir(parents=True, exist_ok=True)
-        manifest = {"finding": {"box": [0.4, 0.5, 0.6, 0.7]}}
+        key = f"{body['source']['id']}/{case}"
+        manifest = {"key": key, "finding": {"box": [0.4, 0.5, 0.6, 0.7]}}
         (folder / "manifest.json").write_text(json.dumps(manifest))
-        self.outbox.put(lane="violation", kind="violation", key=key, body=body, folder=folder)
+        self.outbox.put(lane="violation", kind="violation", key=row, body=body, folder=folder)
 
     def reviewed(self, case: str, verdict: str, at: float, **more: str) -> None:
         folder = self.state / "reviews"

@@ -17,6 +17,7 @@ from box_of_cases import TEN, Box
 from edge.handling.casework import step_from
 from edge.handling.life import fold
 from edge.handling.looks import PLAN
+from edge.handling.misdetected import MisdetectedFile
 from edge.handling.rechecks import SPACING_S, result_of
 from edge.handling.store import read_steps
 from edge.ipc import Spool
@@ -62,6 +63,22 @@ def test_rejected_on_the_wire_is_a_misdetection(box: Box) -> None:
     box.reviewed("v-000001", "rejected", TEN + 60, reason="parasol")
     box.work(TEN + 120)
     assert box.life("v-000001").state == "misdetected"
+
+
+def test_misdetections_are_named_to_those_who_count_until_it_is_taken_back(box: Box) -> None:
+    told = MisdetectedFile(box.state)
+    box.found("v-000001", TEN)
+    box.found("v-000002", TEN + 5, camera="west")
+    box.work(TEN + 60)
+    assert told.of("east") == {}
+    box.reviewed("v-000001", "rejected", TEN + 90)
+    box.work(TEN + 200)
+    assert (told.of("east"), told.of("west")) == ({"east/v-000001": 1}, {})
+    (box.state / "handling" / "misdetected.json").write_bytes(b"[1")
+    assert told.of("east") == {"east/v-000001": 1}
+    box.reviewed("v-000001", "confirmed", TEN + 300)
+    box.work(TEN + 400)
+    assert told.of("east") == {}
 
 
 def test_a_limit_that_passes_makes_the_case_overdue_at_that_instant(box: Box) -> None:

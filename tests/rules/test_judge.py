@@ -89,9 +89,35 @@ def test_a_second_stay_counts_up_and_names_the_first():
     found = play(Stage([stall(5, 90), stall(300, 400), KEEPER], 450), judge(VENDOR), fps=2.0)
     new = [f for f in found if f.phase == "new"]
     assert [f.occurrence for f in new] == [1, 2]
-    assert [f.facts["first_offence"] for f in new] == [True, False]
+    assert [f.facts["first_here"] for f in new] == [True, False]
     assert new[1].facts["previous"] == new[0].key
     assert new[0].key != new[1].key
+
+
+TWICE = Stage([stall(5, 90), stall(300, 400), KEEPER], 450)
+
+
+def test_a_misdetection_does_not_make_the_next_one_a_repeat():
+    first = next(f for f in play(TWICE, judge(VENDOR), fps=2.0) if f.phase == "new")
+    told = judge(VENDOR)
+    told.misdetected([first.key])
+    new = [f for f in play(TWICE, told, fps=2.0) if f.phase == "new"]
+    assert [f.occurrence for f in new] == [1, 1]
+    assert [f.facts["first_here"] for f in new] == [True, True]
+    assert "previous" not in new[1].facts
+
+
+def test_a_misdetection_that_was_taken_back_counts_again_after_a_restart():
+    first = next(f for f in play(TWICE, judge(VENDOR), fps=2.0) if f.phase == "new")
+    scenes = list(TWICE.scenes(2.0))
+    before, after = judge(VENDOR), judge(VENDOR)
+    before.misdetected([first.key])
+    after.misdetected([])
+    for scene in scenes[:400]:
+        before.step(scene)
+    restarted(before, None, after, scenes[400].at)
+    told = [f for s in scenes[400:] for f in after.step(s).findings]
+    assert [f.occurrence for f in told if f.phase == "new"] == [2]
 
 
 def test_open_cases_of_a_grid_return_to_nought():
