@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ledger": ("ledger", "blind time and the other ledgers, as CSV"),
     "report": ("report", "what was found, decided and settled in a week or month"),
     "snap": ("snap", "one picture from a camera"),
+    "code": ("code", "the page's address as QR code, the code to come in, a new one"),
+    "open": ("open", "the page in this machine's browser"),
     "doctor": ("doctor", "what is wrong with this box, in a technician's words"),
     "visiond": ("daemon", "daemon: cameras to findings"),
     "sensord": ("daemon", "daemon: serial ports to findings"),

@@ -73,10 +73,12 @@ class Keep(Part, frozen=True, kw_only=True):
 class Console(Part, frozen=True, kw_only=True):
     """The page for people at the pole: where it listens, and how long a login lasts.
 
-    proxies: the addresses whose X-Forwarded-For is believed; nobody's unless said.
+    Where others can reach it it speaks https only, with `tls_cert` or else a certificate that the
+    box makes itself; plain http is for a loopback address. proxies: the addresses whose
+    X-Forwarded-For is believed; nobody's unless said.
     """
 
-    host: str = "127.0.0.1"
+    host: str = "0.0.0.0"  # noqa: S104 - in the LAN, behind TLS and the first code
     port: Port = 8088
     tls_cert: str | None = None
     tls_key: str | None = None

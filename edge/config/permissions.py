@@ -98,6 +98,10 @@ PLACES: tuple[OwnedPath, ...] = (
 )
 
 
+# Written by consoled (edge/daemons/consoled.py).
+SCREEN = "/run/edge/page.issue"
+
+
 def tmpfiles() -> str:
     """The text of systemd/edge.tmpfiles.conf."""
     lines = ["# Made from edge/config/permissions.py; a test compares."]
@@ -106,4 +110,6 @@ def tmpfiles() -> str:
             lines.append(f"# {place.why}")
         owner = place.owner or "-"
         lines.append(f"{place.kind} {place.path:<24} {place.mode:04o} {owner:<12} {place.group} -")
+    lines += ["# A screen on the box shows the page's address and code: agetty(8) reads issue.d."]
+    lines += ["d /run/issue.d 0755 root root -", f"L+ /run/issue.d/edge.issue - - - - {SCREEN}"]
     return "\n".join(lines) + "\n"

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Who may use the page: accounts, passwords, the first code, sessions, CSRF, lock-out.
+"""Who may use the page: accounts, passwords, the code, sessions, CSRF, lock-out.
 
-The only writer of `<state>/console/accounts.json` and `audit.jsonl`. Passwords are hashed by
-argon2id (RFC 9106) with the library's defaults. Sessions live in memory: a restart logs out.
+The code is in `<state>/console/first-code`: made for the first account, and later by
+`edge code --new` for somebody who stands at the box and has lost a password. The only writer of
+`<state>/console/accounts.json` and `audit.jsonl`. Passwords are hashed by argon2id
+(RFC 9106) with the library's defaults. Sessions live in memory: a restart logs out.
 """
 
 from __future__ import annotations
@@ -10,23 +12,25 @@ from __future__ import annotations
 import contextlib
 import hmac
 import json
+import os
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from edge import journal
 from edge.console.attempts import Attempts, LoginRefused
+from edge.console.roles import ROLES, Role
 from edge.runtime import write_atomic
 
-Role = Literal["viewer", "installer"]
-
 CODE_DIGITS = 8
+# A code made for somebody who lost a password; the one of a fresh box waits as long as it takes.
+RECOVERY_S = 3600.0
 NAME_MAX = 32
 PASSWORD_LEAST, PASSWORD_MOST = 10, 128
 # A wrong code keeps the next one waiting, whoever tries it: at two a second the eight digits last
@@ -66,26 +70,27 @@ class Accounts:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         self._accounts: dict[str, dict[str, str]] = self._read()
-        self.first_code = None if self._accounts else self._make_code()
+        if not self._accounts and not self.code_file.exists():
+            write_code(folder)
 
     def _read(self) -> dict[str, dict[str, str]]:
         path = self._folder / "accounts.json"
         return dict(json.loads(path.read_bytes())) if path.exists() else {}
 
-    def _make_code(self) -> str:
-        """The code that whoever stands at the box can read; it survives a restart."""
-        path = self.code_file
-        if path.exists():
-            return path.read_text().strip()
-        code = "".join(secrets.choice("0123456789") for _ in range(CODE_DIGITS))
-        write_atomic(path, code.encode())
-        path.chmod(0o600)
-        return code
+    @property
+    def folder(self) -> Path:
+        """Where accounts, code and record lie."""
+        return self._folder
 
     @property
     def code_file(self) -> Path:
-        """Where the first code stands until it is used; root and the page's user may read it."""
-        return self._folder / "first-code"
+        """Where the code stands until it is used; root and the page's user may read it."""
+        return self._folder / CODE_FILE
+
+    @property
+    def first_code(self) -> str | None:
+        """The code that whoever stands at the box can read; it survives a restart."""
+        return waiting_code(self._folder, fresh=self.fresh)
 
     @property
     def fresh(self) -> bool:
@@ -94,16 +99,27 @@ class Accounts:
 
     def set_up(self, code: str, name: str, password: str, client: str) -> LoginSession:
         """The first account, an installer's, made with the code. Raises LoginRefused."""
-        with self._attempts.one(client):
-            if self.first_code is None or not hmac.compare_digest(
-                code.strip().encode(errors="replace"), self.first_code.encode()
-            ):
+        if not self.fresh:
+            raise LoginRefused("wrong_code")
+        return self._by_code(code, name, password, client)
+
+    def recover(self, code: str, name: str, password: str, client: str) -> LoginSession:
+        """A new password by a code made at the box, for an account of that name or a new one; it is
+        an installer's then. Raises LoginRefused."""
+        session = self._by_code(code, name, password, client)
+        self._end_sessions(name, but=session.token)
+        return session
+
+    def _by_code(self, code: str, name: str, password: str, client: str) -> LoginSession:
+        with self._attempts.one(client, "code"):
+            waiting = self.first_code
+            given = code.strip().replace(" ", "").encode(errors="replace")
+            if waiting is None or not hmac.compare_digest(given, waiting.encode()):
                 time.sleep(WRONG_CODE_S)
                 raise LoginRefused("wrong_code")
             self._add(name, password, "installer")
-            self.first_code = None
             self.code_file.unlink(missing_ok=True)
-        self._attempts.passed(client)
+        self._attempts.passed(client, "code")
         return self._session(name, "installer")
 
     def add(self, name: str, password: str, role: Role) -> None:
@@ -120,7 +136,36 @@ class Accounts:
             raise LoginRefused("last_installer")
         self._accounts = left
         self._write()
-        self._sessions = {t: s for t, s in self._sessions.items() if s.name != name}
+        self._end_sessions(name)
+
+    def set_role(self, name: str, role: Role) -> None:
+        """Raises LoginRefused for the last installer, KeyError for a name that is not there."""
+        changed = {**self._accounts, name: {**self._accounts[name], "role": role}}
+        if not any(a["role"] == "installer" for a in changed.values()):
+            raise LoginRefused("last_installer")
+        self._accounts = changed
+        self._write()
+        self._end_sessions(name)
+
+    def set_password(self, name: str, password: str) -> None:
+        """By an installer, for somebody else. Raises LoginRefused and KeyError."""
+        role = role_of(self._accounts[name])
+        with self._attempts.turn():
+            self._add(name, password, role)
+        self._end_sessions(name)
+
+    def change_password(self, session: LoginSession, old: str, new: str, client: str) -> None:
+        """One's own, with the old one; other sessions of the account end. Raises LoginRefused."""
+        with self._attempts.one(client, session.name):
+            if self._verified(session.name, old) is None:
+                raise LoginRefused("wrong_old_password")
+            self._add(session.name, new, session.role)
+        self._attempts.passed(client, session.name)
+        self._end_sessions(session.name, but=session.token)
+
+    def _end_sessions(self, name: str, but: str = "") -> None:
+        kept = ((t, s) for t, s in self._sessions.items() if s.name != name or t == but)
+        self._sessions = dict(kept)
 
     def names(self) -> dict[str, str]:
         return {name: account["role"] for name, account in sorted(self._accounts.items())}
@@ -140,19 +185,22 @@ class Accounts:
 
     def log_in(self, name: str, password: str, client: str) -> LoginSession:
         """Raises LoginRefused; the answer does not tell whether name or password is wrong."""
-        with self._attempts.one(client):
-            account = self._accounts.get(name)
-            # An unknown name costs the same time as a known one.
-            stored = account["hash"] if account else self._decoy()
-            try:
-                self._hasher.verify(stored, password[:PASSWORD_MOST])
-            except (VerificationError, InvalidHashError):
-                account = None
+        with self._attempts.one(client, name):
+            account = self._verified(name, password)
         if account is None:
             raise LoginRefused("wrong_login")
-        self._attempts.passed(client)
-        role: Role = "installer" if account["role"] == "installer" else "viewer"
-        return self._session(name, role)
+        self._attempts.passed(client, name)
+        return self._session(name, role_of(account))
+
+    def _verified(self, name: str, password: str) -> dict[str, str] | None:
+        account = self._accounts.get(name)
+        # An unknown name costs the same time as a known one.
+        stored = account["hash"] if account else self._decoy()
+        try:
+            self._hasher.verify(stored, password[:PASSWORD_MOST])
+        except (VerificationError, InvalidHashError):
+            return None
+        return account
 
     _decoy_hash = ""
 
@@ -190,3 +238,46 @@ class Accounts:
             if path.stat().st_size > AUDIT_BYTES:
                 path.replace(path.with_suffix(".1.jsonl"))
         journal.append(path, [row])
+
+
+CODE_FILE = "first-code"
+
+
+def waiting_code(folder: Path, *, fresh: bool) -> str | None:
+    """The code that stands in a page's folder, if it still counts. Raises OSError."""
+    path = folder / CODE_FILE
+    try:
+        late = not fresh and time.time() - path.stat().st_mtime > RECOVERY_S
+        return None if late else path.read_text().strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def write_code(folder: Path) -> str:
+    """Makes a new code in a page's folder, for the folder's owner. Raises OSError."""
+    code = "".join(secrets.choice("0123456789") for _ in range(CODE_DIGITS))
+    path, owner = folder / CODE_FILE, folder.stat()
+    write_atomic(path, code.encode())
+    path.chmod(0o600)
+    if os.geteuid() == 0:
+        os.chown(path, owner.st_uid, owner.st_gid)
+    return code
+
+
+def has_accounts(folder: Path) -> bool:
+    """Whether somebody may log in already."""
+    path = folder / "accounts.json"
+    return path.exists() and bool(json.loads(path.read_bytes()))
+
+
+def role_of(account: dict[str, str]) -> Role:
+    """The role of an account; a word that is none of ours may only look."""
+    return next((role for role in ROLES if role == account.get("role")), "viewer")
+
+
+def audit_rows(folder: Path, most: int = 5000) -> list[dict[str, Any]]:
+    """The newest rows of the log of who did what, newest first. A torn line is left out."""
+    rows: list[dict[str, Any]] = []
+    for name in ("audit.1.jsonl", "audit.jsonl"):
+        rows += journal.read(folder / name)[0]
+    return rows[-most:][::-1]

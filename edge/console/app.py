@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from edge.console import (
+    account_pages,
     case_pages,
     data,
     entry,
@@ -23,8 +26,21 @@ from edge.console import (
     site_file,
     zoning,
 )
+from edge.console.accounts import LoginSession
 from edge.console.gate import Gatekeeper
-from edge.console.web import HEADERS, HERE, ConsoleContext, Forbidden, Stale, render
+from edge.console.roles import allowed
+from edge.console.texts import text
+from edge.console.web import (
+    HEADERS,
+    HERE,
+    ConsoleContext,
+    Forbidden,
+    Stale,
+    language_of,
+    render,
+)
+
+Handler = Callable[[Request], Awaitable[Response]]
 
 # What is fetched and what is sent, a table of each module: path -> handler.
 SHOWN = (
@@ -33,6 +49,7 @@ SHOWN = (
     case_pages.PAGES,
     case_pages.DATA,
     entry.PAGES,
+    account_pages.PAGES,
     setup.PAGES,
     site_file.PAGES,
     probe_pages.PAGES,
@@ -46,6 +63,7 @@ SHOWN = (
 DONE = (
     case_pages.ACTIONS,
     entry.ACTIONS,
+    account_pages.ACTIONS,
     setup.ACTIONS,
     site_file.ACTIONS,
     probe_pages.ACTIONS,
@@ -54,12 +72,31 @@ DONE = (
 )
 
 
+def _for_roles(method: str, path: str, handler: Handler) -> Handler:
+    """The handler behind the table of roles. Who is not logged in was judged by the gate."""
+    roles = allowed(method, path)
+
+    async def guarded(request: Request) -> Response:
+        session: LoginSession | None = getattr(request.state, "session", None)
+        if session is not None and session.role not in roles:
+            raise Forbidden
+        return await handler(request)
+
+    return guarded
+
+
 async def _stale(request: Request, _: Exception) -> Response:
     return render(request, "message.html", 403, message="stale_form")
 
 
 async def _forbidden(request: Request, _: Exception) -> Response:
-    return render(request, "message.html", 403, message="forbidden")
+    session: LoginSession | None = getattr(request.state, "session", None)
+    language = language_of(request)
+    role = text(session.role if session else "viewer", language)
+    said = text("not_your_role", language, role=role)
+    if request.headers.get("x-csrf"):
+        return JSONResponse({"error": said, "said": said}, 403)
+    return render(request, "message.html", 403, message="not_your_role", role=role)
 
 
 async def _not_found(request: Request, _: Exception) -> Response:
@@ -77,16 +114,11 @@ def make_app(console: ConsoleContext) -> Starlette:
     """The application; `console.services` is what touches anything outside the page's folders."""
     routes: list[Route | Mount] = [
         *(
-            Route(path, handler, methods=["GET"])
-            for table in SHOWN
+            Route(path, _for_roles(method, path, handler), methods=[method])
+            for method, tables in (("GET", SHOWN), ("POST", DONE), ("PUT", (flight_pages.UPLOADS,)))
+            for table in tables
             for path, handler in table.items()
         ),
-        *(
-            Route(path, handler, methods=["POST"])
-            for table in DONE
-            for path, handler in table.items()
-        ),
-        *(Route(path, handler, methods=["PUT"]) for path, handler in flight_pages.UPLOADS.items()),
         Mount("/static", StaticFiles(directory=HERE / "static")),
     ]
     app = Starlette(

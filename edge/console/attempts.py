@@ -13,10 +13,13 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+# Of one account from one address; who sits behind the same address with another account is not
+# locked out with it. And of all accounts from one address: nobody tries names for ever.
 TRIES, TRIES_WITHIN_S, LOCKED_S = 5, 300.0, 300.0
+ADDRESS_TRIES = 40
 # Who waits for a turn holds a thread of the page; more than these are told to come again.
 WAITING_MOST = 8
-CLIENTS_MOST = 10_000
+CLIENTS_MOST = 20_000
 
 
 class LoginRefused(Exception):
@@ -33,12 +36,12 @@ class Attempts:
         self._mutex, self._turn = threading.Lock(), threading.Lock()
 
     @contextmanager
-    def one(self, client: str) -> Iterator[None]:
+    def one(self, client: str, account: str = "") -> Iterator[None]:
         """The turn of one try; it counts as missed until `passed`. Raises LoginRefused: "locked"
         after too many, "busy" where one of the same client or too many others wait already."""
         who = household(client)
         with self._mutex:
-            self._count(who)
+            self._count(who, account)
             self._waiting.add(who)
         try:
             with self._turn:
@@ -53,24 +56,38 @@ class Attempts:
         with self._turn:
             yield
 
-    def passed(self, client: str) -> None:
-        """The try was right: what was counted before it is forgotten."""
+    def passed(self, client: str, account: str = "") -> None:
+        """The try was right: what was counted before it for this account is forgotten, and the try
+        itself for the address."""
+        who = household(client)
         with self._mutex:
-            self._tries.pop(household(client), None)
+            self._tries.pop(_key(who, account), None)
+            if self._tries.get(who):
+                self._tries[who].pop()
 
-    def _count(self, who: str) -> None:
+    def _count(self, who: str, account: str) -> None:
         now = self._now()
-        tries = self._tries.setdefault(who, deque())
-        self._tries.move_to_end(who)
-        while tries and now - tries[0] > TRIES_WITHIN_S:
-            tries.popleft()
-        if len(tries) >= TRIES and now - tries[-1] < LOCKED_S:
-            raise LoginRefused("locked")
+        own, all_here = self._recent(_key(who, account), now), self._recent(who, now)
+        for tries, most in ((own, TRIES), (all_here, ADDRESS_TRIES)):
+            if len(tries) >= most and now - tries[-1] < LOCKED_S:
+                raise LoginRefused("locked")
         if who in self._waiting or len(self._waiting) >= WAITING_MOST:
             raise LoginRefused("busy")
-        tries.append(now)
+        own.append(now)
+        all_here.append(now)
         while len(self._tries) > CLIENTS_MOST:
             self._tries.popitem(last=False)
+
+    def _recent(self, key: str, now: float) -> deque[float]:
+        tries = self._tries.setdefault(key, deque())
+        self._tries.move_to_end(key)
+        while tries and now - tries[0] > TRIES_WITHIN_S:
+            tries.popleft()
+        return tries
+
+
+def _key(who: str, account: str) -> str:
+    return f"{who} {account[:32]}"
 
 
 def household(client: str) -> str:

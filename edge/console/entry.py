@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Coming in: the first code, log-in, log-out, language, and who else may."""
+"""Coming in: the code of the box, log-in, a lost password, log-out, language."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from edge.console.accounts import LoginSession, Role
+from edge.console.accounts import LoginSession
 from edge.console.attempts import LoginRefused
 from edge.console.editing import camera_rows, parse
 from edge.console.web import (
@@ -16,7 +16,6 @@ from edge.console.web import (
     console_of,
     form_of,
     language_of,
-    need_installer,
     render,
 )
 
@@ -27,6 +26,10 @@ async def first_page(request: Request) -> Response:
     if not console_of(request).accounts.fresh:
         return RedirectResponse("/login", 303)
     return render(request, "first.html", error=None)
+
+
+async def recover_page(request: Request) -> Response:
+    return render(request, "recover.html", error=None)
 
 
 async def login_page(request: Request) -> Response:
@@ -60,6 +63,23 @@ async def first(request: Request) -> Response:
     except LoginRefused as error:
         return await _turned_away(request, "first.html", form.get("name", ""), error)
     console.accounts.audit(session.name, "first account", client=client_of(request))
+    return _welcome(request, session)
+
+
+async def recover(request: Request) -> Response:
+    """A new password by whoever holds a code that was made at the box."""
+    console, form = console_of(request), await form_of_open(request)
+    try:
+        session = await run_in_threadpool(
+            console.accounts.recover,
+            form.get("code", ""),
+            form.get("name", ""),
+            form.get("password", ""),
+            client_of(request),
+        )
+    except LoginRefused as error:
+        return await _turned_away(request, "recover.html", form.get("name", ""), error)
+    console.accounts.audit(session.name, "recovered", client=client_of(request))
     return _welcome(request, session)
 
 
@@ -122,50 +142,18 @@ def _back(request: Request) -> str:
 def _inside(path: str) -> str:
     """A path of ours to go back to; anything else is the first page."""
     ours = path.startswith("/") and not path.startswith(("//", "/\\")) and len(path) < 2000
-    return path if ours and not path.startswith(("/login", "/logout", "/language")) else "/"
+    return (
+        path
+        if ours and not path.startswith(("/login", "/logout", "/language", "/recover"))
+        else "/"
+    )
 
 
-async def accounts_page(request: Request) -> Response:
-    return _accounts(request)
-
-
-def _accounts(request: Request, code: int = 200, error: str | None = None) -> Response:
-    names = console_of(request).accounts.names()
-    return render(request, "accounts.html", code, accounts=names, error=error)
-
-
-async def add_account(request: Request) -> Response:
-    """Another account, by an installer; written to the audit log."""
-    console, form = console_of(request), await form_of(request)
-    session = need_installer(request)
-    role: Role = "installer" if form.get("role") == "installer" else "viewer"
-    name = form.get("name", "")
-    try:
-        await run_in_threadpool(console.accounts.add, name, form.get("password", ""), role)
-    except LoginRefused as error:
-        return _accounts(request, 422, str(error))
-    console.accounts.audit(session.name, "account added", name=name, role=role)
-    return RedirectResponse("/setup/accounts", 303)
-
-
-async def remove_account(request: Request) -> Response:
-    """Ends an account and its sessions; the last installer cannot be removed."""
-    console, form = console_of(request), await form_of(request)
-    session = need_installer(request)
-    try:
-        console.accounts.remove(form.get("name", ""))
-    except LoginRefused as error:
-        return _accounts(request, 422, str(error))
-    console.accounts.audit(session.name, "account removed", name=form.get("name", ""))
-    return RedirectResponse("/setup/accounts", 303)
-
-
-PAGES = {"/first": first_page, "/login": login_page, "/setup/accounts": accounts_page}
+PAGES = {"/first": first_page, "/login": login_page, "/recover": recover_page}
 ACTIONS = {
     "/first": first,
     "/login": login,
+    "/recover": recover,
     "/logout": logout,
     "/language": language,
-    "/setup/account": add_account,
-    "/setup/account/remove": remove_account,
 }

@@ -18,7 +18,7 @@ BODY_MAX = 1_500_000
 OPEN_BODY_MAX = 16_384
 # A form is small: who takes longer to send it holds a connection for its own sake.
 BODY_S = 30.0
-OPEN = frozenset({"/login", "/first", "/healthz", "/language"})
+OPEN = frozenset({"/login", "/first", "/recover", "/healthz", "/language"})
 # Bodies that a handler takes from the stream itself, counting and timing them.
 STREAMED = ("/flights/recordings/",)
 

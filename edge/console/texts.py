@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from edge.console.access_texts import ACCESS_TEXTS
 from edge.console.page_texts import PAGE_TEXTS
 from edge.console.setup_texts import SETUP_TEXTS
 
@@ -146,6 +147,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "language": ("English", "中文"),
     **PAGE_TEXTS,
     **SETUP_TEXTS,
+    **ACCESS_TEXTS,
 }
 
 

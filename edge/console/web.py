@@ -14,7 +14,9 @@ from starlette.responses import HTMLResponse, Response
 
 from edge.console.accounts import Accounts, LoginSession
 from edge.console.drafts import SiteFile
+from edge.console.page_address import HERE_ONLY, PageReach
 from edge.console.reading import BoxFolders
+from edge.console.roles import allowed
 from edge.console.services import Services
 from edge.console.texts import Language, text
 
@@ -24,8 +26,8 @@ COOKIE = "edge-session"
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-        "media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
+        "media-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -43,6 +45,7 @@ class ConsoleContext:
     reading: BoxFolders
     site: SiteFile
     services: Services
+    reach: PageReach = HERE_ONLY
     tls: bool = False
     metrics_open: bool = False
     flights_mb: int = 8_000
@@ -90,6 +93,7 @@ class Renderer:
             path=request.scope["path"],
             here=here_of(request),
             installer=bool(session and session.role == "installer"),
+            may=lambda method, route: bool(session and session.role in allowed(method, route)),
             **values,
         )
         return HTMLResponse(page, code)
@@ -118,7 +122,7 @@ class Stale(Exception):
 
 
 class Forbidden(Exception):
-    """Only an installer may do that."""
+    """The role of who asks may not do that."""
 
 
 def need_installer(request: Request) -> LoginSession:

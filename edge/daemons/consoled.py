@@ -16,19 +16,23 @@ from edge.config import ConfigError
 from edge.console.accounts import Accounts
 from edge.console.app import make_app
 from edge.console.drafts import SiteFile
+from edge.console.page_address import PageReach, certificate_names, greeting, is_loopback
+from edge.console.page_certificate import own_files, read_certificate
 from edge.console.reading import BoxFolders
 from edge.console.slow_client_guard import PatientProtocol
 from edge.console.web import ConsoleContext
+from edge.daemons.apart import python_apart
 from edge.daemons.console_services import services
 from edge.daemons.page_settings import PageSettings, check_draft, load_page_settings
 from edge.ipc import Spool
-from edge.runtime import Notify, Progress, Stop, under_systemd, write_status
+from edge.runtime import Notify, Progress, Stop, under_systemd, write_atomic, write_status
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.5
 STATUS_EVERY_S = 5.0
 STUCK_S = 40.0
+MAKE_S = 60.0
 
 
 def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str | Path) -> int:
@@ -38,7 +42,8 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
     server, thread = _serve(console, settings)
     progress = Progress(notify)
     progress.register("page", STUCK_S)
-    _greet(console, settings)
+    screen = BoxScreen(settings.run / "page.issue")
+    _greet(console)
     notify.ready("page is up")
     reported_mono, spool = -STATUS_EVERY_S, Spool(settings.run, "consoled")
     while not stop.wait(TICK_S) and thread.is_alive():
@@ -50,6 +55,7 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
         if time.monotonic() - reported_mono >= STATUS_EVERY_S:
             reported_mono = time.monotonic()
             write_status(settings.run, "consoled", {"fresh": console.accounts.fresh})
+            screen.show(console.reach, console.accounts.first_code)
     server.should_exit = True
     thread.join(10.0)
     return 0
@@ -58,33 +64,60 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
 def build(settings: PageSettings, site_path: Path, device_path: Path) -> ConsoleContext:
     """The page's parts for one box."""
     facts = settings.device.console
+    reach = page_reach(settings)
     return ConsoleContext(
         accounts=Accounts(settings.state / "console", session_s=facts.session_s),
         reading=BoxFolders(settings.state, settings.run),
         site=SiteFile(site_path, lambda draft: check_draft(draft, device_path)),
         services=services(settings, site_path.resolve().parent),
-        tls=facts.tls_cert is not None,
+        reach=reach,
+        tls=reach.certificate is not None,
         metrics_open=facts.metrics == "open",
         flights_mb=settings.device.keep.flights_mb,
         floor_mb=settings.device.keep.floor_mb,
     )
 
 
-def server_config(console: ConsoleContext, settings: PageSettings) -> uvicorn.Config:
-    """How the page is served. Raises ConfigError for a certificate that cannot be used."""
+def page_reach(settings: PageSettings) -> PageReach:
+    """Where the page listens and with which certificate; the box's own is made where it is missing.
+
+    Raises ConfigError for a certificate that cannot be used.
+    """
     facts = settings.device.console
-    cert, key = (settings.base / name if name else None for name in (facts.tls_cert, facts.tls_key))
-    if cert is not None:
-        try:
-            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key)
-        except OSError as error:
-            raise ConfigError(f"console.tls_cert = {str(cert)!r}, tls_key: {error}") from None
+    if facts.tls_cert is None and is_loopback(facts.host):
+        return PageReach(facts.host, facts.port, None)
+    if facts.tls_cert is not None:
+        files = (settings.base / facts.tls_cert, settings.base / (facts.tls_key or facts.tls_cert))
+    else:
+        files = own_files(settings.state)
+        _make_own(files[0])
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(*files)
+        certificate = read_certificate(*files)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"console.tls_cert = {str(files[0])!r}, tls_key: {error}") from None
+    return PageReach(facts.host, facts.port, certificate)
+
+
+def _make_own(cert: Path) -> None:
+    if cert.exists():
+        return
+    words = ["edge.console.page_certificate", str(cert.parent), *certificate_names()]
+    done = python_apart(words, "making the page's certificate", limit_s=MAKE_S)
+    if done.returncode:
+        last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise ConfigError(f"the page's own certificate in {cert.parent}: {last}")
+
+
+def server_config(console: ConsoleContext, settings: PageSettings) -> uvicorn.Config:
+    """How the page is served."""
+    facts, certificate = settings.device.console, console.reach.certificate
     return uvicorn.Config(
         make_app(console),
         host=facts.host,
         port=facts.port,
-        ssl_certfile=cert,
-        ssl_keyfile=key,
+        ssl_certfile=certificate.cert if certificate else None,
+        ssl_keyfile=certificate.key if certificate else None,
         log_level="warning",
         server_header=False,
         access_log=False,
@@ -118,14 +151,40 @@ def _serve(
     return server, thread
 
 
-def _greet(console: ConsoleContext, settings: PageSettings) -> None:
-    facts = settings.device.console
-    scheme = "https" if facts.tls_cert else "http"
-    log.info("the page is at %s://%s:%d/", scheme, facts.host, facts.port)
-    if not console.accounts.fresh:
+def _greet(console: ConsoleContext) -> None:
+    """On a terminal all that one needs to come in. The journal is kept and goes to the platform
+    when it asks for logs: there it is the address, and where the code stands."""
+    accounts = console.accounts
+    if not under_systemd():
+        log.info("\n%s", "\n".join(greeting(console.reach, accounts.first_code)))
         return
-    if under_systemd():
-        # The journal is kept and goes to the platform when it asks for logs.
-        log.info("first use: the code is in %s", console.accounts.code_file)
-    else:
-        log.info("first use: open it and enter the code %s", console.accounts.first_code)
+    log.info("the page is at %s", " ".join(console.reach.urls()))
+    if accounts.fresh:
+        log.info("first use: the code is in %s (edge code shows it)", accounts.code_file)
+
+
+class BoxScreen:
+    """What a screen on the box shows above its login prompt (issue.d of agetty(8)): whoever stands
+    there may come in. The file has the code in it and is root's and ours to read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._shown: tuple[tuple[str, ...], str | None] | None = None
+
+    def show(self, reach: PageReach, code: str | None) -> None:
+        """Writes where something has changed; only a box under systemd has such a screen."""
+        facts = (tuple(reach.urls()), code)
+        if facts == self._shown or not under_systemd():
+            return
+        self._shown = facts
+        # A backslash is an escape of agetty's; the text console has no Chinese letters.
+        lines = (_english(line).replace("\\", "") for line in greeting(reach, code))
+        write_atomic(self._path, "\n".join(["", *lines, "", ""]).encode())
+        self._path.chmod(0o600)
+
+
+def _english(line: str) -> str:
+    """A line of the greeting without its Chinese half."""
+    words, mark, rest = line.partition(": ")
+    half = words.partition(" / ")[0]
+    return f"{half}{mark}{rest.partition(' / ')[0]}"

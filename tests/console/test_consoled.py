@@ -18,7 +18,9 @@ def files(tmp_path):
         port = free.getsockname()[1]
     site, device = tmp_path / "site.yaml", tmp_path / "device.yaml"
     site.write_text("cameras: []\n")
-    device.write_text(f"console: {{port: {port}}}\nfolders: {{state: state, run: run}}\n")
+    device.write_text(
+        f"console: {{host: 127.0.0.1, port: {port}}}\nfolders: {{state: state, run: run}}\n"
+    )
     return {"site_path": site, "device_path": device}
 
 
@@ -40,4 +42,4 @@ def test_the_first_code_is_told_on_a_terminal_and_never_to_the_journal(files, ca
     assert path.read_text() not in caplog.text and str(path) in caplog.text
     monkeypatch.delenv("JOURNAL_STREAM")
     served(files)
-    assert f"code {path.read_text()}" in caplog.text
+    assert f"激活码: {path.read_text()}" in caplog.text

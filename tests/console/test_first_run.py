@@ -105,7 +105,7 @@ def box(tmp_path):
             cwd=tmp_path, env=environment, stdout=log, stderr=log,
         )  # fmt: skip
         try:
-            yield tmp_path, f"http://127.0.0.1:{page}"
+            yield tmp_path, f"https://127.0.0.1:{page}"
         finally:
             child.terminate()
             child.wait(40)
@@ -124,7 +124,7 @@ def until(found, limit_s=120.0):
 
 def code_in(log):
     """The one-time code as the terminal shows it."""
-    match = re.search(r"code (\d{8})", log.read_text(errors="replace"))
+    match = re.search(r"code / 激活码: (\d{8})", log.read_text(errors="replace"))
     return match[1] if match else None
 
 
@@ -136,7 +136,11 @@ def test_from_edge_run_to_a_rejected_violation(box):
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         context = browser.new_context(
-            viewport=PHONE, has_touch=True, locale="zh-CN", device_scale_factor=1
+            viewport=PHONE,
+            has_touch=True,
+            locale="zh-CN",
+            device_scale_factor=1,
+            ignore_https_errors=True,
         )
         context.set_default_timeout(60_000)
         hand = Hand(context.new_page(), root)

@@ -18,7 +18,7 @@ from edge.config.device import Console as ConsoleFacts
 from edge.console import gate
 from edge.console.slow_client_guard import EACH_MOST, PatientProtocol
 from edge.console.web import COOKIE, HEADERS
-from edge.daemons.consoled import server_config
+from edge.daemons.consoled import page_reach
 from edge.daemons.page_settings import PageSettings
 from tests.console.conftest import PASSWORD, put_case
 
@@ -324,4 +324,4 @@ def test_tls_is_served_and_a_bad_certificate_is_one_line(served, tmp_path):
     facts = ConsoleFacts(tls_cert="c.pem", tls_key="none.pem")
     settings = PageSettings(Device(console=facts), {}, tmp_path)
     with pytest.raises(ConfigError, match=re.escape("console.tls_cert")):
-        server_config(None, settings)
+        page_reach(settings)

@@ -127,7 +127,7 @@ def test_run_starts_every_daemon_tells_the_address_and_restarts_the_dead(trial):
     status, log = folder / "edge-home/run/status", folder / "log"
     daemons = {"visiond", "sensord", "uplinkd"}
     wait_for(lambda: {p.stem for p in status.glob("*.json")} >= daemons, process, log)
-    wait_for(lambda: "http://" in log.read_text("utf-8", errors="replace"), process, log)
+    wait_for(lambda: "https://" in log.read_text("utf-8", errors="replace"), process, log)
     children = subprocess.run(
         ["ps", "-o", "pid=,args=", "--ppid", str(process.pid)], capture_output=True, text=True
     ).stdout

@@ -44,6 +44,9 @@ snap NONE
 snap CLIP --out NONE/picture.jpg
 report --week --state NONE
 harvest --state NONE --out NONE/out
+code --device NONE
+code --new --device NONE
+open --device NONE
 doctor --site NONE
 doctor --device NONE
 visiond --site NONE --device NONE

@@ -55,7 +55,8 @@ def make_home(folder: Path, cameras: int, port: int) -> None:
     )
     (folder / "site.yaml").write_text(f"name: bench\ncameras:\n{rows}")
     (folder / "device.yaml").write_text(
-        f"device: bench\nfolders: {{state: state, run: run}}\nconsole: {{port: {port}}}\n"
+        "device: bench\nfolders: {state: state, run: run}\n"
+        f"console: {{host: 127.0.0.1, port: {port}}}\n"
     )
 
 
