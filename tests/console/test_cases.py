@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from edge.console import cases as index
 from edge.console import access_texts, facts, page_texts, setup_texts, texts
+from edge.console import cases as index
 from edge.console.cases import CaseIndex, Wanted
 from edge.console.texts import TEXTS
 from edge.daemons.console_services import _examine
