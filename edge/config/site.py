@@ -94,6 +94,25 @@ class Rule(Part, frozen=True, kw_only=True):
     set: dict[str, float | int | str | bool | tuple[str, ...]] = {}
 
 
+class GroundMark(Part, frozen=True, kw_only=True):
+    """A point of the picture whose place on the ground is known. Datum WGS-84."""
+
+    at: tuple[Fraction, Fraction]
+    lat: Annotated[float, msgspec.Meta(ge=-90, le=90)]
+    lon: Annotated[float, msgspec.Meta(ge=-180, le=180)]
+
+
+class Ground(Part, frozen=True, kw_only=True):
+    """Which ground a camera sees, so that a tip with a place finds its camera.
+
+    marks: four or more points of the picture with their places; covers: the ground as drawn on a
+    map, corners (lat, lon). With both, a place must lie in `covers` and is found by the marks.
+    """
+
+    marks: Annotated[tuple[GroundMark, ...], msgspec.Meta(max_length=100)] = ()
+    covers: Annotated[tuple[tuple[float, float], ...], msgspec.Meta(max_length=200)] = ()
+
+
 class Camera(Part, frozen=True, kw_only=True):
     """One source. `source` is the stream to analyse, `record` the one kept for clips if better.
 
@@ -116,6 +135,7 @@ class Camera(Part, frozen=True, kw_only=True):
     clip_before_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 10.0
     clip_after_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 10.0
     position: Position = Position()
+    ground: Ground | None = None
     zones: tuple[Zone, ...] = ()
     rules: tuple[Rule, ...] = ()
     sensors: tuple[Name, ...] = ()

@@ -28,7 +28,7 @@ def terms_of(site_path: Path) -> HandlingTerms | str:
     if not site_path.is_file():
         return ""
     try:
-        site, base = load(site_path, Site), site_path.parent
+        site, base = _site(site_path), site_path.parent
         calendar = load_calendar(calendar_files(base, site, str(site_path)))
         zone = ZoneInfo(site.timezone)
         categories = load_categories(category_files(base))
@@ -37,6 +37,17 @@ def terms_of(site_path: Path) -> HandlingTerms | str:
     except (ConfigError, OSError, ValueError) as error:
         return f"cases are not followed up: {error}"
     return terms
+
+
+def _site(path: Path) -> Site:
+    """The site file; where one camera or instrument of it is wrong, the file without that one,
+    which is its own daemon's fault to tell. Raises ConfigError where the rest is wrong."""
+    try:
+        return load(path, Site)
+    except ConfigError:
+        from edge.pipeline.soundness import read_items  # the judges, where they are needed
+
+        return read_items(path)[0]
 
 
 def handle(

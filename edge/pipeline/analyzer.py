@@ -14,7 +14,7 @@ from typing import Any
 from edge.config import Camera
 from edge.evidence.pictures import blackened
 from edge.learning.opinion import Adviser
-from edge.pipeline.recheck import RecheckRequest
+from edge.pipeline.recheck import RecheckRequest, standing_on
 from edge.rules.judge import Judge
 from edge.values import Detections, Frame, Image, Judgement, Sample, Scene, Stamp, Track
 from edge.vision.gate import MotionGate, Reason, refresh_s
@@ -142,6 +142,15 @@ class Analyzer:
 
     def finish(self, at: Stamp) -> Judgement:
         return self._judge.finish(at)
+
+    def with_zone(self, asked: RecheckRequest, at: Stamp) -> RecheckRequest:
+        """A tip with what the zones say of what stands at its place."""
+        if asked.clue is None or asked.box is None:
+            return asked
+        seen = standing_on(asked.box, asked.classes, self._tracks)
+        if seen is None:
+            return asked
+        return replace(asked, zone=self._judge.zone_at(asked.clue.category, seen.box, at))
 
     def misdetected(self, keys: Iterable[str]) -> None:
         """Findings of this camera that reviewers took for misdetections, by key."""

@@ -105,7 +105,9 @@ class CameraWorker:
         self._hear_reviewers(frame.at)
         asked = self.rechecks.take(frame.at, recording=self.recording)
         look = self.pipeline.analyzer.analyze(frame, always=bool(asked))
-        look = replace(look, rechecks=asked, blind=self._blind_reason()) if asked else look
+        if asked:
+            asked = tuple(self.pipeline.analyzer.with_zone(a, frame.at) for a in asked)
+            look = replace(look, rechecks=asked, blind=self._blind_reason())
         if not self.recording:
             self._faults.extend(self._health.look(frame.image, frame.at))
         if not self.recording:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +20,17 @@ from edge.evidence.album import JPEG_QUALITY, Album, RecentFrames, jpeg
 from edge.evidence.casebook import Casebook, StoredRevision, named, track_json, what_stands
 from edge.evidence.pictures import crop, public_copy, with_strip, with_ticks
 from edge.evidence.store import Draft
+from edge.geometry import iou
 from edge.ipc import write_answer
 from edge.outbox import ladder
-from edge.pipeline.recheck import RecheckRequest, still_there
+from edge.pipeline.recheck import (
+    SAME_PLACE_IOU,
+    Clue,
+    RecheckRequest,
+    clue_finding,
+    standing_on,
+    still_there,
+)
 from edge.rules.judge import with_file
 from edge.runtime import write_atomic
 from edge.values import Box, Finding, Frame, Image, Json, Judgement, Stamp, Track, Violation
@@ -100,6 +109,8 @@ class EvidenceWriter:
         self._step = step or (lambda: 0)
         self._truck_lookup = truck_lookup
         self._clip_due: dict[str, _ClipDue] = {}
+        # Cases of tips: a second tip of the same thing is the same case.
+        self._looked_at: deque[tuple[Finding, str]] = deque(maxlen=50)
         self._history = RecentFrames() if self._needs_history() else None
 
     def _needs_history(self) -> bool:
@@ -135,6 +146,9 @@ class EvidenceWriter:
             into.mkdir(parents=True, exist_ok=True)
             image = with_strip(frame.image, self._album.caption(frame.at, ""))
             write_atomic(into / "after-1.jpg", jpeg(image, self._album.quality))
+            if asked.clue is not None:
+                self._clue(asked, asked.clue, frame, tracks, blind)
+                return
             if asked.box is not None:
                 there = still_there(asked.box, asked.classes, tracks)
                 write_answer(into, True, still_there=there, blind=blind, at=frame.at.wall)
@@ -145,6 +159,58 @@ class EvidenceWriter:
         except OSError as error:
             self._outputs.trouble("disk", f"recheck: {error}")
             write_answer(into, False, reason=f"disk: {error.strerror or error}")
+
+    def _clue(
+        self,
+        asked: RecheckRequest,
+        clue: Clue,
+        frame: Frame,
+        tracks: Sequence[Track],
+        blind: str | None,
+    ) -> None:
+        """A tip is answered with a case, new or open already, or with a note why there is none."""
+        assert asked.box is not None, "a tip has a place"
+        seen = standing_on(asked.box, asked.classes, tracks)
+        why = ""
+        if blind is not None:
+            why = f"the camera cannot see now: {blind}"
+        elif seen is None:
+            why = "nothing of this category is seen there"
+        elif asked.zone is not None and asked.zone.allowed:
+            why = f"allowed there now: {asked.zone.reason}"
+        case = None if why or seen is None else self._case_of(asked, clue, seen, frame, tracks)
+        data: dict[str, Json] = {"answer": "note", "camera": self._camera.id, "by": clue.by}
+        if case is not None:
+            data |= {"answer": "case", "violation": case}
+            why = f"case {case}"
+        write_answer(asked.into, True, reason=why or "no case: see the log", data=data)
+
+    def _case_of(
+        self, asked: RecheckRequest, clue: Clue, seen: Track, frame: Frame, tracks: Sequence[Track]
+    ) -> str | None:
+        """The id of the open case of this thing, which gets the picture of now, or of a new one."""
+        for key in sorted(self._book.open_keys()):
+            known = self._book.case(key)
+            if known is None or known.finding.category != clue.category:
+                continue
+            if iou(what_stands(known.finding), seen.box) >= SAME_PLACE_IOU:
+                return str(self._rechecked(key, frame, tracks)["id"])
+        finding = clue_finding(asked, clue, seen, frame.at, self._camera.id)
+        category = self._categories[clue.category]
+        for told, case_id in self._looked_at:
+            same = told.category == clue.category and iou(told.box, seen.box) >= SAME_PLACE_IOU
+            if same and frame.at.mono - told.decided.mono <= category.reopen_s:
+                return case_id
+        finding = replace(finding, facts={**finding.facts, "deadline_h": category.deadline_h})
+        self._finding(frame, finding, tracks)
+        made = self._book.case(finding.key)
+        if made is None:
+            return None
+        # One look tells no end: the case is closed here without one, and lives on as a case.
+        facts = {**made.finding.facts, "ended_because": "one look"}
+        self._finding(frame, replace(made.finding, phase="end", facts=facts), tracks)
+        self._looked_at.append((made.finding, made.id))
+        return made.id
 
     def _rechecked(self, key: str, frame: Frame, tracks: Sequence[Track]) -> dict[str, Any]:
         case = self._book.case(key)

@@ -16,21 +16,39 @@ from pathlib import Path
 
 from edge.geometry import iou
 from edge.ipc import write_answer
-from edge.values import Box, Stamp, Track
+from edge.values import Box, Finding, Json, Stamp, Track, ZoneDecision
 
 # Nobody waits longer for a picture of a camera that gives none.
 PATIENCE_S = 60.0
 SAME_PLACE_IOU = 0.25
+# What the zones say where no rule of the camera judges the ground.
+NOT_JUDGED = ZoneDecision(False, "no zone of this camera was asked")
+
+
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """A tip: things of this category are said to stand where the request's box is. `box` of the
+    request holds their feet, not them. name: unique to the tip; by: how the camera was chosen."""
+
+    name: str
+    category: str
+    source: str
+    note: str
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
 class RecheckRequest:
-    """One request: where the answer goes, when it was made, and the one place it is about."""
+    """One request: where the answer goes, when it was made, and the one place it is about.
+
+    zone: what the zones of the camera say of what stands there, once it was looked at."""
 
     into: Path
     at: Stamp
     box: Box | None = None
     classes: tuple[str, ...] = ()
+    clue: Clue | None = None
+    zone: ZoneDecision | None = None
 
 
 class Rechecks:
@@ -65,4 +83,48 @@ def still_there(box: Box, classes: Sequence[str], tracks: Sequence[Track]) -> bo
     """Whether something of these classes is seen (not predicted) at this place now."""
     return any(
         t.label in classes and not t.coasted and iou(t.box, box) >= SAME_PLACE_IOU for t in tracks
+    )
+
+
+def standing_on(area: Box, classes: Sequence[str], tracks: Sequence[Track]) -> Track | None:
+    """The surest thing of these classes that is seen now with its foot in the area."""
+    x1, y1, x2, y2 = area
+    found = [
+        t
+        for t in tracks
+        if t.label in classes and not t.coasted and x1 <= t.foot[0] <= x2 and y1 <= t.foot[1] <= y2
+    ]
+    return max(found, key=lambda t: t.score, default=None)
+
+
+def clue_finding(
+    asked: RecheckRequest, clue: Clue, seen: Track, now: Stamp, camera: str
+) -> Finding:
+    """The case that a tip came to: one look without a dwell time, so a lead for a person."""
+    facts: dict[str, Json] = {
+        "class": seen.label,
+        "best_score": round(seen.score, 3),
+        "held_s": round(max(0.0, now.mono - seen.first.mono), 1),
+        "asked_by": clue.source,
+        "note": clue.note,
+        "camera_by": clue.by,
+        "outcome": "to_report",
+        "clock_quality": now.quality,
+    }
+    return Finding(
+        key=f"{camera}/look/{clue.name}",
+        camera=camera,
+        category=clue.category,
+        rule="look",
+        phase="new",
+        began=now,
+        decided=now,
+        ended=None,
+        place=seen.foot,
+        box=seen.box,
+        subject=None,
+        zone=asked.zone or NOT_JUDGED,
+        facts=facts,
+        occurrence=1,
+        priority="lead",
     )

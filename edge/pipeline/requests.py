@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edge.camera.groundplane import covering
 from edge.evidence.album import jpeg
 from edge.evidence.pictures import with_strip
 from edge.ipc import write_answer
 from edge.pipeline.camera_worker import CameraWorker
-from edge.pipeline.recheck import RecheckRequest
+from edge.pipeline.recheck import PATIENCE_S, Clue, RecheckRequest
 from edge.pipeline.settings import Settings
 from edge.runtime import write_atomic
 from edge.values import Box, Stamp
@@ -37,6 +38,8 @@ def answer(
     if into is None:
         log.warning("request %r: folder %r is not ours", kind, request.get("into"))
         return False
+    if kind == "clue":
+        return _clue(request, workers, settings, into, now)
     if worker is None or kind not in ("clip", "snapshot", "recheck", "look"):
         log.warning("request %r for camera %r: not served", kind, request.get("camera"))
         write_answer(into, False, reason="no such camera here" if worker is None else "not known")
@@ -66,6 +69,44 @@ def _recheck(request: Mapping[str, Any], worker: CameraWorker, into: Path, now: 
             return False
     worker.rechecks.ask(RecheckRequest(into, now, box, classes))
     return True
+
+
+def _clue(
+    request: Mapping[str, Any],
+    workers: Mapping[str, CameraWorker],
+    settings: Settings,
+    into: Path,
+    now: Stamp,
+) -> bool:
+    """A tip with a place: the camera that sees it best, of those that give pictures, looks."""
+    name = str(request["category"])
+    category = settings.categories.get(name)
+    lat, lon, radius_m = (float(request[key]) for key in ("lat", "lon", "radius_m"))
+    cameras = [c for c in settings.site.cameras if c.id in workers]
+    covers = covering(cameras, lat, lon, radius_m)
+    seeing = [c for c in covers if _seeing(workers[c.camera], now)]
+    if category is None or not category.classes:
+        why = "no camera can see this category" if category else f"no category {name!r} here"
+    elif not covers:
+        why = "no camera of this box covers this place"
+    else:
+        why = "" if seeing else "the cameras of this place give no picture now"
+    if why or category is None:
+        write_answer(into, False, reason=why)
+        return False
+    best = seeing[0]
+    clue = Clue(into.name, name, str(request["source"]), str(request["note"]), best.by)
+    into.mkdir(parents=True, exist_ok=True)
+    asked = RecheckRequest(into, now, best.area, tuple(category.classes), clue)
+    workers[best.camera].rechecks.ask(asked)
+    return True
+
+
+def _seeing(worker: CameraWorker, now: Stamp) -> bool:
+    """A recording gives pictures as long as it lasts, by clocks of its own."""
+    if worker.last is None or worker.ended:
+        return False
+    return worker.recording or now.mono - worker.last.frame.at.mono <= PATIENCE_S
 
 
 def due_wall(request: Mapping[str, Any]) -> float:

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from edge.camera.groundplane import GroundPlane
 from edge.config import Camera, ConfigError, Site, convert
 from edge.config.load import read_yaml
 from edge.config.paths import base_folder
@@ -83,7 +84,7 @@ def load_sound(site: str | Path, device: str | Path, *, sources: bool = True) ->
 
 def read_sound(site: str | Path, device: str | Path) -> Settings:
     """As `read_settings`, with the items that cannot be read in `aside`. Raises ConfigError."""
-    return read_settings(site, device, read=_read_items)
+    return read_settings(site, device, read=read_items)
 
 
 def _sound_camera(
@@ -109,7 +110,7 @@ def _once(name: str, before: list[str], where: str) -> None:
         raise ConfigError(f"{where}: cameras: id {name!r} stands twice")
 
 
-def _read_items(path: Path) -> tuple[Site, tuple[SetAside, ...]]:
+def read_items(path: Path) -> tuple[Site, tuple[SetAside, ...]]:
     """The file as a whole where it is sound, else item by item."""
     data, where = read_yaml(path), str(path)
     try:
@@ -241,6 +242,7 @@ def check_camera(
     sources: also that its source may be opened: a file must be there and be a video.
     """
     _check_trucks(settings, camera, f"{where}: camera {camera.id}")
+    _check_ground(camera, f"{where}: camera {camera.id}")
     if not camera.enabled:
         return
     if sources:
@@ -259,6 +261,24 @@ def check_camera(
         hook = rule.set.get("remind", settings.categories[rule.category].set.get("remind"))
         if hook:
             split_hook(str(hook), f"{where}: camera {camera.id}: rule {rule.category}")
+
+
+def _check_ground(camera: Camera, where: str) -> None:
+    if camera.ground is None:
+        return
+    marks, covers = camera.ground.marks, camera.ground.covers
+    if covers and len(covers) < 3:
+        raise ConfigError(
+            f"{where}: ground.covers: {len(covers)} corners; three or more are wanted"
+        )
+    for lat, lon in covers:
+        if abs(lat) > 90 or abs(lon) > 180:
+            raise ConfigError(f"{where}: ground.covers: [{lat}, {lon}] is no [lat, lon]")
+    try:
+        if marks:
+            GroundPlane(marks)
+    except ValueError as error:
+        raise ConfigError(f"{where}: ground.marks: {error}") from None
 
 
 def _check_trucks(settings: Settings, camera: Camera, where: str) -> None:

@@ -10,9 +10,12 @@ from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
+
 from edge.config import Camera, Category, ConfigError, Rule
 from edge.config.catalogue import Calendar
 from edge.config.category import ELSEWHERE
+from edge.geometry import contact_band
 from edge.rules.dumping import Dumping
 from edge.rules.grilling import Grilling
 from edge.rules.haulage import Haulage
@@ -26,7 +29,7 @@ from edge.rules.uncovered import Uncovered
 from edge.rules.view import Memory, SceneView, Verdicts, shift_between, stamp_from, stamp_json
 from edge.rules.wash import Wash
 from edge.rules.zones import WHOLE_FRAME, LocalMoment, ZoneMap, ZoneRule
-from edge.values import Finding, Json, Judgement, Scene, Stamp
+from edge.values import Box, Finding, Json, Judgement, Scene, Stamp, ZoneDecision
 
 SNAPSHOT = 1
 
@@ -67,6 +70,10 @@ RULES: dict[str, type[RuleKind]] = {
 }
 
 
+# The lowest share of a box that is asked for its zone where no rule says otherwise.
+CONTACT = 0.25
+
+
 class Judge:
     """All rules of one camera. One owner; frames in the order of time."""
 
@@ -87,12 +94,15 @@ class Judge:
         self._zone_map = ZoneMap(zones)
         self._motion, self._memory = TrackCourses(), Memory()
         self._rules: dict[str, RuleKind] = {}
+        self._ground: dict[str, ZoneRule] = {}
         for rule in camera.rules:
             category = categories[rule.category]
             kind = rule_kind(category)
             settings = settle(camera, rule, category, kind.SETTINGS)
             name = _unique(rule, self._rules)
-            self._rules[name] = kind(settings, _zone_rule(settings, zones))
+            zone_rule = _zone_rule(settings, zones)
+            self._ground.setdefault(category.id, zone_rule)
+            self._rules[name] = kind(settings, zone_rule)
         self._now: Stamp | None = None
         self._misdetected: frozenset[str] = frozenset()
 
@@ -119,6 +129,17 @@ class Judge:
         """See :meth:`edge.rules.view.Memory.judged`; outlives a `restore`."""
         self._misdetected = frozenset(keys)
         self._memory.judged(self._misdetected)
+
+    def zone_at(self, category: str, box: Box, now: Stamp) -> ZoneDecision | None:
+        """What the zones say of a thing in this box, now; None: no rule here judges its category,
+        or nobody asked about this ground."""
+        rule = self._ground.get(category)
+        if rule is None:
+            return None
+        shares = self._zone_map.shares(np.array([contact_band(box, CONTACT)], np.float32))
+        moment = LocalMoment.of(now, self._timezone, self._calendar)
+        verdict = rule.ask(shares[0].tolist(), moment)
+        return verdict.decision if verdict.judged else None
 
     def step(self, scene: Scene) -> Judgement:
         """Judge one scene; `scene.at.mono` never goes back."""

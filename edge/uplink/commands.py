@@ -59,6 +59,21 @@ class Recheck(Part, frozen=True, kw_only=True):
     camera: Name
 
 
+class Look(Part, frozen=True, kw_only=True):
+    """A tip with a place: look there now for things of this category. WGS-84.
+
+    radius_m: how sure the place is. source and note say whose tip it was; they go into the case.
+    The answer's `data` says `answer`: `case` (with `violation`) or `note`, and which camera looked.
+    """
+
+    category: Name
+    lat: Annotated[float, msgspec.Meta(ge=-90, le=90)]
+    lon: Annotated[float, msgspec.Meta(ge=-180, le=180)]
+    radius_m: Annotated[float, msgspec.Meta(ge=1, le=500)] = 15.0
+    source: Literal["patrol", "hotline", "desk"] = "desk"
+    note: Annotated[str, msgspec.Meta(max_length=500)] = ""
+
+
 class Restart(Part, frozen=True, kw_only=True):
     """End one daemon, which systemd starts again."""
 
@@ -81,17 +96,20 @@ class UpdateModel(Part, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How one command is served. `daemon` takes the request; None: this one does it itself."""
+    """How one command is served. `daemon` takes the request; None: this one does it itself.
+    request: its kind there, where it is not the command's name."""
 
     arguments: type[Part]
     daemon: str | None
     answers: bool = True
+    request: str = ""
 
 
 ORDERS: dict[str, Order] = {
     "snapshot": Order(Snapshot, "visiond"),
     "clip": Order(Clip, "visiond"),
     "recheck": Order(Recheck, "visiond"),
+    "look": Order(Look, "visiond", request="clue"),
     "restart": Order(Restart, None, answers=False),
     "send_logs": Order(SendLogs, None),
     "update_model": Order(UpdateModel, "visiond", answers=False),
@@ -156,7 +174,7 @@ class Commands:
             if pending.journal is None:
                 self._finish(pending, "failed", "this system has no journal")
                 return
-        elif order.daemon is not None and not self._ask(command, order.daemon, asked, folder):
+        elif order.daemon is not None and not self._ask(command, order, asked, folder):
             self._finish(pending, "failed", f"{order.daemon} takes no requests")
             return
         if order.answers:
@@ -164,10 +182,11 @@ class Commands:
         else:
             self._finish(pending, "done", "handed over")
 
-    def _ask(self, command: Command, daemon: str, asked: Part, folder: Path) -> bool:
+    def _ask(self, command: Command, order: Order, asked: Part, folder: Path) -> bool:
         fields: dict[str, Any] = msgspec.to_builtins(asked)
+        kind = order.request or command.command
         try:
-            Spool(self._run, daemon).ask(command.command, into=str(folder), **fields)
+            Spool(self._run, str(order.daemon)).ask(kind, into=str(folder), **fields)
         except SpoolFull as error:
             log.warning("%s", error)
             return False
@@ -211,7 +230,9 @@ class Commands:
             if path.name not in (ANSWER, REQUEST) and not path.name.startswith(".")
         ]
         state: Literal["done", "failed"] = "done" if answer.get("done") else "failed"
-        self._finish(pending, state, str(answer.get("reason", "")), files)
+        told = answer.get("data")
+        data = told if isinstance(told, dict) else {}
+        self._finish(pending, state, str(answer.get("reason", "")), files, data)
 
     def _finish(
         self,
@@ -219,10 +240,11 @@ class Commands:
         state: Literal["done", "failed"],
         reason: str,
         files: list[EvidenceFile] | None = None,
+        data: dict[str, Any] | None = None,
     ) -> None:
         if pending in self._pending:
             self._pending.remove(pending)
-        self._say(pending.command, state, reason, pending.folder, files or [])
+        self._say(pending.command, state, reason, pending.folder, files or [], data or {})
         write_atomic(pending.folder / "told.json", b"{}")
 
     def _say(
@@ -232,10 +254,11 @@ class Commands:
         reason: str,
         folder: Path | None = None,
         files: list[EvidenceFile] | None = None,
+        data: dict[str, Any] | None = None,
     ) -> None:
         log.info("command %s %s: %s %s", command.command, command.cmd_id, state, reason)
         listed = [{"path": f.path, "sha256": f.sha256, "size": f.size} for f in files or ()]
-        data = {"files": listed} if listed else {}
+        data = {**(data or {}), **({"files": listed} if listed else {})}
         result = CommandResult(cmd_id=command.cmd_id, state=state, reason=reason[:500], data=data)
         self._report(result, folder, files or [])
 

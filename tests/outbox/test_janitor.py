@@ -16,6 +16,7 @@ from edge.config import Device
 from edge.config.device import Keep
 from edge.daemons.handling import terms_of
 from edge.daemons.janitord import Janitor
+from edge.handling.casework import HandlingTerms
 from edge.outbox import (
     RECEIPT,
     ChainPosition,
@@ -204,6 +205,15 @@ def test_a_wrong_site_file_is_a_fault_of_the_cases_and_ends_with_it(tmp_path):
         kinds.append([(f["kind"], f["subject"]) for f in status["faults"]])
     assert kinds == [[("not_sound", "cases")], []]
     assert terms_of(tmp_path / "none.yaml") == ""
+
+
+def test_one_wrong_camera_stops_the_follow_up_of_no_case(tmp_path):
+    site = tmp_path / "site.yaml"
+    camera = "  - {id: north, source: rtsp://127.0.0.1/1, fps: fast}\n"
+    site.write_text(f"name: s\noffice_hours: ['09:00-17:00']\ncameras:\n{camera}")
+    terms = terms_of(site)
+    assert isinstance(terms, HandlingTerms)
+    assert terms.office.hours == ("09:00-17:00",)
 
 
 def test_office_hours_that_never_come_are_said_before_any_case_waits_for_them(tmp_path):

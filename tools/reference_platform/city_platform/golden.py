@@ -108,6 +108,14 @@ def _state() -> Iterator[Golden]:
     yield _plain("reported-rejected", "reported", refused)
     done = m.CommandResult(cmd_id="c-1", state="done", data={"file": "r1-close-1.jpg"})
     yield _plain("command-result", "command-result", done)
+    looked = m.CommandResult(
+        cmd_id="c-2", state="done", reason="case v-0002",
+        data={
+            "answer": "case", "violation": "v-0002", "camera": "north", "by": "calibrated",
+            "files": [{"path": "after-1.jpg", "sha256": seal.sha256(PICTURE), "size": 1000}],
+        },
+    )  # fmt: skip
+    yield _plain("command-result-look", "command-result", looked)
 
 
 def birth() -> m.Birth:
@@ -296,6 +304,14 @@ def _down() -> Iterator[Golden]:
     yield _from_desk(
         "command-snapshot", "command", 5,
         cmd_id="c-1", exp=WALL + 300, command="snapshot", arguments={"camera": "north"},
+    )  # fmt: skip
+    yield _from_desk(
+        "command-look", "command", 7,
+        cmd_id="c-2", exp=WALL + 300, command="look",
+        arguments={
+            "category": "street-vendor", "lat": 30.25, "lon": 120.15, "radius_m": 15.0,
+            "source": "hotline", "note": "校门口有摊贩 / a stall at the school gate",
+        },
     )  # fmt: skip
     yield _from_desk(
         "desired", "desired", 6,
