@@ -34,7 +34,7 @@ _BEST: tuple[CoveredBy, ...] = ("calibrated", "drawn", "position")
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
+class PlaceCover:
     """A camera that may see the place. `area`: where its foot is in the picture, in fractions;
     `rank`: the lower the better."""
 
@@ -119,25 +119,27 @@ def _equations(ground: Any, picture: Any) -> Any:
     )
 
 
-def covering(cameras: Iterable[Camera], lat: float, lon: float, radius_m: float) -> list[Coverage]:
+def covering(
+    cameras: Iterable[Camera], lat: float, lon: float, radius_m: float
+) -> list[PlaceCover]:
     """The cameras that may see this place, best first."""
     found = [cover for c in cameras if c.enabled and (cover := _cover(c, lat, lon, radius_m))]
     return sorted(found, key=lambda cover: (_BEST.index(cover.by), cover.rank))
 
 
-def _cover(camera: Camera, lat: float, lon: float, radius_m: float) -> Coverage | None:
+def _cover(camera: Camera, lat: float, lon: float, radius_m: float) -> PlaceCover | None:
     ground, position = camera.ground, camera.position
     if ground is not None and ground.covers and not inside((lat, lon), ground.covers):
         return None
     if ground is not None and ground.marks:
         area = GroundPlane(ground.marks).area_of(lat, lon, radius_m)
         size = 0.0 if area is None else (area[2] - area[0]) * (area[3] - area[1])
-        return None if area is None else Coverage(camera.id, area, "calibrated", -size)
+        return None if area is None else PlaceCover(camera.id, area, "calibrated", -size)
     away_m = _away_m(camera, lat, lon)
     if ground is not None and ground.covers:
-        return Coverage(camera.id, WHOLE, "drawn", away_m)
+        return PlaceCover(camera.id, WHOLE, "drawn", away_m)
     if position.lat is not None and away_m <= NEAR_M:
-        return Coverage(camera.id, WHOLE, "position", away_m)
+        return PlaceCover(camera.id, WHOLE, "position", away_m)
     return None
 
 

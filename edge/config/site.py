@@ -102,7 +102,7 @@ class GroundMark(Part, frozen=True, kw_only=True):
     lon: Annotated[float, msgspec.Meta(ge=-180, le=180)]
 
 
-class Ground(Part, frozen=True, kw_only=True):
+class CameraGround(Part, frozen=True, kw_only=True):
     """Which ground a camera sees, so that a tip with a place finds its camera.
 
     marks: four or more points of the picture with their places; covers: the ground as drawn on a
@@ -135,7 +135,7 @@ class Camera(Part, frozen=True, kw_only=True):
     clip_before_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 10.0
     clip_after_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 10.0
     position: Position = Position()
-    ground: Ground | None = None
+    ground: CameraGround | None = None
     zones: tuple[Zone, ...] = ()
     rules: tuple[Rule, ...] = ()
     sensors: tuple[Name, ...] = ()

@@ -59,7 +59,7 @@ class Recheck(Part, frozen=True, kw_only=True):
     camera: Name
 
 
-class Look(Part, frozen=True, kw_only=True):
+class LookAtPlace(Part, frozen=True, kw_only=True):
     """A tip with a place: look there now for things of this category. WGS-84.
 
     radius_m: how sure the place is. source and note say whose tip it was; they go into the case.
@@ -109,7 +109,7 @@ ORDERS: dict[str, Order] = {
     "snapshot": Order(Snapshot, "visiond"),
     "clip": Order(Clip, "visiond"),
     "recheck": Order(Recheck, "visiond"),
-    "look": Order(Look, "visiond", request="clue"),
+    "look": Order(LookAtPlace, "visiond", request="clue"),
     "restart": Order(Restart, None, answers=False),
     "send_logs": Order(SendLogs, None),
     "update_model": Order(UpdateModel, "visiond", answers=False),

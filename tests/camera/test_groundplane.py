@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge.camera.groundplane import EARTH_M, GroundPlane, covering
 from edge.config import Camera
-from edge.config.site import Ground, GroundMark, Position
+from edge.config.site import CameraGround, GroundMark, Position
 
 LAT, LON = 36.389, 120.447
 HEIGHT_M, TILT, FOCAL = 6.0, math.radians(25.0), 0.9
@@ -79,11 +79,11 @@ def test_a_calibrated_camera_comes_before_a_drawn_one_and_that_before_one_near_b
     lat, lon = place(3, 1)
     cameras = [
         camera("near", position=Position(lat=lat, lon=lon)),
-        camera("drawn", ground=Ground(covers=covers)),
-        camera("marked", ground=Ground(marks=FOUR)),
+        camera("drawn", ground=CameraGround(covers=covers)),
+        camera("marked", ground=CameraGround(marks=FOUR)),
         camera("away", position=Position(lat=LAT + 0.01, lon=LON)),
-        camera("off", ground=Ground(marks=FOUR), enabled=False),
-        camera("elsewhere", ground=Ground(marks=FOUR, covers=(*covers[:2], place(-10, 6)))),
+        camera("off", ground=CameraGround(marks=FOUR), enabled=False),
+        camera("elsewhere", ground=CameraGround(marks=FOUR, covers=(*covers[:2], place(-10, 6)))),
     ]
     found = covering(cameras, *place(0, 20), 5.0)
     assert [(c.camera, c.by) for c in found] == [
