@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "levels": ("levels", "Leq, Ln and the judgement of a recorded noise series"),
     "evidence": ("evidence", "verify evidence folders"),
     "outbox": ("outbox", "what waits for the platform"),
+    "software": ("software", "releases of the program itself: status, install, self-test"),
     "model": ("model", "list, verify or bench models"),
     "harvest": ("harvest", "a week's most telling crops, for a labeller"),
     "categories": ("categories", "what can be found, with codes"),
@@ -40,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "janitord": ("daemon", "daemon: deletes what was released"),
     "consoled": ("daemon", "daemon: the local web page"),
     "flightd": ("daemon", "daemon: recordings of drone flights to ledgers"),
+    "updaterd": ("daemon", "daemon: does the steps of a software update"),
 }
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""edge visiond, sensord, uplinkd, janitord, consoled, flightd: one daemon until a signal."""
+"""edge visiond, sensord, uplinkd, janitord, consoled, flightd, updaterd: one until a signal."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ from edge.pipeline.settings import (
     read_settings,
     shipped_manifest,
 )
-from edge.release.package import check_package, release_ring, sign, write_package
+from edge.release.package import check_package, write_package
+from edge.release.signing import release_ring, sign
 from edge.release.store import SHIPPED, ReleaseStore
 from edge.uplink.report import read_status
 from edge.vision.manifest import Manifest, read_manifest

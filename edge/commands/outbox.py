@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 EPILOG = """examples:
   edge outbox status --device /etc/edge/device.yaml
   edge outbox list dead --json
-  edge outbox retry v-20260501-0001/r1      (a key or record id from the list; `all` for all)"""
+  edge outbox retry v-20260501-0001/r1      (a key or record id from the list; `all` for all)
+  edge outbox lower --to 2                  (for an older program; daemons must be stopped)"""
 
 SHOWN = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`status`, `list` and `retry` work on the outbox file itself, also while uplinkd runs."""
-    parser.add_argument("what", choices=["status", "list", "retry"])
+    parser.add_argument("what", choices=["status", "list", "retry", "lower"])
     parser.add_argument(
         "id",
         nargs="?",
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " id or all",
     )
     parser.add_argument("--device", help="device.yaml: where this box keeps its outbox")
+    parser.add_argument("--to", type=int, metavar="SCHEMA", help="for lower: the schema to go to")
     parser.add_argument("--limit", type=int, default=SHOWN, help="for list: rows (default 100)")
     parser.add_argument("--json", action="store_true", help="JSON lines on stdout")
 
@@ -39,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
     """Exit code of the action; nothing but `retry` changes a row."""
     from edge.outbox.schema import connect
 
+    if args.what == "lower":
+        return _lower(args)
     db = connect(_path(args))
     try:
         return {"status": _status, "list": _list, "retry": _retry}[args.what](args, db)
@@ -54,6 +58,18 @@ def _path(args: argparse.Namespace) -> Path:
     if not path.is_file():
         raise ConfigError(f"{path}: no outbox here; give the box's --device file")
     return path
+
+
+def _lower(args: argparse.Namespace) -> int:
+    """Raises ConfigError where there is no way back."""
+    from edge.config import ConfigError
+    from edge.outbox.schema import lower
+
+    if args.to is None:
+        raise ConfigError("lower: --to SCHEMA is needed")
+    schema = lower(_path(args), args.to)
+    print(json.dumps({"schema": schema}) if args.json else f"schema {schema}")
+    return 0
 
 
 def _status(args: argparse.Namespace, db: sqlite3.Connection) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from edge.config.site import Name, Part, Positive, Seconds
+from edge.config.site import HourSpan, Name, Part, Positive, Seconds
 from edge.patterns import whole
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
@@ -49,11 +49,14 @@ class Trust(Part, frozen=True, kw_only=True):
 
 
 class Folders(Part, frozen=True, kw_only=True):
-    """`state` must survive power cuts; `run` should be tmpfs."""
+    """`state` must survive power cuts; `run` should be tmpfs. `program` holds the two slots of the
+    software, `update` what is known of its releases."""
 
     state: str = "/var/lib/edge"
     run: str = "/run/edge"
     models: str = "/usr/share/edge/models"
+    program: str = "/opt/city-edge"
+    update: str = "/var/lib/edge-update"
 
 
 class Keep(Part, frozen=True, kw_only=True):
@@ -99,12 +102,23 @@ class Compute(Part, frozen=True, kw_only=True):
 
 
 class Updates(Part, frozen=True, kw_only=True):
-    """Model packages. Without `release_key` (PEM, Ed25519) none is taken; `url` is a folder on a
-    web server where they lie as SHA256.zip; a new model is watched for `watch_s`."""
+    """Releases of models and of the software. Without `release_key` (PEM, Ed25519) no model is
+    taken, without `software_key` no software.
+
+    `url` is a folder on a web server where model packages lie as SHA256.zip and the objects of a
+    software release as SHA256; a new model is watched for `watch_s`, new software must prove itself
+    within `prove_s`. Downloads of software keep to `download_kbit_s`, `download_mb_day`, and out of
+    `quiet_hours` of the box's own time zone.
+    """
 
     release_key: str | None = None
+    software_key: str | None = None
     url: Annotated[str, msgspec.Meta(pattern=r"^https?://")] | None = None
     watch_s: Seconds = 600.0
+    prove_s: Annotated[float, msgspec.Meta(ge=60, le=3600)] = 300.0
+    download_kbit_s: Positive | None = None
+    download_mb_day: Megabytes | None = None
+    quiet_hours: Annotated[tuple[HourSpan, ...], msgspec.Meta(max_length=8)] = ()
 
 
 class Device(Part, frozen=True, kw_only=True):

@@ -31,6 +31,16 @@ class BoxPaths:
         return self.base / self.device.folders.run
 
     @property
+    def program(self) -> Path:
+        """The two slots of the software."""
+        return self.base / self.device.folders.program
+
+    @property
+    def update(self) -> Path:
+        """How far an update of the software is; edge-updaterd alone writes it."""
+        return self.base / self.device.folders.update
+
+    @property
     def outbox(self) -> Path:
         return self.state / "outbox.db"
 

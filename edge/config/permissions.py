@@ -92,7 +92,15 @@ PLACES: tuple[OwnedPath, ...] = (
     OwnedPath("d", "/etc/edge/page", 0o2750, "root", "edge-console", PAGE, NOBODY),
     OwnedPath(
         *("d", "/etc/edge/release", 0o755, "root", "root", ALL, NOBODY),
-        "The public key that model packages are held against: no daemon may change it.",
+        "The public keys that releases are held against: no daemon may change them.",
+    ),
+    OwnedPath(
+        *("d", "/var/lib/edge-update", 0o755, "root", "root", ALL, NOBODY),
+        "How far an update of the software is; edge-updaterd (root) alone writes it.",
+    ),
+    OwnedPath(
+        *("d", "/var/lib/edge-update/incoming", 0o2770, "root", "edge-uplink", UPLINK, UPLINK),
+        "What uplinkd fetched of a release, until edge-updaterd has copied and checked it.",
     ),
     OwnedPath("d", "/run/edge", 0o2770, "root", GROUP, ALL, ALL),
 )

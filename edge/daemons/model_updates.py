@@ -23,7 +23,7 @@ import msgspec
 from edge.config import ConfigError
 from edge.pipeline.publisher import Publisher
 from edge.pipeline.settings import Settings, model_names
-from edge.release.package import release_ring
+from edge.release.signing import release_ring
 from edge.release.store import InferencePace, Keys, ReleaseState, ReleaseStore
 from edge.release.trial import Watch, at_start
 

@@ -15,6 +15,7 @@ import msgspec
 from edge.clock import SystemClock
 from edge.config import ConfigError, Device, load
 from edge.config.paths import BoxFiles, box_files
+from edge.daemons.software_updates import SoftwareFetch, SoftwareNews
 from edge.diagnosis.broker import check_broker
 from edge.ipc import Answer, Responder, Spool
 from edge.outbox import OutboxFull, ballast
@@ -59,8 +60,14 @@ class Uplinkd:
         self._stock = open_stock(device, where, self._clock)
         self._bucket = TokenBucket(bytes_s(device.broker.evidence_kbit_s))
         self._reviews = ReviewLog(where.state / "reviews")
+        self._software = SoftwareFetch(device, where)
+        self._news = SoftwareNews(where, self._stock.faults)
         self._commands = Commands(
-            where.run, where.state / "requests", report=self._report_result, restart=stop.set
+            where.run,
+            where.state / "requests",
+            report=self._report_result,
+            restart=stop.set,
+            update=self._software.want,
         )
         self._commands.recover(self._started)
         self._spool = Spool(where.run, "uplinkd")
@@ -133,12 +140,14 @@ class Uplinkd:
         """Turn after turn until stopped; a turn that hangs stops feeding the watchdog."""
         progress, stats = Progress(notify), Stats(log)
         progress.register("pump", STUCK_S)
+        self._software.start()
         notify.ready("delivering")
         while not stop:
             self._turn(stop)
             self._report(stats)
             progress.mark("pump")
             progress.feed()
+        self._software.close()
         self._pump.close()
         self._stock.heads.keep(self._stock.dispatch)
         self._stock.dispatch.close()
@@ -174,7 +183,13 @@ class Uplinkd:
         for request in self._spool.take():
             if not self._probes.take(request):
                 log.warning("request %r: not served", request["kind"])
+        self._news.look()
         told = report.status(self._parts, self._pump, self._started)
+        told["software"] = {
+            **msgspec.to_builtins(self._news.state),
+            "waits": self._software.why,
+            "fetched_bytes": self._software.bytes,
+        }
         write_status(self._where.run, "uplinkd", told)
         connection = self._pump.link.connection
         if connection is not None and self._parts.presence.health_due(now):

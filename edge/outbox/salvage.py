@@ -71,9 +71,7 @@ def _sound(path: Path) -> bool:
     """Quick check, as edge-uplinkd does at every start; reads the file once."""
     try:
         db = connect(path, gated=False)
-    except OutboxBroken as error:
-        if "newer version" in str(error):
-            raise
+    except OutboxBroken:
         return False
     try:
         return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")

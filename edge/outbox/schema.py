@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from edge.config import ConfigError
+
 MANIFEST = "manifest.json"
 RECEIPT = "receipt.json"
 
@@ -124,13 +126,47 @@ MIGRATIONS: tuple[str, ...] = (
     """,
 )
 
+# Out of each of MIGRATIONS again, for a program that goes back; None: there is no way back.
+BACK: tuple[str | None, ...] = (
+    None,
+    "DROP TABLE open_fault;",
+    # Only while everything goes to one place: rows of a second destination have nowhere to be.
+    """
+    DROP INDEX record_key;
+    CREATE UNIQUE INDEX record_key ON record (kind, key);
+    DROP INDEX record_sent;
+    CREATE UNIQUE INDEX record_sent ON record (record_id) WHERE record_id IS NOT NULL;
+    ALTER TABLE record DROP COLUMN destination;
+    CREATE TABLE moved (
+      sha256 TEXT PRIMARY KEY,
+      lane TEXT NOT NULL,
+      role TEXT NOT NULL,
+      path TEXT NOT NULL,
+      size INTEGER NOT NULL,
+      record INTEGER NOT NULL,
+      state INTEGER NOT NULL DEFAULT 0,
+      refused INTEGER NOT NULL DEFAULT 0,
+      note TEXT
+    ) WITHOUT ROWID;
+    INSERT INTO moved SELECT sha256, lane, role, path, size, record, state, refused, note FROM file;
+    DROP TABLE file;
+    ALTER TABLE moved RENAME TO file;
+    CREATE INDEX file_state ON file (state, lane, record);
+    """,
+)
+
+
+def lowest() -> int:
+    """The oldest schema that this program can take an outbox back to."""
+    return max(n for n, step in enumerate(BACK, start=1) if step is None)
+
 
 def connect(path: Path, *, gated: bool = True) -> sqlite3.Connection:
     """Open, create or migrate the database. Autocommit; use :func:`transaction` for writes.
 
     Waits for a salvage that is replacing the file: a database made in its place would leave a
     log behind that belongs to another file. Only the salvage itself is not `gated`.
-    Raises OutboxBroken for a damaged file and for one written by a newer program.
+    Raises OutboxBroken for a damaged file, ConfigError for one written by a newer program.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if not gated:
@@ -164,11 +200,43 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
     with transaction(db):
         have = _version(db)
         if have > len(MIGRATIONS):
-            raise OutboxBroken(f"{path}: written by a newer version ({have})")
+            raise ConfigError(
+                f"{path}: written by a newer program (schema {have}, this one knows"
+                f" {len(MIGRATIONS)}); `edge outbox lower --to {len(MIGRATIONS)}` of that one takes"
+                " it back"
+            )
         for step in MIGRATIONS[have:]:
             for statement in filter(str.strip, step.split(";")):
                 db.execute(statement)
         db.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+
+
+def lower(path: Path, to: int) -> int:
+    """Take an outbox back to an older schema, for an older program; the schema it then has.
+
+    All of it or nothing. Raises ConfigError where there is no way back, OutboxBroken.
+    """
+    db = connect(path)
+    try:
+        with transaction(db):
+            have = _version(db)
+            for number in range(have, to, -1):
+                _one_back(db, number, path)
+            db.execute(f"PRAGMA user_version={min(to, have)}")
+    finally:
+        db.close()
+    return min(to, have)
+
+
+def _one_back(db: sqlite3.Connection, number: int, path: Path) -> None:
+    step = BACK[number - 1]
+    if step is None:
+        raise ConfigError(f"{path}: there is no way back from schema {number}")
+    try:
+        for statement in filter(str.strip, step.split(";")):
+            db.execute(statement)
+    except sqlite3.IntegrityError as error:
+        raise ConfigError(f"{path}: cannot go back from schema {number}: {error}") from None
 
 
 def _version(db: sqlite3.Connection) -> int:

@@ -10,8 +10,6 @@ in a size that was not checked before.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 import zipfile
@@ -21,13 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge.config import ConfigError, read_yaml
 from edge.config.site import Name
+from edge.release.signing import check_signature
 from edge.runtime import sync_folder, write_atomic
-from edge.uplink import seal
 from edge.vision.manifest import Manifest, check_sha256, read_manifest
 
 MANIFEST = "manifest.yaml"
@@ -47,45 +44,6 @@ class Checked:
     manifest: Manifest
     text: bytes
     wanted: Mapping[str, str]
-
-
-def release_ring(key: str | None, base: Path) -> tuple[Ed25519PublicKey, ...]:
-    """The pinned release keys; two of them while one is being replaced. Raises ConfigError."""
-    if not key:
-        raise ConfigError(
-            "updates.release_key: missing in device.yaml; give the public key (PEM, Ed25519) of "
-            "who releases models"
-        )
-    try:
-        return tuple(seal.read_public((base / key).read_bytes()))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"updates.release_key = {key!r}: {error}") from None
-
-
-def sign(data: Mapping[str, Any], key: Ed25519PrivateKey) -> dict[str, Any]:
-    """The manifest's content with its signature."""
-    body = {name: value for name, value in data.items() if name != "signature"}
-    signature = base64.b64encode(key.sign(seal.canonical(body))).decode("ascii")
-    return {**body, "signature": signature}
-
-
-def check_signature(
-    data: Mapping[str, Any], keys: tuple[Ed25519PublicKey, ...], where: str
-) -> None:
-    """Raises ConfigError unless one of the keys made the signature."""
-    body = {name: value for name, value in data.items() if name != "signature"}
-    try:
-        raw = base64.b64decode(str(data.get("signature") or ""), validate=True)
-        form = seal.canonical(body)
-    except (binascii.Error, ValueError):
-        raise ConfigError(f"{where}: signature: not one") from None
-    for key in keys:
-        try:
-            key.verify(raw, form)
-        except InvalidSignature:
-            continue
-        return
-    raise ConfigError(f"{where}: signature: not made by the pinned release key")
 
 
 def files_of(manifest: Manifest, where: str) -> dict[str, str]:

@@ -94,6 +94,14 @@ class UpdateModel(Part, frozen=True, kw_only=True):
     sha256: Annotated[str, msgspec.Meta(pattern=patterns.SHA256)]
 
 
+class UpdateSoftware(Part, frozen=True, kw_only=True):
+    """Only names what is to be fetched: the manifest by its hash. edge-updaterd checks signature,
+    number and whether the box could come back."""
+
+    number: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
+    sha256: Annotated[str, msgspec.Meta(pattern=patterns.SHA256)]
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """How one command is served. `daemon` takes the request; None: this one does it itself.
@@ -113,6 +121,7 @@ ORDERS: dict[str, Order] = {
     "restart": Order(Restart, None, answers=False),
     "send_logs": Order(SendLogs, None),
     "update_model": Order(UpdateModel, "visiond", answers=False),
+    "update_software": Order(UpdateSoftware, None, answers=False),
 }
 
 
@@ -125,7 +134,8 @@ class _Pending:
 
 
 class Commands:
-    """tell(result, folder, files) makes the durable row; `restart` ends this very process."""
+    """tell(result, folder, files) makes the durable row; `restart` ends this very process;
+    `update` keeps which software release is wanted."""
 
     def __init__(
         self,
@@ -134,8 +144,10 @@ class Commands:
         *,
         report: Callable[[CommandResult, Path | None, list[EvidenceFile]], None],
         restart: Callable[[], None],
+        update: Callable[[UpdateSoftware], None],
     ) -> None:
         self._run, self._folder, self._report, self._restart = run, folder, report, restart
+        self._update = update
         self._pending: list[_Pending] = []
         self._look_at = 0.0
 
@@ -169,6 +181,8 @@ class Commands:
         if isinstance(asked, Restart):
             self._restart_daemon(pending, asked.daemon)
             return
+        if isinstance(asked, UpdateSoftware):
+            self._update(asked)
         if isinstance(asked, SendLogs):
             pending.journal = _journal(asked, folder)
             if pending.journal is None:

@@ -309,7 +309,16 @@ class Review(Down, frozen=True, kw_only=True, tag="review"):
     at: UtcSaid
 
 
-CommandName = Literal["snapshot", "clip", "recheck", "look", "restart", "send_logs", "update_model"]
+CommandName = Literal[
+    "snapshot",
+    "clip",
+    "recheck",
+    "look",
+    "restart",
+    "send_logs",
+    "update_model",
+    "update_software",
+]
 
 
 class Command(Down, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="command"):

@@ -20,7 +20,12 @@ def tool(name, *words, code=0):
 
 
 def files(root):
-    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+    """Links by where they lead, so that one that became a file is seen."""
+    return {
+        str(p.relative_to(root)): str(p.readlink()).encode() if p.is_symlink() else p.read_bytes()
+        for p in root.rglob("*")
+        if p.is_file() or p.is_symlink()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +36,12 @@ def laid(tmp_path_factory):
 
 def test_every_file_is_named_and_every_named_file_is_there(laid):
     root, said = laid
-    named = set(re.findall(r"^new +(/\S+)", said, re.M))
-    assert named == {f"/{name}" for name in files(root)}
+    named = {name.replace("/current/", "/a/") for name in re.findall(r"^new +(/\S+)", said, re.M)}
+    links = set(re.findall(r"^link +(/\S+)", said, re.M))
+    found = {f"/{p.relative_to(root)}" for p in root.rglob("*") if p.is_file() or p.is_symlink()}
+    own = {f"/opt/city-edge/{name}" for name in ("bin", "current", "confirmed")}
+    assert named | links == found - own
+    assert not [name for name in links if not (root / name[1:]).exists()], "each leads somewhere"
 
 
 def test_a_second_time_changes_nothing(laid):
@@ -43,20 +52,20 @@ def test_a_second_time_changes_nothing(laid):
 
 
 def test_site_and_device_are_valid_and_yours(laid, tmp_path):
-    root = shutil.copytree(laid[0], tmp_path / "box")
+    root = shutil.copytree(laid[0], tmp_path / "box", symlinks=True)
     assert load(root / "etc/edge/site.yaml", Site).cameras == ()
     assert load(root / "etc/edge/device.yaml", Device).folders.state == "/var/lib/edge"
     for name in ("site.yaml", "device.yaml"):
         (root / "etc/edge" / name).write_text("mine")
-    (root / "usr/lib/systemd/system/edge.target").write_text("old")
+    (root / "opt/city-edge/a/share/edge/systemd/edge.target").write_text("old")
     said = tool("install", "--root", root)
     assert (root / "etc/edge/site.yaml").read_text() == "mine"
     assert (root / "etc/edge/device.yaml").read_text() == "mine"
-    assert "changed  /usr/lib/systemd/system/edge.target" in said
+    assert "changed  /opt/city-edge/current/share/edge/systemd/edge.target" in said
 
 
 def test_what_an_older_version_laid_goes(laid, tmp_path):
-    root = shutil.copytree(laid[0], tmp_path / "box")
+    root = shutil.copytree(laid[0], tmp_path / "box", symlinks=True)
     old = root / "usr/lib/systemd/system/edge-oldd.service"
     old.write_text("[Unit]\n")
     with (root / "usr/share/edge/installed.txt").open("a") as file:
@@ -65,8 +74,25 @@ def test_what_an_older_version_laid_goes(laid, tmp_path):
     assert not old.exists()
 
 
+def test_a_version_without_slots_is_taken_over(laid, tmp_path):
+    """Its folders and units were real ones, and its list names what are links now."""
+    root = shutil.copytree(laid[0], tmp_path / "box", symlinks=True)
+    shutil.copytree(root / "usr", tmp_path / "usr")
+    shutil.rmtree(root / "usr")
+    shutil.copytree(tmp_path / "usr", root / "usr")
+    shutil.rmtree(root / "opt")
+    (root / "opt/city-edge").mkdir(parents=True)
+    (root / "opt/city-edge/pyvenv.cfg").write_text("home = /usr/bin")
+    old = [f"/{name}" for name in files(root) if name.startswith("usr")]
+    (root / "usr/share/edge/installed.txt").write_text("\n".join(old))
+    tool("install", "--root", root)
+    now, before = files(root), files(laid[0])
+    assert now.keys() == before.keys()
+    assert {n for n in now if now[n] != before[n]} <= {"usr/share/edge/installed.txt"}
+
+
 def test_uninstall_leaves_configuration_and_state(laid, tmp_path):
-    root = shutil.copytree(laid[0], tmp_path / "box")
+    root = shutil.copytree(laid[0], tmp_path / "box", symlinks=True)
     (root / "var/lib/edge/evidence").mkdir(parents=True)
     (root / "var/lib/edge/outbox.db").write_text("rows")
     tool("uninstall", "--root", root)
@@ -76,14 +102,14 @@ def test_uninstall_leaves_configuration_and_state(laid, tmp_path):
 
 
 def test_purge_leaves_nothing(laid, tmp_path):
-    root = shutil.copytree(laid[0], tmp_path / "box")
+    root = shutil.copytree(laid[0], tmp_path / "box", symlinks=True)
     (root / "var/lib/edge").mkdir(parents=True)
     tool("uninstall", "--root", root, "--purge")
     assert files(root) == {} and not (root / "etc").exists() and not (root / "usr").exists()
 
 
 def test_a_neighbours_file_stays(laid, tmp_path):
-    root = shutil.copytree(laid[0], tmp_path / "box")
+    root = shutil.copytree(laid[0], tmp_path / "box", symlinks=True)
     other = root / "usr/lib/systemd/system/other.service"
     other.write_text("x")
     tool("uninstall", "--root", root, "--purge")

@@ -56,6 +56,10 @@ uplinkd --new-key --device NONE
 janitord --site NONE --device NONE
 consoled --site NONE --device NONE
 flightd --site NONE --device NONE
+updaterd --site NONE --device NONE
+software status --device NONE
+software install NONE
+outbox lower --to 2 --device NONE
 run --site NONE --device NONE
 """.strip().splitlines()
 

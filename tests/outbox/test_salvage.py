@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from edge.config import ConfigError
 from edge.outbox import (
     ChainPosition,
     Dispatch,
     Outbox,
-    OutboxBroken,
     OutboxRow,
     SealedRecord,
     State,
@@ -206,6 +206,6 @@ def test_a_newer_database_is_not_touched(tmp_path: Path) -> None:
     db = connect(path)
     db.execute("PRAGMA user_version=99")
     db.close()
-    with pytest.raises(OutboxBroken, match="newer version"):
+    with pytest.raises(ConfigError, match="newer program"):
         check_and_salvage(path)
     assert State.NEW == 0

@@ -70,7 +70,8 @@ def pack(folder: Path, release: int, *, key=KEY, slower: float = 10.0, **kind) -
 
 def changed(package: Path, change, *, key=None, files=None) -> Path:
     """The package with its manifest's content changed, signed anew only where a key is given."""
-    from edge.release.package import MANIFEST, sign
+    from edge.release.package import MANIFEST
+    from edge.release.signing import sign
 
     out = package.with_name(f"changed-{package.name}")
     with zipfile.ZipFile(package) as old, zipfile.ZipFile(out, "w") as new:

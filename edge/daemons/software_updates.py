@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""uplinkd's part in a software update: fetches what the box lacks, and tells how it went.
+
+A thread of its own fetches, so that a thin line never holds up a record. It needs no right but to
+write one folder; edge-updaterd, which has no network, takes it from there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.config import ConfigError, Device
+from edge.config.paths import BoxFiles
+from edge.daemons.updaterd import stage_of
+from edge.faults import FaultLog
+from edge.release.signing import release_ring
+from edge.release.software.fetch import Postponed, fetch_object, quiet
+from edge.release.software.manifest import MANIFEST_BYTES_MAX, read_release
+from edge.release.software.slots import Slots
+from edge.release.software.steps import SoftwareState
+from edge.runtime import write_atomic
+from edge.uplink.commands import UpdateSoftware
+from edge.uplink.pacing import DayBudget, TokenBucket
+
+log = logging.getLogger("edge.uplinkd")
+
+LOOK_EVERY_S = 5.0
+# After a mirror that does not answer, and in quiet hours.
+POSTPONED_S = 60.0
+PACE_EVERY_S = 0.2
+SUBJECT = "software"
+# Stages in which nothing was switched to yet.
+FETCHED = frozenset({"asked", "checked", "staged", "tested"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which release the platform's signed command named."""
+
+    number: int
+    sha256: str
+
+
+class SoftwareFetch:
+    """Owned by uplinkd's main thread; `work` is the thread's. `why` tells what it waits for."""
+
+    def __init__(self, device: Device, where: BoxFiles) -> None:
+        self._device, self._where = device, where
+        self._incoming = where.update / "incoming"
+        self._wanted = self._incoming / "wanted.json"
+        updates = device.updates
+        rate = updates.download_kbit_s
+        self._bucket = TokenBucket(rate * 125.0 if rate else None)
+        limit = updates.download_mb_day
+        self._budget = DayBudget(limit * 1_000_000 if limit else None)
+        self._stop = threading.Event()
+        self.why = ""
+        self.bytes = 0
+
+    def want(self, asked: UpdateSoftware) -> None:
+        """Durable before the command counts as done; the newest counts. Raises OSError."""
+        body = {"number": asked.number, "sha256": asked.sha256}
+        write_atomic(self._wanted, json.dumps(body).encode())
+
+    def start(self) -> None:
+        if self._incoming.is_dir():
+            self._restore_budget()
+            threading.Thread(target=self._work, name="software", daemon=True).start()
+
+    def close(self) -> None:
+        self._stop.set()
+
+    def _work(self) -> None:
+        while not self._stop.wait(LOOK_EVERY_S):
+            wanted = self._read()
+            if wanted is None or (self._incoming / "ready.json").exists():
+                continue
+            try:
+                self.bring(wanted)
+                self.why = ""
+            except Postponed as error:
+                self._say(str(error))
+                self._stop.wait(POSTPONED_S)
+            except (ConfigError, OSError) as error:
+                self._say(f"release {wanted.number}: {error}")
+                if isinstance(error, ConfigError):
+                    self._wanted.unlink(missing_ok=True)
+                self._stop.wait(POSTPONED_S)
+
+    def _say(self, why: str) -> None:
+        if why != self.why:
+            log.warning("software: %s", why)
+        self.why = why
+
+    def _read(self) -> Wanted | None:
+        try:
+            told = json.loads(self._wanted.read_bytes())
+            return Wanted(int(told["number"]), str(told["sha256"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def bring(self, wanted: Wanted) -> None:
+        """Everything of a release that the box lacks; then it is edge-updaterd's. Raises Postponed,
+        ConfigError for a release that is none, OSError."""
+        updates = self._device.updates
+        keys = release_ring(updates.software_key, self._where.base, "updates.software_key")
+        slots = Slots(self._where.program)
+        slots.in_force()
+        path = self._object(wanted.sha256, MANIFEST_BYTES_MAX, sized=False)
+        release = read_release(path.read_bytes(), keys, f"release {wanted.number}")
+        for sha256, size in slots.lacking(release).items():
+            self._object(sha256, size)
+        body = {"number": wanted.number, "sha256": wanted.sha256}
+        write_atomic(self._incoming / "ready.json", json.dumps(body).encode())
+        self._wanted.unlink(missing_ok=True)
+
+    def _object(self, sha256: str, size: int, *, sized: bool = True) -> Path:
+        there = self._incoming / sha256
+        if there.exists():
+            return there
+        url = self._device.updates.url
+        if url is None:
+            raise Postponed(
+                f"{sha256[:12]}… is not in {self._incoming}, and updates.url is not set"
+            )
+        return fetch_object(url, sha256, size, self._incoming, allow=self._allow, sized=sized)
+
+    def _allow(self, n: int) -> None:
+        """Returns once `n` bytes may be taken. Raises Postponed."""
+        now = time.localtime()
+        if quiet(self._device.updates.quiet_hours, now.tm_hour * 60 + now.tm_min):
+            raise Postponed("quiet hours (updates.quiet_hours)")
+        if not self._budget.allows("software", time.time()):
+            raise Postponed("the bytes of the day are spent (updates.download_mb_day)")
+        while not self._bucket.take(n, time.monotonic()):
+            if self._stop.wait(PACE_EVERY_S):
+                raise Postponed("uplinkd stops")
+        self._budget.spend(n, time.time())
+        self.bytes += n
+        self._keep_budget()
+
+    def _keep_budget(self) -> None:
+        """So that a restart does not give the day's bytes a second time; a cut may, once."""
+        if self._budget.limit is not None:
+            body = {"day": self._budget.day, "spent": self._budget.spent}
+            write_atomic(self._incoming / ".day.json", json.dumps(body).encode(), durable=False)
+
+    def _restore_budget(self) -> None:
+        try:
+            told = json.loads((self._incoming / ".day.json").read_bytes())
+            self._budget.day, self._budget.spent = int(told["day"]), int(told["spent"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+
+
+class SoftwareNews:
+    """What edge-updaterd wrote down becomes faults that the platform hears of: one on trial, one
+    taken back, one refused. Each is a record that the platform acknowledges; the first of them is
+    what a new release proves itself by."""
+
+    def __init__(self, where: BoxFiles, faults: FaultLog) -> None:
+        self._where, self._faults = where, faults
+        self._told: SoftwareState | None = None
+        self._first = True
+        self.state = SoftwareState()
+
+    def look(self) -> None:
+        """Called every few seconds; nothing where nothing changed."""
+        self.state = stage_of(self._where)
+        if self.state == self._told:
+            return
+        self._told = self.state
+        self._tell(self.state)
+
+    def _tell(self, state: SoftwareState) -> None:
+        faults, facts = self._faults, {"release": state.number, "version": state.version}
+        if state.stage in ("switched", "trial", "held"):
+            if self._first:
+                # Each run says it anew: the record that this very process has to get acknowledged.
+                faults.end("software_on_trial", SUBJECT, "started again", **facts)
+            self._first = False
+            text = f"release {state.number} ({state.version}) has to prove itself"
+            faults.start("software_on_trial", SUBJECT, text, before=state.before, **facts)
+            return
+        if state.stage in FETCHED:
+            return
+        faults.end("software_on_trial", SUBJECT, state.outcome, outcome=state.outcome, **facts)
+        if state.outcome == "settled":
+            faults.end("software_rolled_back", SUBJECT, "", **facts)
+            faults.end("software_refused", SUBJECT, "", **facts)
+        elif state.outcome in ("rolled_back", "stuck"):
+            text = f"release {state.number}: {state.why}"
+            faults.start("software_rolled_back", SUBJECT, text, in_force=state.before, **facts)
+        elif state.outcome == "refused":
+            text = f"release {state.number}: {state.why}"
+            faults.start("software_refused", SUBJECT, text, in_force=state.before, **facts)

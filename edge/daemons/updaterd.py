@@ -1,0 +1,440 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""updaterd: does the steps of a software update, one after the other, as root, without a network.
+
+Runs only while there is something to do: edge-updaterd.path starts it when uplinkd has fetched a
+release, and at a boot in the middle of one. It trusts nothing but the release key: what uplinkd
+laid down is copied to where only root writes, and checked there. It runs from the release that held
+last, so that a bad one can be taken back however bad it is.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from edge.config import ConfigError, Device, load
+from edge.config.paths import BoxFiles, box_files
+from edge.release.signing import release_ring
+from edge.release.software import steps
+from edge.release.software.manifest import (
+    MANIFEST_BYTES_MAX,
+    RELEASE_BYTES_MAX,
+    SoftwareInForce,
+    SoftwareRelease,
+    check_fits,
+    read_release,
+)
+from edge.release.software.slots import Slots, this_machine, this_python
+from edge.release.software.steps import SoftwareState, Stage, Work
+from edge.release.software.trial import DaemonSeen, TrialSeen, TrialWatch
+from edge.release.software.wheels import file_hash, remove_tree
+from edge.runtime import Notify, Stop, make_folder, write_atomic
+from edge.uplink.report import read_status
+
+log = logging.getLogger("edge.updaterd")
+
+UNITS = Path("/usr/lib/systemd/system")
+DAEMONS = ("visiond", "sensord", "uplinkd", "consoled", "flightd")
+LOOK_EVERY_S = 2.0
+# Work that failed although it must not (a full disk, an init that does not answer) is tried again.
+AGAIN_S = 10.0
+SYSTEMCTL_S = 900.0
+WHY_BYTES = 2000
+
+
+class Host(Protocol):
+    """systemd as updaterd needs it; what fails raises ConfigError."""
+
+    def systemctl(self, *words: str) -> None: ...
+
+    def daemons(self) -> dict[str, tuple[DaemonSeen, int]]: ...
+
+
+class Systemd:
+    """The init of an installed box."""
+
+    def systemctl(self, *words: str) -> None:
+        """Raises ConfigError with what systemctl said."""
+        done = subprocess.run(
+            ["systemctl", *words], capture_output=True, text=True, timeout=SYSTEMCTL_S
+        )
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().replace("\n", "; ")
+            raise ConfigError(f"systemctl {' '.join(words)}: {said[:400]}")
+
+    def daemons(self) -> dict[str, tuple[DaemonSeen, int]]:
+        """Of each daemon what systemd says, and its process id."""
+        return {name: self._daemon(name) for name in DAEMONS}
+
+    def _daemon(self, name: str) -> tuple[DaemonSeen, int]:
+        words = ["show", "--property=ActiveState,NRestarts,MainPID", f"edge-{name}.service"]
+        done = subprocess.run(["systemctl", *words], capture_output=True, text=True, timeout=60)
+        told = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
+        seen = DaemonSeen(told.get("ActiveState") == "active", _whole(told.get("NRestarts")))
+        return seen, _whole(told.get("MainPID"))
+
+
+def _whole(text: str | None) -> int:
+    return int(text) if text and text.isdigit() else 0
+
+
+class StateFile:
+    """state.json, and the mark by which a boot finds that an update was under way."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._file, self._busy = folder / "state.json", folder / "busy"
+
+    def read(self) -> SoftwareState:
+        """A damaged file is said and counts as no update: what is in force stays."""
+        try:
+            return msgspec.json.decode(self._file.read_bytes(), type=SoftwareState)
+        except FileNotFoundError:
+            return SoftwareState()
+        except (msgspec.MsgspecError, OSError) as error:
+            log.error("%s: %s; counts as idle", self._file, error)
+            return SoftwareState()
+
+    def write(self, state: SoftwareState) -> SoftwareState:
+        """Durable before it counts; readable by all. Raises OSError."""
+        if state.stage != "idle":
+            write_atomic(self._busy, b"")
+        write_atomic(self._file, msgspec.json.encode(state))
+        self._file.chmod(0o644)
+        if state.stage == "idle":
+            self._busy.unlink(missing_ok=True)
+        return state
+
+
+class Updaterd:
+    """One run. passed(name) is called before the work of a stage (`begin:STAGE`), after it
+    (`done:STAGE`) and once the next stage is on the disk (`kept:STAGE`); tests end it there."""
+
+    def __init__(
+        self,
+        device: Device,
+        where: BoxFiles,
+        host: Host,
+        *,
+        units: Path = UNITS,
+        passed: Callable[[str], None] = lambda _: None,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        interpreter: Path | None = None,
+    ) -> None:
+        self._device, self._where, self._host = device, where, host
+        self._units, self._passed, self._sleep = units, passed, sleep
+        self._clock, self._interpreter = clock, interpreter
+        self._folder = where.update
+        self._incoming, self._stage = self._folder / "incoming", self._folder / "stage"
+        self._slots, self._file = Slots(where.program), StateFile(self._folder)
+        self._works: Mapping[Work, Callable[[SoftwareState], SoftwareState]] = {
+            "check": self._check,
+            "stage": self._lay,
+            "test": self._test,
+            "switch": self._switch,
+            "start": self._start,
+            "watch": self._watch,
+            "settle": self._settle,
+            "stop": self._stop,
+            "lower": self._lower,
+            "unswitch": self._unswitch,
+            "restart": self._start,
+            "go_on": self._go_on,
+            "clean": self._clean,
+        }
+
+    def run(self, stop: Stop) -> SoftwareState:
+        """Until nothing is to do any more, or stopped; the state it ends in."""
+        make_folder(self._folder)
+        state = self._file.read()
+        counted = steps.started(state, time.time())
+        if counted != state:
+            state = self._file.write(counted)
+        while not stop:
+            if state.stage == "idle":
+                wanted = self._requested(state)
+                if wanted is None:
+                    break
+                state = self._file.write(wanted)
+                (self._incoming / "ready.json").unlink(missing_ok=True)
+            state = self._step(state)
+        return state
+
+    def _requested(self, state: SoftwareState) -> SoftwareState | None:
+        """What uplinkd has brought: only names, nothing of it is believed."""
+        path = self._incoming / "ready.json"
+        try:
+            told = json.loads(_read_bounded(path, 4096))
+            number, sha256 = int(told["number"]), str(told["sha256"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.error("%s: %s; dropped", path, error)
+            path.unlink(missing_ok=True)
+            return None
+        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+            log.error("%s: no SHA-256; dropped", path)
+            path.unlink(missing_ok=True)
+            return None
+        return steps.asked(state, number, sha256, time.time())
+
+    def _step(self, state: SoftwareState) -> SoftwareState:
+        step = steps.STEPS[state.stage]
+        self._passed(f"begin:{state.stage}")
+        try:
+            after = steps.done(self._works[step.work](state), time.time())
+        except (ConfigError, OSError, subprocess.TimeoutExpired) as error:
+            # What the work itself kept (a number that must never be used again) stays kept.
+            after = steps.failed(self._file.read(), str(error), time.time())
+            log.error("update to release %d: %s: %s", state.number, step.work, error)
+            if after.stage == state.stage:
+                self._sleep(AGAIN_S)
+        self._passed(f"done:{state.stage}")
+        self._file.write(after)
+        self._passed(f"kept:{state.stage}")
+        log.info("update to release %d: %s -> %s", state.number, state.stage, after.stage)
+        return after
+
+    # ---- before the switch
+
+    def _check(self, state: SoftwareState) -> SoftwareState:
+        remove_tree(self._stage)
+        self._stage.mkdir(mode=0o700)
+        self._bring(state.sha256, MANIFEST_BYTES_MAX)
+        release = self._release(state)
+        check_fits(release, state.sha256, self._in_force(state), self._named(state))
+        if release.number != state.number:
+            raise ConfigError(f"asked was release {state.number}, it is {release.number}")
+        here = self._slots.release(self._slots.in_force())
+        return msgspec.structs.replace(
+            state,
+            version=release.version,
+            slot=self._slots.spare(),
+            before=here.number if here else 0,
+            before_slot=self._slots.in_force(),
+            schema=self._in_force(state).outbox,
+            cameras=tuple(sorted(self._looked())),
+        )
+
+    def _named(self, state: SoftwareState) -> str:
+        return f"release {state.number}"
+
+    def _release(self, state: SoftwareState) -> SoftwareRelease:
+        """From where only root writes; its signature each time it is read."""
+        updates = self._device.updates
+        keys = release_ring(updates.software_key, self._where.base, "updates.software_key")
+        return read_release((self._stage / state.sha256).read_bytes(), keys, self._named(state))
+
+    def _in_force(self, state: SoftwareState) -> SoftwareInForce:
+        from edge.outbox.schema import MIGRATIONS
+        from edge.rules.judge import SNAPSHOT
+
+        here = self._slots.release(self._slots.in_force())
+        return SoftwareInForce(
+            number=here.number if here else 0,
+            seen=state.seen,
+            sha256=state.seen_sha256,
+            python=this_python(),
+            machine=this_machine(),
+            outbox=here.outbox if here else len(MIGRATIONS),
+            snapshot=here.snapshot if here else SNAPSHOT,
+        )
+
+    def _bring(self, sha256: str, most: int) -> Path:
+        """A copy that nobody can change any more, checked there. Raises ConfigError, OSError."""
+        source, to = self._incoming / sha256, self._stage / sha256
+        if to.exists():
+            return to
+        handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
+        partial = to.with_suffix(".part")
+        with os.fdopen(handle, "rb") as file, partial.open("wb") as out:
+            for block in _blocks(file, most, sha256):
+                out.write(block)
+        if file_hash(partial) != sha256:
+            raise ConfigError(f"{source}: its bytes are not those of its name")
+        partial.replace(to)
+        return to
+
+    def _lay(self, state: SoftwareState) -> SoftwareState:
+        self._stage.mkdir(mode=0o700, exist_ok=True)
+        self._bring(state.sha256, MANIFEST_BYTES_MAX)
+        release = self._release(state)
+        sizes = release.objects
+
+        def fetched(sha256: str) -> Path:
+            return self._bring(sha256, min(sizes[sha256], RELEASE_BYTES_MAX))
+
+        text = (self._stage / state.sha256).read_bytes()
+        self._slots.lay(release, text, fetched, state.slot, interpreter=self._interpreter)
+        remove_tree(self._stage)
+        return state
+
+    def _test(self, state: SoftwareState) -> SoftwareState:
+        """In a unit of its own, as nobody in particular, with nothing to write and no network."""
+        try:
+            self._host.systemctl("start", f"edge-update-selftest@{state.slot}.service")
+        except ConfigError as error:
+            raise ConfigError(f"self-test: {self._said() or error}") from None
+        return state
+
+    def _said(self) -> str:
+        """The self-test's own words; it is not proven yet, so no more than a few of them."""
+        with suppress(OSError):
+            said = _read_bounded(self._where.run / "selftest" / "why.txt", WHY_BYTES)
+            return said.decode("utf-8", "replace").strip()
+        return ""
+
+    # ---- the switch and the trial
+
+    def _switch(self, state: SoftwareState) -> SoftwareState:
+        """The number is kept first: one that was taken back is never mistaken for a new one."""
+        counted = msgspec.structs.replace(state, seen=state.number, seen_sha256=state.sha256)
+        self._file.write(counted)
+        self._passed("counted")
+        self._slots.switch(state.slot)
+        return counted
+
+    def _start(self, state: SoftwareState) -> SoftwareState:
+        """Every daemon anew, from the release that is in force now."""
+        self._slots.link_units(self._units)
+        self._host.systemctl("daemon-reload")
+        self._host.systemctl("restart", "edge-update-accounts.service")
+        self._passed("linked")
+        self._host.systemctl("restart", "edge.target", *self._services())
+        return state
+
+    def _services(self) -> list[str]:
+        return [f"edge-{name}.service" for name in DAEMONS]
+
+    def _watch(self, state: SoftwareState) -> SoftwareState:
+        updates = self._device.updates
+        watch = TrialWatch(frozenset(state.cameras), self._clock(), updates.prove_s)
+        while True:
+            verdict = watch.step(self._seen(), self._clock())
+            if verdict:
+                return state
+            if verdict is False:
+                raise ConfigError(watch.why)
+            self._passed("watching")
+            self._sleep(LOOK_EVERY_S)
+
+    def _seen(self) -> TrialSeen:
+        daemons = self._host.daemons()
+        pids = {name: pid for name, (_, pid) in daemons.items()}
+        return TrialSeen(
+            daemons={name: seen for name, (seen, _) in daemons.items()},
+            looked=self._looked(pids["visiond"]),
+            acknowledged=self._acknowledged(pids["uplinkd"]),
+        )
+
+    def _looked(self, pid: int | None = None) -> frozenset[str]:
+        """Cameras that visiond has looked at in its present run. pid: it must be that process."""
+        told = self._status("visiond", pid).get("cameras")
+        rows = told if isinstance(told, dict) else {}
+        return frozenset(
+            str(name) for name, row in rows.items() if isinstance(row, dict) and row.get("looks")
+        )
+
+    def _acknowledged(self, pid: int) -> int:
+        told = self._status("uplinkd", pid).get("records")
+        count = told.get("acknowledged", 0) if isinstance(told, dict) else 0
+        return count if isinstance(count, int) else 0
+
+    def _status(self, daemon: str, pid: int | None) -> dict[str, Any]:
+        told = read_status(self._where.run, daemon)
+        return told if pid is None or told.get("pid") == pid else {}
+
+    def _settle(self, state: SoftwareState) -> SoftwareState:
+        """From here on this release makes the updates, and its predecessor is what is spare."""
+        self._slots.confirm(state.slot)
+        self._slots.link_units(self._units)
+        self._host.systemctl("daemon-reload")
+        self._empty()
+        return msgspec.structs.replace(state, before=state.number, why="")
+
+    # ---- the way back
+
+    def _stop(self, state: SoftwareState) -> SoftwareState:
+        self._host.systemctl("stop", "edge.target", *self._services())
+        return state
+
+    def _lower(self, state: SoftwareState) -> SoftwareState:
+        """The new release itself takes the outbox back: no other knows what it added."""
+        tried = self._slots.release(state.slot)
+        if tried is not None and tried.outbox != state.schema:
+            self._host.systemctl("start", f"edge-update-lower@{state.schema}.service")
+        return state
+
+    def _unswitch(self, state: SoftwareState) -> SoftwareState:
+        self._slots.switch(state.before_slot)
+        self._empty()
+        return state
+
+    def _go_on(self, state: SoftwareState) -> SoftwareState:
+        self._slots.confirm(state.slot)
+        self._slots.link_units(self._units)
+        self._host.systemctl("daemon-reload")
+        self._host.systemctl("restart", "edge.target", *self._services())
+        self._empty()
+        return msgspec.structs.replace(state, before=state.number)
+
+    def _clean(self, state: SoftwareState) -> SoftwareState:
+        """A refused release leaves nothing: its slot goes where it was begun."""
+        if state.slot:
+            self._slots.discard(state.slot)
+        self._empty()
+        return state
+
+    def _empty(self) -> None:
+        """What was brought is laid or refused. uplinkd may bring the next meanwhile, and brings
+        again what went with this."""
+        remove_tree(self._stage)
+        for path in self._incoming.glob("*"):
+            if path.name not in ("ready.json", "wanted.json"):
+                with suppress(OSError):
+                    path.unlink()
+
+
+def _read_bounded(path: Path, most: int) -> bytes:
+    """What an unprivileged process wrote: no link, no more than `most`. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    with os.fdopen(handle, "rb") as file:
+        return file.read(most)
+
+
+def _blocks(file: Any, most: int, name: str) -> Iterator[bytes]:
+    left = most
+    while block := file.read(min(1 << 20, left + 1)):
+        left -= len(block)
+        if left < 0:
+            raise ConfigError(f"{name}: more than {most} bytes")
+        yield block
+
+
+def stage_of(where: BoxFiles) -> SoftwareState:
+    """How far an update is, for whoever asks."""
+    return StateFile(where.update).read()
+
+
+def main(
+    stop: Stop, notify: Notify, *, site_path: str | Path | None, device_path: str | Path | None
+) -> int:
+    """Until nothing is to do. Raises ConfigError for a device file that does not hold together."""
+    device = load(Path(device_path), Device) if device_path else Device()
+    where = box_files(device, site_path, device_path)
+    notify.ready("updating")
+    Updaterd(device, where, Systemd()).run(stop)
+    return 0
+
+
+__all__ = ["DAEMONS", "Stage", "StateFile", "Systemd", "Updaterd", "main", "stage_of"]
