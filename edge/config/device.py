@@ -106,8 +106,8 @@ class Updates(Part, frozen=True, kw_only=True):
     taken, without `software_key` no software.
 
     `url` is a folder on a web server where model packages lie as SHA256.zip and the objects of a
-    software release as SHA256; a new model is watched for `watch_s`, new software must prove itself
-    within `prove_s`. Downloads of software keep to `download_kbit_s`, `download_mb_day`, and out of
+    software release as SHA256; a new model is watched for `watch_s`, new software must be well for
+    `steady_s` within `prove_s`. Downloads of software keep to `download_kbit_s`, `download_mb_day`, and out of
     `quiet_hours` of the box's own time zone.
     """
 
@@ -116,6 +116,7 @@ class Updates(Part, frozen=True, kw_only=True):
     url: Annotated[str, msgspec.Meta(pattern=r"^https?://")] | None = None
     watch_s: Seconds = 600.0
     prove_s: Annotated[float, msgspec.Meta(ge=60, le=3600)] = 300.0
+    steady_s: Annotated[float, msgspec.Meta(ge=5, le=600)] = 45.0
     download_kbit_s: Positive | None = None
     download_mb_day: Megabytes | None = None
     quiet_hours: Annotated[tuple[HourSpan, ...], msgspec.Meta(max_length=8)] = ()

@@ -318,7 +318,8 @@ class Updaterd:
 
     def _watch(self, state: SoftwareState) -> SoftwareState:
         updates = self._device.updates
-        watch = TrialWatch(frozenset(state.cameras), self._clock(), updates.prove_s)
+        cameras = frozenset(state.cameras)
+        watch = TrialWatch(cameras, self._clock(), updates.prove_s, updates.steady_s)
         while True:
             verdict = watch.step(self._seen(), self._clock())
             if verdict:

@@ -111,7 +111,7 @@ class FakeInit:
         self.box.status("visiond", self.pid, cameras={"n": {"looks": int(how != "blind")}})
         heard = {"acknowledged": int(how != "deaf")}
         self.box.status("uplinkd", self.pid + 1, records=heard)
-        pids = {name: self.pid for name in DAEMONS} | {"uplinkd": self.pid + 1}
+        pids = dict.fromkeys(DAEMONS, self.pid) | {"uplinkd": self.pid + 1}
         return {name: (seen, pids[name]) for name in DAEMONS}
 
 

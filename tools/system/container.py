@@ -59,6 +59,15 @@ class Container:
         until(self._found, f"process 1 of the container, see {self._log}", BOOT_S)
         until(self._up, f"systemd is up, see {self._log}", BOOT_S)
 
+    @property
+    def inside(self) -> Path:
+        """The files as processes in the container see them, /run included."""
+        return Path(f"/proc/{self._init}/root")
+
+    @property
+    def python(self) -> str:
+        return self._system.python
+
     def _found(self) -> bool:
         assert self._nspawn is not None
         if self._nspawn.poll() is not None:

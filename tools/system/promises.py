@@ -21,8 +21,9 @@ PAUSE_S = 0.2
 
 
 def main() -> int:
-    """Words: the serial device. Until the power goes."""
-    line = os.open(sys.argv[1], os.O_WRONLY | os.O_NOCTTY)
+    """Words: the serial device or a file, and seconds between records. Until the power goes."""
+    line = os.open(sys.argv[1], os.O_WRONLY | os.O_NOCTTY | os.O_APPEND)
+    pause_s = float(sys.argv[2]) if len(sys.argv) > 2 else PAUSE_S
     outbox = Outbox(Path("/var/lib/edge/outbox.db"))
     boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
     number = 0
@@ -36,12 +37,15 @@ def main() -> int:
             lane="fault", kind="fault", key=wire.fault_key(fault), body=wire.fault_data(fault)
         )
         _say(line, f"put {name}")
-        time.sleep(PAUSE_S)
+        time.sleep(pause_s)
 
 
 def _say(line: int, text: str) -> None:
     os.write(line, f"{text}\n".encode())
-    termios.tcdrain(line)
+    if os.isatty(line):
+        termios.tcdrain(line)
+    else:
+        os.fsync(line)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
     tools/systemtest                    the same and everything else, on Debian 12 and 13
     tools/systemtest --bare [--quick]   README's two commands in bare Debian 12 and 13
     tools/systemtest --power N          in an emulated machine that is killed N times at work
+    tools/systemtest --updates N        N software updates of one box, killed and cut off on the way
     tools/systemtest --arm              the lock and the same cases on Debian 12 and 13 for arm64
 
 Commands are read from the documents. Roots, packages and wheels are kept in /var/cache/city-edge
@@ -29,7 +30,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from tools.system import arm, bareroot, box, power, roots, sandboxes, trials
+from tools.system import arm, bareroot, box, power, roots, sandboxes, trials, updates
 from tools.system.box import Box
 from tools.system.city import City
 from tools.system.container import Container, Failed
@@ -83,6 +84,7 @@ LONG: tuple[Step, ...] = (
     ("edge.target restarted", trials.restarted),
     ("cut off and booted", trials.cut_and_booted),
     ("installed a second time", trials.installed_again),
+    ("software updated, refused and taken back", updates.updated),
     ("uninstalled", trials.uninstalled),
     ("purged", trials.purged),
 )
@@ -185,6 +187,24 @@ def _power(number: int, keep: bool) -> int:
     return 1 if account.missing or account.invented or account.sensed_missing else 0
 
 
+def _updates(args: argparse.Namespace) -> int:
+    system = SYSTEMS[(args.debian or [12])[0]]
+    with fresh(system, args.keep) as (one, _):
+        for what, step in (*INSTALLING, ("started", Box.start)):
+            say(what)
+            step(one)
+
+        def told(row: updates.Updated) -> None:
+            print(json.dumps(asdict(row)), flush=True)
+
+        run = updates.many(one, args.updates, args.seed, told)
+    print(run.line())
+    for text in run.wrong:
+        print(f"FAILED {text}")
+    lost = run.missing or run.gaps or run.breaks
+    return 1 if run.wrong or lost or len(run.updates) < args.updates else 0
+
+
 def _git(*words: str) -> str:
     done = subprocess.run(["git", *words], cwd=roots.ROOT, capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else ""
@@ -200,6 +220,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--bare", action="store_true", help="README's two commands")
     parser.add_argument("--quick", action="store_true", help="with --bare: fewer tests on 13")
     parser.add_argument("--power", type=int, metavar="N", help="so many real power cuts")
+    parser.add_argument("--updates", type=int, metavar="N", help="so many software updates")
+    parser.add_argument("--seed", type=int, default=0, help="with --updates: which kills come when")
     parser.add_argument("--arm", action="store_true", help="64-bit ARM under user emulation")
     parser.add_argument("--debian", type=int, choices=sorted(SYSTEMS), action="append")
     parser.add_argument("--keep", action="store_true", help="leave the root for a look")
@@ -224,6 +246,8 @@ def main() -> int:
     try:
         if args.power:
             return _power(args.power, args.keep)
+        if args.updates:
+            return _updates(args)
         for number in numbers:
             system = SYSTEMS[number]
             if args.arm:

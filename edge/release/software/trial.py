@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-# All of it must hold for so long without a break.
-STEADY_S = 45.0
 # One restart may be a daemon that met its files half-way; a second in one trial is a fault of it.
 RESTARTS_MOST = 1
 
@@ -34,12 +32,13 @@ class TrialSeen:
 
 @dataclass(slots=True)
 class TrialWatch:
-    """One trial in one run of the updater. cameras: those that were looked at before."""
+    """One trial in one run of the updater. cameras: those that were looked at before. All must be
+    well for `steady_s` without a break, before `within_s` are over."""
 
     cameras: frozenset[str]
     began: float
     within_s: float
-    steady_s: float = STEADY_S
+    steady_s: float
     why: str = ""
     _well_since: float | None = None
     _restarts: dict[str, int] = field(default_factory=dict)

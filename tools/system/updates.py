@@ -1,0 +1,409 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Software updates of a booted box: made releases, good and bad, from a real mirror by the
+platform's signed command, with kills and hard stops on the way.
+
+    tools/systemtest --updates N        N updates of one box, half of them killed or cut off at a
+                                        named stage or a random moment, each tenth a bad release
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from city_platform.store import Store
+from edge.outbox.schema import MIGRATIONS
+from edge.release.signing import sign
+from edge.release.software.steps import SoftwareState
+from edge.uplink import seal
+from tools.field import bundle
+from tools.system import roots
+from tools.system.box import ROOT, SEEN, UNITS, Box
+from tools.system.container import Failed, until
+
+UPDATED_S = 900.0
+STEADY_S = 10
+PROMISES_S = 1.0
+# Where a kill or a hard stop waits for: stages as they stand in state.json, and a random moment.
+STAGES = ("asked", "checked", "staged", "tested", "switched", "trial", "held")
+BACK_STAGES = ("back", "stopped", "lowered", "returned")
+RANDOM = "a random moment"
+
+Change = Callable[[Path], None]
+
+
+def _in(name: str, old: str, new: str) -> Change:
+    def change(source: Path) -> None:
+        path = source / name
+        text = path.read_text("utf-8")
+        if old not in text:
+            raise Failed(f"{name} has no {old!r}")
+        path.write_text(text.replace(old, new, 1), "utf-8")
+
+    return change
+
+
+def _at_end(name: str, text: str) -> Change:
+    def change(source: Path) -> None:
+        path = source / name
+        path.write_text(path.read_text("utf-8") + text, "utf-8")
+
+    return change
+
+
+NEXT = (
+    _in("edge/__init__.py", '"0.1.0"', '"0.2.0"'),
+    _in("pyproject.toml", 'version = "0.1.0"', 'version = "0.2.0"'),
+)
+CRASHES = _in(
+    "edge/daemons/visiond.py",
+    "def main(\n",
+    "def main(*_: object, **__: object) -> int:\n"
+    "    import time\n\n    time.sleep(3)\n    raise RuntimeError('made to')\n\n\n"
+    "def _main(\n",
+)
+MIGRATES = _at_end(
+    "edge/outbox/schema.py",
+    '\nMIGRATIONS = (*MIGRATIONS, "CREATE TABLE extra (n INTEGER)")\n'
+    'BACK = (*BACK, "DROP TABLE extra")\n',
+)
+# Each kind of release: what is changed in this commit's source, and how the update must end.
+KINDS: dict[str, tuple[tuple[Change, ...], str]] = {
+    "same": ((), "settled"),
+    "next": (NEXT, "settled"),
+    "fails its self-test": (
+        (_in("edge/daemons/sensord.py", "from __future__", "import not_there\nfrom __future__"),),
+        "refused",
+    ),
+    "crashes after the switch": ((CRASHES,), "rolled_back"),
+    "crashes with a newer outbox": ((CRASHES, MIGRATES), "rolled_back"),
+    "cannot reach the broker": (
+        (_in("edge/uplink/build.py", "        broker.port,\n", "        1,\n"),),
+        "rolled_back",
+    ),
+}
+GOOD = ("next", "same")
+BAD = tuple(name for name, (_, end) in KINDS.items() if end != "settled")
+
+
+class Mirror:
+    """A web server on the loopback that counts what it sends."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        mirror = self
+
+        class Handler(SimpleHTTPRequestHandler):
+            def copyfile(self, source: Any, outputfile: Any) -> None:
+                while block := source.read(1 << 16):
+                    mirror.sent += len(block)
+                    outputfile.write(block)
+
+            def log_message(self, *_: object) -> None:
+                """Requests are not worth a line."""
+
+        self.folder, self.sent = folder, 0
+        handler = partial(Handler, directory=str(folder))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class Publisher:
+    """Makes releases of this commit with one change each, and puts them on the mirror."""
+
+    def __init__(self, folder: Path, python: str) -> None:
+        self._folder, self._python = folder, python
+        self.private = Ed25519PrivateKey.generate()
+        self.mirror = Mirror(folder / "mirror")
+        self._number = 0
+        self._made: dict[str, dict[str, Any]] = {}
+
+    def publish(self, kind: str, **changes: Any) -> dict[str, Any]:
+        """The next number; built once for each kind and signed anew each time."""
+        if kind not in self._made:
+            self._made[kind] = self._build(kind)
+        self._number += 1
+        told = {"number": self._number, "most": self._number - 1, **changes}
+        data = sign(self._made[kind] | told, self.private)
+        text = json.dumps(data, sort_keys=True).encode()
+        (self.mirror.folder / seal.sha256(text)).write_bytes(text)
+        return {"number": self._number, "sha256": seal.sha256(text)}
+
+    def _build(self, kind: str) -> dict[str, Any]:
+        source, out = self._folder / f"source-{kind}", self._folder / f"bundle-{kind}"
+        words = ["git", "clone", "--quiet", str(ROOT), str(source)]
+        subprocess.run(words, check=True, capture_output=True)
+        for change in KINDS[kind][0]:
+            change(source)
+        pem = self._folder / "key.pem"
+        pem.write_bytes(seal.private_pem(self.private))
+        args = ["--number", "1", "--key", str(pem), "--out", str(out), "--source", str(source)]
+        args += ["--python", self._python, "--wheels", str(roots.wheels(self._python))]
+        args += ["--outbox", str(len(MIGRATIONS) + 1)] if MIGRATES in KINDS[kind][0] else []
+        bundle.bundle(bundle.arguments(args))
+        for path in out.iterdir():
+            path.replace(self.mirror.folder / path.name)
+        shutil.rmtree(source)
+        data: dict[str, Any] = json.loads((self.mirror.folder / "manifest.json").read_bytes())
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """One update as it was seen. blind_s: the longest time without a look at the camera."""
+
+    kind: str
+    struck: str
+    outcome: str
+    took_s: float
+    blind_s: float
+    sent: int
+
+
+@dataclass(slots=True)
+class UpdatesRun:
+    """Everything that was seen of a run."""
+
+    updates: list[Updated] = field(default_factory=list)
+    promised: int = 0
+    missing: int = 0
+    gaps: int = 0
+    breaks: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def line(self) -> str:
+        """The figure, as JSON."""
+        good = [one for one in self.updates if KINDS[one.kind][1] == "settled"]
+        calm = [one for one in good if not one.struck]
+        kinds = sorted({one.kind for one in self.updates})
+        told = {
+            "updates": len(self.updates),
+            "struck": sum(bool(one.struck) for one in self.updates),
+            "bad": len(self.updates) - len(good),
+            "by_kind": {kind: sum(one.kind == kind for one in self.updates) for kind in kinds},
+            "wrong": len(self.wrong),
+            "promised": self.promised,
+            "missing": self.missing,
+            "gaps": self.gaps,
+            "chain_breaks": self.breaks,
+            "took_s": _middle([one.took_s for one in calm]),
+            "blind_s_most": max((one.blind_s for one in calm), default=None),
+            "bytes_first": self.updates[0].sent if self.updates else None,
+            "bytes_next": _middle([float(one.sent) for one in calm[1:]]),
+        }
+        return json.dumps(told)
+
+
+def _middle(values: list[float]) -> float | None:
+    return sorted(values)[len(values) // 2] if values else None
+
+
+class UpdatedBox:
+    """One box under updates."""
+
+    def __init__(self, box: Box, publisher: Publisher) -> None:
+        self.box, self.publisher = box, publisher
+        self._desk = box.city.desk()
+
+    def close(self) -> None:
+        self._desk.close()
+        self.publisher.mirror.close()
+
+    def prepare(self) -> None:
+        """The release key is pinned and the mirror named, as docs/install.md says."""
+        root = self.box.root
+        public = seal.public_pem(self.publisher.private.public_key())
+        (root / "etc/edge/release/software.pub.pem").write_bytes(public)
+        path = root / "etc/edge/device.yaml"
+        text = path.read_text("utf-8")
+        text += (
+            "\nupdates:\n  software_key: /etc/edge/release/software.pub.pem\n"
+            f"  url: http://127.0.0.1:{self.publisher.mirror.port}\n"
+            f"  steady_s: {STEADY_S}\n  prove_s: 120\n"
+        )
+        path.write_text(text, "utf-8")
+        self.box.container.run("systemctl restart edge.target")
+        until(self.box.all_run, "every unit is active", 300)
+
+    def state(self) -> SoftwareState:
+        try:
+            data = (self.box.root / "var/lib/edge-update/state.json").read_bytes()
+            return msgspec.json.decode(data, type=SoftwareState)
+        except FileNotFoundError:
+            return SoftwareState()
+
+    def looked(self) -> float:
+        """Wall time of the last look at the camera; 0 where visiond tells none."""
+        run = self.box.container.inside / "run/edge/status/visiond.json"
+        try:
+            told = json.loads(run.read_bytes())
+            return float(told["cameras"]["street"]["last_wall"] or 0.0)
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0.0
+
+    def update(self, kind: str, strike: Callable[[UpdatedBox], None] | None = None, at: str = "",
+               **changes: Any) -> Updated:  # fmt: skip
+        """Order one and wait for its end; `strike` is done once, when `at` has come."""
+        until(lambda: self.looked() > 0, "the camera is looked at", 300)
+        sent, began = self.publisher.mirror.sent, time.monotonic()
+        named = self.publisher.publish(kind, **changes)
+        self._desk.order("update_software", **named)
+        moment = began + random.uniform(0.0, 60.0)
+        looked = time.monotonic(), self.looked()
+        blind = 0.0
+        while True:
+            state, now = self.state(), time.monotonic()
+            mine = state.number == named["number"]
+            if strike and ((mine and state.stage == at) or (at == RANDOM and now > moment)):
+                strike(self)
+                strike, struck = None, at
+            if mine and state.stage == "idle":
+                break
+            if now - began > UPDATED_S:
+                raise Failed(f"release {named['number']} ({kind}): still {state.stage}")
+            last = self.looked()
+            if last > looked[1] > 0:
+                blind = max(blind, last - looked[1])
+            looked = (now, last) if last else looked
+            time.sleep(0.05)
+        self._check(kind, state, named["number"])
+        last = self._seen_again()
+        blind = max(blind, last - looked[1])
+        return Updated(
+            kind,
+            "" if at == "" or strike else struck,
+            state.outcome,
+            round(now - began, 1),
+            round(blind, 1),
+            self.publisher.mirror.sent - sent,
+        )
+
+    def _seen_again(self) -> float:
+        until(lambda: self.looked() > 0, "the camera is looked at", 300)
+        return self.looked()
+
+    def _check(self, kind: str, state: SoftwareState, number: int) -> None:
+        wanted = KINDS[kind][1]
+        if state.outcome != wanted:
+            raise Failed(f"{kind}: {state.outcome} ({state.why}), wanted {wanted}")
+        until(self.box.all_run, f"every unit is active after {kind}", 300)
+        said = json.loads(self.box.container.run("edge software status --json"))
+        right = number if wanted == "settled" else state.before
+        if said["release"] != right:
+            raise Failed(f"{kind}: release {said['release']} is in force, wanted {right}")
+
+
+def _fresh(box: Box) -> UpdatedBox:
+    return UpdatedBox(box, Publisher(box.city.folder / "publisher", box.container.python))
+
+
+def updated(box: Box) -> None:
+    """A good release, one that follows it, and every bad one taken back or refused."""
+    one = _fresh(box)
+    try:
+        one.prepare()
+        told = [one.update("next"), one.update("same")]
+        told += [one.update(kind) for kind in BAD]
+        told.append(one.update("next", kill, "trial"))
+        told.append(one.update("same", cut, "switched"))
+    finally:
+        one.close()
+    box.delivers(SEEN)
+    for row in told:
+        print(f"     {json.dumps(asdict(row))}", flush=True)
+
+
+def kill(one: UpdatedBox) -> None:
+    """kill -9 of the updater; now and then of every daemon besides."""
+    units = "edge-updaterd.service"
+    if random.random() < 0.3:
+        units += f" {' '.join(UNITS)}"
+    one.box.container.ask(f"systemctl kill --signal=KILL {units}", limit_s=60)
+
+
+def cut(one: UpdatedBox) -> None:
+    """Everything dies at once, and the box boots."""
+    one.box.container.cut()
+    one.box.container.boot()
+    one.box.plug_in()
+    promise(one.box)
+
+
+def promise(box: Box) -> None:
+    """Records are put all the time, and each is written down once it is promised."""
+    shutil.copy(ROOT / "tools/system/promises.py", box.root / "usr/local/share")
+    log = box.root / "var/log/promised"
+    log.touch()
+    log.chmod(0o666)
+    unit = "systemd-run --quiet --unit=promises -p Restart=always -p RestartSec=1 -p UMask=0007"
+    unit += " -p User=edge-sense -p Group=edge /opt/city-edge/current/bin/python"
+    box.container.run(f"{unit} /usr/local/share/promises.py /var/log/promised {PROMISES_S}")
+
+
+def many(box: Box, number: int, seed: int, told: Callable[[Updated], None]) -> UpdatesRun:
+    """`number` updates of one box, one after the other; goes on after one that ends wrong only
+    where the box still works. Raises Failed where it does not."""
+    random.seed(seed)
+    one, run = _fresh(box), UpdatesRun()
+    try:
+        one.prepare()
+        promise(box)
+        for turn in range(number):
+            bad = turn % 10 == 9
+            kind = random.choice(BAD) if bad else GOOD[turn % 2]
+            strike = random.choice((kill, cut)) if turn % 2 else None
+            stages = (*STAGES, *(BACK_STAGES if KINDS[kind][1] == "rolled_back" else ()), RANDOM)
+            at = random.choice(stages) if strike else ""
+            try:
+                row = one.update(kind, strike, at)
+            except Failed as error:
+                run.wrong.append(f"{turn}: {kind}, {at}: {error}")
+                until(box.all_run, f"every unit is active after: {error}", 300)
+                continue
+            run.updates.append(row)
+            told(row)
+    finally:
+        one.close()
+    _account(box, run)
+    return run
+
+
+def _account(box: Box, run: UpdatesRun) -> None:
+    """Everything that was promised is at the platform, and the chains have no hole."""
+    box.container.ask("systemctl stop promises")
+    promised = _promised(box.root / "var/log/promised")
+    until(lambda: promised <= _subjects(box.city.received), "every promised record arrives", 600)
+    run.promised, run.missing = len(promised), len(promised - _subjects(box.city.received))
+    with closing(Store(box.city.received)) as store:
+        run.gaps, run.breaks = len(store.sequence_gaps()), len(store.chain_breaks())
+
+
+def _promised(path: Path) -> set[str]:
+    lines = path.read_text("ascii", "replace").splitlines()
+    return {line.removeprefix("put ") for line in lines if line.startswith("put ")}
+
+
+def _subjects(received: Path) -> set[str]:
+    with closing(sqlite3.connect(received / "platform.db", timeout=30)) as db:
+        rows = db.execute("SELECT payload FROM record WHERE kind = 'fault'")
+        return {str(json.loads(row[0])["data"].get("subject")) for row in rows}
