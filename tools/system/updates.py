@@ -214,6 +214,12 @@ class UpdatesRun:
         return json.dumps(told)
 
 
+def _come(stage: str, at: str) -> bool:
+    """Whether a stage has come; one that was too short to be seen has with the next."""
+    ways = (STAGES, BACK_STAGES)
+    return any(at in way and stage in way[way.index(at) :] for way in ways)  # type: ignore[arg-type]
+
+
 def _middle(values: list[float]) -> float | None:
     return sorted(values)[len(values) // 2] if values else None
 
@@ -274,7 +280,7 @@ class UpdatedBox:
         while True:
             state, now = self.state(), time.monotonic()
             mine = state.number == named["number"]
-            if strike and ((mine and state.stage == at) or (at == RANDOM and now > moment)):
+            if strike and ((mine and _come(state.stage, at)) or (at == RANDOM and now > moment)):
                 strike(self)
                 strike, struck = None, at
             if mine and state.stage == "idle":
@@ -285,7 +291,7 @@ class UpdatedBox:
             if last > looked[1] > 0:
                 blind = max(blind, last - looked[1])
             looked = (now, last) if last else looked
-            time.sleep(0.05)
+            time.sleep(0.02)
         self._check(kind, state, named["number"])
         last = self._seen_again()
         blind = max(blind, last - looked[1])
