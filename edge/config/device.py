@@ -107,8 +107,8 @@ class Updates(Part, frozen=True, kw_only=True):
 
     `url` is a folder on a web server where model packages lie as SHA256.zip and the objects of a
     software release as SHA256; a new model is watched for `watch_s`, new software must be well for
-    `steady_s` within `prove_s`. Downloads of software keep to `download_kbit_s`, `download_mb_day`, and out of
-    `quiet_hours` of the box's own time zone.
+    `steady_s` within `prove_s`. Downloads of software keep to `download_kbit_s`, `download_mb_day`,
+    and out of `quiet_hours` of the box's own time zone.
     """
 
     release_key: str | None = None

@@ -214,6 +214,24 @@ ADVICE: dict[str, FaultAdvice] = {
         "按提示重新打包",
         "text says which; pack it again",
     ),
+    "software_on_trial": FaultAdvice(
+        "新软件试运行",
+        "New software on trial",
+        "不用处理，试运行有结果后自动结束",
+        "nothing; it ends with the outcome",
+    ),
+    "software_rolled_back": FaultAdvice(
+        "新软件已回退",
+        "New software rolled back",
+        "把日志发给发布方；下一个合格的版本装上后结束",
+        "send the log to who released it; it ends with the next release that holds",
+    ),
+    "software_refused": FaultAdvice(
+        "软件包被拒绝",
+        "Software release refused",
+        "按提示处理后重新发布",
+        "text says which; mend it and release it anew",
+    ),
     "overheated": FaultAdvice(
         "设备过热",
         "Board too hot",

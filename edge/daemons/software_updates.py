@@ -39,7 +39,7 @@ FETCHED = frozenset({"asked", "checked", "staged", "tested"})
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedRelease:
     """Which release the platform's signed command named."""
 
     number: int
@@ -97,14 +97,14 @@ class SoftwareFetch:
             log.warning("software: %s", why)
         self.why = why
 
-    def _read(self) -> Wanted | None:
+    def _read(self) -> WantedRelease | None:
         try:
             told = json.loads(self._wanted.read_bytes())
-            return Wanted(int(told["number"]), str(told["sha256"]))
+            return WantedRelease(int(told["number"]), str(told["sha256"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def bring(self, wanted: Wanted) -> None:
+    def bring(self, wanted: WantedRelease) -> None:
         """Everything of a release that the box lacks; then it is edge-updaterd's. Raises Postponed,
         ConfigError for a release that is none, OSError."""
         updates = self._device.updates

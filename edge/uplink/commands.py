@@ -182,7 +182,11 @@ class Commands:
             self._restart_daemon(pending, asked.daemon)
             return
         if isinstance(asked, UpdateSoftware):
-            self._update(asked)
+            try:
+                self._update(asked)
+            except OSError as error:
+                self._finish(pending, "failed", f"no software is taken here: {error}")
+                return
         if isinstance(asked, SendLogs):
             pending.journal = _journal(asked, folder)
             if pending.journal is None:

@@ -20,6 +20,10 @@ MOST = {
     "visiond": 2.0,
     "flightd": 2.0,
     "janitord": 1.5,
+    # Root, that starts and stops units; and the two that try and take back what it laid.
+    "updaterd": 1.5,
+    "update-selftest@": 1.5,
+    "update-lower@": 1.0,
 }
 
 
@@ -34,7 +38,7 @@ def analyze():
     return found
 
 
-@pytest.mark.parametrize("daemon", DAEMONS)
+@pytest.mark.parametrize("daemon", MOST)
 def test_exposure(analyze, daemon, capsys):
     unit = SYSTEMD / f"edge-{daemon}.service"
     argv = [analyze, "security", "--offline=true", "--no-pager", str(unit)]
@@ -53,7 +57,8 @@ def test_systemd_understands_every_line(analyze):
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
     said = (done.stdout + done.stderr).splitlines()
     ours = [line for line in said if "edge" in line]
-    assert [line for line in ours if "/opt/city-edge/bin/edge is not executable" not in line] == []
+    program = re.compile(r"/opt/city-edge/(?:\w+/)?bin/edge is not executable")
+    assert [line for line in ours if not program.search(line)] == []
 
 
 @pytest.mark.parametrize("daemon", [d for d in DAEMONS if d != "janitord"])

@@ -146,7 +146,11 @@ class Door:
         where = box_files(device, folder / "site.yaml", None)
         self.stock = open_stock(device, where, SystemClock())
         commands = Commands(
-            where.run, where.state / "requests", report=lambda *_: None, restart=lambda: None
+            where.run,
+            where.state / "requests",
+            report=lambda *_: None,
+            restart=lambda: None,
+            update=lambda _: None,
         )
         desired = DesiredSite(
             where.site_file, where.state / "config", where.run, check=lambda _: "0" * 64,

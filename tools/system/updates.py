@@ -217,7 +217,7 @@ class UpdatesRun:
 def _come(stage: str, at: str) -> bool:
     """Whether a stage has come; one that was too short to be seen has with the next."""
     ways = (STAGES, BACK_STAGES)
-    return any(at in way and stage in way[way.index(at) :] for way in ways)  # type: ignore[arg-type]
+    return any(at in way and stage in way[way.index(at) :] for way in ways)
 
 
 def _middle(values: list[float]) -> float | None:

@@ -74,7 +74,8 @@ def _append(
         with urllib.request.urlopen(asked, timeout=SILENT_S) as answer:  # noqa: S310  http and https only, by the configuration
             if answer.status != 206:
                 have = 0
-            with partial.open("ab" if have else "wb") as out:
+            with partial.open("r+b" if have else "wb") as out:
+                out.seek(have)
                 left = _copy(answer, out, size - have, allow)
         if left and sized:
             raise OSError(f"ended {left} bytes early")
