@@ -32,12 +32,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
+    from datetime import datetime, timezone
+
     import msgspec
 
     from edge.config.catalogue import load_categories
+    from edge.config.dated import coded
+    from edge.config.packs import shipped_packs
     from edge.config.shipped import shipped
 
-    found = load_categories([shipped("config/categories.yaml"), *args.city])
+    raw = load_categories([shipped("config/categories.yaml"), *args.city])
+    today = datetime.now(timezone.utc).date()
+    found = coded(raw, shipped_packs(), today)
     if args.json:
         for category in found.values():
             print(json.dumps(msgspec.to_builtins(category), ensure_ascii=False))
@@ -48,7 +54,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _line(category: Category) -> str:
-    code = category.codes.get("gb", "-")
+    code = category.codes.get("gb") or category.codes.get("ext", "-")
     local = f" ({category.codes['local']})" if "local" in category.codes else ""
     dwell = f"{category.dwell_s:g} s + {category.confirm_s:g} s"
     name = f"{category.id:<20} {code + local:<15} {category.kind:<11} {dwell:<17}"

@@ -48,9 +48,27 @@ def run(args: argparse.Namespace) -> int:
         f"{len(settings.site.sensors)} sensor(s); sha256 {settings.sha256[:12]}",
         file=sys.stderr,
     )
-    for line in trust_lines(settings):
+    for line in (*trust_lines(settings), *pack_lines(settings)):
         print(line, file=sys.stderr)
     return 0
+
+
+def pack_lines(settings: Settings) -> list[str]:
+    """Packs that are missing or end soon, and categories in use that have no code but ours."""
+    from datetime import datetime, timezone
+
+    from edge.config.dated import uncoded
+    from edge.daemons.handling import DEFAULT_STANDARD
+
+    site, packs = settings.site, settings.calendar.packs
+    today = settings.dated.day(datetime.now(timezone.utc).timestamp())
+    rows = [*site.noise, *site.dust]
+    used = [rule.category for camera in site.cameras for rule in camera.rules]
+    used += [str(row["category"]) for row in rows if "category" in row]
+    known = [settings.categories[name] for name in dict.fromkeys(used)]
+    standards = {str(row.get("standard", DEFAULT_STANDARD)) for row in site.noise}
+    faults = [f"{f.kind}: {f.title}: {f.text}" for f in packs.faults(today, standards)]
+    return [*faults, *uncoded(known, packs, today)]
 
 
 TRUST = {

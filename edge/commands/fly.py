@@ -16,6 +16,7 @@ from edge.config import ConfigError
 
 if TYPE_CHECKING:
     from edge.config import Category
+    from edge.config.dated import DatedFacts
     from edge.drone.flight import ClickedLandmark, Flight
     from edge.drone.settings import Drone
     from edge.drone.sites import RegisteredSite
@@ -92,11 +93,11 @@ def _recorded(args: argparse.Namespace, sites: tuple[RegisteredSite, ...]) -> in
 
     settings = _settings(args)
     history, root = _history(args)
-    categories = _categories(args)
     if is_telemetry(Path(args.video)):
         ledger = track_only(_given(args), settings, sites)
         return _report(args, ledger)
     flight = prepare(_given(args), settings, sites, _today())
+    categories = _categories(args, flight.start_wall)
     model = _model(args, settings)
     bar, progress = _Bar("looking"), _ProgressFile(args.progress)
 
@@ -245,13 +246,32 @@ def _ledgers(root: Path, own: Path | None) -> list[Any]:
     return flights
 
 
-def _categories(args: argparse.Namespace) -> dict[str, Category]:
+def packs_of_flight(args: argparse.Namespace) -> DatedFacts:
+    """The packs of the program and, with a device file, those of the box; days are Chinese ones."""
+    from zoneinfo import ZoneInfo
+
+    from edge.config import Site
+    from edge.config.catalogue import Calendar
+    from edge.config.dated import DatedFacts
+    from edge.config.packs import shipped_packs
+    from edge.config.paths import read_box
+    from edge.release.packs import box_packs
+
+    packs = box_packs(read_box(args.device), Site()) if args.device else shipped_packs()
+    return DatedFacts(packs, Calendar(packs=packs), ZoneInfo(Site().timezone))
+
+
+def _categories(args: argparse.Namespace, wall: float) -> dict[str, Category]:
+    """With their codes on the day of the flight."""
     from edge.config.catalogue import load_categories
+    from edge.config.dated import coded
     from edge.config.shipped import shipped
 
     own = [args.config.parent / "categories.yaml"] if args.config else []
     files = [shipped("config/categories.yaml"), *(path for path in own if path.is_file())]
-    return load_categories(list(dict.fromkeys(path.resolve() for path in files)))
+    found = load_categories(list(dict.fromkeys(path.resolve() for path in files)))
+    facts = packs_of_flight(args)
+    return coded(found, facts.packs, facts.day(wall))
 
 
 def _model(args: argparse.Namespace, settings: Drone) -> Model:
@@ -281,7 +301,7 @@ def _send(
     box = read_box(args.device)
     outbox = Outbox(box.outbox)
     try:
-        sender = FlightPublisher(box.device.device, box.evidence, outbox)
+        sender = FlightPublisher(box.device.device, box.evidence, outbox, packs_of_flight(args))
         sent = sender(ledger, flight.folder / "pictures", categories)
     finally:
         outbox.close()
@@ -311,7 +331,7 @@ def _live(args: argparse.Namespace, sites: tuple[RegisteredSite, ...]) -> int:
     from edge.commands.flylive import fly_live
 
     settings = _settings(args)
-    return fly_live(args, settings, sites, _model(args, settings), _categories(args))
+    return fly_live(args, settings, sites, _model(args, settings), _categories(args, time.time()))
 
 
 def _today() -> date:

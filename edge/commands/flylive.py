@@ -99,13 +99,14 @@ def _publisher(
 def _outbox(args: argparse.Namespace, opened: ExitStack) -> Any:
     if args.device is None:
         return None
+    from edge.commands.fly import packs_of_flight
     from edge.config.paths import read_box
     from edge.drone.dossier import FlightPublisher
     from edge.outbox import Outbox
 
     box = read_box(args.device)
     outbox = opened.enter_context(closing(Outbox(box.outbox)))
-    return FlightPublisher(box.device.device, box.evidence, outbox)
+    return FlightPublisher(box.device.device, box.evidence, outbox, packs_of_flight(args))
 
 
 def _sentence(row: Mapping[str, Any]) -> str:

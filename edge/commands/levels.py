@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print Leq, percentiles and the judgement; 0 whatever it is. ConfigError for a bad line."""
     import json
+    from datetime import datetime, timezone
 
+    from edge.config.packs import shipped_packs
     from edge.sensors import series
 
     recorded = series.read(args.samples, args.sensor)
@@ -51,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
             frequent=args.frequent,
             day=args.day,
             timezone=args.timezone,
+            packs=shipped_packs(),
+            today=datetime.now(timezone.utc).date(),
         ),
     )
     print(json.dumps(found, ensure_ascii=False) if args.json else series.text(found))

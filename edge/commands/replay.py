@@ -156,10 +156,9 @@ def _settings(folder: Path) -> tuple[Site, Camera, dict[str, Category]]:
 
 def _calendar(folder: Path, site: Site) -> Any:
     from edge.config.catalogue import load_calendar
-    from edge.config.shipped import shipped
+    from edge.release.packs import site_packs
 
-    files = sorted(shipped("config/calendar").glob("*.yaml"))
-    return load_calendar([*files, *(folder / name for name in site.calendar)])
+    return load_calendar([folder / name for name in site.calendar], site_packs(site))
 
 
 def _zone(site: Site, folder: Path) -> Any:

@@ -5,19 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import msgspec
-
-from edge import patterns
 from edge.config.category import Categories, Category
 from edge.config.load import ConfigError, convert, read_yaml
+from edge.config.packs import NO_PACKS, Pack, Packs, Span, Yearly, check_spans, days_of
 from edge.config.shipped import shipped
 from edge.config.site import Part, Site
-
-Date = Annotated[str, msgspec.Meta(pattern=patterns.DATE)]
 
 
 def category_files(base: Path) -> list[Path]:
@@ -64,16 +60,8 @@ def _merged(old: dict[str, object], new: dict[str, object]) -> dict[str, object]
     return merged
 
 
-class Span(Part, frozen=True, kw_only=True):
-    """Days in a row, both ends included, with the name people know them by."""
-
-    name: str
-    first: Date
-    last: Date | None = None
-
-
 class CalendarFile(Part, frozen=True, kw_only=True):
-    """config/calendar/*.yaml. `workdays` are 调休: days of a weekend that are worked."""
+    """A site's own calendar, laid over the packs. `workdays` are 调休: weekends worked."""
 
     source: str
     region: str = "CN"
@@ -84,35 +72,81 @@ class CalendarFile(Part, frozen=True, kw_only=True):
 
 
 NO_DATES: frozenset[date] = frozenset()
+WEEKEND = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DayFacts:
+    """What a day is and who says so. kinds: one of workday, weekend, holiday; exam besides.
+
+    pack: the edition that says it, or `presumed (edition)`; presumed: no pack of the year is there.
+    """
+
+    kinds: frozenset[str]
+    names: tuple[str, ...]
+    pack: str
+    presumed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Days that are not what their weekday says. `workdays` are 调休: weekends worked.
+    """Days that are not what their weekday says: the site's own, then those of the packs in force.
 
-    `names` tells people which festival or exam a day is; a day may be both holiday and exam.
+    `workdays` are 调休: weekends worked. `names` tells people which festival or exam a day is.
     """
 
     holidays: frozenset[date] = NO_DATES
     workdays: frozenset[date] = NO_DATES
     exams: frozenset[date] = NO_DATES
     names: dict[date, str] = field(default_factory=dict)
+    packs: Packs = NO_PACKS
+    _known: dict[date, DayFacts] = field(default_factory=dict, compare=False, repr=False)
 
     def kinds(self, day: date) -> frozenset[str]:
         """Exactly one of workday, weekend, holiday; and exam where it is one."""
-        if day in self.holidays:
-            kind = "holiday"
-        elif day in self.workdays or day.weekday() < 5:
-            kind = "workday"
-        else:
-            kind = "weekend"
-        return frozenset({kind, "exam"} if day in self.exams else {kind})
+        return self.facts(day).kinds
+
+    def facts(self, day: date) -> DayFacts:
+        """The day with the pack that says what it is."""
+        if day not in self._known:
+            self._known[day] = self._facts(day)
+        return self._known[day]
+
+    def _facts(self, day: date) -> DayFacts:
+        year, exam = self.packs.at("calendar", day), self.packs.at("exams", day)
+        usual = self.packs.at("recurring", day)
+        free, worked, tests = self._year(year, usual, exam, day)
+        kind = "weekend" if day.weekday() >= WEEKEND else "workday"
+        kind = "workday" if worked or day in self.workdays else "holiday" if free else kind
+        kind = "holiday" if day in self.holidays else kind
+        sitting = bool(tests) or day in self.exams
+        own = [self.names[day]] if day in self.names else []
+        names = tuple(dict.fromkeys([*own, *(row.name for row in (*free, *worked, *tests))]))
+        edition = (
+            year.edition if year else f"presumed 推定 ({usual.edition if usual else 'weekday'})"
+        )
+        kinds = frozenset({kind, "exam"} if sitting else {kind})
+        return DayFacts(kinds, names, edition, year is None or (exam is None and sitting))
+
+    def _year(
+        self, year: Pack | None, usual: Pack | None, exam: Pack | None, day: date
+    ) -> tuple[list[Span | Yearly], list[Span], list[Span | Yearly]]:
+        """(free, worked, exams) by the packs of the year, else by what comes every year."""
+        spans, yearly = self.packs.spans, self.packs.yearly(usual.yearly if usual else (), day)
+        presumed = [row for row in yearly if row.kind == "holiday"]
+        lunar = spans(usual.holidays, day) if usual else []
+        holidays: list[Span | Yearly] = [*(spans(year.holidays, day) if year else lunar)]
+        free = holidays if year else [*presumed, *holidays]
+        worked = spans(year.workdays, day) if year else []
+        usually = [row for row in yearly if row.kind == "exam"]
+        tests: list[Span | Yearly] = [*(spans(exam.exams, day) if exam else usually)]
+        return free, worked, tests
 
 
 def calendar_files(base: Path, site: Site, where: str) -> list[Path]:
-    """The shipped calendars, and those that the site names.
+    """The calendars that the site names.
     Raises ConfigError naming the file or option that is wrong."""
-    files = sorted(shipped("config/calendar").glob("*.yaml"))
+    files = []
     for name in site.calendar:
         path = base / name
         if not path.is_file():
@@ -121,35 +155,21 @@ def calendar_files(base: Path, site: Site, where: str) -> list[Path]:
     return files
 
 
-def load_calendar(paths: Sequence[Path]) -> Calendar:
-    """The days named in these files. Raises ConfigError for a date that does not exist, a span
-    that ends before it starts, or a day that is both a holiday and a workday."""
+def load_calendar(paths: Sequence[Path], packs: Packs) -> Calendar:
+    """The packs with the days that these files name laid over them. Raises ConfigError for a date
+    that does not exist, a span that ends before it starts, or a day both holiday and workday."""
     kinds: dict[str, set[date]] = {"holidays": set(), "workdays": set(), "exams": set()}
     names: dict[date, str] = {}
     for path in paths:
         file = convert(read_yaml(path), CalendarFile, str(path))
+        check_spans(file.holidays, file.workdays, file.exams, str(path))
         for kind, days in kinds.items():
             for i, span in enumerate(getattr(file, kind)):
-                for day in _days(span, f"{path}: {kind}[{i}]"):
+                for day in days_of(span, f"{path}: {kind}[{i}]"):
                     days.add(day)
                     names[day] = span.name
         both = kinds["holidays"] & kinds["workdays"]
         if both:
             raise ConfigError(f"{path}: {min(both)} is both a holiday and a workday")
-    return Calendar(
-        frozenset(kinds["holidays"]), frozenset(kinds["workdays"]), frozenset(kinds["exams"]), names
-    )
-
-
-def _days(span: Span, where: str) -> list[date]:
-    first, last = _date(span.first, where), _date(span.last or span.first, where)
-    if last < first:
-        raise ConfigError(f"{where}: ends {last} before it starts {first}")
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
-
-
-def _date(text: str, where: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{where}: {text} is not a day of the calendar") from None
+    free, worked, exams = (frozenset(kinds[name]) for name in ("holidays", "workdays", "exams"))
+    return Calendar(free, worked, exams, names, packs)

@@ -130,6 +130,24 @@ ADVICE: dict[str, FaultAdvice] = {
         "检查消息服务器的大小限制和权限，然后运行 edge outbox retry 编号",
         "size and ACL at the broker; then edge outbox retry ID",
     ),
+    "pack_missing": FaultAdvice(
+        "缺少有效资料包",
+        "No pack of facts in force",
+        "安装当期资料包（edge pack install）；未安装前相关判定为“无法判定”或“推定”",
+        "install the one in force (edge pack install); until then: unknown, or presumed",
+    ),
+    "pack_ending": FaultAdvice(
+        "资料包即将到期",
+        "Pack of facts ends soon",
+        "向平台索取后续资料包并安装（edge pack install）",
+        "ask the platform for the one that follows and install it (edge pack install)",
+    ),
+    "pack_refused": FaultAdvice(
+        "资料包被拒绝",
+        "Pack of facts refused",
+        "核对签名密钥与文件；原有资料包继续有效",
+        "compare the release key and the file; those before stay in force",
+    ),
     "forged_message": FaultAdvice(
         "下行消息未通过校验",
         "Message not genuine",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,24 +13,31 @@ from zoneinfo import ZoneInfo
 from edge.clock import SystemClock
 from edge.config import ConfigError, Site, load
 from edge.config.catalogue import calendar_files, category_files, load_calendar, load_categories
+from edge.config.packs import PackFault
+from edge.config.paths import BoxFiles
 from edge.handling.casework import Casework, HandlingTerms, step_data
 from edge.handling.deadlines import Office
 from edge.handling.life import CaseLife, CaseStep
 from edge.handling.looks import Looks
 from edge.handling.statistics import open_counts
 from edge.outbox import Outbox, OutboxFull
+from edge.release.packs import box_packs
 
 log = logging.getLogger(__name__)
 
+# Of a noise point that names none (edge.sensors.settings).
+DEFAULT_STANDARD = "GB 12523"
 
-def terms_of(site_path: Path) -> HandlingTerms | str:
+
+def terms_of(box: BoxFiles) -> HandlingTerms | str:
     """How this site handles its cases, or what is wrong with its files ("" where there is no site
     file): what the janitor deletes does not depend on them."""
+    site_path = box.site_file
     if not site_path.is_file():
         return ""
     try:
         site, base = _site(site_path), site_path.parent
-        calendar = load_calendar(calendar_files(base, site, str(site_path)))
+        calendar = load_calendar(calendar_files(base, site, str(site_path)), box_packs(box, site))
         zone = ZoneInfo(site.timezone)
         categories = load_categories(category_files(base))
         terms = HandlingTerms(categories, Office(site.office_hours, calendar, zone), zone)
@@ -48,6 +56,20 @@ def _site(path: Path) -> Site:
         from edge.pipeline.soundness import read_items  # the judges, where they are needed
 
         return read_items(path)[0]
+
+
+def pack_faults(box: BoxFiles, now: float) -> list[PackFault]:
+    """Packs that are missing today or end soon; [] where there is no site to need them."""
+    try:
+        site = _site(box.site_file) if box.site_file.is_file() else None
+        if site is None:
+            return []
+        today = datetime.fromtimestamp(now, ZoneInfo(site.timezone)).date()
+        standards = {str(row.get("standard", DEFAULT_STANDARD)) for row in site.noise}
+        return box_packs(box, site).faults(today, standards)
+    except (ConfigError, OSError, ValueError) as error:
+        log.warning("packs were not looked at: %s", error)
+        return []
 
 
 def handle(

@@ -11,15 +11,16 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edge.clock import SystemClock
 from edge.config import Device, load
+from edge.config.packs import PackFault
 from edge.config.paths import box_files
-from edge.daemons.handling import handle, terms_of
+from edge.daemons.handling import handle, pack_faults, terms_of
 from edge.faults import FaultLog
 from edge.handling.casework import HandlingTerms
 from edge.isolation import ItemGuard
@@ -39,6 +40,7 @@ TELEMETRY_ROWS_SHED = 1_000
 LAST_BYTES = 4 * MB
 REQUESTS_KEEP_S = DAY_S
 GONE = ".gone-"
+PACK_FAULTS = ("pack_missing", "pack_ending")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +98,15 @@ class Janitor:
     """One pass over one box. `now` is UTC seconds."""
 
     def __init__(
-        self, device: Device, state: Path, run: Path, terms: HandlingTerms | str = ""
+        self,
+        device: Device,
+        state: Path,
+        run: Path,
+        terms: HandlingTerms | str = "",
+        packs: Sequence[PackFault] = (),
     ) -> None:
-        """terms: how cases are handled here, or what is wrong with that."""
-        self._terms = terms
+        """terms: how cases are handled here, or what is wrong with that; packs: what is missing."""
+        self._terms, self._packs = terms, packs
         self._aside, self._cases = "", dict[str, Any]()
         self._guard = ItemGuard(state / "memory" / "janitord-ended.json", "", self._set_aside)
         self._keep, self._state, self._run = device.keep, state, run
@@ -267,11 +274,24 @@ class Janitor:
             "ladder_name": ladder.STEPS[step],
             "free_mb": room.free // MB,
             "quota_left_mb": room.quota // MB,
-            "faults": self._faults(step) if step or self._outbox_path.exists() else [],
+            "faults": self._faults(step) if self._speaks(step) else [],
             "cases": self._cases,
             **self.done,
         }
         write_status(self._run, "janitord", status)
+
+    def _speaks(self, step: int) -> bool:
+        """Whether there is a fault to tell, or may be one to end."""
+        return bool(step or self._packs) or self._outbox_path.exists()
+
+    def _hold_packs(self, faults: FaultLog) -> None:
+        """A fault for each pack that is missing or ends soon; those that came end theirs."""
+        open_now = {(pack.kind, pack.title) for pack in self._packs}
+        for fault in faults.standing():
+            if fault.kind in PACK_FAULTS and (fault.kind, fault.subject) not in open_now:
+                faults.end(fault.kind, fault.subject)
+        for pack in self._packs:
+            faults.start(pack.kind, pack.title, pack.text)
 
     def _faults(self, step: int) -> list[dict[str, Any]]:
         """One fault for each step of the ladder up to this one, first those that are over."""
@@ -282,6 +302,7 @@ class Janitor:
         try:
             faults.holds("not_sound", "cases", bool(wrong), wrong)
             faults.holds("item_set_aside", "cases", bool(self._aside), self._aside)
+            self._hold_packs(faults)
             for index in range(len(ladder.STEPS) - 1, step, -1):
                 faults.end("disk_ladder", ladder.STEPS[index], step=index)
             for index in range(1, step + 1):
@@ -305,10 +326,10 @@ def main(
     """One pass, or one every `every_s` seconds until stopped. Raises ConfigError."""
     device = load(Path(device_path), Device) if device_path else Device()
     box = box_files(device, site_path, device_path)
-    terms = terms_of(box.site_file)
+    terms = terms_of(box)
     notify.ready("tidying")
     while not stop:
-        janitor = Janitor(device, box.state, box.run, terms)
+        janitor = Janitor(device, box.state, box.run, terms, pack_faults(box, time.time()))
         janitor.work(time.time())
         if any(janitor.done.values()):
             log.info("stats %s", " ".join(f"{k}={v}" for k, v in janitor.done.items()))

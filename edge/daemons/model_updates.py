@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""visiond's part in a model update: hands the request to a child, watches a release on trial.
+"""visiond's part in an update of a model or of a pack: a child installs, a release is watched.
 
 The child (`edge model install`) unpacks and tests, so that a bad package can at worst take the
 child with it; visiond starts again with what is then in force, and watches itself.
@@ -16,6 +16,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -33,6 +34,22 @@ log = logging.getLogger(__name__)
 CHILD_MOST_S = 4200.0
 INSTALLER_NICE = 10
 PACE_EVERY_S, PACE_LOOKS = 15.0, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A child that installs what the platform named: `edge COMMAND install --KEY=...`."""
+
+    command: str
+    keys: tuple[str, ...]
+    names: str
+    fault: str
+
+
+INSTALLS = {
+    "update_model": Installation("model", ("name", "release", "sha256"), "name", "model_refused"),
+    "update_pack": Installation("pack", ("sha256",), "sha256", "pack_refused"),
+}
 
 
 class Measured(Protocol):
@@ -113,6 +130,7 @@ class ModelUpdates:
         self._stores = {store.name: store for store in stores(settings)}
         self._child: subprocess.Popen[str] | None = None
         self._asked, self._deadline = "", 0.0
+        self._how = INSTALLS["update_model"]
         self._meter = Pacemeter()
         self._watches: dict[str, Watch] = {}
         for name, state in states.items():
@@ -134,12 +152,12 @@ class ModelUpdates:
     def ask(self, request: Mapping[str, Any]) -> bool:
         """Start an installation that came as a request; false where it cannot be."""
         if self._child is not None:
-            log.warning("update_model: %s is still being installed; not served", self._asked)
+            log.warning("%s is still being installed; not served", self._asked)
             return False
-        self._asked = str(request.get("name"))
-        argv = [sys.executable, "-m", "edge.cli", "model", "install", "--json", *self._words]
-        for key in ("name", "release", "sha256"):
-            argv += [f"--{key}={request.get(key)}"]
+        how = INSTALLS[str(request["kind"])]
+        self._asked, self._how = str(request.get(how.names)), how
+        argv = [sys.executable, "-m", "edge.cli", how.command, "install", "--json", *self._words]
+        argv += [f"--{key}={request.get(key)}" for key in how.keys]
         self._child = subprocess.Popen(
             argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -148,7 +166,7 @@ class ModelUpdates:
         with contextlib.suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, self._child.pid, INSTALLER_NICE)
         self._deadline = time.monotonic() + CHILD_MOST_S
-        log.info("update_model: installing %s release %s", self._asked, request.get("release"))
+        log.info("installing %s %s %s", how.command, self._asked, request.get("release", ""))
         return True
 
     def tick(self, workers: Mapping[str, Measured], *, eased: bool) -> bool:
@@ -187,11 +205,11 @@ class ModelUpdates:
         said = child.communicate()[0].strip().splitlines()
         self._child = None
         if child.returncode == 0:
-            self._publisher.faults.end("model_refused", self._asked)
-            log.info("update_model: %s", said[-1] if said else "done")
+            self._publisher.faults.end(self._how.fault, self._asked)
+            log.info("%s: %s", self._how.command, said[-1] if said else "done")
         else:
             why = said[-1] if said else f"the installer ended with {child.returncode}"
-            self._publisher.faults.start("model_refused", self._asked, why[:500])
+            self._publisher.faults.start(self._how.fault, self._asked, why[:500])
 
     def status(self, workers: Mapping[str, Measured]) -> dict[str, Any]:
         """For the status file; `pace` is what the next release is held to."""

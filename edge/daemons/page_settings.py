@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 
 from edge.config import Category, ConfigError, Device, Site, load
 from edge.config.catalogue import category_files, load_categories
+from edge.config.dated import coded
+from edge.config.packs import shipped_packs
 from edge.config.paths import BoxPaths, base_folder
 from edge.daemons.apart import python_apart
 
@@ -37,7 +40,9 @@ def load_page_settings(site_path: Path, device_path: Path) -> PageSettings:
     except ConfigError as error:
         log.warning("%s; the page shows the shipped categories", error)
         categories = load_categories(category_files(Path("/nonexistent")))
-    return PageSettings(device, categories, base_folder(device_path))
+    today = datetime.now(timezone.utc).date()
+    shown = coded(categories, shipped_packs(), today)
+    return PageSettings(device, shown, base_folder(device_path))
 
 
 def check_draft(draft: Path, device_path: Path) -> None:

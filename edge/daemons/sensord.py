@@ -99,7 +99,7 @@ class Sensord:
         self._store, self._recent = raw.SampleStore(state), raw.Recent(run)
         self._history = History(state, run)
         (run / "lines").mkdir(parents=True, exist_ok=True)
-        self._local = LocalTime(settings.site.timezone)
+        self._local = LocalTime(settings.site.timezone, packs=settings.calendar.packs)
         self._live = LiveValues(self.parts.sensors.sensors, run)
         constant_s = {name: s.constant_s for name, s in self.parts.sensors.sensors.items()}
         self._screening = Screening(self._local, constant_s)
@@ -341,7 +341,7 @@ class Sensord:
             "camera": sensor.camera,
             "certificate": sensor.instrument.certificate,
             "expires": sensor.instrument.expires,
-            "metrology": metrology.assess(sensor.instrument, today),
+            "metrology": metrology.assess(sensor.instrument, today, self._local.packs),
         }
 
     def _keep(self) -> None:

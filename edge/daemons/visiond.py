@@ -19,7 +19,7 @@ from edge import ledger
 from edge.board import Board
 from edge.clock import SystemClock
 from edge.config import Camera, ConfigError
-from edge.daemons.model_updates import ModelUpdates, start_releases
+from edge.daemons.model_updates import INSTALLS, ModelUpdates, start_releases
 from edge.daemons.reload import SiteChange
 from edge.diagnosis.camera_probes import camera_probes
 from edge.ipc import Responder, Spool
@@ -312,7 +312,7 @@ class Visiond:
                 log.info("asked to start again")
                 self.restart = True
                 continue
-            if request["kind"] == "update_model":
+            if request["kind"] in INSTALLS:
                 served = self._updates.ask(request)
             else:
                 served = self._served(request, now)

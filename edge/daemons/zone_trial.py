@@ -155,6 +155,7 @@ def main() -> int:
     """A trial asked on stdin, its answer on stdout, as JSON; niced, so that no camera waits for
     it."""
     from edge.config.catalogue import calendar_files
+    from edge.release.packs import site_packs
 
     with contextlib.suppress(OSError):
         os.nice(NICE)
@@ -167,7 +168,7 @@ def main() -> int:
             request["camera"],
             recorded(Path(request["run"]), request["camera"]),
             load_categories(category_files(base)),
-            load_calendar(calendar_files(base, site, "site.yaml")),
+            load_calendar(calendar_files(base, site, "site.yaml"), site_packs(site)),
         )
         answer = asdict(found)
     except ConfigError as error:

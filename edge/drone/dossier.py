@@ -12,6 +12,7 @@ import cv2
 import msgspec
 
 from edge.config import Category
+from edge.config.dated import DatedFacts
 from edge.drone.exports import circle
 from edge.evidence.casebook import Casebook, Origin, StoredRevision, violation_id
 from edge.evidence.pictures import Shot, measure, where_text, with_strip
@@ -46,6 +47,7 @@ class FlightPublisher:
     device: str
     evidence: Path
     outbox: Put
+    dated: DatedFacts | None = None
 
     def __call__(
         self,
@@ -99,7 +101,7 @@ class FlightPublisher:
             config_sha256=ledger["config_sha256"],
         )
         seen = {key: from_the_air(category) for key, category in categories.items()}
-        return Casebook(self.evidence, origin, seen, wire.violation_data)
+        return Casebook(self.evidence, origin, seen, wire.violation_data, self.dated)
 
     def _put(self, sealed: StoredRevision) -> bool:
         violation = sealed.violation

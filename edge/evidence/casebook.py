@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.config import Category
+from edge.config.dated import DatedFacts
 from edge.evidence.album import AlbumPicture, rebased, shot_from
 from edge.evidence.pictures import Shot, gate
 from edge.evidence.store import (
@@ -27,7 +28,17 @@ from edge.evidence.store import (
     revisions,
     stamp_json,
 )
-from edge.values import Box, EvidenceFile, Finding, Phase, Place, Stamp, Violation, ZoneDecision
+from edge.values import (
+    Box,
+    EvidenceFile,
+    Finding,
+    Json,
+    Phase,
+    Place,
+    Stamp,
+    Violation,
+    ZoneDecision,
+)
 
 Encode = Callable[[Violation], dict[str, Any]]
 
@@ -75,9 +86,15 @@ class Casebook:
     """Writes revisions for one source. One owner: evidence writer, sensord or flight job."""
 
     def __init__(
-        self, root: Path, origin: Origin, categories: dict[str, Category], encode: Encode
+        self,
+        root: Path,
+        origin: Origin,
+        categories: dict[str, Category],
+        encode: Encode,
+        dated: DatedFacts | None = None,
     ) -> None:
-        self._root, self._origin = root, origin
+        """dated: the packs that give codes by the day of the event and are named in its facts."""
+        self._root, self._origin, self._dated = root, origin, dated
         self._categories, self._encode = categories, encode
         self._open: dict[str, OpenCase] = {}
         self._settled: set[str] = set()
@@ -152,7 +169,7 @@ class Casebook:
             revision=case.revision,
             phase=finding.phase,
             category=finding.category,
-            codes=dict(category.codes),
+            codes=self._codes(finding, category),
             names={"zh": category.zh, "en": category.en},
             source=self._origin.source,
             rule={"id": finding.rule, "kind": category.kind},
@@ -162,7 +179,7 @@ class Casebook:
             place=finding.place,
             where=self._origin.where,
             zone=finding.zone,
-            facts=finding.facts,
+            facts=self._facts(finding, category),
             evidence=case.files,
             gate="incomplete" if missing else "complete",
             gate_failed=missing,
@@ -172,6 +189,19 @@ class Casebook:
             parent=parent.id if parent else None,
             priority=finding.priority,
         )
+
+    def _codes(self, finding: Finding, category: Category) -> dict[str, str]:
+        if self._dated is None:
+            return dict(category.codes)
+        return self._dated.codes(category, finding.began.wall)
+
+    def _facts(self, finding: Finding, category: Category) -> dict[str, Json]:
+        """What was found, and the packs in force when it began."""
+        if self._dated is None:
+            return finding.facts
+        standard = str(finding.facts.get("standard") or "")
+        packs = self._dated.named(category, finding.began.wall, standard)
+        return {**finding.facts, "packs": packs}
 
     def _manifest(self, case: OpenCase, body: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -72,7 +72,7 @@ def build_pipeline(
         model_sha256=model.sha256,
         config_sha256=settings.sha256,
     )
-    book = Casebook(evidence, origin, settings.categories, violation_data)
+    book = Casebook(evidence, origin, settings.categories, violation_data, settings.dated)
     title = f"{settings.site.name}  {camera.name or camera.id}  {settings.device.device}"
     zone = ZoneInfo(settings.site.timezone)
     pages = Album(album, Caption(title, where, zone, settings.categories).lines)

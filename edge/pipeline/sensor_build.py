@@ -78,8 +78,14 @@ class SensorParts:
 
 def build(settings: Settings, base: Path, clock: Clock, stop: Stop) -> SensorParts:
     """Raises ConfigError for a sensor part that does not fit together."""
-    sensors = check_sensors(settings.site, base=base, categories=settings.categories)
-    local = LocalTime(settings.site.timezone, _fits(settings))
+    sensors = check_sensors(
+        settings.site,
+        base=base,
+        categories=settings.categories,
+        packs=settings.calendar.packs,
+        today=settings.dated.day(clock.now().wall),
+    )
+    local = LocalTime(settings.site.timezone, _fits(settings), settings.calendar.packs)
     return SensorParts(
         sensors=sensors,
         lines=tuple(_line(port, sensors, clock, stop) for port in sensors.buses),

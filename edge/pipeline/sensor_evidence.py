@@ -231,7 +231,10 @@ class SensorCases:
                 config_sha256=self._settings.sha256,
             )
             categories = self._settings.categories
-            self._books[subject.id] = Casebook(self._root, origin, categories, violation_data)
+            dated = self._settings.dated
+            self._books[subject.id] = Casebook(
+                self._root, origin, categories, violation_data, dated
+            )
         return self._books[subject.id]
 
 

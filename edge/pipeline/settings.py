@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from edge.config import Category, ConfigError, Device, Site, config_sha256, load
 from edge.config.catalogue import (
@@ -15,9 +16,11 @@ from edge.config.catalogue import (
     load_calendar,
     load_categories,
 )
-from edge.config.paths import BoxPaths, base_folder
+from edge.config.dated import DatedFacts
+from edge.config.paths import BoxFiles, BoxPaths, base_folder
 from edge.config.shipped import shipped
 from edge.register import load_register
+from edge.release.packs import box_packs
 from edge.release.store import installed
 from edge.rules.check import check_timezone
 from edge.rules.trucks import Register
@@ -52,6 +55,11 @@ class Settings(BoxPaths):
     aside: tuple[SetAside, ...] = ()
 
     @property
+    def dated(self) -> DatedFacts:
+        """The packs and the calendar, asked by the time of an event."""
+        return DatedFacts(self.calendar.packs, self.calendar, ZoneInfo(self.site.timezone))
+
+    @property
     def models(self) -> Path:
         """Releases that came after the program (edge.release.store)."""
         return self.state / "models"
@@ -76,11 +84,12 @@ def read_settings(
     base, site_base = base_folder(device_path, site_path), base_folder(site_path, device_path)
     where = str(site_path) if site_path else "site"
     check_timezone(found_site.timezone, where)
+    packs = box_packs(BoxFiles(found_device, base, base / "site.yaml", device_path), found_site)
     return Settings(
         found_site,
         found_device,
         load_categories(category_files(site_base)),
-        load_calendar(calendar_files(site_base, found_site, where)),
+        load_calendar(calendar_files(site_base, found_site, where), packs),
         config_sha256(found_site, found_device),
         base,
         _trucks(site_base, found_site, where),

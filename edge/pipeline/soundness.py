@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +59,12 @@ def load_settings(
         _once(camera.id, [c.id for c in cameras[:number]], where)
         check_camera(settings, camera, where, model=model, sources=sources)
     check_sensors(
-        settings.site, where=where, base=base_folder(site, device), categories=settings.categories
+        settings.site,
+        where=where,
+        base=base_folder(site, device),
+        categories=settings.categories,
+        packs=settings.calendar.packs,
+        today=settings.dated.day(time.time()),
     )
     return settings
 
@@ -202,7 +208,15 @@ def _sound_sensors(
 
     def check(rows: Mapping[str, tuple[Any, ...]]) -> None:
         tried = msgspec.structs.replace(site, **rows)
-        check_sensors(tried, where=where, base=base, categories=settings.categories)
+        packs, today = settings.calendar.packs, settings.dated.day(time.time())
+        check_sensors(
+            tried,
+            where=where,
+            base=base,
+            categories=settings.categories,
+            packs=packs,
+            today=today,
+        )
 
     return _fitting({key: getattr(site, key) for key in SENSOR_ROWS}, check, aside)
 

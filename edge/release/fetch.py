@@ -21,9 +21,9 @@ SILENT_S, WHOLE_S = 30.0, 3600.0
 _BLOCK = 1 << 16
 
 
-def find_package(incoming: Path, sha256: str, url: str | None) -> Path:
+def find_package(incoming: Path, sha256: str, url: str | None, *, suffix: str = ".zip") -> Path:
     """The package in `incoming`, fetched into it where it is not there. Raises ConfigError."""
-    for path in sorted(incoming.glob("*.zip")):
+    for path in sorted(incoming.glob(f"*{suffix}")):
         if path.stat().st_size <= PACKAGE_BYTES_MAX and file_sha256(path) == sha256:
             return path
     if url is None:
@@ -31,7 +31,7 @@ def find_package(incoming: Path, sha256: str, url: str | None) -> Path:
             f"no package {sha256[:12]}… in {incoming}; lay it there, or set updates.url"
         )
     incoming.mkdir(parents=True, exist_ok=True)
-    return _fetch(f"{url.rstrip('/')}/{sha256}.zip", incoming / f"{sha256}.zip", sha256)
+    return _fetch(f"{url.rstrip('/')}/{sha256}{suffix}", incoming / f"{sha256}{suffix}", sha256)
 
 
 def _fetch(address: str, to: Path, sha256: str) -> Path:

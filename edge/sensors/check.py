@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from edge.config import Category, ConfigError, Site, convert
-from edge.sensors.fume_limits import fume_limit
+from edge.config.packs import Packs
 from edge.sensors.hours import night_hours
-from edge.sensors.limits import NIGHT_H, RULES, limit_for
+from edge.sensors.limits import in_force, limit_on
 from edge.sensors.maps import Map, load_map
 from edge.sensors.settings import (
     DustPoint,
@@ -31,11 +32,14 @@ def check_sensors(
     where: str = "site",
     base: Path | None = None,
     categories: Mapping[str, Category] | None = None,
+    packs: Packs | None = None,
+    today: date | None = None,
 ) -> SensorSettings:
     """The sensor part of `site`. Raises ConfigError naming file, key, value and what is allowed.
 
     base: the site file's folder, where maps and registries are looked for; categories: known
-    categories, if the rules' own are to be checked.
+    categories, if the rules' own are to be checked; packs, today: by which limits the points are
+    checked, where they are known.
     """
     sensors = _converted(site.sensors, Sensor, f"{where}: sensors")
     _unique((sensor.id for sensor in sensors), f"{where}: sensors")
@@ -44,11 +48,14 @@ def check_sensors(
         {sensor.id: sensor for sensor in sensors},
         maps,
         _converted(site.noise, NoisePoint, f"{where}: noise"),
-        tuple(_with_limit(shop, site) for shop in _shops(site.fume, where, base)),
+        tuple(_placed(shop, site) for shop in _shops(site.fume, where, base)),
         _converted(site.dust, DustPoint, f"{where}: dust"),
     )
     _check_lines(found, where)
     _check_points(found, site, where, categories)
+    if packs is not None and today is not None:
+        for point in found.noise:
+            _check_standard(point, packs, today, f"{where}: noise: {point.id}")
     return found
 
 
@@ -90,12 +97,12 @@ def _shops(rows: Sequence[Any], where: str, base: Path | None) -> tuple[Shop, ..
     return tuple(shops)
 
 
-def _with_limit(shop: Shop, site: Site) -> Shop:
-    """The shop with the limit of its place and size, where it states none."""
-    if shop.limit is not None:
+def _placed(shop: Shop, site: Site) -> Shop:
+    """The shop with the site's unit grid where it states none: its limit goes by that."""
+    if shop.position.grid or not site.position.grid:
         return shop
-    found = fume_limit(shop.position.grid or site.position.grid, shop.size)
-    return msgspec.structs.replace(shop, limit=found.mg_m3, basis=shop.basis or found.basis)
+    position = msgspec.structs.replace(shop.position, grid=site.position.grid)
+    return msgspec.structs.replace(shop, position=position)
 
 
 def _registry(name: str, where: str, base: Path | None) -> list[Shop]:
@@ -155,14 +162,6 @@ def _check_points(
         _known(point.sensor, found.sensors, f"{here}: sensor")
         if point.weather:
             _known(point.weather.sensor, found.sensors, f"{here}: weather.sensor")
-        if limit_for(point.standard, point.zone_class) is None:
-            raise ConfigError(f"{here}: zone_class = {point.zone_class!r}: not in {point.standard}")
-        if point.background_db is not None and not RULES[point.standard].method.emission:
-            told = f"{point.standard} judges a place as it is: no background is taken off"
-            raise ConfigError(f"{here}: background_db = {point.background_db:g}: {told}")
-        if night_hours(point.day) != NIGHT_H:
-            told = "the night has eight hours (噪声污染防治法 Art. 88)"
-            raise ConfigError(f"{here}: day = {point.day!r}: {told}")
     for shop in found.shops:
         if shop.sensor:
             _known(shop.sensor, found.sensors, f"{where}: fume: {shop.id}: sensor")
@@ -172,6 +171,25 @@ def _check_points(
         if dust.background_sensor:
             _known(dust.background_sensor, found.sensors, f"{here}: background_sensor")
     _check_names(found, cameras, where, categories)
+
+
+def _check_standard(point: NoisePoint, packs: Packs, today: date, here: str) -> None:
+    """What a point says against the edition in force; without one there is a fault, not an
+    error: the box goes on with all that needs no limit."""
+    pack, how = in_force(packs, point.standard, today), packs.at("measuring", today, "noise")
+    if pack is None or pack.standard is None or how is None:
+        return
+    if limit_on(packs, point.standard, point.zone_class, today) is None:
+        raise ConfigError(f"{here}: zone_class = {point.zone_class!r}: not in {point.standard}")
+    if point.background_db is not None and not pack.standard.emission:
+        told = f"{point.standard} judges a place as it is: no background is taken off"
+        raise ConfigError(f"{here}: background_db = {point.background_db:g}: {told}")
+    if night_hours(point.day) != how.number("night_h"):
+        told = f"the night has {how.number('night_h'):g} hours (噪声污染防治法 Art. 88)"
+        raise ConfigError(f"{here}: day = {point.day!r}: {told}")
+    if any(special.banned for special in point.special) and point.night_work_db is None:
+        told = "banned work needs night_work_db: from which level on it is work"
+        raise ConfigError(f"{here}: special: {told}")
 
 
 def _check_names(

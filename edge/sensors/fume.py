@@ -13,6 +13,7 @@ from typing import Any
 
 from edge.config import Category
 from edge.sensors.episode import Episode, EpisodeSubject, Held
+from edge.sensors.fume_limits import FumeLimit, fume_limit
 from edge.sensors.fume_signs import Means, Oddities
 from edge.sensors.hours import LocalTime
 from edge.sensors.kitchen import Day, Kitchen, KitchenReader, both
@@ -64,6 +65,7 @@ class FumeJudge:
         self._windows = Means(shop.window_s, every_s)
         self._oddities = Oddities(shop, stale_s)
         self._started: Stamp | None = None
+        self._limit: FumeLimit | None = None
         self._last: Stamp | None = None
         self.kitchen = Kitchen()
         self.day: Day | None = None
@@ -74,6 +76,7 @@ class FumeJudge:
     ) -> tuple[Finding, ...]:
         """smoke_seen: the shop's camera shows cooking smoke now."""
         self._started = self._started or now
+        self._limit = self.limit(now.wall)
         samples = list(samples)
         self._reader.take(samples)
         kitchen = self._reader.now(now, smoke_seen=smoke_seen)
@@ -89,6 +92,14 @@ class FumeJudge:
             findings += self._judge(rule, holds, after_s, now)
         return (*findings, *self._judge_over(now), *self._judge_odd(now))
 
+    def limit(self, wall: float) -> FumeLimit | None:
+        """What holds here on the day of `wall`: the shop's own, else the packs'; None without."""
+        shop = self.shop
+        if shop.limit is not None:
+            return FumeLimit(shop.limit, shop.basis)
+        found = fume_limit(self._local.packs, self._local.day(wall), shop.position.grid, shop.size)
+        return FumeLimit(found.mg_m3, shop.basis or found.basis) if found else None
+
     def _is_fume(self, sample: Sample) -> bool:
         mine = (sample.sensor, sample.channel) == (self.shop.sensor, self.shop.fume)
         return mine and usable(sample)
@@ -96,7 +107,8 @@ class FumeJudge:
     def _conditions(self, k: Kitchen, open_now: bool) -> dict[str, tuple[bool | None, float]]:
         """rule -> (does it hold now, for how long it must)."""
         shop = self.shop
-        high = None if k.fume_mg is None else k.fume_mg > 0.5 * shop.limit_mg
+        limit = self._limit
+        high = None if k.fume_mg is None or limit is None else k.fume_mg > 0.5 * limit.mg_m3
         cooking = True if k.smoke_seen else high
         off = both(_no(k.fan), _no(k.purifier))
         has_one = shop.purifier_state != "none"
@@ -139,10 +151,12 @@ class FumeJudge:
 
     def _judge_over(self, now: Stamp) -> Iterable[Finding]:
         """F2: two periods in a row above the limit, or the hour's mean above it."""
-        windows, limit = self._windows, self.shop.limit_mg
+        windows = self._windows
         closed = windows.take_closed()
-        if closed is None:
+        # Without a pack in force nothing is over or within a limit.
+        if closed is None or self._limit is None:
             return
+        limit = self._limit.mg_m3
         episode, facts = self._episodes["F2"], {**self._facts(0.0), **windows.as_json()}
         began = windows.last_over(F2_WINDOWS, limit)
         if began is None and windows.hour_over(limit):
@@ -207,8 +221,8 @@ class FumeJudge:
             "sensor": self.shop.sensor,
             "kitchen": asdict(self.kitchen),
             "held_s": round(held_s, 1),
-            "limit_mg_m3": self.shop.limit_mg,
-            "limit_basis": self.shop.basis,
+            "limit_mg_m3": self._limit.mg_m3 if self._limit else None,
+            "limit_basis": self._limit.basis if self._limit else None,
             "usage_today": self.day.as_json() if self.day else None,
             "metrology": {
                 "standing": "indicative",
@@ -231,7 +245,7 @@ class FumeJudge:
             "name": self.shop.name,
             "sensor": self.shop.sensor,
             "channel": self.shop.fume,
-            "limit": self.shop.limit_mg,
+            "limit": self._limit.mg_m3 if self._limit else None,
             "unit": "mg/m3",
             "machines": {
                 "fan": {"channel": self.shop.fan, "on_a": self.shop.fan_on_a},

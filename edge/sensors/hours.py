@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from edge.config.packs import NO_PACKS, Packs
 from edge.config.site import When
 from edge.sensors.limits import Period
 
@@ -15,10 +17,10 @@ Fits = Callable[[When, datetime], bool]
 
 
 class LocalTime:
-    """The site's time zone and calendar."""
+    """The site's time zone, calendar and packs of limits."""
 
-    def __init__(self, timezone: str, fits: Fits | None = None) -> None:
-        self.zone, self._fits = ZoneInfo(timezone), fits
+    def __init__(self, timezone: str, fits: Fits | None = None, packs: Packs | None = None) -> None:
+        self.zone, self._fits, self.packs = ZoneInfo(timezone), fits, packs or NO_PACKS
 
     def at(self, wall: float) -> datetime:
         return datetime.fromtimestamp(wall, self.zone)
@@ -50,8 +52,12 @@ class LocalTime:
         at = self.at(wall)
         return at.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
+    def day(self, wall: float) -> dt.date:
+        """The local day of an instant."""
+        return self.at(wall).date()
+
     def date(self, wall: float) -> str:
-        return self.at(wall).date().isoformat()
+        return self.day(wall).isoformat()
 
 
 def _span(text: str) -> tuple[int, int]:

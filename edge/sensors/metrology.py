@@ -3,21 +3,21 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
+from edge.config.packs import Packs
 from edge.sensors.settings import Calibration, Instrument
 
-# Beyond this the readings before and after differ too much for the measurement to count
-# (GB 12348-2008 5.1.2 as reprinted: 0.5 dB).
-DRIFT_MAX_DB = 0.5
 
-
-def assess(instrument: Instrument, today: str) -> dict[str, Any]:
+def assess(instrument: Instrument, today: str, packs: Packs) -> dict[str, Any]:
     """`standing` "legal" or "indicative", with the reasons; what the record must contain.
 
-    today: local date, "YYYY-MM-DD".
+    today: local date, "YYYY-MM-DD". packs: how far a calibration may drift on that day.
     """
-    reasons = [text for text, bad in _checks(instrument, today) if bad]
+    pack = packs.at("measuring", date.fromisoformat(today), "noise")
+    drift_db = pack.number("drift_max_db") if pack else None
+    reasons = [text for text, bad in _checks(instrument, today, drift_db) if bad]
     return {
         "standing": "indicative" if reasons else "legal",
         "reasons": reasons,
@@ -27,11 +27,13 @@ def assess(instrument: Instrument, today: str) -> dict[str, Any]:
         "accuracy_class": instrument.accuracy_class,
         "certificate": instrument.certificate,
         "expires": instrument.expires,
-        "calibration": _calibration(instrument.calibration),
+        "calibration": _calibration(instrument.calibration, drift_db),
     }
 
 
-def _checks(instrument: Instrument, today: str) -> tuple[tuple[str, bool], ...]:
+def _checks(
+    instrument: Instrument, today: str, drift_db: float | None
+) -> tuple[tuple[str, bool], ...]:
     calibration = instrument.calibration
     return (
         ("not a class 1 or 2 meter", instrument.accuracy_class is None),
@@ -39,20 +41,22 @@ def _checks(instrument: Instrument, today: str) -> tuple[tuple[str, bool], ...]:
         ("no date of expiry", instrument.expires is None),
         ("certificate expired", instrument.expires is not None and instrument.expires < today),
         ("not calibrated", calibration is None),
-        ("calibration drifted", calibration is not None and not steady(calibration)),
+        ("calibration drifted", calibration is not None and not steady(calibration, drift_db)),
+        ("no pack says how far a calibration may drift", drift_db is None),
     )
 
 
-def steady(calibration: Calibration) -> bool:
-    """Whether the readings before and, if there is one, after lie close enough together."""
+def steady(calibration: Calibration, drift_db: float | None) -> bool:
+    """Whether the readings before and, if there is one, after lie close enough together; beyond
+    `drift_db` the measurement does not count. Without a figure nothing is steady."""
     ends = [calibration.before_db]
     if calibration.after_db is not None:
         ends.append(calibration.after_db)
     off = max(abs(value - calibration.reference_db) for value in ends)
-    return max(ends) - min(ends) <= DRIFT_MAX_DB and off <= DRIFT_MAX_DB
+    return drift_db is not None and max(ends) - min(ends) <= drift_db and off <= drift_db
 
 
-def _calibration(calibration: Calibration | None) -> dict[str, Any] | None:
+def _calibration(calibration: Calibration | None, drift_db: float | None) -> dict[str, Any] | None:
     if calibration is None:
         return None
     return {
@@ -61,5 +65,5 @@ def _calibration(calibration: Calibration | None) -> dict[str, Any] | None:
         "before_db": calibration.before_db,
         "after_db": calibration.after_db,
         "calibrator": calibration.calibrator,
-        "steady": steady(calibration),
+        "steady": steady(calibration, drift_db),
     }

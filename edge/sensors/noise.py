@@ -13,10 +13,10 @@ from edge.sensors import metrology
 from edge.sensors.acoustics import DaySums, Levels
 from edge.sensors.episode import Episode, EpisodeSubject
 from edge.sensors.hours import LocalTime
-from edge.sensors.limits import INDOORS_DB, WINDOW_S, Limit, Period, limit_for
+from edge.sensors.limits import Limit, Method, Period, limit_on, window_of
 from edge.sensors.plausible import usable
-from edge.sensors.settings import Instrument, NoisePoint, Permit, Special
-from edge.sensors.verdict import PeriodVerdict, judge
+from edge.sensors.settings import Instrument, NoisePoint, Permit, Special, Weather
+from edge.sensors.verdict import PeriodVerdict, judge, without_limit
 from edge.sensors.window import AHEAD_MAX, SensorLag, Window
 from edge.values import Finding, Json, Sample, Stamp, ZoneDecision
 
@@ -57,8 +57,7 @@ class NoiseJudge:
     ) -> None:
         self.point, self._local, self._instrument = point, local, instrument
         self._every_s = every_s
-        self._limit = _limit(point)
-        self._length_s = point.window_s or WINDOW_S[point.standard]
+        self._length_s = 0.0
         self._lag = SensorLag()
         self._window: Window | None = None
         # Samples measured after the period that is open, for the next one.
@@ -101,7 +100,9 @@ class NoiseJudge:
         return tuple(self._closed(window, now))
 
     def _opened(self, at: Stamp) -> Window:
-        period = self._local.period(at.wall, self.point.day)
+        point, day = self.point, self._local.day(at.wall)
+        self._length_s = point.window_s or window_of(self._local.packs, point.standard, day)
+        period = self._local.period(at.wall, point.day)
         return Window(at, period, at.mono + self._length_s, self._every_s)
 
     def _next(self, window: Window, following: Window) -> None:
@@ -158,7 +159,7 @@ class NoiseJudge:
         weather = self.point.weather
         if weather is None:
             return False
-        bounds = ((weather.rain, 0.0), (weather.wind, weather.wind_max_m_s))
+        bounds = ((weather.rain, 0.0), (weather.wind, self._wind_max(weather)))
         return any(
             name in self._weather
             and self._weather[name][0] > most
@@ -167,21 +168,60 @@ class NoiseJudge:
             if name
         )
 
+    def _wind_max(self, weather: Weather) -> float:
+        """m/s; without a pack that says it, any wind is too much."""
+        if weather.wind_max_m_s is not None:
+            return weather.wind_max_m_s
+        assert self._window is not None, "opened before samples are taken"
+        day = self._local.day(self._window.began.wall)
+        pack = self._local.packs.at("measuring", day, "noise")
+        return pack.number("wind_max_m_s") if pack else 0.0
+
     def _closed(self, window: Window, now: Stamp) -> Iterable[Finding]:
         levels = window.levels(self._length_s)
         special = self._special(window.began.wall)
-        limit, period = self._effective(special, window.period)
+        own = self.limit(window.began.wall)
+        if own is None:
+            yield from self._unjudged(window, levels, now)
+            return
+        limit, period = self._effective(own, special, window.period)
         verdict = judge(levels, limit, period, background_db=self.point.background_db)
         self.told.append(MeasuredPeriod(window.began, verdict, levels, window.weather_lost))
         if verdict.result != "unknown" or self._known_at is None:
             self._known_at = now.mono
         yield from self._judge_level(limit, period, special, now)
-        yield from self._judge_work(levels, window.period, now)
+        yield from self._judge_work(levels, window.period, special, now)
 
-    def _effective(self, special: Special | None, period: Period) -> tuple[Limit, Period]:
+    def _unjudged(self, window: Window, levels: Levels | None, now: Stamp) -> Iterable[Finding]:
+        """No pack of that day: nothing is over or within; an open case ends after a while."""
+        verdict = without_limit(window.period)
+        self.told.append(MeasuredPeriod(window.began, verdict, levels, window.weather_lost))
+        if self._over.open and self._lost(now):
+            zone = ZoneDecision(False, verdict.reason, hours=self.point.day)
+            facts = {**self._facts(None, now), "ended_because": verdict.reason}
+            yield self._over.end(now, zone, facts)
+
+    def limit(self, wall: float) -> Limit | None:
+        """The limits that hold at this point on the day of `wall`, its own words winning; None
+        where neither it nor a pack in force says them."""
+        point = self.point
+        found = limit_on(
+            self._local.packs,
+            point.standard,
+            point.zone_class,
+            self._local.day(wall),
+            frequent=point.frequent,
+        )
+        if found is None and (point.day_db is None or point.night_db is None):
+            return None
+        return _own(point, found or Limit(0.0, 0.0, None, Method("the site's own limits")))
+
+    def _effective(
+        self, own: Limit, special: Special | None, period: Period
+    ) -> tuple[Limit, Period]:
         if special is None:
-            return self._limit, period
-        limit = self._limit.shifted(-special.stricter_db)
+            return own, period
+        limit = own.shifted(-special.stricter_db)
         return limit, "night" if special.as_night else period
 
     def _special(self, wall: float) -> Special | None:
@@ -232,20 +272,26 @@ class NoiseJudge:
     def _lost(self, now: Stamp) -> bool:
         return self._known_at is not None and now.mono - self._known_at > UNKNOWN_ENDS_S
 
-    def _judge_work(self, levels: Levels | None, period: Period, now: Stamp) -> Iterable[Finding]:
-        """At work at night without a permit; with one the event is suppressed and counted."""
+    def _judge_work(
+        self, levels: Levels | None, period: Period, special: Special | None, now: Stamp
+    ) -> Iterable[Finding]:
+        """At work at night, or while a notice bans the work, without a permit; with one the event
+        is suppressed and counted."""
         least = self.point.night_work_db
         if least is None or levels is None or not levels.usable:
             return
-        at_work = period == "night" and levels.leq_db >= least
+        banned = special is not None and special.banned
+        at_work = (period == "night" or banned) and levels.leq_db >= least
+        ban = f"at work while {special.name} bans it" if special else ""
+        words = ban if banned else "at work at night"
         permit = self._permit(now.wall)
         zone = ZoneDecision(
             allowed=permit is not None,
-            reason="at work at night" + (" with a permit" if permit else ", no permit"),
+            reason=words + (" with a permit" if permit else ", no permit"),
             permit=permit.id if permit else None,
             hours=self.point.day,
         )
-        facts = {**self._facts(None, now), "night_work_db": least}
+        facts = {**self._facts(special if banned else None, now), "night_work_db": least}
         if at_work and permit and not self._work.open:
             self.suppressed += 1
         elif at_work and not self._work.open:
@@ -262,7 +308,8 @@ class NoiseJudge:
         words = f"{self.point.standard} class {self.point.zone_class}, {period}: "
         words += f"limit {limit.of(period):.0f} dB(A)"
         if special:
-            words += f", special period {special.name}"
+            # A notice's own demand: the standard knows no such limit.
+            words += f", special period {special.name} by the city's notice"
         if permit:
             # A permit allows the work, not the level.
             words += f"; night work permitted by {permit.id}"
@@ -290,13 +337,16 @@ class NoiseJudge:
             "background_db": self.point.background_db,
             "special": special.name if special else None,
             "weather": weather or ("none measured" if self.point.weather is None else "unknown"),
-            "metrology": metrology.assess(self._instrument, self._local.date(now.wall)),
+            "metrology": metrology.assess(
+                self._instrument, self._local.date(now.wall), self._local.packs
+            ),
             "pattern": "source not told apart by sound",
         }
 
     def status(self) -> dict[str, Any]:
         """For the status file: the last period and what is open."""
         last = self.told[-1].as_json() if self.told else None
+        limit = self.limit(self._window.began.wall) if self._window else None
         return {
             "id": self.point.id,
             "name": self.point.name,
@@ -306,8 +356,8 @@ class NoiseJudge:
             "standard": self.point.standard,
             "class": self.point.zone_class,
             "day_hours": self.point.day,
-            "day_db": self._limit.day_db,
-            "night_db": self._limit.night_db,
+            "day_db": limit.day_db if limit else None,
+            "night_db": limit.night_db if limit else None,
             "window_s": self._length_s,
             "state": last["result"] if last else "unknown",
             "last": last,
@@ -333,18 +383,17 @@ class NoiseJudge:
         self.day = DaySums(**data["day"]) if data["day"] else None
 
 
-def _limit(point: NoisePoint) -> Limit:
-    """The limits of the class, the point's own words winning, 10 dB lower indoors."""
-    found = limit_for(point.standard, point.zone_class, frequent=point.frequent)
-    assert found is not None, "checked when the site was read"
+def _own(point: NoisePoint, found: Limit) -> Limit:
+    """The limits of the class, the point's own words in their place, lower indoors."""
     over_db = found.night_over_db if point.night_over_db is None else point.night_over_db
     own = replace(
         found,
         day_db=point.day_db or found.day_db,
         night_db=point.night_db or found.night_db,
         night_over_db=over_db,
+        frequent=found.frequent and over_db == found.night_over_db,
     )
-    return own.shifted(INDOORS_DB) if point.indoors else own
+    return own.shifted(own.indoors_db) if point.indoors else own
 
 
 def _later(at: Stamp, by_s: float) -> Stamp:

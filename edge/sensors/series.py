@@ -7,13 +7,15 @@ import math
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 from typing import Any
 
 from edge.config import ConfigError
+from edge.config.packs import NO_PACKS, Packs
 from edge.sensors.acoustics import DaySums, Levels, levels_of
 from edge.sensors.hours import LocalTime
-from edge.sensors.limits import WINDOW_S, Limit, Period, Standard, limit_for
+from edge.sensors.limits import Limit, Period, Standard, limit_on, window_of
 from edge.sensors.recorded import Point
 from edge.sensors.recorded import read as read
 from edge.sensors.verdict import PeriodVerdict, judge
@@ -28,7 +30,7 @@ PERIODS: tuple[Period, Period] = ("day", "night")
 
 @dataclass(frozen=True, slots=True)
 class SeriesTerms:
-    """By which standard the series is judged."""
+    """By which standard the series is judged; `today`: of a recording without dates."""
 
     standard: Standard = "GB 12523"
     zone_class: str = "2"
@@ -37,6 +39,8 @@ class SeriesTerms:
     frequent: bool = False
     day: str = "06:00-22:00"
     timezone: str = "Asia/Shanghai"
+    packs: Packs = NO_PACKS
+    today: date = date.min
 
 
 def assess(points: tuple[Point, ...], terms: SeriesTerms) -> dict[str, Any]:
@@ -80,6 +84,11 @@ def _days(rows: tuple[Weighed, ...], terms: SeriesTerms) -> dict[str, Any]:
     return {name: value for name, value in sums.as_json().items() if name.endswith("_db")}
 
 
+def _day(t_s: float, terms: SeriesTerms) -> date:
+    """The day of the recording, by its own times or else today: whose edition counts."""
+    return LocalTime(terms.timezone).day(t_s) if t_s >= UTC_FROM_S else terms.today
+
+
 def sample_step(points: tuple[Point, ...]) -> float:
     """The usual distance of two samples; 1 s where there is only one."""
     steps = [b.t_s - a.t_s for a, b in pairwise(points) if b.t_s > a.t_s]
@@ -100,14 +109,17 @@ def _levels(rows: tuple[Weighed, ...], length_s: float) -> Levels | None:
 
 
 def _judgement(points: tuple[Weighed, ...], terms: SeriesTerms) -> dict[str, Any]:
-    limit = limit_for(terms.standard, terms.zone_class, frequent=terms.frequent)
+    day = _day(points[0].t_s, terms)
+    limit = limit_on(terms.packs, terms.standard, terms.zone_class, day, frequent=terms.frequent)
     if limit is None:
-        raise ConfigError(f"--class = {terms.zone_class!r}: not in {terms.standard}")
+        known = "not in" if terms.packs.at("noise", day, terms.standard) else f"on {day} no pack of"
+        raise ConfigError(f"--class = {terms.zone_class!r}: {known} {terms.standard}")
     zone_class = "site" if terms.standard == "GB 12523" else terms.zone_class
     found: dict[str, Any] = {
         "standard": terms.standard,
+        "edition": limit.method.name,
         "class": zone_class,
-        "window_s": WINDOW_S[terms.standard],
+        "window_s": window_of(terms.packs, terms.standard, day),
         "background_db": terms.background_db,
     }
     asked = terms.period is not None or points[0].t_s >= UTC_FROM_S
@@ -161,7 +173,8 @@ def _windows(
 ) -> Iterator[tuple[float, Period, Levels | None]]:
     """Consecutive windows of the standard's length; none runs from day into night."""
     local = LocalTime(terms.timezone)
-    length_s, start_s = WINDOW_S[terms.standard], points[0].t_s
+    start_s = points[0].t_s
+    length_s = window_of(terms.packs, terms.standard, _day(start_s, terms))
     last_s = points[-1].t_s + points[-1].seconds
     at = 0
     while at < len(points):

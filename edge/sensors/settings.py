@@ -14,7 +14,7 @@ from edge.config import Position, When
 from edge.config.site import HourSpan, Name, Part, Positive, Seconds
 from edge.patterns import whole
 from edge.sensors.frames import KindName
-from edge.sensors.fume_limits import Size, fume_limit
+from edge.sensors.fume_limits import Size
 from edge.sensors.hj212 import CrcName
 from edge.sensors.limits import Standard, ZoneClass
 from edge.sensors.maps import Map, Serial, units
@@ -110,21 +110,24 @@ class Permit(Part, frozen=True, kw_only=True):
 
 
 class Special(Part, frozen=True, kw_only=True):
-    """A festival or exam period: limits lowered by `stricter_db`, or the night's all day."""
+    """A festival or exam period, as the city's notice sets it: limits lowered by `stricter_db`,
+    the night's all day, or the work itself banned (then `night_work_db` says what is work)."""
 
     name: str
     when: When
     stricter_db: Annotated[float, msgspec.Meta(ge=0, le=40)] = 0.0
     as_night: bool = False
+    banned: bool = False
 
 
 class Weather(Part, frozen=True, kw_only=True):
-    """Rain, snow or wind above `wind_max_m_s` make levels invalid."""
+    """Rain, snow or wind above `wind_max_m_s` (by the standard where not given) make levels
+    invalid."""
 
     sensor: Name
     wind: str | None = None
     rain: str | None = None
-    wind_max_m_s: Positive = 5.0
+    wind_max_m_s: Positive | None = None
 
 
 class NoisePoint(Part, frozen=True, kw_only=True):
@@ -168,8 +171,8 @@ class Shop(Part, frozen=True, kw_only=True):
 
     Machines by on/off channels (`fan`, `purifier`) or by current above `*_on_a`. purifier "none":
     known to have none. cleaning_days: how long a cleaning lasts. hours: business hours. limit:
-    mg/m³; where it is not given, that of the province and the size (edge.sensors.fume_limits), and
-    `basis` names the standard.
+    mg/m³; where it is not given, that of the day, the province and the size by the packs, and the
+    case names the standard.
     """
 
     id: Name
@@ -196,11 +199,6 @@ class Shop(Part, frozen=True, kw_only=True):
     usage: Share = 0.95
     camera: Name | None = None
     position: Position = Position()
-
-    @property
-    def limit_mg(self) -> float:
-        """The limit that holds."""
-        return self.limit or fume_limit(self.position.grid, self.size).mg_m3
 
 
 class Registry(Part, frozen=True, kw_only=True):

@@ -18,11 +18,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edge.sensors.acoustics import Levels
-from edge.sensors.limits import Limit, Method, Period
+from edge.sensors.limits import Corrections, Limit, Method, Period
 
 Result = Literal["over", "within", "unknown"]
-# (least whole difference, what is taken off); above 10 dB nothing is, below 3 dB nothing is known.
-CORRECTIONS: tuple[tuple[int, int], ...] = ((11, 0), (6, -1), (4, -2), (3, -3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class PeriodVerdict:
 
     result: Result
     period: Period
-    limit_db: float
+    limit_db: float | None
     peak_limit_db: float | None
     value_db: float | None
     over_by_db: float | None
@@ -86,10 +84,10 @@ def rounded(value: float, places: int = 0) -> float:
     return round(round(value, 6), places)
 
 
-def correction(difference_db: float) -> int | None:
+def correction(difference_db: float, corrections: Corrections) -> int | None:
     """What is taken off at this difference of measured and background; None below 3 dB."""
     whole = rounded(difference_db)
-    return next((by_db for least, by_db in CORRECTIONS if whole >= least), None)
+    return next((by_db for least, by_db in corrections if whole >= least), None)
 
 
 def judge(
@@ -152,7 +150,7 @@ def emission(
         return Emission(measured_db, (first, _met_step(measured_db, limit_db)))
     if background_db is None:
         return _whole(measured_db, (first,))
-    by_db = correction(measured_db - background_db)
+    by_db = correction(measured_db - background_db, method.corrections)
     second = _background_step(measured_db, background_db, by_db)
     if by_db is None:
         return Emission(None, (first, second))
@@ -215,9 +213,14 @@ def _compare_step(name: str, value_db: float, limit_db: float, clause: str) -> W
     )
 
 
+def without_limit(period: Period) -> PeriodVerdict:
+    """A period on a day for which no pack gives a limit: unknown, and it says why."""
+    return _unknown(period, None, None, "no pack of limits in force on this day 当日无有效限值包")
+
+
 def _unknown(
     period: Period,
-    limit_db: float,
+    limit_db: float | None,
     peak_db: float | None,
     reason: str,
     steps: tuple[WorkStep, ...] = (),

@@ -102,6 +102,12 @@ class UpdateSoftware(Part, frozen=True, kw_only=True):
     sha256: Annotated[str, msgspec.Meta(pattern=patterns.SHA256)]
 
 
+class UpdatePack(Part, frozen=True, kw_only=True):
+    """Only names the file that is to be fetched; whoever installs it checks its signature."""
+
+    sha256: Annotated[str, msgspec.Meta(pattern=patterns.SHA256)]
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """How one command is served. `daemon` takes the request; None: this one does it itself.
@@ -122,6 +128,7 @@ ORDERS: dict[str, Order] = {
     "send_logs": Order(SendLogs, None),
     "update_model": Order(UpdateModel, "visiond", answers=False),
     "update_software": Order(UpdateSoftware, None, answers=False),
+    "update_pack": Order(UpdatePack, "visiond", answers=False),
 }
 
 

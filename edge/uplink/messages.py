@@ -318,6 +318,7 @@ CommandName = Literal[
     "send_logs",
     "update_model",
     "update_software",
+    "update_pack",
 ]
 
 

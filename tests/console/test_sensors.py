@@ -14,10 +14,10 @@ from edge.console.plots import Dot, LimitSpan, Plot, Strip
 from edge.console.texts import TEXTS
 from edge.sensors import reasons
 from edge.sensors.acoustics import levels_of
-from edge.sensors.limits import limit_for
 from edge.sensors.verdict import judge
 from tests.console.conftest import PASSWORD
 from tests.console.sensed import put_sensors
+from tests.sensors.limits_today import limit_for
 
 SVG = "{http://www.w3.org/2000/svg}"
 NOON = 1_777_608_000.0

@@ -10,6 +10,7 @@ import pytest
 
 from edge.config import ConfigError, Site, convert, load
 from edge.config.catalogue import calendar_files, category_files, load_calendar, load_categories
+from edge.config.packs import Packs
 from edge.config.yamltext import dump
 from edge.daemons.zone_trial import last_hour, recorded, run_trial, scenes, trial
 from edge.pipeline.analyzer import Analysis
@@ -51,7 +52,7 @@ def filmed():
 
 
 def calendar(site):
-    return load_calendar(calendar_files(CLIP, site, "x"))
+    return load_calendar(calendar_files(CLIP, site, "x"), Packs())
 
 
 def judged(site, looks):

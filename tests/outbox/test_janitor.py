@@ -14,6 +14,7 @@ import pytest
 
 from edge.config import Device
 from edge.config.device import Keep
+from edge.config.paths import box_files
 from edge.daemons.handling import terms_of
 from edge.daemons.janitord import Janitor
 from edge.handling.casework import HandlingTerms
@@ -175,11 +176,15 @@ def test_telemetry_drops_the_oldest_and_counts_it(tmp_path: Path) -> None:
     assert outbox.known("sensor", "20")
 
 
+def at(site):
+    return box_files(Device(), site, None)
+
+
 def test_a_bug_in_the_cases_ends_the_pass_once_and_deletes_all_the_same(tmp_path, monkeypatch):
     """The second time the cases are set aside, as a fault, and the janitor does its work."""
     site = tmp_path / "site.yaml"
     site.write_text("name: s\n")
-    terms = terms_of(site)
+    terms = terms_of(at(site))
     Outbox(tmp_path / "outbox.db").close()
 
     def bug(*_):
@@ -200,11 +205,11 @@ def test_a_wrong_site_file_is_a_fault_of_the_cases_and_ends_with_it(tmp_path):
     kinds = []
     for text in ("name: [1]\n", "name: s\n"):
         site.write_text(text)
-        Janitor(Device(), tmp_path, tmp_path / "run", terms_of(site)).work(time.time())
+        Janitor(Device(), tmp_path, tmp_path / "run", terms_of(at(site))).work(time.time())
         status = json.loads((tmp_path / "run/status/janitord.json").read_text())
         kinds.append([(f["kind"], f["subject"]) for f in status["faults"]])
     assert kinds == [[("not_sound", "cases")], []]
-    assert terms_of(tmp_path / "none.yaml") == ""
+    assert terms_of(at(tmp_path / "none.yaml")) == ""
 
 
 def test_one_wrong_camera_stops_the_follow_up_of_no_case(tmp_path):
@@ -221,7 +226,7 @@ def test_office_hours_that_never_come_are_said_before_any_case_waits_for_them(tm
     (tmp_path / "categories.yaml").write_text(
         "categories:\n  - {id: street-vendor, deadline_counts: working_hours}\n"
     )
-    told = terms_of(tmp_path / "site.yaml")
+    told = terms_of(at(tmp_path / "site.yaml"))
     assert isinstance(told, str)
     assert "category street-vendor" in told and "office_hours" in told
 

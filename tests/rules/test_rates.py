@@ -11,12 +11,13 @@ from stage_judge import ROOT
 from edge.config import Camera, convert
 from edge.config.catalogue import load_calendar, load_categories
 from edge.config.category import Categories
+from edge.config.packs import shipped_packs
 from edge.rules.judge import Judge
 
 RATES = (2.0, 5.0, 15.0, 25.0)
 HEIGHTS = (480, 720, 1080)
 SHIPPED = load_categories([ROOT / "config/categories.yaml"])
-CALENDAR = load_calendar(sorted((ROOT / "config/calendar").glob("*.yaml")))
+CALENDAR = load_calendar([], shipped_packs())
 # Looks half a second apart see a beginning or an end that much later; a case that is told by the
 # third look tells it later again.
 NEAR_S = 2.5

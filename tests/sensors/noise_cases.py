@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, getcontext
 
 from edge.sensors.acoustics import levels_of
-from edge.sensors.limits import INDOORS_DB, limit_for
 from edge.sensors.verdict import judge
+from tests.sensors.limits_today import limit_for
 
 getcontext().prec = 40
 
@@ -133,7 +133,7 @@ def by_hand(case: Made) -> str:
 
 def by_product(case: Made) -> str:
     limit = limit_for(case.standard, case.zone_class, frequent=case.frequent)
-    limit = limit.shifted(INDOORS_DB) if case.indoors else limit
+    limit = limit.shifted(limit.indoors_db) if case.indoors else limit
     levels = levels_of(case.levels_db, expected=60)
     return judge(levels, limit, case.period, background_db=case.background_db).result
 

@@ -21,8 +21,8 @@ from edge.sensors.acoustics import (
     leq,
     levels_of,
 )
-from edge.sensors.limits import LIMITS, limit_for
 from edge.sensors.verdict import correction, judge, rounded
+from tests.sensors.limits_today import limit_for
 
 RAMP = [50 + n / 10 for n in range(100)]
 
@@ -52,7 +52,9 @@ def test_written_vectors(got, expected):
      (8.9, -1), (10.0, -1), (10.3, -1), (10.5, -1), (10.51, 0), (25.0, 0)],
 )  # fmt: skip
 def test_background_table_of_rounded_differences(difference, taken):
-    assert correction(50.0 + difference - 50.0) == taken
+    assert (
+        correction(50.0 + difference - 50.0, limit_for("GB 12348", "2").method.corrections) == taken
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_measured_first_then_background_then_whole_decibels(
 
 
 def test_nothing_is_judged_from_a_single_value():
-    site = LIMITS["GB 12523"]["site"]
+    site = limit_for("GB 12523", "site")
     once = levels_of([60.0] * 1199 + [110.0], expected=1200)
     assert judge(once, site, "day").result == "unknown"
     twice = levels_of([60.0] * 1198 + [110.0] * 2, expected=1200)
@@ -133,7 +135,7 @@ def test_blocks_combine_to_the_whole(levels, data):
 
 def test_night_construction_violates_twice():
     levels = levels_of([60.9] * 1199 + [72.3], expected=1200)
-    verdict = judge(levels, LIMITS["GB 12523"]["site"], "night")
+    verdict = judge(levels, limit_for("GB 12523", "site"), "night")
     assert (verdict.result, verdict.exceeds) == ("over", ("leq", "lmax"))
 
 
@@ -144,7 +146,7 @@ def test_night_construction_violates_twice():
 )  # fmt: skip
 def test_verdicts(share, background, result):
     levels = levels_of([56.0] * round(100 * share), expected=100)
-    limit = LIMITS["GB 12523"]["site"]
+    limit = limit_for("GB 12523", "site")
     assert judge(levels, limit, "night", background_db=background).result == result
 
 

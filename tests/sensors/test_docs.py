@@ -17,7 +17,7 @@ from edge.config.shipped import shipped
 from edge.sensors.check import check_sensors
 from edge.sensors.fume import EVENTS
 from edge.sensors.kinds import KINDS
-from edge.sensors.limits import LIMITS
+from edge.sensors.limits import STANDARDS
 from edge.sensors.maps import Entry, known_maps, load_map
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +59,7 @@ def test_the_example_site_is_sound():
 
 @pytest.mark.parametrize(
     "word",
-    [*KINDS, *EVENTS, *LIMITS, *Entry.__struct_fields__, *(p.stem for p in known_maps())],
+    [*KINDS, *EVENTS, *STANDARDS, *Entry.__struct_fields__, *(p.stem for p in known_maps())],
 )
 def test_every_word_of_the_code_is_in_the_page(word):
     assert word in PAGE

@@ -11,6 +11,7 @@ import pytest
 
 from edge.config import Position, When
 from edge.config.catalogue import load_calendar, load_categories
+from edge.config.packs import shipped_packs
 from edge.config.shipped import shipped
 from edge.rules.zones import LocalMoment, when_fits
 from edge.sensors import metrology
@@ -31,9 +32,12 @@ from edge.sensors.settings import (
 from edge.values import Finding, Sample, Stamp
 
 CATEGORIES = load_categories([shipped("config/categories.yaml")])
-CALENDAR = load_calendar(sorted(shipped("config/calendar").glob("*.yaml")))
+PACKS = shipped_packs()
+CALENDAR = load_calendar([], PACKS)
 ZONE = ZoneInfo("Asia/Shanghai")
-LOCAL = LocalTime("Asia/Shanghai", lambda when, at: when_fits(when, LocalMoment(at, CALENDAR)))
+LOCAL = LocalTime(
+    "Asia/Shanghai", lambda when, at: when_fits(when, LocalMoment(at, CALENDAR)), PACKS
+)
 
 
 def wall(text: str) -> float:
@@ -234,7 +238,7 @@ def test_metrology(fields, standing):
         "accuracy_class": 1, "certificate": "C1", "expires": "2026-12-31",
         "calibration": CALIBRATED,
     }  # fmt: skip
-    found = metrology.assess(Instrument(**{**whole, **fields}), "2026-03-01")
+    found = metrology.assess(Instrument(**{**whole, **fields}), "2026-03-01", PACKS)
     assert found["standing"] == standing
     assert bool(found["reasons"]) == (standing == "indicative")
 
@@ -486,4 +490,5 @@ def test_one_spike_makes_no_dust_and_placeholders_hide_none():
 )  # fmt: skip
 def test_a_shop_without_a_limit_has_that_of_its_province(grid, size, limit):
     shop = Shop(id="shop", size=size, position=Position(grid=grid))
-    assert shop.limit_mg == limit
+    judge = FumeJudge(shop, CATEGORIES, LOCAL, stale_s=10.0, every_s=1.0)
+    assert judge.limit(DAY).mg_m3 == limit
