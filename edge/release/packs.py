@@ -26,7 +26,7 @@ FOLDER = "packs"
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class LaterPack:
     """A pack in `<state>/packs`; `wrong`: why it does not count, "" where it does."""
 
     path: Path
@@ -48,13 +48,13 @@ def read_signed(path: Path, keys: Keys) -> Pack:
     return check_pack(convert(data, Pack, str(path)), str(path))
 
 
-def arrived(state: Path, keys: Keys) -> Iterator[Arrived]:
+def arrived(state: Path, keys: Keys) -> Iterator[LaterPack]:
     """Every file of `<state>/packs`, sound or not."""
     for path in sorted((state / FOLDER).glob("*.yaml")):
         try:
-            yield Arrived(path, read_signed(path, keys), "")
+            yield LaterPack(path, read_signed(path, keys), "")
         except ConfigError as error:
-            yield Arrived(path, None, str(error))
+            yield LaterPack(path, None, str(error))
 
 
 def box_packs(box: BoxPaths, site: Site) -> Packs:

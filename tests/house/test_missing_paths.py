@@ -35,6 +35,8 @@ outbox status --device NONE
 model verify NONE
 model list --models NONE
 categories list --city NONE
+pack list --site NONE
+pack sign NONE --key NONE
 ledger handling --state NONE
 ledger add cleaning --state NONE --shop shop
 report --week --json --state NONE

@@ -27,6 +27,7 @@ from edge.sensors.ledgers import Ledgers
 from edge.sensors.minutes import Minutes
 from edge.sensors.settings import Sensor, Shop
 from edge.values import Sample, Stamp
+from tests.sensors.limits_today import DAY, PACKS
 from tools.fakes.instruments import fume_monitor, noise_meter, pm_sensor
 from tools.fakes.instruments_line import Fault, Line
 
@@ -256,7 +257,7 @@ WRONG = [
 @pytest.mark.parametrize(("site", "match"), WRONG)
 def test_wrong_sensor_parts(site, match):
     with pytest.raises(ConfigError, match=match) as caught:
-        check_sensors(convert(site, Site, "site.yaml"), where="site.yaml")
+        check_sensors(convert(site, Site, "site.yaml"), where="site.yaml", packs=PACKS, today=DAY)
     assert "\n" not in str(caught.value)
 
 

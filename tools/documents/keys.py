@@ -18,6 +18,7 @@ import msgspec
 from edge.config.catalogue import CalendarFile
 from edge.config.category import Categories
 from edge.config.device import Device
+from edge.config.packs import Pack
 from edge.config.site import Site
 from edge.drone.settings import Drone
 from edge.patterns import whole
@@ -31,7 +32,8 @@ FILES: Mapping[str, Kind] = {
     "site.yaml": Site,
     "device.yaml": Device,
     "categories.yaml": Categories,
-    "calendar/*.yaml": CalendarFile,
+    "calendar.yaml": CalendarFile,
+    "packs/*.yaml": Pack,
     "sensors/*.yaml": Map,
     "drone.yaml": Drone,
     "trucks.yaml": trucks.Register,
