@@ -158,7 +158,7 @@ def _sign(args: argparse.Namespace) -> int:
     """The file itself with its signature; what it says stays as it is."""
     from edge.config import read_yaml
     from edge.config.packs import read_pack
-    from edge.release.package import sign
+    from edge.release.signing import sign
     from edge.runtime import write_atomic
     from edge.uplink import seal
 
@@ -180,8 +180,8 @@ def _sign(args: argparse.Namespace) -> int:
 def _install(args: argparse.Namespace) -> int:
     from edge.ipc import Spool
     from edge.release.fetch import find_package
-    from edge.release.package import release_ring
     from edge.release.packs import FOLDER, install_pack
+    from edge.release.signing import release_ring
 
     box, _ = _box(args)
     updates = box.device.updates

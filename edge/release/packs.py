@@ -15,7 +15,7 @@ from pathlib import Path
 from edge.config import ConfigError, Device, Site, convert, read_yaml
 from edge.config.packs import Pack, Packs, check_pack, shipped_packs
 from edge.config.paths import BoxPaths
-from edge.release.package import check_signature, release_ring
+from edge.release.signing import check_signature, release_ring
 from edge.release.store import Keys
 from edge.runtime import make_folder, write_atomic
 

@@ -216,7 +216,7 @@ def test_one_wrong_camera_stops_the_follow_up_of_no_case(tmp_path):
     site = tmp_path / "site.yaml"
     camera = "  - {id: north, source: rtsp://127.0.0.1/1, fps: fast}\n"
     site.write_text(f"name: s\noffice_hours: ['09:00-17:00']\ncameras:\n{camera}")
-    terms = terms_of(site)
+    terms = terms_of(at(site))
     assert isinstance(terms, HandlingTerms)
     assert terms.office.hours == ("09:00-17:00",)
 
