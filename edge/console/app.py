@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from edge.console import (
     account_pages,
+    camera_pages,
     case_pages,
     data,
     entry,
@@ -51,6 +52,7 @@ SHOWN = (
     entry.PAGES,
     account_pages.PAGES,
     setup.PAGES,
+    camera_pages.PAGES,
     site_file.PAGES,
     probe_pages.PAGES,
     zoning.PAGES,
@@ -65,6 +67,7 @@ DONE = (
     entry.ACTIONS,
     account_pages.ACTIONS,
     setup.ACTIONS,
+    camera_pages.ACTIONS,
     site_file.ACTIONS,
     probe_pages.ACTIONS,
     zoning.ACTIONS,

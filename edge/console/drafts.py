@@ -11,10 +11,13 @@ import difflib
 import hashlib
 import secrets
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from edge import journal
 from edge.config import ConfigError
 from edge.runtime import write_atomic
 
@@ -38,11 +41,21 @@ class SiteText:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class SavedVersion:
+    """When a version was saved on this page (wall seconds), and by whom."""
+
+    wall: float | None
+    who: str
+
+
 class SiteFile:
     """One site file. `check` raises ConfigError for a draft at a path; it is the daemons' own."""
 
-    def __init__(self, path: Path, check: Callable[[Path], object]) -> None:
-        self._path, self._check = path, check
+    def __init__(
+        self, path: Path, check: Callable[[Path], object], saves: Path | None = None
+    ) -> None:
+        self._path, self._check, self._saves = path, check, saves
         # The check takes seconds; compare and replace after it are one thread's at a time.
         self._saving = threading.Lock()
 
@@ -63,8 +76,9 @@ class SiteFile:
         finally:
             draft.unlink(missing_ok=True)
 
-    def save(self, text: str, version: str) -> SiteText:
-        """Validate, keep the previous file, replace. Raises ConfigError and Conflict."""
+    def save(self, text: str, version: str, who: str = "") -> SiteText:
+        """Validate, keep the previous file, replace, write down who saved and when. Raises
+        ConfigError and Conflict."""
         self.validate(text)
         with self._saving:
             now = self.read()
@@ -73,7 +87,26 @@ class SiteFile:
             if self._path.exists():
                 self._rotate()
             write_atomic(self._path, text.encode())
-            return self.read()
+            saved = self.read()
+            self._write_down(saved.version, who)
+            return saved
+
+    def _write_down(self, version: str, who: str) -> None:
+        if self._saves is not None:
+            row = {"version": version, "wall": round(time.time(), 3), "who": who}
+            journal.append(self._saves, [row])
+
+    def authors(self) -> dict[str, SavedVersion]:
+        """For each kept file, and "" for the one in force: when it was saved and by whom. What was
+        not saved here (by an editor, by the platform) has neither."""
+        rows = journal.read(self._saves)[0] if self._saves else []
+        known = {str(row.get("version")): row for row in rows}
+        files = {"": self._path, **{p.name: p for p in self._older() if p.exists()}}
+        return {
+            name: _author(known.get(version_of(path.read_bytes()), {}))
+            for name, path in files.items()
+            if path.exists()
+        }
 
     def kept(self) -> list[str]:
         """Names of the kept older files, newest first."""
@@ -93,6 +126,11 @@ class SiteFile:
             if newer.exists():
                 newer.replace(old)
         write_atomic(older[0], self._path.read_bytes())
+
+
+def _author(row: Mapping[str, Any]) -> SavedVersion:
+    wall = row.get("wall")
+    return SavedVersion(float(wall) if wall else None, str(row.get("who", "")))
 
 
 def version_of(data: bytes) -> str:

@@ -45,15 +45,25 @@ def new_camera(name: str, source: str, shown_name: str, category: str | None) ->
     return camera
 
 
+def set_camera(text: str, camera_id: str, row: Mapping[str, Any]) -> str:
+    """Replace one camera's row; a kept id keeps its comments."""
+    return _with_camera(text, camera_id, lambda _: dict(row))
+
+
+def set_site(text: str, row: Mapping[str, Any]) -> str:
+    """Replace what stands at the top of the file."""
+    return _edited(text, dict(row))
+
+
 def add_camera(text: str, camera: Mapping[str, Any]) -> str:
     site = parse(text)
-    site["cameras"] = [*_cameras(site), dict(camera)]
+    site["cameras"] = [*cameras(site), dict(camera)]
     return _edited(text, site)
 
 
 def remove_camera(text: str, camera_id: str) -> str:
     site = parse(text)
-    site["cameras"] = [c for c in _cameras(site) if c.get("id") != camera_id]
+    site["cameras"] = [c for c in cameras(site) if c.get("id") != camera_id]
     return _edited(text, site)
 
 
@@ -77,18 +87,18 @@ def _near(value: Any) -> float:
 
 def _with_camera(text: str, camera_id: str, change: Callable[[Site], Site]) -> str:
     site = parse(text)
-    site["cameras"] = [change(c) if c.get("id") == camera_id else c for c in _cameras(site)]
+    site["cameras"] = [change(c) if c.get("id") == camera_id else c for c in cameras(site)]
     return _edited(text, site)
 
 
-def _cameras(site: Site) -> list[Site]:
+def cameras(site: Site) -> list[Site]:
     found = site.get("cameras")
     return [c for c in found if isinstance(c, dict)] if isinstance(found, list) else []
 
 
 def camera_rows(site: Site) -> list[Site]:
     """The cameras as the pages show them: each has an id, and a name if only its id."""
-    found = [c for c in _cameras(site) if isinstance(c.get("id"), str) and c["id"]]
+    found = [c for c in cameras(site) if isinstance(c.get("id"), str) and c["id"]]
     return [{**c, "name": str(c.get("name") or c["id"])} for c in found]
 
 
@@ -96,7 +106,7 @@ def free_name(site: Site, wanted: str) -> str:
     """An id that no camera has yet: letters, digits, dash."""
     stem = "".join(c for c in wanted.lower() if c.isascii() and (c.isalnum() or c == "-"))[:24]
     stem = stem.strip("-") or "camera"
-    taken = {c.get("id") for c in _cameras(site)}
+    taken = {c.get("id") for c in cameras(site)}
     number = 1
     while (name := stem if number == 1 and stem != "camera" else f"{stem}-{number}") in taken:
         number += 1

@@ -12,9 +12,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from edge.config import ConfigError
 from edge.console import editing
+from edge.console.camera_pages import camera_states
 from edge.console.drafts import Conflict
 from edge.console.locating import meaning
 from edge.console.services import NoPicture
+from edge.console.settings_form import with_password
 from edge.console.texts import TEXTS, text
 from edge.console.web import console_of, form_of, language_of, need_installer, render
 
@@ -39,10 +41,18 @@ def _values(
             "category": next(iter(console.services.categories), ""),
             **(given or {}),
         },
+        "states": camera_states(request),
+        "nameless": _nameless(console.site.read().text),
         "error": None,
         "meant": None,
         **more,
     }
+
+
+def _nameless(whole: str) -> bool:
+    """The site has no name or place of its own yet."""
+    site = editing.parse(whole)
+    return site.get("name") in (None, "", "site", "新点位") or not site.get("position")
 
 
 async def add_camera(request: Request) -> Response:
@@ -57,7 +67,7 @@ async def add_camera(request: Request) -> Response:
     refused = await _saved(request, editing.add_camera(saved.text, camera), saved.version, form)
     if refused is not None:
         return refused
-    console.accounts.audit(request.state.session.name, f"camera {name}")
+    console.accounts.audit(request.state.session.name, "camera added", camera=name)
     return RedirectResponse(f"/zones?camera={name}", 303)
 
 
@@ -75,7 +85,7 @@ async def remove_camera(request: Request) -> Response:
     refused = await _saved(request, text, saved.version, {})
     if refused is not None:
         return refused
-    console.accounts.audit(request.state.session.name, f"removed camera {name}")
+    console.accounts.audit(request.state.session.name, "camera removed", camera=name)
     return RedirectResponse("/setup", 303)
 
 
@@ -85,7 +95,7 @@ async def _saved(
     """Save; the page again with the reason where it is refused."""
     console = console_of(request)
     try:
-        await run_in_threadpool(console.site.save, text, version)
+        await run_in_threadpool(console.site.save, text, version, request.state.session.name)
     except ConfigError as error:
         values = _values(request, error=str(error), meant=meaning(str(error)), given=given)
         return render(request, "setup.html", 422, **values)
@@ -94,12 +104,20 @@ async def _saved(
     return None
 
 
+def _source_of(request: Request, form: Mapping[str, str]) -> object:
+    """The address as it is saved, for a form that hides its password."""
+    site = editing.parse(console_of(request).site.read().text)
+    wanted = form.get("camera", "")
+    return next((row.get("source") for row in editing.cameras(site) if row.get("id") == wanted), "")
+
+
 async def snap(request: Request) -> Response:
     """A test picture of an address that is not in the configuration yet."""
     console, form = console_of(request), await form_of(request)
     need_installer(request)
+    source = with_password(form.get("source", "").strip(), _source_of(request, form))
     try:
-        data = await run_in_threadpool(console.services.snap, form.get("source", "").strip())
+        data = await run_in_threadpool(console.services.snap, source)
     except NoPicture as error:
         key = f"cause_{error.cause}"
         said = text(key, language_of(request)) if key in TEXTS else error.line

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from edge.config import ConfigError
+from edge.console.clock import clock_of
 from edge.console.drafts import Conflict, difference
 from edge.console.locating import line_of, meaning
 from edge.console.web import console_of, form_of, need_installer, render
@@ -30,6 +31,8 @@ def _values(request: Request, text: str, version: str, **more: Any) -> dict[str,
         "text": text,
         "version": version,
         "kept": console_of(request).site.kept(),
+        "authors": console_of(request).site.authors(),
+        "clock": clock_of(console_of(request)),
         "error": None,
         "meant": None,
         "line": None,
@@ -61,7 +64,7 @@ async def save(request: Request) -> Response:
             changes = difference(console.site.read().text, text)
             values = _values(request, text, version, difference=changes, checked=True)
             return render(request, "site_file.html", **values)
-        await run_in_threadpool(console.site.save, text, version)
+        await run_in_threadpool(console.site.save, text, version, session.name)
     except ConfigError as error:
         return refused(request, text, version, error)
     except Conflict as error:
@@ -81,7 +84,7 @@ async def roll_back(request: Request) -> Response:
         return render(request, "message.html", 422, message="not_found")
     text = console.site.older(name)
     try:
-        await run_in_threadpool(console.site.save, text, version)
+        await run_in_threadpool(console.site.save, text, version, session.name)
     except ConfigError as error:
         return refused(request, text, version, error)
     except Conflict as error:

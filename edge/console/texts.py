@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Literal
 
 from edge.console.access_texts import ACCESS_TEXTS
+from edge.console.field_texts import FIELD_TEXTS
 from edge.console.page_texts import PAGE_TEXTS
 from edge.console.setup_texts import SETUP_TEXTS
 
@@ -148,6 +149,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **PAGE_TEXTS,
     **SETUP_TEXTS,
     **ACCESS_TEXTS,
+    **FIELD_TEXTS,
 }
 
 

@@ -77,7 +77,9 @@ async def save_zones(request: Request) -> Response:
     try:
         body = await _editor(request)
         text = editing.set_zones(console.site.read().text, camera, body["zones"], body["rules"])
-        saved = await run_in_threadpool(console.site.save, text, body["version"])
+        saved = await run_in_threadpool(
+            console.site.save, text, body["version"], request.state.session.name
+        )
     except (ConfigError, *NO_DRAWING) as error:
         return _refused(request, error)
     except Conflict as error:

@@ -68,7 +68,11 @@ def build(settings: PageSettings, site_path: Path, device_path: Path) -> Console
     return ConsoleContext(
         accounts=Accounts(settings.state / "console", session_s=facts.session_s),
         reading=BoxFolders(settings.state, settings.run),
-        site=SiteFile(site_path, lambda draft: check_draft(draft, device_path)),
+        site=SiteFile(
+            site_path,
+            lambda draft: check_draft(draft, device_path),
+            settings.state / "console" / "saves.jsonl",
+        ),
         services=services(settings, site_path.resolve().parent),
         reach=reach,
         tls=reach.certificate is not None,

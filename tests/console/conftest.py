@@ -83,7 +83,9 @@ class Box:
         self.console = ConsoleContext(
             accounts=Accounts(self.state / "console", session_s=3600.0, hasher=QUICK),
             reading=BoxFolders(self.state, self.run),
-            site=SiteFile(self.site, lambda draft: load(draft, Site)),
+            site=SiteFile(
+                self.site, lambda draft: load(draft, Site), self.state / "console/saves.jsonl"
+            ),
             services=Services(
                 snap=self.snap,
                 verify=lambda folder: self.broken,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from edge.console import access_texts, facts, page_texts, setup_texts, texts
+from edge.console import access_texts, facts, field_texts, page_texts, setup_texts, texts
 from edge.console import cases as index
 from edge.console.cases import CaseIndex, Wanted
 from edge.console.texts import TEXTS
@@ -255,7 +255,12 @@ def test_why_a_place_counts(reason):
 
 
 def test_no_text_hides_another():
-    own = (page_texts.PAGE_TEXTS, setup_texts.SETUP_TEXTS, access_texts.ACCESS_TEXTS)
+    own = (
+        page_texts.PAGE_TEXTS,
+        setup_texts.SETUP_TEXTS,
+        access_texts.ACCESS_TEXTS,
+        field_texts.FIELD_TEXTS,
+    )
     whole = sum(1 for _ in re.finditer(r"^    \"\w[^\"]*\": \(", texts_source(), re.M))
     assert len(TEXTS) == whole + sum(map(len, own))
 

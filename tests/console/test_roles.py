@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Every route with every role, and who is locked out by whose wrong passwords."""
 
+import re
+from pathlib import Path
+
 import pytest
 from starlette.routing import Route
 from starlette.testclient import TestClient
@@ -9,7 +12,10 @@ from edge.console import roles
 from edge.console.accounts import Accounts, audit_rows
 from edge.console.attempts import ADDRESS_TRIES, TRIES, LoginRefused
 from edge.console.roles import ROLES, allowed
+from edge.console.texts import TEXTS
 from tests.console.conftest import PASSWORD, QUICK, put_case
+
+CONSOLE = Path(roles.__file__).parent
 
 # What each role may send; what it may fetch besides what everybody may. Written here again, so
 # that a change of the table is seen.
@@ -164,3 +170,11 @@ def test_the_record_is_read_on_the_page_by_who_may(box, people):
     only = people["auditor"].get("/setup/audit?who=zhang&page=9").text
     assert "10.0.0.9" not in only and "li" in only
     assert [row["who"] for row in audit_rows(accounts.folder)][:2] == ["zhang", "<b>eve</b>"]
+
+
+def test_everything_that_is_written_down_has_words():
+    """Whatever a handler writes into the record is read in both languages."""
+    source = "".join(path.read_text("utf-8") for path in sorted(CONSOLE.glob("*.py")))
+    words = re.findall(r'\.audit\(\s*[^,()]+(?:\([^)]*\))?,\s*"([^"]+)"', source)
+    assert {"zones", "camera added", "role changed"} <= set(words)
+    assert [word for word in words if f"did_{word}" not in TEXTS] == []

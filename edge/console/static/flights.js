@@ -27,8 +27,9 @@ if (card) document.getElementById("files").onchange = async (event) => {
   const list = document.getElementById("coming"), files = [...event.target.files];
   const rows = files.map((file) => { const row = document.createElement("li"); row.textContent = file.name; list.append(row); return row; });
   let well = true;
+  keep("uploads", true);
   for (const [number, file] of files.entries()) well = await send(file, rows[number]) && well;
-  event.target.value = "";
+  event.target.value = ""; keep("uploads", false);
   if (well && files.length) location.reload();
 };
 

@@ -37,7 +37,7 @@ async function find(button) {
 if (form) {
   document.getElementById("snap").onclick = () => snap().catch((error) => { place.textContent = String(error); });
   const finder = document.getElementById("find");
-  finder.onclick = () => find(finder).catch((error) => { place.textContent = String(error); });
+  if (finder) finder.onclick = () => find(finder).catch((error) => { place.textContent = String(error); });
 }
 for (const one of document.querySelectorAll("form.confirm")) {
   one.onsubmit = () => window.confirm(one.dataset.confirm);

@@ -8,7 +8,7 @@ let version = words.version, rules = [], past = [], shown = null, waits = 0;
 
 const store = {
   zones: [], chosen: -1,
-  remember() { past.push(JSON.stringify({zones: store.zones, rules, open: pen.open})); if (past.length > 100) past.shift(); },
+  remember() { keep("zones", true); past.push(JSON.stringify({zones: store.zones, rules, open: pen.open})); if (past.length > 100) past.shift(); },
   undo() {
     const last = past.pop();
     if (!last) return;
@@ -117,11 +117,11 @@ async function save() {
   wait();
   const [status, body] = await send(`/data/zones/${encodeURIComponent(camera)}`);
   if (status === 200) {
-    version = body.version;
+    version = body.version; keep("zones", false);
     const link = small("a", words.live); link.href = "/live";
     tell(`${words.saved} `, false, link);
   } else if (status === 409) {
-    const again = small("button", words.theirs); again.type = "button"; again.className = "quiet"; again.onclick = () => location.reload();
+    const again = small("button", words.theirs); again.type = "button"; again.className = "quiet"; again.onclick = () => { keep("zones", false); location.reload(); };
     tell(words.conflict, true, small("pre", body.conflict), again);
   } else refused(body);
 }
