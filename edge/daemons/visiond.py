@@ -115,7 +115,7 @@ class Visiond:
         self._scheduler = Scheduler(self._bell, time.monotonic)
         self._outbox = Outbox(settings.outbox, "visiond")
         self.publisher = Publisher(self._outbox, self._clock, record=self._handled)
-        self.reminders = Reminders()
+        self.reminders = Reminders({c.id: c.source for c in settings.site.cameras})
         self._spool = Spool(settings.run, "visiond")
         self._probes = Responder(settings.run, camera_probes(settings.base))
         self._progress = Progress(notify)

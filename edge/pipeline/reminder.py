@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
+import tempfile
 import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edge.config import ConfigError
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 TIMEOUT_S = 8.0
 PULSE_S = 5
+# What a camera's loudspeaker may be given to say.
+SOUNDS = (".wav", ".mp3", ".ogg", ".flac", ".m4a")
 
 
 def _web(target: str, prompt: Prompt) -> None:
@@ -66,6 +69,18 @@ HOOKS: dict[str, Callable[[str, Prompt], None]] = {
 }
 
 
+def _speech(text: str, path: Path) -> None:
+    """The text spoken by espeak-ng in Mandarin, as a WAV file. Raises ConfigError without it."""
+    argv = ["espeak-ng", "-v", "cmn", "-s", "150", "-w", str(path), "--", text]
+    try:
+        subprocess.run(argv, check=True, timeout=30.0, stdin=subprocess.DEVNULL)
+    except FileNotFoundError:
+        raise ConfigError(
+            "remind = 'camera:speak': espeak-ng is not installed; install it, or record the words "
+            "and write camera:/path/file.wav"
+        ) from None
+
+
 def split_hook(hook: str, where: str) -> tuple[str, str]:
     """(kind, target). Raises ConfigError for a hook of no known kind or with a bad target."""
     kind, _, rest = hook.partition(":")
@@ -76,22 +91,27 @@ def split_hook(hook: str, where: str) -> tuple[str, str]:
     chip, _, line = rest.partition("/")
     good = {
         "audio": Path(rest).is_absolute() and rest.endswith(".wav"),
+        "camera": rest == "speak"
+        or (Path(rest).is_absolute() and Path(rest).suffix.lower() in SOUNDS),
         "gpio": chip.startswith("gpiochip") and chip.isalnum() and line.isdigit(),
     }
     if not good.get(kind, False):
         raise ConfigError(
-            f"{where}: remind = {hook!r}: allowed are http(s)://..., audio:/path/file.wav "
-            "and gpio:gpiochipN/LINE"
+            f"{where}: remind = {hook!r}: allowed are camera:speak, camera:/path/file.wav, "
+            "http(s)://..., audio:/path/file.wav and gpio:gpiochipN/LINE"
         )
     return kind, rest
 
 
 class Reminders:
-    """Performs prompts one after another, in a thread, so that nothing waits for a web server."""
+    """Performs prompts, each in a thread, so that nothing waits for a web server; a camera's
+    loudspeaker says one after another. sources: the addresses of the cameras by id."""
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Mapping[str, str] | None = None) -> None:
         self.done = self.failed = 0
         self._trouble = Trouble(log)
+        self._sources = dict(sources or {})
+        self._speaking = {name: threading.Lock() for name in self._sources}
 
     def perform(self, prompt: Prompt) -> None:
         threading.Thread(target=self._one, args=(prompt,), daemon=True, name="reminder").start()
@@ -99,7 +119,10 @@ class Reminders:
     def _one(self, prompt: Prompt) -> None:
         try:
             kind, target = split_hook(prompt.hook, prompt.camera)
-            HOOKS[kind](target, prompt)
+            if kind == "camera":
+                self._speak(target, prompt)
+            else:
+                HOOKS[kind](target, prompt)
         except (
             ConfigError,
             OSError,
@@ -113,3 +136,17 @@ class Reminders:
             self.done += 1
             self._trouble.healed(prompt.hook)
             log.info("reminded at %s: %s", prompt.camera, prompt.zh)
+
+    def _speak(self, target: str, prompt: Prompt) -> None:
+        """From the loudspeaker of the camera itself."""
+        from edge.camera.backchannel import read_sound, speak
+        from edge.camera.url import parse_source
+
+        address = parse_source(self._sources.get(prompt.camera, ""), where=prompt.camera)
+        with tempfile.TemporaryDirectory(prefix="edge-speech-") as folder:
+            path = Path(folder) / "speech.wav" if target == "speak" else Path(target)
+            if target == "speak":
+                _speech(prompt.zh, path)
+            samples = read_sound(path)
+        with self._speaking[prompt.camera]:
+            speak(address, samples)

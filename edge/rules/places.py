@@ -28,7 +28,7 @@ from edge.rules.spot import (
     unlike,
 )
 from edge.rules.view import Open, SceneView, Verdicts, reread, standing_by
-from edge.rules.zones import ZoneRule, ZoneVerdict, when_fits
+from edge.rules.zones import ZoneRule, ZoneVerdict, quiet_hours, when_fits
 from edge.values import Finding, Json, Phase, Track
 
 # What has not moved for so long stands.
@@ -59,6 +59,8 @@ class PlaceRule:
         self.settings, self._zones = settings, zones
         self._spots: list[Spot] = []
         self._refused: dict[int, float] = {}
+        self._reminded_mono = -1e18
+        self._quiet = quiet_hours(settings.word("quiet_hours"))
 
     # What a kind may say otherwise.
 
@@ -291,15 +293,23 @@ class PlaceRule:
             out.candidates.append(place_candidate(self.settings, spot, due_s))
 
     def _decide(self, view: SceneView, spot: Spot, out: Verdicts) -> None:
-        hook = self.settings.word("remind")
+        hook = self._hook(view, spot)
         if hook and spot.state == "standing":
-            spot.state, spot.reported_mono = "reminded", view.mono
-            out.prompts.append(place_prompt(view, self.settings, spot, hook))
+            spot.state, spot.reported_mono, spot.reminded = "reminded", view.mono, "stayed"
+            if view.mono - self._reminded_mono >= self.settings.number("remind_every_s"):
+                self._reminded_mono = view.mono
+                out.prompts.append(place_prompt(view, self.settings, spot, hook))
         elif not hook or view.mono - spot.reported_mono >= self.settings.number("grace_s"):
             self._open(view, spot, out)
             return
         due_s = spot.hold.held_s + self.settings.number("grace_s")
         out.candidates.append(place_candidate(self.settings, spot, due_s))
+
+    def _hook(self, view: SceneView, spot: Spot) -> str:
+        """Who reminds people; nobody in quiet hours, where it was not done before them."""
+        if spot.state == "reminded" or not when_fits(self._quiet, view.moment):
+            return self.settings.word("remind")
+        return ""
 
     def _open(self, view: SceneView, spot: Spot, out: Verdicts) -> None:
         settings = self.settings
@@ -322,7 +332,7 @@ class PlaceRule:
     def _over(self, view: SceneView, spot: Spot, why: str, out: Verdicts) -> bool:
         """The place is free, or another's: close what was open. Always false."""
         if spot.state == "reminded":
-            spot.outcome = "self_corrected"
+            spot.outcome, spot.reminded = "self_corrected", "left"
             self._open(view, spot, out)
             out.findings[-1] = replace(out.findings[-1], priority="lead")
         if spot.state == "open":

@@ -30,7 +30,8 @@ def place_candidate(settings: RuleSettings, spot: Spot, due_s: float) -> Candida
 
 
 def place_prompt(view: SceneView, settings: RuleSettings, spot: Spot, hook: str) -> Prompt:
-    """What a reminder at the place says, in both languages; it accuses nobody."""
+    """What a reminder at the place says, in both languages; it accuses nobody. The Chinese is the
+    site's own text where it gives one."""
     category = settings.category
     return Prompt(
         key=spot.key,
@@ -38,7 +39,7 @@ def place_prompt(view: SceneView, settings: RuleSettings, spot: Spot, hook: str)
         category=category.id,
         at=view.now,
         hook=hook,
-        zh=f"此处涉嫌{category.zh}，请尽快整改。",
+        zh=settings.word("remind_text").replace("{category}", category.zh),
         en=f"Suspected {category.en} here. Please put it right now.",
     )
 
@@ -61,6 +62,7 @@ def place_facts(
         "open_in_grid": view.memory.open_in(grid, settings.category.id),
         "first_here": spot.occurrence == 1,
         "outcome": spot.outcome,
+        **({"reminded": spot.reminded} if spot.reminded else {}),
         "deadline_h": settings.category.deadline_h,
         "clock_quality": view.now.quality,
     }

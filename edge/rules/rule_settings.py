@@ -8,12 +8,14 @@ unknown name or a value out of range is refused.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from edge.config import Camera, Category, ConfigError, Rule, When
 from edge.hold import Terms
+from edge.patterns import whole
 from edge.values import Json
 
 Plain = float | int | str | bool | tuple[str, ...]
@@ -22,16 +24,23 @@ T = TypeVar("T", float, str, bool, tuple[str, ...])
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One parameter of a rule kind: its value where nobody sets it, its bounds, its meaning."""
+    """One parameter of a rule kind: its value where nobody sets it, its bounds, its meaning.
+    pattern: of a word, where not every word will do."""
 
     default: Plain
     meaning: str
     low: float = 0.0
     high: float = 1e9
+    pattern: str = ""
 
 
 Settings = Mapping[str, Setting]
 
+
+# One span of hours or several, or nothing.
+_TIME = r"([01]\d|2[0-3]):[0-5]\d"
+_SPAN = rf"{_TIME}-({_TIME}|24:00)"
+HOURS = whole(rf"({_SPAN}(,{_SPAN})*)?")
 
 # What every rule kind has that watches a place.
 PLACE_SETTINGS: Mapping[str, Setting] = {
@@ -42,6 +51,15 @@ PLACE_SETTINGS: Mapping[str, Setting] = {
     "look_margin": Setting(0.35, "cosine distance of looks that is another object", 0.02, 2.0),
     "except_zones": Setting((), "zone kinds that another category looks after"),
     "remind": Setting("", "hook that reminds people before anything is reported; empty: none"),
+    "remind_text": Setting(
+        "此处涉嫌{category}，请尽快整改。", "words of the reminder; {category}: in Chinese"
+    ),
+    "remind_every_s": Setting(
+        600.0, "a camera's reminder of a category is heard at most so often", 0.0, 86_400.0
+    ),
+    "quiet_hours": Setting(
+        "", "no reminder then, such as 22:00-07:00; empty: none are quiet", pattern=HOURS
+    ),
     "grace_s": Setting(120.0, "time to leave after a reminder", 0.0, 3600.0),
 }
 
@@ -161,6 +179,8 @@ def _checked(where: str, value: Plain, setting: Setting) -> Plain:
     if isinstance(default, tuple) and isinstance(value, (tuple, list)):
         return tuple(str(word) for word in value)
     if isinstance(default, str) and isinstance(value, str):
+        if setting.pattern and not re.search(setting.pattern, value):
+            raise ConfigError(f"{where} = {value!r}: {setting.meaning}")
         return value
     raise ConfigError(f"{where} = {value!r}: expected {_kind_name(default)}")
 

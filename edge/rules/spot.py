@@ -99,6 +99,8 @@ class Spot:
     asked_mono: float = -1e9
     occurrence: int = 1
     outcome: str = "to_report"
+    # Whether people went after a reminder: "left", "stayed", "" where nobody was reminded.
+    reminded: str = ""
     ids: int = 1
     gaps: int = 0
     score: float = 0.0
@@ -160,6 +162,7 @@ class Spot:
             "zone": _zone_json(self.verdict),
             "occurrence": self.occurrence,
             "outcome": self.outcome,
+            "reminded": self.reminded,
             "counts": [self.ids, self.gaps, self.score],
             "lawful": [self.allowed, self.suppressed],
             "tallies": self.tallies,
@@ -191,6 +194,7 @@ class Spot:
             reported_mono=data["told"] + shift_s,
             occurrence=data["occurrence"],
             outcome=data["outcome"],
+            reminded=data.get("reminded", ""),
             ids=ids,
             gaps=gaps,
             score=score,

@@ -38,6 +38,14 @@ class LocalMoment:
         return LocalMoment(datetime.fromtimestamp(at.wall, timezone), calendar)
 
 
+NEVER = When(from_date="9999-12-31")
+
+
+def quiet_hours(text: str) -> When:
+    """The window of a checked text such as "22:00-07:00,12:00-14:00"; never for none."""
+    return When(hours=tuple(text.split(","))) if text else NEVER
+
+
 def when_fits(when: When, at: LocalMoment) -> bool:
     """Whether all that the window names fits.
 

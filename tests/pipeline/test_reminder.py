@@ -19,6 +19,8 @@ from edge.values import Prompt, Stamp
         ("http://10.0.0.5/speak", "http"),
         ("audio:/usr/share/edge/leave.wav", "audio"),
         ("gpio:gpiochip4/17", "gpio"),
+        ("camera:/var/lib/edge/leave.wav", "camera"),
+        ("camera:speak", "camera"),
     ],
 )
 def test_known_hooks(hook, kind):
@@ -31,6 +33,9 @@ def test_known_hooks(hook, kind):
         "rm -rf /",
         "audio:leave.wav",
         "audio:/etc/passwd",
+        "camera:/etc/passwd",
+        "camera:leave.wav",
+        "camera:",
         "gpio:gpiochip4/x",
         "http://",
         "file:///x",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stage import Actor, Stage, parked
 from stage_judge import CATEGORIES, GROUND, SHANGHAI, judge, phases, play, rule, zone
 
-from edge.config import Zone
+from edge.config import ConfigError, Zone
 from edge.geometry import inside
 from edge.rules.reporting import corroboration
 from edge.rules.view import Memory, Open
@@ -153,6 +153,49 @@ def test_a_reminder_is_asked_for_before_anything_is_told():
     assert [p.hook for p in prompts] == ["horn"]
     assert "整改" in prompts[0].zh
     assert found[0].decided.mono - prompts[0].at.mono == pytest.approx(30.0, abs=1.0)
+
+
+def reminded(**words):
+    """(prompts, facts of the new findings): two stalls, one after the other."""
+    words = {"remind": "horn", "grace_s": 30, **words}
+    sitting = judge(rule("street-vendor", **SHORT, set=words))
+    second = parked("vendor_stall", 0.2, 0.75, 130, 400)
+    beside = parked("person", 0.26, 0.74, 0, 900, size=(0.04, 0.18))
+    prompts, found = [], []
+    for scene in Stage([stall(end=65), second, KEEPER, beside], 300).scenes(2.0):
+        judgement = sitting.step(scene)
+        prompts += judgement.prompts
+        found += [f.facts for f in judgement.findings if f.phase == "new"]
+    return prompts, found
+
+
+def test_whether_people_went_after_a_reminder_is_judged():
+    prompts, found = reminded(remind_every_s=0)
+    assert len(prompts) == 2
+    assert [(f["outcome"], f["reminded"]) for f in found] == [
+        ("self_corrected", "left"), ("to_report", "stayed"),
+    ]  # fmt: skip
+
+
+def test_a_reminder_is_heard_at_most_so_often_and_never_in_quiet_hours():
+    prompts, found = reminded(remind_every_s=3600)
+    assert len(prompts) == 1
+    assert [f["reminded"] for f in found] == ["left", "stayed"]
+    prompts, found = reminded(quiet_hours="00:00-24:00")
+    assert prompts == []
+    assert [f.get("reminded") for f in found] == [None, None]
+
+
+def test_the_words_of_a_reminder_are_the_sites():
+    prompts, _ = reminded(remind_text="城管提醒：{category}请离开")
+    category = CATEGORIES["street-vendor"].zh
+    assert prompts[0].zh == f"城管提醒：{category}请离开"
+
+
+@pytest.mark.parametrize("hours", ["22-7", "25:00-07:00", "22:00-07:00;", "night"])
+def test_quiet_hours_that_are_none_are_refused(hours):
+    with pytest.raises(ConfigError, match="quiet_hours"):
+        judge(rule("street-vendor", set={"quiet_hours": hours}))
 
 
 def test_began_is_told_by_the_better_clock():

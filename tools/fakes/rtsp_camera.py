@@ -45,6 +45,7 @@ class Manners:
     jump: (after so many s, the stamps jump by so many s). outlier_s: every 20th stamp is so wrong.
     gap: (after so many s, nothing for so many s). late_s: each packet waits a random time up to
     this. auth: "", "basic", "md5", "sha256" or "both". options: "ok", "404" or "silent".
+    speaker: "PCMU" or "PCMA" offers a backchannel to who requires it, and keeps what came.
     """
 
     clock_rate: float = 1.0
@@ -60,6 +61,7 @@ class Manners:
     password: str = "12345"  # noqa: S105  of a camera that is not there
     options: str = "ok"
     sdp: bytes | None = None
+    speaker: str = ""
 
     def stamp(self, number: int, shown_s: float, real_s: float) -> int:
         """The RTP time of picture `number`, due for display at `shown_s`, sent at `real_s`."""
@@ -80,6 +82,8 @@ class RtspCamera(LoopbackServer):
     def __init__(self, content: Clip, manners: Manners = Manners()) -> None:
         self.content, self.manners = content, manners
         self._shown = content.shown or tuple(range(len(content.units)))
+        # RTP packets that came to the loudspeaker, each with the second at which it did.
+        self.heard: list[tuple[float, bytes]] = []
         super().__init__()
 
     @property
@@ -110,8 +114,9 @@ class RtspCamera(LoopbackServer):
                 sequence += 1
                 yield head + piece
 
-    def description(self) -> bytes:
-        """The SDP (RFC 4566) with the parameter sets of the first picture."""
+    def description(self, *, required: bool = False) -> bytes:
+        """The SDP (RFC 4566) with the parameter sets of the first picture, and with the
+        loudspeaker where a viewer requires it."""
         if self.manners.sdp is not None:
             return self.manners.sdp
         sets = nal_units(parameter_sets(self.content.codec, self.content.units[0]))
@@ -122,7 +127,19 @@ class RtspCamera(LoopbackServer):
         return (
             "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=cam\r\nt=0 0\r\na=control:*\r\n"
             f"m=video 0 RTP/AVP 96\r\n{media}a=control:track1\r\n"
+            + (self._speaker() if required else "")
         ).encode()
+
+    def _speaker(self) -> str:
+        """A track of sound from the camera first, as many have it, then the one to it."""
+        law = self.manners.speaker
+        number = {"PCMU": 0, "PCMA": 8}[law]
+        return (
+            f"m=audio 0 RTP/AVP {number}\r\na=rtpmap:{number} {law}/8000\r\na=control:track2\r\n"
+            "a=recvonly\r\n"
+            f"m=audio 0 RTP/AVP {number}\r\na=rtpmap:{number} {law}/8000\r\na=control:track3\r\n"
+            "a=sendonly\r\n"
+        )
 
 
 def _endless(closing: threading.Event) -> Iterator[int]:
@@ -153,6 +170,7 @@ class _Viewer:
     def __init__(self, camera: RtspCamera, client: socket.socket) -> None:
         self._camera, self._client = camera, client
         self._lock, self._closing = threading.Lock(), threading.Event()
+        self._speaks_on = -1
 
     def serve(self) -> None:
         with self._client, contextlib.suppress(OSError):
@@ -170,7 +188,10 @@ class _Viewer:
                 if data[:1] == b"$":
                     if len(data) < 4 or len(data) < 4 + int.from_bytes(data[2:4], "big"):
                         break
-                    data = data[4 + int.from_bytes(data[2:4], "big") :]
+                    size = int.from_bytes(data[2:4], "big")
+                    if data[1] == self._speaks_on:
+                        self._camera.heard.append((time.monotonic(), data[4 : 4 + size]))
+                    data = data[4 + size :]
                     continue
                 head, mark, rest = data.partition(b"\r\n\r\n")
                 if not mark:
@@ -188,9 +209,17 @@ class _Viewer:
             self._say(head, "401 Unauthorized", self._challenge())
         elif method == "OPTIONS":
             self._say(head, "200 OK", "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n")
+        elif "backchannel" in head and not manners.speaker:
+            self._say(head, "551 Option not supported")
         elif method == "DESCRIBE":
-            kind = "Content-Type: application/sdp\r\n"
-            self._say(head, "200 OK", kind, self._camera.description())
+            base = head.split(" ")[1].rstrip("/")
+            kind = f"Content-Base: {base}/\r\nContent-Type: application/sdp\r\n"
+            told = self._camera.description(required="backchannel" in head)
+            self._say(head, "200 OK", kind, told)
+        elif method == "SETUP" and "/track3 " in head:
+            self._speaks_on = 4
+            way = "Transport: RTP/AVP/TCP;unicast;interleaved=4-5\r\n"
+            self._say(head, "200 OK", way + _SESSION)
         elif method == "SETUP":
             way = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"
             self._say(head, "200 OK", way + _SESSION)
