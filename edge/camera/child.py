@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from edge.camera.pipelines import BYTES, Pipeline, Pixels, Spec
+from edge.camera.quiet import Quiet
 from edge.camera.source import STALL_S, Picture, SourceError, SourceFacts, Want
 from edge.camera.stream_clock import StreamStatistics
 from edge.camera.url import redact
@@ -39,6 +40,8 @@ class ChildSource:
     def __init__(self, name: str, pipeline: Pipeline, spec: Spec, clock: Clock) -> None:
         self.want: Want = "all"
         self.statistics = StreamStatistics()
+        # Pictures come decoded: there is nothing to be held back.
+        self.quiet: Quiet | None = None
         self.facts = SourceFacts(name, spec.width, spec.height, float(spec.fps))
         self._clock = clock
         self._name = name

@@ -13,6 +13,7 @@ from edge.camera.jpegs import JpegPacker
 from edge.camera.mailbox import Mailbox
 from edge.camera.opening import Addresses, addresses, connector
 from edge.camera.playback import Playback
+from edge.camera.quiet import Differs
 from edge.camera.recorder import Recorder
 from edge.camera.recording import FileFrames, read_file_frames
 from edge.camera.ring import ClipSource, PacketRing
@@ -61,9 +62,17 @@ class Feed:
 
 
 def open_feed(
-    camera: Camera, *, base: Path, clock: Clock, bell: threading.Condition, ring_mb: int
+    camera: Camera,
+    *,
+    base: Path,
+    clock: Clock,
+    bell: threading.Condition,
+    ring_mb: int,
+    differs: Differs | None = None,
 ) -> Feed:
     """Wire the reader of a camera; nothing is opened before `start`, but a recording is checked.
+
+    differs: compares key pictures of a live stream while it is quiet (edge.camera.quiet).
 
     Raises ConfigError for a source that is not allowed, or a recording that cannot be read.
     """
@@ -71,7 +80,7 @@ def open_feed(
     mailbox = Mailbox(bell)
     if found.recording:
         return _recording(camera, found.source, mailbox, clock)
-    return _live(camera, found, mailbox, clock, ring_mb)
+    return _live(camera, found, mailbox, clock, ring_mb, differs)
 
 
 def _recording(camera: Camera, address: Address, mailbox: Mailbox, clock: Clock) -> Feed:
@@ -104,14 +113,25 @@ class _RoundClips:
         return (span[0] + shift_s, span[1] + shift_s) if span else None
 
 
-def _live(camera: Camera, found: Addresses, mailbox: Mailbox, clock: Clock, ring_mb: int) -> Feed:
+def _live(
+    camera: Camera,
+    found: Addresses,
+    mailbox: Mailbox,
+    clock: Clock,
+    ring_mb: int,
+    differs: Differs | None,
+) -> Feed:
     span_s = camera.clip_before_s + camera.clip_after_s + RING_SPARE_S
     ring = PacketRing(seconds=span_s, bytes_max=ring_mb * 1_000_000)
     packed = found.source.kind == "network"
     record = Recorder(camera.id, found.record, ring, clock) if found.record else None
     keep = ring.add if packed and record is None else None
     grabber = Grabber(
-        camera.id, connector(found, clock, keep), fps=camera.fps, mailbox=mailbox, clock=clock
+        camera.id,
+        connector(found, clock, keep, differs),
+        fps=camera.fps,
+        mailbox=mailbox,
+        clock=clock,
     )
     feed = Feed(found.source, mailbox, grabber, ring, record)
     if not packed:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from edge.camera.mailbox import Mailbox
 from edge.camera.pacing import LIVE_EARLY, Pacer
+from edge.camera.quiet import Quiet
 from edge.camera.source import Cause, Picture, Source, SourceError, SourceFacts, Want
 from edge.camera.stream_clock import StreamStatistics
 from edge.clock import Clock
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 RETRY_CAP_S = 5.0
 # A camera locks the account after some 5 to 7 wrong logins; what is misconfigured stays so.
 RETRY_SLOW_S = 60.0
+# So long a picture that was held back waits for the one before it to be taken.
+HELD_WAIT_S = 0.5
 _SLOW: frozenset[Cause] = frozenset({"login", "unsupported"})
 
 
@@ -95,8 +98,8 @@ class Grabber:
     """Reads one camera and posts the frames due at `fps` into its mailbox.
 
     connect: opens the camera anew each time; raises SourceError.
-    want: which pictures are decoded at all ("key" or "nonref" while nobody needs more); may be
-    set at any time.
+    want: which pictures are decoded at all ("key", "nonref" or "watch" while nobody needs more);
+    may be set at any time.
     """
 
     def __init__(
@@ -110,7 +113,8 @@ class Grabber:
     ) -> None:
         self.camera = camera
         self.mailbox = mailbox
-        self.want: Want = "all"
+        self._want: Want = "all"
+        self._source: Source | None = None
         self.read = 0
         self.last_picture_s = clock.now().mono
         self.statistics: StreamStatistics | None = None
@@ -123,14 +127,29 @@ class Grabber:
     def stop(self, wait_s: float = 0.0) -> None:
         self.line.stop(wait_s)
 
+    @property
+    def want(self) -> Want:
+        return self._want
+
+    @want.setter
+    def want(self, want: Want) -> None:
+        # A source that is asleep gives no picture to be told by: it is told at once.
+        self._want, source = want, self._source
+        if source is not None and source.want != want:
+            source.want = want
+
+    @property
+    def quiet(self) -> Quiet | None:
+        """What the connection under way holds back; None where it cannot."""
+        return self._source.quiet if self._source is not None else None
+
     def _pump(self, source: Source) -> None:
         pacer = Pacer(self._fps, early=LIVE_EARLY)
-        self.statistics = source.statistics
+        self.statistics, self._source = source.statistics, source
+        source.want = self._want
         for picture in source.pictures():
             if self.line.stopping:
                 return
-            if source.want != self.want:
-                source.want = self.want
             self.read += 1
             self.last_picture_s = picture.at.mono
             self.line.healed()
@@ -138,4 +157,6 @@ class Grabber:
                 self._post(picture)
 
     def _post(self, picture: Picture) -> None:
+        if picture.held:
+            self.mailbox.wait_empty(HELD_WAIT_S)
         self.mailbox.post(Frame(self.camera, self.read, picture.at, picture.bgr()))

@@ -13,16 +13,25 @@ from edge.camera.libav import LIVE_PIXELS_MAX as PIXELS_MAX
 from edge.camera.libav import Input, check_size, explain, open_input, seconds, to_bgr
 from edge.camera.pacing import Lag
 from edge.camera.packets import Encoded, parameter_sets
+from edge.camera.quiet import BEFORE_S, Differs, Held, Quiet
 from edge.camera.remux import describe
 from edge.camera.source import STALL_S, Picture, SourceError, SourceFacts, Want
 from edge.camera.stream_clock import StreamStatistics
 from edge.camera.url import Address
+from edge.camera.watch import PacketWatch
 from edge.clock import Clock
 from edge.values import Stamp
 
 Keep = Callable[[Encoded], None]
 
-_SKIP: dict[Want, str] = {"all": "DEFAULT", "nonref": "NONREF", "key": "NONKEY"}
+_SKIP: dict[Want, str] = {
+    "all": "DEFAULT",
+    "nonref": "NONREF",
+    "key": "NONKEY",
+    "watch": "DEFAULT",
+}
+# Of a stream that does not say.
+USUAL_FPS = 25.0
 NOTHING = "nothing comes any more"
 # So late, only key pictures are decoded until no more than the second remains.
 BEHIND_S, CAUGHT_UP_S = 2.0, 0.5
@@ -41,10 +50,18 @@ def decode_s(packet: Any) -> float | None:
 class LiveSource:
     """A network or USB stream: pictures for whoever iterates, their packets to `keep`.
 
-    Raises SourceError when it cannot be opened.
+    differs: compares key pictures while nobody needs more ("watch"); without it none are left out
+    then. Raises SourceError when it cannot be opened.
     """
 
-    def __init__(self, address: Address, clock: Clock, *, keep: Keep | None = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        clock: Clock,
+        *,
+        keep: Keep | None = None,
+        differs: Differs | None = None,
+    ) -> None:
         self._input: Input = open_input(address)
         self._clock = clock
         self._keep = keep
@@ -62,6 +79,8 @@ class LiveSource:
         self.statistics = StreamStatistics()
         self.behind_s = 0.0
         self._catching_up = False
+        rate = self.facts.fps or USUAL_FPS
+        self.quiet = Quiet(PacketWatch(rate), differs) if differs else None
 
     def pictures(self) -> Iterator[Picture]:
         """Pictures until the stream fails; always ends with SourceError."""
@@ -70,10 +89,10 @@ class LiveSource:
             if self._keep is not None and self.facts.packets:
                 self._keep(self._encoded(packet, at))
             self._note_lag(packet, at, waited_s)
-            if self.want == "key" or self._catching_up:
+            if self.want in ("key", "watch") or self._catching_up:
                 # Key pictures may be further apart than a stall is long: packets are enough.
                 last_s = at.mono
-            for picture in self._pictures(packet, at):
+            for picture in self._wanted(packet, at):
                 last_s = at.mono
                 yield picture
             if at.mono - last_s > (STALL_S if self._key_seen else KEY_WAIT_S):
@@ -115,6 +134,77 @@ class LiveSource:
                 shown_s = seconds(packet.pts, packet.time_base)
                 self.statistics.add(at.mono, decoded_s, shown_s, packet.is_keyframe)
                 yield packet, at, at.mono - asked_s
+
+    def _wanted(self, packet: Any, at: Stamp) -> Iterator[Picture]:
+        """What is to be decoded now: everything, or as little as it takes to watch."""
+        quiet = self.quiet
+        if quiet is None or not self._key_seen:
+            yield from self._pictures(packet, at)
+            return
+        anchor = quiet.anchors(at, packet.is_keyframe, self._all_key)
+        wanted = self.want == "watch" and not self._catching_up
+        stirs = quiet.watch.add(at.mono, packet.size, anchor, learn=wanted)
+        if quiet.asleep and not wanted:
+            yield from self._again(quiet.wake(at, from_before=False), at)
+        elif not quiet.asleep and wanted and anchor and not stirs and quiet.may_sleep(at):
+            yield from self._drained(at)
+            quiet.sleep()
+        if not quiet.asleep:
+            yield from self._pictures(packet, at)
+            return
+        yield from self._watched(quiet, Held(packet, at, packet.size), anchor, stirs)
+
+    @property
+    def _all_key(self) -> bool:
+        return self.facts.codec == "mjpeg"
+
+    def _watched(self, quiet: Quiet, held: Held, anchor: bool, stirs: bool) -> Iterator[Picture]:
+        """Asleep: hold the packet, look at it where it is a key picture, wake where it stirs."""
+        fresh = not quiet.holding
+        room = quiet.hold(held, anchor)
+        if stirs or not room:
+            yield from self._again(quiet.wake(held.at, from_before=False), held.at)
+        elif anchor:
+            alone = self._alone(held)
+            if alone is not None and quiet.differs(alone.bgr(), held.at.mono, fresh):
+                yield from self._again(quiet.wake(held.at, from_before=True), None)
+            elif alone is not None:
+                self._last_at = held.at
+                yield alone
+
+    def _alone(self, held: Held) -> Picture | None:
+        """The picture of one key packet, at once: nothing is left in the decoder after it."""
+        self._arrived.clear()
+        last_at, self._last_at = self._last_at, None
+        found = [*self._pictures(held.packet, held.at), *self._drained(held.at)]
+        self._last_at = last_at
+        if not found:
+            return None
+        image = found[-1].bgr()
+        return Picture(held.at, held.at.mono, lambda: image)
+
+    def _drained(self, at: Stamp) -> Iterator[Picture]:
+        """What is still inside the decoder, which begins anew after it."""
+        context = self._input.stream.codec_context
+        try:
+            frames = context.decode(None)
+        except av.error.FFmpegError:
+            frames = []
+        for frame in frames:
+            if not frame.is_corrupt:
+                yield self._picture(frame, at)
+        context.flush_buffers()
+        self._arrived.clear()
+
+    def _again(self, held: list[Held], stirred: Stamp | None) -> Iterator[Picture]:
+        """Decode what was held back. Of it is looked at what came after the last look, and where
+        sizes told when it stirred, no earlier than just before."""
+        seen_s = self._last_at.mono if self._last_at is not None else 0.0
+        since_s = max(seen_s, stirred.mono - BEFORE_S) if stirred is not None else seen_s
+        for one in held:
+            for picture in self._pictures(one.packet, one.at):
+                if picture.at.mono > since_s:
+                    yield replace(picture, held=True)
 
     def _pictures(self, packet: Any, at: Stamp) -> Iterator[Picture]:
         context = self._input.stream.codec_context

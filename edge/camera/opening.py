@@ -12,6 +12,7 @@ from edge import config
 from edge.camera import pipelines
 from edge.camera.child import ChildSource
 from edge.camera.live import Keep, LiveSource
+from edge.camera.quiet import Differs
 from edge.camera.recording import read_file_frames
 from edge.camera.source import Source
 from edge.camera.url import Address, parse_source
@@ -67,10 +68,12 @@ def check_sources(camera: config.Camera, base: Path, where: str) -> None:
         raise config.ConfigError(f"{where}: {error}") from None
 
 
-def connector(found: Addresses, clock: Clock, keep: Keep | None) -> Callable[[], Source]:
+def connector(
+    found: Addresses, clock: Clock, keep: Keep | None, differs: Differs | None = None
+) -> Callable[[], Source]:
     """A function that opens the analysed stream anew each time; it raises SourceError."""
     spec = found.spec
     if spec is not None:
         name = found.source.target
         return lambda: ChildSource(name, pipelines.PIPELINES[name], spec, clock)
-    return lambda: LiveSource(found.source, clock, keep=keep)
+    return lambda: LiveSource(found.source, clock, keep=keep, differs=differs)

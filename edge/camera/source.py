@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from edge.camera.quiet import Quiet
 from edge.camera.stream_clock import StreamStatistics
 from edge.values import Image, Stamp
 
-# "all": every picture; "nonref": those nothing depends on are skipped; "key": key pictures only.
-Want = Literal["all", "nonref", "key"]
+# "all": every picture; "nonref": those nothing depends on are skipped; "key": key pictures only;
+# "watch": key pictures only while nothing stirs, and all again by itself (edge.camera.quiet).
+Want = Literal["all", "nonref", "key", "watch"]
 
 Cause = Literal[
     "unreachable",
@@ -59,22 +61,26 @@ class Picture:
     """One decoded picture, converted to BGR only when somebody wants it.
 
     at: when its data arrived; time_s: when it came out of the decoder (mono), for choosing
-    pictures at a rate.
+    pictures at a rate. held: it waited undecoded, and several come at once: none is to be lost.
     `bgr` is to be called before the next picture is asked for.
     """
 
     at: Stamp
     time_s: float
     bgr: Callable[[], Image]
+    held: bool = False
 
 
 class Source(Protocol):
     """A live source. `want` may be set at any time by another thread; `statistics` are of
-    what has arrived."""
+    what has arrived. `quiet` is what is held back while it is watched; None where it cannot be."""
 
     facts: SourceFacts
     want: Want
     statistics: StreamStatistics
+
+    @property
+    def quiet(self) -> Quiet | None: ...
 
     def pictures(self) -> Iterator[Picture]:
         """Pictures until the source fails; always ends with SourceError."""

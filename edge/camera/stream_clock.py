@@ -137,13 +137,15 @@ class StreamStatistics:
             arrived_fps=round(rate, 2),
             stamped_fps=_stamped_fps(stamps),
             jitter_ms=_jitter_ms([a for a, _ in rows]),
-            key_s=self._key_s(),
+            key_s=self.key_s,
             b_pictures=self._b_pictures,
             drift_ppm=self._drift_ppm() if verdict == "true" else None,
             clock=verdict,
         )
 
-    def _key_s(self) -> float | None:
+    @property
+    def key_s(self) -> float | None:
+        """Seconds between key pictures; None while too few came to tell."""
         keys = list(self._keys_s)
         return round((keys[-1] - keys[0]) / (len(keys) - 1), 2) if len(keys) > 1 else None
 

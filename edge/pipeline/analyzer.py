@@ -17,22 +17,24 @@ from edge.learning.opinion import Adviser
 from edge.pipeline.recheck import RecheckRequest, standing_on
 from edge.rules.judge import Judge
 from edge.values import Detections, Frame, Image, Judgement, Sample, Scene, Stamp, Track
-from edge.vision.gate import MotionGate, Reason, refresh_s
+from edge.vision.gate import FAINT_S, GateDecision, MotionGate, refresh_s
 from edge.vision.model import Model
 from edge.vision.tracker import Tracker
 from edge.vision.traits import TraitModel
 
 # The second stage of the tracker keeps a known object alive on boxes this weak.
 WEAK = 0.1
-# What the gate says where nothing moves or changes.
-STILL: frozenset[Reason] = frozenset({"quiet", "forced"})
+# Without a gate nobody knows what stands still.
+NO_GATE = GateDecision(True, "alive")
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """What one look at one frame came to. `detected` is false where the gate spared the model.
 
-    still: nothing moved, changed or is being looked for; what is there only stands.
+    stirs: something moves or changes, as far as pixels tell; still: nothing does, and nothing that
+    is held is looked for. look_s: the longest that may pass until the next look, as the rules
+    stand now.
     """
 
     frame: Frame
@@ -43,7 +45,9 @@ class Analysis:
     # The rechecks that this look answers, and why nothing could be seen on it, if so.
     rechecks: tuple[RecheckRequest, ...] = ()
     blind: str | None = None
+    stirs: bool = True
     still: bool = False
+    look_s: float = FAINT_S
 
 
 class Analyzer:
@@ -66,7 +70,7 @@ class Analyzer:
         self._tracker: Tracker | None = None
         self._gate = MotionGate() if camera.gate else None
         self._masks = tuple(zone.polygon for zone in camera.zones if zone.kind == "mask")
-        self._faint = judge.faint
+        self._faint, self.brief = judge.faint, judge.brief
         self._tracks: tuple[Track, ...] = ()
         self.looks = 0
         self.detections = 0
@@ -77,8 +81,8 @@ class Analyzer:
         if self._masks:
             frame = replace(frame, image=blackened(frame.image, self._masks))
         self.looks += 1
-        reason = self._asked(frame)
-        detected = always or reason != "quiet"
+        gate = self._asked(frame)
+        detected = always or gate.open
         aspect = frame.image.shape[1] / frame.image.shape[0]
         found = self._detect(frame) if detected else None
         self._tracks = self._carried(frame) if found is None else self._track(frame, found, aspect)
@@ -91,25 +95,37 @@ class Analyzer:
             samples=self._samples(frame.at),
         )
         judgement = self._advised(self._judge.step(scene), frame.image)
-        still = reason in STILL and self._settled
-        return Analysis(frame, self._tracks, judgement, detected, found, still=still)
+        return Analysis(
+            frame,
+            self._tracks,
+            judgement,
+            detected,
+            found,
+            stirs=gate.stirs,
+            still=not gate.stirs and not self._judge.searching,
+            look_s=self._look_s,
+        )
+
+    @property
+    def _look_s(self) -> float:
+        return refresh_s(faint=self._faint, clock=self._judge.busy)
 
     @property
     def _settled(self) -> bool:
         """Whether what the last look said would be said again of the same picture."""
         return (self._tracker is None or self._tracker.settled) and not self._judge.searching
 
-    def _asked(self, frame: Frame) -> Reason:
+    def _asked(self, frame: Frame) -> GateDecision:
         """What the gate says of the picture."""
         if self._gate is None:
-            return "alive"
+            return NO_GATE
         return self._gate.look(
             frame.image,
             frame.at.mono,
             alive=not self._settled,
             standing=self._tracker.standing if self._tracker else (),
-            forced_s=refresh_s(faint=self._faint, clock=self._judge.busy),
-        ).reason
+            forced_s=self._look_s,
+        )
 
     def _carried(self, frame: Frame) -> tuple[Track, ...]:
         """The tracks where they were, with the traits that they had."""

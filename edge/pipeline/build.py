@@ -24,6 +24,7 @@ from edge.pipeline.settings import DEFAULT_MODEL, Settings, manifest_path
 from edge.pipeline.truck_lookup import TruckFile
 from edge.sensors.live import latest, window_csv
 from edge.values import Finding, Prompt
+from edge.vision.key_change import KeyChange
 from edge.vision.model import Model, load_model
 from edge.vision.traits import TraitModel, open_traits
 
@@ -97,7 +98,12 @@ def build_worker(
     """One camera, wired; nothing runs yet. Raises ConfigError."""
     camera = with_learnt(camera, settings)
     feed = open_feed(
-        camera, base=settings.base, clock=clock, bell=bell, ring_mb=settings.device.keep.ring_mb
+        camera,
+        base=settings.base,
+        clock=clock,
+        bell=bell,
+        ring_mb=settings.device.keep.ring_mb,
+        differs=KeyChange() if camera.gate and camera.decode == "auto" else None,
     )
     feed.clips = masked_clips(feed.clips, camera)
     outputs = EvidenceOutputs(

@@ -22,7 +22,7 @@ from edge.camera.stall import StallWatch
 from edge.faults import FaultLog
 from edge.pipeline.analyzer import Analysis
 from edge.pipeline.camera_pipeline import CameraPipeline
-from edge.pipeline.decode_policy import DecodePolicy
+from edge.pipeline.decode_policy import DecodePolicy, Streaming
 from edge.pipeline.evidence_queue import EvidenceQueue
 from edge.pipeline.hard_examples import HardExamples
 from edge.pipeline.preview import Preview
@@ -63,7 +63,12 @@ class CameraWorker:
         self.recording = feed.recording
         self.open_cases = 0
         self.eased: str | None = None
-        self._asleep, self._decode_policy = False, DecodePolicy(pipeline.camera.fps)
+        self._asleep = False
+        self._decode_policy = DecodePolicy(
+            pipeline.camera.fps,
+            whole=pipeline.camera.decode == "whole",
+            brief=pipeline.analyzer.brief,
+        )
         self.last: Analysis | None = None
         self.rechecks = Rechecks()
         self._evidence = EvidenceQueue(pipeline.camera.id, pipeline.evidence_writer, late=late)
@@ -239,13 +244,16 @@ class CameraWorker:
             self.feed.reader.want = "key" if asleep else "all"
 
     def _spare(self, look: Analysis) -> None:
-        """Decode less while nothing is tracked or held."""
+        """Decode less while nothing moves and nobody looks at the page."""
         reader = self.feed.reader
         if isinstance(reader, Grabber):
+            watched = self._preview.wanted()
             reader.want = self._decode_policy.step(
                 look.frame.at.mono,
-                busy=bool(look.tracks) or bool(look.judgement.candidates),
-                stream_fps=reader.statistics.arrived_fps if reader.statistics else 0.0,
+                still=look.still and not watched,
+                stirs=look.stirs,
+                look_s=look.look_s,
+                stream=_streaming(reader),
                 asleep=self._asleep,
             )
 
@@ -256,11 +264,11 @@ class CameraWorker:
 
     def status(self) -> dict[str, Any]:
         """For the status file: what the page and the doctor want to know."""
-        last, reader = self.last, self.feed.reader
+        last = self.last
         return {
             "source": str(self.feed.address),
             "recording": self.recording,
-            "decoded": reader.want if isinstance(reader, Grabber) else "all",
+            **self._decoding(),
             "looks": self.pipeline.analyzer.looks,
             "fps": self._looks_per_s(),
             "fps_wanted": self.camera.fps,
@@ -271,6 +279,22 @@ class CameraWorker:
             "stream": self._stream(),
             "open": len(self.pipeline.book.open_keys()),
             "candidates": self.open_cases,
+        }
+
+    def _decoding(self) -> dict[str, Any]:
+        """How much is decoded now, why no less, and how often a quiet stream stirred by itself."""
+        reader = self.feed.reader
+        if not isinstance(reader, Grabber):
+            return {"decoded": "all"}
+        quiet, policy = reader.quiet, self._decode_policy
+        asleep = quiet is not None and quiet.asleep
+        want = "all" if reader.want == "watch" and not asleep else reader.want
+        return {
+            "decoded": want,
+            "quiet": policy.plan.why,
+            "wakes": quiet.wakes if quiet else 0,
+            "sizes_told": [policy.sizes.told, policy.sizes.missed],
+            "detected": self.pipeline.analyzer.detections,
         }
 
     def _stream(self) -> dict[str, Any] | None:
@@ -305,3 +329,11 @@ class CameraWorker:
         """Age of a picture when it was judged, over the last AGES of them."""
         ages = sorted(self._ages_ms)
         return ages[int(0.95 * (len(ages) - 1))] if ages else 0.0
+
+
+def _streaming(reader: Grabber) -> Streaming:
+    """What the policy is to know of the stream now."""
+    numbers, quiet = reader.statistics, reader.quiet
+    if numbers is None or quiet is None:
+        return Streaming(fps=numbers.arrived_fps if numbers else 0.0)
+    return Streaming(numbers.arrived_fps, numbers.key_s, True, quiet.wakes, quiet.watch.stirred_s)

@@ -50,7 +50,7 @@ class Preview:
                 raise
 
     def _show(self, look: Analysis, now: float) -> None:
-        every_s = WATCHED_EVERY_S if self._wanted() else IDLE_EVERY_S
+        every_s = WATCHED_EVERY_S if self.wanted() else IDLE_EVERY_S
         if now - self._pictured >= every_s:
             self._pictured = now
             self._picture(look)
@@ -63,7 +63,8 @@ class Preview:
         since_s = look.frame.at.mono - self._traced
         return not 0.0 <= since_s < TRACKS_EVERY_S and not (self._empty and not look.tracks)
 
-    def _wanted(self) -> bool:
+    def wanted(self) -> bool:
+        """Whether somebody looks at the page."""
         try:
             asked = (self._preview / f"{self._camera.id}.want").stat().st_mtime
         except FileNotFoundError:

@@ -39,13 +39,15 @@ class RuleKind(Protocol):
 
     WITH_FILE: only the muck-truck file makes a case of what it finds. FROM_PICTURES: what it judges
     is in the pictures, so it cannot be tried on recorded tracks. FAINT: it judges what hardly
-    changes a pixel, so that no motion gate can be trusted to see it come.
+    changes a pixel, so that no motion gate can be trusted to see it come. BRIEF: what it judges may
+    be there for a second or two only.
     """
 
     SETTINGS: ClassVar[Settings]
     WITH_FILE: ClassVar[bool]
     FROM_PICTURES: ClassVar[bool]
     FAINT: ClassVar[bool]
+    BRIEF: ClassVar[bool]
 
     def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None: ...
     @property
@@ -120,6 +122,11 @@ class Judge:
     def faint(self) -> bool:
         """Whether any rule judges what a motion gate cannot be trusted to see."""
         return any(rule.FAINT for rule in self._rules.values())
+
+    @property
+    def brief(self) -> bool:
+        """Whether any rule judges what may be gone before the next key picture."""
+        return any(rule.BRIEF for rule in self._rules.values())
 
     @property
     def memory(self) -> Memory:

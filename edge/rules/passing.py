@@ -27,6 +27,7 @@ class PassingRule:
     WITH_FILE: ClassVar[bool] = False
     FROM_PICTURES: ClassVar[bool] = False
     FAINT: ClassVar[bool] = False
+    BRIEF: ClassVar[bool] = True
 
     def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None:
         self.settings, self._zones = settings, zones

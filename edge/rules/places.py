@@ -54,6 +54,7 @@ class PlaceRule:
     WITH_FILE: ClassVar[bool] = False
     FROM_PICTURES: ClassVar[bool] = False
     FAINT: ClassVar[bool] = False
+    BRIEF: ClassVar[bool] = False
 
     def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None:
         self.settings, self._zones = settings, zones

@@ -38,6 +38,7 @@ class Spill(PlaceRule):
     """See the module. Anchored to the heap; the truck is a fact, and a picture of its own."""
 
     FROM_PICTURES: ClassVar[bool] = True
+    BRIEF: ClassVar[bool] = True
     SETTINGS: ClassVar[Settings] = {
         **PLACE_SETTINGS,
         "band": Setting(1.0, "lowest share of the heap that is asked for its zone", 0.02, 1.0),

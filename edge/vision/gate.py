@@ -69,12 +69,14 @@ def refresh_s(*, faint: bool, clock: bool) -> float:
 @dataclass(frozen=True, slots=True)
 class GateDecision:
     """Whether to run the detector now, why, and which share of the picture moved. `dulled`: so much
-    moves here all the time that something small could come unnoticed."""
+    moves here all the time that something small could come unnoticed. stirs: it moved a moment ago,
+    or what stands there changed, whatever else the reason is."""
 
     open: bool
     reason: Reason
     moved: float = 0.0
     dulled: bool = False
+    stirs: bool = True
 
 
 class MotionGate:
@@ -112,7 +114,7 @@ class MotionGate:
         The gate learns from every picture it is shown, also from those it opens for anyway. A
         picture of another size, or time running backwards, starts it anew.
         """
-        detail = _detail(image)
+        detail = detail_of(image)
         known = self._reference is not None and self._reference.shape == detail.shape
         if not known or now_s < self._seen_s:
             self._restart(detail, now_s)
@@ -133,7 +135,8 @@ class MotionGate:
         reason = self._reason(now_s, alive, moving, changed, wait_s)
         if reason != "quiet":
             self.detected()
-        return GateDecision(reason != "quiet", reason, moved, dulled)
+        stirs = changed or now_s - self._moved_s <= self._after_s
+        return GateDecision(reason != "quiet", reason, moved, dulled, stirs)
 
     def detected(self) -> None:
         """The detector looks at the picture shown last: what stands is compared with it."""
@@ -177,7 +180,7 @@ class MotionGate:
     def _differing(self, detail: Plane, earlier: Plane) -> Grey:
         """1 where the picture differs from an earlier one by more than noise and light."""
         level = max(LEAST_CHANGE, NOISE_SHARE * self._noise)
-        difference = cv2.absdiff(detail, earlier * _gain(detail, earlier))
+        difference = cv2.absdiff(detail, earlier * gain_of(detail, earlier))
         mask = cv2.morphologyEx((difference > level).astype(np.uint8), cv2.MORPH_OPEN, _BLOB)
         return np.asarray(mask, np.uint8)
 
@@ -199,7 +202,7 @@ class MotionGate:
         self._noise += (noise - self._noise) * min(1.0, dt / NOISE_S)
 
 
-def _detail(image: Image) -> Plane:
+def detail_of(image: Image) -> Plane:
     """Grey, small, lightly smoothed, without its broad part: float32 (about 180, 320)."""
     height, width = image.shape[:2]
     scale = LONG_SIDE / max(height, width)
@@ -211,7 +214,7 @@ def _detail(image: Image) -> Plane:
     return np.asarray(fine - broad, np.float32)
 
 
-def _gain(detail: Plane, reference: Plane) -> float:
+def gain_of(detail: Plane, reference: Plane) -> float:
     """How much stronger all contrast has become: an exposure step scales detail as a whole."""
     now, then = float(np.abs(detail).mean()), float(np.abs(reference).mean())
     return min(2.0, max(0.5, now / then)) if then > 0.5 else 1.0

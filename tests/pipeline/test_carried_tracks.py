@@ -46,7 +46,7 @@ class Bench:
     """A judge that holds nothing, or something, as the test says, and keeps what it was shown."""
 
     def __init__(self, *, busy=False, searching=False, faint=False):
-        self.busy, self.searching, self.faint = busy, searching, faint
+        self.busy, self.searching, self.faint, self.brief = busy, searching, faint, False
         self.scenes = []
 
     def step(self, scene):

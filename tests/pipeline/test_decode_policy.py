@@ -1,17 +1,33 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Which pictures of an idle camera are decoded, and that nothing due is lost by it."""
+"""Which pictures of a quiet camera are decoded, and that nothing due is lost by it."""
 
 import av
 import numpy as np
 import pytest
 
-from edge.pipeline.decode_policy import IDLE_AFTER_S, DecodePolicy
+from edge.pipeline.decode_policy import (
+    IDLE_AFTER_S,
+    NOTHING_AFTER_S,
+    QUIET_AFTER_S,
+    DecodePolicy,
+    Streaming,
+)
+
+NO_KEYS = Streaming(fps=25.0)
+FIT = Streaming(fps=25.0, key_s=2.0, able=True)
 
 
-def wants(busy_at, *, fps=5.0, stream_fps=25.0, asleep=False, seconds=120):
-    thrift = DecodePolicy(fps)
+def wants(busy_at, *, fps=5.0, stream=NO_KEYS, asleep=False, seconds=120, look_s=4.0, **more):
+    policy = DecodePolicy(fps, **more)
     return [
-        thrift.step(float(t), busy=busy_at(t), stream_fps=stream_fps, asleep=asleep)
+        policy.step(
+            float(t),
+            still=not busy_at(t),
+            stirs=bool(busy_at(t)),
+            look_s=look_s,
+            stream=stream,
+            asleep=asleep,
+        )
         for t in range(seconds)
     ]
 
@@ -29,11 +45,59 @@ def test_whatever_comes_is_decoded_in_full_at_once_and_for_a_while():
 
 @pytest.mark.parametrize(("fps", "stream_fps"), [(10.0, 25.0), (5.0, 0.0), (5.0, 10.0)])
 def test_a_stream_with_hardly_more_pictures_than_are_due_or_unknown(fps, stream_fps):
-    assert set(wants(lambda t: False, fps=fps, stream_fps=stream_fps)) == {"all"}
+    assert set(wants(lambda t: False, fps=fps, stream=Streaming(fps=stream_fps))) == {"all"}
 
 
 def test_a_camera_put_to_sleep_decodes_key_pictures():
     assert set(wants(lambda t: True, asleep=True)) == {"key"}
+
+
+def test_a_quiet_camera_is_watched_by_its_key_pictures():
+    told = wants(lambda t: t < 5, stream=FIT)
+    first = told.index("watch")
+    assert first == 4 + QUIET_AFTER_S and set(told[first:]) == {"watch"}
+
+
+@pytest.mark.parametrize(
+    ("stream", "more", "left"),
+    [
+        (Streaming(25.0, 10.0, True), {}, "nonref"),
+        (FIT, {"look_s": 1.0}, "nonref"),
+        (FIT, {"brief": True}, "nonref"),
+        (FIT, {"whole": True}, "all"),
+    ],
+)
+def test_where_a_key_picture_is_too_little_it_is_not_watched_so(stream, more, left):
+    assert set(wants(lambda t: False, stream=stream, **more)[60:]) == {left}
+
+
+def test_a_stir_that_was_nothing_is_short():
+    policy = DecodePolicy(5.0)
+
+    def look(t, wakes, still=True):
+        stream = Streaming(25.0, 2.0, True, wakes, t if not still else -1.0)
+        return policy.step(t, still=still, stirs=not still, look_s=4.0, stream=stream, asleep=False)
+
+    assert [look(t / 5, 0) for t in range(80)][-1] == "watch"
+    assert look(16.2, 1) == "all"
+    later = {t / 5: look(t / 5, 1) for t in range(82, 150)}
+    assert min(t for t, want in later.items() if want == "watch") == pytest.approx(
+        16.2 + NOTHING_AFTER_S, abs=0.21
+    )
+
+
+def test_sizes_that_told_of_three_movements_open_the_way_for_what_passes():
+    policy, told = DecodePolicy(5.0, brief=True), []
+    for n in range(5 * 200):
+        t = n / 5
+        moving = any(a <= t < a + 4 for a in (20, 50, 80))
+        last = max((a + 0.3 for a in (20, 50, 80) if a + 0.3 <= t), default=-1.0)
+        stream = Streaming(25.0, 2.0, True, 0, last)
+        told.append(
+            policy.step(t, still=not moving, stirs=moving, look_s=4.0, stream=stream, asleep=False)
+        )
+    assert "watch" not in told[: 5 * 84] and told[-1] == "watch"
+    assert policy.sizes.told == 3 and policy.sizes.missed == 0
 
 
 @pytest.mark.parametrize("between", [0, 1, 2])

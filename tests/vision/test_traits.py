@@ -96,7 +96,7 @@ class OneTruck:
 
 
 class Listening:
-    busy = searching = faint = False
+    busy = searching = faint = brief = False
 
     def step(self, scene):
         self.scene = scene

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Can a stream be watched by its key pictures and the sizes of its packets, and does it stir? Pure.
+
+An encoder spends bits on what changes. While a street stands still, the packet at a given place
+after a key picture is about as large as the one at that place a group of pictures ago; something
+that comes makes some of them larger at once. How much larger shows against this stream's own usual
+wavering, and nothing else: no two cameras encode alike.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+
+# A window holds so many seconds of packets, this many at least: one is too few to judge by.
+WINDOW_S, WINDOW_LEAST = 0.24, 3
+# The size expected at a place of the group is the median of so many groups.
+GROUPS, GROUPS_LEAST = 9, 3
+# A window stirs that is larger than expected by so many usual deviations, by this share, and by
+# so many bytes a packet: what no picture that changed anywhere would be without.
+DEVIATIONS, SHARE_LEAST, BYTES_LEAST = 7.0, 0.05, 24.0
+# Deviations are those of the last so many windows; fewer tell nothing.
+WINDOWS, WINDOWS_LEAST = 400, 30
+# So many movements must have been seen before it is known whether sizes tell of them, and they must
+# have told of this share.
+TOLD_LEAST, TOLD_SHARE = 3, 0.9
+# Key pictures come on a grid of pictures, not of seconds.
+LATE_S = 0.2
+# Beyond it a group of pictures is too long to be decoded from its beginning in time.
+PLACES_MOST = 300
+
+
+class PacketWatch:
+    """Packet sizes of one connection. One owner: the thread that reads."""
+
+    def __init__(self, fps: float) -> None:
+        self._most = max(WINDOW_LEAST, round(WINDOW_S * fps))
+        self._groups: list[deque[int]] = []
+        self._usual: list[float] = []
+        self._place = -1
+        self._recent: deque[tuple[float, float]] = deque(maxlen=self._most)
+        self._off: deque[float] = deque(maxlen=WINDOWS)
+        self._since = 0
+        self._spread: float | None = None
+        # When it stirred last, by the arrival of the packet; read by the thread that looks.
+        self.stirred_s = -math.inf
+
+    def add(self, at_s: float, size: int, key: bool, *, learn: bool) -> bool:
+        """One packet, in order of arrival; true where the stream stirs.
+
+        learn: what is seen now is known to stand still, so it is what is usual.
+        """
+        if key:
+            self._place = -1
+            return False
+        self._place = min(self._place + 1, PLACES_MOST - 1)
+        usual = self._expected_at(self._place, size)
+        if learn:
+            self._learn(self._place, size)
+        if usual is None:
+            return False
+        self._recent.append((size - usual, usual))
+        stirs = self._stirs(learn)
+        self.stirred_s = at_s if stirs else self.stirred_s
+        return stirs
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough was learnt to be asked."""
+        return self._spread is not None and len(self._off) >= WINDOWS_LEAST
+
+    def _expected_at(self, place: int, size: int) -> float | None:
+        while len(self._groups) <= place:
+            self._groups.append(deque(maxlen=GROUPS))
+            self._usual.append(float(size))
+        if len(self._groups[place]) < GROUPS_LEAST:
+            return None
+        return self._usual[place]
+
+    def _learn(self, place: int, size: int) -> None:
+        group = self._groups[place]
+        group.append(size)
+        self._usual[place] = statistics.median(group)
+
+    def _stirs(self, learn: bool) -> bool:
+        if len(self._recent) < self._most:
+            return False
+        off = sum(r for r, _ in self._recent)
+        expected = sum(e for _, e in self._recent)
+        stirs = self.ready and off > self._limit(expected)
+        self._since += 1
+        if learn and self._since >= self._most:
+            self._since = 0
+            self._off.append(off)
+            self._spread = 1.4826 * statistics.median(abs(one) for one in self._off)
+        return stirs
+
+    def _limit(self, expected: float) -> float:
+        assert self._spread is not None
+        least = max(SHARE_LEAST * expected, BYTES_LEAST * self._most)
+        return max(DEVIATIONS * self._spread, least)
+
+
+# key: decode key pictures, the rest as soon as it stirs or a key picture differs from the last.
+# whole: this stream cannot be watched with less.
+Watching = Literal["key", "whole"]
+
+
+@dataclass(slots=True)
+class SizeRecord:
+    """Whether the sizes of this stream have told so far of what moved in it. A constant bit rate
+    hides what comes; only having been told shows that it will be told."""
+
+    told: int = 0
+    missed: int = 0
+
+    def note(self, told: bool) -> None:
+        self.told, self.missed = self.told + told, self.missed + (not told)
+
+    @property
+    def tells(self) -> bool | None:
+        """None while too little has moved to know."""
+        if self.told + self.missed < TOLD_LEAST:
+            return None
+        return self.told >= TOLD_SHARE * (self.told + self.missed)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchPlan:
+    """How a quiet stream is watched, and why, in words for the page."""
+
+    watching: Watching
+    why: str
+
+
+def plan(
+    *, key_s: float | None, look_s: float, brief: bool, tells: bool | None, able: bool
+) -> WatchPlan:
+    """key_s: seconds between key pictures, as measured. look_s: the longest that the rules allow
+    between two looks. brief: a rule judges what may be gone before the next key picture. tells:
+    whether packet sizes tell of it (SizeRecord). able: the source has packets to hold back."""
+    if not able:
+        return WatchPlan("whole", "no packets: this source gives pictures only")
+    if key_s is None:
+        return WatchPlan("whole", "measuring")
+    if key_s > look_s + LATE_S:
+        return WatchPlan(
+            "whole", f"key pictures every {key_s:g} s, looks wanted every {look_s:g} s"
+        )
+    if brief and not tells:
+        known = "not known yet to tell" if tells is None else "do not tell"
+        return WatchPlan("whole", f"packet sizes {known} of what passes quickly")
+    return WatchPlan("key", f"key pictures every {key_s:g} s" + (", packet sizes" if tells else ""))

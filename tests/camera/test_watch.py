@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Packet sizes tell that something came, by the stream's own usual and by nothing else."""
+
+import numpy as np
+import pytest
+
+from edge.camera.quiet import ANCHOR_S, BYTES_MOST, Held, Quiet
+from edge.camera.watch import PacketWatch, SizeRecord, plan
+from edge.values import Stamp
+
+FPS, GOP = 25, 50
+
+
+def sizes(seconds, *, base=4000, noise=0.05, swing=0.3, seed=1, grows=()):
+    """(seconds, size, key) of a stream whose packets shrink over the group and waver a little.
+
+    grows: (from s, to s, bytes a packet) of what moves.
+    """
+    rng = np.random.default_rng(seed)
+    for n in range(seconds * FPS):
+        t, place = n / FPS, n % GOP
+        size = base * (1 + swing * (1 - place / GOP)) * (1 + noise * rng.standard_normal())
+        size += sum(more for a, b, more in grows if a <= t < b)
+        yield t, int(60_000 if place == 0 else max(20, size)), place == 0
+
+
+def stirs(packets, *, known_still_s=60.0):
+    watch = PacketWatch(FPS)
+    return [t for t, size, key in packets if watch.add(t, size, key, learn=t < known_still_s)]
+
+
+def test_a_still_street_stirs_next_to_never():
+    assert len(stirs(sizes(600), known_still_s=600)) <= 3
+
+
+@pytest.mark.parametrize(("base", "noise"), [(300, 0.05), (4000, 0.05), (18_000, 0.08)])
+def test_what_comes_stirs_within_a_third_of_a_second(base, noise):
+    found = stirs(sizes(70, base=base, noise=noise, grows=[(62.0, 66.0, 0.4 * base)]))
+    assert next(t for t in found if t > 60.0) <= 62.4
+
+
+def test_one_large_packet_of_a_lost_step_is_told_and_costs_one_stir():
+    found = stirs(sizes(70, grows=[(62.2, 62.24, 9000)]), known_still_s=70)
+    assert found and max(found) - min(found) <= 0.4
+
+
+def test_the_groups_own_shape_is_no_news():
+    """Packets that are three times as large after a key picture are so every time."""
+    assert len(stirs(sizes(120, swing=2.0), known_still_s=120)) <= 2
+
+
+def test_a_slow_change_of_the_light_is_learnt():
+    packets = [(t, int(s * (1 + t / 600)), k) for t, s, k in sizes(300)]
+    assert len(stirs(packets, known_still_s=300)) <= 3
+
+
+def test_nothing_is_asked_before_enough_is_known():
+    watch = PacketWatch(FPS)
+    for t, size, key in sizes(4):
+        assert not watch.add(t, size, key, learn=True)
+    assert not watch.ready
+
+
+@pytest.mark.parametrize(
+    ("told", "missed", "tells"),
+    [(2, 0, None), (3, 0, True), (0, 3, False), (9, 1, True), (8, 2, False)],
+)
+def test_sizes_must_have_told_before_they_are_believed(told, missed, tells):
+    record = SizeRecord(told, missed)
+    assert record.tells is tells
+
+
+@pytest.mark.parametrize(
+    ("facts", "watching", "says"),
+    [
+        ({"key_s": 2.0, "look_s": 4.0}, "key", "every 2 s"),
+        ({"key_s": None, "look_s": 4.0}, "whole", "measuring"),
+        ({"key_s": 10.0, "look_s": 4.0}, "whole", "every 10 s, looks wanted every 4 s"),
+        ({"key_s": 2.04, "look_s": 2.0}, "key", "2.04"),
+        ({"key_s": 2.0, "look_s": 1.0}, "whole", "looks wanted every 1 s"),
+        ({"key_s": 2.0, "look_s": 4.0, "brief": True}, "whole", "not known yet"),
+        ({"key_s": 2.0, "look_s": 4.0, "brief": True, "tells": False}, "whole", "do not tell"),
+        ({"key_s": 2.0, "look_s": 4.0, "brief": True, "tells": True}, "key", "packet sizes"),
+        ({"key_s": 2.0, "look_s": 4.0, "able": False}, "whole", "no packets"),
+    ],
+)
+def test_a_plan_for_each_stream(facts, watching, says):
+    made = plan(**{"brief": False, "tells": None, "able": True, **facts})
+    assert made.watching == watching and says in made.why
+
+
+def at(t):
+    return Stamp(t, 1_700_000_000.0 + t)
+
+
+def quiet():
+    made = Quiet(PacketWatch(FPS), lambda *_: False)
+    made.sleep()
+    return made
+
+
+def fill(made, seconds, size=1000):
+    for n in range(int(seconds * FPS)):
+        made.hold(Held(n, at(n / FPS), size), n % GOP == 0)
+
+
+def test_woken_by_sizes_it_gives_back_the_group_under_way():
+    made = quiet()
+    fill(made, 7.0)
+    held = made.wake(at(7.0), from_before=False)
+    assert [one.packet for one in held] == list(range(150, 175)) and not made.asleep
+
+
+def test_woken_soon_after_a_key_picture_it_gives_back_the_group_before_too():
+    made = quiet()
+    fill(made, 6.4)
+    assert [one.packet for one in made.wake(at(6.4), from_before=False)] == list(range(100, 160))
+
+
+def test_woken_by_a_key_picture_it_gives_back_the_group_before_it():
+    made = quiet()
+    fill(made, 6.04)
+    assert [one.packet for one in made.wake(at(6.0), from_before=True)] == list(range(100, 151))
+
+
+def test_more_than_may_be_held_is_not():
+    made = quiet()
+    assert made.hold(Held(0, at(0.0), BYTES_MOST), True)
+    assert not made.hold(Held(1, at(0.04), 1), False)
+
+
+def test_a_stream_of_key_pictures_only_is_looked_at_once_a_second():
+    made = Quiet(PacketWatch(FPS), lambda *_: False)
+    anchors = [n for n in range(100) if made.anchors(at(n / FPS), True, True)]
+    assert anchors == [0, 25, 50, 75] and ANCHOR_S == 1.0

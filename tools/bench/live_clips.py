@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A live street for the bench: still, one arrival, or a crowd, encoded as cameras encode.
+
+The street is a picture of the project's own rendered clip, in which a stall and people stand, with
+the noise of a sensor drawn anew for every picture; who comes is cut out of the same clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.values import Box, Image
+from tools.bench.arena import ROOT
+from tools.fakes.camera import Clip
+
+STREET = ROOT / "tests" / "clips" / "street" / "street.mp4"
+# Where in that clip everything stands, and where and when a truck drives (fractions, seconds).
+STANDS_S = 30.0
+TRUCK_S, TRUCK = 43.5, (0.640, 0.250, 0.800, 0.530)
+NOISE = 1.6
+GRAINS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How the camera encodes. rate: kbit/s, kept constant; 0: constant quality."""
+
+    codec: str = "h264"
+    key_s: float = 2.0
+    b_pictures: int = 0
+    rate: int = 0
+    fps: int = 25
+
+    @property
+    def options(self) -> dict[str, str]:
+        """For libx264 or libx265; one thread, so that a bench beside it is not disturbed."""
+        gop = round(self.key_s * self.fps)
+        if self.codec == "hevc":
+            words = f"log-level=none:keyint={gop}:min-keyint={gop}:scenecut=0"
+            return {"preset": "ultrafast", "crf": "27", "x265-params": (
+                f"{words}:bframes={self.b_pictures}:pools=none:frame-threads=1"
+            )}  # fmt: skip
+        own = {"preset": "superfast", "threads": "1", "g": str(gop), "keyint_min": str(gop)}
+        own |= {"bf": str(self.b_pictures), "sc_threshold": "0", "rc-lookahead": "0"}
+        if self.rate:
+            own |= {"b": f"{self.rate}k", "maxrate": f"{self.rate}k", "bufsize": f"{self.rate}k"}
+        return own if self.rate else own | {"crf": "26"}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Something that comes at `at_s`, crosses the picture in `for_s` and is gone.
+
+    share: its height as a share of the picture's.
+    """
+
+    at_s: float
+    for_s: float = 6.0
+    share: float = 0.28
+    kind: str = "truck"
+
+
+def photograph(at_s: float, size: tuple[int, int]) -> Image:
+    """One picture of the street clip in this size."""
+    import av
+
+    with av.open(str(STREET)) as file:
+        for frame in file.decode(video=0):
+            if frame.time is not None and frame.time >= at_s:
+                image = frame.to_ndarray(format="bgr24")
+                return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+    raise ValueError(f"{STREET.name} ends before {at_s} s")
+
+
+def cut_out(box: Box, at_s: float, size: tuple[int, int], share: float) -> Image:
+    """What stands in the box then, at this share of the picture's height."""
+    picture = photograph(at_s, size)
+    width, height = size
+    x1, y1, x2, y2 = box
+    part = picture[int(y1 * height) : int(y2 * height), int(x1 * width) : int(x2 * width)]
+    tall = max(4, round(share * height))
+    wide = max(4, round(part.shape[1] * tall / part.shape[0]))
+    return np.asarray(cv2.resize(part, (wide, tall), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+class Street:
+    """Pictures of one street, by their time. noise: standard deviation in grey levels."""
+
+    def __init__(
+        self, size: tuple[int, int], arrivals: tuple[Arrival, ...] = (), *, noise: float = NOISE
+    ) -> None:
+        self.size, self._arrivals = size, arrivals
+        self._ground = photograph(STANDS_S, size)
+        self._things = [cut_out(TRUCK, TRUCK_S, size, one.share) for one in arrivals]
+        rng = np.random.default_rng(7)
+        shape = (size[1] + 64, size[0] + 64, 3)
+        self._grain = rng.normal(0.0, noise, shape).round().astype(np.int8) if noise else None
+        self._rng = np.random.default_rng(11)
+
+    def picture(self, at_s: float) -> Image:
+        image = self._ground.copy()
+        for one, thing in zip(self._arrivals, self._things, strict=True):
+            part = (at_s - one.at_s) / one.for_s
+            if 0.0 <= part < 1.0:
+                self._put(image, thing, part)
+        return self._noisy(image)
+
+    def _put(self, image: Image, thing: Image, part: float) -> None:
+        """From the left edge to the right one, its foot on the lane."""
+        height, width = image.shape[:2]
+        tall, wide = thing.shape[:2]
+        left, low = round(part * (width + wide)) - wide, round(0.80 * height)
+        a, b = max(0, left), min(width, left + wide)
+        if b > a:
+            image[low - tall : low, a:b] = thing[:, a - left : b - left]
+
+    def _noisy(self, image: Image) -> Image:
+        if self._grain is None:
+            return image
+        dx, dy = self._rng.integers(0, 64, 2).tolist()
+        height, width = image.shape[:2]
+        grain = self._grain[dy : dy + height, dx : dx + width]
+        return np.asarray(cv2.add(image, grain, dtype=cv2.CV_8U), np.uint8)
+
+
+def encoded(
+    pictures: Iterator[Image], size: tuple[int, int], coding: Coding
+) -> tuple[list[bytes], list[int]]:
+    """Access units in the order of decoding, and the number of the picture that each shows."""
+    import io
+    from fractions import Fraction
+
+    import av
+
+    name = {"h264": "libx264", "hevc": "libx265"}[coding.codec]
+    units: list[bytes] = []
+    shown: list[int] = []
+
+    def take(packets: Any) -> None:
+        for packet in packets:
+            units.append(bytes(packet))
+            shown.append(round(packet.pts * packet.time_base * coding.fps))
+
+    with av.open(io.BytesIO(), "w", format=coding.codec) as out:
+        stream = out.add_stream(name, rate=coding.fps, options=coding.options)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for number, image in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, coding.fps)
+            take(stream.encode(frame))
+        take(stream.encode(None))
+    return units, shown
+
+
+def live_clip(
+    size: tuple[int, int], seconds: float, coding: Coding, arrivals: tuple[Arrival, ...] = ()
+) -> Clip:
+    """A clip for tools.fakes.camera, which repeats it for ever."""
+    street = Street(size, arrivals)
+    times = (index / coding.fps for index in range(round(seconds * coding.fps)))
+    units, shown = encoded((street.picture(t) for t in times), size, coding)
+    return Clip(coding.codec, *size, coding.fps, tuple(units), tuple(shown))
+
+
+def recorded(path: Path, coding: Coding, seconds: float, size: tuple[int, int]) -> Clip:
+    """Another film (a crowd) as such a camera would send it, from its beginning."""
+    import itertools
+
+    from edge.camera.recording import read_file_frames
+
+    frames = read_file_frames(str(path), float(coding.fps), camera="bench")
+    pictures = itertools.islice(frames, round(seconds * coding.fps))
+    scaled = (np.asarray(cv2.resize(one.image, size), np.uint8) for one in pictures)
+    units, shown = encoded(scaled, size, coding)
+    return Clip(coding.codec, *size, coding.fps, tuple(units), tuple(shown))
+
+
+Sums = NDArray[np.float64]
