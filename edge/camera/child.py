@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from edge.camera.pipelines import BYTES, Pipeline, Pixels, Spec
-from edge.camera.quiet import Quiet
+from edge.camera.quiet import QuietStream
 from edge.camera.source import STALL_S, Picture, SourceError, SourceFacts, Want
 from edge.camera.stream_clock import StreamStatistics
 from edge.camera.url import redact
@@ -41,7 +41,7 @@ class ChildSource:
         self.want: Want = "all"
         self.statistics = StreamStatistics()
         # Pictures come decoded: there is nothing to be held back.
-        self.quiet: Quiet | None = None
+        self.quiet: QuietStream | None = None
         self.facts = SourceFacts(name, spec.width, spec.height, float(spec.fps))
         self._clock = clock
         self._name = name

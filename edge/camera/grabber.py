@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from edge.camera.mailbox import Mailbox
 from edge.camera.pacing import LIVE_EARLY, Pacer
-from edge.camera.quiet import Quiet
+from edge.camera.quiet import QuietStream
 from edge.camera.source import Cause, Picture, Source, SourceError, SourceFacts, Want
 from edge.camera.stream_clock import StreamStatistics
 from edge.clock import Clock
@@ -139,7 +139,7 @@ class Grabber:
             source.want = want
 
     @property
-    def quiet(self) -> Quiet | None:
+    def quiet(self) -> QuietStream | None:
         """What the connection under way holds back; None where it cannot."""
         return self._source.quiet if self._source is not None else None
 

@@ -13,7 +13,7 @@ from edge.camera.libav import LIVE_PIXELS_MAX as PIXELS_MAX
 from edge.camera.libav import Input, check_size, explain, open_input, seconds, to_bgr
 from edge.camera.pacing import Lag
 from edge.camera.packets import Encoded, parameter_sets
-from edge.camera.quiet import BEFORE_S, Differs, Held, Quiet
+from edge.camera.quiet import BEFORE_S, Differs, HeldPacket, QuietStream
 from edge.camera.remux import describe
 from edge.camera.source import STALL_S, Picture, SourceError, SourceFacts, Want
 from edge.camera.stream_clock import StreamStatistics
@@ -80,7 +80,7 @@ class LiveSource:
         self.behind_s = 0.0
         self._catching_up = False
         rate = self.facts.fps or USUAL_FPS
-        self.quiet = Quiet(PacketWatch(rate), differs) if differs else None
+        self.quiet = QuietStream(PacketWatch(rate), differs) if differs else None
 
     def pictures(self) -> Iterator[Picture]:
         """Pictures until the stream fails; always ends with SourceError."""
@@ -152,13 +152,15 @@ class LiveSource:
         if not quiet.asleep:
             yield from self._pictures(packet, at)
             return
-        yield from self._watched(quiet, Held(packet, at, packet.size), anchor, stirs)
+        yield from self._watched(quiet, HeldPacket(packet, at, packet.size), anchor, stirs)
 
     @property
     def _all_key(self) -> bool:
         return self.facts.codec == "mjpeg"
 
-    def _watched(self, quiet: Quiet, held: Held, anchor: bool, stirs: bool) -> Iterator[Picture]:
+    def _watched(
+        self, quiet: QuietStream, held: HeldPacket, anchor: bool, stirs: bool
+    ) -> Iterator[Picture]:
         """Asleep: hold the packet, look at it where it is a key picture, wake where it stirs."""
         fresh = not quiet.holding
         room = quiet.hold(held, anchor)
@@ -172,7 +174,7 @@ class LiveSource:
                 self._last_at = held.at
                 yield alone
 
-    def _alone(self, held: Held) -> Picture | None:
+    def _alone(self, held: HeldPacket) -> Picture | None:
         """The picture of one key packet, at once: nothing is left in the decoder after it."""
         self._arrived.clear()
         last_at, self._last_at = self._last_at, None
@@ -196,7 +198,7 @@ class LiveSource:
         context.flush_buffers()
         self._arrived.clear()
 
-    def _again(self, held: list[Held], stirred: Stamp | None) -> Iterator[Picture]:
+    def _again(self, held: list[HeldPacket], stirred: Stamp | None) -> Iterator[Picture]:
         """Decode what was held back. Of it is looked at what came after the last look, and where
         sizes told when it stirred, no earlier than just before."""
         seen_s = self._last_at.mono if self._last_at is not None else 0.0

@@ -29,7 +29,7 @@ Differs = Callable[[Image, float, bool], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldPacket:
     """One packet as libav gave it, and when it came."""
 
     packet: Any
@@ -38,7 +38,7 @@ class Held:
 
 
 @dataclass(slots=True)
-class Quiet:
+class QuietStream:
     """One connection's. Owned by the thread that reads; `asleep`, `wakes` and the watch's
     `stirred_s` may be read by any."""
 
@@ -46,7 +46,7 @@ class Quiet:
     differs: Differs
     asleep: bool = False
     wakes: int = 0
-    _groups: list[list[Held]] = field(default_factory=list)
+    _groups: list[list[HeldPacket]] = field(default_factory=list)
     _until_s: float = 0.0
     _anchor_s: float = -1e9
 
@@ -66,7 +66,7 @@ class Quiet:
         """Whether there is a key picture to compare with."""
         return bool(self._groups)
 
-    def hold(self, held: Held, anchor: bool) -> bool:
+    def hold(self, held: HeldPacket, anchor: bool) -> bool:
         """Take one packet in; false where that is more than may be held."""
         if anchor:
             self._groups = [*self._groups[-1:], []]
@@ -78,7 +78,7 @@ class Quiet:
     def sleep(self) -> None:
         self.asleep, self._groups = True, []
 
-    def wake(self, at: Stamp, *, from_before: bool) -> list[Held]:
+    def wake(self, at: Stamp, *, from_before: bool) -> list[HeldPacket]:
         """Awake: what was held, from the last key picture on or from the one before that."""
         self.asleep, self.wakes, self._until_s = False, self.wakes + 1, at.mono + STAY_S
         first = self._groups[-1][0].at.mono if self._groups and self._groups[-1] else at.mono

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from edge.camera.quiet import Quiet
+from edge.camera.quiet import QuietStream
 from edge.camera.stream_clock import StreamStatistics
 from edge.values import Image, Stamp
 
@@ -80,7 +80,7 @@ class Source(Protocol):
     statistics: StreamStatistics
 
     @property
-    def quiet(self) -> Quiet | None: ...
+    def quiet(self) -> QuietStream | None: ...
 
     def pictures(self) -> Iterator[Picture]:
         """Pictures until the source fails; always ends with SourceError."""

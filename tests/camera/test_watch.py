@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from edge.camera.quiet import ANCHOR_S, BYTES_MOST, Held, Quiet
+from edge.camera.quiet import ANCHOR_S, BYTES_MOST, HeldPacket, QuietStream
 from edge.camera.watch import PacketWatch, SizeRecord, plan
 from edge.values import Stamp
 
@@ -94,14 +94,14 @@ def at(t):
 
 
 def quiet():
-    made = Quiet(PacketWatch(FPS), lambda *_: False)
+    made = QuietStream(PacketWatch(FPS), lambda *_: False)
     made.sleep()
     return made
 
 
 def fill(made, seconds, size=1000):
     for n in range(int(seconds * FPS)):
-        made.hold(Held(n, at(n / FPS), size), n % GOP == 0)
+        made.hold(HeldPacket(n, at(n / FPS), size), n % GOP == 0)
 
 
 def test_woken_by_sizes_it_gives_back_the_group_under_way():
@@ -125,11 +125,11 @@ def test_woken_by_a_key_picture_it_gives_back_the_group_before_it():
 
 def test_more_than_may_be_held_is_not():
     made = quiet()
-    assert made.hold(Held(0, at(0.0), BYTES_MOST), True)
-    assert not made.hold(Held(1, at(0.04), 1), False)
+    assert made.hold(HeldPacket(0, at(0.0), BYTES_MOST), True)
+    assert not made.hold(HeldPacket(1, at(0.04), 1), False)
 
 
 def test_a_stream_of_key_pictures_only_is_looked_at_once_a_second():
-    made = Quiet(PacketWatch(FPS), lambda *_: False)
+    made = QuietStream(PacketWatch(FPS), lambda *_: False)
     anchors = [n for n in range(100) if made.anchors(at(n / FPS), True, True)]
     assert anchors == [0, 25, 50, 75] and ANCHOR_S == 1.0
