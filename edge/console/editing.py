@@ -15,6 +15,17 @@ from edge.config import yamltext
 
 Site = dict[str, Any]
 
+# How an instrument that was just found may be judged: table of the site file, keys of the entry.
+_SHOP = {"category": "shop-noise", "standard": "GB 22337"}
+JUDGED: dict[str, tuple[str, dict[str, Any]]] = {
+    "noise_site": ("noise", {"standard": "GB 12523", "zone_class": "site"}),
+    "noise_shop_1": ("noise", {**_SHOP, "zone_class": "1"}),
+    "noise_shop_2": ("noise", {**_SHOP, "zone_class": "2"}),
+    "noise_shop_3": ("noise", {**_SHOP, "zone_class": "3"}),
+    "noise_shop_4": ("noise", {**_SHOP, "zone_class": "4"}),
+    "fume_shop": ("fume", {}),
+}
+
 
 def parse(text: str) -> Site:
     """The site as plain data; {} for an empty or broken file (the check will say what is wrong)."""
@@ -61,6 +72,28 @@ def add_camera(text: str, camera: Mapping[str, Any]) -> str:
     return _edited(text, site)
 
 
+def add_sensor(text: str, entry: Mapping[str, Any], name: str, judged_as: str) -> tuple[str, str]:
+    """The text with one more instrument and, if wanted, the place where it is judged; its id."""
+    site = parse(text)
+    row, found = dict(entry), _rows(site, "sensors")
+    row["id"] = _free({str(one.get("id")) for one in found}, name or str(row.get("id", "sensor")))
+    if name.strip():
+        row["name"] = name.strip()
+    site["sensors"] = [*found, row]
+    if judged_as in JUDGED:
+        table, facts = JUDGED[judged_as]
+        others = _rows(site, table)
+        place = _free({str(one.get("id")) for one in others}, str(row["id"]))
+        named = {"name": name.strip()} if name.strip() else {}
+        site[table] = [*others, {"id": place, **named, "sensor": row["id"], **facts}]
+    return _edited(text, site), str(row["id"])
+
+
+def _rows(site: Site, key: str) -> list[Site]:
+    found = site.get(key)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
 def remove_camera(text: str, camera_id: str) -> str:
     site = parse(text)
     site["cameras"] = [c for c in cameras(site) if c.get("id") != camera_id]
@@ -104,10 +137,13 @@ def camera_rows(site: Site) -> list[Site]:
 
 def free_name(site: Site, wanted: str) -> str:
     """An id that no camera has yet: letters, digits, dash."""
+    return _free({str(c.get("id")) for c in cameras(site)}, wanted, "camera")
+
+
+def _free(taken: set[str], wanted: str, otherwise: str = "sensor") -> str:
     stem = "".join(c for c in wanted.lower() if c.isascii() and (c.isalnum() or c == "-"))[:24]
-    stem = stem.strip("-") or "camera"
-    taken = {c.get("id") for c in cameras(site)}
+    stem = stem.strip("-") or otherwise
     number = 1
-    while (name := stem if number == 1 and stem != "camera" else f"{stem}-{number}") in taken:
+    while (name := stem if number == 1 and stem != otherwise else f"{stem}-{number}") in taken:
         number += 1
     return name

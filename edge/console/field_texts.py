@@ -5,6 +5,28 @@ from __future__ import annotations
 
 # key: (zh, en)
 FIELD_TEXTS: dict[str, tuple[str, str]] = {
+    "onvif_ask": (
+        "用账号询问摄像机的码流（ONVIF）",
+        "Ask a camera for its streams, with its login (ONVIF)",
+    ),
+    "onvif_host": ("摄像机 IP（可加 :端口）", "Camera's address (or address:port)"),
+    "onvif_user": ("摄像机用户名", "Camera's user"),
+    "onvif_streams": ("查询码流", "Ask for its streams"),
+    "sensor_name": ("这台仪器的名称", "Name of this instrument"),
+    "judged_as": ("怎样判定", "How it is judged"),
+    "judged_not": ("只显示数值，不判定", "only shown, not judged"),
+    "judged_noise_site": ("建筑施工场界（GB 12523）", "building site (GB 12523)"),
+    "judged_noise_shop_1": ("商业噪声，1 类区（GB 22337）", "shops, class 1 (GB 22337)"),
+    "judged_noise_shop_2": ("商业噪声，2 类区（GB 22337）", "shops, class 2 (GB 22337)"),
+    "judged_noise_shop_3": ("商业噪声，3 类区（GB 22337）", "shops, class 3 (GB 22337)"),
+    "judged_noise_shop_4": ("商业噪声，4 类区（GB 22337）", "shops, class 4 (GB 22337)"),
+    "judged_fume_shop": ("餐饮油烟", "cooking fume of a shop"),
+    "sensor_no_entry": ("没有可添加的仪器，请重新扫描", "Nothing to add: scan once more"),
+    "sensor_added": (
+        "已添加“{name}”，几秒后在“传感器”页看到实时数值",
+        "“{name}” is added; in some seconds its values are on the page",
+    ),
+    "did_sensor added": ("添加传感器", "added a sensor"),
     "tab_place": ("点位", "Place"),
     "place_about": (
         "点位名称和位置写进每一起案件和上报记录。坐标用 WGS-84（不是高德、百度坐标）。",
@@ -38,9 +60,10 @@ FIELD_TEXTS: dict[str, tuple[str, str]] = {
     "not_by_page": ("不是在网页上保存的", "not saved on this page"),
     "field_name": ("名称", "Name"),
     "field_name_en": ("英文名称", "English name"),
-    "field_source": (
-        "地址（密码不显示，留着就不变）",
-        "Address (the password is hidden and stays)",
+    "field_source": ("视频地址", "Stream address"),
+    "source_hidden": (
+        "密码不显示；“•••” 留着就不变",
+        "The password is hidden; leave the dots and it stays",
     ),
     "field_enabled": ("启用", "in use"),
     "field_record": ("录像用的高清码流（可不填）", "Better stream for clips (optional)"),

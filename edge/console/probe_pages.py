@@ -10,8 +10,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from edge.console.services import Silent
-from edge.console.texts import Language, text
+from edge.config import ConfigError
+from edge.console import editing
+from edge.console.drafts import Conflict
+from edge.console.locating import meaning
+from edge.console.services import NoPicture, Silent
+from edge.console.texts import TEXTS, Language, text
 from edge.console.web import console_of, form_of, language_of, need_installer, render
 
 
@@ -26,6 +30,7 @@ async def link_page(request: Request) -> Response:
         waiting="link_waiting",
         ask="/setup/link/test",
         facts=console_of(request).services.broker,
+        judged=(),
     )
 
 
@@ -40,6 +45,7 @@ async def ports_page(request: Request) -> Response:
         waiting="ports_waiting",
         ask="/setup/ports/scan",
         facts={},
+        judged=("", *editing.JUDGED),
     )
 
 
@@ -95,6 +101,28 @@ def _port_lines(port: Mapping[str, Any], language: Language) -> list[dict[str, s
     ]
 
 
+async def add_sensor(request: Request) -> Response:
+    """One instrument that a scan found, into the site file, with where it is judged."""
+    console, form = console_of(request), await form_of(request)
+    session, language = need_installer(request), language_of(request)
+    saved = console.site.read()
+    found = editing.parse(form.get("snippet", "")[:4000]).get("sensors")
+    if not (isinstance(found, list) and len(found) == 1 and isinstance(found[0], dict)):
+        return JSONResponse({"said": text("sensor_no_entry", language)}, 422)
+    name = form.get("name", "").strip()[:64]
+    changed, made = editing.add_sensor(saved.text, found[0], name, form.get("judged_as", ""))
+    try:
+        await run_in_threadpool(console.site.save, changed, saved.version, session.name)
+    except ConfigError as error:
+        key = meaning(str(error))
+        said = text(key, language) if key else str(error)
+        return JSONResponse({"said": said, "error": str(error)}, 422)
+    except Conflict:
+        return JSONResponse({"said": text("again", language)}, 409)
+    console.accounts.audit(session.name, "sensor added", sensor=made)
+    return JSONResponse({"said": text("sensor_added", language, name=name or made)})
+
+
 async def find_cameras(request: Request) -> Response:
     """Cameras that answer a WS-Discovery probe, each with an address to try."""
     await form_of(request)
@@ -106,9 +134,28 @@ async def find_cameras(request: Request) -> Response:
     return JSONResponse({"cameras": [dict(row) for row in found]})
 
 
+async def camera_streams(request: Request) -> Response:
+    """The streams of one camera, asked by ONVIF with its user and password."""
+    form = await form_of(request)
+    need_installer(request)
+    language = language_of(request)
+    words = [form.get(key, "").strip()[:256] for key in ("host", "user", "password")]
+    try:
+        found = await run_in_threadpool(console_of(request).services.camera_streams, *words)
+    except Silent:
+        return _silent(language)
+    except NoPicture as error:
+        key = f"cause_{error.cause}"
+        said = text(key, language) if key in TEXTS else error.line
+        return JSONResponse({"said": said, "error": error.line}, 422)
+    return JSONResponse({"streams": [dict(row) for row in found]})
+
+
 PAGES = {"/setup/link": link_page, "/setup/ports": ports_page}
 ACTIONS = {
     "/setup/link/test": test_link,
     "/setup/ports/scan": scan_ports,
+    "/setup/sensors": add_sensor,
     "/setup/find": find_cameras,
+    "/setup/streams": camera_streams,
 }

@@ -79,7 +79,8 @@ class Services:
     drone_cameras: rows of the camera table, for a flight whose record does not name its own.
     broker: what the page Platform shows of it. The last three ask a daemon and raise Silent:
     test_broker -> level, found, do_zh, do_en; scan_ports -> port, error or found (name, values,
-    snippet); find_cameras -> host, name, model, source.
+    snippet); find_cameras -> host, name, model, source;
+    camera_streams(host, user, password) -> name, codec, width, height, source, or NoPicture.
     """
 
     snap: Snap
@@ -95,3 +96,4 @@ class Services:
     test_broker: Callable[[], Rows] = _nobody
     scan_ports: Callable[[], Rows] = _nobody
     find_cameras: Callable[[], Rows] = _nobody
+    camera_streams: Callable[[str, str, str], Rows] = lambda *_: _nobody()

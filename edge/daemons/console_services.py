@@ -20,7 +20,7 @@ from edge.outbox import RECEIPT
 from edge.uplink.verify import check_chains, folders, verify_folder
 from edge.uplink.wire import utc_text
 
-SNAP_S = 30.0
+SNAP_S, STREAMS_S = 30.0, 60.0
 PROBE_S = {"broker": 25.0, "ports": 90.0, "find_cameras": 15.0}
 
 
@@ -39,6 +39,7 @@ def services(settings: PageSettings, site_base: Path) -> Services:
         broker=_broker(settings.device),
         test_broker=lambda: _asked(settings.run, "uplinkd", "broker", "advice"),
         scan_ports=lambda: _asked(settings.run, "sensord", "ports", "ports"),
+        camera_streams=lambda *words: _streams(settings.run, *words),
         find_cameras=lambda: _asked(settings.run, "visiond", "find_cameras", "cameras"),
     )
 
@@ -61,6 +62,18 @@ def _snap(source: str, run: Path) -> bytes:
     if found.jpeg is None:
         raise NoPicture(str(found.facts.get("cause")), str(found.facts.get("error")))
     return found.jpeg
+
+
+def _streams(run: Path, host: str, user: str, password: str) -> list[dict[str, Any]]:
+    """What a camera has, by ONVIF with its login. Raises Silent and NoPicture."""
+    words = {"host": host, "user": user, "password": password}
+    try:
+        found = ask(run, "visiond", "camera_streams", limit_s=STREAMS_S, **words)
+    except NoAnswer:
+        raise Silent from None
+    if "streams" not in found.facts:
+        raise NoPicture(str(found.facts.get("cause")), str(found.facts.get("error")))
+    return list(found.facts["streams"])
 
 
 def _asked(run: Path, daemon: str, kind: str, key: str) -> list[dict[str, Any]]:

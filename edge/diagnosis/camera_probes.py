@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.camera.discovery import discover
+from edge.camera.onvif import OnvifRefused, streams
 from edge.camera.opening import addresses
 from edge.camera.snap import snap
 from edge.camera.source import SourceError
@@ -22,8 +23,18 @@ def camera_probes(base: Path) -> dict[str, Work]:
     """The works by the kind of request; `base` is where relative paths of a source start."""
     return {
         "test_picture": lambda request: try_picture(request, base),
+        "camera_streams": ask_streams,
         "find_cameras": lambda _: Answer({"cameras": [asdict(camera) for camera in discover()]}),
     }
+
+
+def ask_streams(request: Mapping[str, Any]) -> Answer:
+    """The streams of a camera by ONVIF. Never raises for one that refuses: `cause` says why."""
+    words = (str(request.get(key, "")) for key in ("host", "user", "password"))
+    try:
+        return Answer({"streams": [asdict(stream) for stream in streams(*words)]})
+    except OnvifRefused as error:
+        return Answer({"cause": error.cause, "error": str(error)})
 
 
 def try_picture(request: Mapping[str, Any], base: Path) -> Answer:

@@ -27,13 +27,37 @@ async function find(button) {
   const rows = (body.cameras || []).map((camera) => {
     const row = document.createElement("li"), take = document.createElement("button");
     take.type = "button"; take.className = "quiet"; take.textContent = `${camera.name || camera.model || "ONVIF"} ${camera.host}`;
-    take.onclick = () => { form.source.value = camera.source; form.name.value ||= camera.name || ""; form.source.focus(); };
+    take.onclick = () => { onvif.open = true; onvif.querySelector("form").host.value = camera.host; form.source.value = camera.source; form.name.value ||= camera.name || ""; form.source.focus(); };
     row.append(take); return row;
   });
   line.textContent = body.said || button.dataset.none;
   list.replaceChildren(...(rows.length ? rows : [line]));
 }
 
+async function ask(sent) {
+  const list = document.getElementById("streams"), line = document.createElement("li");
+  line.textContent = sent.dataset.searching; list.replaceChildren(line);
+  const answer = await fetch("/setup/streams", {method: "POST", body: new URLSearchParams(new FormData(sent))});
+  const body = await answer.json().catch(() => ({said: String(answer.status)}));
+  const rows = (body.streams || []).map((stream) => {
+    const row = document.createElement("li"), take = document.createElement("button");
+    take.type = "button"; take.className = "quiet"; take.textContent = `${stream.name} ${stream.codec} ${stream.width}×${stream.height}`;
+    take.onclick = () => { form.source.value = stream.source; document.getElementById("snap").click(); };
+    row.append(take); return row;
+  });
+  line.className = body.said ? "bad" : ""; line.textContent = body.said || sent.dataset.none;
+  list.replaceChildren(...(rows.length ? rows : [line]));
+}
+
+const onvif = document.getElementById("onvif");
+if (onvif) onvif.querySelector("form").onsubmit = (event) => {
+  event.preventDefault();
+  ask(event.target).catch((error) => { document.getElementById("streams").textContent = String(error); });
+};
+for (const picture of document.querySelectorAll(".cameras img")) {
+  const hide = () => { picture.style.visibility = "hidden"; };
+  picture.onerror = hide; if (picture.complete && !picture.naturalWidth) hide();
+}
 if (form) {
   document.getElementById("snap").onclick = () => snap().catch((error) => { place.textContent = String(error); });
   const finder = document.getElementById("find");
