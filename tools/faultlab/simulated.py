@@ -37,7 +37,7 @@ from edge.uplink.mqtt import (
 )
 from edge.uplink.records import PLATFORM_DEADLINE_S
 from edge.uplink.trust import DownlinkTrust, RefusedMessage, counter_name
-from edge.values import Stamp
+from edge.values import Fault, Stamp
 
 DEVICES_MAX = 250
 STEP_EVERY_S = 0.25
@@ -61,6 +61,9 @@ class Plan:
     end: float
     host: str = "127.0.0.1"
     tag: str = "0000"
+    # Software releases: share of the devices that each number fails on, and how long one takes.
+    fails: dict[str, float] = field(default_factory=dict)
+    update_s: float = 5.0
 
 
 @dataclass(slots=True)
@@ -78,6 +81,7 @@ class Told:
     """What a worker reports at its end."""
 
     connects: list[float] = field(default_factory=list)
+    updates: dict[str, int] = field(default_factory=dict)
     attempts: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     latency: list[tuple[float, float]] = field(default_factory=list)
@@ -104,6 +108,9 @@ class SimulatedDevice:
         self._chunks: deque[tuple[str, bytes]] = deque()
         self._files: dict[str, bytes] = {}
         self._seq, self._prev, self._conn = 0, "0" * 64, 0
+        self._fault_seq, self._fault_prev = 0, "0" * 64
+        self._releases: set[int] = set()
+        self._reports: deque[tuple[float, str, str, dict[str, Any]]] = deque()
         now = time.monotonic()
         self._put_due = now + random.uniform(0.0, plan.record_every_s)
         self._link = Link(self._connect, self, now=now, first_wait_s=plan.spread_s)
@@ -131,7 +138,7 @@ class SimulatedDevice:
         """Say hello as a real box does: subscribe to acks, status and birth, both retained."""
         self._told.connects.append(time.monotonic())
         self._window = InFlight(connection, limits)
-        connection.subscribe([self._topics.up("ack")])
+        connection.subscribe([self._topics.up("ack"), self._topics.up("cmd/req")])
         self._send("status", self._status("online"), retain=True)
         pem = seal.public_pem(self._signer.public).decode()
         birth = replace_struct(golden.birth(), device=self._name, conn=self._conn,
@@ -154,7 +161,10 @@ class SimulatedDevice:
         if isinstance(event, Answered) and self._window is not None:
             self._window.answered(event, time.monotonic())
         elif isinstance(event, Arrived):
-            self._take(event.payload)
+            if event.topic.endswith("/cmd/req"):
+                self._obey(event.payload)
+            else:
+                self._take(event.payload)
             if self._link.connection is not None:
                 self._link.connection.acknowledge(event.mid)
 
@@ -180,6 +190,45 @@ class SimulatedDevice:
                 self._release(record.id, item)
         for answer in ack.evidence:
             self._evidence(answer)
+
+    def _obey(self, payload: bytes) -> None:
+        """A command of the platform; of them a simulated device knows software updates. It reports
+        as uplinkd does: on trial, then how it ended, each as a signed record of its chain."""
+        try:
+            told = self._trust.read("command", payload, self._heard, _stamp())
+        except RefusedMessage:
+            self._told.refused += 1
+            return
+        assert isinstance(told, m.Command)
+        self._heard[counter_name("command", told)] = told.n
+        number = int(told.arguments["number"])
+        if told.command != "update_software" or number in self._releases:
+            return
+        self._releases.add(number)
+        bad = random.random() < self._plan.fails.get(str(number), 0.0)
+        how = "rolled_back" if bad else "settled"
+        key = f"{number} {how}"
+        self._told.updates[key] = self._told.updates.get(key, 0) + 1
+        now, facts = time.monotonic(), {"release": number, "version": f"0.{number}"}
+        end = now + random.uniform(0.5, 1.0) * self._plan.update_s
+        self._reports.append((now, "software_on_trial", "start", facts))
+        self._reports.append((end, "software_on_trial", "end", {**facts, "outcome": how}))
+        if bad:
+            self._reports.append((end, "software_rolled_back", "start", facts))
+
+    def _report(self, kind: str, phase: str, facts: dict[str, Any]) -> None:
+        """One fault, sealed and chained as the product does it."""
+        self._fault_seq += 1
+        text = "made to fail" if kind == "software_rolled_back" else ""
+        fault = Fault(kind, "software", phase, _stamp(), text, facts)  # type: ignore[arg-type]
+        body = wire.envelope(
+            "fault", wire.fault_data(fault), device=self._name, tenant=TENANT, boot=1,
+            seq=self._fault_seq, prev=self._fault_prev, kid=self._signer.kid,
+        )  # fmt: skip
+        payload = self._signer.sign(body)
+        self._fault_prev = seal.sha256(payload)
+        self._pending[str(body["id"])] = Item("evt/fault", payload, time.monotonic())
+        self._told.put += 1
 
     def _release(self, key: str, item: Item) -> None:
         del self._pending[key]
@@ -209,6 +258,8 @@ class SimulatedDevice:
         if now >= self._put_due and now < self._plan.put_until:
             self._put_due += self._plan.record_every_s
             self._put(now)
+        while self._reports and self._reports[0][0] <= now:
+            self._report(*self._reports.popleft()[1:])
         self._link.step(now, 0.0, time.monotonic)
         for item in list(self._pending.values()) if self._window else ():
             if self._window is None or self._window.free() == 0:

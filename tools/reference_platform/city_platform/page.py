@@ -12,12 +12,14 @@ from datetime import datetime, timezone
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import PurePosixPath
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qs, quote, unquote
 
 import msgspec
 
 from city_platform.files import Box
 from city_platform.store import Store
+from city_platform.wave_store import NoWave, WaveRow, WaveStore
+from city_platform.waves import FAILED, counts
 from edge.uplink import messages as m
 from edge.uplink import wire
 
@@ -37,6 +39,9 @@ HEAD = """<!doctype html><html lang="zh"><meta charset="utf-8"><title>疑似违�
 COLUMNS = ("收到 / Received (UTC)", "设备 / Device", "类别 / Category", "编号 / Id",
            "开始 / Began (UTC)", "证据 / Evidence")  # fmt: skip
 
+WAVE_COLUMNS = ("名称 / Name", "版本号 / Release", "状态 / State", "设备 / Boxes",
+                "未通过 / Failed", "")  # fmt: skip
+
 
 class Page:
     """Serves one store. `connect` makes a store of its own for each request's thread."""
@@ -45,10 +50,16 @@ class Page:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 with contextlib.closing(connect()) as store:
-                    if self.path == "/":
+                    if self.path == "/waves":
+                        _send(self, wave_page(store).encode(), "text/html; charset=utf-8")
+                    elif self.path == "/":
                         _send(self, page(store).encode(), "text/html; charset=utf-8")
                     else:
                         _file(self, store)
+
+            def do_POST(self) -> None:
+                with contextlib.closing(connect()) as store:
+                    _stop_wave(self, store)
 
             def log_message(self, *_: object) -> None:
                 """Requests are not worth a line."""
@@ -94,6 +105,44 @@ def _item(store: Store, box: Box, data: m.ViolationData, item: m.EvidenceItem) -
     link = quote(f"/{box.path}/{path}")
     shown = f'<img src="{link}" alt="{role}">' if path.endswith((".jpg", ".png")) else role
     return f'<a href="{link}">{shown}</a>'
+
+
+def wave_page(store: Store) -> str:
+    """Every wave with its boxes by stage; those that failed, and a button that stops it."""
+    waves = WaveStore(store.database)
+    titles = "".join(f"<th>{column}" for column in WAVE_COLUMNS)
+    rows = "\n".join(_wave_row(waves, row) for row in waves.waves())
+    return f"{HEAD}<h2>软件升级 / Software waves</h2><table><tr>{titles}\n{rows}</table></html>"
+
+
+def _wave_row(waves: WaveStore, row: WaveRow) -> str:
+    boxes = waves.rows(row.wave)
+    by_stage = ", ".join(f"{stage} {n}" for stage, n in sorted(counts(row.wave, boxes).items()))
+    failed = "; ".join(f"{b.box.path}: {b.stage} {b.why}" for b in boxes if b.stage in FAILED)[:500]
+    texts = (row.wave.name, str(row.wave.number), f"{row.state} {row.why}", by_stage, failed)
+    cells = "".join(f"<td>{html.escape(text)}" for text in texts)
+    button = f'<button name="wave" value="{html.escape(row.wave.name)}">停止 / Stop</button>'
+    form = f'<form method="post" action="/waves">{button}</form>' if row.state == "running" else ""
+    return f"<tr>{cells}<td>{form}"
+
+
+def _stop_wave(handler: BaseHTTPRequestHandler, store: Store) -> None:
+    """Only from this page itself: another site's form has another origin."""
+    size = handler.headers.get("Content-Length", "")
+    own = handler.headers.get("Origin") == f"http://{handler.headers.get('Host')}"
+    if handler.path != "/waves" or not own or not size.isdigit() or int(size) > 1000:
+        handler.send_error(HTTPStatus.FORBIDDEN)
+        return
+    name = parse_qs(handler.rfile.read(int(size)).decode("ascii", "replace")).get("wave", [""])[0]
+    try:
+        with store.database.transaction():
+            WaveStore(store.database).stop(name)
+    except NoWave:
+        handler.send_error(HTTPStatus.NOT_FOUND)
+        return
+    handler.send_response(HTTPStatus.SEE_OTHER)
+    handler.send_header("Location", "/waves")
+    handler.end_headers()
 
 
 def _file(handler: BaseHTTPRequestHandler, store: Store) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from city_platform import wave_store
 from city_platform.bucket import BucketFiles
 from city_platform.database import Database, NoDatabase, Postgres, Sqlite
 from city_platform.files import Box, Files, FolderFiles, NoFiles
@@ -49,8 +50,19 @@ CREATE TABLE IF NOT EXISTS quarantine (
   tenant TEXT, device TEXT, sha256 TEXT, topic TEXT, why TEXT, received REAL, payload BLOB,
   times BIGINT, PRIMARY KEY (tenant, device, sha256));
 """
+SCHEMA += wave_store.SCHEMA
 KEYS_MOST = 64
 OLDER = "was made by an older receiver, whose keys had no tenant: give a new folder or database"
+
+
+def open_database(folder: Path, url: str | None) -> Database:
+    """The store's database: PostgreSQL by its URL, SQLite in the folder without one. Raises
+    NoDatabase."""
+    where = url or str(folder / "platform.db")
+    try:
+        return Postgres(url, SCHEMA) if url else Sqlite(folder / "platform.db", SCHEMA)
+    except NoDatabase as error:
+        raise NoDatabase(f"{where} {OLDER}" if "tenant" in str(error) else str(error)) from None
 
 
 class Store:
@@ -70,13 +82,7 @@ class Store:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.files: Files = BucketFiles(bucket) if bucket else FolderFiles(folder)
-        where = database or str(folder / "platform.db")
-        try:
-            self._db: Database = (
-                Postgres(database, SCHEMA) if database else Sqlite(folder / "platform.db", SCHEMA)
-            )
-        except NoDatabase as error:
-            raise NoDatabase(f"{where} {OLDER}" if "tenant" in str(error) else str(error)) from None
+        self.database = self._db = open_database(folder, database)
         self.quotas = Quotas(self._db, self.files, limits or Limits())
 
     @contextmanager
