@@ -119,6 +119,37 @@ def _states(statuses: Mapping[str, Status]) -> Iterator[Sample]:
         yield {"state": name}, float(count)
 
 
+# Qualities of a clock that was set by something better than itself.
+SET_CLOCKS = ("ntp", "gnss", "holdover")
+
+
+def _clock_set(statuses: Mapping[str, Status]) -> Iterator[Sample]:
+    clock = statuses.get("uplinkd", {}).get("clock")
+    if isinstance(clock, Mapping):
+        yield {}, float(clock.get("quality") in SET_CLOCKS)
+
+
+def _blind(statuses: Mapping[str, Status]) -> Iterator[Sample]:
+    for name, row in _named(statuses.get("visiond", {}).get("cameras")):
+        if isinstance(row, Mapping) and "blind" in row and not row.get("recording"):
+            yield {"camera": name}, float(bool(row["blind"]))
+
+
+def _software_step(statuses: Mapping[str, Status]) -> Iterator[Sample]:
+    """How long an update has been in its present stage; 0 where none is under way."""
+    status = statuses.get("uplinkd", {})
+    software, now = status.get("software"), _value(status, ("wall",))
+    since = _value(software, ("at",))
+    if isinstance(software, Mapping) and now is not None and since is not None:
+        yield {}, 0.0 if software.get("stage") == "idle" else max(0.0, now - since)
+
+
+def _software_back(statuses: Mapping[str, Status]) -> Iterator[Sample]:
+    software = statuses.get("uplinkd", {}).get("software")
+    if isinstance(software, Mapping):
+        yield {}, float(software.get("outcome") in ("rolled_back", "stuck", "refused"))
+
+
 METRICS: tuple[Metric, ...] = (
     Metric("edge_daemon_up", "Whether the daemon wrote its status lately", _up),
     Metric("edge_open_faults", "Faults open now", _faults),
@@ -199,6 +230,15 @@ METRICS: tuple[Metric, ...] = (
     Metric("edge_evicted_total", "Cases deleted after release", _one("janitord", "evicted")),
     Metric("edge_cases", "Cases by state", _states),
     Metric("edge_cases_overdue", "Past their due time", _one("janitord", "cases", "overdue")),
+    Metric("edge_camera_blind", "Whether the camera is not watched now", _blind),
+    Metric("edge_clock_set", "Whether the clock was set by NTP or GNSS", _clock_set),
+    Metric(
+        "edge_software_release",
+        "Number of the software release in force, 0 as installed by hand",
+        _one("uplinkd", "software", "before"),
+    ),
+    Metric("edge_software_step_seconds", "In this stage of an update for so long", _software_step),
+    Metric("edge_software_not_held", "Whether the last release was not kept", _software_back),
     Metric("edge_sensor_heard", "Whether valid values come", _heard),
 )
 

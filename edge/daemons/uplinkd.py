@@ -185,6 +185,8 @@ class Uplinkd:
                 log.warning("request %r: not served", request["kind"])
         self._news.look()
         told = report.status(self._parts, self._pump, self._started)
+        at = self._clock.now()
+        told["clock"] = {"quality": at.quality, "error_ms": at.error_ms}
         told["software"] = {
             **msgspec.to_builtins(self._news.state),
             "waits": self._software.why,

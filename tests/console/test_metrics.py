@@ -14,7 +14,8 @@ STATUSES = {
     "visiond": {
         "wall": 1000.0, "alive": True, "faults": [{}],
         "cameras": {
-            'n"1': {"looks": 5, "open": 1, "candidates": 2, "last_wall": 998.5},
+            'n"1': {"looks": 5, "open": 1, "candidates": 2, "last_wall": 998.5,
+                    "blind": "stream_stall"},
             "file": {"looks": 7, "open": 0, "candidates": 0, "last_wall": 5.0, "recording": True},
             "new": {"looks": 0, "last_wall": None},
         },
@@ -30,6 +31,8 @@ STATUSES = {
             "waiting_bytes": 123_456_789_012, "oldest_wall": 940.0,
         },
         "records": {"published": 3, "acknowledged": 2}, "evidence": {"bytes": 2_507_130},
+        "clock": {"quality": "ntp", "error_ms": 3.0},
+        "software": {"stage": "trial", "at": 900.0, "before": 7, "outcome": ""},
     },
     "janitord": {"alive": True, "ladder": 0, "free_mb": 69190, "evicted": 4,
                  "cases": {"states": {"filed": 3}, "overdue": 2}},
@@ -43,6 +46,8 @@ LINES = [
     "edge_broker_online 1", 'edge_outbox_waiting_records{kind="violation"} 3',
     'edge_outbox_dead_records{kind="violation"} 1', "edge_outbox_oldest_seconds 60",
     "edge_outbox_waiting_bytes 123456789012", "edge_disk_free_bytes 69190000000",
+    'edge_camera_blind{camera="n\\"1"} 1', "edge_clock_set 1", "edge_software_release 7",
+    "edge_software_step_seconds 100", "edge_software_not_held 0",
     'edge_sensor_heard{sensor="west"} 1', 'edge_sensor_heard{sensor="east"} 0', "edge_disk_step 0",
 ]  # fmt: skip
 
