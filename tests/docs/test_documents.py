@@ -10,20 +10,24 @@ import yaml
 from edge.cli import COMMANDS
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("models/*.md")])
+PAGES = sorted(
+    page
+    for glob in ("*.md", "docs/*.md", "docs/zh/*.md", "models/*.md")
+    for page in ROOT.glob(glob)
+)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 PLACE = re.compile(r"`((?:edge|tools|tests|config|models|systemd|contract|docs)/[\w./*-]+)`")
 # Where the code opens a fault by its kind.
 TOLD = re.compile(r"(?:\.fault|\.once|\.start|Fault)\(\s*\"([a-z]+_?[a-z_]*)\",")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_resolve(page):
     targets = [t for t in LINK.findall(page.read_text("utf-8")) if "://" not in t]
     assert [t for t in targets if not (page.parent / t).exists()] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_commands_in_code_blocks_exist(page):
     text = page.read_text("utf-8")
     blocks = "\n".join(re.findall(r"```(?:sh|text)?\n(.*?)```", text, re.DOTALL))
@@ -33,7 +37,7 @@ def test_commands_in_code_blocks_exist(page):
     assert [t for t in tools if not (ROOT / t).exists()] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_files_that_are_named_are_there(page):
     """A page that sends people to a file that moved costs them more than no page."""
     named = PLACE.findall(page.read_text("utf-8"))
