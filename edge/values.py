@@ -32,7 +32,9 @@ Outcome = Literal[
     "resumed",
     "settled",
 ]
-Role = Literal["overview", "close", "before", "after", "clip", "samples", "track", "plate"]
+Role = Literal[
+    "overview", "close", "before", "after", "clip", "samples", "track", "plate", "report"
+]
 Gate = Literal["complete", "incomplete"]
 Flag = Literal["ok", "calibrating", "maintenance", "fault", "over_range", "suspect", "stale"]
 # Whose word the time of a sample is: the box's (it arrived then), the instrument's own, the

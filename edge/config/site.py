@@ -156,6 +156,8 @@ class Site(Part, frozen=True, kw_only=True):
     calendar: tuple[str, ...] = ()
     # The hours of a working day, for deadlines that count working hours.
     office_hours: tuple[HourSpan, ...] = ("08:30-12:00", "14:00-17:30")
+    # Work reports that are made and published by themselves.
+    reports: tuple[Literal["week", "month"], ...] = ()
     position: Position = Position()
     model: str | None = None
     # The muck-truck file, YAML or CSV, beside the site file. Named: the plates of trucks are read.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from edge.handling.casework import Casework, HandlingTerms, step_data
 from edge.handling.deadlines import Office
 from edge.handling.life import CaseLife, CaseStep
 from edge.handling.looks import Looks
+from edge.handling.scheduled import ReportTerms, publish_reports
 from edge.handling.statistics import open_counts
 from edge.outbox import Outbox, OutboxFull
 from edge.release.packs import box_packs
+from edge.values import EvidenceFile
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +43,9 @@ def terms_of(box: BoxFiles) -> HandlingTerms | str:
         calendar = load_calendar(calendar_files(base, site, str(site_path)), box_packs(box, site))
         zone = ZoneInfo(site.timezone)
         categories = load_categories(category_files(base))
-        terms = HandlingTerms(categories, Office(site.office_hours, calendar, zone), zone)
+        office = Office(site.office_hours, calendar, zone)
+        reports = ReportTerms(site.reports, zone, site.name, site.name_en or "")
+        terms = HandlingTerms(categories, office, zone, reports)
         terms.check(SystemClock().now().wall)
     except (ConfigError, OSError, ValueError) as error:
         return f"cases are not followed up: {error}"
@@ -85,10 +90,18 @@ def handle(
         body = step_data(step, life, clock.now())
         outbox.put(lane="violation", kind="handling", key=step.id, body=body)
 
+    def put_report(
+        key: str, body: dict[str, Any], folder: Path, files: Sequence[EvidenceFile]
+    ) -> None:
+        outbox.put(lane="violation", kind="report", key=key, body=body, folder=folder, files=files)
+
     try:
         work = Casework(state, terms, put, Looks(state, run, terms.classes))
         new = work.work(now)
-        return {**open_counts(work.lives(), now), "torn": work.torn, "new": new}
+        lives = work.lives()
+        if terms.reports is not None:
+            publish_reports(state, terms.reports, lives, clock.now(), put_report)
+        return {**open_counts(lives, now), "torn": work.torn, "new": new}
     except (OutboxFull, OSError, sqlite3.OperationalError) as error:
         log.warning("steps of cases wait for the next pass: %s", error)
         return {}

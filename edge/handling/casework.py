@@ -24,6 +24,7 @@ from edge.handling.deadlines import Office, due_at, left_hours
 from edge.handling.life import RUNNING, CaseLife, CaseStep, fold, make_step
 from edge.handling.looks import Looks
 from edge.handling.misdetected import write_misdetected
+from edge.handling.scheduled import ReportTerms
 from edge.handling.sources import steps_of_review, steps_of_violation
 from edge.handling.store import append_steps, by_case, read_steps
 from edge.learning.verdicts import ReviewVerdict, parse_lines, standing
@@ -45,6 +46,7 @@ class HandlingTerms:
     categories: Mapping[str, Category]
     office: Office
     timezone: tzinfo
+    reports: ReportTerms | None = None
 
     def due(self, category: str, start: float) -> float | None:
         """UTC seconds at which a case confirmed at `start` is due; None without a limit.

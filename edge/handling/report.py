@@ -51,6 +51,13 @@ class Period:
         return (self.last - self.first).days + 1
 
     @property
+    def kind(self) -> str:
+        """ "month" or "week" where it is a whole one, else ""."""
+        if self == month_of(self.first, self.timezone):
+            return "month"
+        return "week" if self == week_of(self.first, self.timezone) else ""
+
+    @property
     def before(self) -> Period:
         """The period of the same kind before: the month before a whole month, else as many days."""
         last = self.first - timedelta(days=1)
@@ -96,7 +103,8 @@ class WatchedMinutes:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """See the module. `days`: local day -> (found, confirmed); `names`: words for people by id."""
+    """See the module. `days`: local day -> (found, confirmed); `names`: words for people by
+    category, `sources`: by camera, instrument or flight."""
 
     period: Period
     made_at: float
@@ -109,6 +117,7 @@ class Report:
     hot_spots: Sequence[tuple[str, str, int]]
     overdue: Sequence[CaseLife]
     names: Mapping[str, Mapping[str, str]]
+    sources: Mapping[str, str]
 
 
 def make_report(
@@ -135,8 +144,9 @@ def make_report(
         watch=watched(inspection, period.start, min(now, period.end)),
         quiet=quiet(known, min(now, period.end)),
         hot_spots=hot_spots(mine),
-        overdue=sorted((c for c in mine if c.case in late), key=lambda c: c.due or 0.0),
+        overdue=sorted((c for c in mine if c.case in late), key=lambda c: (c.closed, c.due or 0.0)),
         names={c.category: dict(c.head.get("names") or {}) for c in known},
+        sources={c.source: str(c.head.get("source_name") or c.source) for c in known},
     )
 
 
@@ -235,7 +245,7 @@ def json_of(report: Report) -> dict[str, Any]:
 
 def _plain(row: Figures) -> dict[str, Any]:
     told = {name: getattr(row, name) for name in row.__dataclass_fields__}
-    for name in ("precision", "on_time"):
+    for name in ("precision", "on_time", "went"):
         share: Share = told[name]
         told[name] = {
             "part": share.part, "whole": share.whole, "value": share.value,

@@ -62,6 +62,7 @@ def head_of(body: Mapping[str, Any]) -> dict[str, Any]:
         "occurrence": body["occurrence"],
         "priority": body.get("priority", "normal"),
         "gate": body.get("gate", ""),
+        "reminded": str(facts.get("reminded") or ""),
         "subject": str(truck.get("plate") or "") if isinstance(truck, Mapping) else "",
     }
 

@@ -56,8 +56,9 @@ class Share:
 class Figures:
     """One group of cases found in a period. `cases` are their ids, by figure, for the way back.
 
-    on_time: of the cases that were due, those settled by then; to_review_h and to_settle_h are
-    medians in hours, None where there are none.
+    on_time: of the cases that were due, those settled by then; went: of the places where people
+    were reminded, those that they left; to_review_h and to_settle_h are medians in hours, None
+    where there are none.
     """
 
     found: int
@@ -72,6 +73,7 @@ class Figures:
     rechecks: int
     precision: Share
     on_time: Share
+    went: Share
     to_review_h: float | None
     to_settle_h: float | None
     cases: Mapping[str, tuple[str, ...]]
@@ -100,11 +102,23 @@ def figures(lives: Iterable[CaseLife], until: float) -> Figures:
         rechecks=sum(c.rechecks for c in groups["found"]),
         precision=Share(len(confirmed), len(confirmed) + len(wrong)),
         on_time=Share(len(due) - len(late), len(due)),
+        went=Share(
+            len(groups["self_corrected"]), len(groups["self_corrected"]) + len(groups["stayed"])
+        ),
         to_review_h=_median(c.reviewed_at - c.found_at for c in groups["found"] if c.reviewed_at),
         to_settle_h=_median(c.settled_at - c.found_at for c in groups["settled"] if c.settled_at),
         cases={name: tuple(c.case for c in group) for name, group in groups.items()}
-        | {"overdue": tuple(c.case for c in late)},
+        | {"overdue": tuple(c.case for c in late)}
+        | _by_outcome(groups["decided"]),
     )
+
+
+def _by_outcome(decided: Iterable[CaseLife]) -> dict[str, tuple[str, ...]]:
+    """`outcome:filed` and so on: the cases behind each count of `outcomes`."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for life in decided:
+        found[f"outcome:{life.outcome}"].append(life.case)
+    return {name: tuple(ids) for name, ids in found.items()}
 
 
 _GROUPS: dict[str, Callable[[CaseLife], bool]] = {
@@ -117,6 +131,7 @@ _GROUPS: dict[str, Callable[[CaseLife], bool]] = {
     "open": lambda c: c.state in RUNNING,
     "was_due": lambda c: c.due is not None and c.state in (*RUNNING, "settled"),
     "self_corrected": lambda c: c.reminded and c.counts,
+    "stayed": lambda c: c.head.get("reminded") == "stayed" and not c.reminded and c.counts,
 }
 
 

@@ -178,6 +178,32 @@ class HandlingData(Message, frozen=True, kw_only=True):
     facts: dict[str, Any]
 
 
+class ReportFile(Message, frozen=True, kw_only=True):
+    """One file of a work report; it travels as evidence does, under its hash."""
+
+    path: FileName
+    sha256: Sha256
+    size: Count
+
+
+class ReportData(Message, frozen=True, kw_only=True):
+    """A work report of a whole week or month, made and published once.
+
+    first and last: local days, both included. `as_of`: when the cases stood as the figures say;
+    `made`: the box's clock then. figures: those of the whole; `report.json` has all of them with
+    the ids of the cases behind each, the page is there in Chinese and English.
+    """
+
+    id: Label
+    period: Literal["week", "month"]
+    first: Annotated[str, msgspec.Meta(pattern=patterns.DATE)]
+    last: Annotated[str, msgspec.Meta(pattern=patterns.DATE)]
+    as_of: Utc
+    made: Moment
+    figures: dict[str, Any]
+    files: Annotated[tuple[ReportFile, ...], msgspec.Meta(max_length=16)]
+
+
 class Envelope(Message, frozen=True, kw_only=True):
     """CloudEvents 1.0, structured JSON. `sig`: Ed25519 over the RFC 8785 bytes without `sig`."""
 

@@ -58,6 +58,7 @@ KINDS: dict[str, Kind] = {
     "cmd_res": Kind("cmd/res", "cm.command", sealed=False),
     "sensor": Kind("evt/sensor", "cm.sensor", "s"),
     "handling": Kind("evt/handling", "cm.handling", "h"),
+    "report": Kind("evt/report", "cm.report", "r"),
 }
 
 
@@ -303,6 +304,8 @@ def describe(kind: str, data: Mapping[str, Json]) -> Described:
         return Described(base, str(last["sensor"]), "", last["ended"])
     if kind == "handling":
         return Described(f"{base}.{data['step']}", str(data["violation"]), "", data["heard"])
+    if kind == "report":
+        return Described(f"{base}.{data['period']}", str(data["id"]), "", data["made"])
     raise ValueError(f"{kind!r} travels without an envelope")
 
 

@@ -19,7 +19,8 @@ from edge.cli import main
 from edge.handling.casework import step_from
 from edge.handling.life import fold, make_step
 from edge.handling.report import Period, csv_of, json_of, make_report, month_of, week_of
-from edge.handling.report_page import STATES, WORDS, report_html
+from edge.handling.report_page import report_html
+from edge.handling.report_words import STATES, WORDS
 from edge.handling.store import append_steps, lives, read_steps
 from edge.uplink import messages as m
 

@@ -223,7 +223,7 @@ def test_whatever_is_wrong_with_one_message_is_put_aside(
         patch.setattr(store, "add_violation", broken)
         assert not rogue.violation(id="v-2")
     assert store.summary()["quarantined"] == 1
-    kept = {"violation": 3, "fault": 1, "sensor": 1, "handling": 4}
+    kept = {"violation": 3, "fault": 1, "sensor": 1, "handling": 4, "report": 1}
     assert store.summary()["records"] == kept, "undone alone"
     assert rogue.violation(id="v-3")
 

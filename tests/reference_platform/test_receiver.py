@@ -66,7 +66,7 @@ def test_every_golden_message_in_order(receiver: Receiver, store: Store, tmp_pat
     assert [r.sha256 for r in ack.records] == [seal.sha256(one.payload) for one in records]
     assert [e.state for e in ack.evidence] == ["have"]
     assert store.summary() == {
-        "records": {"violation": 3, "fault": 1, "sensor": 1, "handling": 4},
+        "records": {"violation": 3, "fault": 1, "sensor": 1, "handling": 4, "report": 1},
         "files": 1,
         "complete": 1,
         "quarantined": 0,

@@ -80,7 +80,7 @@ def test_the_subscriber_takes_the_golden_messages_and_refuses_the_wrong_ones(rig
     with closing(sqlite3.connect(rig.platform / "records.db")) as db:
         stored = {row[0] for row in db.execute("SELECT payload FROM record")}
     assert stored == {one.payload for one in told if one.channel.data and not one.wrong}
-    assert len(stored) == 9 and len(wrong) == 2
+    assert len(stored) == 10 and len(wrong) == 2
     name = hashlib.sha256(golden.PICTURE).hexdigest()
     assert (rig.platform / "files" / golden.DEVICE / name).read_bytes() == golden.PICTURE
 

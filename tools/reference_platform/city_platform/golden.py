@@ -172,6 +172,7 @@ def _records() -> Iterator[Golden]:
     yield _record("fault", wire.fault_data(fault), 1, FIRST, "start")
     yield _record("sensor", wire.sensor_data([_reading()]), 1, FIRST, "minute")
     yield from _steps()
+    yield _record("report", _report(), 1, FIRST, "week")
     ends = m.ChainHead(
         device=DEVICE, boot=BOOT, time=wire.utc_text(WALL + 240), heads={"violation": head}, kid=""
     )
@@ -201,6 +202,19 @@ def _steps() -> Iterator[Golden]:
         made = _record("handling", data, seq, prev, kind)
         prev = seal.sha256(made.payload)
         yield made
+
+
+def _report() -> dict[str, Json]:
+    """A week's work report: its figures, and one of its files."""
+    page = m.ReportFile(path="report-zh.html", sha256=seal.sha256(PICTURE), size=len(PICTURE))
+    share = {"part": 1, "whole": 2, "value": 0.5, "interval": [0.0945, 0.9055]}
+    body = m.ReportData(
+        id="week-2026-02-23", period="week", first="2026-02-23", last="2026-03-01",
+        as_of=wire.utc_text(WALL + 86_400), made=wire.moment(at(86_400)),
+        figures={"found": 3, "confirmed": 1, "misdetected": 1, "unreviewed": 1, "precision": share},
+        files=(page,),
+    )  # fmt: skip
+    return dict(wire.plain(msgspec.to_builtins(body)))
 
 
 def _record(kind: str, data: dict[str, Json], seq: int, prev: str, label: str) -> Golden:

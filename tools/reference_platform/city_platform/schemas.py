@@ -43,12 +43,14 @@ DATA: dict[str, type[msgspec.Struct]] = {
     "fault": m.FaultData,
     "sensor": m.SensorData,
     "handling": m.HandlingData,
+    "report": m.ReportData,
 }
 RECORDS = {
     "violation": "A suspected violation: new, update or end",
     "fault": "A fault of the box or of what it watches: start or end",
     "sensor": "One-minute aggregates of the sensors, batched",
     "handling": "A step in the life of a case: verdict, outcome, recheck, end",
+    "report": "A work report of a week or month: figures, and its files with their hashes",
 }
 DOWN: dict[str, tuple[type[m.Down], str]] = {
     "ack": (m.Ack, "What the platform has stored, and which bytes it needs"),
