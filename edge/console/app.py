@@ -22,9 +22,11 @@ from edge.console import (
     health_pages,
     pages,
     probe_pages,
+    reviewing,
     sensor_pages,
     setup,
     site_file,
+    thumbs,
     zoning,
 )
 from edge.console.accounts import LoginSession
@@ -49,6 +51,8 @@ SHOWN = (
     data.ROUTES,
     case_pages.PAGES,
     case_pages.DATA,
+    reviewing.PAGES,
+    thumbs.DATA,
     entry.PAGES,
     account_pages.PAGES,
     setup.PAGES,
@@ -63,7 +67,7 @@ SHOWN = (
     sensor_pages.DATA,
 )
 DONE = (
-    case_pages.ACTIONS,
+    reviewing.ACTIONS,
     entry.ACTIONS,
     account_pages.ACTIONS,
     setup.ACTIONS,

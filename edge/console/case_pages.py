@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The pages Violations and one violation: list, evidence, verification, review, package."""
+"""The pages Violations and one violation: list, evidence, life, verification, package."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, BinaryIO
 from urllib.parse import urlencode
@@ -15,21 +16,34 @@ from urllib.parse import urlencode
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 
+from edge import patterns
 from edge.console import facts
 from edge.console.cases import CASE_ID, CaseIndex, CaseSummary, Wanted
 from edge.console.clock import clock_of
-from edge.console.reading import PublishedCase
+from edge.console.reading import FILE_PATH, PublishedCase
+from edge.console.stages import late, progress_of
 from edge.console.texts import TEXTS, text
-from edge.console.web import console_of, form_of, language_of, render
+from edge.console.thumbs import thumbnails_of
+from edge.console.web import console_of, language_of, render
+from edge.handling.life import RUNNING
 
 PER_PAGE = 24
 PAGES_MOST = 100_000
 DAYS = ("1", "7", "30")
-REVIEWS = ("open", "confirmed", "rejected")
-FILTERS = ("category", "camera", "gate", "review", "days", "text")
+OUTCOMES = ("filed", "on_the_spot", "permitted", "duplicate", "not_pursued")
+# What is said of a case that somebody is working on.
+HANDLING = ("settled", "paused", "resumed")
+# What a thing was taken for, without writing: the common ones, each a key and a button.
+MISTAKES = ("look_alike", "works", "nothing")
+REVIEWS = ("open", "overdue", "running", "confirmed", "rejected", "settled", *OUTCOMES)
+FILTERS = (
+    "category", "camera", "gate", "review", "days", "from", "to", "place", "plate", "text",
+)  # fmt: skip
+DAY = re.compile(patterns.DATE)
 COPY_BYTES = 1 << 18
+EQUAL_SHOWN = 24
 
 
 def index_of(request: Request) -> CaseIndex:
@@ -41,49 +55,76 @@ def index_of(request: Request) -> CaseIndex:
     return found
 
 
-def wanted_of(query: QueryParams) -> Wanted:
+def wanted_of(request: Request, query: QueryParams) -> Wanted:
     """The filters of an address; what is not one of their words is no filter."""
     days, review = query.get("days", ""), query.get("review", "")
-    since = ""
+    since, until = _day_utc(request, query.get("from", "")), ""
+    if query.get("to", ""):
+        until = _day_utc(request, query.get("to", ""), after=1)
     if days in DAYS:
         at = datetime.now(timezone.utc) - timedelta(days=int(days))
-        since = at.strftime("%Y-%m-%dT%H:%M:%S")
+        since = max(since, at.strftime("%Y-%m-%dT%H:%M:%S"))
     return Wanted(
         category=query.get("category", ""),
         camera=query.get("camera", ""),
         gate=query.get("gate", ""),
         review=review if review in REVIEWS else "",
         since=since,
-        text=query.get("text", "").strip().lower()[:64],
+        until=until,
+        place=_small(query.get("place", "")),
+        plate=_small(query.get("plate", "")),
+        text=_small(query.get("text", "")),
     )
 
 
+def _small(asked: str) -> str:
+    return asked.strip().lower()[:64]
+
+
+def _day_utc(request: Request, day: str, after: int = 0) -> str:
+    """The local midnight of a day (or so many days after it) as UTC text; "" for no day."""
+    if not DAY.fullmatch(day):
+        return ""
+    try:
+        first = datetime.fromisoformat(day) + timedelta(days=after)
+        local = first.replace(tzinfo=clock_of(console_of(request)).zone)
+        return local.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    except (ValueError, OverflowError):
+        return ""
+
+
 async def cases(request: Request) -> Response:
-    """Newest first, narrowed by the address, a page at a time."""
+    """What is overdue first, then the newest, narrowed by the address, a page at a time."""
     index, query = index_of(request), request.query_params
     every = await run_in_threadpool(index.heads)
-    found = await run_in_threadpool(index.find, wanted_of(query))
+    found = await run_in_threadpool(index.find, wanted_of(request, query))
     pages = max(1, -(-len(found) // PER_PAGE))
     page = min(_page(query), pages)
-    shown = found[(page - 1) * PER_PAGE : page * PER_PAGE]
-    verdicts = index.reviews.latest()
-    reading = console_of(request).reading
+    first = (page - 1) * PER_PAGE
+    rows = found[first : first + PER_PAGE]
+    # Those of the next page are made while this one is read.
+    ahead = [(h.id, h.revision) for h in found[first : first + 2 * PER_PAGE] if h.picture]
+    await run_in_threadpool(thumbnails_of(request).want, ahead)
+    reading, now = console_of(request).reading, time.time()
     return render(
         request,
         "cases.html",
-        cases=shown,
-        acknowledged={h.id: reading.acknowledged(h.id) for h in shown},
-        verdicts=verdicts,
+        cases=rows,
+        lives={head.id: index.life(head.id) for head in rows},
+        progress={head.id: progress_of(index.life(head.id), now) for head in rows},
+        acknowledged={h.id: reading.acknowledged(h.id) for h in rows},
         total=len(found),
         unreadable=index.unreadable,
         page=page,
         pages=pages,
         chosen={key: query.get(key, "") for key in FILTERS},
         filters=_filters(request),
-        done=_done(request),
-        open=len(await run_in_threadpool(index.find, Wanted(review="open"))),
+        done=done_ids(query.get("done", "")),
+        overdue=len(await run_in_threadpool(index.find, Wanted(review="overdue"))),
+        open=len(await run_in_threadpool(index.find, Wanted(review="todo"))),
         categories=_categories(every),
         cameras=sorted({(h.source, h.source_name) for h in every}),
+        reviews=REVIEWS,
         clock=clock_of(console_of(request)),
     )
 
@@ -99,39 +140,48 @@ def _categories(heads: tuple[CaseSummary, ...]) -> list[tuple[str, dict[str, str
 
 
 async def case(request: Request) -> Response:
-    return await _shown(request)
+    return await shown(request)
 
 
-async def _shown(request: Request, code: int = 200, error: str | None = None) -> Response:
-    console, language = console_of(request), language_of(request)
+async def shown(request: Request, code: int = 200, error: str | None = None) -> Response:
+    """One case, whole; error: a word of the catalogue for what could not be done."""
+    console, language, now = console_of(request), language_of(request), time.time()
     found = await run_in_threadpool(console.reading.case, request.path_params["id"])
     if found is None:
-        return render(request, "message.html", 404, message="not_found")
+        return render(request, "message.html", 404, message="no_such_case")
     index = index_of(request)
     newer, older = await run_in_threadpool(index.beside, found.id)
     verification = await run_in_threadpool(_examined, request, found)
+    life = await run_in_threadpool(index.whole, found)
+    equal = await run_in_threadpool(index.equal, found.id)
+    own, public = _pictures(found)
     return render(
         request,
         "case.html",
         code,
         case=found,
         data=found.data,
+        life=life,
+        running=life.state in RUNNING,
+        progress=progress_of(life, now),
+        late_by=facts.span(now - life.due)[language != "zh"] if late(life, now) else "",
+        equal=equal[:EQUAL_SHOWN],
         verification=verification,
         sealed=bool(verification) and all(r["signed"] != "unsealed" for r in verification),
         broken=next((row for row in verification if row["problem"]), None),
-        pictures=_pictures(found),
+        pictures=own,
+        public=public,
         clips=[f for f in found.files if f["path"].endswith(".mp4")],
         tables=[f for f in found.files if f["path"].endswith(".csv")],
         sentences=facts.sentences(found.data["facts"], language),
         place=facts.place_words(str(found.data["zone"].get("reason", "")), language),
-        reviews=index.reviews.of(found.id),
         newer=newer,
         older=older,
-        open=len(index.find(Wanted(review="open"))),
+        open=len(await run_in_threadpool(index.find, Wanted(review="todo"))),
         filters=_filters(request),
         outcomes=OUTCOMES,
         mistakes=MISTAKES,
-        done=_done(request),
+        done=done_ids(request.query_params.get("done", "")),
         error=error,
         clock=clock_of(console),
         word=lambda kind, key: (
@@ -146,16 +196,29 @@ def _filters(request: Request) -> str:
     return urlencode({key: query[key] for key in FILTERS if query.get(key)})
 
 
-def _done(request: Request) -> str:
-    """The case just judged, whose word may be taken back."""
-    told = request.query_params.get("done", "")
-    return told if CASE_ID.fullmatch(told) else ""
+def done_ids(told: str) -> list[str]:
+    """The cases just judged, whose words may be taken back."""
+    return [one for one in told.split(",")[: EQUAL_SHOWN + 1] if CASE_ID.fullmatch(one)]
 
 
-def _pictures(found: PublishedCase) -> list[dict[str, Any]]:
-    """In the order of time, the public copies last."""
-    own = [f for f in found.files if f["path"].endswith((".jpg", ".png"))]
-    return sorted(own, key=lambda f: (bool(f.get("masked")), float(f["at"]["mono"]), f["path"]))
+def _pictures(found: PublishedCase) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(the close-up and the scene of the same moment first, then the rest in the order of time;
+    the public copies). A picture that is there twice is shown once."""
+    kept: dict[tuple[str, bool], dict[str, Any]] = {}
+    for file in found.files:
+        if file["path"].endswith((".jpg", ".png")):
+            kept.setdefault(
+                (str(file.get("sha256") or file["path"]), bool(file.get("masked"))), file
+            )
+    rows = sorted(kept.values(), key=lambda f: (float(f["at"]["mono"]), f["path"]))
+    own = [file for file in rows if not file.get("masked")]
+    close = next((file for file in reversed(own) if file["role"] == "close"), None)
+    if close is not None:
+        scenes = [file for file in own if file["role"] == "overview"]
+        beside = min(scenes, key=lambda f: abs(f["at"]["mono"] - close["at"]["mono"]), default=None)
+        lead = [close, *([beside] if beside else ())]
+        own = lead + [file for file in own if not any(file is one for one in lead)]
+    return own, [file for file in rows if file.get("masked")]
 
 
 def _examined(request: Request, found: PublishedCase) -> list[dict[str, Any]]:
@@ -166,62 +229,6 @@ def _examined(request: Request, found: PublishedCase) -> list[dict[str, Any]]:
     problem = services.verify(found.folder)
     row = {"revision": f"r{found.revision}", "problem": problem, "files": len(found.files)}
     return [{**row, "signed": "unsealed", "kid": "", "seq": None, "chain": True, "receipt": False}]
-
-
-OUTCOMES = ("filed", "on_the_spot", "permitted", "duplicate", "not_pursued")
-# What a thing was taken for, without writing: the common ones, each a key and a button.
-MISTAKES = ("look_alike", "works", "nothing")
-
-
-async def review(request: Request) -> Response:
-    """A reviewer's word, then the next case: was it what the box said, and what becomes of it?
-
-    `verdict` is confirmed or rejected, or one of them with an outcome or a mistake behind a colon,
-    as the buttons send it. The later word wins; both stay.
-    """
-    console, form = console_of(request), await form_of(request)
-    found = await run_in_threadpool(console.reading.case, request.path_params["id"])
-    verdict, _, more = form.get("verdict", "").partition(":")
-    known = {"confirmed": OUTCOMES, "rejected": MISTAKES}.get(verdict)
-    if found is None or known is None or (more and more not in known):
-        return render(request, "message.html", 404, message="not_found")
-    outcome = more if verdict == "confirmed" else ""
-    reason = form.get("reason", "").strip()[:500]
-    if verdict == "rejected" and not reason:
-        if not more:
-            return await _shown(request, 422, "reason_needed")
-        reason = text(f"mistake_{more}", "zh")
-    who = request.state.session.name
-    await run_in_threadpool(console.services.review, found.id, verdict, outcome, reason, who)
-    console.accounts.audit(who, verdict, case=found.id, outcome=outcome)
-    return await _onward(request, found.id, form.get("filters", ""))
-
-
-async def _onward(request: Request, case_id: str, filters: str) -> Response:
-    """To the next case that nobody has judged, within the filters; the list where there is none."""
-    query = QueryParams(filters[:1000])
-    kept = {key: query[key] for key in FILTERS if query.get(key)}
-    wanted = replace(wanted_of(QueryParams(kept)), review="open")
-    ahead = await run_in_threadpool(index_of(request).after, case_id, wanted)
-    words = urlencode({**kept, "done": case_id} if case_id else kept)
-    return RedirectResponse(f"/cases/{ahead}?{words}" if ahead else f"/cases?{words}", 303)
-
-
-async def undo(request: Request) -> Response:
-    """Take back this reviewer's word of the last minute, and show the case again."""
-    console, _ = console_of(request), await form_of(request)
-    case_id, who = request.path_params["id"], request.state.session.name
-    if await run_in_threadpool(console.reading.case, case_id) is None:
-        return render(request, "message.html", 404, message="not_found")
-    if not await run_in_threadpool(console.services.withdraw, case_id, who):
-        return await _shown(request, 409, "undo_late")
-    console.accounts.audit(who, "taken back", case=case_id)
-    return RedirectResponse(f"/cases/{case_id}", 303)
-
-
-async def next_case(request: Request) -> Response:
-    """The way into the queue: the oldest case that nobody has judged, within the filters."""
-    return await _onward(request, "", str(request.url.query))
 
 
 async def package(request: Request) -> Response:
@@ -259,6 +266,17 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
             yield chunk
 
 
-PAGES = {"/cases": cases, "/cases/{id}": case, "/review": next_case}
-DATA = {"/package/{id}": package}
-ACTIONS = {"/cases/{id}/review": review, "/cases/{id}/undo": undo}
+async def look(request: Request) -> Response:
+    """A picture of a recheck; 404 for whatever is none."""
+    round_, number, name = (request.path_params[key] for key in ("round", "look", "name"))
+    if not (ROUND.fullmatch(round_) and LOOK.fullmatch(number) and FILE_PATH.fullmatch(name)):
+        return Response(status_code=404)
+    path = console_of(request).reading.state / "rechecks" / round_ / number / name
+    plain = path.suffix == ".jpg" and path.is_file() and not path.is_symlink()
+    return FileResponse(path, media_type="image/jpeg") if plain else Response(status_code=404)
+
+
+ROUND = re.compile(r"^v-[0-9a-z]{6,64}-[1-9]\d{0,3}$")
+LOOK = re.compile(r"^look-[1-9]$")
+PAGES = {"/cases": cases, "/cases/{id}": case}
+DATA = {"/package/{id}": package, "/recheck/{round}/{look}/{name}": look}

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-from edge import journal
+from edge.console.stages import CaseStages, late, progress_of
+from edge.handling.life import RUNNING, CaseLife
 
 CASE_ID = re.compile(r"^v-[0-9a-z]{6,64}$")
 REVISION = re.compile(r"^r([1-9]\d{0,4})$")
@@ -37,14 +39,34 @@ class _Source(msgspec.Struct):
     kind: str = "fixed_camera"
 
 
+class _Where(msgspec.Struct):
+    lat: float | None = None
+    lon: float | None = None
+    grid: str | None = None
+    address: str | None = None
+
+
+class _ZoneTold(msgspec.Struct):
+    zones: tuple[str, ...] = ()
+    grid: str | None = None
+
+
+class _FactsTold(msgspec.Struct):
+    """What of the facts a search looks through; whatever shape they have costs no case."""
+
+    truck_file: Any = None
+
+
 class _Told(msgspec.Struct):
     category: str
     names: dict[str, str]
     source: _Source
     began: _Moment
     gate: str
-    codes: dict[str, str] = {}
-    priority: str = "normal"
+    place: Any = None
+    where: _Where = _Where()
+    zone: _ZoneTold = _ZoneTold()
+    facts: _FactsTold = _FactsTold()
 
 
 class _File(msgspec.Struct):
@@ -59,11 +81,16 @@ class _Manifest(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Manifest)
+# Things at one place: their foot points are no further apart than this share of the picture.
+SAME_PLACE = 1 / 12
 
 
 @dataclass(frozen=True, slots=True)
 class CaseSummary:
-    """One violation in the list; `picture` is the file to show for it, "" if there is none."""
+    """One violation in the list; `picture` is the file to show for it, "" if there is none.
+
+    `at` is the foot point as fractions of the frame, `words` what a search looks through.
+    """
 
     id: str
     revision: int
@@ -75,29 +102,68 @@ class CaseSummary:
     gate: str
     picture: str
     stamp: int
+    address: str = ""
+    plate: str = ""
+    words: str = ""
+    at: tuple[float, ...] = ()
+    lat: float | None = None
+    lon: float | None = None
+
+    def equals(self, other: CaseSummary) -> bool:
+        """Whether both are the same thing at the same place, as far as the picture tells."""
+        here = len(self.at) == len(other.at) == 2 and self.at != (0.0, 0.0)
+        return (
+            here
+            and (self.source, self.category) == (other.source, other.category)
+            and all(abs(a - b) < SAME_PLACE for a, b in zip(self.at, other.at, strict=True))
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the list is narrowed to; "" is everything. `since`: UTC text, `text`: part of an id."""
+    """What the list is narrowed to; "" is everything.
+
+    `since` and `until`: UTC text, until not included; `review` a word of `progress_of`, or open,
+    confirmed, rejected, settled; `place`, `plate` and `text`: part of what is said, in small
+    letters.
+    """
 
     category: str = ""
     camera: str = ""
     gate: str = ""
     review: str = ""
     since: str = ""
+    until: str = ""
+    place: str = ""
+    plate: str = ""
     text: str = ""
 
-    def fits(self, head: CaseSummary, verdict: str) -> bool:
-        """Whether a case passes every filter that is set. verdict: the reviewer's, "" for none."""
+    def fits(self, head: CaseSummary, life: CaseLife, now: float, reason: str = "") -> bool:
+        """Whether a case passes every filter that is set; reason: what was written of it."""
         return (
             self.category in ("", head.category)
             and self.camera in ("", head.source)
             and self.gate in ("", head.gate)
-            and (not self.review or self.review == (verdict or "open"))
+            and (not self.review or _is(self.review, life, now))
             and head.began >= self.since
-            and self.text in head.id
+            and (not self.until or head.began < self.until)
+            and self.place in head.address.lower()
+            and self.plate in head.plate.lower()
+            and (self.text in head.words or self.text in reason.lower())
         )
+
+
+def _is(review: str, life: CaseLife, now: float) -> bool:
+    """Whether a case is where the filter says."""
+    groups: dict[str, bool] = {
+        "open": life.state == "suspected",
+        "confirmed": life.confirmed_at is not None,
+        "rejected": life.state == "misdetected",
+        "running": life.state in RUNNING,
+        "settled": life.closed,
+        "todo": life.state == "suspected" or late(life, now),
+    }
+    return groups.get(review, review in (life.state, life.outcome, progress_of(life, now)))
 
 
 class CaseIndex:
@@ -105,7 +171,7 @@ class CaseIndex:
 
     def __init__(self, state: Path) -> None:
         self._root = state / "evidence"
-        self.reviews = ReviewReader(state / "reviews")
+        self.stages = CaseStages(state)
         self._lock = threading.Lock()
         self._heads: dict[str, CaseSummary] = {}
         self._sorted: tuple[CaseSummary, ...] = ()
@@ -119,18 +185,56 @@ class CaseIndex:
             if time.monotonic() - self._looked >= LOOK_EVERY_S:
                 self._look()
                 self._looked = time.monotonic()
+            self.stages.refresh()
             return self._sorted
 
+    def life(self, case_id: str) -> CaseLife:
+        """How far a case is, without its steps."""
+        return self.stages.of(case_id)
+
+    def lives(self) -> list[CaseLife]:
+        """Every case that was ever found, for the statistics."""
+        self.heads()
+        return self.stages.known()
+
+    def whole(self, found: PublishedHead) -> CaseLife:
+        """One case with all its steps."""
+        self.heads()
+        with self._lock:
+            return self.stages.whole(found.id, found.data)
+
     def find(self, wanted: Wanted) -> list[CaseSummary]:
-        verdicts = self.reviews.latest()
-        return [h for h in self.heads() if wanted.fits(h, verdicts.get(h.id, ""))]
+        """What is overdue first, then the newest."""
+        now, heads, stages = time.time(), self.heads(), self.stages
+        found = [h for h in heads
+                 if wanted.fits(h, stages.of(h.id), now, stages.reason_of(h.id))]  # fmt: skip
+        return sorted(found, key=lambda h: not late(stages.of(h.id), now))
 
     def after(self, case_id: str, wanted: Wanted) -> str | None:
-        """The next older case that fits, else the oldest one that does; "" is before the first."""
-        fitting = [head for head in self.find(wanted) if head.id != case_id]
+        """What is to be done next: the cases that are overdue, the longest first, then those that
+        nobody has judged, from this one to older ones and round; "" is before the first."""
+        now, of = time.time(), self.stages.of
+        every = [head for head in self.find(wanted) if head.id != case_id]
+        overdue = sorted((h for h in every if late(of(h.id), now)), key=lambda h: _due(of(h.id)))
         here = next((h for h in self.heads() if h.id == case_id), None)
-        older = [h for h in fitting if here is not None and _newest(h) < _newest(here)]
-        return (older or fitting[-1:])[0].id if fitting else None
+        # An overdue case that was looked at comes again in the next round only.
+        passed = _due(of(case_id)) if here is not None and of(case_id).due else (0.0, "")
+        waits = [h for h in overdue if _due(of(h.id)) > passed]
+        if waits and (here is None or of(case_id).due):
+            return waits[0].id
+        unread = [head for head in every if of(head.id).state == "suspected"]
+        older = [h for h in unread if here is not None and _newest(h) < _newest(here)]
+        return (older or unread[-1:])[0].id if unread else None
+
+    def equal(self, case_id: str) -> list[CaseSummary]:
+        """Cases that nobody has judged, of the same thing at the same place, newest first."""
+        heads = self.heads()
+        here = next((h for h in heads if h.id == case_id), None)
+        if here is None or self.stages.of(case_id).state != "suspected":
+            return []
+        return [h for h in heads
+                if h.id != case_id and h.equals(here)
+                and self.stages.of(h.id).state == "suspected"]  # fmt: skip
 
     def beside(self, case_id: str) -> tuple[str | None, str | None]:
         """The ids of the next newer and the next older case."""
@@ -172,18 +276,52 @@ class CaseIndex:
             return None
         case = told.violation
         names = self._words.setdefault(case.category, case.names)
+        where, plate = case.where, _plate(case.facts.truck_file)
+        address = " ".join(filter(None, (where.address, case.zone.grid or where.grid)))
+        source_name = case.source.name or case.source.id
+        said = (name, address, plate, source_name, case.source.id, *case.names.values(),
+                *case.zone.zones)  # fmt: skip
         return CaseSummary(
             id=name,
             revision=numbers[-1],
             category=case.category,
             names=names if names == case.names else case.names,
-            source=case.source.id,
-            source_name=case.source.name or case.source.id,
+            source=sys.intern(case.source.id),
+            source_name=sys.intern(source_name),
             began=case.began.utc,
-            gate=case.gate,
+            gate=sys.intern(case.gate),
             picture=_picture(told.files),
             stamp=stamp,
+            address=sys.intern(address),
+            plate=plate,
+            words="\n".join(said).lower(),
+            at=_foot(case.place),
+            lat=where.lat,
+            lon=where.lon,
         )
+
+
+def _plate(truck: Any) -> str:
+    plate = truck.get("plate") if isinstance(truck, dict) else None
+    return plate if isinstance(plate, str) else ""
+
+
+def _foot(place: Any) -> tuple[float, ...]:
+    numbers = isinstance(place, list) and all(isinstance(side, (int, float)) for side in place)
+    return tuple(float(side) for side in place) if numbers else ()
+
+
+class PublishedHead(Protocol):
+    """A violation as its newest manifest tells it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def data(self) -> dict[str, Any]: ...
+
+
+def _due(life: CaseLife) -> tuple[float, str]:
+    return life.due or 0.0, life.case
 
 
 def _newest(head: CaseSummary) -> tuple[str, str]:
@@ -220,41 +358,3 @@ def _picture(files: Iterable[_File]) -> str:
         if own:
             return own[-1]
     return pictures[-1].path if pictures else ""
-
-
-class ReviewReader:
-    """Verdicts in `<state>/reviews/*.jsonl`; a file is read again when it has grown."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._stamp: tuple[tuple[str, int, int], ...] = ()
-        self._rows: dict[str, list[dict[str, Any]]] = {}
-
-    def of(self, case_id: str) -> list[dict[str, Any]]:
-        """Verdicts of one violation, oldest first."""
-        self._refresh()
-        return self._rows.get(case_id, [])
-
-    def latest(self) -> dict[str, str]:
-        """violation -> its last verdict."""
-        self._refresh()
-        return {name: str(rows[-1].get("verdict", "")) for name, rows in self._rows.items()}
-
-    def _refresh(self) -> None:
-        files = sorted(self._folder.glob("*.jsonl"))
-        stamp = tuple((f.name, (s := f.stat()).st_size, s.st_mtime_ns) for f in files)
-        if stamp == self._stamp:
-            return
-        rows: dict[str, list[dict[str, Any]]] = {}
-        every = [row for path in files for row in journal.read(path)[0]]
-        gone = {_words(row) for row in every if row.get("withdrawn")}
-        for row in (row for row in every if _words(row) not in gone):
-            rows.setdefault(str(row.get("violation")), []).append(row)
-        for found in rows.values():
-            found.sort(key=lambda row: str(row.get("at", "")))
-        self._rows, self._stamp = rows, stamp
-
-
-def _words(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    """What a withdrawal shares with the line that it takes back (edge.learning.verdicts)."""
-    return str(row.get("violation")), str(row.get("at")), str(row.get("by", ""))

@@ -27,6 +27,7 @@ class Silent(Exception):
 
 
 Rows = Sequence[Mapping[str, Any]]
+Paths = Sequence[tuple[Path, Path]]
 
 
 def _nobody() -> Rows:
@@ -72,10 +73,15 @@ class WithdrawReview(Protocol):
     def __call__(self, case_id: str, who: str) -> bool: ...
 
 
+def _no_thumbnails(_: Paths) -> None:
+    raise OSError("nobody makes thumbnails")
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """See the protocols. `categories` are those of the box: id -> (zh, en, code, zone kinds).
 
+    thumbnails: makes each (case folder, file to make); raises ConfigError, OSError.
     drone_cameras: rows of the camera table, for a flight whose record does not name its own.
     broker: what the page Platform shows of it. The last three ask a daemon and raise Silent:
     test_broker -> level, found, do_zh, do_en; scan_ports -> port, error or found (name, values,
@@ -91,6 +97,7 @@ class Services:
     categories: Mapping[str, Mapping[str, Any]]
     outbox: Path
     examine: ExamineRevisions | None = None
+    thumbnails: Callable[[Paths], None] = _no_thumbnails
     drone_cameras: tuple[str, ...] = ()
     broker: Mapping[str, str] = field(default_factory=dict)
     test_broker: Callable[[], Rows] = _nobody

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from edge import journal
-from edge.config import Device
+from edge.config import ConfigError, Device
 from edge.config.category import ELSEWHERE
 from edge.console.services import NoPicture, Services, Silent
+from edge.daemons.apart import python_apart
 from edge.daemons.page_settings import PageSettings
 from edge.daemons.zone_trial import run_trial
 from edge.drone.optics import CAMERAS
@@ -20,7 +23,7 @@ from edge.outbox import RECEIPT
 from edge.uplink.verify import check_chains, folders, verify_folder
 from edge.uplink.wire import utc_text
 
-SNAP_S, STREAMS_S = 30.0, 60.0
+SNAP_S, STREAMS_S, THUMBNAILS_S = 30.0, 60.0, 60.0
 PROBE_S = {"broker": 25.0, "ports": 90.0, "find_cameras": 15.0}
 
 
@@ -30,6 +33,7 @@ def services(settings: PageSettings, site_base: Path) -> Services:
         snap=lambda source: _snap(source, settings.run),
         verify=_verify,
         examine=_examine,
+        thumbnails=_thumbnails,
         try_zones=lambda text, camera: run_trial(text, camera, settings.run, site_base),
         review=lambda *words: _review(settings.state, *words),
         withdraw=lambda *words: _withdraw(settings.state, *words),
@@ -94,6 +98,15 @@ def _broker(device: Device) -> dict[str, str]:
         "broker_tls": broker.tls,
         "broker_device": device.device,
     }
+
+
+def _thumbnails(wanted: Sequence[tuple[Path, Path]]) -> None:
+    """In a process apart: OpenCV would make the page a third larger. Raises ConfigError."""
+    lines = "\n".join(json.dumps([str(case), str(into)]) for case, into in wanted)
+    words = ["edge.evidence.thumbnail"]
+    done = python_apart(words, "thumbnails", limit_s=THUMBNAILS_S, given=lines.encode())
+    if done.returncode:
+        raise ConfigError(done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2])
 
 
 def _verify(folder: Path) -> str | None:

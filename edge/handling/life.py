@@ -199,7 +199,7 @@ def fold(steps: Iterable[CaseStep]) -> CaseLife | None:
     None where its `found` is not among them: then nothing is known of what it is about.
     """
     once = {step.id: step for step in steps}
-    ordered = sorted(once.values(), key=_order)
+    ordered = sorted(once.values(), key=order)
     if not ordered or ordered[0].kind != "found":
         return None
     life = _found(ordered[0])
@@ -208,7 +208,8 @@ def fold(steps: Iterable[CaseStep]) -> CaseLife | None:
     return life
 
 
-def _order(step: CaseStep) -> tuple[bool, float, int, str]:
+def order(step: CaseStep) -> tuple[bool, float, int, str]:
+    """What the steps of a case are sorted by: the finding, then time, then rank."""
     return step.kind != "found", step.at, _RANK[step.kind], step.id
 
 

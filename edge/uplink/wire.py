@@ -102,6 +102,8 @@ def utc_text(wall: float) -> str:
 def utc_seconds(text: str) -> float:
     """The inverse of :func:`utc_text`. Raises ValueError."""
     at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    if at.tzinfo is None:
+        raise ValueError(f"{text!r} names no zone")
     return (at - datetime(1970, 1, 1, tzinfo=timezone.utc)) / timedelta(seconds=1)
 
 

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What became of each case, for the pages: the steps of `<state>/handling` and the words of
+`<state>/reviews`, folded by `edge.handling.life`, ten thousand of them in a few megabytes.
+
+janitord turns words into steps once a minute; the page shows a word at once, so the words that are
+no steps yet are folded on top. Both kinds of files only grow: what is new in them is read.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge.handling.life import RUNNING, CaseLife, CaseStep, advance, fold, order
+from edge.handling.sources import head_of, steps_of_review
+from edge.learning.verdicts import ReviewVerdict
+from edge.uplink.wire import utc_seconds
+
+# What a list and the statistics ask of the head of a case; the rest stays on the disk.
+_KEPT = ("kind", "anchor", "names", "lat", "lon")
+# Cases whose steps came out of order are read again, so many of them in one pass over the files.
+_PASS = 2_000
+_steps = msgspec.json.Decoder(CaseStep)
+_words = msgspec.json.Decoder(ReviewVerdict)
+
+
+@dataclass(slots=True)
+class _GrowingFile:
+    """A file that is appended to: how far it was read."""
+
+    path: Path
+    read: int = 0
+
+    def lines(self) -> Iterator[bytes]:
+        """The whole lines that came since. Raises OSError."""
+        with self.path.open("rb") as file:
+            file.seek(self.read)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                self.read += len(line)
+                yield line
+
+    @property
+    def shrunk(self) -> bool:
+        return self.path.stat().st_size < self.read
+
+
+class _GrowingFolder:
+    """Files of lines in a folder, read on where they were left."""
+
+    def __init__(self, folder: Path, pattern: str) -> None:
+        self._folder, self._pattern = folder, pattern
+        self._files: dict[str, _GrowingFile] = {}
+
+    @property
+    def replaced(self) -> bool:
+        """Whether a file went or became shorter: then nothing that was read of them holds."""
+        now = {path.name for path in self._folder.glob(self._pattern)}
+        return any(
+            name not in now or file.shrunk for name, file in self._files.items()
+        )  # fmt: skip
+
+    def forget(self) -> None:
+        self._files = {}
+
+    def lines(self) -> Iterator[bytes]:
+        """What is new, the oldest file first."""
+        for path in sorted(self._folder.glob(self._pattern)):
+            yield from self._files.setdefault(path.name, _GrowingFile(path)).lines()
+
+    def every(self) -> Iterator[bytes]:
+        """All that was read so far, again."""
+        for name in sorted(self._files):
+            left = self._files[name].read
+            for line in _GrowingFile(self._folder / name).lines():
+                left -= len(line)
+                if left < 0:
+                    break
+                yield line
+
+
+class CaseStages:
+    """See the module. One thread at a time: its owner holds a lock."""
+
+    def __init__(self, state: Path) -> None:
+        self._steps = _GrowingFolder(state / "handling", "steps-*.jsonl")
+        self._reviews = _GrowingFolder(state / "reviews", "*.jsonl")
+        self._clear()
+
+    def _clear(self) -> None:
+        self._folded: dict[str, CaseLife] = {}
+        self._last: dict[str, tuple[bool, float, int, str]] = {}
+        self._said: dict[str, list[ReviewVerdict]] = {}
+        self._now: dict[str, CaseLife] = {}
+        self._heads: dict[Any, Any] = {}
+
+    def refresh(self) -> None:
+        """Take in what was written since. Raises OSError for files that cannot be read."""
+        if self._steps.replaced or self._reviews.replaced:
+            self._steps.forget()
+            self._reviews.forget()
+            self._clear()
+        changed = self._take_steps() | self._take_words()
+        for case in changed:
+            self._now[case] = self._with_words(case)
+
+    def of(self, case: str) -> CaseLife:
+        """How far a case is; one that nobody has said anything of is suspected. Its steps are not
+        here: see `whole`."""
+        return self._now.get(case) or CaseLife(case)
+
+    def known(self) -> list[CaseLife]:
+        """The cases of which the finding is known, also those whose evidence is long gone."""
+        return [life for case, life in self._now.items() if case in self._folded]
+
+    def reason_of(self, case: str) -> str:
+        """What was written last about a case."""
+        said = self._said.get(case)
+        return said[-1].reason if said else ""
+
+    def whole(self, case: str, violation: Mapping[str, Any]) -> CaseLife:
+        """One case with all its steps, refused ones too; violation: as its manifest tells it."""
+        steps = list(self._steps_of({case}).get(case, ()))
+        steps += self._steps_said(case)
+        if not any(step.kind == "found" for step in steps):
+            steps.append(_found(case, violation))
+        return fold(steps) or CaseLife(case)
+
+    def _take_steps(self) -> set[str]:
+        changed, torn_order = set[str](), set[str]()
+        for line in self._steps.lines():
+            step = _decoded(_steps, line)
+            if step is None:
+                continue
+            changed.add(step.case)
+            if not self._append(step):
+                torn_order.add(step.case)
+        waiting = sorted(torn_order)
+        while waiting:
+            self._fold_again(set(waiting[:_PASS]))
+            waiting = waiting[_PASS:]
+        return changed
+
+    def _append(self, step: CaseStep) -> bool:
+        """False where the step is not the case's last one, so that it must be folded anew."""
+        life, place = self._folded.get(step.case), order(step)
+        if life is None:
+            if step.kind != "found":
+                return False
+            self._keep(fold([step]), place)
+            return True
+        if place <= self._last[step.case]:
+            return False
+        self._keep(advance(life, step), place)
+        return True
+
+    def _keep(self, life: CaseLife | None, place: tuple[bool, float, int, str]) -> None:
+        if life is not None:
+            self._folded[life.case] = self._small(life)
+            self._last[life.case] = place
+
+    def _fold_again(self, cases: set[str]) -> None:
+        for steps in self._steps_of(cases).values():
+            self._keep(fold(steps), max(order(step) for step in steps))
+
+    def _steps_of(self, cases: set[str]) -> dict[str, list[CaseStep]]:
+        found: dict[str, list[CaseStep]] = defaultdict(list)
+        one = next(iter(cases)).encode() if len(cases) == 1 else b""
+        for line in self._steps.every():
+            if one in line and (step := _decoded(_steps, line)) is not None and step.case in cases:
+                found[step.case].append(step)
+        return found
+
+    def _small(self, life: CaseLife) -> CaseLife:
+        """Without what only one case's own page shows; words that many cases share once."""
+        head = {key: life.head[key] for key in _KEPT if life.head.get(key) is not None}
+        if "names" in head:
+            names = head["names"]
+            head["names"] = self._heads.setdefault(tuple(sorted(names.items())), names)
+        return replace(
+            life,
+            steps=(),
+            refused=(),
+            head=head,
+            category=sys.intern(life.category),
+            source=sys.intern(life.source),
+            grid=sys.intern(life.grid),
+            place=sys.intern(life.place),
+        )
+
+    def _take_words(self) -> set[str]:
+        changed = set[str]()
+        for line in self._reviews.lines():
+            word = _decoded(_words, line)
+            if word is None or not _has_time(word):
+                continue
+            changed.add(word.violation)
+            said = self._said.setdefault(word.violation, [])
+            if word.withdrawn:
+                said[:] = [one for one in said if (one.at, one.by) != (word.at, word.by)]
+            else:
+                said.append(word)
+        return changed
+
+    def _with_words(self, case: str) -> CaseLife:
+        life = self._folded.get(case) or CaseLife(case)
+        last = self._last.get(case)
+        for step in sorted(self._steps_said(case), key=order):
+            if last is None or order(step) > last:
+                life = replace(advance(life, step), steps=(), refused=())
+        return life
+
+    def _steps_said(self, case: str) -> Iterator[CaseStep]:
+        now = time.time()
+        for word in self._said.get(case, ()):
+            try:
+                yield from steps_of_review(word, now, lambda _: None)
+            except ValueError:
+                continue
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], line: bytes) -> Any:
+    """None for a line that is none: torn by a power cut, or somebody else's."""
+    try:
+        return decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def _has_time(word: ReviewVerdict) -> bool:
+    try:
+        return bool(word.wall_s)
+    except ValueError:
+        return False
+
+
+def _found(case: str, violation: Mapping[str, Any]) -> CaseStep:
+    """The finding as its manifest tells it, for a case that janitord has not met yet."""
+    try:
+        at, head = utc_seconds(violation["decided"]["utc"]), head_of(violation)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        at, head = 0.0, {}
+    return CaseStep(
+        id=case, case=case, kind="found", at=at, arrived=at, by="box", role="box", facts=head
+    )
+
+
+def progress_of(life: CaseLife, now: float) -> str:
+    """The one word a list shows of a case: unread, overdue, running, or how it ended."""
+    if life.state == "suspected":
+        return "unread"
+    if life.state in RUNNING:
+        return "overdue" if late(life, now) else "running"
+    return life.state
+
+
+def late(life: CaseLife, now: float) -> bool:
+    """Whether somebody still has to do something that should be done already."""
+    waits = life.state in RUNNING and life.paused_at is None
+    return waits and life.due is not None and life.due < now
+
+
+def names_in(lives: Iterable[CaseLife]) -> dict[str, Mapping[str, str]]:
+    """category -> its name in both languages, as the cases tell it."""
+    return {life.category: life.head.get("names") or {} for life in lives}
