@@ -24,10 +24,10 @@ from edge.console.cases import CASE_ID, CaseIndex, CaseSummary, Wanted
 from edge.console.clock import clock_of
 from edge.console.reading import FILE_PATH, PublishedCase
 from edge.console.stages import late, progress_of
-from edge.console.texts import TEXTS, text
+from edge.console.texts import TEXTS, Language, text
 from edge.console.thumbs import thumbnails_of
 from edge.console.web import console_of, language_of, render
-from edge.handling.life import RUNNING
+from edge.handling.life import RUNNING, CaseLife
 
 PER_PAGE = 24
 PAGES_MOST = 100_000
@@ -105,6 +105,7 @@ async def cases(request: Request) -> Response:
     # Those of the next page are made while this one is read.
     ahead = [(h.id, h.revision) for h in found[first : first + 2 * PER_PAGE] if h.picture]
     await run_in_threadpool(thumbnails_of(request).want, ahead)
+    unread, overdue = await run_in_threadpool(index.counts)
     reading, now = console_of(request).reading, time.time()
     return render(
         request,
@@ -120,8 +121,8 @@ async def cases(request: Request) -> Response:
         chosen={key: query.get(key, "") for key in FILTERS},
         filters=_filters(request),
         done=done_ids(query.get("done", "")),
-        overdue=len(await run_in_threadpool(index.find, Wanted(review="overdue"))),
-        open=len(await run_in_threadpool(index.find, Wanted(review="todo"))),
+        overdue=overdue,
+        open=unread + overdue,
         categories=_categories(every),
         cameras=sorted({(h.source, h.source_name) for h in every}),
         reviews=REVIEWS,
@@ -164,7 +165,7 @@ async def shown(request: Request, code: int = 200, error: str | None = None) -> 
         life=life,
         running=life.state in RUNNING,
         progress=progress_of(life, now),
-        late_by=facts.span(now - life.due)[language != "zh"] if late(life, now) else "",
+        late_by=_late_by(life, now, language),
         equal=equal[:EQUAL_SHOWN],
         verification=verification,
         sealed=bool(verification) and all(r["signed"] != "unsealed" for r in verification),
@@ -177,7 +178,7 @@ async def shown(request: Request, code: int = 200, error: str | None = None) -> 
         place=facts.place_words(str(found.data["zone"].get("reason", "")), language),
         newer=newer,
         older=older,
-        open=len(await run_in_threadpool(index.find, Wanted(review="todo"))),
+        open=sum(await run_in_threadpool(index.counts)),
         filters=_filters(request),
         outcomes=OUTCOMES,
         mistakes=MISTAKES,
@@ -190,10 +191,23 @@ async def shown(request: Request, code: int = 200, error: str | None = None) -> 
     )
 
 
+def _late_by(life: CaseLife, now: float, language: Language) -> str:
+    """How long ago a case should have been done, in words; "" where nothing is overdue."""
+    if life.due is None or not late(life, now):
+        return ""
+    zh, en = facts.span(now - life.due)
+    return zh if language == "zh" else en
+
+
 def _filters(request: Request) -> str:
     """The list's filters, which go along from case to case."""
-    query = request.query_params
-    return urlencode({key: query[key] for key in FILTERS if query.get(key)})
+    return urlencode(kept_filters(request.query_params))
+
+
+def kept_filters(query: QueryParams) -> dict[str, str]:
+    """Those that are set, with a day only where it is one."""
+    kept = {key: query[key] for key in FILTERS if query.get(key)}
+    return {k: v for k, v in kept.items() if k not in ("from", "to") or DAY.fullmatch(v)}
 
 
 def done_ids(told: str) -> list[str]:

@@ -27,6 +27,7 @@ REVISION = re.compile(r"^r([1-9]\d{0,4})$")
 # A folder that changed so lately may change again within the same tick of the file system's clock.
 SETTLED_NS = 2_000_000_000
 LOOK_EVERY_S = 2.0
+WHOLE_EVERY_S, OLD_NS = 60.0, 2 * 86_400 * 10**9
 
 
 class _Moment(msgspec.Struct):
@@ -39,19 +40,19 @@ class _Source(msgspec.Struct):
     kind: str = "fixed_camera"
 
 
-class _Where(msgspec.Struct):
+class _Where(msgspec.Struct, frozen=True):
     lat: float | None = None
     lon: float | None = None
     grid: str | None = None
     address: str | None = None
 
 
-class _ZoneTold(msgspec.Struct):
+class _ZoneTold(msgspec.Struct, frozen=True):
     zones: tuple[str, ...] = ()
     grid: str | None = None
 
 
-class _FactsTold(msgspec.Struct):
+class _FactsTold(msgspec.Struct, frozen=True):
     """What of the facts a search looks through; whatever shape they have costs no case."""
 
     truck_file: Any = None
@@ -175,7 +176,7 @@ class CaseIndex:
         self._lock = threading.Lock()
         self._heads: dict[str, CaseSummary] = {}
         self._sorted: tuple[CaseSummary, ...] = ()
-        self._looked = -LOOK_EVERY_S
+        self._looked, self._whole = -LOOK_EVERY_S, -WHOLE_EVERY_S
         self._words: dict[str, dict[str, str]] = {}
         self.unreadable = 0
 
@@ -206,9 +207,21 @@ class CaseIndex:
     def find(self, wanted: Wanted) -> list[CaseSummary]:
         """What is overdue first, then the newest."""
         now, heads, stages = time.time(), self.heads(), self.stages
-        found = [h for h in heads
-                 if wanted.fits(h, stages.of(h.id), now, stages.reason_of(h.id))]  # fmt: skip
-        return sorted(found, key=lambda h: not late(stages.of(h.id), now))
+        every = wanted == Wanted()
+        found = [
+            h
+            for h in heads
+            if every or wanted.fits(h, stages.of(h.id), now, stages.reason_of(h.id))
+        ]
+        overdue = stages.overdue(now)
+        return sorted(found, key=lambda h: h.id not in overdue) if overdue else found
+
+    def counts(self) -> tuple[int, int]:
+        """(cases that nobody has judged, cases that are overdue), of those with evidence."""
+        self.heads()
+        held, judged = self._heads, self.stages.judged()
+        overdue = [case for case in self.stages.overdue(time.time()) if case in held]
+        return len(held) - sum(1 for case in judged if case in held), len(overdue)
 
     def after(self, case_id: str, wanted: Wanted) -> str | None:
         """What is to be done next: the cases that are overdue, the longest first, then those that
@@ -248,8 +261,16 @@ class CaseIndex:
         """Stat every folder, read those that changed."""
         now_ns, found, unreadable = time.time_ns(), dict[str, CaseSummary](), 0
         changed = False
-        for name, stamp in _folders(self._root):
-            known = self._heads.get(name)
+        # A case of the day before yesterday seldom gets a revision: those are asked once a minute.
+        whole = time.monotonic() - self._whole >= WHOLE_EVERY_S
+        old_ns = 0 if whole else now_ns - OLD_NS
+        self._whole = time.monotonic() if whole else self._whole
+        for entry in _folders(self._root):
+            name, known = entry.name, self._heads.get(entry.name)
+            if known is not None and 0 < known.stamp < old_ns:
+                found[name] = known
+                continue
+            stamp = _stamp(entry)
             if known is None or known.stamp != stamp:
                 # 0: looked at again next time.
                 settled = stamp if now_ns - stamp > SETTLED_NS else 0
@@ -328,17 +349,20 @@ def _newest(head: CaseSummary) -> tuple[str, str]:
     return head.began, head.id
 
 
-def _folders(root: Path) -> Iterable[tuple[str, int]]:
+def _folders(root: Path) -> Iterable[os.DirEntry[str]]:
     try:
         with os.scandir(root) as entries:
-            for entry in entries:
-                if CASE_ID.fullmatch(entry.name):
-                    try:
-                        yield entry.name, entry.stat(follow_symlinks=False).st_mtime_ns
-                    except FileNotFoundError:
-                        continue
+            yield from (entry for entry in entries if CASE_ID.fullmatch(entry.name))
     except FileNotFoundError:
         return
+
+
+def _stamp(entry: os.DirEntry[str]) -> int:
+    """When a folder changed; 0 for one that is just being deleted."""
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def revisions(folder: Path) -> list[int]:

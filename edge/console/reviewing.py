@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""A reviewer's word on a case: was it what the box said, and what becomes of it; and the next one."""
+"""A reviewer's word on a case: was it what the box said, what becomes of it; and the next one."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from edge.console.case_pages import (
-    FILTERS,
     HANDLING,
     MISTAKES,
     OUTCOMES,
     done_ids,
     index_of,
+    kept_filters,
     shown,
     wanted_of,
 )
@@ -80,8 +80,7 @@ def _also(request: Request, case_id: str, form: Mapping[str, str]) -> list[str]:
 
 async def _onward(request: Request, judged: list[str], filters: str) -> Response:
     """To what is to be done next within the filters; the list where there is nothing."""
-    query = QueryParams(filters[:1000])
-    kept = {key: query[key] for key in FILTERS if query.get(key)}
+    kept = kept_filters(QueryParams(filters[:1000]))
     wanted = replace(wanted_of(request, QueryParams(kept)), review="todo")
     first = judged[0] if judged else ""
     ahead = await run_in_threadpool(index_of(request).after, first, wanted)

@@ -27,6 +27,7 @@ from edge.uplink.wire import utc_seconds
 _KEPT = ("kind", "anchor", "names", "lat", "lon")
 # Cases whose steps came out of order are read again, so many of them in one pass over the files.
 _PASS = 2_000
+_NOBODY = CaseLife("")
 _steps = msgspec.json.Decoder(CaseStep)
 _words = msgspec.json.Decoder(ReviewVerdict)
 
@@ -115,7 +116,15 @@ class CaseStages:
     def of(self, case: str) -> CaseLife:
         """How far a case is; one that nobody has said anything of is suspected. Its steps are not
         here: see `whole`."""
-        return self._now.get(case) or CaseLife(case)
+        return self._now.get(case) or _NOBODY
+
+    def judged(self) -> list[str]:
+        """The cases that somebody has judged."""
+        return [case for case, life in self._now.items() if life.state != "suspected"]
+
+    def overdue(self, now: float) -> set[str]:
+        """The cases that should be done already."""
+        return {case for case, life in self._now.items() if late(life, now)}
 
     def known(self) -> list[CaseLife]:
         """The cases of which the finding is known, also those whose evidence is long gone."""

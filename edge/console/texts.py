@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Literal
 
 from edge.console.access_texts import ACCESS_TEXTS
+from edge.console.desk_texts import DESK_TEXTS
 from edge.console.field_texts import FIELD_TEXTS
 from edge.console.page_texts import PAGE_TEXTS
 from edge.console.setup_texts import SETUP_TEXTS
@@ -146,6 +147,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kind_dump": ("消纳场", "dump"),
     "kind_mask": ("隐私遮蔽", "masked"),
     "language": ("English", "中文"),
+    **DESK_TEXTS,
     **PAGE_TEXTS,
     **SETUP_TEXTS,
     **ACCESS_TEXTS,

@@ -28,7 +28,7 @@ ROLES = ("close", "overview", "after", "samples")
 
 
 def thumbnail(case: Path) -> bytes:
-    """A JPEG of WIDTH x HEIGHT of the newest revision's subject; b"" where no picture is readable."""
+    """A JPEG of WIDTH x HEIGHT of the newest revision's subject; b"" without a readable picture."""
     manifest = _manifest(case)
     for role in ROLES:
         for file in _files(manifest, role):
@@ -63,9 +63,10 @@ def _read(path: Path) -> Image | None:
     except OSError:
         return None
     try:
-        return cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        found = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     except cv2.error:
         return None
+    return None if found is None else found.astype(np.uint8, copy=False)
 
 
 def _shot(manifest: Mapping[str, Any], role: str) -> Mapping[str, Any]:
@@ -87,7 +88,7 @@ def _scene(picture: Image, shot: Mapping[str, Any]) -> Image:
 def _subject(
     manifest: Mapping[str, Any], shot: Mapping[str, Any], role: str
 ) -> tuple[float, float, float, float] | None:
-    """The subject's box as fractions of the scene, None for all of it: a close-up is the subject."""
+    """The subject's box as fractions of the scene; None for all of it, as of a close-up."""
     if role not in ("overview", "after"):
         return None
     try:
@@ -129,7 +130,7 @@ def _encoded(picture: Image) -> bytes:
 
 
 def make(wanted: Iterable[tuple[Path, Path]]) -> None:
-    """Each (case folder, file); an empty file says that there is nothing to show. Raises OSError."""
+    """Each (case folder, file); an empty file: there is nothing to show. Raises OSError."""
     for case, into in wanted:
         # Not durable: what a power cut takes is made again.
         half = into.with_suffix(".tmp")

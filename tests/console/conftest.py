@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """A box with a page: real files, the real application, a fake camera behind it."""
 
+import hashlib
 import json
 import time
 from dataclasses import replace
@@ -15,6 +16,8 @@ from edge.console.drafts import SiteFile
 from edge.console.reading import BoxFolders
 from edge.console.services import NoPicture, Services
 from edge.console.web import ConsoleContext
+from edge.evidence.thumbnail import make
+from edge.uplink.wire import utc_text
 
 # A real hash costs 50 ms and 64 MiB on purpose; a hundred tests need not.
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -57,13 +60,23 @@ def violation(number, gate="complete"):
     }
 
 
+def sha256_of(data):
+    return hashlib.sha256(data).hexdigest()
+
+
 def put_case(root, number, picture=JPEG, gate="complete"):
     folder = root / f"v-{number:010d}" / "r1"
     folder.mkdir(parents=True)
     name = "r1-overview-1.jpg"
     (folder / name).write_bytes(picture)
     at = {"mono": 1.0}
-    file = {"role": "overview", "path": name, "sha256": "0" * 64, "size": 1, "masked": False}
+    file = {
+        "role": "overview",
+        "path": name,
+        "sha256": sha256_of(picture),
+        "size": 1,
+        "masked": False,
+    }
     body = {"violation": violation(number, gate), "files": [{**file, "at": at}]}
     (folder / "manifest.json").write_text(json.dumps(body))
 
@@ -94,6 +107,7 @@ class Box:
                     "seconds": 60.0,
                     "untried": [],
                 },
+                thumbnails=make,
                 review=self.review,
                 withdraw=self.withdraw,
                 categories=CATEGORIES,
@@ -108,11 +122,11 @@ class Box:
             row = {
                 "violation": case_id,
                 "verdict": verdict,
-                "at": f"2026-05-01T{len(self.reviews)}",
+                "at": utc_text(time.time() + len(self.reviews)),
             }
             (self.state / "reviews").mkdir(exist_ok=True)
             with (self.state / "reviews/console-2026-05.jsonl").open("a") as file:
-                file.write(json.dumps({**row, "outcome": outcome, "by": who}) + "\n")
+                file.write(json.dumps({**row, "outcome": outcome, "by": f"console:{who}"}) + "\n")
 
     def withdraw(self, case_id, who):
         mine = [row for row in self.reviews if row[0] == case_id and row[-1] == who]

@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from edge.console import access_texts, facts, field_texts, page_texts, setup_texts, texts
+from edge.console import (
+    access_texts,
+    desk_texts,
+    facts,
+    field_texts,
+    page_texts,
+    setup_texts,
+    texts,
+)
 from edge.console import cases as index
 from edge.console.cases import CaseIndex, Wanted
 from edge.console.texts import TEXTS
@@ -32,14 +40,14 @@ def csrf(client):
     return re.search(r'name="csrf" content="([^"]+)"', client.get("/live").text)[1]
 
 
-def put_many(root, count):
+def put_many(root, count, first=0):
     """Manifests of real size (ten kilobytes) without pictures."""
     files = [
         {"role": "overview", "path": f"r1-overview-{n}.jpg", "sha256": "0" * 64, "size": 1,
          "at": {"mono": 1.0}, "masked": False, "padding": "x" * 1500}
         for n in range(5)
     ]  # fmt: skip
-    for number in range(count):
+    for number in range(first, first + count):
         body = {"violation": violation(number), "files": files}
         day = f"2026-05-{number % 28 + 1:02d}T08:00:00.000000Z"
         body["violation"]["began"] = {**body["violation"]["began"], "utc": day}
@@ -135,8 +143,8 @@ FILTERED = {
 def test_filters(box, client, query):
     for number in range(3):
         put_case(box.state / "evidence", number, gate="incomplete" if number == 2 else "complete")
-    put_review(box, "v-0000000001", "confirmed", at="2026-05-01")
-    put_review(box, "v-0000000001", "rejected", at="2026-05-02")
+    put_review(box, "v-0000000001", "confirmed", at="2026-05-01T09:00:00.000000Z")
+    put_review(box, "v-0000000001", "rejected", at="2026-05-02T09:00:00.000000Z")
     page = client.get(f"/cases?{query}").text
     assert page.count('class="card"') == FILTERED[query]
     assert "<script>" not in page
@@ -144,7 +152,7 @@ def test_filters(box, client, query):
         assert TEXTS["no_case_fits"][0] in page
 
 
-def put_review(box, case_id, verdict, at="2026-05-01", **more):
+def put_review(box, case_id, verdict, at="2026-05-01T09:00:00.000000Z", **more):
     folder = box.state / "reviews"
     folder.mkdir(exist_ok=True)
     row = {"violation": case_id, "verdict": verdict, "at": at, "by": "console:李", **more}
@@ -256,6 +264,7 @@ def test_why_a_place_counts(reason):
 
 def test_no_text_hides_another():
     own = (
+        desk_texts.DESK_TEXTS,
         page_texts.PAGE_TEXTS,
         setup_texts.SETUP_TEXTS,
         access_texts.ACCESS_TEXTS,

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from edge.console.flights import JOB, RECORDINGS
 from edge.evidence.album import jpeg
 from edge.ipc import Spool
-from tests.console.conftest import put_case
+from tests.console.conftest import put_case, sha256_of
 from tests.console.sensed import put_sensors, status_of
 from tests.console.test_browser import (  # noqa: F401 - fixtures
     ACCESSIBILITY,
@@ -21,6 +21,7 @@ from tests.console.test_browser import (  # noqa: F401 - fixtures
     shot,
     visit,
 )
+from tests.console.test_cases import put_many
 from tests.console.test_flights import put_flight
 from tests.console.test_health import put_spans
 
@@ -45,7 +46,8 @@ def put_pictures(box, number, count):
     for n in range(2, count + 1):
         name = f"r1-overview-{n}.jpg"
         (manifest.parent / name).write_bytes(picture(n))
-        body["files"].append({**body["files"][0], "path": name, "at": {"mono": float(n)}})
+        told = {"path": name, "at": {"mono": float(n)}, "sha256": sha256_of(picture(n))}
+        body["files"].append({**body["files"][0], **told})
     manifest.write_text(json.dumps(body))
 
 
@@ -232,3 +234,44 @@ def test_sensor_values_and_faults_come_without_a_reload(visit, box):  # noqa: F8
     (box.run / "status/sensord.json").write_text(json.dumps(facts))
     expect(visitor.page.locator("#faults")).to_contain_text("串口线路卡住", timeout=LIMIT_MS)
     assert visitor.wrong == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", ["phone", "laptop"])
+def test_ten_thousand_cases_paint_at_once_and_stand_still(visit, box, size):  # noqa: F811
+    """What the browser says of the list: bytes, first paint, and shifts of what is shown."""
+    put_many(box.state / "evidence", 10_000, first=100)
+    for number in range(20_000, 20_024):
+        put_case(box.state / "evidence", number, picture(number))
+    visitor = visit(size)
+    visitor.open("/cases")
+    visitor.page.wait_for_load_state("networkidle", timeout=60_000)
+    took = []
+    for _ in range(3):
+        visitor.open("/cases")
+        visitor.page.wait_for_load_state("networkidle")
+        took.append(visitor.page.evaluate(SHOWN_ONCE))
+    paint_ms = min(one["paint_ms"] for one in took)
+    first = visitor.page.evaluate(WEIGHT)
+    print(size, took, first)
+    assert paint_ms <= 250.0
+    assert max(one["shift"] for one in took) < 0.01
+    assert first <= 400_000
+
+
+SHOWN_ONCE = """() => new Promise((done) => {
+  let shift = 0;
+  new PerformanceObserver((list) => {
+    for (const one of list.getEntries()) if (!one.hadRecentInput) shift += one.value;
+  }).observe({type: 'layout-shift', buffered: true});
+  const paint = performance.getEntriesByName('first-contentful-paint')[0];
+  setTimeout(() => done({paint_ms: paint.startTime, shift}), 300);
+})"""
+# Every byte of the page's body and of what it names, cached or not.
+WEIGHT = """async () => {
+  const names = performance.getEntriesByType('resource').map((one) => one.name);
+  let sum = (await (await fetch(location.href)).arrayBuffer()).byteLength;
+  for (const name of new Set(names))
+    sum += (await (await fetch(name, {cache: 'reload'})).arrayBuffer()).byteLength;
+  return sum;
+}"""

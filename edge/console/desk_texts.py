@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Words of the duty officer's desk: states, queue, search, day, map, statistics, case file; see
+edge.console.texts."""
+
+from __future__ import annotations
+
+# key: (zh, en)
+LIFE: dict[str, tuple[str, str]] = {
+    "progress_unread": ("未审核", "not reviewed"),
+    "progress_running": ("办理中", "being handled"),
+    "progress_overdue": ("超期", "overdue"),
+    "progress_settled": ("已销号", "settled"),
+    "progress_misdetected": ("误识别", "misdetected"),
+    "progress_permitted": ("有许可", "permitted"),
+    "progress_duplicate": ("重复", "duplicate"),
+    "progress_not_pursued": ("不予处理", "not pursued"),
+    "review_overdue": ("超期", "overdue"),
+    "review_running": ("办理中", "being handled"),
+    "review_settled": ("已办结", "closed"),
+    "review_filed": ("立案", "filed"),
+    "review_on_the_spot": ("现场整改", "settled on the spot"),
+    "review_permitted": ("有许可", "permitted"),
+    "review_duplicate": ("重复", "duplicate"),
+    "review_not_pursued": ("不予处理", "not pursued"),
+    "life": ("办理过程", "How it was handled"),
+    "step_found": ("发现", "found"),
+    "step_left": ("已离开或消失", "left or gone"),
+    "step_confirmed": ("审核：属实", "reviewed: confirmed"),
+    "step_misdetected": ("审核：误识别", "reviewed: misdetected"),
+    "step_filed": ("立案", "filed"),
+    "step_on_the_spot": ("现场整改", "settled on the spot"),
+    "step_permitted": ("有许可", "permitted"),
+    "step_duplicate": ("重复", "duplicate"),
+    "step_not_pursued": ("不予处理", "not pursued"),
+    "step_paused": ("暂停计时", "clock paused"),
+    "step_resumed": ("恢复计时", "clock resumed"),
+    "step_overdue": ("超期", "overdue"),
+    "step_still_there": ("复查：仍在", "rechecked: still there"),
+    "step_gone": ("复查：未再见", "rechecked: gone"),
+    "step_cannot_see": ("复查：看不清", "rechecked: could not see"),
+    "step_settled": ("销号", "settled"),
+    "by_box": ("本机", "this box"),
+    "by_page": ("本机页面", "on this page"),
+    "by_platform": ("平台", "platform"),
+    "step_refused": ("当时不能办理，仅留记录", "out of turn, kept for the record"),
+    "due_at": ("应于 {at} 前办结", "due by {at}"),
+    "late_by": ("已超期 {span}", "overdue by {span}"),
+    "paused_since": ("自 {at} 暂停计时", "clock paused since {at}"),
+    "due_soon": (
+        "办结时限约两分钟内算出",
+        "the due time is worked out within about two minutes",
+    ),
+    "recheck_picture": ("复查照片", "picture of the recheck"),
+    "handle": ("办理", "Handle it"),
+    "settle": ("销号", "Settled"),
+    "pause": ("暂停计时", "Pause"),
+    "resume": ("恢复计时", "Resume"),
+    "pause_reason_needed": ("暂停计时须填写理由", "Say why the clock is to stand still"),
+    "not_running": (
+        "只有办理中的案件才能这样处理：请先审核为属实",
+        "Only a case that is being handled: confirm it first",
+    ),
+    "no_such_case": (
+        "没有这起案件：编号有误，或证据已按保存期限清理。统计中仍保留其办理过程。",
+        "There is no such case: a wrong id, or its evidence went when its time was over. "
+        "What became of it still counts in the statistics.",
+    ),
+    "overdue_now": ("{n} 起已超期", "{n} overdue"),
+    "equal_cases": (
+        "同一地点的相同事项还有 {n} 件，勾选后一并处理",
+        "{n} more of the same at this place; what is ticked gets the same answer",
+    ),
+    "tick_all": ("全选", "Tick all"),
+    "judged_many": ("已记录对 {n} 件的审核。", "Your word on {n} cases is kept."),
+    "public_copies": ("公开版（已遮蔽，{n} 张）", "Public copies (masked, {n})"),
+}
+
+FIND: dict[str, tuple[str, str]] = {
+    "from_day": ("起始日期", "From"),
+    "to_day": ("截止日期", "To"),
+    "plate": ("车牌", "Plate"),
+    "find_text": ("编号、地点、车牌、理由……", "Id, place, plate, reason …"),
+    "search": ("搜索", "Search"),
+    "progress": ("办理状态", "State"),
+    "more_filters": ("更多筛选", "More filters"),
+    "list": ("列表", "List"),
+    "day": ("一天", "Day"),
+    "map": ("地图", "Map"),
+    "statistics": ("统计", "Statistics"),
+    "views": ("查看方式", "Views"),
+}
+
+DESK_TEXTS: dict[str, tuple[str, str]] = {**LIFE, **FIND}
