@@ -27,7 +27,7 @@ PAGES = ["/live", "/zones", "/cases", "/sensors", "/flights", "/health", "/setup
 ACCESSIBILITY = """() => {
   const wrong = [], all = (what) => document.querySelectorAll(what);
   const named = (node) =>
-    (node.innerText || node.textContent || node.getAttribute('aria-label') || node.title || '').trim();
+    (node.textContent || node.getAttribute('aria-label') || node.title || '').trim();
   for (const node of all('button, a[href]'))
     if (node.offsetParent && !named(node) && !node.querySelector('img[alt]'))
       wrong.push('no name: ' + node.outerHTML.slice(0, 80));
