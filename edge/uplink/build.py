@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from edge.outbox import Dispatch, Outbox
 from edge.outbox.salvage import Salvage, check_and_salvage
 from edge.uplink import messages as m
 from edge.uplink import wire
-from edge.uplink.chain_heads import HeadsFile
+from edge.uplink.chain_heads import HeadsFile, take_over
 from edge.uplink.credentials import Credentials
 from edge.uplink.file_transfer import Mode
 from edge.uplink.inbox import Inbox, Obey
@@ -30,6 +31,8 @@ from edge.uplink.transfer import Transfers, budget_counter
 from edge.uplink.trust import DownlinkTrust
 from edge.uplink.wire import Topics
 from edge.values import Fault
+
+log = logging.getLogger(__name__)
 
 BYTES_PER_KBIT_S = 125.0
 MB = 1_000_000
@@ -74,8 +77,20 @@ def open_stock(device: Device, where: BoxFiles, clock: SystemClock) -> Stock:
         raised=raised,
         topics=Topics(device.tenant, device.device),
     )
+    _take_over(device, where, stock)
     _report_losses(stock)
     return stock
+
+
+def _take_over(device: Device, where: BoxFiles, stock: Stock) -> None:
+    """A statement lies beside the platform's key, whose signature it has. Raises ConfigError."""
+    if not device.trust.platform_key:
+        return
+    path = (where.base / device.trust.platform_key).with_name("replacement.json")
+    ring = platform_ring(device.trust, where.base)
+    chains = take_over(path, device.tenant, device.device, ring, stock.dispatch)
+    if chains:
+        log.warning("%s: goes on in the chains of the box before: %s", path, ", ".join(chains))
 
 
 def _report_losses(stock: Stock) -> None:

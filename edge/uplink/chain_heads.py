@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
+from edge.config import ConfigError
 from edge.outbox import ChainPosition, Dispatch
 from edge.runtime import make_folder, write_atomic
-from edge.uplink.wire import KINDS
+from edge.uplink import seal
+from edge.uplink.wire import KINDS, parse
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +34,41 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     heads: dict[str, ChainPosition]
     heard: dict[str, int]
     conn: int = 0
+
+
+class Replacement(msgspec.Struct, frozen=True, kw_only=True):
+    """The platform's signed word that this box takes another's place: where its chains end."""
+
+    type: Literal["replacement"]
+    tenant: str
+    device: str
+    heads: dict[str, ChainPosition]
+
+
+def take_over(path: Path, tenant: str, device: str, ring: seal.KeyRing | None, dispatch: Dispatch
+              ) -> list[str]:  # fmt: skip
+    """A box that never gave a number goes on where the one before it ended; the chains taken over.
+
+    Raises ConfigError for a statement that is not the platform's, or of another box.
+    """
+    sealed = [name for name, kind in KINDS.items() if kind.sealed]
+    if not path.exists() or any(dispatch.highest_seq(kind) for kind in sealed):
+        return []
+    try:
+        data = parse(path.read_bytes())
+        if ring is None:
+            raise ConfigError(f"{path}: trust.down is `tls`: nobody's word can be checked")
+        ring.verify(data)
+        told = msgspec.convert(data, Replacement)
+    except (ValueError, msgspec.DecodeError, OSError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if (told.tenant, told.device) != (tenant, device):
+        raise ConfigError(f"{path}: is of {told.tenant}/{told.device}")
+    with dispatch.commit():
+        found = [k for k in sealed if told.heads.get(k, ChainPosition()).seq > dispatch.head(k).seq]
+        for kind in found:
+            dispatch.set_head(kind, told.heads[kind])
+    return found
 
 
 class HeadsFile:

@@ -12,6 +12,7 @@ another one; uplinkd makes it by itself. Needs nothing of the program but `crypt
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import re
 import sys
@@ -27,6 +28,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 KEYS = Path("/etc/edge/keys")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 NEXT = ".next"
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 class Refused(Exception):
@@ -73,6 +75,7 @@ def accept(
     *,
     ca: Path | None = None,
     platform_key: Path | None = None,
+    replaces: Path | None = None,
     now: datetime | None = None,
 ) -> list[Path]:
     """Check what came back and lay it beside its key; returns what was written. Raises Refused."""
@@ -88,6 +91,8 @@ def accept(
     if platform_key:
         _check_platform_key(platform_key)
         planned.append((keys / "platform.pub.pem", platform_key.read_bytes()))
+    if replaces:
+        planned.append((keys / "replacement.json", replaces.read_bytes()))
     renewed = key.name.endswith(NEXT)
     stem = key.name.removesuffix(NEXT).removesuffix(".key")
     planned.append((keys / f"{stem}.crt{NEXT if renewed else ''}", certificate.read_bytes()))
@@ -95,6 +100,15 @@ def accept(
         _write(path, data, 0o644)
     (keys / f"{stem}.csr").unlink(missing_ok=True)
     return [path for path, _ in planned]
+
+
+def label_code(public: bytes) -> str:
+    """Twelve letters and digits of a certificate's public key (DER): what the label on the housing
+    says, and what this prints, are the same box. Crockford's base 32: no letter looks like a digit.
+    """
+    number = int.from_bytes(hashlib.sha256(public).digest()[:8], "big") >> 4
+    letters = "".join(ALPHABET[number >> shift & 31] for shift in range(55, -5, -5))
+    return "-".join(letters[at : at + 4] for at in (0, 4, 8))
 
 
 def _check_dates(crt: x509.Certificate, path: Path, now: datetime) -> None:
@@ -218,6 +232,9 @@ def _arguments() -> argparse.ArgumentParser:
     take = commands.add_parser("accept", help="check and lay down what the CA sent back")
     take.add_argument("certificate", type=Path)
     take.add_argument("--ca", type=Path, help="CA that the broker's certificate is from")
+    take.add_argument(
+        "--replaces", type=Path, help="replacement.json, where a dead box had the name"
+    )
     take.add_argument("--platform-key", type=Path, help="the platform's Ed25519 public key")
     return parser
 
@@ -231,9 +248,15 @@ def main(argv: list[str] | None = None) -> int:
             print(f"{path}\nhave it signed, then: edge-provision accept {args.device}.crt --ca …")
         else:
             for path in accept(
-                args.keys, args.certificate, ca=args.ca, platform_key=args.platform_key
+                args.keys,
+                args.certificate,
+                ca=args.ca,
+                platform_key=args.platform_key,
+                replaces=args.replaces,
             ):
                 print(path)
+            code = label_code(_public(_read_certificate(args.certificate).public_key()))
+            print(f"the label of this box says {code}")
     except (Refused, OSError) as error:
         print(f"edge-provision: {error}", file=sys.stderr)
         return 1

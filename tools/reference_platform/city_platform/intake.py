@@ -129,6 +129,9 @@ class Receiver:
         print(f"receiver: {event.topic[:200]}: {why[:300]}{more}", file=sys.stderr)
 
     def _dispatch(self, box: Box, suffix: str, payload: bytes) -> None:
+        ended = self._store.registry.ended(box)
+        if ended:
+            raise seal.Forged(f"the box is {ended}")
         if suffix in KIND_OF_TOPIC:
             self._record(box, KIND_OF_TOPIC[suffix], payload)
         elif suffix.startswith("evd/"):
@@ -146,7 +149,7 @@ class Receiver:
             raise seal.Forged(f"birth of {told.device!r} in {told.tenant!r} on another's topic")
         for key in told.keys:
             known = self._store.keys(box)
-            if known and key.kid not in known:
+            if known and key.kid not in known and not self._replaces(box, key):
                 said = key.endorsed or {}
                 self._ring(box).verify(said)
                 if said.get("pem") != key.pem:
@@ -154,9 +157,13 @@ class Receiver:
             self._store.add_key(box, key.kid, key.pem)
         self._ring(box).verify(body)
 
+    def _replaces(self, box: Box, key: m.PublicKey) -> bool:
+        """A new box under an old one's name, as the platform said beforehand."""
+        return key.endorsed is None and self._store.registry.believe(box, key.kid, time.time())
+
     def _ring(self, box: Box) -> seal.KeyRing:
-        keys = self._store.keys(box)
-        return seal.KeyRing({kid: _public(pem) for kid, pem in keys.items()})
+        keys, over = self._store.keys(box), self._store.registry.ended_keys(box)
+        return seal.KeyRing({kid: _public(pem) for kid, pem in keys.items() if kid not in over})
 
     def _chain(self, box: Box, payload: bytes) -> None:
         """How far the device's chains go; a tail that never came shows in the gap report, and

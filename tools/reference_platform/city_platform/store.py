@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from city_platform import wave_store
+from city_platform import registry, wave_store
 from city_platform.bucket import BucketFiles
 from city_platform.database import Database, NoDatabase, Postgres, Sqlite
 from city_platform.files import Box, Files, FolderFiles, NoFiles
@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
   tenant TEXT, device TEXT, sha256 TEXT, topic TEXT, why TEXT, received REAL, payload BLOB,
   times BIGINT, PRIMARY KEY (tenant, device, sha256));
 """
-SCHEMA += wave_store.SCHEMA
+SCHEMA += wave_store.SCHEMA + registry.SCHEMA
 KEYS_MOST = 64
 OLDER = "was made by an older receiver, whose keys had no tenant: give a new folder or database"
 
@@ -83,6 +83,7 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         self.files: Files = BucketFiles(bucket) if bucket else FolderFiles(folder)
         self.database = self._db = open_database(folder, database)
+        self.registry = registry.BoxRegistry(self._db)
         self.quotas = Quotas(self._db, self.files, limits or Limits())
 
     @contextmanager
