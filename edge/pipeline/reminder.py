@@ -12,6 +12,7 @@ import logging
 import subprocess
 import tempfile
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -53,11 +54,22 @@ def _audio(target: str, prompt: Prompt) -> None:
 
 
 def _gpio(target: str, prompt: Prompt) -> None:
-    """A pulse on a line: "gpiochip4/17"."""
+    """A pulse on a line, "gpiochip4/17", by libgpiod's own bindings: the words of its command line
+    changed between the Debian releases. Raises ConfigError without them, OSError without the chip
+    or the right to it."""
     _ = prompt
+    try:
+        import gpiod
+        from gpiod.line import Direction, Value
+    except ImportError:
+        raise ConfigError(
+            "remind = 'gpio:...': the package gpiod is missing: pip install 'city-edge[gpio]'"
+        ) from None
     chip, _, line = target.partition("/")
-    argv = ["gpioset", "--mode=time", f"--sec={PULSE_S}", chip, f"{int(line)}=1"]
-    subprocess.run(argv, check=True, timeout=PULSE_S + TIMEOUT_S)
+    lit = gpiod.LineSettings(direction=Direction.OUTPUT, output_value=Value.ACTIVE)
+    with gpiod.request_lines(f"/dev/{chip}", {int(line): lit}, consumer="city-edge") as lines:
+        time.sleep(PULSE_S)
+        lines.set_value(int(line), Value.INACTIVE)
 
 
 # What a hook may begin with -> who performs it.

@@ -5,12 +5,15 @@ import http.server
 import json
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from edge.config import ConfigError
 from edge.pipeline.reminder import Reminders, split_hook
 from edge.values import Prompt, Stamp
+
+SYSTEMD = Path(__file__).parents[2] / "systemd"
 
 
 @pytest.mark.parametrize(
@@ -83,3 +86,20 @@ def test_a_dead_hook_is_counted_and_nothing_else():
     reminders = Reminders()
     reminders.perform(prompt("http://127.0.0.1:9/"))
     assert wait(reminders) == (0, 1)
+
+
+def test_a_relay_that_is_not_there_is_one_failed_reminder(caplog):
+    """libgpiod's own bindings are asked: no chip of that name, told in words, nothing else ends."""
+    reminders = Reminders()
+    reminders.perform(prompt("gpio:gpiochip77/3"))
+    assert wait(reminders) == (0, 1)
+    assert "gpiochip77" in caplog.text
+
+
+def test_the_shipped_drop_in_opens_what_a_reminder_needs():
+    unit = (SYSTEMD / "edge-visiond.service").read_text("utf-8")
+    opened = (SYSTEMD / "edge-visiond-reminder.conf").read_text("utf-8")
+    assert "DevicePolicy=closed" in unit
+    for device in ("char-alsa", "char-gpiochip"):
+        assert device not in unit
+        assert f"DeviceAllow={device} rw" in opened
