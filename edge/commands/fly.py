@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edge.config import Category
     from edge.config.dated import DatedFacts
     from edge.drone.flight import ClickedLandmark, Flight
+    from edge.drone.revisits import OpenPlace
     from edge.drone.settings import Drone
     from edge.drone.sites import RegisteredSite
     from edge.vision.model import Model
@@ -117,6 +118,7 @@ def _recorded(args: argparse.Namespace, sites: tuple[RegisteredSite, ...]) -> in
         sites=sites,
         history=history,
         history_root=root,
+        open_places=_open_places(args, flight.start_wall),
     )
     _join_live(args, ledger)
     _send(args, flight, ledger, categories)
@@ -286,6 +288,16 @@ def _model(args: argparse.Namespace, settings: Drone) -> Model:
         except FileNotFoundError as error:
             raise ConfigError(f"--model = {wanted!r}: {error}") from None
     return load_model(path)
+
+
+def _open_places(args: argparse.Namespace, before: float) -> list[OpenPlace]:
+    """The open cases with a place of this box, where a device file says which box this is."""
+    if args.device is None:
+        return []
+    from edge.config.paths import read_box
+    from edge.drone.revisits import read_open_places
+
+    return read_open_places(read_box(args.device).state / "handling" / "open_places.json", before)
 
 
 def _send(

@@ -25,6 +25,7 @@ from edge.drone.look import KeyFrame
 from edge.drone.mosaic import Mosaic
 from edge.drone.page import page
 from edge.drone.pairing import Note
+from edge.drone.revisits import RECHECKS, FlightRecheck, OpenPlace, revisited
 from edge.drone.rows import (
     Row,
     blind_row,
@@ -53,11 +54,13 @@ def conclude(
     sites: Sequence[RegisteredSite],
     history: Sequence[Mapping[str, Any]] = (),
     history_root: Path | None = None,
+    open_places: Sequence[OpenPlace] = (),
 ) -> Row:
     """Write flight.json, findings.geojson, findings.kml, ledger.csv, report.html and map.svg.
 
     `model` is name and SHA-256, `history` the ledgers of earlier flights, `history_root` the
-    folder of their folders (for before-pictures). Returns the ledger.
+    folder of their folders (for before-pictures), `open_places` the cases of this box to be looked
+    for wherever the flight shows their place. Returns the ledger.
     """
     summary, situation = _walked(flight, journal, job)
     flown = summary.flown.row(categories, situation.judging, job.grids)
@@ -89,8 +92,33 @@ def conclude(
         # Else a register of another town, or with swapped coordinates, looks like a clean flight.
         ledger["notes"].append(note_row(Note("no-site-seen", _nearest(inspected))))
     ledger["overdue"] = overdue_rows(sites, history, ledger, flight)
+    rechecks = _rechecks(flight, journal, findings, open_places, flown, categories)
+    ledger["rechecks"] = [msgspec.structs.asdict(one) for one in rechecks]
     write(flight, ledger, job.mosaic)
+    if rechecks:
+        write_atomic(flight.folder / RECHECKS, msgspec.json.encode(rechecks))
     return ledger
+
+
+def _rechecks(
+    flight: Flight,
+    journal: Journal,
+    findings: Sequence[Row],
+    cases: Sequence[OpenPlace],
+    flown: Mapping[str, Any],
+    categories: Sequence[Category],
+) -> list[FlightRecheck]:
+    """What this flight says of open cases whose ground it shows."""
+    places = {one.case: flight.plane.metres(one.lat, one.lon) for one in cases}
+    coarsest = flight.settings.look.object_m / INSPECTED_PIXELS
+    clear = finest(journal.looks(), places, flight.plane, coarsest_m=coarsest)
+    shown = finest(journal.looks(), places, flight.plane, coarsest_m=math.inf)
+    looked_for = {category.id for category in categories}
+    poorly = {one.category: "this flight does not look for it" for one in cases}
+    poorly = {name: why for name, why in poorly.items() if name not in looked_for}
+    poorly |= {row["category"]: str(row["why"] or "hardly shown") for row in unseen(flown)}
+    name, start = flight.flight_id, flight.start_wall
+    return revisited(cases, findings, {**shown, **clear}, set(clear), poorly, name, start)
 
 
 def _unseen_notes(flown: Mapping[str, Any]) -> list[Note]:

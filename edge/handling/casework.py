@@ -21,6 +21,7 @@ import msgspec
 
 from edge.config import Category
 from edge.handling.deadlines import Office, due_at, left_hours
+from edge.handling.flights import flight_steps, write_open_places
 from edge.handling.life import RUNNING, CaseLife, CaseStep, fold, make_step
 from edge.handling.looks import Looks
 from edge.handling.misdetected import write_misdetected
@@ -112,6 +113,8 @@ class Casework:
         """One pass; how many steps were new."""
         taken = self._take(violation_steps(self._state, now))
         taken += self._take(self._review_steps(now))
+        told = flight_steps(self._state, now)
+        taken += self._take(step for step in told if step.case in self._cases)
         running = [life for life in self.lives() if life.state in RUNNING]
         taken += self._take(s for life in running for s in self._time_steps(life, now))
         if self._looks is not None:
@@ -120,6 +123,7 @@ class Casework:
         settled = [self.life(life.case) for life in running]
         taken += self._take(s for life in settled if life for s in self._settle(life, now))
         write_misdetected(self._state, self.lives())
+        write_open_places(self._state, self.lives())
         return taken
 
     def _take(self, steps: Iterable[CaseStep]) -> int:

@@ -55,6 +55,7 @@ def head_of(body: Mapping[str, Any]) -> dict[str, Any]:
         "place": where.get("address") or str(source.get("name") or ""),
         "lat": where.get("lat"),
         "lon": where.get("lon"),
+        "accuracy_m": where.get("accuracy_m"),
         "box": body.get("box"),
         "key": body.get("key"),
         "anchor": list(body.get("place") or ()),

@@ -9,6 +9,7 @@ import json
 import math
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from edge import cli
 from edge.commands import fly
 from edge.drone.earth import distance_m
 from edge.drone.exports import ledger_csv
+from edge.drone.revisits import OpenPlace, revisited
+from edge.handling.flights import flight_steps
 from edge.outbox import Outbox
 from tests.drone.flyover import (
     PLANE,
@@ -165,6 +168,62 @@ def test_the_second_flight_is_compared_with_the_first(field, flown, tmp_path, de
     assert by_category(ledger)["bare-soil"]["facts"]["net_share"] == pytest.approx(2 / 3, abs=0.05)
     assert [row["site"] for row in ledger["overdue"]] == ["far"]
     assert {s["id"]: s["last_utc"] is not None for s in ledger["sites"]}["s1"]
+
+
+def test_open_cases_are_looked_for_where_the_flight_shows_their_place(
+    field, flown, tmp_path, detector
+):
+    state = tmp_path / "state"
+    device = tmp_path / "device.yaml"
+    device.write_text(f"device: box-1\nfolders: {{state: {state}}}\n")
+    start = ledger_of(flown / "one")["start_utc"]
+
+    def row(case, at, category="street-vendor", found_at=start, accuracy_m=2.0):
+        lat, lon = at
+        place = {"case": case, "category": category, "lat": lat, "lon": lon}
+        return {**place, "found_at": found_at, "accuracy_m": accuracy_m}
+
+    stall, other = (PLANE.degrees(thing.east, thing.north) for thing in (STALL, OTHER))
+    rows = [
+        row("v-gone", stall), row("v-still", other), row("v-far", (other[0] + 0.1, other[1])),
+        row("v-unasked", stall, category="piled-snow"), row("v-later", other, found_at=4e9),
+    ]  # fmt: skip
+    (state / "handling").mkdir(parents=True)
+    (state / "handling" / "open_places.json").write_text(json.dumps(rows))
+    out = state / "flights" / "two"
+    run(field / "two.mp4", "--sites", field / "sites.geojson", "--out", out, "--device", device)
+    ledger = ledger_of(out)
+    told = {one["case"]: one for one in json.loads((out / "rechecks.json").read_text())}
+    answers = {case: one["answer"] for case, one in told.items()}
+    # This flight says itself that it was too coarse for a stall: not finding one says nothing.
+    assert answers == {"v-gone": "cannot_see", "v-still": "still_there", "v-unasked": "cannot_see"}
+    assert told["v-still"]["finding"] in {f["id"] for f in ledger["findings"]}
+    assert told["v-unasked"]["why"]
+    assert all(ledger["start_utc"] <= one["at"] for one in told.values())
+    steps = {step.case: step for step in flight_steps(state, 5e9)}
+    assert {case: step.kind for case, step in steps.items()} == answers
+    assert steps["v-gone"].by == ledger["flight_id"]
+
+
+def test_only_a_clear_look_that_would_have_found_it_says_gone():
+    case = OpenPlace(case="v-1", category="x", lat=36.0, lon=120.0, found_at=0.0, accuracy_m=2.0)
+    look = SimpleNamespace(t_s=7.0)
+    near = {"id": "f-1", "category": "x", "lat": 36.00004, "lon": 120.0, "ce90_m": 1.0}
+    away = {**near, "id": "f-2", "lat": 36.0001}
+    other = {**near, "id": "f-3", "category": "y"}
+
+    def answer(findings=(), shown=("v-1",), clear=("v-1",), poorly=()):
+        looks = dict.fromkeys(shown, look)
+        said = revisited([case], findings, looks, set(clear), dict(poorly), "f", 1000.0)
+        return [(one.answer, one.finding, one.at) for one in said]
+
+    assert answer() == [("gone", "", 1007.0)]
+    assert answer([away, other]) == [("gone", "", 1007.0)]
+    assert answer([away, near]) == [("still_there", "f-1", 1007.0)]
+    assert answer([near], clear=()) == [("still_there", "f-1", 1007.0)]
+    assert answer(clear=()) == [("cannot_see", "", 1007.0)]
+    assert answer(poorly=[("x", "coarse")]) == [("cannot_see", "", 1007.0)]
+    assert answer([near], shown=()) == []
 
 
 def test_overdue_lists_what_was_not_flown(field, flown, capsys):

@@ -40,15 +40,16 @@ def violation(
     case: str, at: float, *, category: str = "street-vendor", camera: str = "east",
     phase: str = "new", ended: float | None = None, grid: str = "110101001001001",
     anchor: tuple[float, float] = (0.5, 0.7), outcome: str = "to_report", revision: int = 1,
+    kind: str = "fixed_camera", lat: float | None = None, lon: float | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """`data` of a violation's record, as far as handling reads it."""
     return {
         "id": case, "revision": revision, "phase": phase, "category": category,
         "names": {"zh": "游商", "en": "vending"},
-        "source": {"kind": "fixed_camera", "id": camera, "name": camera},
+        "source": {"kind": kind, "id": camera, "name": camera},
         "began": moment(at - 200), "decided": moment(at),
         "ended": None if ended is None else moment(ended), "place": list(anchor),
-        "where": {"lat": None, "lon": None, "grid": grid, "address": "鼓楼东街"},
+        "where": {"lat": lat, "lon": lon, "grid": grid, "address": "鼓楼东街"},
         "zone": {"allowed": False}, "facts": {"outcome": outcome}, "occurrence": 1,
         "priority": "normal", "gate": "complete",
     }  # fmt: skip

@@ -81,6 +81,34 @@ def test_misdetections_are_named_to_those_who_count_until_it_is_taken_back(box: 
     assert told.of("east") == {}
 
 
+def test_a_flights_word_is_a_step_once_and_two_clear_flights_settle(box: Box) -> None:
+    box.found("v-000001", TEN, kind="drone", lat=36.1, lon=120.2)
+    box.found("v-000002", TEN)
+    box.work(TEN + 60)
+    places = box.state / "handling" / "open_places.json"
+    assert not places.exists()
+    for case in ("v-000001", "v-000002"):
+        box.reviewed(case, "confirmed", TEN + HOUR)
+    box.work(TEN + 2 * HOUR)
+    (row,) = json.loads(places.read_text())
+    assert (row["case"], row["lat"], row["found_at"]) == ("v-000001", 36.1, TEN)
+    for day in (1, 2):
+        flight = box.state / "flights" / f"day-{day}"
+        flight.mkdir(parents=True)
+        word = {"case": "v-000001", "answer": "gone", "at": TEN + day * 24 * HOUR, "second": 3.0}
+        other = {**word, "case": "v-000404", "flight": f"f-{day}"}
+        told = [{**word, "flight": f"f-{day}"}, other]
+        (flight / "rechecks.json").write_text(json.dumps(told))
+    (box.state / "flights" / "torn").mkdir()
+    (box.state / "flights" / "torn" / "rechecks.json").write_text("[{")
+    for _ in range(2):
+        box.work(TEN + 50 * HOUR)
+    life = box.life("v-000001")
+    assert (life.state, life.rechecks, life.gone) == ("settled", 2, 2)
+    assert [s.by for s in life.steps if s.kind == "gone"] == ["f-1", "f-2"]
+    assert json.loads(places.read_text()) == []
+
+
 def test_a_limit_that_passes_makes_the_case_overdue_at_that_instant(box: Box) -> None:
     box.found("v-000001", TEN)
     box.reviewed("v-000001", "confirmed", TEN)
