@@ -68,6 +68,11 @@ PLACES: tuple[OwnedPath, ...] = (
         "Accounts of the page, and the code for the first one.",
     ),
     OwnedPath(
+        *("d", "/var/lib/edge/notices", 0o2750, "edge-console", "edge-uplink"),
+        *(UPLINK | PAGE, PAGE),
+        "Addresses of chats, which are secrets: the page writes them, uplinkd uses them.",
+    ),
+    OwnedPath(
         *(
             "z",
             "/var/lib/edge/outbox.db*",

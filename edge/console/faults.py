@@ -242,7 +242,8 @@ ADVICE: dict[str, FaultAdvice] = {
         "新软件已回退",
         "New software rolled back",
         "把日志发给发布方；下一个合格的版本装上后结束",
-        "send the log to who released it; it ends with the next release that holds",
+        "send the log (journalctl -u edge-updaterd) to who released it; it ends with the next "
+        "release that holds",
     ),
     "software_refused": FaultAdvice(
         "软件包被拒绝",
@@ -273,6 +274,12 @@ ADVICE: dict[str, FaultAdvice] = {
         "Processor slowed down",
         "给设备降温，检查电源",
         "cool the box, check the supply",
+    ),
+    "notice_failed": FaultAdvice(
+        "群通知发送失败",
+        "A chat does not take notices",
+        "在“设置 → 通知”里发送测试：检查地址、密钥、机器人是否被停用，以及设备能否访问外网",
+        "send a test under Setup, Notices: address, secret, robot switched off, the internet",
     ),
 }
 

@@ -24,6 +24,7 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/setup/audit"): AUDITORS,
     ("GET", "/setup/access"): INSTALLERS,
     ("GET", "/setup/file"): INSTALLERS,
+    ("GET", "/setup/notices"): INSTALLERS,
     ("POST", "/"): INSTALLERS,
     ("PUT", "/"): INSTALLERS,
     ("POST", "/cases/"): REVIEWERS,

@@ -34,6 +34,10 @@ def _nobody() -> Rows:
     raise Silent
 
 
+def _silent() -> None:
+    raise Silent
+
+
 class Snap(Protocol):
     """One picture (JPEG) of a source, or NoPicture."""
 
@@ -86,6 +90,7 @@ class Services:
     broker: what the page Platform shows of it. The last three ask a daemon and raise Silent:
     test_broker -> level, found, do_zh, do_en; scan_ports -> port, error or found (name, values,
     snippet); find_cameras -> host, name, model, source;
+    test_notice(hook id) -> None, or why the chat did not take it;
     camera_streams(host, user, password) -> name, codec, width, height, source, or NoPicture.
     """
 
@@ -103,4 +108,5 @@ class Services:
     test_broker: Callable[[], Rows] = _nobody
     scan_ports: Callable[[], Rows] = _nobody
     find_cameras: Callable[[], Rows] = _nobody
+    test_notice: Callable[[str], str | None] = lambda _: _silent()
     camera_streams: Callable[[str, str, str], Rows] = lambda *_: _nobody()

@@ -23,7 +23,7 @@ from edge.outbox import RECEIPT
 from edge.uplink.verify import check_chains, folders, verify_folder
 from edge.uplink.wire import utc_text
 
-SNAP_S, STREAMS_S, THUMBNAILS_S = 30.0, 60.0, 60.0
+SNAP_S, STREAMS_S, THUMBNAILS_S, NOTICE_S = 30.0, 60.0, 60.0, 25.0
 PROBE_S = {"broker": 25.0, "ports": 90.0, "find_cameras": 15.0}
 
 
@@ -43,6 +43,7 @@ def services(settings: PageSettings, site_base: Path) -> Services:
         broker=_broker(settings.device),
         test_broker=lambda: _asked(settings.run, "uplinkd", "broker", "advice"),
         scan_ports=lambda: _asked(settings.run, "sensord", "ports", "ports"),
+        test_notice=lambda hook: _notice(settings.run, hook),
         camera_streams=lambda *words: _streams(settings.run, *words),
         find_cameras=lambda: _asked(settings.run, "visiond", "find_cameras", "cameras"),
     )
@@ -66,6 +67,16 @@ def _snap(source: str, run: Path) -> bytes:
     if found.jpeg is None:
         raise NoPicture(str(found.facts.get("cause")), str(found.facts.get("error")))
     return found.jpeg
+
+
+def _notice(run: Path, hook: str) -> str | None:
+    """Sent by uplinkd, which has the way out. Raises Silent."""
+    try:
+        found = ask(run, "uplinkd", "test_notice", limit_s=NOTICE_S, hook=hook)
+    except NoAnswer:
+        raise Silent from None
+    problem = found.facts.get("problem", found.facts.get("error"))
+    return None if problem is None else str(problem)
 
 
 def _streams(run: Path, host: str, user: str, password: str) -> list[dict[str, Any]]:

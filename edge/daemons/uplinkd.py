@@ -15,6 +15,7 @@ import msgspec
 from edge.clock import SystemClock
 from edge.config import ConfigError, Device, load
 from edge.config.paths import BoxFiles, box_files
+from edge.daemons.notice_desk import NoticeDesk
 from edge.daemons.software_updates import SoftwareFetch, SoftwareNews
 from edge.diagnosis.broker import check_broker
 from edge.ipc import Answer, Responder, Spool
@@ -71,7 +72,12 @@ class Uplinkd:
         )
         self._commands.recover(self._started)
         self._spool = Spool(where.run, "uplinkd")
-        self._probes = Responder(where.run, {"broker": lambda _: broker_found(device, where.base)})
+        self._notices = NoticeDesk(where, self._stock.faults)
+        works = {
+            "broker": lambda _: broker_found(device, where.base),
+            "test_notice": self._notices.test,
+        }
+        self._probes = Responder(where.run, works)
         obey = {"review": self._review, "command": self._command, "desired": self._want}
         self._parts = build_parts(
             device, self._stock, obey=obey, bucket=self._bucket, pace=self._pace
@@ -141,6 +147,7 @@ class Uplinkd:
         progress, stats = Progress(notify), Stats(log)
         progress.register("pump", STUCK_S)
         self._software.start()
+        self._notices.start()
         notify.ready("delivering")
         while not stop:
             self._turn(stop)
@@ -148,6 +155,7 @@ class Uplinkd:
             progress.mark("pump")
             progress.feed()
         self._software.close()
+        self._notices.close()
         self._pump.close()
         self._stock.heads.keep(self._stock.dispatch)
         self._stock.dispatch.close()
@@ -192,6 +200,7 @@ class Uplinkd:
             "waits": self._software.why,
             "fetched_bytes": self._software.bytes,
         }
+        told["notices"] = self._notices.status()
         write_status(self._where.run, "uplinkd", told)
         connection = self._pump.link.connection
         if connection is not None and self._parts.presence.health_due(now):

@@ -25,9 +25,15 @@ SENDS = {
     "reviewer": {"/language", "/logout", "/account/password", "/cases/{id}/review"},
 }
 CLOSED = {
-    "viewer": {"/setup/accounts", "/setup/audit", "/setup/access", "/setup/file"},
-    "reviewer": {"/setup/accounts", "/setup/audit", "/setup/access", "/setup/file"},
-    "auditor": {"/setup/access", "/setup/file"},
+    "viewer": {"/setup/accounts", "/setup/audit", "/setup/access", "/setup/file", "/setup/notices"},
+    "reviewer": {
+        "/setup/accounts",
+        "/setup/audit",
+        "/setup/access",
+        "/setup/file",
+        "/setup/notices",
+    },
+    "auditor": {"/setup/access", "/setup/file", "/setup/notices"},
 }
 # Forms that come before any log-in.
 BEFORE = {"/login", "/first", "/recover"}

@@ -1,0 +1,13 @@
+// "Send a test" beside each chat; "are you sure" before one is taken out.
+"use strict";
+for (const one of document.querySelectorAll("form.tested")) {
+  one.onsubmit = async (event) => {
+    event.preventDefault();
+    const told = one.closest("section").querySelector(".told");
+    told.className = "told soft"; told.textContent = "…";
+    const answer = await fetch(one.action, {method: "POST", body: new URLSearchParams(new FormData(one))}).catch(() => null);
+    const body = answer ? await answer.json().catch(() => ({said: String(answer.status)})) : {said: "–"};
+    told.className = answer && answer.ok ? "told good" : "told bad"; told.textContent = body.said;
+  };
+}
+for (const one of document.querySelectorAll("form.confirm")) one.onsubmit = () => window.confirm(one.dataset.confirm);
