@@ -90,4 +90,56 @@ FIND: dict[str, tuple[str, str]] = {
     "views": ("查看方式", "Views"),
 }
 
-DESK_TEXTS: dict[str, tuple[str, str]] = {**LIFE, **FIND}
+FIGURES: dict[str, tuple[str, str]] = {
+    "found_cases": ("发现", "Found"),
+    "today_days": ("今天", "Today"),
+    "last_365": ("一年", "One year"),
+    "before_it": ("上期 {n}", "before: {n}"),
+    "to_review": ("审核用时（中位数）", "Median time to review"),
+    "by_day": ("按日", "By day"),
+    "by_category": ("按类别", "By category"),
+    "by_source": ("按摄像机、仪器或航次", "By camera, instrument or flight"),
+    "by_grid": ("按单元网格", "By unit grid"),
+    "precision_word": ("准确率", "Precision"),
+    "precision_hint": (
+        "属实占已审核的比例，附 95% 置信区间（威尔逊法）；区间重叠时不能说有升降。",
+        "Confirmed of all reviewed, with its 95 % interval (Wilson). Where intervals overlap "
+        "nothing may be called better or worse.",
+    ),
+    "not_given": ("未登记", "not set"),
+    "print_report": ("打印版报告", "Report to print"),
+    "nothing_found_then": (
+        "这段时间没有发现。没有发现不等于没有问题：请到“一天”查看哪些时间没有监控。",
+        "Nothing was found in these days. That is not the same as nothing there: Day shows which "
+        "hours nobody watched.",
+    ),
+    "date": ("日期", "Date"),
+    "nothing_that_day": ("这一天没有任何记录", "Nothing is recorded of that day"),
+    "no_case_that_day": ("没有疑似违规", "no suspected violation"),
+    "not_watched": ("未监控", "not watched"),
+    "no_record": ("无记录", "no record"),
+    "day_hint": (
+        "竖线是疑似违规；没有监控的时间不等于没有问题。九天前的监控记录见 edge ledger inspection。",
+        "A stroke is a suspected violation. Time that nobody watched is not time without offences. "
+        "What was watched more than nine days ago: edge ledger inspection.",
+    ),
+    "map_empty": (
+        "没有带坐标的摄像机或案件。在配置文件里给场所或摄像机填写 position（纬度、经度）后显示。",
+        "No camera or case has a position yet: give the site or a camera its position (lat, lon) "
+        "in the configuration file.",
+    ),
+    "map_hint": (
+        "圆越大案件越多；红色有超期，橙色有未审核。不使用任何网络底图。",
+        "The larger, the more cases; red: some are overdue, amber: some are not reviewed. Nothing "
+        "is fetched from outside.",
+    ),
+    "map_streets": (
+        "把街道放在配置文件旁的 streets.geojson（WGS-84）即可显示。",
+        "Streets are drawn from a file streets.geojson (WGS-84) beside the site file.",
+    ),
+    "on_map": ("在地图中打开", "Open on a map"),
+    "amap": ("高德", "AMap"),
+    "tianditu": ("天地图", "Tianditu"),
+}
+
+DESK_TEXTS: dict[str, tuple[str, str]] = {**LIFE, **FIND, **FIGURES}

@@ -59,6 +59,11 @@ class SiteFile:
         # The check takes seconds; compare and replace after it are one thread's at a time.
         self._saving = threading.Lock()
 
+    @property
+    def folder(self) -> Path:
+        """Where the site file lies, and what belongs to it."""
+        return self._path.parent
+
     def read(self) -> SiteText:
         data = self._path.read_bytes() if self._path.exists() else b""
         return SiteText(data.decode("utf-8", "replace"), version_of(data))

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from edge.clock import SystemClock
 from edge.console.clock import LocalClock
@@ -25,8 +25,19 @@ DAY_S = 86_400.0
 # Of a month's file only what the page asks for stays in memory.
 KEPT_S = 9 * DAY_S
 WATCHED, OFF = "watched", "off"
+
+
+class WatchedSpan(NamedTuple):
+    """A stretch of one camera's time in wall seconds; reason: WATCHED, or why not."""
+
+    camera: str
+    begin: float
+    seconds: float
+    reason: str
+
+
 # The sizes of a ledger file and what was in it: it grows by a row a camera every five minutes.
-_Span = tuple[str, float, float, str]
+_Span = WatchedSpan
 
 
 @dataclass(slots=True)
@@ -64,6 +75,10 @@ class BlindLedger:
     def __init__(self, state: Path) -> None:
         self._folder = state / "ledger"
         self._files: dict[str, tuple[int, list[_Span]]] = {}
+
+    def spans(self, begin: float, end: float) -> list[WatchedSpan]:
+        """What is told of the time from `begin` to `end` (wall seconds), of the days kept."""
+        return [s for s in self._spans(begin) if s.begin + s.seconds > begin and s.begin < end]
 
     def minutes(self, begin: float, end: float) -> dict[str, WatchedTime]:
         """camera -> what its time from `begin` to `end` (wall seconds) went into."""
@@ -103,11 +118,11 @@ class BlindLedger:
 def _span(line: bytes) -> _Span | None:
     try:
         row = json.loads(line)
-        return (
+        return WatchedSpan(
             str(row["camera"]),
             float(row["start"]),
             float(row["seconds"]),
-            str(row["reason"]),
+            str(row["reason"]) or WATCHED,
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -20,7 +20,7 @@ from edge.console.web import console_of, language_of, render
 LADDER_STEPS = 4
 
 
-def _ledger(request: Request) -> BlindLedger:
+def ledger_of(request: Request) -> BlindLedger:
     """One for the application: it remembers what it has read."""
     state = request.app.state
     if not hasattr(state, "blind"):
@@ -34,7 +34,7 @@ async def health(request: Request) -> Response:
     console, language = console_of(request), language_of(request)
     statuses = console.reading.all_status()
     clock, now = clock_of(console), time.time()
-    blind = await run_in_threadpool(measured.today_and_week, _ledger(request), clock, now)
+    blind = await run_in_threadpool(measured.today_and_week, ledger_of(request), clock, now)
     known = {str(row["id"]): row for row in camera_rows(parse(console.site.read().text))}
     cameras = statuses["visiond"].get("cameras", {})
     words = {"off": text("blind_off", language), "watched": text("watched", language)}

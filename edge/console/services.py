@@ -77,6 +77,13 @@ class WithdrawReview(Protocol):
     def __call__(self, case_id: str, who: str) -> bool: ...
 
 
+ToGcj02 = Callable[[float, float], tuple[float, float]]
+
+
+def _not_shifted(lat: float, lon: float) -> tuple[float, float]:
+    return lat, lon
+
+
 def _no_thumbnails(_: Paths) -> None:
     raise OSError("nobody makes thumbnails")
 
@@ -85,6 +92,7 @@ def _no_thumbnails(_: Paths) -> None:
 class Services:
     """See the protocols. `categories` are those of the box: id -> (zh, en, code, zone kinds).
 
+    to_gcj02: a WGS-84 place (lat, lon) as AMap draws it.
     thumbnails: makes each (case folder, file to make); raises ConfigError, OSError.
     drone_cameras: rows of the camera table, for a flight whose record does not name its own.
     broker: what the page Platform shows of it. The last three ask a daemon and raise Silent:
@@ -103,6 +111,7 @@ class Services:
     outbox: Path
     examine: ExamineRevisions | None = None
     thumbnails: Callable[[Paths], None] = _no_thumbnails
+    to_gcj02: ToGcj02 = _not_shifted
     drone_cameras: tuple[str, ...] = ()
     broker: Mapping[str, str] = field(default_factory=dict)
     test_broker: Callable[[], Rows] = _nobody

@@ -24,7 +24,7 @@ from edge.learning.verdicts import ReviewVerdict
 from edge.uplink.wire import utc_seconds
 
 # What a list and the statistics ask of the head of a case; the rest stays on the disk.
-_KEPT = ("kind", "anchor", "names", "lat", "lon")
+_KEPT = ("kind", "anchor", "names", "source_name", "lat", "lon")
 # Cases whose steps came out of order are read again, so many of them in one pass over the files.
 _PASS = 2_000
 _NOBODY = CaseLife("")

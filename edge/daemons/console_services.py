@@ -16,6 +16,7 @@ from edge.console.services import NoPicture, Services, Silent
 from edge.daemons.apart import python_apart
 from edge.daemons.page_settings import PageSettings
 from edge.daemons.zone_trial import run_trial
+from edge.drone.earth import gcj02
 from edge.drone.optics import CAMERAS
 from edge.handling.casework import UNDO_S
 from edge.ipc import NoAnswer, ask
@@ -34,6 +35,7 @@ def services(settings: PageSettings, site_base: Path) -> Services:
         verify=_verify,
         examine=_examine,
         thumbnails=_thumbnails,
+        to_gcj02=gcj02,
         try_zones=lambda text, camera: run_trial(text, camera, settings.run, site_base),
         review=lambda *words: _review(settings.state, *words),
         withdraw=lambda *words: _withdraw(settings.state, *words),
