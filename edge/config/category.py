@@ -20,14 +20,22 @@ Kind = Literal[
     "wash",
     "haulage",
     "cover",
+    "state",
     "noise",
+    "loudspeaker",
     "fume",
     "dust",
 ]
 
 
 # Kinds that no camera judges, and who does.
-ELSEWHERE = {"noise": "sensors", "fume": "sensors", "dust": "sensors", "cover": "flights"}
+ELSEWHERE = {
+    "noise": "sensors",
+    "loudspeaker": "sensors",
+    "fume": "sensors",
+    "dust": "sensors",
+    "cover": "flights",
+}
 
 
 class Recipe(Part, frozen=True, kw_only=True):
@@ -66,6 +74,7 @@ class Category(Part, frozen=True, kw_only=True):
     deadline_counts: Literal["hours", "working_hours"] = "hours"
     auto_settle: bool = False
     priority: Literal["normal", "lead"] = "normal"
+    on_trial: bool = True
     set: dict[str, float | int | str | bool | tuple[str, ...]] = {}
 
 

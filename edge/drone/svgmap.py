@@ -25,7 +25,7 @@ COLOURS = {
     "construction-dust": "#9c6b1e",
     "road-spillage": "#f08c00",
     "dumping": "#862e9c",
-    "piled-goods": "#5f3dc4",
+    "exposed-refuse": "#5f3dc4",
     "uncovered-load": "#1971c2",
     "bare-soil": "#b3541e",
 }

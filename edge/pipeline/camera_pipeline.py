@@ -18,6 +18,7 @@ from edge.learning.store import read_opinions
 from edge.pipeline.analyzer import Analyzer
 from edge.pipeline.evidence_writer import ClipCutter, EvidenceOutputs, EvidenceWriter
 from edge.pipeline.settings import Settings
+from edge.pipeline.taught_looks import taught_places
 from edge.pipeline.truck_lookup import TruckFile
 from edge.rules.judge import Judge
 from edge.rules.trust import AIR, GROUND, best_of
@@ -61,6 +62,7 @@ def build_pipeline(
         calendar=settings.calendar,
         timezone=ZoneInfo(settings.site.timezone),
         trust=best_of(model.good_for, GROUND if source_kind == "fixed_camera" else AIR),
+        taught=taught_places(camera, settings.categories, settings.looks),
     )
     adviser = Adviser(read_opinions(settings.state, camera.id))
     analyzer = Analyzer(camera, model, judge, samples=samples, traits=traits, adviser=adviser)

@@ -60,6 +60,11 @@ class Settings(BoxPaths):
         return DatedFacts(self.calendar.packs, self.calendar, ZoneInfo(self.site.timezone))
 
     @property
+    def looks(self) -> Path:
+        """What places were taught to look like (edge.pipeline.taught_looks)."""
+        return self.state / "looks"
+
+    @property
     def models(self) -> Path:
         """Releases that came after the program (edge.release.store)."""
         return self.state / "models"

@@ -133,7 +133,7 @@ def _check_zones_of(camera: Camera, rule: Rule, category: Category, where: str) 
 def _check_classes(settings: RuleSettings, names: Collection[str], where: str) -> list[str]:
     category = settings.category
     lacking = [name for name in category.classes if name not in names]
-    if len(lacking) == len(category.classes):
+    if lacking and len(lacking) == len(category.classes):
         raise ConfigError(
             f"{where}: {category.id} needs class {' or '.join(map(repr, lacking))}, which the "
             f"model lacks (it knows: {', '.join(names)})"
@@ -155,6 +155,7 @@ def on_trial(categories: Mapping[str, Category], names: Collection[str]) -> tupl
         Rule(category=category.id)
         for category in categories.values()
         if category.kind in RULES
+        and category.on_trial
         and not with_file(category)
         and set(category.classes) & set(names)
         and not {"frontage", "gate"} & set(category.zone_kinds)

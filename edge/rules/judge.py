@@ -24,6 +24,8 @@ from edge.rules.places import Occupation
 from edge.rules.plume import Plume
 from edge.rules.rule_settings import RuleSettings, Settings, settle
 from edge.rules.spill import Spill
+from edge.rules.state import TaughtState
+from edge.rules.taught import TaughtPlace
 from edge.rules.trust import graded
 from edge.rules.uncovered import Uncovered
 from edge.rules.view import Memory, SceneView, Verdicts, shift_between, stamp_from, stamp_json
@@ -69,6 +71,7 @@ RULES: dict[str, type[RuleKind]] = {
     "dumping": Dumping,
     "wash": Wash,
     "haulage": Haulage,
+    "state": TaughtState,
 }
 
 
@@ -87,8 +90,10 @@ class Judge:
         calendar: Calendar,
         timezone: tzinfo,
         trust: Mapping[str, str] | None = None,
+        taught: Mapping[str, tuple[Box, TaughtPlace]] | None = None,
     ) -> None:
-        """trust: class to what its model is good for from here (edge.rules.trust)."""
+        """trust: class to what its model is good for from here (edge.rules.trust); taught: zone to
+        its box and the looks that somebody taught there."""
         self._trust = trust or {}
         self._classes = {rule.category: categories[rule.category].classes for rule in camera.rules}
         self._camera, self._calendar, self._timezone = camera, calendar, timezone
@@ -104,7 +109,9 @@ class Judge:
             name = _unique(rule, self._rules)
             zone_rule = _zone_rule(settings, zones)
             self._ground.setdefault(category.id, zone_rule)
-            self._rules[name] = kind(settings, zone_rule)
+            made = self._rules[name] = kind(settings, zone_rule)
+            if isinstance(made, TaughtState):
+                made.learn(taught or {})
         self._now: Stamp | None = None
         self._misdetected: frozenset[str] = frozenset()
 

@@ -229,6 +229,31 @@ class DustPoint(Part, frozen=True, kw_only=True):
     camera: Name | None = None
 
 
+class SoundPoint(Part, frozen=True, kw_only=True):
+    """A microphone that listens for a recording played over and over. Off unless `enabled`.
+
+    source: alsa:DEVICE (a USB microphone, as `arecord -L` calls it), camera:ID (the sound track of
+    a camera's stream) or an address. keep: what of the sound goes into a case: nothing, a clip in
+    which words cannot be understood, or the plain sound. meter: noise point beside it.
+    """
+
+    id: Name
+    name: str = ""
+    source: Annotated[
+        str, msgspec.Meta(pattern=whole(r"(alsa|camera|rtsps?|https?|file):.{1,400}"))
+    ]
+    enabled: bool = False
+    category: Name = "repeated-loudspeaker"
+    when: When = When()
+    windows: Annotated[int, msgspec.Meta(ge=1, le=20)] = 2
+    clear_windows: Annotated[int, msgspec.Meta(ge=1, le=20)] = 2
+    keep: Literal["none", "unintelligible", "plain"] = "none"
+    clip_s: Annotated[float, msgspec.Meta(ge=1, le=60)] = 20.0
+    meter: Name | None = None
+    camera: Name | None = None
+    position: Position = Position()
+
+
 @dataclass(frozen=True, slots=True)
 class SensorSettings:
     """The sensor part of a site, whole and consistent. `maps` by sensor id."""

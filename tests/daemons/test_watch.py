@@ -155,7 +155,7 @@ BAD_SITES = [
     ({"zone": {**ZONE, "polygon": [[0, 0], [1, 1], [1, 0], [0, 1]]}}, "crosses itself"),
     ({"zone": {**ZONE, "polygn": []}}, "polygn"),
     ({"rule": {**RULE, "category": "street-vendr"}}, "street-vendor"),
-    ({"rule": {"category": "piled-goods"}}, "garbage"),
+    ({"rule": {"category": "exposed-refuse"}}, "garbage"),
     ({"rule": {**RULE, "set": {"no_such": 1}}}, "no_such"),
     ({"model": "nowhere"}, "nowhere"),
 ]

@@ -25,7 +25,7 @@ TEN = 1_773_021_600.0
 CATEGORIES = {
     "street-vendor": Category(id="street-vendor", kind="occupation", zh="游商", en="vending",
                               classes=("vendor_stall",), deadline_h=4, auto_settle=True),
-    "piled-goods": Category(id="piled-goods", kind="occupation", zh="堆物", en="piles",
+    "exposed-refuse": Category(id="exposed-refuse", kind="occupation", zh="堆物", en="piles",
                             classes=("garbage",), deadline_h=8, deadline_counts="working_hours"),
     "dust-level": Category(id="dust-level", kind="dust", zh="扬尘", en="dust"),
 }  # fmt: skip

@@ -51,7 +51,7 @@ def test_a_case_goes_from_found_to_filed_and_every_step_is_sent_once(box: Box) -
 
 
 def test_working_hours_leave_out_the_break_and_the_night(box: Box) -> None:
-    box.found("v-000001", TEN, category="piled-goods")
+    box.found("v-000001", TEN, category="exposed-refuse")
     box.reviewed("v-000001", "confirmed", TEN)
     box.work(TEN + 60)
     # 10:00 plus 8 office hours: 2 until noon, 3.5 in the afternoon, 2.5 on the next morning.

@@ -36,6 +36,7 @@ model verify NONE
 model list --models NONE
 categories list --city NONE
 pack list --site NONE
+state show --site NONE
 pack sign NONE --key NONE
 ledger handling --state NONE
 ledger add cleaning --state NONE --shop shop

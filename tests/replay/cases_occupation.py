@@ -6,6 +6,20 @@ from __future__ import annotations
 from case import LEFT_HALF, NOON, SHORT, Case, found, keeper, play, stall, vendor, walker, zone
 from stage import Actor, parked
 
+# Categories that cities count first: class and zone of each.
+COUNTED = (
+    ("bagged-refuse", "garbage", "watch"),
+    ("overflowing-bin", "overflowing_bin", "watch"),
+    ("illegal-umbrella", "umbrella", "frontage"),
+    ("parked-vehicle", "car", "forbidden"),
+    ("parked-bikes", "kick_scooter", "watch"),
+    ("posted-bills", "graffiti", "watch"),
+    ("burning-waste", "fire", "watch"),
+    ("works-on-road", "excavator", "lane"),
+    ("open-manhole", "open_manhole", "watch"),
+    ("road-flooded", "waterlogging", "watch"),
+)
+
 
 def occupation_cases() -> dict[str, Case]:
     on, off = keeper(0, 150), [found(8, 120)]
@@ -233,9 +247,9 @@ def occupation_cases() -> dict[str, Case]:
         ),
         "goods-piled": Case(
             "a pile of goods on the pavement, nobody near it",
-            [{"category": "piled-goods", **SHORT}],
+            [{"category": "exposed-refuse", **SHORT}],
             play([parked("garbage", 0.4, 0.8, 8, 130, size=(0.1, 0.08)), walker(30)], 200),
-            [found(8, 130, 0.4, 0.8, "piled-goods")],
+            [found(8, 130, 0.4, 0.8, "exposed-refuse")],
         ),
         "parking-on-sidewalk": Case(
             "the category that the readme adds in a few lines: a car on the sidewalk",
@@ -264,6 +278,22 @@ def occupation_cases() -> dict[str, Case]:
                 }
             ],
         ),
+        **{
+            f"counted-{category}": Case(
+                f"{label} stands where the category watches; its like passes by",
+                [{"category": category, **SHORT}],
+                play(
+                    [
+                        parked(label, 0.4, 0.8, 8, 130, size=(0.1, 0.1)),
+                        Actor(label, [(20, 0.1, 0.95), (30, 0.9, 0.95)], size=(0.1, 0.1)),
+                    ],
+                    200,
+                ),
+                [found(8, 130, 0.4, 0.8, category)],
+                zones=[zone("there", kind, [[0.03, 0.5], [0.97, 0.5], [0.97, 0.88], [0.03, 0.88]])],
+            )
+            for category, label, kind in COUNTED
+        },
         "vendor-reminded-and-gone": Case(
             "reminded by loudspeaker, the vendor leaves: settled on the spot, told as a lead",
             vendor(set={"remind": "speaker", "grace_s": 60}),

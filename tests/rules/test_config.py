@@ -25,6 +25,7 @@ from edge.rules.judge import RULES
 MODEL = (
     *("person", "vendor_stall", "muck_truck", "spillage", "dust", "smoke", "grill", "fire"),
     *("excavator", "garbage", "car", "truck", "bus", "bicycle", "motorcycle", "umbrella"),
+    *("overflowing_bin", "graffiti", "open_manhole", "waterlogging", "kick_scooter"),
 )
 SQUARE = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]
 

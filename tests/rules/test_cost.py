@@ -40,7 +40,7 @@ def cost_ms(fps=5.0):
         rule(name)
         for name in (
             "street-vendor",
-            "piled-goods",
+            "exposed-refuse",
             "road-spillage",
             "dumping",
             "construction-dust",
