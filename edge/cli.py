@@ -9,6 +9,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from edge.command_line import CommandParser
+
 # name -> (module below edge.commands, one line). A module has `add_arguments(parser)` and
 # `run(args) -> int`, may have EPILOG (an example) and raises edge.config.ConfigError for wrong
 # input. Importing it must stay cheap: heavy libraries are imported inside `run`.
@@ -36,6 +38,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "snap": ("snap", "one picture from a camera"),
     "code": ("code", "the page's address as QR code, the code to come in, a new one"),
     "open": ("open", "the page in this machine's browser"),
+    "completion": ("completion", "completion of this command for bash or zsh"),
+    "manual": ("completion", "this command as a manual page"),
     "doctor": ("doctor", "what is wrong with this box, in a technician's words"),
     "visiond": ("daemon", "daemon: cameras to findings"),
     "sensord": ("daemon", "daemon: serial ports to findings"),
@@ -44,6 +48,28 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "consoled": ("daemon", "daemon: the local web page"),
     "flightd": ("daemon", "daemon: recordings of drone flights to ledgers"),
     "updaterd": ("daemon", "daemon: does the steps of a software update"),
+}
+
+
+# What --help and the manual show together.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "start here 开始": ("run", "code", "open", "doctor", "check", "snap"),
+    "look and judge 看与判": (
+        "watch",
+        "replay",
+        "evaluate",
+        "categories",
+        "fly",
+        "telemetry",
+        "georef",
+    ),
+    "sensors 传感器": ("sensors", "levels"),
+    "evidence and reports 证据与报表": ("evidence", "outbox", "ledger", "report"),
+    "models and releases 模型与升级": ("model", "harvest", "pack", "software"),
+    "daemons, started by systemd 后台服务": (
+        *("visiond", "sensord", "uplinkd", "janitord", "consoled", "flightd", "updaterd"),
+    ),
+    "this terminal 终端": ("completion", "manual"),
 }
 
 
@@ -58,26 +84,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _guarded(args)
 
 
-def _parser(chosen: str | None) -> argparse.ArgumentParser:
+def _parser(chosen: str | None) -> CommandParser:
     """All names for --help, but the arguments of the chosen command only: keeps start-up short."""
     from edge import __version__
 
-    parser = argparse.ArgumentParser(prog="edge", description="City Edge")
+    parser = CommandParser(
+        prog="edge",
+        description="City Edge",
+        usage="edge COMMAND [ARGUMENTS]        edge COMMAND --help",
+        epilog=grouped(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"city-edge {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", prog="edge", help=argparse.SUPPRESS
+    )
     for name, (module_name, summary) in COMMANDS.items():
         sub = commands.add_parser(
-            name,
-            help=summary,
-            description=summary,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            name, description=summary, formatter_class=argparse.RawDescriptionHelpFormatter
         )
-        if name == chosen:
+        if chosen in (name, EVERY):
             module = importlib.import_module(f"edge.commands.{module_name}")
             sub.epilog = getattr(module, "EPILOG", None)
             module.add_arguments(sub)
-            sub.set_defaults(run=module.run)
+            sub.set_defaults(run=module.run, whole=whole_parser, groups=GROUPS)
     return parser
+
+
+EVERY = "*"
+
+
+def whole_parser() -> CommandParser:
+    """With the arguments of every command."""
+    return _parser(EVERY)
+
+
+def grouped() -> str:
+    """The commands by what one wants, a line each."""
+    lines = []
+    for title, names in GROUPS.items():
+        lines += ["", f"{title}:", *(f"  {name:<12} {COMMANDS[name][1]}" for name in names)]
+    return "\n".join(lines[1:])
 
 
 def _guarded(args: argparse.Namespace) -> int:

@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge.commands.heading import heading
+
 if TYPE_CHECKING:
     from edge.config import Category
 
@@ -48,6 +50,7 @@ def _list(args: argparse.Namespace) -> int:
         for category in found.values():
             print(json.dumps(msgspec.to_builtins(category), ensure_ascii=False))
         return 0
+    heading(("ID", 20), ("CODE", 15), ("KIND", 11), ("STAY + CONFIRM", 17), ("NAME", 0))
     for category in found.values():
         print(_line(category))
     return 0

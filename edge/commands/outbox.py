@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge.commands.heading import heading
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -97,6 +99,8 @@ def _list(args: argparse.Namespace, db: sqlite3.Connection) -> int:
         " WHERE ?1 IS NULL OR state = ?1 ORDER BY id LIMIT ?2",
         (_state(args.id), args.limit),
     )
+    if not args.json:
+        heading(("STATE", 12), ("KIND", 9), ("KEY", 40), ("RECORD", 0), ("NOTE", 0))
     for row in rows:
         report = _row(row)
         if args.json:

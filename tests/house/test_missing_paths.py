@@ -50,6 +50,8 @@ harvest --state NONE --out NONE/out
 code --device NONE
 code --new --device NONE
 open --device NONE
+completion bash --out NONE/edge
+manual --out NONE/edge.1
 doctor --site NONE
 doctor --device NONE
 visiond --site NONE --device NONE
