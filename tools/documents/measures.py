@@ -224,6 +224,41 @@ def _fleet(text: str) -> list[Figure]:
     ]
 
 
+def _power(text: str) -> list[Figure]:
+    told = _lines(text)[-1]
+    return [
+        Figure("power cuts", told["cuts"], asked=25),
+        Figure("records promised", told["promised"], noise=1e9),
+        Figure("promised and missing", told["missing"], "", "less", asked=0),
+        Figure("invented", told["invented"], "", "less", asked=0),
+        Figure("revisions of cases sealed on the box", told["sensed"], noise=1e9),
+        Figure("released and missing", told["sensed_missing"], "", "less", asked=0),
+        Figure(
+            "boot to the first record there, slowest", told["slowest_return_s"], "s", "less", 1e9
+        ),
+    ]
+
+
+def _flood(text: str) -> list[Figure]:
+    told = _lines(text)[-1]
+    figures = [
+        Figure(f"peak memory, {unit}", told["peak_mb"][unit], "MB", "less", 30.0, limit)
+        for unit, limit in told["limit_mb"].items()
+    ]
+    unserved = told["records"] - told["released"]
+    tries = sum(told["tries"].values())
+    return [
+        Figure("length", told["seconds"], "s", noise=1e9),
+        Figure("tries of the attackers that were counted", tries, noise=1e9),
+        *figures,
+        Figure("daemons started again", len(told["restarted"]), "", "less", asked=0),
+        Figure("honest records not released", unserved, f"of {told['records']}", "less", asked=0),
+        Figure(
+            "honest visits answered", told["visits_answered"], f"of {told['visits']}", noise=1e9
+        ),
+    ]
+
+
 MEASURES: dict[str, Measure] = {
     "clips": Measure(
         "Events on the project's own clips, from pixels",
@@ -283,6 +318,22 @@ MEASURES: dict[str, Measure] = {
         ("tools/fleet", "--devices", "100", "--json"),
         _fleet,
         about="2,000 devices and five minutes without a broker: [scale.md](scale.md).",
+    ),
+    "power": Measure(
+        "Real power cuts of an installed box at work",
+        "真实断电",
+        ("tools/systemtest", "--power", "25"),
+        _power,
+        about="A kernel of its own (User-Mode Linux) with ext4, killed; what a disk's own cache "
+        "loses besides is tried on images (tools/faultlab/powercut.py).",
+        output="out/systemtest/power.json",
+    ),
+    "flood": Measure(
+        "Floods at every door at once",
+        "各入口同时受洪水攻击",
+        ("tools/flood", "--seconds", "600", "--json"),
+        _flood,
+        about="Limits are those of the units (MemoryMax=).",
     ),
     "exposure": Measure(
         "Exposure of the daemons, systemd's own score",

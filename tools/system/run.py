@@ -4,8 +4,9 @@
     tools/systemtest --short            Debian 12 in a booted container: installed, delivering,
                                         killed, cut off, booted, uninstalled; what .ci/run runs
     tools/systemtest                    the same and everything else, on Debian 12 and 13
+    tools/systemtest --walk package --only doctor     one of its three walks, only these trials
     tools/systemtest --bare [--quick]   README's two commands in bare Debian 12 and 13
-    tools/systemtest --power N          in an emulated machine that is killed N times at work
+    tools/systemtest --power N          under a kernel of its own that is killed N times at work
     tools/systemtest --updates N        N software updates of one box, killed and cut off on the way
     tools/systemtest --arm              the lock and the same cases on Debian 12 and 13 for arm64
 
@@ -98,6 +99,22 @@ PACKAGE: tuple[Step, ...] = (
     ("package upgraded", trials.package_upgraded),
     ("package removed and purged", trials.package_removed),
 )
+# What tools/figures takes.
+POWER = roots.ROOT / "out" / "systemtest" / "power.json"
+WALKS = ("install", "upgrade", "package")
+# Without these there is nothing to try anything on.
+NEEDED = frozenset(
+    (*(name for name, _ in INSTALLING), "built and installed as a package", "started")
+)
+
+
+def chosen(steps: tuple[Step, ...], only: list[str] | None) -> tuple[Step, ...]:
+    """The steps with one of these texts in their name, and what they need; all without texts."""
+    if not only:
+        return steps
+    return tuple(
+        step for step in steps if step[0] in NEEDED or any(text in step[0] for text in only)
+    )
 
 
 def walk(system: System, name: str, steps: tuple[Step, ...], keep: bool) -> None:
@@ -167,6 +184,17 @@ def upgrade(system: System, keep: bool) -> None:
     walk(system, "upgrade", steps, keep)
 
 
+def _walks(system: System, args: argparse.Namespace) -> None:
+    walks = args.walk or (WALKS[:1] if args.short else WALKS)
+    if "install" in walks:
+        steps = chosen(SHORT if args.short else LONG, args.only)
+        walk(system, "install", steps, args.keep)
+    if "upgrade" in walks:
+        upgrade(system, args.keep)
+    if "package" in walks:
+        walk(system, "package", chosen(PACKAGE, args.only), args.keep)
+
+
 def _arm(system: System) -> None:
     outcome = arm.tried(system)
     print(json.dumps(asdict(outcome)), flush=True)
@@ -177,6 +205,8 @@ def _arm(system: System) -> None:
 def _power(number: int, keep: bool) -> int:
     account = power.cuts(SYSTEMS[12], number, keep)
     print(account.line())
+    POWER.parent.mkdir(parents=True, exist_ok=True)
+    POWER.write_text(account.line() + "\n", "utf-8")
     for text, names in (
         ("promised and not there", account.missing),
         ("there and never begun", account.invented),
@@ -217,6 +247,8 @@ def arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--short", action="store_true", help="what .ci/run runs, on Debian 12")
+    parser.add_argument("--walk", choices=WALKS, action="append", help="this one only")
+    parser.add_argument("--only", metavar="TEXT", action="append", help="trials named so only")
     parser.add_argument("--bare", action="store_true", help="README's two commands")
     parser.add_argument("--quick", action="store_true", help="with --bare: fewer tests on 13")
     parser.add_argument("--power", type=int, metavar="N", help="so many real power cuts")
@@ -256,10 +288,7 @@ def main() -> int:
             if args.bare:
                 bareroot.both_commands(system, quick=args.quick)
                 continue
-            walk(system, "install", SHORT if args.short else LONG, args.keep)
-            if not args.short:
-                upgrade(system, args.keep)
-                walk(system, "package", PACKAGE, args.keep)
+            _walks(system, args)
     except (Failed, NoRoot, subprocess.TimeoutExpired) as error:
         print(f"FAILED {error}")
         return 1
