@@ -48,8 +48,16 @@ def scene(run: Path) -> dict[str, Any]:
     return {
         "cameras": [{"id": name} for name in vision.get("cameras", {})],
         "sensors": [{"id": name} for name in sensors.get("sensors", {})],
-        "models": vision.get("models", {}),
+        "models": _digests(vision.get("models")),
         "config_sha256": vision.get("config", ""),
+    }
+
+
+def _digests(models: object) -> dict[str, str]:
+    """Name -> SHA-256 of the models that visiond tells of; what it tells otherwise is left out."""
+    told = models.items() if isinstance(models, dict) else ()
+    return {
+        name: str(one["sha256"]) for name, one in told if isinstance(one, dict) and "sha256" in one
     }
 
 

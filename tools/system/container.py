@@ -25,6 +25,16 @@ BOOT_S = 180.0
 COMMAND_S = 1200.0
 
 
+# Two containers in one control group clean up each other's units ("Failed to spawn executor").
+_OWN_GROUP = (
+    *("sh", "-c"),
+    "for top in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do "
+    'mkdir "$top/city-edge-$$" && echo $$ >"$top/city-edge-$$/cgroup.procs"; '
+    'done 2>/dev/null; exec "$@"',
+    "sh",
+)
+
+
 class Failed(AssertionError):
     """Something that the test asks for is not so; the text says what was seen."""
 
@@ -54,8 +64,9 @@ class Container:
         words += [f"--bind-ro={here}:{there}" for here, there in self._binds.items()]
         with self._log.open("ab") as log:
             self._nspawn = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+                [*_OWN_GROUP, *words],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
         until(self._found, f"process 1 of the container, see {self._log}", BOOT_S)
         until(self._up, f"systemd is up, see {self._log}", BOOT_S)
 
@@ -143,7 +154,17 @@ class Container:
                     os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._nspawn.wait(60)
+        _leave_group(self._nspawn.pid)
         self._nspawn, self._init = None, 0
+
+
+def _leave_group(pid: int) -> None:
+    """The container's own control groups go, innermost first."""
+    for top in ("systemd", "unified"):
+        own = Path(f"/sys/fs/cgroup/{top}/city-edge-{pid}")
+        for folder in sorted(own.rglob("*/"), reverse=True) + [own]:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def _checked(text: str, done: subprocess.CompletedProcess[str]) -> str:
