@@ -162,7 +162,7 @@ def _leave_group(pid: int) -> None:
     """The container's own control groups go, innermost first."""
     for top in ("systemd", "unified"):
         own = Path(f"/sys/fs/cgroup/{top}/city-edge-{pid}")
-        for folder in sorted(own.rglob("*/"), reverse=True) + [own]:
+        for folder in (*sorted(own.rglob("*/"), reverse=True), own):
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
