@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Sites with one wrong item each: what `edge check` says, and whether all other items work.
 
-    nice -n 19 tools/python -m tools.faultlab.mutated_sites --count 200 --json
+    nice -n 19 tools/python -m tools.faultlab.mutated_sites --count 200 --rows out/sites.jsonl
 
 Real visiond and sensord run in this process with the shipped model, on a made-up street and on
 meters that answer on TCP; the page is asked over HTTP. Prints one JSON object.
@@ -21,16 +21,18 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import av
 import yaml
 
+from edge import journal
 from edge.config import ConfigError
 from edge.pipeline.soundness import load_settings, load_sound
+from edge.progress import ProgressBar
 from edge.runtime import Notify, Stop
 from tools.fakes.camera import drawing
 
@@ -347,33 +349,59 @@ def _free_port() -> int:
         return port
 
 
-def measure(count: int, seed: int, folder: Path) -> dict[str, Any]:
-    """All mutants, each run for real; counts, and the labels of those that failed."""
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one site: what was foretold, which items stood idle, whether the page came."""
+
+    number: int
+    label: str
+    said: str | None
+    idle: tuple[str, ...]
+    page: bool
+    took_s: float
+
+    @property
+    def well(self) -> bool:
+        return self.said is not None and not self.idle and self.page
+
+
+def measure(count: int, seed: int, folder: Path, done: Sequence[Outcome]) -> Iterator[Outcome]:
+    """Those of `count` sites that are not among `done`, each run for real, as they finish."""
     from edge.daemons import consoled
 
     meters = Meter(), Meter()
     home, page = make_home(folder), _free_port()
     (home / "device.yaml").write_text(f"{DEVICE}console: {{host: 127.0.0.1, port: {page}}}\n")
-    told, working, pages, failed = 0, 0, 0, list[str]()
-    stop, started = Stop(), False
+    stop, known = Stop(), {one.number for one in done}
+    foretold(home, Mutant("", base_site((meters[0].port, meters[1].port)), "", "", frozenset()))
+    _serve(consoled, home, stop)
     for number, mutant in enumerate(mutants(count, seed, (meters[0].port, meters[1].port)), 1):
-        said = foretold(home, mutant)
-        if not started:
-            _serve(consoled, home, stop)
-            started = True
-        idle = works(home, mutant)
-        answered = page_answers(page)
-        told, working, pages = told + bool(said), working + (not idle), pages + answered
-        if not said or idle or not answered:
-            failed.append(f"{mutant.label}: told {said!r}, idle {idle}, page {answered}")
-        print(f"\r{number}/{count} failed {len(failed)}", end="", file=sys.stderr, flush=True)
+        if number in known:
+            continue
+        began = time.monotonic()
+        said, idle = foretold(home, mutant), works(home, mutant)
+        answers, took_s = page_answers(page), round(time.monotonic() - began, 1)
+        yield Outcome(number, mutant.label, said, tuple(idle), answers, took_s)
     stop.set()
+
+
+def kept_outcomes(path: Path) -> list[Outcome]:
+    """Those of an earlier run."""
+    return [Outcome(**{**row, "idle": tuple(row["idle"])}) for row in journal.read(path)[0]]
+
+
+def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    failed = [one for one in outcomes if not one.well]
     return {
-        "sites": count,
-        "foretold": told,
-        "others_work": working,
-        "page_answers": pages,
-        "failed": failed,
+        "sites": len(outcomes),
+        "foretold": sum(one.said is not None for one in outcomes),
+        "others_work": sum(not one.idle for one in outcomes),
+        "page_answers": sum(one.page for one in outcomes),
+        "slowest_s": max((one.took_s for one in outcomes), default=0.0),
+        "failed": [
+            f"{one.number} {one.label}: told {one.said!r}, idle {one.idle}, page {one.page}"
+            for one in failed
+        ],
     }
 
 
@@ -382,10 +410,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rows", type=Path, help="kept here; a run that was ended goes on")
     args = parser.parse_args()
     logging.disable(logging.WARNING)
+    outcomes = kept_outcomes(args.rows) if args.rows else []
+    bar = ProgressBar("sites")
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(args.count, args.seed, Path(folder) / "home")
+        for one in measure(args.count, args.seed, Path(folder) / "home", tuple(outcomes)):
+            outcomes.append(one)
+            if args.rows:
+                journal.append(args.rows, [asdict(one)])
+            bar.update(len(outcomes) / args.count)
+    bar.close()
+    found = summary(outcomes)
     print(json.dumps(found, ensure_ascii=False))
     return 1 if found["failed"] else 0
 
