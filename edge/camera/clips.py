@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import av
 from edge.camera.cutting import REORDER_MOST, whole_end
 from edge.camera.folder import open_album, read_still, stills_between
 from edge.camera.jpegs import FPS_MAX, JpegPacker
-from edge.camera.libav import Input, seconds, to_bgr
+from edge.camera.libav import Input, packets_of, seconds, to_bgr
 from edge.camera.pacing import Pacer
 from edge.camera.packets import Encoded, StreamOpening
 from edge.camera.recording import open_video
@@ -23,6 +24,8 @@ from edge.camera.timeline import Mark, Timeline
 from edge.camera.url import Address
 from edge.config import ConfigError
 from edge.values import Json, Stamp
+
+log = logging.getLogger(__name__)
 
 # Formats without an index: they are read from the beginning, or from a packet that was met before.
 STREAMED = frozenset({"mpegts", "mpeg", "h264", "hevc", "m4v", "mjpeg"})
@@ -67,8 +70,13 @@ class FileClips:
     def write_clip(
         self, path: Path, start_mono: float, end_mono: float
     ) -> tuple[float, float] | None:
-        """See ClipSource. Begins at the last key picture at or before `start_mono`."""
-        opened = open_video(self._path)
+        """See ClipSource. Begins at the last key picture at or before `start_mono`. None also
+        where the recording is there no more."""
+        try:
+            opened = open_video(self._path)
+        except ConfigError as error:
+            log.warning("no clip: %s", error)
+            return None
         try:
             timeline = self._stand_before(opened, max(0.0, start_mono))
             part = self._between(opened, timeline, start_mono, end_mono)
@@ -147,7 +155,7 @@ def _seek_bytes(opened: Input, mark: Mark) -> bool:
 def _read(opened: Input) -> Iterator[Any]:
     """Packets with data; a damaged end is the end."""
     try:
-        for packet in opened.container.demux(opened.stream):
+        for packet in packets_of(opened):
             if packet.size:
                 yield packet
     except av.error.FFmpegError:
@@ -173,6 +181,8 @@ def _as_it_is(part: Iterable[Timed], connection: StreamOpening) -> Iterator[Enco
 
 def _as_jpegs(part: Sequence[Timed], start_s: float) -> Iterator[Encoded]:
     """Pictures come in the order of showing: so do their times."""
+    if not part:
+        return
     packer, pacer = JpegPacker(), Pacer(FPS_MAX)
     times = iter(sorted(shown_s for _, shown_s in part))
     for packet in [*(packet for packet, _ in part), None]:

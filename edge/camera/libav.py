@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -181,6 +183,8 @@ def _open(address: Address, form: str | None) -> Any:
         f"file:{address.target}" if address.kind == "file" else address.target,
         format=form,
         options=_options(address),
+        # Titles and handler names in any encoding, or in none.
+        metadata_errors="replace",
         timeout=(OPEN_S, STALL_S),
     )
 
@@ -190,6 +194,17 @@ def _options(address: Address) -> dict[str, str]:
     path = address.target.partition("?")[0]
     playlist = address.scheme in ("http", "https") and path.lower().endswith(".m3u8")
     return {**OPTIONS[address.scheme or address.kind], **(_PLAYLIST if playlist else {})}
+
+
+def packets_of(opened: Input) -> Iterator[Any]:
+    """Packets of the video stream, and empty ones at the end, which empty the decoder. Raises
+    av.error.FFmpegError.
+
+    A stream that appeared after the opening (transport streams) makes PyAV stumble at its end:
+    it asks its list of streams for one that is not in it.
+    """
+    with contextlib.suppress(IndexError):
+        yield from opened.container.demux(opened.stream)
 
 
 def _refused(address: Address, error: av.error.FFmpegError) -> SourceError:

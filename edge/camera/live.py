@@ -10,7 +10,15 @@ from typing import Any
 import av
 
 from edge.camera.libav import LIVE_PIXELS_MAX as PIXELS_MAX
-from edge.camera.libav import Input, check_size, explain, open_input, seconds, to_bgr
+from edge.camera.libav import (
+    Input,
+    check_size,
+    explain,
+    open_input,
+    packets_of,
+    seconds,
+    to_bgr,
+)
 from edge.camera.pacing import Lag
 from edge.camera.packets import Encoded, parameter_sets
 from edge.camera.quiet import BEFORE_S, Differs, HeldPacket, QuietStream
@@ -114,7 +122,7 @@ class LiveSource:
     def _packets(self) -> Iterator[tuple[Any, Stamp, float]]:
         """Packets with data, their arrival and how long the read took. A read that takes too long
         is a stall, whatever trickles in."""
-        demuxed = self._input.container.demux(self._input.stream)
+        demuxed = packets_of(self._input)
         while True:
             asked_s = self._clock.now().mono
             try:

@@ -14,7 +14,15 @@ from typing import Any
 import av
 
 from edge.camera.folder import StillSequence, open_album, read_still
-from edge.camera.libav import Input, explain, is_broken_off, open_input, seconds, to_bgr
+from edge.camera.libav import (
+    Input,
+    explain,
+    is_broken_off,
+    open_input,
+    packets_of,
+    seconds,
+    to_bgr,
+)
 from edge.camera.pacing import Pacer
 from edge.camera.source import SourceError, SourceFacts
 from edge.camera.timeline import PictureTimes
@@ -132,7 +140,7 @@ class VideoFrames(FileFrames):
 
     def _decoded(self, times: PictureTimes) -> Iterator[Any]:
         key_seen = False
-        demuxed = self._input.container.demux(self._input.stream)
+        demuxed = packets_of(self._input)
         while True:
             try:
                 packet = next(demuxed, None)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,8 @@ from edge.camera.cutting import without_leading
 from edge.camera.libav import Input
 from edge.camera.packets import Encoded, StreamOpening, parameter_sets
 from edge.camera.stream_clock import Fit, fit
+
+log = logging.getLogger(__name__)
 
 TIME_BASE = Fraction(1, 90_000)
 # How long a clip's only picture is shown.
@@ -119,8 +122,8 @@ def write_mp4(path: Path, packets: Iterable[Encoded]) -> tuple[float, float] | N
     """One MP4 file with its index in front, from packets that begin with a key picture.
 
     Returns the mono times of the first picture and of the last that is shown: the file plays as
-    long as they say. None, and no file, where there is none. Raises OSError where the file cannot
-    be written; a half-written file is removed.
+    long as they say. None, and no file, where there is none, or where the packets make no film.
+    Raises OSError where the file cannot be written; a half-written file is removed.
     """
     whole = without_leading(list(packets))
     if not whole:
@@ -129,6 +132,10 @@ def write_mp4(path: Path, packets: Iterable[Encoded]) -> tuple[float, float] | N
         return whole[0].at.mono, whole[0].at.mono + _write(path, whole)
     except av.error.FFmpegError as error:
         path.unlink(missing_ok=True)
+        if isinstance(error, ValueError):
+            # The muxer's word for packets that it cannot use: no trouble of the disk.
+            log.warning("no clip: its packets make no film (%s)", type(error).__name__)
+            return None
         raise OSError(error.errno, f"clip not written: {error.strerror}", str(path)) from None
 
 

@@ -117,10 +117,12 @@ def _disk(settings: Settings) -> Iterator[PartAdvice]:
 
 def _model(settings: Settings) -> Iterator[PartAdvice]:
     from edge.vision.model import load_model
+    from edge.vision.proof import survive
 
     names = {c.model or settings.site.model for c in settings.site.cameras} or {None}
     for name in sorted(names, key=str):
         try:
+            survive(manifest_path(settings, name), "auto")
             model = load_model(manifest_path(settings, name))
         except ConfigError as error:
             yield PartAdvice(

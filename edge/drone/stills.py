@@ -9,7 +9,7 @@ from typing import Any
 
 import av
 
-from edge.camera.libav import seconds, to_bgr
+from edge.camera.libav import packets_of, seconds, to_bgr
 from edge.camera.recording import open_video, read_file_frames
 from edge.values import Image
 
@@ -57,7 +57,7 @@ def _at(opened: Any, target_s: float) -> Image | None:
         opened.container.seek(
             int(max(0.0, target_s - NEAR_S) / opened.stream.time_base), stream=opened.stream
         )
-        for frame in opened.container.decode(opened.stream):
+        for frame in (frame for packet in packets_of(opened) for frame in packet.decode()):
             at = seconds(frame.pts, frame.time_base)
             if at is not None and at >= target_s - NEAR_S:
                 return to_bgr(frame)

@@ -26,6 +26,7 @@ from edge.sensors.live import latest, window_csv
 from edge.values import Finding, Prompt
 from edge.vision.key_change import KeyChange
 from edge.vision.model import Model, load_model
+from edge.vision.proof import survive
 from edge.vision.traits import TraitModel, open_traits
 
 log = logging.getLogger(__name__)
@@ -38,12 +39,14 @@ def load_models(
     settings: Settings, unsound: Callable[[Camera, ConfigError], None]
 ) -> dict[str | None, Model]:
     """Each model once, by the name that cameras call it; the cameras share the sessions. One that
-    does not load is left out, and `unsound` is told of each camera that wanted it."""
+    does not load, or crashes the runtime, is left out, and `unsound` is told of each camera that
+    wanted it."""
     compute = settings.device.compute
     models = {}
     for name, cameras in _wanted(settings).items():
         try:
             path = manifest_path(settings, name)
+            survive(path, compute.provider)
             models[name] = load_model(path, provider=compute.provider, workers=compute.workers)
         except ConfigError as error:
             for camera in cameras:

@@ -121,15 +121,16 @@ def read_facts(path: Path) -> Facts:
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     with _one_line(path):
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    inputs = session.get_inputs()
-    dims = list(inputs[0].shape)
+        # Names that are no text are no usable model either.
+        inputs, metadata = session.get_inputs(), session.get_modelmeta().custom_metadata_map
+        kinds = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs) or "none"
+    dims = list(inputs[0].shape) if inputs else []
     if len(inputs) != 1 or len(dims) != 4 or inputs[0].type != "tensor(float)":
-        kinds = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
         raise ConfigError(f"{path}: one float input (1, 3, height, width) wanted, it has {kinds}")
     height, width = (side if isinstance(side, int) and side > 0 else None for side in dims[2:])
     if dims[1] not in (3, "channels") and isinstance(dims[1], int):
         raise ConfigError(f"{path}: the input has {dims[1]} channels, 3 wanted")
-    return Facts((height, width), _names(session.get_modelmeta().custom_metadata_map))
+    return Facts((height, width), _names(metadata))
 
 
 def _names(metadata: Mapping[str, str]) -> tuple[str, ...] | None:

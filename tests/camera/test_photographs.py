@@ -12,7 +12,7 @@ import pytest
 from edge.camera.folder import open_album
 from edge.camera.recording import read_file_frames
 from edge.config import ConfigError
-from tests.camera import photographs
+from tools.fakes import photographs
 
 PADDINGS = {
     "motion photo": lambda data: data + b"\0\0\0\x18ftypmp42" + bytes(range(1, 200)) * 60,

@@ -24,28 +24,14 @@ from edge.camera.stream_clock import StreamFacts, StreamStatistics, fit
 from edge.clock import SystemClock
 from edge.config import Camera
 from tools.fakes.camera import Clip, clip, mark_of
+from tools.fakes.camera_variants import VARIANTS
 from tools.fakes.mjpeg_camera import MjpegCamera
-from tools.fakes.rtsp_camera import Manners, RtspCamera
+from tools.fakes.rtsp_camera import RtspCamera
 
 CLOCK = SystemClock()
 FPS, SOURCE_FPS = 5.0, 25
 WATCH_S, CLIP_S = 11.0, 6.0
 
-# name: (manners, seconds between key pictures, B-pictures)
-CAMERAS = {
-    "true": (Manners(), 1.0, 0),
-    "all one time": (Manners(frozen=True), 1.0, 0),
-    "stamps 25, ships 21": (Manners(clock_rate=0.84), 1.0, 0),
-    "ships 21, key pictures far apart": (Manners(clock_rate=0.84), 30.0, 0),
-    "half speed": (Manners(clock_rate=0.5), 1.0, 0),
-    "double speed": (Manners(clock_rate=2.0), 1.0, 0),
-    "b-pictures": (Manners(), 1.0, 3),
-    "b-pictures at half speed": (Manners(clock_rate=0.5), 1.0, 3),
-    "wraps": (Manners(first_stamp=2**32 - 5 * 90_000), 1.0, 0),
-    "jumps back": (Manners(jump=(7.0, -4000.0)), 1.0, 0),
-    "some stamps wrong": (Manners(outlier_s=2.5), 1.0, 0),
-    "comes late": (Manners(late_s=0.06), 1.0, 0),
-}
 FROM_HTTP = "motion jpeg over http"
 
 
@@ -62,7 +48,7 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def contents() -> dict[tuple[float, int], Clip]:
-    kinds = {(key_s, b) for _, key_s, b in CAMERAS.values()}
+    kinds = {(key_s, b) for _, key_s, b in VARIANTS.values()}
     return {k: clip("h264", 240, 136, seconds=30.0, key_s=k[0], bframes=k[1]) for k in kinds}
 
 
@@ -74,7 +60,7 @@ def watched(
     with ExitStack() as stack:
         cameras = {
             name: stack.enter_context(RtspCamera(contents[key_s, b], manners)).url
-            for name, (manners, key_s, b) in CAMERAS.items()
+            for name, (manners, key_s, b) in VARIANTS.items()
         }
         cameras[FROM_HTTP] = stack.enter_context(MjpegCamera(fps=10)).url
         for name, url in cameras.items():
@@ -106,7 +92,7 @@ def watch(seen: dict[str, Watched], bell: threading.Condition) -> None:
                 one.shown.append((CLOCK.now().mono, frame.at.mono, mark_of(frame.image)))
 
 
-every_camera = pytest.mark.parametrize("name", [*CAMERAS, FROM_HTTP])
+every_camera = pytest.mark.parametrize("name", [*VARIANTS, FROM_HTTP])
 
 
 @every_camera
@@ -160,8 +146,8 @@ def test_the_installer_is_told_what_the_clock_is_worth(
     assert facts is not None
     assert facts.clock == WORDS[name]
     assert facts.arrived_fps == pytest.approx(SOURCE_FPS, abs=1.0)
-    assert facts.b_pictures == (CAMERAS[name][2] > 0)
-    assert facts.key_s == pytest.approx(CAMERAS[name][1], abs=0.15)
+    assert facts.b_pictures == (VARIANTS[name][2] > 0)
+    assert facts.key_s == pytest.approx(VARIANTS[name][1], abs=0.15)
 
 
 @pytest.mark.parametrize("ppm", [-400, 0, 250])

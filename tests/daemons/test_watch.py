@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.daemons.box import write_clip
-from tests.vision import onnx_files
+from tools.fakes import onnx_files
 
 ROOT = Path(__file__).parents[2]
 STALL = np.array([[60, 40, 120, 110, 0.9, 0]], np.float32)  # x1 y1 x2 y2 score class

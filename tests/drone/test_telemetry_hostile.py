@@ -24,8 +24,8 @@ from edge.drone.read import read
 from edge.drone.telemetry import cloudapi, flightlog, gpx, mavlink, misb, photos, srt
 from edge.drone.telemetry.plausible import LiveCheck
 from edge.drone.telemetry.pose import ManyAircraft, Pose, Telemetry, record
-from tests.camera import photographs
 from tests.drone.recordings import cue, tlog
+from tools.fakes import photographs
 
 LAT, LON = 29.8683, 121.5440
 # The fastest that any of these aircraft is believed to fly, in m/s, and the slack of a fix.

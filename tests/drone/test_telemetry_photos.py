@@ -18,8 +18,8 @@ from edge.drone.flightpath import FlightPath
 from edge.drone.read import Hints, read
 from edge.drone.sources import find
 from edge.drone.telemetry import gpx, photos
-from tests.camera.photographs import exif, jpeg, with_blocks, xmp
 from tests.drone import flyover
+from tools.fakes.photographs import exif, jpeg, with_blocks, xmp
 
 LAT, LON = 31.8206, 117.2272
 GREY = jpeg(np.full((90, 160, 3), 120, np.uint8))

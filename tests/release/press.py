@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge.cli import main
 from edge.release.install import Box
 from edge.uplink import seal
-from tests.vision.onnx_files import bright, write
+from tools.fakes.onnx_files import bright, write
 
 CLASSES = ["vendor_stall", "person"]
 NAME = "lamp"

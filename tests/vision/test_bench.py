@@ -78,7 +78,7 @@ def test_a_missing_environment_is_said_not_hidden():
 
 
 def test_a_contestant_answers_line_by_line(tmp_path):
-    from tests.vision.onnx_files import bright, write
+    from tools.fakes.onnx_files import bright, write
 
     manifest = write(tmp_path, bright(128, 192, ["a"]), ["a"])
     settings = {"loop": "bare", "manifest": str(manifest), "shape": [128, 192]}

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from edge.cli import main
-from tests.vision.onnx_files import bright, write
+from tools.fakes.onnx_files import bright, write
 
 DATA = bright(128, 192, ["lamp", "cart"], classes=2)
 

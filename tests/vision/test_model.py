@@ -14,7 +14,7 @@ from edge.config import ConfigError
 from edge.vision import session
 from edge.vision.model import MOST_SHAPES, load_model
 from edge.vision.session import SessionRequest, open_session
-from tests.vision.onnx_files import bright, damaged, fixed_rows, write
+from tools.fakes.onnx_files import bright, damaged, fixed_rows, write
 
 BRIGHT = bright(128, 192, ["lamp", "cart"], classes=2)
 CLASSES = ["lamp", "cart"]

@@ -11,7 +11,7 @@ from edge.config import Camera, ConfigError, convert
 from edge.pipeline.analyzer import Analyzer
 from edge.values import Detections, Frame, Judgement, Stamp, Track
 from edge.vision.traits import blob, cut, open_traits, read_traits, traits_path
-from tests.vision import onnx_files
+from tools.fakes import onnx_files
 
 AT = Stamp(1.0, 1_700_000_000.0)
 CLASSES = ["covered", "open_loaded"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge.vision import yolo
 from edge.vision.yolo import Canvas, InputBoxes, decode, detect_head, place, thin
-from tests.vision.onnx_files import grid
+from tools.fakes.onnx_files import grid
 
 SHAPE = (128, 192)
 POINTS = yolo.anchors(SHAPE)

@@ -214,6 +214,44 @@ def _mutation(text: str) -> list[Figure]:
     ]
 
 
+def _fuzzing(text: str) -> list[Figure]:
+    return [
+        figure
+        for kind, told in _lines(text)[-1].items()
+        for figure in (
+            Figure(f"inputs, {kind}", told["inputs"], noise=1e9),
+            Figure(f"minutes, {kind}", round(told["spent_s"] / 60, 1), noise=1e9),
+            Figure(f"crashes, hangs, memory, bugs, {kind}", told["findings"], "", "less", asked=0),
+            Figure(f"crashes survived, {kind}", told["outlived"], "", "less", 1e9),
+            Figure(f"slowest input, {kind}", told["slowest_s"], "s", "less", 1e9, asked=10),
+            Figure(f"most memory, {kind}", told["peak_mb"], "MB", "less", 50),
+        )
+    ]
+
+
+def _cameras(text: str) -> list[Figure]:
+    told = _lines(text)[-1]
+    return [
+        Figure("cameras that work", told["cameras"]),
+        Figure("false faults of theirs", told["false_faults"], "", "less", asked=0),
+        Figure("least share of the looks wanted", told["least_looks_share"], noise=0.03,
+               asked=0.95),
+        Figure("cameras without pictures", told["silent_cameras"]),
+        Figure("last picture to fault and blind time, worst", told["worst_sign_s"], "s", "less",
+               1.0, asked=12),
+    ]  # fmt: skip
+
+
+def _sites(text: str) -> list[Figure]:
+    told = _lines(text)[-1]
+    return [
+        Figure("sites", told["sites"]),
+        Figure("foretold by edge check", told["foretold"], asked=told["sites"]),
+        Figure("all other items work", told["others_work"], asked=told["sites"]),
+        Figure("the page answers", told["page_answers"], asked=told["sites"]),
+    ]
+
+
 def _fleet(text: str) -> list[Figure]:
     """Every number that the run tells, under the names it tells them by."""
     told = _lines(text)[-1]
@@ -348,6 +386,31 @@ MEASURES: dict[str, Measure] = {
         ("tools/mutation", "--json"),
         _mutation,
         about="A sample drawn with a seed; lines that only child processes run count as unnoticed.",
+    ),
+    "fuzzing": Measure(
+        "Changed files and streams through the product's own readers",
+        "变异文件与码流：自有读取程序",
+        (PYTHON, "-m", "tools.faultlab.fuzz_files", "--minutes", "10"),
+        _fuzzing,
+        about="Ten minutes of each kind. Survived: the library crashed in the process apart in "
+        "which every model is opened first.",
+        output="out/fuzz-files/summary.json",
+    ),
+    "cameras": Measure(
+        "Cameras with clocks of every kind before a real visiond, ten minutes",
+        "各种时钟的摄像机，真实 visiond，十分钟",
+        (PYTHON, "-m", "tools.faultlab.camera_faults", "--seconds", "600"),
+        _cameras,
+        about="All at once, with a small model made for it; 3 more cameras fall silent, send what "
+        "is no picture, or never answer.",
+        output="out/camera-faults.json",
+    ),
+    "sites": Measure(
+        "Sites with one wrong item each, run for real",
+        "一处有误的点位文件，真实运行",
+        (PYTHON, "-m", "tools.faultlab.mutated_sites", "--count", "200"),
+        _sites,
+        output="out/mutated-sites.json",
     ),
     "shape": Measure(
         "Shape of the code",

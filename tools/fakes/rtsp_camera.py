@@ -43,7 +43,8 @@ class Manners:
     clock_rate: stamped seconds for each real one. frozen: every picture bears one time.
     drift_ppm: added to the rate. first_stamp: the first RTP time (near 2**32 it wraps soon).
     jump: (after so many s, the stamps jump by so many s). outlier_s: every 20th stamp is so wrong.
-    gap: (after so many s, nothing for so many s). late_s: each packet waits a random time up to
+    gap: (after so many s, nothing for so many s). spoilt_s: so many s after its start,
+    packets come whose pictures are none. late_s: each packet waits a random time up to
     this. auth: "", "basic", "md5", "sha256" or "both". options: "ok", "404" or "silent".
     speaker: "PCMU" or "PCMA" offers a backchannel to who requires it, and keeps what came.
     """
@@ -55,6 +56,7 @@ class Manners:
     jump: tuple[float, float] | None = None
     outlier_s: float = 0.0
     gap: tuple[float, float] | None = None
+    spoilt_s: float | None = None
     late_s: float = 0.0
     auth: str = ""
     user: str = "admin"
@@ -81,6 +83,7 @@ class RtspCamera(LoopbackServer):
 
     def __init__(self, content: Clip, manners: Manners = Manners()) -> None:
         self.content, self.manners = content, manners
+        self.born_s = time.monotonic()
         self._shown = content.shown or tuple(range(len(content.units)))
         # RTP packets that came to the loudspeaker, each with the second at which it did.
         self.heard: list[tuple[float, bytes]] = []
@@ -89,6 +92,12 @@ class RtspCamera(LoopbackServer):
     @property
     def url(self) -> str:
         return f"rtsp://127.0.0.1:{self.port}/s"
+
+    @property
+    def spoilt(self) -> bool:
+        """Whether its packets hold no pictures any more, for no viewer."""
+        after_s = self.manners.spoilt_s
+        return after_s is not None and time.monotonic() - self.born_s > after_s
 
     def serve(self, client: socket.socket) -> None:
         """One viewer, until it leaves."""
@@ -107,12 +116,12 @@ class RtspCamera(LoopbackServer):
                 continue
             shown = number - number % count + self._shown[number % count]
             stamp = self.manners.stamp(number, shown / self.content.fps, real_s)
-            pieces = list(_pieces(self.content.codec, self.content.units[number % count]))
-            for index, piece in enumerate(pieces):
-                marker = 0x80 if index == len(pieces) - 1 else 0
-                head = struct.pack(">BBHII", 0x80, 96 | marker, sequence & 0xFFFF, stamp, 0x1234)
+            spoilt = self.spoilt
+            for piece, last in rtp_payloads(self.content.codec, self.content.units[number % count]):
+                kind = 96 | last << 7
+                head = struct.pack(">BBHII", 0x80, kind, sequence & 0xFFFF, stamp, 0x1234)
                 sequence += 1
-                yield head + piece
+                yield head + (piece[:2] + bytes(len(piece) - 2) if spoilt else piece)
 
     def description(self, *, required: bool = False) -> bytes:
         """The SDP (RFC 4566) with the parameter sets of the first picture, and with the
@@ -147,6 +156,12 @@ def _endless(closing: threading.Event) -> Iterator[int]:
     while not closing.is_set():
         yield number
         number += 1
+
+
+def rtp_payloads(codec: str, unit: bytes) -> list[tuple[bytes, bool]]:
+    """RTP payloads of an access unit, each with whether it is the last, which bears the marker."""
+    pieces = list(_pieces(codec, unit))
+    return [(piece, index == len(pieces) - 1) for index, piece in enumerate(pieces)]
 
 
 def _pieces(codec: str, unit: bytes) -> Iterator[bytes]:

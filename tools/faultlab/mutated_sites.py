@@ -33,11 +33,12 @@ from edge import journal
 from edge.config import ConfigError
 from edge.pipeline.soundness import load_settings, load_sound
 from edge.progress import ProgressBar
-from edge.runtime import Notify, Stop
+from edge.runtime import Notify, Stop, make_folder, write_atomic
 from tools.fakes.camera import drawing
 
 CAMERAS = ("north", "south", "east")
 WAIT_S = 40.0
+OUT = Path("out/mutated-sites.json")
 SiteData = dict[str, Any]
 
 DEVICE = """\
@@ -413,6 +414,7 @@ def main() -> int:
     parser.add_argument("--rows", type=Path, help="kept here; a run that was ended goes on")
     args = parser.parse_args()
     logging.disable(logging.WARNING)
+    make_folder(OUT.parent)
     outcomes = kept_outcomes(args.rows) if args.rows else []
     bar = ProgressBar("sites")
     with tempfile.TemporaryDirectory() as folder:
@@ -423,7 +425,9 @@ def main() -> int:
             bar.update(len(outcomes) / args.count)
     bar.close()
     found = summary(outcomes)
-    print(json.dumps(found, ensure_ascii=False))
+    text = json.dumps(found, ensure_ascii=False)
+    write_atomic(OUT, text.encode())
+    print(text)
     return 1 if found["failed"] else 0
 
 

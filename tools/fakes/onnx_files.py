@@ -10,6 +10,7 @@ import hashlib
 import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -50,7 +51,7 @@ def _node(kind: str, inputs: Sequence[str], output: str, *attributes: bytes) -> 
     return _bytes(1, body + b"".join(attributes))
 
 
-def _constant(name: str, values: np.ndarray) -> bytes:
+def _constant(name: str, values: np.ndarray[Any, Any]) -> bytes:
     kind = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}[values.dtype]
     dims = b"".join(_number(1, size) for size in values.shape)
     return _bytes(5, dims + _number(2, kind) + _bytes(8, name) + _bytes(9, values.tobytes()))
@@ -73,14 +74,14 @@ def _model(graph: bytes, names: Sequence[str] | None) -> bytes:
     return _number(1, 8) + opset + _bytes(7, graph + _bytes(2, "g")) + meta
 
 
-def grid(height: int, width: int) -> np.ndarray:
+def grid(height: int, width: int) -> np.ndarray[Any, Any]:
     """cx cy w h of a box of two strides at each anchor point, (4, N)."""
     rows = []
     for stride in STRIDES:
         ys, xs = np.mgrid[: height // stride, : width // stride]
         centre = np.stack([xs.ravel() + 0.5, ys.ravel() + 0.5]) * stride
         rows.append(np.concatenate([centre, np.full_like(centre, 2 * stride)]))
-    return np.concatenate(rows, axis=1).astype(np.float32)
+    return np.asarray(np.concatenate(rows, axis=1), np.float32)
 
 
 def bright(height: int, width: int, names: Sequence[str] | None = None, classes: int = 1) -> bytes:
@@ -110,7 +111,7 @@ def bright(height: int, width: int, names: Sequence[str] | None = None, classes:
     return _model(b"".join(nodes) + constants + ports, names)
 
 
-def fixed_rows(rows: np.ndarray, names: Sequence[str] | None = None) -> bytes:
+def fixed_rows(rows: np.ndarray[Any, Any], names: Sequence[str] | None = None) -> bytes:
     """An end-to-end head (K, 6) that says the same of every picture, of any size."""
     nodes = _node("Identity", ["rows"], "output0")
     constants = _constant("rows", rows.astype(np.float32)[None])

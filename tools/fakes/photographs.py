@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import cv2
 import numpy as np
 
+Entry = tuple[int, int, int, bytes]
 
-def jpeg(image: np.ndarray) -> bytes:
+
+def jpeg(image: np.ndarray[Any, Any]) -> bytes:
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
 
 
@@ -39,14 +42,14 @@ def exif(
     gps: tuple[float, float] | None = None,
 ) -> bytes:
     """A little-endian TIFF block with a main, an Exif and a GPS directory."""
-    inner: list[tuple[int, int, int, bytes]] = []
+    inner: list[Entry] = []
     for tag, text in ((0x9003, taken), (0x9011, zone)):
         if text is not None:
             inner.append((tag, 2, len(text) + 1, text.encode() + b"\0"))
     for tag, number in ((0xA002, width), (0xA405, focal35)):
         if number is not None:
             inner.append((tag, 4 if tag == 0xA002 else 3, 1, struct.pack("<I", number)))
-    place: list[tuple[int, int, int, bytes]] = []
+    place: list[Entry] = []
     if gps is not None:
         for tag, value, letters in ((1, gps[0], "NS"), (3, gps[1], "EW")):
             letter = letters[0] if value >= 0 else letters[1]
@@ -58,7 +61,7 @@ def exif(
     return b"Exif\0\0" + _tiff(main, inner, place)
 
 
-def _tiff(main: list, inner: list, place: list) -> bytes:
+def _tiff(main: list[Entry], inner: list[Entry], place: list[Entry]) -> bytes:
     """The directories one behind the other, each followed by its longer values."""
     size = 8 + 2 + 12 * (len(main) + 2) + 4
     exif_at = size
@@ -72,7 +75,7 @@ def _tiff(main: list, inner: list, place: list) -> bytes:
     return head + _directory([*main, *pointers], 8) + exif_block + _directory(place, gps_at)
 
 
-def _directory(rows: list, at: int) -> bytes:
+def _directory(rows: list[Entry], at: int) -> bytes:
     data_at = at + 2 + 12 * len(rows) + 4
     entries, data = b"", b""
     for tag, kind, count, value in rows:
