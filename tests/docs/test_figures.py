@@ -101,6 +101,20 @@ READINGS = {
         '{"changes": 4, "score": 0.75, "packages": {"edge/rules": 0.75}, "survivors": []}',
         [4, 0.75, 0.75],
     ),
+    "fuzzing": (
+        '{"ts": {"inputs": 30, "spent_s": 120.0, "findings": 1, "outlived": 2, "slowest_s": 0.5,'
+        ' "peak_mb": 90}}',
+        [30, 2.0, 1, 2, 0.5, 90],
+    ),
+    "cameras": (
+        '{"cameras": 13, "false_faults": 0, "least_looks_share": 0.99, "silent_cameras": 3,'
+        ' "worst_sign_s": 11.2}',
+        [13, 0, 0.99, 3, 11.2],
+    ),
+    "sites": (
+        '{"sites": 200, "foretold": 200, "others_work": 199, "page_answers": 200}',
+        [200, 200, 199, 200],
+    ),
     "shape": (json.dumps(measure_shape([ROOT / "edge" / "config"])), None),
 }
 
