@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import logging
@@ -248,6 +249,29 @@ def set_up_logging(level: str = "INFO") -> None:
 
 ThreadBug = Callable[[str, Exception], bool]
 _thread_bug_taken: ThreadBug = lambda name, error: False  # noqa: E731
+
+
+# Of glibc's malloc.h: what mallopt is to set.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
+# A picture of 1080p takes 6 MB, a plane of it 2 MB: from this size on freed memory goes back at once.
+LARGE_BYTES, ARENAS = 1_000_000, 2
+
+
+def bound_memory() -> None:
+    """Keep freed memory from being kept. To be called before threads are started.
+
+    glibc gives every thread a heap of its own and, once a picture was freed, serves the next ones
+    from those heaps, where they leave holes: one camera grew from 310 to 490 MB in two minutes.
+    Only the GNU C library has this function.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for parameter, value in (
+            (_MMAP_THRESHOLD, LARGE_BYTES),
+            (_TRIM_THRESHOLD, LARGE_BYTES),
+            (_ARENA_MAX, ARENAS),
+        ):
+            mallopt(parameter, value)
 
 
 def on_thread_bug(taken: ThreadBug) -> None:

@@ -21,7 +21,7 @@ from edge.camera.libav import (
 )
 from edge.camera.pacing import Lag
 from edge.camera.packets import Encoded, parameter_sets
-from edge.camera.quiet import BEFORE_S, Differs, HeldPacket, QuietStream
+from edge.camera.quiet import Differs, HeldPacket, QuietStream
 from edge.camera.remux import describe
 from edge.camera.source import STALL_S, Picture, SourceError, SourceFacts, Want
 from edge.camera.stream_clock import StreamStatistics
@@ -153,7 +153,7 @@ class LiveSource:
         wanted = self.want == "watch" and not self._catching_up
         stirs = quiet.watch.add(at.mono, packet.size, anchor, learn=wanted)
         if quiet.asleep and not wanted:
-            yield from self._again(quiet.wake(at, from_before=False), at)
+            yield from self._again(quiet.wake(at, from_before=False))
         elif not quiet.asleep and wanted and anchor and not stirs and quiet.may_sleep(at):
             yield from self._drained(at)
             quiet.sleep()
@@ -173,11 +173,11 @@ class LiveSource:
         fresh = not quiet.holding
         room = quiet.hold(held, anchor)
         if stirs or not room:
-            yield from self._again(quiet.wake(held.at, from_before=False), held.at)
+            yield from self._again(quiet.wake(held.at, from_before=False))
         elif anchor:
             alone = self._alone(held)
             if alone is not None and quiet.differs(alone.bgr(), held.at.mono, fresh):
-                yield from self._again(quiet.wake(held.at, from_before=True), None)
+                yield from self._again(quiet.wake(held.at, from_before=True))
             elif alone is not None:
                 self._last_at = held.at
                 yield alone
@@ -206,14 +206,12 @@ class LiveSource:
         context.flush_buffers()
         self._arrived.clear()
 
-    def _again(self, held: list[HeldPacket], stirred: Stamp | None) -> Iterator[Picture]:
-        """Decode what was held back. Of it is looked at what came after the last look, and where
-        sizes told when it stirred, no earlier than just before."""
+    def _again(self, held: list[HeldPacket]) -> Iterator[Picture]:
+        """Decode what was held back: of it is looked at all that came after the last look."""
         seen_s = self._last_at.mono if self._last_at is not None else 0.0
-        since_s = max(seen_s, stirred.mono - BEFORE_S) if stirred is not None else seen_s
         for one in held:
             for picture in self._pictures(one.packet, one.at):
-                if picture.at.mono > since_s:
+                if picture.at.mono > seen_s:
                     yield replace(picture, held=True)
 
     def _pictures(self, packet: Any, at: Stamp) -> Iterator[Picture]:

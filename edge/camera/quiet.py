@@ -19,8 +19,6 @@ from edge.values import Image, Stamp
 ANCHOR_S = 1.0
 # Awake for so long after it stirred, for the looks to say whether anything is there.
 STAY_S = 3.0
-# Pictures before the stir that are looked at again; sizes stir within PacketWatch's window.
-BEFORE_S = 1.0
 # More than this is not held: a group of pictures as large as that is decoded as it comes.
 BYTES_MOST = 12_000_000
 
@@ -81,9 +79,7 @@ class QuietStream:
     def wake(self, at: Stamp, *, from_before: bool) -> list[HeldPacket]:
         """Awake: what was held, from the last key picture on or from the one before that."""
         self.asleep, self.wakes, self._until_s = False, self.wakes + 1, at.mono + STAY_S
-        first = self._groups[-1][0].at.mono if self._groups and self._groups[-1] else at.mono
-        # What stirs so soon after a key picture began before it.
-        both = from_before or at.mono - first < BEFORE_S
-        held = [one for group in (self._groups if both else self._groups[-1:]) for one in group]
+        groups = self._groups if from_before else self._groups[-1:]
+        held = [one for group in groups for one in group]
         self._groups = []
         return held

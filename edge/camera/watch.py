@@ -27,8 +27,9 @@ WINDOWS, WINDOWS_LEAST = 400, 30
 # So many movements must have been seen before it is known whether sizes tell of them, and they must
 # have told of this share.
 TOLD_LEAST, TOLD_SHARE = 3, 0.9
-# Key pictures come on a grid of pictures, not of seconds.
-LATE_S = 0.2
+# Key pictures may come so much later than looks are wanted: a clock's 2 s are then the 2.5 s that
+# a rule takes for the detector's own miss (edge.hold.Terms.blink_s), and no more.
+LATE = 1.25
 # Beyond it a group of pictures is too long to be decoded from its beginning in time.
 PLACES_MOST = 300
 
@@ -146,7 +147,7 @@ def plan(
         return WatchPlan("whole", "no packets: this source gives pictures only")
     if key_s is None:
         return WatchPlan("whole", "measuring")
-    if key_s > look_s + LATE_S:
+    if key_s > look_s * LATE:
         return WatchPlan(
             "whole", f"key pictures every {key_s:g} s, looks wanted every {look_s:g} s"
         )

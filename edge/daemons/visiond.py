@@ -37,7 +37,7 @@ from edge.pipeline.thermal_control import ThermalControl
 from edge.pipeline.truck_lookup import TruckFile, open_truck_file
 from edge.release.store import ReleaseState
 from edge.rules.blind import BlindTime
-from edge.runtime import Notify, Progress, Stats, Stop, on_thread_bug, write_status
+from edge.runtime import Notify, Progress, Stats, Stop, bound_memory, on_thread_bug, write_status
 from edge.uplink.wire import utc_text
 from edge.values import Fault, Stamp, Violation
 from edge.vision.model import Model
@@ -56,6 +56,7 @@ ITEMS = ("camera", "rule")
 
 def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str | Path) -> int:
     """Run until stopped or until the site file changes. Raises ConfigError for wrong files."""
+    bound_memory()
     # Before the cameras are checked against it, a release that does not hold must be out of force.
     releases = start_releases(read_sound(site_path, device_path))
     settings = load_sound(site_path, device_path)

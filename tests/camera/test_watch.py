@@ -111,12 +111,6 @@ def test_woken_by_sizes_it_gives_back_the_group_under_way():
     assert [one.packet for one in held] == list(range(150, 175)) and not made.asleep
 
 
-def test_woken_soon_after_a_key_picture_it_gives_back_the_group_before_too():
-    made = quiet()
-    fill(made, 6.4)
-    assert [one.packet for one in made.wake(at(6.4), from_before=False)] == list(range(100, 160))
-
-
 def test_woken_by_a_key_picture_it_gives_back_the_group_before_it():
     made = quiet()
     fill(made, 6.04)

@@ -14,7 +14,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.values import Box, Image
 from tools.bench.arena import ROOT
@@ -25,7 +24,7 @@ STREET = ROOT / "tests" / "clips" / "street" / "street.mp4"
 STANDS_S = 30.0
 TRUCK_S, TRUCK = 43.5, (0.640, 0.250, 0.800, 0.530)
 NOISE = 1.6
-GRAINS = 12
+WARM_GROUPS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +161,13 @@ def encoded(
 def live_clip(
     size: tuple[int, int], seconds: float, coding: Coding, arrivals: tuple[Arrival, ...] = ()
 ) -> Clip:
-    """A clip for tools.fakes.camera, which repeats it for ever."""
-    street = Street(size, arrivals)
-    times = (index / coding.fps for index in range(round(seconds * coding.fps)))
+    """A clip for tools.fakes.camera, which repeats it for ever. An encoder needs some groups of
+    pictures to find its ways: those are made before it and left out."""
+    street, warm = Street(size, arrivals), WARM_GROUPS * round(coding.key_s * coding.fps)
+    times = ((index - warm) / coding.fps for index in range(warm + round(seconds * coding.fps)))
     units, shown = encoded((street.picture(t) for t in times), size, coding)
-    return Clip(coding.codec, *size, coding.fps, tuple(units), tuple(shown))
+    left = tuple(number - warm for number in shown[warm:])
+    return Clip(coding.codec, *size, coding.fps, tuple(units[warm:]), left)
 
 
 def recorded(path: Path, coding: Coding, seconds: float, size: tuple[int, int]) -> Clip:
@@ -180,6 +181,3 @@ def recorded(path: Path, coding: Coding, seconds: float, size: tuple[int, int]) 
     scaled = (np.asarray(cv2.resize(one.image, size), np.uint8) for one in pictures)
     units, shown = encoded(scaled, size, coding)
     return Clip(coding.codec, *size, coding.fps, tuple(units), tuple(shown))
-
-
-Sums = NDArray[np.float64]
