@@ -253,7 +253,7 @@ _thread_bug_taken: ThreadBug = lambda name, error: False  # noqa: E731
 
 # Of glibc's malloc.h: what mallopt is to set.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
-# A picture of 1080p takes 6 MB, a plane of it 2 MB: from this size on freed memory goes back at once.
+# A picture of 1080p takes 6 MB, a plane of it 2 MB: such memory goes back once it is freed.
 LARGE_BYTES, ARENAS = 1_000_000, 2
 
 
