@@ -82,5 +82,7 @@ class EvidenceQueue:
             if not self._overflow:
                 self._late(0)
             self._queue.task_done()
+            # Or its picture stays in memory until the next one comes, seconds later.
+            del look
         if self._last is not None:
             self._evidence.finish(self._last)
