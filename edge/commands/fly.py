@@ -102,11 +102,11 @@ def _recorded(args: argparse.Namespace, sites: tuple[RegisteredSite, ...]) -> in
     model = _model(args, settings)
     bar, progress = _Bar("looking"), _ProgressFile(args.progress)
 
-    def told(t_s: float, of_s: float) -> None:
+    def reached(t_s: float, of_s: float) -> None:
         bar(t_s, of_s)
         progress(t_s, of_s)
 
-    journal, job = survey(flight, model, told=told)
+    journal, job = survey(flight, model, reached=reached)
     bar.done()
     _say_resumed(journal.resumed, journal.count)
     ledger = conclude(

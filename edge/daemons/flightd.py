@@ -202,13 +202,13 @@ class Flights:
         waiting = sum(job.state == "waiting" for job in self.jobs())
         running = self._running.name if self._running else None
         counts = dict(self.counts)
-        told: dict[str, Any] = {
+        status: dict[str, Any] = {
             "running": running,
             "waiting": waiting,
             "faults": [],
             "counts": counts,
         }
-        write_status(self._run, "flightd", told)
+        write_status(self._run, "flightd", status)
 
     def _stop_child(self) -> None:
         if self._child is None:
@@ -233,5 +233,5 @@ def last_line(path: Path) -> str:
             lines = file.read().decode("utf-8", "replace").split("\n")
     except OSError:
         return ""
-    told = [line.rpartition("\r")[2].strip() for line in lines]
-    return next((line for line in reversed(told) if line), "").removeprefix("edge fly: ")
+    words = [line.rpartition("\r")[2].strip() for line in lines]
+    return next((line for line in reversed(words) if line), "").removeprefix("edge fly: ")

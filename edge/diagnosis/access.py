@@ -46,8 +46,8 @@ def check_access(settings: Settings) -> Iterator[PartAdvice]:
     if settings.device.folders.state != "/var/lib/edge" or not _installed():
         return
     if os.geteuid() != 0:
-        told = "asked only as you", "run it with sudo", "请用 sudo 运行"
-        yield PartAdvice("access", "remark", *told)
+        words = "asked only as you", "run it with sudo", "请用 sudo 运行"
+        yield PartAdvice("access", "remark", *words)
         return
     wrong = [advice for daemon in ACCOUNTS for advice in _of(daemon, needs(settings))]
     wrong += _replaceable(settings)
@@ -112,8 +112,8 @@ def _of(daemon: str, asked: Sequence[Need]) -> Iterator[PartAdvice]:
             what = "write" if need.write else "read"
             if not Path(need.path).exists():
                 what = "find"
-            told = f"edge-{daemon} ({account.user}) may not {what} {need.path}"
-            yield PartAdvice("access", "wrong", told, *_AGAIN)
+            text = f"edge-{daemon} ({account.user}) may not {what} {need.path}"
+            yield PartAdvice("access", "wrong", text, *_AGAIN)
 
 
 def as_systemd_has_it(daemon: str) -> Account:
@@ -123,10 +123,10 @@ def as_systemd_has_it(daemon: str) -> Account:
         done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S)
     except (OSError, subprocess.SubprocessError):
         return ACCOUNTS[daemon]
-    told = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
-    if not told.get("User"):
+    values = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
+    if not values.get("User"):
         return ACCOUNTS[daemon]
-    return Account(told["User"], tuple(told.get("SupplementaryGroups", "").split()))
+    return Account(values["User"], tuple(values.get("SupplementaryGroups", "").split()))
 
 
 def _ask(account: Account, asked: Sequence[Need]) -> list[bool]:
@@ -160,9 +160,9 @@ def _replaceable(settings: Settings) -> list[PartAdvice]:
     open_to = [one for one in (path, path.parent) if one.exists() and _open(one)]
     if not open_to:
         return []
-    told = f"a daemon could replace the release key: {open_to[0]} is not root's alone"
+    text = f"a daemon could replace the release key: {open_to[0]} is not root's alone"
     do = "put it into /etc/edge/release", "请放入 /etc/edge/release"
-    return [PartAdvice("access", "wrong", told, *do)]
+    return [PartAdvice("access", "wrong", text, *do)]
 
 
 def _open(path: Path) -> bool:

@@ -159,8 +159,8 @@ def _alert(error: ssl.SSLError) -> str:
 
 
 def _lifetime(secure: ssl.SSLSocket, where: str) -> PartAdvice:
-    told = secure.getpeercert() or {}
-    days = (ssl.cert_time_to_seconds(str(told["notAfter"])) - time.time()) / 86_400
+    certificate = secure.getpeercert() or {}
+    days = (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / 86_400
     level: Level = "remark" if days < CERT_DAYS else "well"
     return PartAdvice(
         "broker", level, f"{where} answers with TLS; its certificate has {days:.0f} days"
@@ -189,8 +189,8 @@ def _connect(sock: socket.socket, device: Device, base: Path, where: str) -> Par
     if code == 0:
         return PartAdvice("broker", "well", f"{where} lets this box in (MQTT 5)")
     means, en, zh = REFUSALS.get(code, REFUSALS[0x80])
-    told = f": {reason}" if reason else ""
-    return _wrong(f"{where}: refused, {means} (0x{code:02x}){told}", (en, zh))
+    detail = f": {reason}" if reason else ""
+    return _wrong(f"{where}: refused, {means} (0x{code:02x}){detail}", (en, zh))
 
 
 def _login(broker: Broker, base: Path) -> tuple[str | None, str | None]:
@@ -260,8 +260,8 @@ def _reason_string(properties: bytes) -> str:
     if len(properties) < 3 or properties[0] != _REASON_STRING:
         return ""
     length = int.from_bytes(properties[1:3], "big")
-    told = properties[3 : 3 + length].decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else " " for c in told)[:120]
+    reason = properties[3 : 3 + length].decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else " " for c in reason)[:120]
 
 
 def _text(value: str) -> bytes:

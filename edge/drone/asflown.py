@@ -49,7 +49,7 @@ SIZES_M: Mapping[str, float] = {
 OTHER_M = 0.8
 # Fewer of its own pixels than this across a thing are enlarged without anything to be seen in it.
 SEEN_PX = LEAST_PX / 2.0
-# A category of which less than this share was shown well enough is told.
+# A category of which less than this share was shown well enough is named.
 ENOUGH_SHARE = 0.5
 # Standard deviation of the Laplacian at this width below which a picture shows nothing: a street
 # from the air has 30, in dense haze 3, out of focus by 16 px 1.2.
@@ -147,11 +147,11 @@ class AsFlown:
         reasons = [_wanting(one, needs, size, judging.looks) for one in self.seen]
         reasons += ["unplaced"] * (self.looks - len(self.seen))
         shown = reasons.count(None) / max(1, len(reasons))
-        told = [reason for reason in reasons if reason is not None]
+        lacks = [reason for reason in reasons if reason is not None]
         ground = _ground_share(needs, grids)
         share = shown if ground is None else min(shown, ground)
-        by_looks = told and shown <= (1.0 if ground is None else ground)
-        why = statistics.mode(told) if by_looks else None if share >= 1.0 else "uncovered"
+        by_looks = lacks and shown <= (1.0 if ground is None else ground)
+        why = statistics.mode(lacks) if by_looks else None if share >= 1.0 else "uncovered"
         return {
             "category": category.id,
             "names": {"zh": category.zh, "en": category.en},
@@ -173,7 +173,7 @@ def _from_the_air(category: Category) -> bool:
 
 
 def object_m(category: Category) -> float:
-    """Shorter side of the smallest thing without which the category cannot be told."""
+    """Shorter side of the smallest thing without which the category cannot be recognised."""
     kinds = [category.classes]
     if category.kind in ("occupation", "grilling", "spill", "dumping") and category.with_classes:
         kinds.append(category.with_classes)

@@ -20,7 +20,7 @@ from edge.evidence.store import Draft
 from edge.uplink import wire
 from edge.values import EvidenceFile, Finding, Place, Role, Stamp, ZoneDecision
 
-# A flight's clock is the aircraft's or the file's: what the platform is told of it.
+# A flight's clock is the aircraft's or the file's: what the platform learns of it.
 CLOCK_ERROR_MS = 2000.0
 
 

@@ -67,7 +67,7 @@ class Setup:
         )
 
     def focal(self, pose: Pose) -> optics.Focal | None:
-        """Focal length in pixels at this pose's zoom; None where nothing tells it (see optics)."""
+        """Focal length in pixels at this pose's zoom; None where nothing gives it (see optics)."""
         return optics.focal(
             self.width,
             self.height,

@@ -194,7 +194,7 @@ def _bias(given: Given, setup: Setup, path: FlightPath) -> YawBias | None:
     if given.marks:
         bias = fit([_landmark(mark, setup, path) for mark in given.marks])
         if bias is None:
-            raise ConfigError("--landmark: too near to straight below to tell a direction")
+            raise ConfigError("--landmark: too near to straight below to give a direction")
         return bias
     aimed = [
         (pose, view)
@@ -245,9 +245,9 @@ def survey(
     flight: Flight,
     detector: Detector,
     *,
-    told: Callable[[float, float], None] = lambda t_s, of_s: None,
+    reached: Callable[[float, float], None] = lambda t_s, of_s: None,
 ) -> tuple[Journal, Survey]:
-    """Look at the flight, going on where an earlier run stopped; `told` gets seconds and of how
+    """Look at the flight, going on where an earlier run stopped; `reached` gets seconds, and of how
     many."""
     settings = flight.settings
     journal = Journal(flight.folder / "work", _key(flight, detector))
@@ -273,7 +273,7 @@ def survey(
     )
     try:
         with frames:
-            job.run(frames, journal, told=lambda t_s: told(t_s, flight.duration_s))
+            job.run(frames, journal, reached=lambda t_s: reached(t_s, flight.duration_s))
     finally:
         job.close()
     return journal, job

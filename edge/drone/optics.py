@@ -80,7 +80,7 @@ def focal(
     """Focal length of a picture of this size; None where nothing is known of it.
 
     In order: the angle a person gave (of the picture's width, without zoom), the angle the
-    recorder measured (with its zoom), the camera's row of the table unless the recorder tells
+    recorder measured (with its zoom), the camera's row of the table unless the recorder names
     another lens, the 35 mm equivalent. `zoom` is the digital one. A portrait picture is the same
     lens on its side: table and equivalents are of the long side.
     """

@@ -56,7 +56,7 @@ def page(flight: Row, map_svg: str, pictures: Path, ledger: Ledger, zone: tzinfo
 
 
 class _Page:
-    """The sections, each a piece of HTML or an empty text where there is nothing to tell."""
+    """The sections, each a piece of HTML or an empty text where there is nothing to show."""
 
     def __init__(self, flight: Row, pictures: Path, ledger: Ledger, zone: tzinfo) -> None:
         self.flight, self.pictures, self.ledger, self.zone = flight, pictures, ledger, zone
@@ -195,7 +195,7 @@ class _Page:
 
     @staticmethod
     def _conditions(flown: Row) -> str:
-        told = [
+        rows = [
             (t("地面分辨率", "ground a pixel"), flown["gsd_m"], 100.0, "cm"),
             (t("速度", "speed"), flown["speed_mps"], 1.0, "m/s"),
             (t("清晰度", "sharpness"), flown["sharpness"], 1.0, ""),
@@ -203,7 +203,7 @@ class _Page:
         facts = "".join(
             f"<span><b>{what}</b> {spread['median'] * scale:.3g} "
             f"({spread['p10'] * scale:.3g}–{spread['p90'] * scale:.3g}) {unit}</span>"
-            for what, spread, scale, unit in told
+            for what, spread, scale, unit in rows
             if spread
         )
         blurred = f"<span><b>{t('模糊画面', 'blurred')}</b> {flown['blurred']}</span>"
@@ -215,7 +215,7 @@ class _Page:
         return f"<h2>{t('疑似问题', 'Suspected findings')}</h2>{rows or empty}"
 
     def _nothing(self) -> str:
-        """Nothing found is only told as such where everything was inspected."""
+        """Nothing found is only said where everything was inspected."""
         flight = self.flight
         if flight["counts"].get("unplaced") or flight["blind"] or not flight["looks"]:
             return t(
@@ -416,7 +416,7 @@ def _value(value: Any) -> str:
 
 
 def _told(facts: Row) -> Iterable[tuple[str, str]]:
-    """The facts that people are told, in words."""
+    """The facts that people read, in words."""
     for key, value in facts.items():
         if value is not None and value != [] and key in FACTS:
             shown_value = f"{value:.0%}" if key.endswith("_share") else _value(value)

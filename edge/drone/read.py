@@ -25,7 +25,7 @@ _MAX_TEXT_BYTES = 512 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """What a recording does not tell of itself: the zone of its clock, which payload, which
+    """What a recording does not say of itself: the zone of its clock, which payload, which
     aircraft; photographs without a time follow each other at `photo_fps`."""
 
     utc_offset_h: float | None = None
@@ -133,7 +133,7 @@ def _from_text(path: Path, text: str, hints: Hints) -> Telemetry:
 
 
 def _from_folder(path: Path, hints: Hints) -> Telemetry:
-    """Each photograph tells where it was taken, at the time by which it is looked at."""
+    """Each photograph says where it was taken, at the time by which it is looked at."""
     album = open_album(path, hints.photo_fps)
     shots = [(still.time_s, head_of(still.path)) for still in album.stills]
     return photos.parse(shots, utc_offset_h=hints.utc_offset_h)
@@ -188,7 +188,7 @@ def _holds_klv(stream: Any) -> bool:
 
 
 def _packets(container: Any, stream: Any, torn: list[str]) -> Iterator[Any]:
-    """Packets up to where the file is damaged, which `torn` is told."""
+    """Packets up to where the file is damaged, which is reported to `torn`."""
     import av
 
     demuxed = container.demux(stream)

@@ -42,7 +42,7 @@ def charge_row(
     name: str,
     start_wall: float,
 ) -> Row:
-    """A charge as the ledger tells it; `start_wall` is UTC of the charge's second 0."""
+    """A charge as the ledger shows it; `start_wall` is UTC of the charge's second 0."""
     category = next(c for c in categories if c.id == charge.category)
     lat, lon = plane.degrees(charge.east, charge.north)
     site = charge.site

@@ -157,13 +157,13 @@ def _grill(category: Category, track: GroundTrack, situation: Situation) -> Verd
 
 
 def _plume(category: Category, track: GroundTrack, situation: Situation) -> Verdict:
-    """Dust over a site: sighted repeatedly; how long it hung is told, not demanded."""
+    """Dust over a site: sighted repeatedly; how long it hung is reported, not demanded."""
     del category, situation
     return {"seen_s": round(track.last_s - track.first_s, 1)}
 
 
 def _spill(category: Category, track: GroundTrack, situation: Situation) -> Verdict:
-    """Material lying on a road; a truck nearby is told, not demanded."""
+    """Material lying on a road; a truck nearby is reported, not demanded."""
     if not _stands(track, situation):
         return None
     trucks = situation.near(track, category.classes, SPILL_TRUCK_M)

@@ -28,7 +28,7 @@ def find(video: Path, given: Path | None, hints: Hints = NO_HINTS) -> FoundTelem
     tells) and the files beside it, the one that knows most: camera angles before positions before
     nothing.
 
-    Raises ConfigError for a file a person gave that cannot be read. Others that cannot are told.
+    Raises ConfigError for a file a person gave that cannot be read; others are reported.
     """
     if given is not None:
         return FoundTelemetry(read(given, hints), given, f"{given.name} (given)")

@@ -91,12 +91,12 @@ class Survey:
         frames: Iterable[Frame],
         journal: Journal,
         *,
-        told: Callable[[float], None] = lambda t_s: None,
+        reached: Callable[[float], None] = lambda t_s: None,
     ) -> None:
-        """Look at every key frame behind the journal's last one; `told` gets the time reached."""
+        """Look at every key frame behind the journal's last one; `reached` gets the time."""
         done_s = self._resume(journal)
         for frame in frames:
-            told(frame.at.mono)
+            reached(frame.at.mono)
             if frame.at.mono <= done_s:
                 continue
             look = self.step(frame)
@@ -152,7 +152,7 @@ class Survey:
         return view
 
     def _blind(self, frame: Frame, pose: Pose | None, why: str) -> KeyFrame:
-        """No place can be told; what is in the picture is still told, without one."""
+        """No place is known; what is in the picture is still reported, without one."""
         unplaced: tuple[Unplaced, ...] = ()
         if why != "not in the air":
             whole: Box = (0.0, 0.0, 1.0, 1.0)

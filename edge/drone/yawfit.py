@@ -16,7 +16,7 @@ from edge.drone import earth, rotation
 from edge.drone.georef import GroundView, NoGround, locate
 from edge.drone.telemetry.pose import Pose
 
-# A point nearer to the nadir than this tells nothing of the direction.
+# A point nearer to the nadir than this says nothing of the direction.
 LEAST_GROUND_M = 10.0
 MOST_BIAS_DEG = 60.0
 

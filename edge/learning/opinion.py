@@ -95,8 +95,8 @@ class Adviser:
         if finding.phase == "end":
             del self._said[finding.key]
         facts = {**finding.facts, "second_opinion": said}
-        told = replace(finding, facts=facts)
-        return replace(told, priority="lead") if said["says"] == "doubts" else told
+        judged = replace(finding, facts=facts)
+        return replace(judged, priority="lead") if said["says"] == "doubts" else judged
 
 
 def _said(opinion: Opinion, finding: Finding, image: Image) -> dict[str, Json]:
@@ -136,10 +136,10 @@ def _shape(crop: Image) -> Floats:
     size, angle = np.hypot(dx, dy), np.arctan2(dy, dx) % np.pi
     bins = np.minimum((angle / np.pi * BINS).astype(int), BINS - 1)
     cells = SIDE_PX // CELL_PX
-    told = np.zeros((cells, cells, BINS))
+    histogram = np.zeros((cells, cells, BINS))
     rows, columns = np.mgrid[0:SIDE_PX, 0:SIDE_PX] // CELL_PX
-    np.add.at(told, (rows, columns, bins), size)
-    flat = np.sqrt(told.ravel())
+    np.add.at(histogram, (rows, columns, bins), size)
+    flat = np.sqrt(histogram.ravel())
     return np.asarray(flat / max(float(np.linalg.norm(flat)), 1e-6), np.float64)
 
 

@@ -93,13 +93,13 @@ def _wanted(held: Offset, mine: Sequence[Judged], now_s: float) -> tuple[float, 
         return 0.0, ""
     right = sum(one.verdict == "confirmed" for one in fresh)
     low, high = wilson(right, len(fresh), Z90)
-    told = f"{right} of {len(fresh)} confirmed"
+    why = f"{right} of {len(fresh)} confirmed"
     if high < FLOOR:
-        return STEP, told
+        return STEP, why
     if held.value > 0 and low > FLOOR + MARGIN:
-        return _towards_zero(held.value), told
+        return _towards_zero(held.value), why
     if held.value <= 0 and low > GOOD:
-        return -STEP, told
+        return -STEP, why
     return 0.0, ""
 
 

@@ -55,8 +55,8 @@ def next_step(room: Room, step: int) -> int:
 def current_step(run: Path) -> int:
     """The step in force, an index into STEPS; 0 where edge-janitord has not run since boot."""
     try:
-        told = json.loads((run / "status" / "janitord.json").read_bytes())
-        step = int(told["ladder"])
+        status = json.loads((run / "status" / "janitord.json").read_bytes())
+        step = int(status["ladder"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0
     return step if 0 <= step < len(STEPS) else 0

@@ -185,15 +185,15 @@ def _from_pages(raw: bytes) -> Iterator[tuple[Any, ...]]:
 
 
 def _plausible(row: tuple[Any, ...]) -> bool:
-    told = dict(zip(_RECORD, row, strict=True))
-    words = all(isinstance(told[name], str) for name in ("lane", "kind", "key", "destination"))
-    numbers = all(isinstance(told[name], int) for name in ("state", "boot", "refused"))
+    record = dict(zip(_RECORD, row, strict=True))
+    words = all(isinstance(record[name], str) for name in ("lane", "kind", "key", "destination"))
+    numbers = all(isinstance(record[name], int) for name in ("state", "boot", "refused"))
     states = {int(state) for state in State}
-    if not (words and numbers and told["state"] in states):
+    if not (words and numbers and record["state"] in states):
         return False
-    if told["payload"] is not None:
-        return bool(hashlib.sha256(told["payload"]).hexdigest() == told["sha256"])
-    return _is_json(told["body"])
+    if record["payload"] is not None:
+        return bool(hashlib.sha256(record["payload"]).hexdigest() == record["sha256"])
+    return _is_json(record["body"])
 
 
 def _is_json(body: Any) -> bool:

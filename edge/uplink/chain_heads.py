@@ -59,15 +59,19 @@ def take_over(path: Path, tenant: str, device: str, ring: seal.KeyRing | None, d
         if ring is None:
             raise ConfigError(f"{path}: trust.down is `tls`: nobody's word can be checked")
         ring.verify(data)
-        told = msgspec.convert(data, Replacement)
+        replacement = msgspec.convert(data, Replacement)
     except (ValueError, msgspec.DecodeError, OSError) as error:
         raise ConfigError(f"{path}: {error}") from None
-    if (told.tenant, told.device) != (tenant, device):
-        raise ConfigError(f"{path}: is of {told.tenant}/{told.device}")
+    if (replacement.tenant, replacement.device) != (tenant, device):
+        raise ConfigError(f"{path}: is of {replacement.tenant}/{replacement.device}")
     with dispatch.commit():
-        found = [k for k in sealed if told.heads.get(k, ChainPosition()).seq > dispatch.head(k).seq]
+        found = [
+            k
+            for k in sealed
+            if replacement.heads.get(k, ChainPosition()).seq > dispatch.head(k).seq
+        ]
         for kind in found:
-            dispatch.set_head(kind, told.heads[kind])
+            dispatch.set_head(kind, replacement.heads[kind])
     return found
 
 

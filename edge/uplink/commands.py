@@ -255,8 +255,8 @@ class Commands:
             if path.name not in (ANSWER, REQUEST) and not path.name.startswith(".")
         ]
         state: Literal["done", "failed"] = "done" if answer.get("done") else "failed"
-        told = answer.get("data")
-        data = told if isinstance(told, dict) else {}
+        found = answer.get("data")
+        data = found if isinstance(found, dict) else {}
         self._finish(pending, state, str(answer.get("reason", "")), files, data)
 
     def _finish(

@@ -134,7 +134,7 @@ class DesiredSite:
 
     def _reject(self, rev: int, errors: list[str]) -> None:
         log.warning("configuration rev %d rejected: %s", rev, errors[0])
-        told = Reported(
+        reported = Reported(
             rev=self._applied.reported.rev,
             status="rejected",
             errors=(f"rev {rev}", *errors[:ERRORS_MAX]),
@@ -144,15 +144,15 @@ class DesiredSite:
         waiting = self._applied.waiting
         if waiting is not None and waiting.rev <= seen:
             waiting = None
-        changed = {"seen": seen, "reported": told, "waiting": waiting}
+        changed = {"seen": seen, "reported": reported, "waiting": waiting}
         self._keep(msgspec.structs.replace(self._applied, **changed))
 
     def _try(self, rev: int, sha256: str, now: float) -> None:
         old = self._site.read_bytes() if self._site.exists() else b""
         write_atomic(self._previous, old)
-        told = Reported(rev=rev, status="applying", sha256=sha256)
+        reported = Reported(rev=rev, status="applying", sha256=sha256)
         self._keep(
-            Applied(seen=rev, reported=told, trial=ConfigTrial(rev=rev, before=self._alive()))
+            Applied(seen=rev, reported=reported, trial=ConfigTrial(rev=rev, before=self._alive()))
         )
         write_atomic(self._site, self._candidate.read_bytes())
         self._candidate.unlink(missing_ok=True)
@@ -194,8 +194,8 @@ class DesiredSite:
 
     def _settle(self, status: str, errors: tuple[str, ...]) -> None:
         old = self._applied.reported
-        told = Reported(rev=old.rev, status=status, errors=errors, sha256=old.sha256)  # type: ignore[arg-type]
-        self._keep(msgspec.structs.replace(self._applied, reported=told, trial=None))
+        reported = Reported(rev=old.rev, status=status, errors=errors, sha256=old.sha256)  # type: ignore[arg-type]
+        self._keep(msgspec.structs.replace(self._applied, reported=reported, trial=None))
 
     def _keep(self, applied: Applied) -> None:
         write_atomic(self._file, msgspec.json.encode(applied))
@@ -215,8 +215,8 @@ class DesiredSite:
 def _status(path: Path) -> int | None:
     """Process id in a status file that was written just now, by the file system's own clock."""
     try:
-        written, told = path.stat().st_mtime, json.loads(path.read_bytes())
-        here: Any = told["pid"]
+        written, status = path.stat().st_mtime, json.loads(path.read_bytes())
+        here: Any = status["pid"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return int(here) if _age_s(path, written) < FRESH_S else None

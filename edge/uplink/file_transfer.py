@@ -33,13 +33,13 @@ class Mode:
 class Parcel:
     """`gaps`: what the platform lacks; `out`: chunks not answered yet; `due`: when silence counts.
 
-    told: init went out. asked: the platform said what it lacks. closed: fin went out.
+    announced: init went out. asked: the platform said what it lacks. closed: fin went out.
     """
 
     file: FileRow
     gaps: list[tuple[int, int]] = field(default_factory=list)
     out: int = 0
-    told: bool = False
+    announced: bool = False
     asked: bool = False
     closed: bool = False
     due: float = 0.0
@@ -76,7 +76,7 @@ class Parcel:
 
     def silent(self, now: float) -> bool:
         """Whether the platform owes an answer for too long."""
-        waits = self.told and (not self.asked or self.closed) and self.out == 0
+        waits = self.announced and (not self.asked or self.closed) and self.out == 0
         return waits and now > self.due
 
     def open_to_ranges(self) -> bool:
@@ -104,5 +104,5 @@ class Parcel:
         """(the last part of its topic, payload)."""
         if mode.emqx:
             return f"fin/{self.file.size}/{self.file.sha256}", b""
-        told = EvidenceFin(size=self.file.size, sha256=self.file.sha256)
-        return "fin", msgspec.json.encode(told)
+        fin = EvidenceFin(size=self.file.size, sha256=self.file.sha256)
+        return "fin", msgspec.json.encode(fin)

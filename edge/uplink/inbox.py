@@ -140,8 +140,8 @@ class Inbox:
             since, times = self._unheard or (at.mono, 0)
             self._unheard = (since, times + 1)
             if self._deaf(at):
-                told = f"{self.counts[name]} answers refused ({error.why}) while records wait"
-                self._faults.start("acks_refused", "platform", f"{told}: {error}"[:300])
+                count = f"{self.counts[name]} answers refused ({error.why}) while records wait"
+                self._faults.start("acks_refused", "platform", f"{count}: {error}"[:300])
         if error.why == "signature":
             self._forged[kind] = at.mono
             self._faults.start("forged_message", kind, str(error)[:200])
@@ -193,13 +193,13 @@ class Inbox:
     def _release(self, ack: m.Ack) -> list[OutboxRow]:
         """Exactly the records whose hash is named, and the files of which it has every byte."""
         rows = []
-        for told in ack.records:
+        for answered in ack.records:
             # Signing a receipt costs more than looking: an ack may name a thousand of no records.
-            if not self._dispatch.sent(told.id, told.sha256):
+            if not self._dispatch.sent(answered.id, answered.sha256):
                 self.counts["ack_for_nothing"] += 1
                 continue
-            receipt = self._sealer.receipt(told.id, told.sha256, ack.iss, ack.n)
-            row = self._dispatch.acknowledge(told.id, told.sha256, receipt)
+            receipt = self._sealer.receipt(answered.id, answered.sha256, ack.iss, ack.n)
+            row = self._dispatch.acknowledge(answered.id, answered.sha256, receipt)
             if row is not None:
                 rows.append(row)
         for answer in ack.evidence:

@@ -250,14 +250,19 @@ class MqttConnection:
             sock.close()
 
     def _on_connect(
-        self, _c: Client, _u: Any, flags: ConnectFlags, code: ReasonCode, told: Properties | None
+        self,
+        _c: Client,
+        _u: Any,
+        flags: ConnectFlags,
+        code: ReasonCode,
+        properties: Properties | None,
     ) -> None:
         if code.is_failure:
             self._lose(f"refused: {code.getName()}", code.value)
             return
-        receive = int(getattr(told, "ReceiveMaximum", RECEIVE_MAX_DEFAULT))
-        packet = int(getattr(told, "MaximumPacketSize", PACKET_MAX_DEFAULT))
-        self._retain = bool(getattr(told, "RetainAvailable", 1))
+        receive = int(getattr(properties, "ReceiveMaximum", RECEIVE_MAX_DEFAULT))
+        packet = int(getattr(properties, "MaximumPacketSize", PACKET_MAX_DEFAULT))
+        self._retain = bool(getattr(properties, "RetainAvailable", 1))
         self._events.append(Connected(receive, packet, flags.session_present, self._retain))
 
     def _on_publish(self, _c: Client, _u: Any, mid: int, code: ReasonCode, _p: Any) -> None:
@@ -279,6 +284,6 @@ class MqttConnection:
     def _on_disconnect(
         self, _c: Client, _u: Any, _flags: Any, code: ReasonCode, _p: Properties | None
     ) -> None:
-        told = getattr(code, "value", 0) or 0
+        value = getattr(code, "value", 0) or 0
         name = code.getName() if isinstance(code, ReasonCode) else str(code)
-        self._lose(f"disconnected: {name}", int(told))
+        self._lose(f"disconnected: {name}", int(value))

@@ -91,10 +91,10 @@ class Presence:
         if self._greeted < 2:
             return False
         try:
-            told = msgspec.json.decode(payload, type=m.Status)
+            status = msgspec.json.decode(payload, type=m.Status)
         except (msgspec.DecodeError, RecursionError):
             return True
-        return told.state == "online" and told.run != self._run
+        return status.state == "online" and status.run != self._run
 
     def keep(self, suffix: str, payload: bytes) -> None:
         """Publish retained state as soon as there is room; a newer one replaces it."""
@@ -144,7 +144,7 @@ class Presence:
             window.send(self._topics.up("chain"), payload, _ignore, now=at.mono)
 
     def heads(self) -> dict[str, dict[str, Json]]:
-        found = {kind: self._dispatch.head(kind) for kind, told in KINDS.items() if told.sealed}
+        found = {kind: self._dispatch.head(kind) for kind, rules in KINDS.items() if rules.sealed}
         return {k: {"seq": h.seq, "sha256": h.sha256} for k, h in found.items() if h.seq}
 
     def signed_heads(self, at: Stamp) -> bytes:

@@ -155,8 +155,8 @@ class Pump:
             # Our own status: some brokers' rules do not let us hear it, which costs nothing else.
             return
         if any(code >= 0x80 for code in event.codes):
-            told = " ".join(f"0x{code:02x}" for code in event.codes)
-            self._parts.faults.start("subscribe_refused", "broker", f"SUBACK {told}")
+            codes = " ".join(f"0x{code:02x}" for code in event.codes)
+            self._parts.faults.start("subscribe_refused", "broker", f"SUBACK {codes}")
         else:
             self._parts.faults.end("subscribe_refused", "broker")
 

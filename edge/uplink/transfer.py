@@ -127,7 +127,7 @@ class Transfers:
         return any(self._advance(parcel, now) for parcel in order)
 
     def _advance(self, parcel: Parcel, now: float) -> bool:
-        if not parcel.told:
+        if not parcel.announced:
             self._init(parcel, now)
             return True
         if not parcel.asked or parcel.closed:
@@ -140,7 +140,7 @@ class Transfers:
         return False
 
     def _init(self, parcel: Parcel, now: float) -> None:
-        parcel.told = True
+        parcel.announced = True
         parcel.due = now + self._deadline_s
         records = tuple(row.key for row in self._dispatch.links(parcel.file.sha256))
         self._send(parcel, "init", parcel.init(self._mode, records), self._told, now)

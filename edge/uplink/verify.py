@@ -287,11 +287,11 @@ def _signed_end(
     if not any(_signed_by(body, key) for key in keys):
         raise Unfit(chain.name, "the signature does not fit, or its key is not known here")
     try:
-        told = msgspec.convert(body, m.ChainHead)
+        ends = msgspec.convert(body, m.ChainHead)
     except msgspec.ValidationError as error:
         raise Unfit(chain.name, f"no ends of chains: {error}") from None
-    head = told.heads.get("violation")
-    return (told.device, head.seq, head.sha256) if head else None
+    head = ends.heads.get("violation")
+    return (ends.device, head.seq, head.sha256) if head else None
 
 
 def _check_end(

@@ -202,10 +202,10 @@ class Model:
 
 def _calibrated(found: yolo.InputBoxes, scores: ScoreMap, least: float) -> yolo.InputBoxes:
     """With scores that promise the same of every class; best first, the weak ones gone."""
-    told = scores.apply(found.scores, found.labels)
-    order = np.argsort(-told, kind="stable")
-    order = order[told[order] >= least]
-    return yolo.InputBoxes(found.boxes[order], told[order], found.labels[order])
+    calibrated = scores.apply(found.scores, found.labels)
+    order = np.argsort(-calibrated, kind="stable")
+    order = order[calibrated[order] >= least]
+    return yolo.InputBoxes(found.boxes[order], calibrated[order], found.labels[order])
 
 
 def load_model(

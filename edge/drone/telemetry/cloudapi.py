@@ -28,11 +28,11 @@ _NOT_PAYLOADS = ("39-", "165-")
 
 @dataclass(slots=True)
 class CloudPoses:
-    """Messages of one aircraft in, poses out; keeps what only other messages tell (zoom, take-off
+    """Messages of one aircraft in, poses out; keeps what only other messages hold (zoom, take-off
     height).
 
     `payload` fixes the payload index to follow ("81-0-0"); by default the first that has a gimbal.
-    `serial` is the aircraft to follow; without it the first that tells a position is followed, and
+    `serial` is the aircraft to follow; without it the first that sends a position is followed, and
     `others` counts the positions of every other one.
     """
 
@@ -75,7 +75,7 @@ class CloudPoses:
         return self._position(data, stamp)
 
     def _sender(self, message: dict[str, Any], topic: str) -> str:
-        """Serial number of the aircraft that a message is about, "" where nothing tells it.
+        """Serial number of the aircraft that a message is about, "" where nothing says it.
 
         An OSD topic holds the aircraft's own number, a DRC topic the gateway's (dock, remote
         control); the OSD before says which aircraft flies with that gateway.
@@ -94,11 +94,11 @@ class CloudPoses:
         """Whether this is another aircraft than the one that is followed; the first is."""
         if not sender or sender == self.serial:
             return False
-        tells = "latitude" in data and "attitude_head" in data
+        placed = "latitude" in data and "attitude_head" in data
         if self.serial is None:
-            self.serial = sender if tells else None
+            self.serial = sender if placed else None
             return False
-        if tells:
+        if placed:
             self.others[sender] += 1
             self.refused[f"another aircraft's ({sender})"] += 1
         return True
@@ -229,7 +229,7 @@ _SIDE = {"drc_camera_osd_info_push": _take_camera, "delay_info_push": _take_dela
 def parse(text: str, *, payload: str | None = None, serial: str | None = None) -> Telemetry:
     """Poses of captured messages: a JSON array, or lines with an optional topic before each.
 
-    Raises ManyAircraft where several tell positions and `serial` does not say which is meant.
+    Raises ManyAircraft where several send positions and `serial` does not say which is meant.
     """
     feed, poses, cues = CloudPoses(payload, serial), list[Pose](), 0
     for topic, message in _captured(text):

@@ -141,7 +141,7 @@ def parse(text: str, *, utc_offset_h: float | None = None) -> Telemetry:
 
 
 def _index(header: Sequence[str]) -> Columns:
-    """our name -> its columns, those whose unit is told before those without one."""
+    """our name -> its columns, those whose unit is given before those without one."""
     found: Columns = {}
     titles = [_HEADER.match(title) for title in header]
     for name, spellings in _COLUMNS.items():

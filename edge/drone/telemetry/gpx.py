@@ -81,12 +81,12 @@ def _name(tag: str) -> str:
 
 
 def _point(element: Any) -> _Point:
-    told = {_name(child.tag): (child.text or "").strip() for child in element}
+    children = {_name(child.tag): (child.text or "").strip() for child in element}
     return _Point(
         numbers.number(element.get("lat", "")),
         numbers.number(element.get("lon", "")),
-        numbers.number(told.get("ele", "")),
-        _utc(told.get("time", "")),
+        numbers.number(children.get("ele", "")),
+        _utc(children.get("time", "")),
     )
 
 

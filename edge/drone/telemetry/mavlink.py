@@ -138,7 +138,7 @@ def packet_at(data: bytes, at: int) -> _Packet | None:
 
 
 def messages(data: bytes, refused: list[str]) -> Iterator[MavlinkMessage]:
-    """Messages we know of a .tlog; damaged packets and skipped bytes are told to `refused`."""
+    """Messages we know of a .tlog; damaged packets and skipped bytes are reported to `refused`."""
     at, lost = 0, False
     while at + _STAMP_BYTES < len(data):
         packet = _record(data, at)
@@ -223,7 +223,7 @@ class _Vehicle:
         return t_s
 
     def utc(self, boot_s: float, at: float) -> float:
-        """By the vehicle's GNSS; before it told the time since a restart, by the ground station's
+        """By the vehicle's GNSS; before it sent the time since a restart, by the ground station's
         clock less its usual lead."""
         if self.offset_s is not None:
             return boot_s + self.offset_s
@@ -233,12 +233,12 @@ class _Vehicle:
 def parse(data: bytes, *, serial: str | None = None) -> Telemetry:
     """One pose for each GLOBAL_POSITION_INT of a .tlog.
 
-    `serial` is the MAVLink system to follow. Raises ManyAircraft where several vehicles tell
+    `serial` is the MAVLink system to follow. Raises ManyAircraft where several vehicles send
     positions and it does not say which is meant.
     """
     refused: list[str] = []
     heard = list(messages(data, refused))
-    # Its clock and attitude come from the component that tells the vehicle's position, its gimbal
+    # Its clock and attitude come from the component that sends the vehicle's position, its gimbal
     # and camera may be other components of that system.
     pilot = _pilot(heard, serial)
     vehicle, poses = _Vehicle(), list[Pose]()
@@ -265,8 +265,8 @@ def _pilot(heard: Sequence[MavlinkMessage], serial: str | None) -> tuple[int, in
         and (str(m.sender[0]) == serial if serial else m.sender[0] not in grounded)
     )
     systems = Counter[str]()
-    for (system, _), told in counts.items():
-        systems[str(system)] += told
+    for (system, _), positions in counts.items():
+        systems[str(system)] += positions
     if len(systems) > 1:
         main = only_aircraft(systems)
         counts = Counter({who: n for who, n in counts.items() if str(who[0]) == main})
@@ -277,15 +277,15 @@ def _pilot(heard: Sequence[MavlinkMessage], serial: str | None) -> tuple[int, in
 def _grounded(heard: Sequence[MavlinkMessage]) -> set[int]:
     """Systems that are no vehicle: by the type in their heartbeat, or, where they sent none, by
     the number that ground stations use."""
-    told = [(m.sender[0], int(m.fields["type"])) for m in heard if m.name == "HEARTBEAT"]
-    flying = {system for system, kind in told if kind not in _NO_VEHICLES}
-    silent = {m.sender[0] for m in heard} - {system for system, _ in told}
+    kinds = [(m.sender[0], int(m.fields["type"])) for m in heard if m.name == "HEARTBEAT"]
+    flying = {system for system, kind in kinds if kind not in _NO_VEHICLES}
+    silent = {m.sender[0] for m in heard} - {system for system, _ in kinds}
     stations = {system for system in silent if system >= _GCS_SYSTEMS}
-    return stations | {system for system, _ in told} - flying
+    return stations | {system for system, _ in kinds} - flying
 
 
 def _others(heard: Sequence[MavlinkMessage], pilot: tuple[int, int]) -> Iterator[str]:
-    """Who else told a position, and is not followed."""
+    """Who else sent a position, and is not followed."""
     others = {m.sender[0] for m in heard if m.name == "GLOBAL_POSITION_INT"} - {pilot[0]}
     if others and pilot != (0, 0):
         names = ", ".join(map(str, sorted(others)))
@@ -332,7 +332,7 @@ def _notes(vehicle: _Vehicle, poses: list[Pose]) -> Iterator[str]:
                 "UTC is taken from the vehicle"
             )
     elif poses:
-        yield "the vehicle never told the time: UTC is the ground station's"
+        yield "the vehicle never sent the time: UTC is the ground station's"
     if vehicle.restarts:
         yield f"the vehicle's clock began anew {vehicle.restarts} times; time goes on by the log's"
     if vehicle.empty_mounts:
@@ -347,7 +347,7 @@ def _nothing(message: MavlinkMessage, vehicle: _Vehicle) -> None:
 
 def _learn_time(message: MavlinkMessage, vehicle: _Vehicle) -> None:
     unix_us, boot_ms = message.fields["unix_us"], message.fields["boot_ms"]
-    # A vehicle without a fix yet tells 0, or 1970 and the seconds since its start.
+    # A vehicle without a fix yet sends 0, or 1970 and the seconds since its start.
     if _FIRST_US < unix_us < _LAST_US:
         vehicle.offset_s = unix_us / 1e6 - boot_ms / 1000.0
         vehicle.lags.append(message.at - unix_us / 1e6)

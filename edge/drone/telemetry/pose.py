@@ -95,7 +95,7 @@ class Telemetry:
 class ManyAircraft(ValueError):
     """A capture holds positions of several aircraft, and nobody said which is meant.
 
-    `counts` tells the positions of each by its serial number or system.
+    `counts` holds the positions of each by its serial number or system.
     """
 
     def __init__(self, counts: Mapping[str, int]) -> None:
@@ -111,7 +111,7 @@ _STRAY_SHARE, _LEAST_MOST = 0.05, 10
 
 
 def only_aircraft(counts: Mapping[str, int]) -> str:
-    """The aircraft that tells all positions but a stray few. Raises ManyAircraft."""
+    """The aircraft that sends all positions but a stray few. Raises ManyAircraft."""
     most = max(counts, key=lambda name: counts[name])
     others = sum(counts.values()) - counts[most]
     if counts[most] < _LEAST_MOST or others > max(1.0, _STRAY_SHARE * counts[most]):

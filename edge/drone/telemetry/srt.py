@@ -57,7 +57,7 @@ _FIELDS = {
         "dzoom": rf"\bdzoom\s*:\s*{_ANY}{_END}",
         "focal_mm": rf"\bfocal_len:\s*{_ANY}{_END}",
         # A space before the colon goes with tenths of a millimetre (240 = 24 mm); tele lenses
-        # reach 240 mm, so the size of the number tells nothing.
+        # reach 240 mm, so the size of the number proves nothing.
         "focal_tenths": rf"\bfocal_len\s+:\s*{_ANY}{_END}",
         "shutter": rf"\b[Ss]hutter\s*:\s*1/({numbers.WRITTEN}){_END}",
     }.items()
