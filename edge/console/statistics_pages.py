@@ -22,8 +22,12 @@ from edge.handling.report import Period, Report, csv_of, make_report
 from edge.handling.report_page import report_html
 from edge.handling.statistics import Share
 
-# The report carries its own style and runs nothing.
-REPORT_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
+# The report carries its own style and runs nothing. It is no sandbox: from one, a link to a case
+# would come without the session and end at the log-in.
+REPORT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 DAYS_MOST = 366
 USUAL = 30
 DIVIDED = ("category", "source", "grid")

@@ -54,7 +54,7 @@ def test_odd_days_are_some_days(box, client, path, query):
 def test_the_report_to_print_runs_nothing(box, client):
     put_life(box, 1)
     answer = client.get("/statistics/report")
-    assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; style-src")
     assert "<script" not in answer.text
     assert TEXTS["not_found"][0] not in answer.text
 
