@@ -250,6 +250,9 @@ def check_size(width: int, height: int, limit: int) -> None:
         )
 
 
+Matrix = tuple[int, int, int, int] | None
+
+
 class _Converter(threading.local):
     """One thread's. A frame left to itself makes the tables of its conversion anew, which costs
     as much as converting 720p; those of one converter stay while the size does."""
@@ -263,12 +266,21 @@ _converter = _Converter()
 
 def to_bgr(frame: Any) -> Image:
     """A decoded picture as (height, width, 3) uint8 BGR, upright as its file says."""
+    return turned_bgr(frame, display_matrix(frame))
+
+
+def turned_bgr(frame: Any, matrix: Matrix) -> Image:
+    """The same where its display matrix is known."""
     image: Image = _converter.reformat(frame, format="bgr24").to_ndarray()
-    return upright(image, display_matrix(frame))
+    return upright(image, matrix)
 
 
-def display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
-    """a, b, c, d of its display matrix (ISO/IEC 14496-12, 8.3.2), by sign; None without one."""
+def display_matrix(frame: Any) -> Matrix:
+    """a, b, c, d of its display matrix (ISO/IEC 14496-12, 8.3.2), by sign; None without one.
+
+    PyAV ties a frame that was asked to what it answered, in a circle: its 3 MB stay until Python
+    next looks for circles. A live stream is asked once.
+    """
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return None
@@ -276,7 +288,7 @@ def display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
     return tuple((v > 0) - (v < 0) for v in (a, b, c, d))
 
 
-def upright(image: Image, matrix: tuple[int, int, int, int] | None) -> Image:
+def upright(image: Image, matrix: Matrix) -> Image:
     """The picture turned and mirrored as its display matrix says: all eight orientations."""
     if matrix is None:
         return image

@@ -12,12 +12,14 @@ import av
 from edge.camera.libav import LIVE_PIXELS_MAX as PIXELS_MAX
 from edge.camera.libav import (
     Input,
+    Matrix,
     check_size,
+    display_matrix,
     explain,
     open_input,
     packets_of,
     seconds,
-    to_bgr,
+    turned_bgr,
 )
 from edge.camera.pacing import Lag
 from edge.camera.packets import Encoded, parameter_sets
@@ -87,6 +89,7 @@ class LiveSource:
         self.statistics = StreamStatistics()
         self.behind_s = 0.0
         self._catching_up = False
+        self._matrix: tuple[Matrix] | None = None
         rate = self.facts.fps or USUAL_FPS
         self.quiet = QuietStream(PacketWatch(rate), differs) if differs else None
 
@@ -250,7 +253,14 @@ class LiveSource:
         if self._last_at is not None and arrived.mono < self._last_at.mono:
             arrived = self._last_at
         self._last_at = arrived
-        return Picture(arrived, at.mono, lambda: to_bgr(frame))
+        matrix = self._matrix_of(frame)
+        return Picture(arrived, at.mono, lambda: turned_bgr(frame, matrix))
+
+    def _matrix_of(self, frame: Any) -> Matrix:
+        """How the camera says that it hangs: by its first picture."""
+        if self._matrix is None:
+            self._matrix = (display_matrix(frame),)
+        return self._matrix[0]
 
     def _remember(self, pts: int, at: Stamp) -> None:
         while len(self._arrived) >= _INSIDE_MAX:
