@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""edge evidence verify: does it still fit together, and who sealed it."""
+"""edge evidence: does it still fit together and who sealed it; a case as a file for the archive."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ EPILOG = """examples:
   edge evidence verify --all --device /etc/edge/device.yaml --json
   edge evidence verify received/evidence --key box-1.pub.pem     (only these keys are believed)
   edge evidence verify usb/evidence --key box-1.pub.pem --chain usb/chain.json
+  edge evidence casefile /var/lib/edge/evidence/v-1f3c… --out case.zip   (the file of one case)
 exit 0: all of it fits; 1: something does not, and its first file is named. A record that nobody
 sealed fails anywhere but on its box (--all --device). Beside evidence of a platform lies
 chain.json, the device's signed ends: the last record must be here."""
@@ -26,7 +27,7 @@ chain.json, the device's signed ends: the last record must be here."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Folders by name, or all of the box that `--device` describes."""
-    parser.add_argument("what", choices=["verify"])
+    parser.add_argument("what", choices=["verify", "casefile"])
     parser.add_argument("folder", nargs="*", type=Path, help="a revision, a violation, or a tree")
     parser.add_argument("--all", action="store_true", help="all evidence of this box")
     parser.add_argument("--device", help="device.yaml: where this box keeps its evidence and keys")
@@ -37,10 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--unsealed", action="store_true", help="hashes alone; no seal is asked for"
     )
     parser.add_argument("--json", action="store_true", help="one line for each revision")
+    parser.add_argument("--out", type=Path, help="casefile: the zip to write")
+    parser.add_argument("--state", type=Path, help="casefile: state folder, for what was decided")
+    parser.add_argument("--site", help="casefile: site.yaml, for its name, zone and law")
 
 
 def run(args: argparse.Namespace) -> int:
     """0 where every file, hash, signature and chain holds; 1 naming the first broken file."""
+    if args.what == "casefile":
+        return _casefile(args)
+    return _verify(args)
+
+
+def _verify(args: argparse.Namespace) -> int:
     from edge.progress import ProgressBar
     from edge.uplink.verify import check_chains, folders, verify_folder
 
@@ -60,6 +70,45 @@ def run(args: argparse.Namespace) -> int:
     verdicts += _around(roots, found, unsealed)
     verdicts += _ends(args, roots, verdicts, trusted)
     return _tell(args, verdicts, broken, missing)
+
+
+def _casefile(args: argparse.Namespace) -> int:
+    """The zip that the page makes of a case; 1: its evidence does not fit. Raises ConfigError."""
+    from edge.config import ConfigError, Site, load
+    from edge.config.catalogue import category_files, load_categories
+    from edge.console.casefile import CaseFile, write_zip
+    from edge.console.reading import BoxFolders
+    from edge.console.stages import CaseStages
+    from edge.daemons.console_services import examine_case
+
+    if len(args.folder) != 1 or args.out is None:
+        raise ConfigError("casefile: give the folder of one violation, and --out")
+    folder = args.folder[0].resolve()
+    if not folder.is_dir():
+        raise ConfigError(f"{args.folder[0]}: no such folder")
+    state = args.state or folder.parent.parent
+    site = load(Path(args.site), Site) if args.site else Site()
+    base = Path(args.site).resolve().parent if args.site else Path("/nonexistent")
+    found = BoxFolders(folder.parent.parent, folder).case_in(folder)
+    if found is None:
+        raise ConfigError(f"{args.folder[0]}: holds no violation (v-…/r1/manifest.json)")
+    stages = CaseStages(state)
+    stages.refresh()
+    category = load_categories(category_files(base)).get(str(found.data.get("category")))
+    checks = examine_case(folder)
+    case = CaseFile(
+        id=found.id, violation=found.data, files=found.files,
+        life=stages.whole(found.id, found.data), checks=checks,
+        law=category.law if category else (), timezone=site.timezone,
+        site=site.name if args.site else "",
+    )  # fmt: skip
+    try:
+        with args.out.open("wb") as out:
+            write_zip(case, folder, out)
+    except OSError as error:
+        raise ConfigError(f"--out {args.out}: {error.strerror or error}") from None
+    print(args.out)
+    return 1 if any(row["problem"] for row in checks) else 0
 
 
 def _around(roots: list[Path], found: list[Path], unsealed: bool) -> list[RevisionCheck]:

@@ -73,6 +73,7 @@ class Category(Part, frozen=True, kw_only=True):
     deadline_h: Annotated[float, msgspec.Meta(ge=0)] | None = None
     deadline_counts: Literal["hours", "working_hours"] = "hours"
     auto_settle: bool = False
+    law: tuple[str, ...] = ()
     priority: Literal["normal", "lead"] = "normal"
     on_trial: bool = True
     set: dict[str, float | int | str | bool | tuple[str, ...]] = {}

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import shutil
 import tempfile
@@ -20,8 +22,10 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 
 from edge import patterns
 from edge.console import facts
+from edge.console.casefile import STYLE, CaseFile, sheet_html, write_zip
 from edge.console.cases import CASE_ID, CaseIndex, CaseSummary, Wanted
 from edge.console.clock import clock_of
+from edge.console.editing import parse
 from edge.console.reading import FILE_PATH, PublishedCase
 from edge.console.stages import late, progress_of
 from edge.console.texts import TEXTS, Language, text
@@ -44,6 +48,12 @@ FILTERS = (
 DAY = re.compile(patterns.DATE)
 COPY_BYTES = 1 << 18
 EQUAL_SHOWN = 24
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+# The sheet brings its own style and no other; it runs the one line that opens the print dialog.
+SHEET_POLICY = (
+    f"default-src 'none'; img-src 'self'; style-src 'sha256-{_STYLE_HASH}'; script-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 def index_of(request: Request) -> CaseIndex:
@@ -250,16 +260,22 @@ async def package(request: Request) -> Response:
     found = await run_in_threadpool(console_of(request).reading.case, request.path_params["id"])
     if found is None:
         return Response(status_code=404)
-    file, size = await run_in_threadpool(zipped, found)
+    return _sent(await run_in_threadpool(zipped, found), f"{found.id}.zip")
+
+
+def _sent(file: BinaryIO, name: str) -> Response:
+    """A file without a name of its own: clips are large, and the page's memory is small."""
+    size = file.seek(0, 2)
+    file.seek(0)
     headers = {
-        "Content-Disposition": f'attachment; filename="{found.id}.zip"',
+        "Content-Disposition": f'attachment; filename="{name}"',
         "Content-Length": str(size),
     }
     return StreamingResponse(_chunks(file), media_type="application/zip", headers=headers)
 
 
-def zipped(found: PublishedCase) -> tuple[BinaryIO, int]:
-    """The package in a file without a name: clips are large, and the page's memory is small."""
+def zipped(found: PublishedCase) -> BinaryIO:
+    """The package in a file without a name."""
     out = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was sent
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(found.folder.rglob("*")):
@@ -269,15 +285,51 @@ def zipped(found: PublishedCase) -> tuple[BinaryIO, int]:
                     archive.open(f"{found.id}/{path.relative_to(found.folder)}", "w") as target,
                 ):
                     shutil.copyfileobj(source, target, COPY_BYTES)
-    size = out.tell()
-    out.seek(0)
-    return out, size
+    return out
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:
     with file:
         while chunk := file.read(COPY_BYTES):
             yield chunk
+
+
+def case_file_of(request: Request, found: PublishedCase) -> CaseFile:
+    """All that the file of a case says."""
+    console, category = console_of(request), str(found.data.get("category", ""))
+    return CaseFile(
+        id=found.id,
+        violation=found.data,
+        files=found.files,
+        life=index_of(request).whole(found),
+        checks=_examined(request, found),
+        law=console.services.law.get(category, ()),
+        timezone=clock_of(console).name,
+        site=str(parse(console.site.read().text).get("name") or ""),
+    )
+
+
+async def sheet(request: Request) -> Response:
+    """The case file as one page to print: it opens the browser's own dialog."""
+    found = await run_in_threadpool(console_of(request).reading.case, request.path_params["id"])
+    if found is None:
+        return render(request, "message.html", 404, message="no_such_case")
+    case_file = await run_in_threadpool(case_file_of, request, found)
+    prefix = f"/evidence/{found.id}/"
+    page = sheet_html(case_file, language_of(request), prefix, "/static/print.js")
+    headers = {"Content-Security-Policy": SHEET_POLICY}
+    return Response(page, media_type="text/html; charset=utf-8", headers=headers)
+
+
+async def case_zip(request: Request) -> Response:
+    """The same for an archive, with the evidence as it is."""
+    found = await run_in_threadpool(console_of(request).reading.case, request.path_params["id"])
+    if found is None:
+        return Response(status_code=404)
+    out = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was sent
+    case_file = await run_in_threadpool(case_file_of, request, found)
+    await run_in_threadpool(write_zip, case_file, found.folder, out)
+    return _sent(out, f"{found.id}-case.zip")
 
 
 async def look(request: Request) -> Response:
@@ -293,4 +345,9 @@ async def look(request: Request) -> Response:
 ROUND = re.compile(r"^v-[0-9a-z]{6,64}-[1-9]\d{0,3}$")
 LOOK = re.compile(r"^look-[1-9]$")
 PAGES = {"/cases": cases, "/cases/{id}": case}
-DATA = {"/package/{id}": package, "/recheck/{round}/{look}/{name}": look}
+DATA = {
+    "/package/{id}": package,
+    "/cases/{id}/sheet": sheet,
+    "/cases/{id}/file.zip": case_zip,
+    "/recheck/{round}/{look}/{name}": look,
+}

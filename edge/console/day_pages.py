@@ -119,7 +119,7 @@ def timeline(rows: Sequence[DayRow], begin: float, end: float, until: float) -> 
 
     def x(wall: float) -> float:
         share = (min(max(wall, begin), end) - begin) / (end - begin)
-        return LEFT + share * (WIDTH - LEFT - 6)
+        return LEFT + share * (WIDTH - LEFT - 22)
 
     parts: list[str] = []
     for hour in range(0, 25, 3):

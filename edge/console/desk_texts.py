@@ -142,4 +142,56 @@ FIGURES: dict[str, tuple[str, str]] = {
     "tianditu": ("天地图", "Tianditu"),
 }
 
-DESK_TEXTS: dict[str, tuple[str, str]] = {**LIFE, **FIND, **FIGURES}
+DOUBTS: dict[str, tuple[str, str]] = {
+    "doubt_clock": ("时钟未同步", "The clock is not synchronised"),
+    "doubt_do_clock": (
+        "检查网络校时（NTP）或卫星授时；证据的时间此时仅供参考",
+        "look at NTP or the satellite receiver; until then times of evidence are approximate",
+    ),
+    "doubt_link": ("与平台没有连接", "No connection to the platform"),
+    "doubt_do_link": (
+        "到“设置 → 平台”测试连接；记录和证据在设备上等待，不会丢失",
+        "test it under Setup, Platform; records and evidence wait on the box and are not lost",
+    ),
+    "doubt_camera": ("摄像机没有被监控", "A camera is not watched"),
+    "doubt_do_camera": (
+        "检查电源、网线和地址；这段时间没有发现不等于没有问题",
+        "look at power, cable and address; nothing found meanwhile does not mean nothing there",
+    ),
+}
+
+CASE_FILE: dict[str, tuple[str, str]] = {
+    "case_file": ("疑似违规案卷", "Case file of a suspected violation"),
+    "case_file_zip": ("下载案卷（zip）", "Download the case file (zip)"),
+    "case_file_print": ("打印案卷", "Print the case file"),
+    "pictures_of_case": ("现场照片", "Pictures"),
+    "law_basis": ("法律依据", "Law"),
+    "law_not_set": (
+        "未配置：请在 categories.yaml 中为该类别填写 law，由执法人员核对。",
+        "Not configured: write law of the category in categories.yaml, and have it checked.",
+    ),
+    "evidence_list": ("证据清单", "List of evidence"),
+    "case_file_note": (
+        "本案卷由设备自动生成。所列均为疑似线索，须经执法人员审核确认后方可作为处理依据。",
+        "Made by the box. All of it is suspected and needs a person's review before it is used.",
+    ),
+    "sign_handler": ("承办人（签名、日期）", "Handled by (signature, date)"),
+    "sign_reviewer": ("审核人（签名、日期）", "Reviewed by (signature, date)"),
+    "who": ("办理人", "Who"),
+    "file": ("文件", "File"),
+    "bytes": ("字节", "Bytes"),
+    "files_checked": ("文件", "Files"),
+    "signature": ("签名", "Signature"),
+    "receipt": ("平台回执", "Platform's receipt"),
+    "case_state_suspected": ("未审核", "not reviewed"),
+    "case_state_confirmed": ("属实，办理中", "confirmed, being handled"),
+    "case_state_misdetected": ("误识别", "misdetected"),
+    "case_state_filed": ("立案", "filed"),
+    "case_state_on_the_spot": ("现场整改", "settled on the spot"),
+    "case_state_permitted": ("有许可", "permitted"),
+    "case_state_duplicate": ("重复", "duplicate"),
+    "case_state_not_pursued": ("不予处理", "not pursued"),
+    "case_state_settled": ("已销号", "settled"),
+}
+
+DESK_TEXTS: dict[str, tuple[str, str]] = {**LIFE, **FIND, **FIGURES, **DOUBTS, **CASE_FILE}

@@ -22,6 +22,7 @@ from edge.console.reading import DAEMONS, BoxFolders
 from edge.console.texts import Language
 
 DAY_S = 86_400.0
+PICTURE_OLD_S = 30.0
 # Of a month's file only what the page asks for stays in memory.
 KEPT_S = 9 * DAY_S
 WATCHED, OFF = "watched", "off"
@@ -156,6 +157,25 @@ def _wrong(row: Mapping[str, Any], language: Language) -> Wrong:
         do=advice.do(language),
         wall=row.get("wall"),
     )
+
+
+def doubts(
+    statuses: Mapping[str, Mapping[str, Any]], clock: str, now: float
+) -> list[tuple[str, str]]:
+    """(what keeps the page from saying that nothing is wrong, of which camera), though no daemon
+    has raised a fault of it: a red light never stands beside "no fault"."""
+    found: list[tuple[str, str]] = []
+    if clock not in ("ntp", "gnss"):
+        found.append(("clock", ""))
+    if not statuses.get("uplinkd", {}).get("online"):
+        found.append(("link", ""))
+    told = {fault.get("subject") for s in statuses.values() for fault in s.get("faults", ())}
+    for name, row in statuses.get("visiond", {}).get("cameras", {}).items():
+        last = row.get("last_wall")
+        old = last is not None and not row.get("recording") and now - float(last) > PICTURE_OLD_S
+        if name not in told and (row.get("blind") or old):
+            found.append(("camera", str(name)))
+    return found
 
 
 def silent(statuses: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -43,6 +43,7 @@ async def health(request: Request) -> Response:
         "health.html",
         faults=measured.faults(console.reading, language),
         silent=measured.silent(statuses),
+        doubts=measured.doubts(statuses, measured.clock_trust()[0], now),
         statuses=statuses,
         cameras={name: _camera(row, now) for name, row in cameras.items()},
         streams={name: row["stream"] for name, row in cameras.items() if row.get("stream")},

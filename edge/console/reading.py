@@ -88,6 +88,10 @@ class BoxFolders:
             return None
         return self._newest(self.evidence / case_id)
 
+    def case_in(self, folder: Path) -> PublishedCase | None:
+        """The violation that lies in a folder of any place."""
+        return self._newest(folder) if CASE_ID.fullmatch(folder.name) else None
+
     def _newest(self, folder: Path) -> PublishedCase | None:
         numbers = revisions(folder)
         if not numbers:

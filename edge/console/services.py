@@ -92,6 +92,7 @@ def _no_thumbnails(_: Paths) -> None:
 class Services:
     """See the protocols. `categories` are those of the box: id -> (zh, en, code, zone kinds).
 
+    law: category -> what the case file names as its law.
     to_gcj02: a WGS-84 place (lat, lon) as AMap draws it.
     thumbnails: makes each (case folder, file to make); raises ConfigError, OSError.
     drone_cameras: rows of the camera table, for a flight whose record does not name its own.
@@ -112,6 +113,7 @@ class Services:
     examine: ExamineRevisions | None = None
     thumbnails: Callable[[Paths], None] = _no_thumbnails
     to_gcj02: ToGcj02 = _not_shifted
+    law: Mapping[str, Sequence[str]] = field(default_factory=dict)
     drone_cameras: tuple[str, ...] = ()
     broker: Mapping[str, str] = field(default_factory=dict)
     test_broker: Callable[[], Rows] = _nobody

@@ -30,6 +30,7 @@ KEPT = 4_000
 WAIT_S, LOOK_S = 25.0, 0.05
 # Nobody who asks for many cases at once makes the queue longer than this.
 WAITING_MOST = 200
+NOTHING = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 5" width="320" height="200"/>'
 # The address names the revision: what it shows never changes.
 LASTS = {"Cache-Control": "private, max-age=31536000, immutable"}
 
@@ -94,7 +95,7 @@ def thumbnails_of(request: Request) -> ThumbnailFolder:
 
 
 async def thumbnail(request: Request) -> Response:
-    """The offence in at most twelve kilobytes; 404 where the case has no picture."""
+    """The offence in at most twelve kilobytes; an empty picture where none can be read."""
     case_id, revision = request.path_params["id"], request.path_params["revision"]
     if not CASE_ID.fullmatch(case_id) or not REVISION_NUMBER.fullmatch(revision):
         return Response(status_code=404)
@@ -109,7 +110,8 @@ async def thumbnail(request: Request) -> Response:
                 break
             await asyncio.sleep(LOOK_S)
     if not path.exists() or not path.stat().st_size:
-        return Response(status_code=404)
+        # A picture that cannot be read is no broken one on the page.
+        return Response(NOTHING, media_type="image/svg+xml")
     return FileResponse(path, media_type="image/jpeg", headers=LASTS)
 
 

@@ -33,9 +33,10 @@ def services(settings: PageSettings, site_base: Path) -> Services:
     return Services(
         snap=lambda source: _snap(source, settings.run),
         verify=_verify,
-        examine=_examine,
+        examine=examine_case,
         thumbnails=_thumbnails,
         to_gcj02=gcj02,
+        law={name: category.law for name, category in settings.categories.items()},
         try_zones=lambda text, camera: run_trial(text, camera, settings.run, site_base),
         review=lambda *words: _review(settings.state, *words),
         withdraw=lambda *words: _withdraw(settings.state, *words),
@@ -130,7 +131,7 @@ def _verify(folder: Path) -> str | None:
     return None
 
 
-def _examine(folder: Path) -> list[dict[str, Any]]:
+def examine_case(folder: Path) -> list[dict[str, Any]]:
     """Every revision of a case: hashes, signature, chain, the platform's receipt."""
     verdicts = [verify_folder(part, unsealed=True) for part in folders(folder)]
     broken, _ = check_chains(verdicts)

@@ -24,7 +24,7 @@ from edge.console import (
 from edge.console import cases as index
 from edge.console.cases import CaseIndex, Wanted
 from edge.console.texts import TEXTS
-from edge.daemons.console_services import _examine
+from edge.daemons.console_services import examine_case
 from tests.console.conftest import PASSWORD, put_case, violation
 
 
@@ -193,7 +193,7 @@ def test_rejecting_needs_a_reason(box, client):
 
 
 def test_the_seal_is_told_for_every_revision(box, client):
-    services = replace(box.console.services, examine=_examine)
+    services = replace(box.console.services, examine=examine_case)
     box.app.state.console = replace(box.console, services=services)
     put_case(box.state / "evidence", 1)
     page = client.get("/cases/v-0000000001").text

@@ -113,3 +113,25 @@ def test_a_file_of_streets_that_is_none_draws_nothing(tmp_path, odd):
 
 def test_without_any_position_the_map_says_what_to_do(client):
     assert TEXTS["map_empty"][0] in client.get("/map").text
+
+
+@pytest.mark.parametrize(
+    ("clock", "online", "camera", "word"),
+    [
+        ("unsynced", True, {}, "doubt_clock"),
+        ("ntp", False, {}, "doubt_link"),
+        ("ntp", True, {"blind": "stall"}, "doubt_camera"),
+        ("ntp", True, {"last_wall": 5.0}, "doubt_camera"),
+        ("ntp", True, {"last_wall": 5.0, "recording": True}, ""),
+        ("ntp", True, {}, ""),
+    ],
+)
+def test_no_fault_never_stands_beside_a_red_light(
+    box, client, monkeypatch, clock, online, camera, word
+):
+    monkeypatch.setattr("edge.console.health.clock_trust", lambda: (clock, 5.0))
+    box.status(cameras={"north": {"fps": 2.0, "fps_wanted": 2.0, **camera}})
+    box.status("uplinkd", online=online)
+    page = client.get("/health").text
+    assert (TEXTS["no_fault"][0] in page) is not bool(word)
+    assert not word or TEXTS[word][0] in page

@@ -121,8 +121,10 @@ def test_faults_of_every_daemon_with_what_to_do(box, client):
     assert "refused &lt;x&gt;" in page.text
 
 
-def test_all_well_is_said_and_a_silent_daemon_too(box, client):
+def test_all_well_is_said_and_a_silent_daemon_too(box, client, monkeypatch):
+    monkeypatch.setattr("edge.console.health.clock_trust", lambda: ("ntp", 5.0))
     box.status()
+    box.status("uplinkd", online=True)
     assert TEXTS["no_fault"][0] in client.get("/health").text
     box.status("sensord", wall=time.time() - 100)
     assert "journalctl -u edge-sensord" in client.get("/health").text

@@ -31,6 +31,7 @@ sensors record cleaning shop --by Li --device NONE
 levels --samples NONE
 evidence verify NONE
 evidence verify --all --device NONE
+evidence casefile NONE --out NONE/x.zip
 outbox status --device NONE
 model verify NONE
 model list --models NONE
