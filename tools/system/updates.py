@@ -37,7 +37,7 @@ from tools.system.box import ROOT, SEEN, UNITS, Box
 from tools.system.container import Failed, until
 
 UPDATED_S = 900.0
-STEADY_S = 10
+STEADY_S, PROVE_S = 10, 240
 PROMISES_S = 1.0
 # Where a kill or a hard stop waits for: stages as they stand in state.json, and a random moment.
 STAGES = ("asked", "checked", "staged", "tested", "switched", "trial", "held")
@@ -72,10 +72,10 @@ NEXT = (
 )
 CRASHES = _in(
     "edge/daemons/visiond.py",
-    "def main(\n",
-    "def main(*_: object, **__: object) -> int:\n"
+    "\ndef main(",
+    "\ndef main(*_: object, **__: object) -> int:\n"
     "    import time\n\n    time.sleep(3)\n    raise RuntimeError('made to')\n\n\n"
-    "def _main(\n",
+    "def _main(",
 )
 MIGRATES = _at_end(
     "edge/outbox/schema.py",
@@ -136,12 +136,10 @@ class Publisher:
         self.private = Ed25519PrivateKey.generate()
         self.mirror = Mirror(folder / "mirror")
         self._number = 0
-        self._made: dict[str, dict[str, Any]] = {}
+        self._made = {kind: self._build(kind) for kind in KINDS}
 
     def publish(self, kind: str, **changes: Any) -> dict[str, Any]:
         """The next number; built once for each kind and signed anew each time."""
-        if kind not in self._made:
-            self._made[kind] = self._build(kind)
         self._number += 1
         told = {"number": self._number, "most": self._number - 1, **changes}
         data = sign(self._made[kind] | told, self.private)
@@ -245,7 +243,7 @@ class UpdatedBox:
         text += (
             "\nupdates:\n  software_key: /etc/edge/release/software.pub.pem\n"
             f"  url: http://127.0.0.1:{self.publisher.mirror.port}\n"
-            f"  steady_s: {STEADY_S}\n  prove_s: 120\n"
+            f"  steady_s: {STEADY_S}\n  prove_s: {PROVE_S}\n"
         )
         path.write_text(text, "utf-8")
         self.box.container.run("systemctl restart edge.target")
@@ -366,7 +364,9 @@ def promise(box: Box) -> None:
     box.container.run(f"{unit} /usr/local/share/promises.py /var/log/promised {PROMISES_S}")
 
 
-def many(box: Box, number: int, seed: int, told: Callable[[Updated], None]) -> UpdatesRun:
+def many(
+    box: Box, number: int, seed: int, told: Callable[[Updated], None], *, bad_each: int = 10
+) -> UpdatesRun:
     """`number` updates of one box, one after the other; goes on after one that ends wrong only
     where the box still works. Raises Failed where it does not."""
     random.seed(seed)
@@ -375,8 +375,8 @@ def many(box: Box, number: int, seed: int, told: Callable[[Updated], None]) -> U
         one.prepare()
         promise(box)
         for turn in range(number):
-            bad = turn % 10 == 9
-            kind = random.choice(BAD) if bad else GOOD[turn % 2]
+            bad = turn % bad_each == bad_each - 1
+            kind = BAD[turn // bad_each % len(BAD)] if bad else GOOD[turn % 2]
             strike = random.choice((kill, cut)) if turn % 2 else None
             stages = (*STAGES, *(BACK_STAGES if KINDS[kind][1] == "rolled_back" else ()), RANDOM)
             at = random.choice(stages) if strike else ""
@@ -384,6 +384,7 @@ def many(box: Box, number: int, seed: int, told: Callable[[Updated], None]) -> U
                 row = one.update(kind, strike, at)
             except Failed as error:
                 run.wrong.append(f"{turn}: {kind}, {at}: {error}")
+                print(f"FAILED {run.wrong[-1]}", flush=True)
                 until(box.all_run, f"every unit is active after: {error}", 300)
                 continue
             run.updates.append(row)
