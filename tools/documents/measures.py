@@ -297,6 +297,43 @@ def _flood(text: str) -> list[Figure]:
     ]
 
 
+def _waves(text: str) -> list[Figure]:
+    told = _lines(text)[-1]
+    names = {"bad": "bad everywhere", "now_and_then": "bad on every second box"}
+    touched = [
+        Figure(
+            f"{words}: share of the fleet before the halt",
+            told[name]["touched_share"],
+            better="less",
+            noise=0.01,
+            asked=0.02,
+        )
+        for name, words in names.items()
+    ]
+    return [
+        Figure("devices", told["devices"], noise=1e9),
+        *touched,
+        Figure("a good release: share that has it", told["good"]["touched_share"], asked=1.0),
+    ]
+
+
+def _updates(text: str) -> list[Figure]:
+    told = _lines(text)[-1]
+    wrong = told["wrong"] + told["missing"] + told["gaps"] + told["chain_breaks"]
+    return [
+        Figure("updates", told["updates"], noise=1e9),
+        Figure("of them killed or cut off", told["struck"], noise=1e9),
+        Figure("of them bad releases", told["bad"], noise=1e9),
+        Figure("ended otherwise than they should", told["wrong"], better="less", asked=0.0),
+        Figure("records promised meanwhile", told["promised"], noise=1e9),
+        Figure("missing, gaps, breaks", wrong - told["wrong"], better="less", asked=0.0),
+        Figure("a camera blind, most", told["blind_s_most"], "s", "less", 5.0, 20.0),
+        Figure("an update, median", told["took_s"], "s", "less", 1e9),
+        Figure("bytes of a first release", told["bytes_first"] / 1e6, "MB", "less", 20.0),
+        Figure("bytes of the next", told["bytes_next"] / 1e6, "MB", "less", 1.0),
+    ]
+
+
 MEASURES: dict[str, Measure] = {
     "clips": Measure(
         "Events on the project's own clips, from pixels",
@@ -372,6 +409,22 @@ MEASURES: dict[str, Measure] = {
         ("tools/flood", "--seconds", "600", "--json"),
         _flood,
         about="Limits are those of the units (MemoryMax=).",
+    ),
+    "waves": Measure(
+        "Software releases in waves over a simulated fleet",
+        "软件分批升级（模拟设备群）",
+        (PYTHON, "-m", "tools.faultlab.fleet_waves", "--devices", "2000"),
+        _waves,
+        about="Every message is real and signed; the boxes are simulated: [scale.md](scale.md).",
+    ),
+    "updates": Measure(
+        "Software updates of a booted box, killed and cut off on the way",
+        "真实 systemd 下的软件升级（中途强杀、断电）",
+        ("tools/systemtest", "--updates", "16", "--bad-each", "2", "--seed", "3"),
+        _updates,
+        about="Debian 12 under systemd, a real mirror and broker. 200 updates were asked and not "
+        "run: [install.md](install.md#software-releases--软件升级).",
+        output="out/updates.json",
     ),
     "exposure": Measure(
         "Exposure of the daemons, systemd's own score",

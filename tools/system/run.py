@@ -229,6 +229,9 @@ def _updates(args: argparse.Namespace) -> int:
 
         run = updates.many(one, args.updates, args.seed, told, bad_each=args.bad_each)
     print(run.line())
+    out = roots.ROOT / "out" / "updates.json"
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(run.line(), "utf-8")
     lost = run.missing or run.gaps or run.breaks
     return 1 if run.wrong or lost or len(run.updates) < args.updates else 0
 

@@ -42,6 +42,12 @@ PROMISES_S = 1.0
 # Where a kill or a hard stop waits for: stages as they stand in state.json, and a random moment.
 STAGES = ("asked", "checked", "staged", "tested", "switched", "trial", "held")
 BACK_STAGES = ("back", "stopped", "lowered", "returned")
+# Stages that an update goes through, by how it has to end.
+WAYS = {
+    "settled": STAGES,
+    "refused": STAGES[:3],
+    "rolled_back": (*STAGES[:6], *BACK_STAGES),
+}
 RANDOM = "a random moment"
 
 Change = Callable[[Path], None]
@@ -291,8 +297,9 @@ class UpdatedBox:
             looked = (now, last) if last else looked
             time.sleep(0.02)
         self._check(kind, state, named["number"])
-        last = self._seen_again()
-        blind = max(blind, last - looked[1])
+        # One that was taken back is idle before the camera is looked at again.
+        until(lambda: self.looked() > looked[1], "the camera is looked at again", 300)
+        blind = max(blind, self.looked() - looked[1])
         return Updated(
             kind,
             "" if at == "" or strike else struck,
@@ -301,10 +308,6 @@ class UpdatedBox:
             round(blind, 1),
             self.publisher.mirror.sent - sent,
         )
-
-    def _seen_again(self) -> float:
-        until(lambda: self.looked() > 0, "the camera is looked at", 300)
-        return self.looked()
 
     def _check(self, kind: str, state: SoftwareState, number: int) -> None:
         wanted = KINDS[kind][1]
@@ -378,7 +381,7 @@ def many(
             bad = turn % bad_each == bad_each - 1
             kind = BAD[turn // bad_each % len(BAD)] if bad else GOOD[turn % 2]
             strike = random.choice((kill, cut)) if turn % 2 else None
-            stages = (*STAGES, *(BACK_STAGES if KINDS[kind][1] == "rolled_back" else ()), RANDOM)
+            stages = (*WAYS[KINDS[kind][1]], RANDOM)
             at = random.choice(stages) if strike else ""
             try:
                 row = one.update(kind, strike, at)
