@@ -115,6 +115,28 @@ READINGS = {
         '{"sites": 200, "foretold": 200, "others_work": 199, "page_answers": 200}',
         [200, 200, 199, 200],
     ),
+    "power": (
+        '{"cuts": 25, "promised": 9, "missing": 1, "invented": 2, "sensed": 4,'
+        ' "sensed_missing": 0, "slowest_return_s": 8.5}',
+        [25, 9, 1, 2, 4, 0, 8.5],
+    ),
+    "flood": (
+        '{"seconds": 60, "tries": {"a": 2, "b": 3}, "peak_mb": {"u": 99.0},'
+        ' "limit_mb": {"u": 240}, "restarted": [], "records": 9, "released": 8,'
+        ' "visits_answered": 4, "visits": 5}',
+        [60, 5, 99.0, 0, 1, 4],
+    ),
+    "waves": (
+        '{"devices": 200, "bad": {"touched_share": 0.005}, "now_and_then":'
+        ' {"touched_share": 0.02}, "good": {"touched_share": 1.0}}',
+        [200, 0.005, 0.02, 1.0],
+    ),
+    "updates": (
+        '{"updates": 9, "struck": 4, "bad": 2, "wrong": 1, "promised": 50, "missing": 3,'
+        ' "gaps": 1, "chain_breaks": 1, "blind_s_most": 3.5, "took_s": 40.5,'
+        ' "bytes_first": 161e6, "bytes_next": 1e6}',
+        [9, 4, 2, 1, 50, 5, 3.5, 40.5, 161.0, 1.0],
+    ),
     "shape": (json.dumps(measure_shape([ROOT / "edge" / "config"])), None),
 }
 
