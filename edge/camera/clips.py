@@ -20,6 +20,7 @@ from edge.camera.packets import Encoded, StreamOpening
 from edge.camera.recording import open_video
 from edge.camera.remux import describe, write_mp4
 from edge.camera.ring import ClipSource, made
+from edge.camera.source import SourceError
 from edge.camera.timeline import Mark, Timeline
 from edge.camera.url import Address
 from edge.config import ConfigError
@@ -192,7 +193,8 @@ def _as_jpegs(part: Sequence[Timed], start_s: float) -> Iterator[Encoded]:
             continue
         for frame, time_s in zip(frames, times, strict=False):
             if time_s >= start_s and pacer.due(time_s):
-                yield packer.pack(to_bgr(frame), Stamp(time_s, 0.0, "recording"))
+                with contextlib.suppress(SourceError):
+                    yield packer.pack(to_bgr(frame), Stamp(time_s, 0.0, "recording"))
 
 
 class AlbumClips:

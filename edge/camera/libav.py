@@ -265,13 +265,19 @@ _converter = _Converter()
 
 
 def to_bgr(frame: Any) -> Image:
-    """A decoded picture as (height, width, 3) uint8 BGR, upright as its file says."""
+    """A decoded picture as (height, width, 3) uint8 BGR, upright as its file says.
+
+    Raises SourceError where a damaged stream tells colours or sizes that nothing converts.
+    """
     return turned_bgr(frame, display_matrix(frame))
 
 
 def turned_bgr(frame: Any, matrix: Matrix) -> Image:
     """The same where its display matrix is known."""
-    image: Image = _converter.reformat(frame, format="bgr24").to_ndarray()
+    try:
+        image: Image = _converter.reformat(frame, format="bgr24").to_ndarray()
+    except av.error.FFmpegError as error:
+        raise SourceError("broken", f"a picture cannot be converted: {error.strerror}") from None
     return upright(image, matrix)
 
 

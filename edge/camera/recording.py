@@ -135,8 +135,14 @@ class VideoFrames(FileFrames):
             time_s = times.of(decoded)
             self.time_s = time_s
             self.read += 1
-            if self._pacer.due(time_s):
-                yield self._frame(time_s, to_bgr(decoded))
+            if not self._pacer.due(time_s):
+                continue
+            try:
+                image = to_bgr(decoded)
+            except SourceError:
+                self.bad += 1
+                continue
+            yield self._frame(time_s, image)
 
     def _decoded(self, times: PictureTimes) -> Iterator[Any]:
         key_seen = False

@@ -128,6 +128,9 @@ def write_mp4(path: Path, packets: Iterable[Encoded]) -> tuple[float, float] | N
     whole = without_leading(list(packets))
     if not whole:
         return None
+    if not sound_sets(whole[0].connection.codec, whole[0].parameters):
+        log.warning("no clip: the parameter sets of its stream are damaged")
+        return None
     try:
         return whole[0].at.mono, whole[0].at.mono + _write(path, whole)
     except av.error.FFmpegError as error:
@@ -192,7 +195,24 @@ def _complete(stream: Any) -> bool:
     """Whether MP4 can describe it: a codec without parameters outside of its pictures cannot be
     copied (MPEG-4 part 2 as some recorders write it)."""
     context = stream.codec_context
-    return context.width > 0 and (context.name != "mpeg4" or bool(context.extradata))
+    extradata = bytes(context.extradata or b"")
+    told = context.name != "mpeg4" or bool(extradata)
+    return context.width > 0 and told and sound_sets(context.name, extradata)
+
+
+def sound_sets(codec: str, sets: bytes) -> bool:
+    """Whether the decoder, which is strict, takes these parameter sets of H.265. The muxer reads
+    them too, without its checks, and on damaged ones it never comes back."""
+    if codec != "hevc" or not sets:
+        return True
+    reader: Any = av.CodecContext.create("hevc", "r")
+    reader.extradata = sets
+    reader.options = {"err_detect": "explode"}
+    try:
+        reader.open()
+    except av.error.FFmpegError:
+        return False
+    return True
 
 
 def _header(stream: Any) -> bytes:

@@ -11,6 +11,7 @@ import av
 
 from edge.camera.libav import packets_of, seconds, to_bgr
 from edge.camera.recording import open_video, read_file_frames
+from edge.camera.source import SourceError
 from edge.values import Image
 
 # A picture this near to the time asked for is the one that was looked at.
@@ -61,6 +62,6 @@ def _at(opened: Any, target_s: float) -> Image | None:
             at = seconds(frame.pts, frame.time_base)
             if at is not None and at >= target_s - NEAR_S:
                 return to_bgr(frame)
-    except av.error.FFmpegError:
+    except (av.error.FFmpegError, SourceError):
         return None
     return None

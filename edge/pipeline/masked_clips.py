@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import cv2
 from edge.camera.libav import to_bgr
 from edge.camera.pacing import Pacer
 from edge.camera.ring import ClipSource
+from edge.camera.source import SourceError
 from edge.config import Camera
 from edge.evidence.pictures import blackened
 from edge.values import Image, Json
@@ -97,7 +99,8 @@ def _pictures(whole: Path) -> Iterator[tuple[float, Image]]:
             first_s = float(frame.time or 0.0) if first_s is None else first_s
             time_s = float(frame.time or 0.0) - first_s
             if pacer.due(time_s):
-                yield time_s, to_bgr(frame)
+                with suppress(SourceError):
+                    yield time_s, to_bgr(frame)
 
 
 def _even(image: Image) -> Image:

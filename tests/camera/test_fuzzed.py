@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import random
 import subprocess
 import sys
@@ -14,10 +15,13 @@ from pathlib import Path
 import av
 import pytest
 
+from edge.camera import libav
 from edge.camera.clips import FileClips
+from edge.camera.packets import Encoded, StreamOpening
 from edge.camera.recording import read_file_frames
-from edge.camera.remux import write_mp4
+from edge.camera.remux import sound_sets, write_mp4
 from edge.config import ConfigError
+from edge.values import Stamp
 from edge.vision.manifest import read_manifest
 from edge.vision.model import load_model
 from edge.vision.proof import survive
@@ -91,6 +95,54 @@ def test_packets_that_make_no_film_are_no_trouble_of_the_disk(
     with pytest.raises(OSError, match="clip not written"):
         FileClips(path).write_clip(tmp_path / "clip.mp4", 0.0, 0.5)
     assert write_mp4(tmp_path / "none.mp4", []) is None
+
+
+SETS = {
+    "sound": (
+        "40010c01ffff01600000030090000003000003001e959809",
+        "42010101600000030090000003000003001ea030810596566924cae68080000003008000000604",
+        "4401c172b42240",
+    ),
+    "damaged": (
+        "40010c01ffff01600000030090000003000003001e959809",
+        "42010101600000030090000003000003001ea030af4c98f6ac1bb6658080000003008000000604",
+        "4401c172b42240",
+    ),
+}
+
+
+def annex_b(units: tuple[str, ...]) -> bytes:
+    return b"".join(b"\0\0\0\1" + bytes.fromhex(unit) for unit in units)
+
+
+def test_damaged_parameter_sets_never_reach_the_muxer(tmp_path: Path) -> None:
+    """On these it would never come back."""
+    assert sound_sets("hevc", annex_b(SETS["sound"]))
+    assert not sound_sets("hevc", annex_b(SETS["damaged"]))
+    assert sound_sets("h264", b"\0\0\0\1g")
+    damaged = StreamOpening("hevc", annex_b(SETS["damaged"]), b"")
+    at = Stamp(0.0, 0.0, "ntp", 1.0)
+    sets = annex_b(SETS["damaged"])
+    packet = Encoded(sets, 0, 0, Fraction(1, 90_000), True, at, damaged, sets)
+    assert write_mp4(tmp_path / "clip.mp4", [packet]) is None
+
+
+def test_a_picture_that_cannot_be_converted_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, count = tmp_path / "a.mp4", itertools.count()
+    path.write_bytes(made("mp4"))
+    real = libav._converter.reformat
+
+    def reformat(frame: object, **how: object) -> object:
+        if next(count) == 1:
+            raise av.error.OSError(95, "Operation not supported")
+        return real(frame, **how)
+
+    monkeypatch.setattr(libav._converter, "reformat", reformat)
+    with read_file_frames(str(path), 5.0) as frames:
+        assert len(list(frames)) == 4
+        assert frames.bad == 1
 
 
 def with_impossible_type(data: bytes) -> bytes:
