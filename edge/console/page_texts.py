@@ -32,6 +32,10 @@ FLIGHTS: dict[str, tuple[str, str]] = {
         "空间不足，只剩 {mb} MB：请删除旧录像",
         "Not enough room, {mb} MB left: delete older recordings",
     ),
+    "upload_empty": (
+        "文件是空的，或没有说明大小：什么也没有录下来？",
+        "The file is empty, or its size is not told: was anything recorded?",
+    ),
     "upload_cut": (
         "上传不完整，请重传",
         "The upload is not complete; send it again",

@@ -79,9 +79,11 @@ class UploadFolder:
             raise NotTaken("upload_bad_name", 422)
         if (self.folder / name).exists():
             raise NotTaken("upload_exists", 409)
+        if size <= 0:
+            raise NotTaken("upload_empty", 422)
         self._clear_stale()
         room = self.room()
-        if size <= 0 or size > room:
+        if size > room:
             raise NotTaken("upload_no_room", 413, mb=room // MB)
 
     def _clear_stale(self) -> None:

@@ -81,7 +81,7 @@ def test_a_recording_comes_in_whole_and_is_audited(box, client):
         ("a.klv", b"text" * 400, 415, "upload_wrong_kind"),
         ("a.exe", MP4, 422, "upload_bad_name"),
         (".a.mp4", MP4, 422, "upload_bad_name"),
-        ("a.mp4", b"", 413, "upload_no_room"),
+        ("a.mp4", b"", 422, "upload_empty"),
     ],
 )
 def test_what_is_no_recording_is_refused_in_words_and_leaves_nothing(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sqlite3
 import threading
@@ -360,3 +361,48 @@ def test_silence_is_told_and_an_older_value_does_not_replace_a_newer(tmp_path):
     assert told["channels"]["LA"]["value"] == 50.0
     assert watched.stale(sample(129.0).at) == []
     assert watched.stale(sample(200.0).at) == ["s"]
+
+
+class Bug(Exception):
+    """Nobody expects this one."""
+
+
+# Who is judged, and the judge whose work for it fails.
+SEAMS = {
+    "west": ("edge.sensors.noise.NoiseJudge", lambda judge: judge.point.id),
+    "shop-17": ("edge.sensors.fume.FumeJudge", lambda judge: judge.shop.id),
+}
+
+
+@pytest.mark.parametrize("item", SEAMS)
+def test_a_bug_ends_the_process_once_and_then_sets_what_is_judged_aside(box, monkeypatch, item):
+    home, _ = box
+    dotted, name_of = SEAMS[item]
+    module, _, of = dotted.rpartition(".")
+    judge = getattr(importlib.import_module(module), of)
+    real, stepped = judge.step, set()
+
+    def step(self, *args, **named):
+        if name_of(self) == item:
+            raise Bug(item)
+        stepped.add(name_of(self))
+        return real(self, *args, **named)
+
+    monkeypatch.setattr(judge, "step", step)
+    files = {"site_path": home / "site.yaml", "device_path": home / "device.yaml"}
+    with pytest.raises(Bug):
+        sensord.main(Stop(), Notify({}), **files)
+
+    def told() -> dict:
+        try:
+            return json.loads((home / "run/status/sensord.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+
+    def aside() -> bool:
+        faults = {(f["kind"], f["subject"]) for f in told().get("faults", [])}
+        heard = {n for n, row in told().get("sensors", {}).items() if row["state"] == "heard"}
+        return ("item_set_aside", item) in faults and {"noise", "fume", "pm"} <= heard
+
+    run_daemon(home, aside)
+    assert aside()
