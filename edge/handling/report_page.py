@@ -156,11 +156,8 @@ class _ReportPage:
         return self.t("interval", low=f"{low:.0%}", high=f"{high:.0%}") if share.whole else "–"
 
     def _change(self, now: Share, then: Share) -> str:
-        if now.value is None or then.value is None:
-            return "–"
-        if not now.differs(then):
-            return self.t("same")
-        return self.t("more" if now.value > then.value else "less")
+        said = change_of(now, then)
+        return self.t(said) if said else "–"
 
     def _table(self, by: str) -> str:
         heads = [self.t("name"), *(escape(words[self._i]) for words in COLUMNS.values())]
@@ -261,6 +258,16 @@ class _ReportPage:
             f"{BLIND[why][self._i] if why in BLIND else why} {minutes:.0f}"
             for why, minutes in reasons.items()
         )
+
+
+def change_of(now: Share, then: Share) -> str:
+    """The word for a change between two periods: `more` or `less` only where the intervals do not
+    overlap, else `same`; "" where either counted nothing."""
+    if now.value is None or then.value is None:
+        return ""
+    if not now.differs(then):
+        return "same"
+    return "more" if now.value > then.value else "less"
 
 
 def report_html(report: Report, language: Language, site: str, link: str = "") -> str:

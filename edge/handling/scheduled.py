@@ -14,7 +14,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Literal
 
@@ -73,11 +73,11 @@ def publish_reports(
     end of the period makes no report of it.
     """
     new = 0
-    for kind in terms.kinds:
-        period = last_whole(kind, at.wall, terms.timezone)
+    due = [(kind, last_whole(kind, at.wall, terms.timezone)) for kind in terms.kinds]
+    for kind, period in [*_interrupted(state, terms.timezone), *due]:
         if not any(life.found_at < period.end for life in lives):
             continue
-        folder = state / "reports" / f"{kind}-{period.first.isoformat()}"
+        folder = _folder(state, kind, period)
         if (folder / TOLD).exists():
             continue
         if not folder.exists():
@@ -88,6 +88,24 @@ def publish_reports(
         log.info("report %s published", folder.name)
         new += 1
     return new
+
+
+def _folder(state: Path, kind: ReportKind, period: Period) -> Path:
+    return state / "reports" / f"{kind}-{period.first.isoformat()}"
+
+
+def _interrupted(state: Path, timezone: tzinfo) -> Iterator[tuple[ReportKind, Period]]:
+    """Reports that were made and not yet published: the power may have been off for weeks since."""
+    kinds: tuple[ReportKind, ...] = ("week", "month")
+    for kind in kinds:
+        for folder in sorted((state / "reports").glob(f"{kind}-????-??-??")):
+            if (folder / TOLD).exists():
+                continue
+            try:
+                first = date.fromisoformat(folder.name.removeprefix(f"{kind}-"))
+            except ValueError:
+                continue
+            yield kind, _OF[kind](first, timezone)
 
 
 def _watched(state: Path) -> Iterable[Mapping[str, Any]]:

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge.handling.life import CaseLife, StepKind, fold, make_step
+from edge.handling.report_page import change_of
 from edge.handling.statistics import DAY_S, Share, figures, hot_spots, quiet, returns, within
 
 
@@ -82,3 +85,15 @@ def test_days_without_and_hot_spots_leave_misdetections_out() -> None:
     assert (row.confirmed, row.days) == (2, 10.0)
     assert hot_spots(lives) == [("east", "street-vendor", 2)]
     assert [c.case for c in within(lives, DAY_S, 9 * DAY_S)] == ["v-2"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
+def test_the_page_calls_nothing_a_change_that_the_intervals_do_not_show(a, b, c, d):
+    now, then = Share(min(a, b), b), Share(min(c, d), d)
+    said = change_of(now, then)
+    (low, high), (other_low, other_high) = now.interval, then.interval
+    apart = bool(b) and bool(d) and (high < other_low or other_high < low)
+    assert (said in ("more", "less")) == apart
+    if apart:
+        assert said == ("more" if now.part * then.whole > then.part * now.whole else "less")
