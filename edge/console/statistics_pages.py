@@ -69,7 +69,7 @@ async def statistics(request: Request) -> Response:
         kept=urlencode(days),
         divided=DIVIDED,
         presets=_presets(report.period),
-        plot=day_bars(report, text("found_cases", language), text("confirm", language)),
+        plot=day_bars(report, text("found_cases", language), text("review_confirmed", language)),
         bar=interval_bar,
         query=lambda **more: urlencode({**days, **more}),
         named=lambda by, name: _named(report, by, name, language),
