@@ -64,7 +64,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "georef",
     ),
     "sensors 传感器": ("sensors", "levels"),
-    "evidence and reports 证据与报表": ("evidence", "outbox", "ledger", "report"),
+    "evidence and reports 证据与报表": ("evidence", "outbox", "state", "ledger", "report"),
     "models and releases 模型与升级": ("model", "harvest", "pack", "software"),
     "daemons, started by systemd 后台服务": (
         *("visiond", "sensord", "uplinkd", "janitord", "consoled", "flightd", "updaterd"),
