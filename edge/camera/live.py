@@ -153,7 +153,8 @@ class LiveSource:
             yield from self._pictures(packet, at)
             return
         anchor = quiet.anchors(at, packet.is_keyframe, self._all_key)
-        wanted = self.want == "watch" and not self._catching_up
+        # Also while reading has fallen behind: nothing catches up faster than to sleep.
+        wanted = self.want == "watch"
         stirs = quiet.watch.add(at.mono, packet.size, anchor, learn=wanted)
         if quiet.asleep and not wanted:
             yield from self._again(quiet.wake(at, from_before=False))
