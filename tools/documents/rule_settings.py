@@ -21,7 +21,7 @@ BEGIN, END = "<!-- settings begin -->", "<!-- settings end -->"
 HEAD = ("| `set:` | default | meaning |", "|---|---|---|")
 # Kinds that have settings in common; what they share is told once.
 FAMILIES: Mapping[str, tuple[str, ...]] = {
-    "that watches a place": ("occupation", "grilling", "plume", "spill", "dumping"),
+    "that watches a place": ("occupation", "grilling", "plume", "spill", "dumping", "state"),
     "that watches trucks on their way": ("uncovered", "wash", "haulage"),
 }
 
