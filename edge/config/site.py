@@ -168,3 +168,4 @@ class Site(Part, frozen=True, kw_only=True):
     noise: tuple[dict[str, Any], ...] = ()
     fume: tuple[dict[str, Any], ...] = ()
     dust: tuple[dict[str, Any], ...] = ()
+    sound: tuple[dict[str, Any], ...] = ()

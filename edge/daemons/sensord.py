@@ -23,6 +23,7 @@ from edge.pipeline.publisher import Publisher
 from edge.pipeline.sensor_build import SensorParts, build
 from edge.pipeline.sensor_evidence import SensorCases
 from edge.pipeline.settings import Settings
+from edge.pipeline.sound_evidence import sound_drafts
 from edge.pipeline.soundness import load_sound
 from edge.runtime import Notify, Progress, Stats, Stop, on_thread_bug, write_atomic, write_status
 from edge.sensors import metrology, raw, reasons
@@ -51,12 +52,14 @@ MEMORY_EVERY_S = 300.0
 SHOPS_EVERY_S = 5.0
 LINE_LIMIT_S = 60.0
 # Of the items of the site file that are not sound, those that are this daemon's to tell.
-ITEMS = ("sensor", "noise", "fume", "dust")
+ITEMS = ("sensor", "noise", "fume", "dust", "sound")
 # Minutes travel in batches of so many, to spare the card and the link.
 BATCH_MINUTES = 2
 # Valid values are due some time after the start; before that nothing is called silent.
 START_GRACE_S = 30.0
 # What somebody did at an instrument or in a shop -> the ledger that keeps it.
+# A microphone that gives nothing for so long is a fault: silence is not quiet.
+SILENT_S = 60.0
 LEDGER_OF = {
     "cleaning": "cleaning",
     "calibration": "calibration",
@@ -134,13 +137,14 @@ class Sensord:
         self._remember(now)
         self._report_unsound()
         self._progress.register("main", 30.0)
-        for line in self.parts.lines:
+        for line in (*self.parts.lines, *self.parts.microphones):
             line.start()
 
     def _report_unsound(self) -> None:
         """Faults of what is not sound now, and the end of those that an earlier run left open."""
         unsound = {item.id: item for item in self._settings.aside if item.kind in ITEMS}
         watched = {"sensord", *self.parts.sensors.sensors, *(s.port.url for s in self.parts.lines)}
+        watched |= {microphone.point for microphone in self.parts.microphones}
         self.publisher.faults.end_others(lambda fault: _stands(fault, watched, unsound))
         for item in unsound.values():
             self.publisher.faults.start("not_sound", item.id, item.text, item=item.kind)
@@ -154,6 +158,7 @@ class Sensord:
         samples = self._screening.step(samples)
         self._take(samples, now)
         self._judge(samples, now)
+        self._hear(now)
         self._cases.tick(now)
         self._answer(now)
         self._watch(now)
@@ -220,6 +225,27 @@ class Sensord:
         for usage in shop.take_days():
             self.parts.ledgers.add("usage", {"shop": shop.shop.id, **usage.as_json()})
 
+    def _hear(self, now: Stamp) -> None:
+        """Windows of sound that were judged for repetition; what was heard is dropped here."""
+        for microphone in self.parts.microphones:
+            judge = self.parts.loudspeakers[microphone.point]
+            while microphone.windows and microphone.point not in self._broken:
+                heard = microphone.windows.popleft()
+                with self._guard.working_for(microphone.point):
+                    level_db = self._level(judge.point.meter)
+                    for finding in judge.step(heard.window, now, level_db=level_db):
+                        drafts = sound_drafts(heard.sound, judge.point, now)
+                        self._cases.file(finding, now, drafts)
+                        self._due["memory"] = 0.0
+
+    def _level(self, meter: str | None) -> float | None:
+        """Leq of the last period of the noise point beside a microphone."""
+        for judge in self.parts.fast:
+            if isinstance(judge, NoiseJudge) and judge.point.id == meter and judge.told:
+                levels = judge.told[-1].levels
+                return levels.leq_db if levels else None
+        return None
+
     def _file(self, finding: Finding, now: Stamp) -> None:
         self._cases.file(finding, now)
         self._due["memory"] = 0.0
@@ -239,6 +265,10 @@ class Sensord:
             off_s = self._clock_off_s(name)
             told = f"its clock is off by {off_s:.0f} s · 仪器时钟偏差 {off_s:.0f} 秒"
             holds("sensor_clock", name, abs(off_s) > AGREE_S, told)
+        for microphone in self.parts.microphones:
+            silent = now.mono - microphone.heard_mono > SILENT_S
+            told = f"no sound: {microphone.why} · 没有声音"
+            holds("sensor_stale", microphone.point, silent, told)
         for line in self.parts.lines:
             if line.port.url in self._broken:
                 continue
@@ -317,6 +347,7 @@ class Sensord:
             "senders": [sender.status() for sender in self.parts.senders],
             "points": [judge.status() for judge in self.parts.fast],
             "shops": [shop.status() for shop in self.parts.shops],
+            "sound": [judge.status() for judge in self.parts.loudspeakers.values()],
             "cleaning": self.parts.ledgers.cleaning(
                 [s.shop for s in self.parts.shops], now.wall
             ),
@@ -350,7 +381,9 @@ class Sensord:
         shops = {shop.shop.id: shop.snapshot() for shop in self.parts.shops}
         self._memory.parent.mkdir(parents=True, exist_ok=True)
         nights = self._screening.snapshot()
-        body = json.dumps({"judges": judges, "shops": shops, "nights": nights}).encode()
+        sound = {name: judge.snapshot() for name, judge in self.parts.loudspeakers.items()}
+        whole = {"judges": judges, "shops": shops, "nights": nights, "sound": sound}
+        body = json.dumps(whole).encode()
         try:
             write_atomic(self._memory, body)
         except OSError as error:
@@ -363,6 +396,9 @@ class Sensord:
             for judge in self.parts.fast:
                 if judge.point.id in memory["judges"]:
                     judge.restore(memory["judges"][judge.point.id], now)
+            for name, loudspeaker in self.parts.loudspeakers.items():
+                if name in memory.get("sound", {}):
+                    loudspeaker.restore(memory["sound"][name], now)
             for shop in self.parts.shops:
                 if shop.shop.id in memory["shops"]:
                     shop.restore(memory["shops"][shop.shop.id], now)
@@ -374,7 +410,7 @@ class Sensord:
     def close(self) -> None:
         """Stop the lines and keep what is on its way."""
         now = self._clock.now()
-        for thread in (*self.parts.lines, *self.parts.senders):
+        for thread in (*self.parts.lines, *self.parts.senders, *self.parts.microphones):
             if thread.is_alive():
                 thread.join(3.0)
         self._take([s for line in self.parts.lines for s in line.queue.take()], now)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from edge.camera.opening import addresses
 from edge.clock import Clock
 from edge.config import Position, Site, When
 from edge.pipeline.sensor_evidence import Subject
@@ -25,11 +26,14 @@ from edge.sensors.hours import LocalTime
 from edge.sensors.kinds import KINDS, Options
 from edge.sensors.ledgers import Ledgers
 from edge.sensors.listener import Listener
+from edge.sensors.loudspeaker import LoudspeakerJudge
+from edge.sensors.microphone import Microphone
 from edge.sensors.modbus_bus import ModbusBus, Slave
 from edge.sensors.noise import NoiseJudge
 from edge.sensors.port import Port
 from edge.sensors.sender import Hj212Sender
-from edge.sensors.settings import DustPoint, NoisePoint, Sensor, SensorSettings
+from edge.sensors.settings import DustPoint, NoisePoint, Sensor, SensorSettings, SoundPoint
+from edge.sensors.sound import WINDOW_S
 from edge.sensors.stream_bus import StreamBus
 from edge.values import Place, Stamp
 
@@ -74,6 +78,8 @@ class SensorParts:
     subjects: tuple[Subject, ...]
     ledgers: Ledgers
     smoke: Smoke
+    microphones: tuple[Microphone, ...]
+    loudspeakers: dict[str, LoudspeakerJudge]
 
 
 def build(settings: Settings, base: Path, clock: Clock, stop: Stop) -> SensorParts:
@@ -99,6 +105,18 @@ def build(settings: Settings, base: Path, clock: Clock, stop: Stop) -> SensorPar
         subjects=_subjects(settings.site, sensors),
         ledgers=Ledgers(settings.state),
         smoke=Smoke(settings.run),
+        microphones=tuple(
+            Microphone(point.id, sound_address(settings, base, point), clock, stop)
+            for point in sensors.sound
+            if point.enabled
+        ),
+        loudspeakers={
+            point.id: LoudspeakerJudge(
+                point, settings.categories[point.category], local, window_s=WINDOW_S
+            )
+            for point in sensors.sound
+            if point.enabled
+        },
     )
 
 
@@ -191,6 +209,9 @@ def _subjects(site: Site, sensors: SensorSettings) -> tuple[Subject, ...]:
         beside = (noise.weather.sensor if noise.weather else None,)
         found.append(_point_subject(site, sensors, noise, beside))
     found += [_point_subject(site, sensors, d, (d.background_sensor,)) for d in sensors.dust]
+    for sound in sensors.sound:
+        where = _place(site, sound.position)
+        found.append(Subject(sound.id, sound.name, (), sound.camera, where))
     for shop in sensors.shops:
         own = sensors.sensors[shop.sensor] if shop.sensor else None
         position = shop.position if shop.position.lat is not None or own is None else own.position
@@ -198,6 +219,18 @@ def _subjects(site: Site, sensors: SensorSettings) -> tuple[Subject, ...]:
         where = _place(site, position, shop.address)
         found.append(Subject(shop.id, shop.name, (own.id,) if own else (), camera, where))
     return tuple(found)
+
+
+def sound_address(settings: Settings, base: Path, point: SoundPoint) -> str:
+    """Where the sound comes from; a camera's is its own stream, with its password."""
+    kind, _, name = point.source.partition(":")
+    if kind == "camera":
+        camera = next(c for c in settings.site.cameras if c.id == name)
+        found = addresses(camera, base).source
+        return f"file:{found.target}" if found.kind == "file" else found.target
+    if kind == "file":
+        return f"file:{base / name}"
+    return point.source
 
 
 def _point_subject(

@@ -97,8 +97,9 @@ class SensorCases:
             again += sum(self._publisher.again(folder, body, RECEIPT) for folder, body in found)
         return again
 
-    def file(self, finding: Finding, now: Stamp) -> None:
-        """Seal a revision with the samples; a new one asks the camera for pictures and a clip."""
+    def file(self, finding: Finding, now: Stamp, more: Sequence[Draft] = ()) -> None:
+        """Seal a revision with the samples and `more`; a new one asks the camera for pictures and a
+        clip."""
         subject = self._subjects[finding.camera]
         wrong = self._misdetected.of(finding.camera).get(finding.key, 0)
         finding = replace(
@@ -107,7 +108,8 @@ class SensorCases:
             occurrence=max(1, finding.occurrence - wrong),
         )
         try:
-            sealed = self._book(subject).write(finding, self._samples(subject, finding, now), ())
+            drafts = [*self._samples(subject, finding, now), *more]
+            sealed = self._book(subject).write(finding, drafts, ())
         except OSError as error:
             self._publisher.faults.start("disk", "sensord", str(error))
             self._publisher.bare(self._book(subject).bare(finding, ("disk",)))

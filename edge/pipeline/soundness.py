@@ -34,7 +34,7 @@ from edge.vision.traits import read_traits, traits_path
 log = logging.getLogger(__name__)
 
 # Keys of the site file that are rows of items.
-SENSOR_ROWS = ("sensors", "noise", "fume", "dust")
+SENSOR_ROWS = ("sensors", "noise", "fume", "dust", "sound")
 ROWS = ("cameras", *SENSOR_ROWS)
 # What an item without a sound name is called: its place. As edge.config.site.Name.
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,31}$")

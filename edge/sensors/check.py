@@ -23,6 +23,7 @@ from edge.sensors.settings import (
     Sensor,
     SensorSettings,
     Shop,
+    SoundPoint,
 )
 
 
@@ -50,6 +51,7 @@ def check_sensors(
         _converted(site.noise, NoisePoint, f"{where}: noise"),
         tuple(_placed(shop, site) for shop in _shops(site.fume, where, base)),
         _converted(site.dust, DustPoint, f"{where}: dust"),
+        _converted(site.sound, SoundPoint, f"{where}: sound"),
     )
     _check_lines(found, where)
     _check_points(found, site, where, categories)
@@ -192,6 +194,17 @@ def _check_standard(point: NoisePoint, packs: Packs, today: date, here: str) -> 
         raise ConfigError(f"{here}: special: {told}")
 
 
+def _check_sound(found: SensorSettings, cameras: set[str], where: str) -> None:
+    """Sources and meters that a sound point names are there."""
+    meters = {point.id for point in found.noise}
+    for point in found.sound:
+        kind, _, name = point.source.partition(":")
+        if kind == "camera":
+            _known(name, cameras, f"{where}: sound: {point.id}: source")
+        if point.meter:
+            _known(point.meter, meters, f"{where}: sound: {point.id}: meter")
+
+
 def _check_names(
     found: SensorSettings,
     cameras: set[str],
@@ -199,15 +212,18 @@ def _check_names(
     categories: Mapping[str, Category] | None,
 ) -> None:
     """Cameras and categories exist, and no two points share a name: cases are kept by it."""
-    points: list[NoisePoint | Shop | DustPoint] = [*found.noise, *found.shops, *found.dust]
+    _check_sound(found, cameras, where)
+    points: list[NoisePoint | Shop | DustPoint | SoundPoint]
+    points = [*found.noise, *found.shops, *found.dust, *found.sound]
     for thing in (*found.sensors.values(), *points):
         if thing.camera:
             _known(thing.camera, cameras, f"{where}: {thing.id}: camera")
     if categories is not None:
-        judged: list[NoisePoint | DustPoint] = [*found.noise, *found.dust]
+        judged: list[NoisePoint | DustPoint | SoundPoint]
+        judged = [*found.noise, *found.dust, *found.sound]
         for point in judged:
             _known(point.category, categories, f"{where}: {point.id}: category")
-    _unique((point.id for point in points), f"{where}: noise, fume and dust")
+    _unique((point.id for point in points), f"{where}: noise, fume, dust and sound")
 
 
 def _known(name: str, among: Iterable[str], where: str) -> None:

@@ -263,6 +263,7 @@ class SensorSettings:
     noise: tuple[NoisePoint, ...]
     shops: tuple[Shop, ...]
     dust: tuple[DustPoint, ...]
+    sound: tuple[SoundPoint, ...] = ()
 
     @property
     def buses(self) -> dict[str, tuple[Sensor, ...]]:

@@ -45,6 +45,7 @@ OWNED: Mapping[tuple[Kind, str], tuple[Kind, ...]] = {
     (Site, "noise"): (senses.NoisePoint,),
     (Site, "fume"): (senses.Shop, senses.Registry),
     (Site, "dust"): (senses.DustPoint,),
+    (Site, "sound"): (senses.SoundPoint,),
 }
 # Patterns as a person says them.
 PATTERNS: Mapping[str, str] = {

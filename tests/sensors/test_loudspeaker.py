@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A loudspeaker that plays one recording over and over: windows to a case, from real files."""
+
+import io
+import json
+import wave
+
+import numpy as np
+import pytest
+
+from edge.clock import SystemClock
+from edge.config import ConfigError, Site, convert
+from edge.config.catalogue import load_categories
+from edge.config.shipped import shipped
+from edge.pipeline.sound_evidence import sound_drafts, unintelligible
+from edge.runtime import Stop
+from edge.sensors.check import check_sensors
+from edge.sensors.loudspeaker import LoopWindow, LoudspeakerJudge, same_recording
+from edge.sensors.microphone import Microphone
+from edge.sensors.repetition import Repetition, assess
+from edge.sensors.settings import SoundPoint
+from edge.values import Stamp
+from tests.sensors.test_judges import LOCAL
+from tools.bench.made_sound import RATE, loop, mixed, traffic
+
+CATEGORY = load_categories([shipped("config/categories.yaml")])["repeated-loudspeaker"]
+LOOP, NONE = Repetition("loop", 12.4, 0.5, 20.0), Repetition("none", 0.0, 0.0, 1.0)
+
+
+def judge(**point):
+    made = SoundPoint(id="market", source="alsa:default", enabled=True, **point)
+    return LoudspeakerJudge(made, CATEGORY, LOCAL, window_s=120.0)
+
+
+def told(sitting, *windows, level_db=None):
+    found = []
+    for n, repetition in enumerate(windows):
+        at = Stamp(1000.0 + 120 * n, 1_772_330_400.0 + 120 * n, "ntp")
+        end = Stamp(at.mono + 120, at.wall + 120, "ntp")
+        found += sitting.step(LoopWindow(at, repetition), end, level_db=level_db)
+    return found
+
+
+def test_two_windows_of_one_recording_are_a_case_and_two_without_end_it():
+    found = told(judge(), NONE, LOOP, LOOP, LOOP, NONE, NONE, level_db=71.2)
+    assert [f.phase for f in found] == ["new", "end"]
+    new = found[0]
+    assert new.began.mono == 1120.0 and new.decided.mono == 1360.0
+    assert new.facts["level_db"] == 71.2 and new.facts["period_s"] == 12.4
+    assert "Art. 63" in new.facts["law"]["article"]
+    assert new.facts["kept"] == "none"
+
+
+def test_one_window_or_two_recordings_are_no_case():
+    other = Repetition("loop", 17.7, 0.5, 20.0)
+    assert told(judge(), LOOP, NONE, LOOP, NONE) == []
+    assert told(judge(), LOOP, other, LOOP, other) == []
+
+
+def test_a_beat_is_none_and_hours_are_kept():
+    assert told(judge(), *[Repetition("beat", 4.0, 0.9, 30.0)] * 4) == []
+    night = judge(when=convert({"hours": ["22:00-06:00"]}, type(SoundPoint(
+        id="x", source="alsa:x").when), "t"))  # fmt: skip
+    assert told(night, LOOP, LOOP, LOOP) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [(12.4, 12.4, True), (12.4, 24.8, True), (12.4, 12.52, True), (12.4, 14.0, False),
+     (10.0, 15.0, False), (0.0, 3.0, False)],
+)  # fmt: skip
+def test_periods_of_one_recording(one, other, same):
+    assert same_recording(one, other) is same
+
+
+def test_what_a_person_calls_again_and_again_is_no_loop():
+    """The same syllables with a breath more or less each time: never alike in every part."""
+    rng = np.random.default_rng(11)
+    once = loop(8.0, 7.9, rng)
+    called = [np.concatenate([once, np.zeros(int(rng.integers(0, 2400)), np.float32)])
+              for _ in range(15)]  # fmt: skip
+    live = np.concatenate(called)[: 120 * RATE]
+    assert assess(live + 0.01 * rng.normal(size=len(live)).astype(np.float32), RATE).kind != "loop"
+    played = mixed(loop(120.0, 8.4, rng), traffic(120.0, rng), 0.0)
+    assert assess(played, RATE).kind == "loop"
+
+
+def wav_file(path, sound):
+    data = np.clip(sound / np.abs(sound).max() * 30000, -32768, 32767).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(data.tobytes())
+
+
+def test_a_real_decoder_fills_windows_and_they_are_dropped_when_taken(tmp_path):
+    rng = np.random.default_rng(12)
+    wav_file(tmp_path / "m.wav", mixed(loop(65.0, 6.2, rng), traffic(65.0, rng), 3.0))
+    stop = Stop()
+    ear = Microphone("market", f"file:{tmp_path}/m.wav", SystemClock(), stop, window_s=30.0)
+    ear._listen()
+    assert [h.window.found.kind for h in ear.windows] == ["loop", "loop"]
+    assert abs(ear.windows[0].window.found.period_s - 6.2) < 0.1
+    stop.set()
+
+
+def test_a_source_that_is_not_there_says_so_and_ends_nothing(tmp_path):
+    stop = Stop()
+    ear = Microphone("market", f"file:{tmp_path}/none.wav", SystemClock(), stop)
+    ear.start()
+    for _ in range(100):
+        if ear.why != "not opened yet":
+            break
+        stop.wait(0.05)
+    assert "No such file" in ear.why and ear.is_alive()
+    stop.set()
+    ear.join(5.0)
+
+
+def test_sound_is_kept_only_as_set_and_words_do_not_survive():
+    rng = np.random.default_rng(13)
+    sound, at = loop(30.0, 6.2, rng), Stamp(0.0, 0.0, "ntp")
+    names = {
+        keep: [d.name for d in sound_drafts(sound, SoundPoint(
+            id="m", source="alsa:x", keep=keep, clip_s=10.0), at)]
+        for keep in ("none", "unintelligible", "plain")
+    }  # fmt: skip
+    assert names["none"] == ["spectrogram.png", "self-similarity.png"]
+    assert names["plain"][2:] == names["unintelligible"][2:] == ["sound.wav"]
+    kept = sound_drafts(sound, SoundPoint(id="m", source="alsa:x", keep="plain", clip_s=10.0), at)
+    with wave.open(io.BytesIO(kept[2].data)) as file:
+        assert file.getnframes() == 10 * RATE
+    blurred = unintelligible(sound)
+    assert abs(np.corrcoef(blurred, sound)[0, 1]) < 0.1
+
+
+def test_off_unless_enabled_and_names_are_checked():
+    assert SoundPoint(id="m", source="camera:gate").enabled is False
+    for row, says in (
+        ({"id": "m", "source": "camera:zz"}, "'zz': unknown"),
+        ({"id": "m", "source": "alsa:x", "meter": "zz"}, "'zz': unknown"),
+        ({"id": "m", "source": "telnet:x"}, "source"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            check_sensors(convert({"sound": [row]}, Site, "site.yaml"))
+
+
+def test_sensord_makes_a_case_of_it_with_pictures_and_without_sound(tmp_path):
+    """The daemon whole, from a file that the decoder reads: a sealed revision on disk."""
+    from edge.daemons.sensord import Sensord
+    from edge.pipeline.soundness import load_sound
+
+    rng = np.random.default_rng(14)
+    wav_file(tmp_path / "m.wav", mixed(loop(250.0, 9.3, rng), traffic(250.0, rng), 3.0))
+    (tmp_path / "device.yaml").write_text("device: box-1\nfolders: {state: state, run: run}\n")
+    (tmp_path / "site.yaml").write_text(
+        "sound:\n  - {id: market, source: 'file:m.wav', enabled: true}\n"
+    )
+    settings = load_sound(tmp_path / "site.yaml", tmp_path / "device.yaml", sources=False)
+    stop = Stop()
+    daemon = Sensord(settings, tmp_path, lambda *_: None, stop)
+    (ear,) = daemon.parts.microphones
+    ear._listen()
+    daemon._hear(SystemClock().now())
+    stop.set()
+    (manifest,) = (tmp_path / "state/evidence").glob("*/r1/manifest.json")
+    body = json.loads(manifest.read_text())["violation"]
+    assert body["category"] == "repeated-loudspeaker" and body["codes"]["gb"] == "0508"
+    assert abs(body["facts"]["period_s"] - 9.3) < 0.1 and body["facts"]["packs"]["codes"]
+    names = {p.name for p in manifest.parent.iterdir()}
+    assert {"r1-spectrogram.png", "r1-self-similarity.png"} <= names
+    assert not any(name.endswith(".wav") for name in names)
+    daemon.close()
