@@ -81,17 +81,6 @@ READINGS = {
         [3, 3.5],
     ),
     "fleet": ('{"devices": 100, "lost": 0, "ok": true}', [100, 0]),
-    "power": (
-        '{"cuts": 2, "promised": 30, "missing": 0, "invented": 0, "sensed": 4,'
-        ' "sensed_missing": 0, "slowest_return_s": 60.5}',
-        [2, 30, 0, 0, 4, 0, 60.5],
-    ),
-    "flood": (
-        '{"seconds": 60, "tries": {"page": 2, "device": 3}, "peak_mb": {"uplinkd": 80},'
-        ' "limit_mb": {"uplinkd": 240}, "restarted": [], "records": 9, "released": 8,'
-        ' "visits": 7, "visits_answered": 6}',
-        [60, 5, 80, 0, 1, 6],
-    ),
     "uplink": ('{"figure": "idle latency", "p50_ms": 40, "p95_ms": 60}', [60]),
     "clips": (
         '{"clip": "street", "all": {"f1": 0.8}}\n'
