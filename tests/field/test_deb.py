@@ -47,6 +47,13 @@ def test_nothing_of_the_boxs_own_is_in_it(package):
     assert {"/usr/share/edge/seed/site.yaml", "/usr/share/edge/source/requirements.lock"} <= laid
 
 
+def test_no_command_of_it_leads_through_a_slot(package):
+    """dpkg lays none, so what is started through one is not found."""
+    commands = [path for part in ("bin", "sbin") for path in (package[1] / "usr" / part).iterdir()]
+    assert commands
+    assert not [path.name for path in commands if "/opt/city-edge/current" in path.read_text()]
+
+
 def test_its_scripts_are_sound_shell_and_name_every_user(package):
     users = re.findall(r"^u (\S+)", (ROOT / "systemd/edge.sysusers.conf").read_text(), re.M)
     for script in ("postinst", "prerm", "postrm"):
