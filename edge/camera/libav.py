@@ -273,7 +273,8 @@ def to_bgr(frame: Any) -> Image:
 
 
 def turned_bgr(frame: Any, matrix: Matrix) -> Image:
-    """The same where its display matrix is known."""
+    """The same where its display matrix is known. Raises SourceError (broken) for a picture whose
+    colours cannot be converted."""
     try:
         image: Image = _converter.reformat(frame, format="bgr24").to_ndarray()
     except av.error.FFmpegError as error:
