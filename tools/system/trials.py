@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from pathlib import PurePosixPath
 
-from edge.config.permissions import PLACES, OwnedPath
+from edge.config.permissions import GROUP, PLACES, OwnedPath
 from tools.demonstration import senses
 from tools.system.box import SEEN, UNITS, Box
 from tools.system.city import Desk
@@ -35,7 +35,8 @@ def first_deliveries(box: Box) -> None:
 def permissions(box: Box) -> None:
     """The booted box against the table, and every file of the state against its purpose."""
     wrong = [text for place in PLACES for text in _compare(box, place)]
-    own = [place.path for place in PLACES if place.mode == 0o700]
+    # What the table gives to another group is not for the others; its own row says for whom.
+    own = [place.path for place in PLACES if place.group != GROUP]
     pruned = " -o ".join(f"-path {path}" for path in (*own, *FOREIGN))
     shut = box.container.run(
         f"find /var/lib/edge \\( {pruned} \\) -prune -o "
