@@ -47,8 +47,22 @@ class _Poll:
     block: Block
     due: float = 0.0
     failures: int = 0
-    # Until when the answer to an unanswered question may still come.
+    # Until when answers to unanswered questions may still come, and how many: a question that is
+    # put again gets two, and the second must not be taken for what is asked after it.
     owed_until: float = 0.0
+    owed: int = 0
+
+    def owe(self, until: float) -> None:
+        """A question stays unanswered: one answer more may come until then."""
+        now = time.monotonic()
+        self.owed = 1 + (self.owed if self.owed_until > now else 0)
+        self.owed_until = until
+
+    def settle(self) -> None:
+        """An answer came that nobody waited for: one fewer is owed."""
+        self.owed = max(0, self.owed - 1)
+        if not self.owed:
+            self.owed_until = 0.0
 
     def looks_like(self, other: _Poll) -> bool:
         """Whether the answer to one could be taken for that to the other."""
@@ -118,7 +132,8 @@ class ModbusBus(Bus):
         for poll in self._polls:
             owed = poll.owed_until > time.monotonic()
             if owed and answer(self._stray, poll.slave.address, poll.block) is not None:
-                poll.owed_until, self._stray = 0.0, b""
+                poll.settle()
+                self._stray = b""
                 self.counts.late += 1
 
     def _ask(self, poll: _Poll) -> bool:
@@ -131,10 +146,12 @@ class ModbusBus(Bus):
             got += self.port.read(max(0.0, deadline - time.monotonic()))
             found = answer(got, poll.slave.address, poll.block)
             if found is not None:
-                # A refusal carries no count either: it may be that of an older question.
-                poll.owed_until = self._owing(poll) if found.exception else 0.0
+                # A refusal carries no count either: it may be that of an older question. What was
+                # owed before this question stays owed: one answer came, one more was asked for.
+                if found.exception and (until := self._owing(poll)):
+                    poll.owe(until)
                 return self._answered(poll, found.data, found.exception, (asked, got))
-        poll.owed_until = time.monotonic() + self._late_s
+        poll.owe(time.monotonic() + self._late_s)
         self.counts.unanswered += 1
         self.counts.bad += bool(got)
         note = "not an answer" if got else "no answer"

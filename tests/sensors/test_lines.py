@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import select
 import socket
@@ -377,11 +378,12 @@ def test_minutes_are_sent_until_they_are_acknowledged(stop):
 
 
 class LateSlave(threading.Thread):
-    """A Modbus slave that answers every question, each so many seconds after it was asked."""
+    """A Modbus slave that answers every question, each so many seconds after it was asked; of
+    several delays each holds for one question, over and over."""
 
-    def __init__(self, registers: dict[int, int], late_s: float) -> None:
+    def __init__(self, registers: dict[int, int], *late_s: float) -> None:
         super().__init__(daemon=True)
-        self._registers, self._late_s = registers, late_s
+        self._registers, self._late_s = registers, itertools.cycle(late_s)
         self._master, self._slave = os.openpty()
         tty.setraw(self._master)
         tty.setraw(self._slave)
@@ -394,7 +396,7 @@ class LateSlave(threading.Thread):
                 asked = os.read(self._master, 256)
                 start, count = (int.from_bytes(asked[n : n + 2], "big") for n in (2, 4))
                 words = [self._registers.get(start + n, 0) for n in range(count)]
-                waiting.append((time.monotonic() + self._late_s, modbus_answer(words)))
+                waiting.append((time.monotonic() + next(self._late_s), modbus_answer(words)))
             while waiting and waiting[0][0] <= time.monotonic():
                 os.write(self._master, waiting.pop(0)[1])
 
@@ -410,3 +412,14 @@ def test_an_answer_that_comes_late_is_not_taken_for_the_next_questions(stop, lat
     found = {(s.channel, s.value) for s in bus.queue.take()}
     assert found <= {("pm25", 35.0), ("pm10", 150.0)}
     assert (bus.counts.late > 0) == (late_s > LINE.timeout_s)
+
+
+def test_a_question_that_was_put_again_has_two_answers_to_come(stop):
+    """The first answer comes after the question was put again, and the second soon after it, when
+    the other register would have been asked: it must not become its value."""
+    slave = LateSlave({4: 35, 9: 150}, 0.45, 0.2)
+    slave.start()
+    bus = modbus(stop, slave.port, ("pm", "pm-rs485", 1))
+    time.sleep(3.0)
+    slave.over.set()
+    assert {(s.channel, s.value) for s in bus.queue.take()} <= {("pm25", 35.0), ("pm10", 150.0)}
