@@ -33,6 +33,7 @@ def make(folder: Path) -> Path:
 
 def _frozen(home: Path) -> None:
     if (home / "freeze").exists():
+        (home / "frozen").touch()
         threading.Event().wait()
 
 
