@@ -125,7 +125,7 @@ class Box:
 
     def plug_in(self) -> None:
         """The instruments; once after every boot."""
-        words = f"env PYTHONPATH={HOME}/city-edge /opt/city-edge/bin/python"
+        words = f"env PYTHONPATH={HOME}/city-edge $(readlink -f /opt/city-edge/bin)/python"
         log = self.root / "var/log/instruments.log"
         log.unlink(missing_ok=True)
         self.container.start(f"{words} -m tools.system.instruments /run/ports", log)

@@ -60,7 +60,7 @@ After=edge-uplinkd.service
 [Service]
 {who}
 Environment=PYTHONPATH={home}/city-edge
-ExecStart=/opt/city-edge/bin/python -m {what}
+ExecStart=/opt/city-edge/current/bin/python -m {what}
 Restart=always
 RestartSec=2
 [Install]
