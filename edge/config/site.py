@@ -133,7 +133,7 @@ class Camera(Part, frozen=True, kw_only=True):
     tile: bool = False
     gate: bool = True
     # auto: key pictures only while nothing moves, where the stream is fit for it.
-    decode: Literal["auto", "whole"] = "auto"
+    decode: Literal["auto", "keys", "whole"] = "auto"
     clip_before_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 10.0
     clip_after_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 10.0
     position: Position = Position()

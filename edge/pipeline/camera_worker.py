@@ -67,6 +67,7 @@ class CameraWorker:
         self._decode_policy = DecodePolicy(
             pipeline.camera.fps,
             whole=pipeline.camera.decode == "whole",
+            sleeps=pipeline.camera.decode == "keys",
             brief=pipeline.analyzer.brief,
         )
         self.last: Analysis | None = None

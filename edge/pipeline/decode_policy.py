@@ -41,18 +41,22 @@ class Streaming:
 class DecodePolicy:
     """Of one camera. Owned by the thread that looks.
 
-    whole: the site wants every picture decoded, always. brief: see edge.camera.watch.plan.
+    whole: the site wants every picture decoded, always. sleeps: it wants a quiet stream decoded at
+    its key pictures only. brief: see edge.camera.watch.plan.
     """
 
-    def __init__(self, fps: float, *, whole: bool = False, brief: bool = False) -> None:
+    def __init__(
+        self, fps: float, *, whole: bool = False, sleeps: bool = True, brief: bool = False
+    ) -> None:
         self._fps, self._whole, self._brief = fps, whole, brief
+        self._sleeps = sleeps and not whole
         self._busy_mono: float | None = None
         self._moving_mono: float | None = None
         self._moved_mono = -math.inf
         self._wakes = 0
         self._nothing = False
         self.sizes = SizeRecord()
-        self.plan = WatchPlan("whole", "the site says so" if whole else "measuring")
+        self.plan = WatchPlan("whole", "measuring" if self._sleeps else "the site says so")
 
     def step(
         self,
@@ -68,7 +72,7 @@ class DecodePolicy:
         longest that the rules allow between two looks; asleep: the board gives it nothing."""
         self._note_movement(now_mono, stirs, stream)
         self._note_busy(now_mono, still, stream)
-        if not self._whole:
+        if self._sleeps:
             self.plan = plan(
                 key_s=stream.key_s,
                 look_s=look_s,

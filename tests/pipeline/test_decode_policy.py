@@ -124,3 +124,19 @@ def test_enough_pictures_are_left_of_a_real_stream(tmp_path, between):
     assert len(whole) == 75 and len(left) >= 75 / 3
     assert len(left) < 75 or between == 0
     assert all((whole[pts] == image).all() for pts, image in left.items())
+
+
+def test_a_stream_sleeps_at_its_key_pictures_only_where_the_site_asks_for_it():
+    """The same quiet, well-known stream: as shipped it is never held back, with `keys` it is."""
+    stream = Streaming(fps=25.0, key_s=2.0, able=True)
+
+    def wants(**asked):
+        policy = DecodePolicy(5.0, **asked)
+        return {
+            policy.step(now / 2, still=True, stirs=False, look_s=4.0, stream=stream, asleep=False)
+            for now in range(240)
+        }
+
+    assert "watch" in wants(sleeps=True)
+    assert wants(sleeps=False) == {"all", "nonref"}
+    assert wants(whole=True) == {"all"}
