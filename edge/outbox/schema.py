@@ -186,9 +186,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
         db.execute("PRAGMA cache_size=-2048")
         _migrate(db, path)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, ConfigError) as error:
         db.close()
-        if damaged(error):
+        if isinstance(error, sqlite3.DatabaseError) and damaged(error):
             raise OutboxBroken(f"{path}: {error}") from error
         raise
     return db

@@ -3,6 +3,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ from edge.values import Fault, Stamp
 
 
 def told(path: Path) -> list[tuple[str, str, str]]:
-    rows = sqlite3.connect(path).execute("SELECT body FROM record WHERE kind = 'fault' ORDER BY id")
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute("SELECT body FROM record WHERE kind = 'fault' ORDER BY id").fetchall()
     bodies = [json.loads(body) for (body,) in rows]
     return [(body["kind"], body["subject"], body["phase"]) for body in bodies]
 
@@ -41,11 +43,10 @@ def test_a_fault_ends_in_the_run_after_the_one_that_began_it(tmp_path: Path) -> 
     again.faults.end("sensor_stale", "noise-1")
     again.faults.end("sensor_stale", "noise-1")
     assert [phase for *_, phase in told(path)] == ["start", "end"]
-    (body,) = (
-        sqlite3.connect(path)
-        .execute("SELECT body FROM record WHERE kind = 'fault' ORDER BY id DESC LIMIT 1")
-        .fetchone()
-    )
+    with closing(sqlite3.connect(path)) as db:
+        (body,) = db.execute(
+            "SELECT body FROM record WHERE kind = 'fault' ORDER BY id DESC LIMIT 1"
+        ).fetchone()
     assert json.loads(body)["facts"] == {"lasted_s": 60.0}
     assert daemon(path, clock).faults.status() == []
 
@@ -69,6 +70,7 @@ def test_after_a_reboot_the_wall_clock_says_how_long_it_lasted(tmp_path: Path) -
     later = FakeClock(mono=20.0, wall=clock.now().wall + 300.0)
     daemon(path, later).faults.end("sensor_stale", "noise-1")
     (body,) = db.execute("SELECT body FROM record ORDER BY id DESC LIMIT 1").fetchone()
+    db.close()
     assert json.loads(body)["facts"]["lasted_s"] == 300.0
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -283,8 +284,9 @@ def test_a_full_disk_costs_the_ballast_and_no_row(small: Path) -> None:
             outbox.put(lane="violation", kind="violation", key=str(put), body=body)
             put += 1
     assert not (small / "ballast").exists()
-    found = sqlite3.connect(small / "outbox.db").execute("SELECT count(*) FROM record")
-    assert found.fetchone()[0] == put > 100
+    with closing(sqlite3.connect(small / "outbox.db")) as db:
+        found = db.execute("SELECT count(*) FROM record").fetchone()[0]
+    assert found == put > 100
     (small / "video").unlink()
     assert outbox.put(lane="violation", kind="violation", key="last", body={})
 
