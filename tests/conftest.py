@@ -7,14 +7,18 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 HERE = Path(__file__).parent
+BETWEEN = tuple(f"{HERE.parent}/{folder}/" for folder in ("edge/outbox", "tools/faultlab"))
 
 settings.register_profile(
     "busy",
@@ -25,28 +29,54 @@ settings.register_profile(
 settings.load_profile("busy")
 
 
-@pytest.fixture(autouse=True)
-def _left_open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Tests leave databases open as a crash does. What the product leaves open stays a warning,
-    which is an error: Python 3.13 says of each SQLite connection that nobody closed it."""
-    opened: list[sqlite3.Connection] = []
-    real = sqlite3.connect
+class Watched(sqlite3.Connection):
+    """What Python 3.13 says of a connection that nobody closed, on every Python, and who opened
+    it: a ResourceWarning, which is an error here."""
 
-    def connect(*words: Any, **options: Any) -> sqlite3.Connection:
-        db = real(*words, **options)
-        if _by_a_test():
-            opened.append(db)
-        return db
+    opened_by = ""
+    closed = True
 
-    monkeypatch.setattr(sqlite3, "connect", connect)
-    yield
-    for db in opened:
-        db.close()
+    def close(self) -> None:
+        self.closed = True
+        super().close()
+
+    def __del__(self) -> None:
+        if not self.closed:
+            # Whichever thread collects it.
+            with suppress(sqlite3.ProgrammingError):
+                self.close()
+            warnings.warn(f"unclosed database, opened by {self.opened_by}", ResourceWarning, 1)
 
 
-def _by_a_test() -> bool:
-    """Whether the outbox, or the database itself, was opened by a line of a test."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None and "/edge/outbox/" in frame.f_code.co_filename:
+_OPENED: list[Watched] = []
+_real = sqlite3.connect
+
+
+def _connect(*words: Any, **options: Any) -> sqlite3.Connection:
+    db: Watched = _real(*words, factory=Watched, **options)
+    db.closed = False
+    frame = _opener(sys._getframe(1))
+    db.opened_by = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    if Path(frame.f_code.co_filename).is_relative_to(HERE):
+        _OPENED.append(db)
+    return db
+
+
+def _opener(frame: FrameType) -> FrameType:
+    """Who wanted the outbox, or the database itself; a rig opens what a test asks it for."""
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(BETWEEN):
         frame = frame.f_back
-    return Path(frame.f_code.co_filename).is_relative_to(HERE)
+    return frame
+
+
+sqlite3.connect = _connect  # type: ignore[assignment]
+
+
+@pytest.fixture(autouse=True)
+def _left_open() -> Iterator[None]:
+    """Tests leave databases open as a crash does. What the product leaves open stays an error."""
+    before = len(_OPENED)
+    yield
+    for db in _OPENED[before:]:
+        db.close()
+    del _OPENED[before:]

@@ -290,7 +290,10 @@ def test_the_log_is_not_filled_from_afar(rogue: Rogue, capsys: pytest.CaptureFix
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_announced_files_have_a_quota(rogue: Rogue, receiver: Receiver, store: Store) -> None:
+def test_announced_files_have_a_quota(
+    rogue: Rogue, receiver: Receiver, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FolderFiles, "free", lambda _: 10**13)
     states = [rogue.init(f"{number:064x}", 1_999_000_000) for number in range(10)]
     assert states.count("need") == 4 and states.count("hold") == 6, "eight gigabytes at a time"
     small = [rogue.init(f"{number:064x}", 10) for number in range(100, 200)]

@@ -88,7 +88,12 @@ def _run(system: System, root: Path, line: str) -> str:
         timeout=LIMIT_S,
     )
     if done.returncode:
+        kept = roots.ROOT / "out" / "systemtest" / f"bare-{system.number}.log"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(done.stdout, "utf-8")
         sys.stdout.write(done.stdout[-12_000:])
-        raise Failed(f"Debian {system.number}, bare: {line} ended with {done.returncode}")
+        raise Failed(
+            f"Debian {system.number}, bare: {line} ended with {done.returncode}; see {kept}"
+        )
     # What systemd-nspawn says of its own folder at the end of every container here.
     return "\n".join(row for row in done.stdout.splitlines() if "/run/systemd/nspawn" not in row)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,9 +36,11 @@ class Sqlite:
     machine may share the file; they take turns."""
 
     def __init__(self, path: Path, schema: str) -> None:
-        with _sqlite_said():
+        with _sqlite_said(), ExitStack() as undone:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=LOCK_WAIT_S)
+            undone.callback(self._db.close)
             self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + schema)
+            undone.pop_all()
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         with _sqlite_said():
@@ -97,10 +99,13 @@ class Postgres:
             raise NoDatabase("psycopg is missing: pip install ./tools/reference_platform") from None
         self._url, self._driver = url, psycopg
         self._connect()
-        # Two receivers that start at once would both create the tables.
-        with self.transaction():
-            self.run("SELECT pg_advisory_xact_lock(7236)")
-            self.run(schema.replace("BLOB", "BYTEA").replace("REAL", "DOUBLE PRECISION"))
+        with ExitStack() as undone:
+            undone.callback(lambda: self._db.close())
+            # Two receivers that start at once would both create the tables.
+            with self.transaction():
+                self.run("SELECT pg_advisory_xact_lock(7236)")
+                self.run(schema.replace("BLOB", "BYTEA").replace("REAL", "DOUBLE PRECISION"))
+            undone.pop_all()
 
     def _connect(self) -> None:
         with self._said():
