@@ -47,6 +47,7 @@ BOOTED = {
     "User": "of the running daemon",
     "Group": "of the running daemon",
     "SupplementaryGroups": "of the running daemon",
+    "PrivateMounts": "files of the running daemon's own",
     "InaccessiblePaths": "looked at from inside its namespace",
     "ReadOnlyPaths": "written to from inside its namespace",
     "SystemCallFilter": "the kernel has a filter for it; not which calls",
