@@ -38,9 +38,8 @@ def _list(args: argparse.Namespace) -> int:
 
     import msgspec
 
-    from edge.config.catalogue import load_categories
+    from edge.config.catalogue import load_categories, shipped_packs
     from edge.config.dated import coded
-    from edge.config.packs import shipped_packs
     from edge.config.shipped import shipped
 
     raw = load_categories([shipped("config/categories.yaml"), *args.city])

@@ -253,9 +253,8 @@ def packs_of_flight(args: argparse.Namespace) -> DatedFacts:
     from zoneinfo import ZoneInfo
 
     from edge.config import Site
-    from edge.config.catalogue import Calendar
-    from edge.config.dated import DatedFacts
-    from edge.config.packs import shipped_packs
+    from edge.config.catalogue import shipped_packs
+    from edge.config.dated import Calendar, DatedFacts
     from edge.config.paths import read_box
     from edge.release.packs import box_packs
 

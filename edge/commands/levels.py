@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     import json
     from datetime import datetime, timezone
 
-    from edge.config.packs import shipped_packs
+    from edge.config.catalogue import shipped_packs
     from edge.sensors import series
 
     recorded = series.read(args.samples, args.sensor)

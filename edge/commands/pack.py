@@ -14,7 +14,8 @@ from edge.config import ConfigError
 
 if TYPE_CHECKING:
     from edge.config import Site
-    from edge.config.packs import Pack, Packs
+    from edge.config.dated import Packs
+    from edge.config.packs import Pack
     from edge.config.paths import BoxFiles
 
 EPILOG = """examples:

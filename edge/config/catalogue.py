@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The shipped data files and a city's overlays of them: categories and calendars."""
+"""The shipped data files and a city's overlays of them: categories, calendars and packs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Literal
 
 from edge.config.category import Categories, Category
+from edge.config.dated import Calendar, Packs
 from edge.config.load import ConfigError, convert, read_yaml
-from edge.config.packs import NO_PACKS, Pack, Packs, Span, Yearly, check_spans, days_of
+from edge.config.packs import Pack, Span, check_spans, days_of, read_pack
 from edge.config.shipped import shipped
 from edge.config.site import Part, Site
 
@@ -71,78 +71,6 @@ class CalendarFile(Part, frozen=True, kw_only=True):
     exams: tuple[Span, ...] = ()
 
 
-NO_DATES: frozenset[date] = frozenset()
-WEEKEND = 5
-
-
-@dataclass(frozen=True, slots=True)
-class DayFacts:
-    """What a day is and who says so. kinds: one of workday, weekend, holiday; exam besides.
-
-    pack: the edition that says it, or `presumed (edition)`; presumed: no pack of the year is there.
-    """
-
-    kinds: frozenset[str]
-    names: tuple[str, ...]
-    pack: str
-    presumed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Calendar:
-    """Days that are not what their weekday says: the site's own, then those of the packs in force.
-
-    `workdays` are 调休: weekends worked. `names` tells people which festival or exam a day is.
-    """
-
-    holidays: frozenset[date] = NO_DATES
-    workdays: frozenset[date] = NO_DATES
-    exams: frozenset[date] = NO_DATES
-    names: dict[date, str] = field(default_factory=dict)
-    packs: Packs = NO_PACKS
-    _known: dict[date, DayFacts] = field(default_factory=dict, compare=False, repr=False)
-
-    def kinds(self, day: date) -> frozenset[str]:
-        """Exactly one of workday, weekend, holiday; and exam where it is one."""
-        return self.facts(day).kinds
-
-    def facts(self, day: date) -> DayFacts:
-        """The day with the pack that says what it is."""
-        if day not in self._known:
-            self._known[day] = self._facts(day)
-        return self._known[day]
-
-    def _facts(self, day: date) -> DayFacts:
-        year, exam = self.packs.at("calendar", day), self.packs.at("exams", day)
-        usual = self.packs.at("recurring", day)
-        free, worked, tests = self._year(year, usual, exam, day)
-        kind = "weekend" if day.weekday() >= WEEKEND else "workday"
-        kind = "workday" if worked or day in self.workdays else "holiday" if free else kind
-        kind = "holiday" if day in self.holidays else kind
-        sitting = bool(tests) or day in self.exams
-        own = [self.names[day]] if day in self.names else []
-        names = tuple(dict.fromkeys([*own, *(row.name for row in (*free, *worked, *tests))]))
-        edition = (
-            year.edition if year else f"presumed 推定 ({usual.edition if usual else 'weekday'})"
-        )
-        kinds = frozenset({kind, "exam"} if sitting else {kind})
-        return DayFacts(kinds, names, edition, year is None or (exam is None and sitting))
-
-    def _year(
-        self, year: Pack | None, usual: Pack | None, exam: Pack | None, day: date
-    ) -> tuple[list[Span | Yearly], list[Span], list[Span | Yearly]]:
-        """(free, worked, exams) by the packs of the year, else by what comes every year."""
-        spans, yearly = self.packs.spans, self.packs.yearly(usual.yearly if usual else (), day)
-        presumed = [row for row in yearly if row.kind == "holiday"]
-        lunar = spans(usual.holidays, day) if usual else []
-        holidays: list[Span | Yearly] = [*(spans(year.holidays, day) if year else lunar)]
-        free = holidays if year else [*presumed, *holidays]
-        worked = spans(year.workdays, day) if year else []
-        usually = [row for row in yearly if row.kind == "exam"]
-        tests: list[Span | Yearly] = [*(spans(exam.exams, day) if exam else usually)]
-        return free, worked, tests
-
-
 def calendar_files(base: Path, site: Site, where: str) -> list[Path]:
     """The calendars that the site names.
     Raises ConfigError naming the file or option that is wrong."""
@@ -173,3 +101,9 @@ def load_calendar(paths: Sequence[Path], packs: Packs) -> Calendar:
             raise ConfigError(f"{path}: {min(both)} is both a holiday and a workday")
     free, worked, exams = (frozenset(kinds[name]) for name in ("holidays", "workdays", "exams"))
     return Calendar(free, worked, exams, names, packs)
+
+
+def shipped_packs(region: str = "", more: Iterable[Pack] = ()) -> Packs:
+    """The packs that came with the program, and `more` that came later. Raises ConfigError."""
+    files = sorted(shipped("config/packs").glob("*.yaml"))
+    return Packs((*(read_pack(path) for path in files), *more), region)

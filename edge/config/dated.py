@@ -1,18 +1,28 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What the packs say of one event: its category's codes, and which packs were in force then."""
+"""What the dated packs say of a day at this place: which is in force, what kind of day it is, and
+the codes of a category. It is always asked by the day of the *event*."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, tzinfo
+from typing import Any, Literal
 
 import msgspec
 
-from edge.config.catalogue import Calendar
 from edge.config.category import Category
-from edge.config.packs import CodeRow, Pack, PackKind, Packs
+from edge.config.packs import EVERYWHERE, CodeRow, FumeRow, Pack, PackKind, Span, Yearly
 
+# What every box needs on every day; noise standards are asked for by those points that use them.
+NEEDED: tuple[tuple[PackKind, str], ...] = (
+    ("calendar", ""),
+    ("exams", ""),
+    ("codes", ""),
+    ("fume", ""),
+    ("measuring", "noise"),
+)
+ENDING_DAYS = 60
 # The last extension number: what nobody has given a number of its own.
 OTHER = "99"
 NOTHING = "none in force 无有效版本"
@@ -22,6 +32,174 @@ MEASURED_BY: Mapping[str, tuple[tuple[PackKind, str], ...]] = {
     "loudspeaker": (),
     "fume": (("fume", ""),),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class PackFault:
+    """A pack that is missing, or in force for not much longer."""
+
+    kind: Literal["pack_missing", "pack_ending"]
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Packs:
+    """All packs of a box. region: the site's division code or its beginning, "" where unknown."""
+
+    files: tuple[Pack, ...] = ()
+    region: str = ""
+
+    def at(self, kind: PackKind, day: date, of: str = "") -> Pack | None:
+        """The pack in force on a day: of the smallest region that fits, the last published."""
+        text = day.isoformat()
+        found = [
+            p
+            for p in self.files
+            if p.pack == kind and p.of == of and _in_force(p, text) and self.here(p.region)
+        ]
+        return max(found, key=_rank, default=None)
+
+    def here(self, region: str) -> bool:
+        """Whether the site lies in a region."""
+        return region == EVERYWHERE or (bool(self.region) and self.region.startswith(region))
+
+    def spans(self, spans: Iterable[Span], day: date) -> list[Span]:
+        """Those that a day lies in, each name by the smallest region that fits."""
+        text = day.isoformat()
+        return [s for s in self._own(spans) if s.first <= text <= (s.last or s.first)]
+
+    def yearly(self, rows: Iterable[Yearly], day: date) -> list[Yearly]:
+        """Those of every year that a day lies in."""
+        text = day.isoformat()[5:]
+        return [row for row in self._own(rows) if row.first <= text <= row.last]
+
+    def _own(self, rows: Iterable[Any]) -> list[Any]:
+        rows = list(rows)
+        best: dict[str, int] = {}
+        for row in rows:
+            best[row.name] = max(best.get(row.name, -1), self._fit(row.regions))
+        return [row for row in rows if self._fit(row.regions) == best[row.name] >= 0]
+
+    def _fit(self, regions: Sequence[str]) -> int:
+        """How narrow the narrowest region is that the site lies in; -1 for none."""
+        found = [0 if r == EVERYWHERE else len(r) for r in regions if self.here(r)]
+        return max(found, default=-1)
+
+    def fume(self, day: date, grid: str | None) -> FumeRow | None:
+        """The limits of a kitchen in this unit grid on a day."""
+        pack = self.at("fume", day)
+        code = grid or self.region
+        rows = [r for r in (pack.fume if pack else ()) if r.region == EVERYWHERE]
+        rows += [r for r in (pack.fume if pack else ()) if code and code.startswith(r.region)]
+        return max(rows, key=_narrow, default=None)
+
+    def faults(self, today: date, standards: Iterable[str] = ()) -> list[PackFault]:
+        """What is missing today, and what ends within ENDING_DAYS with nothing after it."""
+        needed = [*NEEDED, *(("noise", name) for name in sorted(set(standards)))]
+        found = [self._fault(kind, of, today) for kind, of in needed]
+        return [fault for fault in found if fault]
+
+    def _fault(self, kind: PackKind, of: str, today: date) -> PackFault | None:
+        now, title = self.at(kind, today, of), f"{kind} {of}".strip()
+        if now is None:
+            return PackFault("pack_missing", title, f"no pack in force on {today}")
+        last = date.fromisoformat(now.valid_to) if now.valid_to else None
+        while last is not None:
+            following = self.at(kind, last + timedelta(days=1), of)
+            if following is None:
+                left = (last - today).days
+                text = f"{now.edition} ends {last}, in {left} days, and none follows"
+                return PackFault("pack_ending", title, text) if left <= ENDING_DAYS else None
+            last = date.fromisoformat(following.valid_to) if following.valid_to else None
+        return None
+
+
+def _in_force(pack: Pack, day: str) -> bool:
+    """On this day, "YYYY-MM-DD"."""
+    return pack.valid_from <= day <= (pack.valid_to or day)
+
+
+def _rank(pack: Pack) -> tuple[int, str, str]:
+    return (0 if pack.region == EVERYWHERE else len(pack.region), pack.published, pack.edition)
+
+
+def _narrow(row: FumeRow) -> int:
+    return 0 if row.region == EVERYWHERE else len(row.region)
+
+
+# For what has no packs of its own to ask.
+NO_PACKS = Packs()
+NO_DATES: frozenset[date] = frozenset()
+WEEKEND = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DayFacts:
+    """What a day is and who says so. kinds: one of workday, weekend, holiday; exam besides.
+
+    pack: the edition that says it, or `presumed (edition)`; presumed: no pack of the year is there.
+    """
+
+    kinds: frozenset[str]
+    names: tuple[str, ...]
+    pack: str
+    presumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Days that are not what their weekday says: the site's own, then those of the packs in force.
+
+    `workdays` are 调休: weekends worked. `names` tells people which festival or exam a day is.
+    """
+
+    holidays: frozenset[date] = NO_DATES
+    workdays: frozenset[date] = NO_DATES
+    exams: frozenset[date] = NO_DATES
+    names: dict[date, str] = field(default_factory=dict)
+    packs: Packs = NO_PACKS
+    _known: dict[date, DayFacts] = field(default_factory=dict, compare=False, repr=False)
+
+    def kinds(self, day: date) -> frozenset[str]:
+        """Exactly one of workday, weekend, holiday; and exam where it is one."""
+        return self.facts(day).kinds
+
+    def facts(self, day: date) -> DayFacts:
+        """The day with the pack that says what it is."""
+        if day not in self._known:
+            self._known[day] = self._facts(day)
+        return self._known[day]
+
+    def _facts(self, day: date) -> DayFacts:
+        year, exam = self.packs.at("calendar", day), self.packs.at("exams", day)
+        usual = self.packs.at("recurring", day)
+        free, worked, tests = self._year(year, usual, exam, day)
+        kind = "weekend" if day.weekday() >= WEEKEND else "workday"
+        kind = "workday" if worked or day in self.workdays else "holiday" if free else kind
+        kind = "holiday" if day in self.holidays else kind
+        sitting = bool(tests) or day in self.exams
+        own = [self.names[day]] if day in self.names else []
+        names = tuple(dict.fromkeys([*own, *(row.name for row in (*free, *worked, *tests))]))
+        edition = (
+            year.edition if year else f"presumed 推定 ({usual.edition if usual else 'weekday'})"
+        )
+        kinds = frozenset({kind, "exam"} if sitting else {kind})
+        return DayFacts(kinds, names, edition, year is None or (exam is None and sitting))
+
+    def _year(
+        self, year: Pack | None, usual: Pack | None, exam: Pack | None, day: date
+    ) -> tuple[list[Span | Yearly], list[Span], list[Span | Yearly]]:
+        """(free, worked, exams) by the packs of the year, else by what comes every year."""
+        spans, yearly = self.packs.spans, self.packs.yearly(usual.yearly if usual else (), day)
+        presumed = [row for row in yearly if row.kind == "holiday"]
+        lunar = spans(usual.holidays, day) if usual else []
+        holidays: list[Span | Yearly] = [*(spans(year.holidays, day) if year else lunar)]
+        free = holidays if year else [*presumed, *holidays]
+        worked = spans(year.workdays, day) if year else []
+        usually = [row for row in yearly if row.kind == "exam"]
+        tests: list[Span | Yearly] = [*(spans(exam.exams, day) if exam else usually)]
+        return free, worked, tests
 
 
 @dataclass(frozen=True, slots=True)

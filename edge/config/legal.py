@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from edge.config.packs import NoiseStandard, Pack, Packs, Standing
+from edge.config.dated import Packs
+from edge.config.packs import NoiseStandard, Pack, Standing
 
 
 def legal_rows(packs: Packs) -> Iterator[dict[str, Any]]:

@@ -9,17 +9,15 @@ missing but the days that recur every year, and those are named *presumed*.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from edge import patterns
 from edge.config.load import ConfigError, convert, read_yaml
-from edge.config.shipped import shipped
 from edge.config.site import MonthDay, Part
 from edge.patterns import whole
 
@@ -29,15 +27,6 @@ Standing = Literal["read", "quoted", "memory", "unread"]
 PackKind = Literal["calendar", "recurring", "exams", "noise", "measuring", "fume", "codes"]
 TwoDigits = Annotated[str, msgspec.Meta(pattern=whole(r"\d{2}"))]
 Region = Annotated[str, msgspec.Meta(pattern=whole(r"CN|\d{2,6}"))]
-# What every box needs on every day; noise standards are asked for by those points that use them.
-NEEDED: tuple[tuple[PackKind, str], ...] = (
-    ("calendar", ""),
-    ("exams", ""),
-    ("codes", ""),
-    ("fume", ""),
-    ("measuring", "noise"),
-)
-ENDING_DAYS = 60
 EVERYWHERE = "CN"
 STANDINGS: Mapping[Standing, str] = {
     "read": "read 已核对原文",
@@ -143,10 +132,6 @@ class Pack(Part, frozen=True, kw_only=True):
     main_of: dict[str, str] = {}
     signature: str | None = None
 
-    def in_force(self, day: str) -> bool:
-        """On this day, "YYYY-MM-DD"."""
-        return self.valid_from <= day <= (self.valid_to or day)
-
     @property
     def title(self) -> str:
         """`calendar` or `noise GB 12348`."""
@@ -155,95 +140,6 @@ class Pack(Part, frozen=True, kw_only=True):
     def number(self, name: str) -> float:
         """The value of one of `numbers`. Raises KeyError."""
         return {row.id: row.value for row in self.numbers}[name]
-
-
-@dataclass(frozen=True, slots=True)
-class PackFault:
-    """A pack that is missing, or in force for not much longer."""
-
-    kind: Literal["pack_missing", "pack_ending"]
-    title: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Packs:
-    """All packs of a box. region: the site's division code or its beginning, "" where unknown."""
-
-    files: tuple[Pack, ...] = ()
-    region: str = ""
-
-    def at(self, kind: PackKind, day: date, of: str = "") -> Pack | None:
-        """The pack in force on a day: of the smallest region that fits, the last published."""
-        text = day.isoformat()
-        found = [
-            p
-            for p in self.files
-            if p.pack == kind and p.of == of and p.in_force(text) and self.here(p.region)
-        ]
-        return max(found, key=_rank, default=None)
-
-    def here(self, region: str) -> bool:
-        """Whether the site lies in a region."""
-        return region == EVERYWHERE or (bool(self.region) and self.region.startswith(region))
-
-    def spans(self, spans: Iterable[Span], day: date) -> list[Span]:
-        """Those that a day lies in, each name by the smallest region that fits."""
-        text = day.isoformat()
-        return [s for s in self._own(spans) if s.first <= text <= (s.last or s.first)]
-
-    def yearly(self, rows: Iterable[Yearly], day: date) -> list[Yearly]:
-        """Those of every year that a day lies in."""
-        text = day.isoformat()[5:]
-        return [row for row in self._own(rows) if row.first <= text <= row.last]
-
-    def _own(self, rows: Iterable[Any]) -> list[Any]:
-        rows = list(rows)
-        best: dict[str, int] = {}
-        for row in rows:
-            best[row.name] = max(best.get(row.name, -1), self._fit(row.regions))
-        return [row for row in rows if self._fit(row.regions) == best[row.name] >= 0]
-
-    def _fit(self, regions: Sequence[str]) -> int:
-        """How narrow the narrowest region is that the site lies in; -1 for none."""
-        found = [0 if r == EVERYWHERE else len(r) for r in regions if self.here(r)]
-        return max(found, default=-1)
-
-    def fume(self, day: date, grid: str | None) -> FumeRow | None:
-        """The limits of a kitchen in this unit grid on a day."""
-        pack = self.at("fume", day)
-        code = grid or self.region
-        rows = [r for r in (pack.fume if pack else ()) if r.region == EVERYWHERE]
-        rows += [r for r in (pack.fume if pack else ()) if code and code.startswith(r.region)]
-        return max(rows, key=_narrow, default=None)
-
-    def faults(self, today: date, standards: Iterable[str] = ()) -> list[PackFault]:
-        """What is missing today, and what ends within ENDING_DAYS with nothing after it."""
-        needed = [*NEEDED, *(("noise", name) for name in sorted(set(standards)))]
-        found = [self._fault(kind, of, today) for kind, of in needed]
-        return [fault for fault in found if fault]
-
-    def _fault(self, kind: PackKind, of: str, today: date) -> PackFault | None:
-        now, title = self.at(kind, today, of), f"{kind} {of}".strip()
-        if now is None:
-            return PackFault("pack_missing", title, f"no pack in force on {today}")
-        last = date.fromisoformat(now.valid_to) if now.valid_to else None
-        while last is not None:
-            following = self.at(kind, last + timedelta(days=1), of)
-            if following is None:
-                left = (last - today).days
-                text = f"{now.edition} ends {last}, in {left} days, and none follows"
-                return PackFault("pack_ending", title, text) if left <= ENDING_DAYS else None
-            last = date.fromisoformat(following.valid_to) if following.valid_to else None
-        return None
-
-
-def _rank(pack: Pack) -> tuple[int, str, str]:
-    return (0 if pack.region == EVERYWHERE else len(pack.region), pack.published, pack.edition)
-
-
-def _narrow(row: FumeRow) -> int:
-    return 0 if row.region == EVERYWHERE else len(row.region)
 
 
 def read_pack(path: Path) -> Pack:
@@ -297,13 +193,3 @@ def _date(text: str, where: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise ConfigError(f"{where}: {text} is not a day of the calendar") from None
-
-
-def shipped_packs(region: str = "", more: Iterable[Pack] = ()) -> Packs:
-    """The packs that came with the program, and `more` that came later. Raises ConfigError."""
-    files = sorted(shipped("config/packs").glob("*.yaml"))
-    return Packs((*(read_pack(path) for path in files), *more), region)
-
-
-# For what has no packs of its own to ask.
-NO_PACKS = Packs()

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from edge.clock import SystemClock
 from edge.config import ConfigError, Site, load
 from edge.config.catalogue import calendar_files, category_files, load_calendar, load_categories
-from edge.config.packs import PackFault
+from edge.config.dated import PackFault
 from edge.config.paths import BoxFiles
 from edge.handling.casework import Casework, HandlingTerms, step_data
 from edge.handling.deadlines import Office

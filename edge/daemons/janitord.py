@@ -18,7 +18,7 @@ from typing import Any
 
 from edge.clock import SystemClock
 from edge.config import Device, load
-from edge.config.packs import PackFault
+from edge.config.dated import PackFault
 from edge.config.paths import box_files
 from edge.daemons.handling import handle, pack_faults, terms_of
 from edge.faults import FaultLog

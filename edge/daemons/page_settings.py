@@ -12,9 +12,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from edge.config import Category, ConfigError, Device, Site, load
-from edge.config.catalogue import category_files, load_categories
+from edge.config.catalogue import category_files, load_categories, shipped_packs
 from edge.config.dated import coded
-from edge.config.packs import shipped_packs
 from edge.config.paths import BoxPaths, base_folder
 from edge.daemons.apart import python_apart
 

@@ -19,7 +19,8 @@ from zoneinfo import ZoneInfo
 
 from edge import journal
 from edge.config import Camera, Category, ConfigError, Site, convert
-from edge.config.catalogue import Calendar, category_files, load_calendar, load_categories
+from edge.config.catalogue import category_files, load_calendar, load_categories
+from edge.config.dated import Calendar
 from edge.console.editing import parse
 from edge.daemons.apart import python_apart
 from edge.values import Scene, Stamp, Track

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 
-from edge.config.catalogue import Calendar
+from edge.config.dated import Calendar
 
 # A time limit that is longer than this in working hours has a mistake in it.
 DAYS_MOST = 400

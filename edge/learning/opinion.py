@@ -12,14 +12,14 @@ doubts becomes a lead. Pure.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.values import Box, Finding, Image, Json
+from edge.values import Box, Image
 
 LEAST_EACH = 6
 MOST_EACH = 400
@@ -73,43 +73,6 @@ class Opinion:
 
     def doubts(self, features: Floats) -> bool:
         return self.score(features) < self.limit
-
-
-class Adviser:
-    """What one camera's opinions say of its findings. One owner: the thread that looks.
-
-    A case that is doubted becomes a lead and stays one to its end; nothing is ever raised."""
-
-    def __init__(self, opinions: Mapping[str, Opinion]) -> None:
-        """opinions: by category; those that do not speak are left out."""
-        self._opinions = {name: one for name, one in opinions.items() if one.speaks}
-        self._said: dict[str, dict[str, Json]] = {}
-
-    def advise(self, finding: Finding, image: Image) -> Finding:
-        """The finding with the fact `second_opinion` where there is one."""
-        opinion = self._opinions.get(finding.category)
-        if opinion is None or (finding.phase != "new" and finding.key not in self._said):
-            return finding
-        said = self._said.get(finding.key) or _said(opinion, finding, image)
-        self._said[finding.key] = said
-        if finding.phase == "end":
-            del self._said[finding.key]
-        facts = {**finding.facts, "second_opinion": said}
-        judged = replace(finding, facts=facts)
-        return replace(judged, priority="lead") if said["says"] == "doubts" else judged
-
-
-def _said(opinion: Opinion, finding: Finding, image: Image) -> dict[str, Json]:
-    features = features_of(image, finding.box, finding.box)
-    return {
-        "says": "doubts" if opinion.doubts(features) else "agrees",
-        "score": round(opinion.score(features), 3),
-        "limit": round(opinion.limit, 3),
-        "taught_with": [opinion.right, opinion.false],
-        "kept": round(opinion.kept, 3),
-        "removed": round(opinion.removed, 3),
-        "sha256": opinion.sha256,
-    }
 
 
 def features_of(image: Image, box: Box, place: Box) -> Floats:

@@ -7,16 +7,27 @@ its tracks are carried (edge.vision.gate says for how long).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from edge.config import Camera
 from edge.evidence.pictures import blackened
-from edge.learning.opinion import Adviser
+from edge.learning.opinion import Opinion, features_of
 from edge.pipeline.recheck import RecheckRequest, standing_on
 from edge.rules.judge import Judge
-from edge.values import Detections, Frame, Image, Judgement, Sample, Scene, Stamp, Track
+from edge.values import (
+    Detections,
+    Finding,
+    Frame,
+    Image,
+    Json,
+    Judgement,
+    Sample,
+    Scene,
+    Stamp,
+    Track,
+)
 from edge.vision.gate import FAINT_S, GateDecision, MotionGate, refresh_s
 from edge.vision.model import Model
 from edge.vision.tracker import Tracker
@@ -191,3 +202,40 @@ class Analyzer:
             return None
         score, name = max(hits)
         return {"label": name, "score": round(score, 3)}
+
+
+class Adviser:
+    """What one camera's opinions say of its findings. One owner: the thread that looks.
+
+    A case that is doubted becomes a lead and stays one to its end; nothing is ever raised."""
+
+    def __init__(self, opinions: Mapping[str, Opinion]) -> None:
+        """opinions: by category; those that do not speak are left out."""
+        self._opinions = {name: one for name, one in opinions.items() if one.speaks}
+        self._said: dict[str, dict[str, Json]] = {}
+
+    def advise(self, finding: Finding, image: Image) -> Finding:
+        """The finding with the fact `second_opinion` where there is one."""
+        opinion = self._opinions.get(finding.category)
+        if opinion is None or (finding.phase != "new" and finding.key not in self._said):
+            return finding
+        said = self._said.get(finding.key) or _said(opinion, finding, image)
+        self._said[finding.key] = said
+        if finding.phase == "end":
+            del self._said[finding.key]
+        facts = {**finding.facts, "second_opinion": said}
+        judged = replace(finding, facts=facts)
+        return replace(judged, priority="lead") if said["says"] == "doubts" else judged
+
+
+def _said(opinion: Opinion, finding: Finding, image: Image) -> dict[str, Json]:
+    features = features_of(image, finding.box, finding.box)
+    return {
+        "says": "doubts" if opinion.doubts(features) else "agrees",
+        "score": round(opinion.score(features), 3),
+        "limit": round(opinion.limit, 3),
+        "taught_with": [opinion.right, opinion.false],
+        "kept": round(opinion.kept, 3),
+        "removed": round(opinion.removed, 3),
+        "sha256": opinion.sha256,
+    }

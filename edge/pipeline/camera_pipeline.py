@@ -13,15 +13,14 @@ from edge.evidence.album import Album
 from edge.evidence.casebook import Casebook, Origin
 from edge.evidence.pictures import Caption
 from edge.evidence.store import Draft
-from edge.learning.opinion import Adviser
 from edge.learning.store import read_opinions
-from edge.pipeline.analyzer import Analyzer
+from edge.pipeline.analyzer import Adviser, Analyzer
 from edge.pipeline.evidence_writer import ClipCutter, EvidenceOutputs, EvidenceWriter
 from edge.pipeline.settings import Settings
 from edge.pipeline.taught_looks import taught_places
 from edge.pipeline.truck_lookup import TruckFile
 from edge.rules.judge import Judge
-from edge.rules.trust import AIR, GROUND, best_of
+from edge.rules.reporting import AIR, GROUND, best_of
 from edge.uplink.wire import violation_data
 from edge.values import Finding, Place, Sample, Stamp
 from edge.vision.model import Model

@@ -9,14 +9,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from edge.config import Category, ConfigError, Device, Site, config_sha256, load
-from edge.config.catalogue import (
-    Calendar,
-    calendar_files,
-    category_files,
-    load_calendar,
-    load_categories,
-)
-from edge.config.dated import DatedFacts
+from edge.config.catalogue import calendar_files, category_files, load_calendar, load_categories
+from edge.config.dated import Calendar, DatedFacts
 from edge.config.paths import BoxFiles, BoxPaths, base_folder
 from edge.config.shipped import shipped
 from edge.register import load_register

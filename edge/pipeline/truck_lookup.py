@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from edge.config import Camera
-from edge.config.catalogue import Calendar
+from edge.config.dated import Calendar
 from edge.evidence.pictures import crop
 from edge.pipeline.settings import Settings
 from edge.rules.trucks import Register, best_match, joined

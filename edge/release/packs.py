@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.config import ConfigError, Device, Site, convert, read_yaml
-from edge.config.packs import Pack, Packs, check_pack, shipped_packs
+from edge.config.catalogue import shipped_packs
+from edge.config.dated import Packs
+from edge.config.packs import Pack, check_pack
 from edge.config.paths import BoxPaths
 from edge.release.signing import check_signature, release_ring
 from edge.release.store import Keys

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from edge.config import Camera, Category, ConfigError, Rule
-from edge.config.catalogue import Calendar
 from edge.config.category import ELSEWHERE
+from edge.config.dated import Calendar
 from edge.geometry import contact_band
 from edge.rules.dumping import Dumping
 from edge.rules.grilling import Grilling
@@ -22,11 +22,11 @@ from edge.rules.haulage import Haulage
 from edge.rules.motion import TrackCourses
 from edge.rules.places import Occupation
 from edge.rules.plume import Plume
+from edge.rules.reporting import graded
 from edge.rules.rule_settings import RuleSettings, Settings, settle
 from edge.rules.spill import Spill
 from edge.rules.state import TaughtState
 from edge.rules.taught import TaughtPlace
-from edge.rules.trust import graded
 from edge.rules.uncovered import Uncovered
 from edge.rules.view import Memory, SceneView, Verdicts, shift_between, stamp_from, stamp_json
 from edge.rules.wash import Wash
@@ -92,8 +92,8 @@ class Judge:
         trust: Mapping[str, str] | None = None,
         taught: Mapping[str, tuple[Box, TaughtPlace]] | None = None,
     ) -> None:
-        """trust: class to what its model is good for from here (edge.rules.trust); taught: zone to
-        its box and the looks that somebody taught there."""
+        """trust: class to what its model is good for from here (`reporting.graded`); taught: zone
+        to its box and the looks that somebody taught there."""
         self._trust = trust or {}
         self._classes = {rule.category: categories[rule.category].classes for rule in camera.rules}
         self._camera, self._calendar, self._timezone = camera, calendar, timezone

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.config import When, Zone
-from edge.config.catalogue import Calendar
+from edge.config.dated import Calendar
 from edge.values import Stamp, ZoneDecision
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

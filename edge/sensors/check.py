@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from edge.config import Category, ConfigError, Site, convert
-from edge.config.packs import Packs
+from edge.config.dated import Packs
 from edge.sensors.hours import night_hours
 from edge.sensors.limits import in_force, limit_on
 from edge.sensors.maps import Map, load_map

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from edge.config.packs import Packs
+from edge.config.dated import Packs
 
 # GB 18483: small 1 to <3 base stoves, medium 3 to <6, large 6 and more.
 Size = Literal["small", "medium", "large"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from edge.config.packs import NO_PACKS, Packs
+from edge.config.dated import NO_PACKS, Packs
 from edge.config.site import When
 from edge.sensors.limits import Period
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal, get_args
 
-from edge.config.packs import NoiseStandard, Pack, Packs
+from edge.config.dated import Packs
+from edge.config.packs import NoiseStandard, Pack
 
 Standard = Literal["GB 12523", "GB 3096", "GB 22337", "GB 12348"]
 STANDARDS: tuple[Standard, ...] = get_args(Standard)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from edge.config.packs import Packs
+from edge.config.dated import Packs
 from edge.sensors.settings import Calibration, Instrument
 
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from edge.config import ConfigError
-from edge.config.packs import NO_PACKS, Packs
+from edge.config.dated import NO_PACKS, Packs
 from edge.sensors.acoustics import DaySums, Levels, levels_of
 from edge.sensors.hours import LocalTime
 from edge.sensors.limits import Limit, Period, Standard, limit_on, window_of

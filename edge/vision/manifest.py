@@ -94,7 +94,7 @@ class SelfTest(_Part, frozen=True, kw_only=True):
 
 
 class CalibrationMap(_Part, frozen=True, kw_only=True):
-    """What makes scores promise the same of every class (edge.vision.calibration): class to
+    """What makes scores promise the same of every class (edge.vision.model.ScoreMap): class to
     (slope, shift) in log odds. `version`: of this form; `on`: the pictures it was fitted on."""
 
     version: Literal[1]

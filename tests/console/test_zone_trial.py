@@ -10,7 +10,7 @@ import pytest
 
 from edge.config import ConfigError, Site, convert, load
 from edge.config.catalogue import calendar_files, category_files, load_calendar, load_categories
-from edge.config.packs import Packs
+from edge.config.dated import Packs
 from edge.config.yamltext import dump
 from edge.daemons.zone_trial import last_hour, recorded, run_trial, scenes, trial
 from edge.pipeline.analyzer import Analysis

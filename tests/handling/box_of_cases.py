@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from edge.config.catalogue import Calendar
 from edge.config.category import Category
+from edge.config.dated import Calendar
 from edge.handling.casework import Casework, HandlingTerms, step_data
 from edge.handling.deadlines import Office
 from edge.handling.life import CaseLife, CaseStep

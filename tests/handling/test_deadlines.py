@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.config.catalogue import Calendar
+from edge.config.dated import Calendar
 from edge.handling.deadlines import Office, due_at, left_hours
 
 ZONE = ZoneInfo("Asia/Shanghai")

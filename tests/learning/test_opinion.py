@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from edge.learning import store
-from edge.learning.opinion import LEAST_EACH, Adviser, Example, features_of, teach
+from edge.learning.opinion import LEAST_EACH, Example, features_of, teach
+from edge.pipeline.analyzer import Adviser
 from edge.values import Finding, Stamp, ZoneDecision
 
 WHOLE = (0.1, 0.1, 0.9, 0.9)

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from stage import Stage
 
 from edge.config import Camera, Rule, Zone, convert
-from edge.config.catalogue import Calendar, load_categories
+from edge.config.catalogue import load_categories
+from edge.config.dated import Calendar
 from edge.rules.judge import Judge
 from edge.values import Finding, Judgement
 

@@ -14,10 +14,9 @@ from stage_judge import CATEGORIES, ROOT, judge, play, zone
 
 from edge.cli import main
 from edge.config import Camera, ConfigError, Rule, Site, convert
-from edge.config.catalogue import load_categories
+from edge.config.catalogue import load_categories, shipped_packs
 from edge.config.category import ELSEWHERE, Kind
 from edge.config.dated import coded
-from edge.config.packs import shipped_packs
 from edge.daemons.console_services import page_categories
 from edge.rules.check import check_site, on_trial
 from edge.rules.judge import RULES

@@ -7,7 +7,7 @@ from stage import Actor, Stage, parked
 from stage_judge import CATEGORIES, SHANGHAI, rule
 
 from edge.config import Camera, Zone
-from edge.config.catalogue import Calendar
+from edge.config.dated import Calendar
 from edge.rules.judge import Judge
 
 LIMIT_MS = 1.0

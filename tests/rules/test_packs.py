@@ -13,10 +13,10 @@ import msgspec
 import pytest
 
 from edge.config import ConfigError
-from edge.config.catalogue import load_calendar, load_categories
-from edge.config.dated import DatedFacts, codes_on, uncoded
+from edge.config.catalogue import load_calendar, load_categories, shipped_packs
+from edge.config.dated import DatedFacts, Packs, codes_on, uncoded
 from edge.config.legal import legal_rows
-from edge.config.packs import STANDINGS, Packs, read_pack, shipped_packs
+from edge.config.packs import STANDINGS, read_pack
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKS = shipped_packs()

@@ -9,9 +9,8 @@ from generate import CASES
 from stage_judge import ROOT
 
 from edge.config import Camera, convert
-from edge.config.catalogue import load_calendar, load_categories
+from edge.config.catalogue import load_calendar, load_categories, shipped_packs
 from edge.config.category import Categories
-from edge.config.packs import shipped_packs
 from edge.rules.judge import Judge
 
 RATES = (2.0, 5.0, 15.0, 25.0)

@@ -13,7 +13,7 @@ from stage_judge import ROOT
 from edge import ledger
 from edge.cli import main
 from edge.config import ConfigError, convert
-from edge.config.catalogue import Calendar
+from edge.config.dated import Calendar
 from edge.register import load_register
 from edge.rules.blind import BlindTime, rolled_up
 from edge.rules.fence import Grid, Route, grid_at, off_line_m, station_of

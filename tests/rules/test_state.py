@@ -10,7 +10,7 @@ import pytest
 
 from edge.cli import main
 from edge.config import Camera, ConfigError, Rule, Zone
-from edge.config.catalogue import Calendar
+from edge.config.dated import Calendar
 from edge.pipeline.taught_looks import keep_look, taught_places
 from edge.rules.judge import Judge
 from edge.rules.taught import TaughtPlace, held_out, square

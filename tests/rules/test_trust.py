@@ -13,9 +13,9 @@ from stage_judge import CATEGORIES, rule, zone
 
 from edge.cli import main
 from edge.config import Camera
-from edge.config.catalogue import Calendar
+from edge.config.dated import Calendar
 from edge.rules.judge import Judge
-from edge.rules.trust import AIR, GROUND, best_of, graded, of_classes
+from edge.rules.reporting import AIR, GROUND, best_of, graded, of_classes
 
 GOOD_FOR = {
     "vendor_stall": {"eye": "weak", "pole": "unproven", "drone": "unproven", "top": "validated"},

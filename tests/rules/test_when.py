@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from edge.config import ConfigError, When, convert
-from edge.config.catalogue import Calendar, load_calendar
-from edge.config.packs import Packs, shipped_packs
+from edge.config.catalogue import load_calendar, shipped_packs
+from edge.config.dated import Calendar, Packs
 from edge.rules.zones import LocalMoment, hours_text, when_fits
 from edge.values import Stamp
 

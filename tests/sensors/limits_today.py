@@ -3,7 +3,7 @@
 
 from datetime import date
 
-from edge.config.packs import shipped_packs
+from edge.config.catalogue import shipped_packs
 from edge.sensors.limits import limit_on
 
 PACKS = shipped_packs()

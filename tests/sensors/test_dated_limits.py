@@ -8,7 +8,7 @@ import msgspec
 
 from edge.config import When
 from edge.config.catalogue import load_calendar
-from edge.config.packs import Packs
+from edge.config.dated import Packs
 from edge.rules.zones import LocalMoment, when_fits
 from edge.sensors.fume import FumeJudge
 from edge.sensors.hours import LocalTime

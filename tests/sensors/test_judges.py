@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from edge.config import Position, When
-from edge.config.catalogue import load_calendar, load_categories
-from edge.config.packs import shipped_packs
+from edge.config.catalogue import load_calendar, load_categories, shipped_packs
 from edge.config.shipped import shipped
 from edge.rules.zones import LocalMoment, when_fits
 from edge.sensors import metrology

@@ -11,9 +11,8 @@ import pytest
 import yaml
 
 from edge.config import ConfigError
-from edge.vision.calibration import ScoreMap
 from edge.vision.manifest import read_manifest
-from edge.vision.model import load_model
+from edge.vision.model import ScoreMap, load_model
 from tools.training.calibration import fit
 
 MODELS = Path(__file__).resolve().parents[2] / "models"

@@ -55,6 +55,7 @@ class Touched:
     def __init__(self, wanted: set[str], out: Path) -> None:
         self._wanted, self._out = wanted, out
         self._tests: dict[str, dict[str, Any]] = {}
+        self._failed: set[str] = set()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
@@ -68,15 +69,14 @@ class Touched:
             threading.settrace(None)
             self._tests[item.nodeid] = {
                 "seconds": time.monotonic() - began,
-                "passed": True,
+                "passed": item.nodeid not in self._failed,
                 "lines": {name: sorted(lines) for name, lines in tracer.lines.items()},
             }
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if not report.passed and report.nodeid in self._tests:
-            self._tests[report.nodeid]["passed"] = False
-        elif not report.passed:
-            self._tests[report.nodeid] = {"seconds": 0.0, "passed": False, "lines": {}}
+        """Comes before the protocol of the test has ended."""
+        if not report.passed:
+            self._failed.add(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
         self._out.write_text(json.dumps(self._tests))

@@ -3,7 +3,7 @@
 
 validated: at least TRUTHS boxes of several places, ranked well and told surely at the working
 score. weak: measured, and worse than that. unproven: too few real pictures, or next to nothing
-found. A box makes leads of what rests on an unproven class (edge.rules.trust).
+found. A box makes leads of what rests on an unproven class (edge.rules.reporting).
 """
 
 from __future__ import annotations
