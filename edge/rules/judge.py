@@ -19,7 +19,6 @@ from edge.geometry import contact_band
 from edge.rules.dumping import Dumping
 from edge.rules.grilling import Grilling
 from edge.rules.haulage import Haulage
-from edge.rules.motion import TrackCourses
 from edge.rules.places import Occupation
 from edge.rules.plume import Plume
 from edge.rules.reporting import graded
@@ -28,9 +27,17 @@ from edge.rules.spill import Spill
 from edge.rules.state import TaughtState
 from edge.rules.taught import TaughtPlace
 from edge.rules.uncovered import Uncovered
-from edge.rules.view import Memory, SceneView, Verdicts, shift_between, stamp_from, stamp_json
+from edge.rules.view import Memory, SceneView, TrackCourses, Verdicts
 from edge.rules.wash import Wash
-from edge.rules.zones import WHOLE_FRAME, LocalMoment, ZoneMap, ZoneRule
+from edge.rules.zones import (
+    WHOLE_FRAME,
+    LocalMoment,
+    ZoneMap,
+    ZoneRule,
+    shift_between,
+    stamp_from,
+    stamp_json,
+)
 from edge.values import Box, Finding, Json, Judgement, Scene, Stamp, ZoneDecision
 
 SNAPSHOT = 1

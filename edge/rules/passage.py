@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Trucks passing through: where each went, how it looked best, when it was last seen.
 
-A passage belongs to a subject, not to a track id: an id switch continues it (edge.rules.motion).
+A passage belongs to a subject, not to a track id: an id switch continues it (TrackCourses).
 
 `RoadWatch` keeps the pictures of the road before and after each truck. Ground that a vehicle
 stands on, or stood on a moment ago, is not looked at: a box that the detector loses for a second

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from edge.rules.passage import Passage, Passages
 from edge.rules.rule_settings import RuleSettings, Setting
-from edge.rules.view import Open, SceneView, Verdicts, reread
-from edge.rules.zones import ZoneRule, when_fits
+from edge.rules.view import Open, SceneView, Verdicts
+from edge.rules.zones import ZoneRule, reread, when_fits
 from edge.values import Candidate, Finding, Json, Phase, Stamp, ZoneDecision
 
 PASSING_SETTINGS: Mapping[str, Setting] = {

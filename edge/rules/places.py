@@ -27,8 +27,8 @@ from edge.rules.spot import (
     patch_of,
     unlike,
 )
-from edge.rules.view import Open, SceneView, Verdicts, reread, standing_by
-from edge.rules.zones import ZoneRule, ZoneVerdict, quiet_hours, when_fits
+from edge.rules.view import Open, SceneView, Verdicts, standing_by
+from edge.rules.zones import ZoneRule, ZoneVerdict, quiet_hours, reread, when_fits
 from edge.values import Finding, Json, Phase, Track
 
 # What has not moved for so long stands.
@@ -85,7 +85,7 @@ class PlaceRule:
         return {}
 
     def subject_of(self, spot: Spot) -> int | None:
-        """The truck that caused it, by edge.rules.motion's number, where one did."""
+        """The truck that caused it, by edge.rules.view's number, where one did."""
         return None
 
     def stands(self, view: SceneView, track: Track) -> bool:

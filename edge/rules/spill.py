@@ -17,8 +17,8 @@ from edge.rules.passage import Passage, Passages, RoadWatch
 from edge.rules.places import PlaceRule
 from edge.rules.rule_settings import PLACE_SETTINGS, RuleSettings, Setting, Settings
 from edge.rules.spot import Spot
-from edge.rules.view import SceneView, Verdicts, at_mono
-from edge.rules.zones import ZoneRule
+from edge.rules.view import SceneView, Verdicts
+from edge.rules.zones import ZoneRule, at_mono
 from edge.values import Box, Candidate, Finding, Json, Phase, Track
 
 MATTER = "matter"

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from edge.geometry import distance, iou, size_of, within
 from edge.hold import Hold, Terms
-from edge.rules.view import SceneView, at_mono, stamp_from, stamp_json
-from edge.rules.zones import OUTSIDE, ZoneVerdict
+from edge.rules.view import SceneView
+from edge.rules.zones import OUTSIDE, ZoneVerdict, at_mono, stamp_from, stamp_json
 from edge.values import Box, Image, Json, Point, Stamp, Track, ZoneDecision
 
 SIDE = 12

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Where and when: how much of a box lies in which polygon, and what that means for a category now.
 
-Time windows of the site are judged by the local clock and calendar.
+Time windows of the site are judged by the local clock and calendar. A stamp of an earlier boot, or
+of a clock that was set since, is read by the clock of now.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.config import When, Zone
 from edge.config.dated import Calendar
-from edge.values import Stamp, ZoneDecision
+from edge.values import Json, Stamp, ZoneDecision
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -259,3 +261,43 @@ class ZoneRule:
     def grid_of(self, decision: ZoneDecision) -> str | None:
         """The unit grid of the first zone that names one."""
         return next((z.grid for z in self._zones if z.id in decision.zones and z.grid), None)
+
+
+# How far the quality of a clock is to be trusted.
+TRUST = {"unsynced": 0, "recording": 1, "holdover": 1, "ntp": 2, "gnss": 2}
+# A clock that moved by less was only corrected, not set.
+STEP_S = 1.0
+
+
+def stamp_json(at: Stamp) -> Json:
+    return [at.mono, at.wall, at.quality, at.error_ms]
+
+
+def stamp_from(data: Any, shift_s: float) -> Stamp:
+    """`shift_s` is added to the monotonic seconds: see `shift_between`."""
+    mono, wall, quality, error_ms = data
+    return Stamp(float(mono) + shift_s, float(wall), quality, float(error_ms))
+
+
+def shift_between(saved: Stamp, now: Stamp) -> tuple[float, float]:
+    """(what to add to saved monotonic seconds, seconds nobody watched) after a restart.
+
+    The wall clock tells how long the box was down, where both ends trusted it; else nothing is
+    known of the pause and it counts as none.
+    """
+    trusted = TRUST[saved.quality] > 0 and TRUST[now.quality] > 0
+    down_s = max(0.0, now.wall - saved.wall) if trusted else 0.0
+    return now.mono - down_s - saved.mono, down_s
+
+
+def at_mono(mono: float, now: Stamp) -> Stamp:
+    """An instant of the recent past by today's clocks."""
+    return replace(now, mono=mono, wall=now.wall - (now.mono - mono))
+
+
+def reread(at: Stamp, now: Stamp) -> Stamp:
+    """An earlier stamp by the clock of now, if that one is trusted more and has been stepped."""
+    if TRUST[now.quality] <= TRUST[at.quality]:
+        return at
+    stepped = at_mono(at.mono, now)
+    return stepped if abs(stepped.wall - at.wall) > STEP_S else at

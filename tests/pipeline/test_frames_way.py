@@ -19,7 +19,7 @@ from edge.pipeline.soundness import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 STREET = ROOT / "tests" / "clips" / "street"
-FILES_MAX = 36
+FILES_MAX = 30
 
 
 @pytest.fixture(scope="module")
