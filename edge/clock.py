@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
-import threading
 import time
 from typing import Protocol
 
@@ -37,26 +36,6 @@ class SystemClock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(max(0.0, seconds))
-
-
-class FakeClock:
-    """A clock a test moves by hand; sleeping moves it too."""
-
-    def __init__(self, mono: float = 0.0, wall: float = 1_767_225_600.0) -> None:
-        self._mono, self._wall = mono, wall
-        self._lock = threading.Lock()
-
-    def now(self) -> Stamp:
-        with self._lock:
-            return Stamp(self._mono, self._wall, "ntp", 1.0)
-
-    def sleep(self, seconds: float) -> None:
-        self.advance(seconds)
-
-    def advance(self, seconds: float) -> None:
-        with self._lock:
-            self._mono += seconds
-            self._wall += seconds
 
 
 class _Timex(ctypes.Structure):

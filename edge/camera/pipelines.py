@@ -53,6 +53,7 @@ def _gst_rtsp(decode: str) -> Callable[[Spec], list[str]]:
     """gst-launch-1.0 with one argument a word: the URL is never parsed as pipeline text."""
 
     def argv(spec: Spec) -> list[str]:
+        """The GStreamer command line of a camera: NV12 pictures on standard output."""
         source = [
             "rtspsrc", f"location={spec.address.target}", "protocols=tcp", "latency=200",
             f"tcp-timeout={int(STALL_S * 1e6)}",
@@ -86,6 +87,7 @@ def _ffmpeg(*hardware: str, bring: str = "") -> Callable[[Spec], list[str]]:
     """ffmpeg of the board's maker; `bring`: the filter that fetches pictures from the decoder."""
 
     def argv(spec: Spec) -> list[str]:
+        """The ffmpeg command line of a camera: NV12 pictures on standard output."""
         filters = f"{bring}fps={spec.fps},scale={spec.width}:{spec.height}"
         return [
             "ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", *hardware,

@@ -27,6 +27,7 @@ EPILOG = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to do with models, which ones, and how to open them."""
     parser.add_argument("action", choices=(*_ACTIONS, *RELEASES))
     parser.add_argument(
         "manifest",

@@ -172,6 +172,8 @@ def _tracker() -> Tracking:
     state: dict[str, Any] = {}
 
     def track(rows: list[Any], at: Any) -> Any:
+        """Tracks of recorded detections (label, x1, y1, x2, y2, score), by one tracker for the
+        case."""
         import numpy as np
 
         from edge.values import Detections

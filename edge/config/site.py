@@ -14,7 +14,6 @@ Name = Annotated[str, msgspec.Meta(pattern=patterns.NAME)]
 Fraction = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=86_400.0)]
 Positive = Annotated[float, msgspec.Meta(gt=0.0)]
-TimeOfDay = Annotated[str, msgspec.Meta(pattern=whole(r"(([01]\d|2[0-3]):[0-5]\d|24:00)"))]
 HourSpan = Annotated[
     str, msgspec.Meta(pattern=whole(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)"))
 ]

@@ -71,6 +71,8 @@ def _bounded(receive: Receive, most: int) -> Receive:
     whole = False
 
     async def bounded() -> Message:
+        """The next piece of the body. Raises TimeoutError and TooLarge where it is late or too
+        long."""
         nonlocal taken, whole
         if whole:
             return await receive()

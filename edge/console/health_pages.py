@@ -17,8 +17,6 @@ from edge.console.health import BlindLedger
 from edge.console.texts import text
 from edge.console.web import console_of, language_of, render
 
-LADDER_STEPS = 4
-
 
 def ledger_of(request: Request) -> BlindLedger:
     """One for the application: it remembers what it has read."""

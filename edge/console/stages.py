@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -275,8 +275,3 @@ def late(life: CaseLife, now: float) -> bool:
     """Whether somebody still has to do something that should be done already."""
     waits = life.state in RUNNING and life.paused_at is None
     return waits and life.due is not None and life.due < now
-
-
-def names_in(lives: Iterable[CaseLife]) -> dict[str, Mapping[str, str]]:
-    """category -> its name in both languages, as the cases tell it."""
-    return {life.category: life.head.get("names") or {} for life in lives}

@@ -58,6 +58,7 @@ def report_of(request: Request) -> Report:
 
 
 async def statistics(request: Request) -> Response:
+    """The page of a period's figures, with its bars and intervals."""
     report = await run_in_threadpool(report_of, request)
     language = language_of(request)
     days = {"from": report.period.first.isoformat(), "to": report.period.last.isoformat()}

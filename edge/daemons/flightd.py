@@ -62,6 +62,8 @@ def fly_command(state: Path, run: Path, device: Path, beside: Path) -> Command:
     folder = state / "flights"
 
     def command(job: Job) -> list[str]:
+        """The command line of `edge fly` for one recording, with what lies beside the device
+        file."""
         words = [sys.executable, "-m", "edge", "fly", str(folder / RECORDINGS / job.video)]
         words += ["--out", str(folder / job.name), "--name", job.title]
         words += ["--history", str(folder), "--device", str(device)]

@@ -69,6 +69,7 @@ class Pacemeter:
         self._marks: deque[tuple[float, dict[str, tuple[int, int]]]] = deque(maxlen=PACE_LOOKS)
 
     def step(self, workers: Mapping[str, Measured], now: float) -> None:
+        """Note the counts of each live camera, at most once in PACE_EVERY_S."""
         if self._marks and now - self._marks[-1][0] < PACE_EVERY_S:
             return
         counts = {

@@ -76,6 +76,7 @@ class FlightPictures:
 
     def _overview(self, row: Row, number: int, box: Box | None) -> Take:
         def take(image: Image, view: GroundView | None) -> None:
+            """Save the picture: the first is the row's own, later ones are listed as `more`."""
             del view
             name = row["id"] if number == 0 else f"{row['id']}-{number}"
             saved = save_overview(self._folder, name, image, box)

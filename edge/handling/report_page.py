@@ -20,7 +20,6 @@ from edge.handling.statistics import Figures, Share
 
 Language = Literal["zh", "en"]
 
-_LATE_HEADS = ("case", "by_category", "by_source", "due", "ended", "state")
 SHOWN = ("found", "confirmed", "settled", "overdue", "unreviewed")
 
 

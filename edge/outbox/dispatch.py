@@ -265,6 +265,7 @@ class Dispatch:
         return None
 
     def file(self, sha256: str) -> FileRow | None:
+        """The file's row for this destination."""
         found = self._db.execute(
             f"SELECT {_FILE} FROM file WHERE sha256 = ? AND destination = ?",  # noqa: S608
             (sha256, self._to),

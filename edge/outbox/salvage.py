@@ -163,6 +163,7 @@ class _Walk:
         self.whole = True
 
     def rows(self, low: int, high: int) -> Iterator[tuple[Any, ...]]:
+        """Rows with ids in [low, high). Where a page cannot be read, its half is left out."""
         query = f"SELECT {', '.join(_RECORD)} FROM record WHERE id >= ? AND id < ?"  # noqa: S608
         try:
             yield from self._old.execute(query, (low, high)).fetchall()

@@ -207,6 +207,7 @@ def _sound_sensors(
     before it."""
 
     def check(rows: Mapping[str, tuple[Any, ...]]) -> None:
+        """Check the sensors of the site with these rows in it. Raises ConfigError."""
         tried = msgspec.structs.replace(site, **rows)
         packs, today = settings.calendar.packs, settings.dated.day(time.time())
         check_sensors(

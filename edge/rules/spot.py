@@ -112,7 +112,6 @@ class Spot:
     rival_since: float | None = None
     empty_s: float = 0.0
     patch: Patch | None = None
-    patch_mono: float = -1e9
 
     def fits(self, track: Track, aspect: float) -> float:
         """How well a track stands here: 1 on the anchor, 0 at the rim, below 0 elsewhere."""

@@ -63,6 +63,7 @@ class TaughtState(PlaceRule):
         super().step(view, out)
 
     def subjects(self, view: SceneView) -> list[Track]:
+        """The taught places that show an offending look now, each as a track with a negative id."""
         offending = self.settings.words("offending")
         found = []
         for n, (box, _) in enumerate(self._taught, 1):

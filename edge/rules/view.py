@@ -127,22 +127,10 @@ class Memory:
                 return other_key
         return None
 
-    def open_by_grid(self) -> dict[str, int]:
-        """`grid/category` -> open cases; the daemon adds up its cameras."""
-        counts: dict[str, int] = {}
-        for case in self._standing():
-            name = f"{case.grid}/{case.category}"
-            counts[name] = counts.get(name, 0) + 1
-        return counts
-
     def suppressed(self, category: str, zone: str) -> None:
         """One arrival that a permit made lawful: counted, not raised."""
         name = f"{zone}/{category}"
         self._suppressed[name] = self._suppressed.get(name, 0) + 1
-
-    @property
-    def suppressed_counts(self) -> dict[str, int]:
-        return dict(self._suppressed)
 
     def snapshot(self) -> Json:
         past = [[getattr(p, name) for name in Past.__slots__] for p in self._past]

@@ -54,6 +54,7 @@ class LoopWindow:
     found: Repetition
 
     def as_json(self) -> dict[str, Json]:
+        """The round as the evidence states it: what repeats, how often and how surely."""
         found = self.found
         return {
             "began_wall": round(self.began.wall, 1),

@@ -65,10 +65,6 @@ class Link:
     def connection(self) -> MqttConnection | None:
         return self._connection if self._online else None
 
-    def waits_s(self, now: float) -> float:
-        """How long until the next attempt; 0 while there is a connection."""
-        return 0.0 if self._connection else max(0.0, self._due - now)
-
     def step(self, now: float, timeout_s: float, clock: Callable[[], float]) -> None:
         """Connect where due, or wait for the network up to `timeout_s` and pass events on."""
         if self._connection is None:

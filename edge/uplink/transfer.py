@@ -205,6 +205,7 @@ class Transfers:
         topic = self._topics.evidence(parcel.file.sha256, part, emqx=self._mode.emqx)
 
         def done(code: int, at: float) -> None:
+            """The broker's answer to the last piece (MQTT 5 reason code), at this second."""
             if self._active.get(parcel.file.sha256) is not parcel:
                 return
             if code in HOLDING:

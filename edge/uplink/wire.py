@@ -22,10 +22,8 @@ from edge.values import (
     EvidenceFile,
     Fault,
     Json,
-    Place,
     Stamp,
     Violation,
-    ZoneDecision,
 )
 
 VERSION = 1
@@ -171,29 +169,6 @@ def with_old_names(facts: Mapping[str, Json]) -> dict[str, Json]:
 
 def evidence_item(file: EvidenceFile) -> dict[str, Json]:
     return _fields(file)
-
-
-def violation_from(data: Mapping[str, Json]) -> Violation:
-    """The inverse of :func:`violation_data`. Raises msgspec.ValidationError."""
-    message = msgspec.convert(data, m.ViolationData)
-    fields = {
-        name: getattr(message, name) for name in message.__struct_fields__ if name != "manifest"
-    }
-    fields |= {
-        "began": stamp(message.began),
-        "decided": stamp(message.decided),
-        "ended": None if message.ended is None else stamp(message.ended),
-        "where": Place(**msgspec.structs.asdict(message.where)),
-        "zone": ZoneDecision(**msgspec.structs.asdict(message.zone)),
-        "evidence": tuple(_evidence_file(item) for item in message.evidence),
-        "facts": {k: v for k, v in message.facts.items() if k not in OLD_NAMES.values()},
-    }
-    return Violation(**fields)
-
-
-def _evidence_file(item: m.EvidenceItem) -> EvidenceFile:
-    message = {**msgspec.structs.asdict(item), "at": stamp(item.at)}
-    return EvidenceFile(**message)
 
 
 def fault_data(fault: Fault) -> dict[str, Json]:

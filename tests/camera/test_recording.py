@@ -18,9 +18,9 @@ from edge.camera.exif import taken_at
 from edge.camera.folder import natural
 from edge.camera.recording import read_file_frames
 from edge.camera.url import parse_source
-from edge.clock import FakeClock
 from edge.config import ConfigError
 from tests.camera.making import corner, look_into, video
+from tests.fake_clock import FakeClock
 
 
 def grid(count: int, fps: float = 25.0) -> list[float]:

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from edge.clock import FakeClock, SystemClock
+from edge.clock import SystemClock
 from edge.config.catalogue import load_categories
 from edge.config.shipped import shipped
 from edge.drone.dossier import FlightPublisher
@@ -32,6 +32,7 @@ from tests.drone.flyover import (
     render,
     straight,
 )
+from tests.fake_clock import FakeClock
 
 UP = 1_777_600_000.0
 DELAY_S = 1.5

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from edge.camera.stall import KIND, StallWatch
-from edge.clock import FakeClock
 from edge.config import Device
 from edge.config.device import Trust
 from edge.config.paths import box_files
@@ -21,6 +20,7 @@ from edge.pipeline.publisher import Publisher
 from edge.uplink.build import open_stock
 from edge.uplink.wire import fault_row, standing_faults
 from edge.values import Fault, Stamp
+from tests.fake_clock import FakeClock
 
 
 def told(path: Path) -> list[tuple[str, str, str]]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from edge import journal, ledger
-from edge.clock import FakeClock
 from edge.console.accounts import Accounts
 from edge.daemons.console_services import _review
 from edge.sensors.history import History
@@ -18,6 +17,7 @@ from edge.sensors.raw import Recent, SampleStore, read
 from edge.uplink.messages import Review
 from edge.uplink.reviews import ReviewLog
 from edge.values import Sample
+from tests.fake_clock import FakeClock
 
 EDGE = Path(__file__).parents[2] / "edge"
 

@@ -20,7 +20,7 @@ from cases_occupation import occupation_cases
 from cases_sites import site_cases
 from cases_trucks import truck_cases
 
-from edge.rules.recording import header_row, scene_row
+from edge.values import Json, Scene, Track
 
 HERE = Path(__file__).resolve().parent
 
@@ -31,6 +31,38 @@ CASES = {
     **truck_cases(),
     **site_cases(),
 }
+
+
+def header_row(camera: str, start_wall: float, fps: float, *, quality: str = "recording") -> Json:
+    """The first line of a recording: camera, aspect, start in wall s and pictures a second."""
+    return {
+        "recording": 1,
+        "camera": camera,
+        "aspect": round(16 / 9, 6),
+        "start_wall": start_wall,
+        "fps": fps,
+        "quality": quality,
+    }
+
+
+def scene_row(scene: Scene) -> Json:
+    """One line of a recording; coordinates to a ten-thousandth of the frame."""
+    row: dict[str, Json] = {"t": round(scene.at.mono, 3), "k": [_row(t) for t in scene.tracks]}
+    if scene.samples:
+        row["s"] = [[s.sensor, s.channel, s.value, s.unit, s.flag] for s in scene.samples]
+    return row
+
+
+def _row(track: Track) -> Json:
+    more: dict[str, Json] = {}
+    if track.look:
+        more["look"] = list(track.look)
+    if track.traits:
+        more["traits"] = dict(track.traits)
+    if track.coasted:
+        more["coasted"] = True
+    row = [track.id, track.label, *(round(v, 4) for v in track.box), round(track.score, 3)]
+    return [*row, more] if more else row
 
 
 def write(name: str, case: Case) -> None:

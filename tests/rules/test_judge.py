@@ -129,7 +129,7 @@ def test_open_cases_of_a_grid_return_to_nought():
         counts.append(sitting.memory.open_in(grid, "street-vendor"))
     assert max(counts) == 1
     assert counts[-1] == 0
-    assert sitting.memory.open_by_grid() == {}
+    assert sitting.memory.snapshot()["open"] == {}
 
 
 def test_candidates_show_a_running_clock():

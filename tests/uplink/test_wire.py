@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import msgspec
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from edge.uplink import messages as m
 from edge.uplink import seal, wire
-from edge.values import EvidenceFile, Fault, Stamp
+from edge.values import EvidenceFile, Fault, Json, Place, Stamp, Violation, ZoneDecision
 from tools.faultlab.rig import AT, make_violation
 
 FILE = EvidenceFile("clip", "r2-clip-1.mp4", "a" * 64, 4_000_000, AT, masked=True)
@@ -24,9 +25,32 @@ def through_json(data: object) -> object:
     return msgspec.json.decode(seal.canonical(data))
 
 
+def violation_from(data: Mapping[str, Json]) -> Violation:
+    """The inverse of `wire.violation_data`. Raises msgspec.ValidationError."""
+    message = msgspec.convert(data, m.ViolationData)
+    fields = {
+        name: getattr(message, name) for name in message.__struct_fields__ if name != "manifest"
+    }
+    fields |= {
+        "began": wire.stamp(message.began),
+        "decided": wire.stamp(message.decided),
+        "ended": None if message.ended is None else wire.stamp(message.ended),
+        "where": Place(**msgspec.structs.asdict(message.where)),
+        "zone": ZoneDecision(**msgspec.structs.asdict(message.zone)),
+        "evidence": tuple(_evidence_file(item) for item in message.evidence),
+        "facts": {k: v for k, v in message.facts.items() if k not in wire.OLD_NAMES.values()},
+    }
+    return Violation(**fields)
+
+
+def _evidence_file(item: m.EvidenceItem) -> EvidenceFile:
+    message = {**msgspec.structs.asdict(item), "at": wire.stamp(item.at)}
+    return EvidenceFile(**message)
+
+
 def test_a_violation_comes_back_as_it_was() -> None:
     violation = replace(make_violation("v-1", (FILE,)), ended=AT, parent="v-0", priority="lead")
-    assert wire.violation_from(through_json(wire.violation_data(violation))) == violation
+    assert violation_from(through_json(wire.violation_data(violation))) == violation
 
 
 def test_a_fault_comes_back_as_it_was() -> None:

@@ -166,6 +166,7 @@ def _rss_mb(pid: int) -> float:
 
 
 def main() -> int:
+    """Measure every combination that is asked for, one row each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=_AsWritten)
     parser.add_argument("--cameras", default="1,4", help="how many, one run each (default: 1,4)")
     parser.add_argument("--scenes", default="still", help="still, sparse, busy (default: still)")

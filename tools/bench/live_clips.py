@@ -104,6 +104,7 @@ class Street:
         self._rng = np.random.default_rng(11)
 
     def picture(self, at_s: float) -> Image:
+        """The street at a second of the film, with what stands or passes there, and noise."""
         image = self._ground.copy()
         for one, thing in zip(self._arrivals, self._things, strict=True):
             part = (at_s - one.at_s) / one.for_s

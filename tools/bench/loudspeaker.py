@@ -70,6 +70,7 @@ def measure(loops: int, snr_db: float, hours: float, seed: int) -> dict[str, flo
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Measure and print one line of JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--loops", type=int, default=120)
     parser.add_argument("--snr", type=float, default=-3.0, metavar="DB")

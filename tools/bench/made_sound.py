@@ -49,6 +49,7 @@ def pink(count: int, rng: Rng, power: float = 1.0) -> Sound:
 
 
 def traffic(seconds: float, rng: Rng) -> Sound:
+    """Tyre noise with cars that swell and fade, each its own way."""
     count = int(seconds * RATE)
     t, swell = np.arange(count) / RATE, np.full(count, 0.35)
     for _ in range(rng.poisson(seconds / 9.0)):
@@ -86,6 +87,7 @@ def music(seconds: float, rng: Rng) -> Sound:
 def struck(
     seconds: float, rng: Rng, every_s: float, tones: NDArray[np.float64], fall: float
 ) -> Sound:
+    """Blows at an even beat; each rings with these tones (Hz) and fades at `fall` a second."""
     count = int(seconds * RATE)
     out = np.zeros(count)
     first_s = float(rng.uniform(0, every_s))
@@ -110,6 +112,7 @@ def beeper(seconds: float, rng: Rng) -> Sound:
 
 
 def birds(seconds: float, rng: Rng) -> Sound:
+    """Chirps at random times, each a short sweep of its own."""
     count = int(seconds * RATE)
     out = np.zeros(count)
     for _ in range(rng.poisson(seconds * 1.5)):

@@ -205,6 +205,7 @@ def window(number: int, seed: int) -> tuple[Wave, list[str]]:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Judge windows of streets by the other generator; goes on where it ended before."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--hours", type=float, default=24.0)
     parser.add_argument("--seed", type=int, default=20261128)

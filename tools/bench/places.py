@@ -90,6 +90,7 @@ def cases_of_a_day(hours: float, clicks: int, seed: int) -> tuple[int, int]:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Measure the looks of free, hidden and moved places and the cases of a day."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--places", type=int, default=3)
     parser.add_argument("--clicks", type=int, default=8, help="pictures a look")

@@ -25,6 +25,7 @@ def ours(fps: float) -> Update:
     tracker = Tracker()
 
     def update(instant: Instant) -> Given:
+        """One instant through the product's tracker: ids (n,) and boxes (n, 4)."""
         found = Detections(instant.boxes, instant.scores, instant.labels, tuple(NAMES))
         tracks = tracker.update(found, Stamp(instant.at_s, instant.at_s))
         seen = [track for track in tracks if not track.coasted]
@@ -45,6 +46,7 @@ def roboflow(fps: float, **settings: Any) -> Update:
     size = np.array([1920, 1080] * 2, np.float32)
 
     def update(instant: Instant) -> Given:
+        """One instant through the other tracker: ids (n,) and boxes (n, 4)."""
         found = sv.Detections(
             xyxy=instant.boxes * size, confidence=instant.scores, class_id=instant.labels
         )

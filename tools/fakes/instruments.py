@@ -126,6 +126,8 @@ def fume_monitor(
     """Registers of config/sensors/fume-generic.yaml."""
 
     def registers(t_s: float) -> dict[int, int]:
+        """The meter's registers at a second of the evening: fume with 6 % of noise, fan and
+        purifier."""
         _, fan, purifier, fume = [row for row in evening if row[0] <= t_s][-1]
         rng = random.Random(f"{seed} {int(t_s)}")
         value = max(0.0, fume * (1.0 + rng.gauss(0, 0.06)))
@@ -143,6 +145,7 @@ def pm_sensor(*, every_s: float = 1.0, seed: int = 6) -> Talker:
     """Plantower frames with a slow wave of dust."""
 
     def frame(t_s: float) -> bytes:
+        """One Plantower frame at a second: dust that rises and falls, with noise."""
         rng = random.Random(f"{seed} {int(t_s)}")
         pm10 = max(3, round(60 + 40 * math.sin(t_s / 40.0) + rng.gauss(0, 4)))
         words = [pm10 // 3, pm10 // 2, pm10] * 2 + [pm10 * 20, pm10 * 8, pm10 * 2, 9, 3, 1, 0x9700]
@@ -157,6 +160,7 @@ def station(mn: str, levels: Callable[[float], float], *, every_s: float = 1.0) 
     """An HJ 212 station of a building site: LA and TSP."""
 
     def frame(t_s: float) -> bytes:
+        """One HJ 212 packet at a second: sound level and dust."""
         wall = time.time()
         cp = (
             f"DataTime={time_text(wall)};LA-Rtd={levels(t_s):.1f},LA-Flag=N;"

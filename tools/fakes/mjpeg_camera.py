@@ -36,6 +36,8 @@ class MjpegCamera(LoopbackServer):
         self.url = f"http://127.0.0.1:{self.port}/video"
 
     def serve(self, client: socket.socket) -> None:
+        """Answer one client with pictures at the camera's rate until it leaves or the camera
+        closes."""
         named = _NAMED.get(self._manner, BOUNDARY)
         head = (
             f"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary={named}\r\n\r\n"

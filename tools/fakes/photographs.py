@@ -23,6 +23,7 @@ def with_blocks(data: bytes, *bodies: bytes) -> bytes:
 
 
 def xmp(*, element: bool = False, **entries: object) -> bytes:
+    """An XMP block of a drone's photograph; `element`: entries as elements, not attributes."""
     if element:
         body = "".join(f"<drone-dji:{n}>{v}</drone-dji:{n}>" for n, v in entries.items())
         text = f"<rdf:Description>{body}</rdf:Description>"

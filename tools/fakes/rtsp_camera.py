@@ -188,6 +188,7 @@ class _Viewer:
         self._speaks_on = -1
 
     def serve(self) -> None:
+        """Answer one client's requests until it tears down, leaves, or the camera closes."""
         with self._client, contextlib.suppress(OSError):
             for method, head in self._requests():
                 if method == "TEARDOWN" or self._camera.closing.is_set():

@@ -95,6 +95,8 @@ class Watch:
         return (self.last[1] - first[1]) / max(1.0, self.last[0] - first[0])
 
     def see(self, row: dict[str, Any], kinds: set[str], now: float) -> None:
+        """Note one status of the camera: its looks, its faults, and when a silent one first
+        shows."""
         self.faults |= kinds
         self.last = now, int(row.get("looks", 0))
         if self.first is None and self.last[1]:

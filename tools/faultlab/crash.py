@@ -51,6 +51,7 @@ def _deadly(work: Callable[..., Any], moment: str, count: int) -> Callable[..., 
 
     @functools.wraps(work)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        """Count the call, and die by SIGKILL before or after the one that is asked for."""
         nonlocal calls
         calls += 1
         if calls == count and moment == "before":

@@ -119,6 +119,7 @@ def problems(told: dict[str, Any]) -> list[str]:
 
 
 def main() -> int:
+    """Run the waves, print one line of JSON; 1 where something is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--devices", type=int, default=200)

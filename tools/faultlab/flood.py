@@ -157,6 +157,7 @@ class HostileCamera:
     def __init__(self) -> None:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                """An MJPEG stream without end and without a picture."""
                 self.send_response(200)
                 kind = "multipart/x-mixed-replace; boundary=x"
                 self.send_header("Content-Type", kind)

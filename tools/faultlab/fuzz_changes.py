@@ -210,6 +210,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def varint(value: int) -> bytes:
+    """A number as protobuf writes it, seven bits a byte."""
     out = bytearray()
     value &= 2**64 - 1
     while value > 0x7F:

@@ -107,6 +107,7 @@ class _Camera(LoopbackServer):
         super().__init__()
 
     def serve(self, client: socket.socket) -> None:
+        """Give the prepared answers to one client, then the stream."""
         *spoken, streamed = self._answers
         with client, contextlib.suppress(OSError):
             client.settimeout(ANSWER_S)
@@ -164,6 +165,7 @@ def answer(kind: str, path: Path) -> dict[str, str]:
 
 
 def main(kind: str, folder: str) -> None:
+    """Read each file that standard input names and answer one line of JSON for it."""
     logging.disable(logging.CRITICAL)
     # Libraries print what they like where they like: answers have a way of their own.
     with os.fdopen(os.dup(1), "w") as answers:

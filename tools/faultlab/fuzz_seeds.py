@@ -43,6 +43,7 @@ H265 = {"x265-params": "log-level=none:keyint=8:pools=none"}
 
 
 def mp4() -> list[bytes]:
+    """Sound films to begin with: H.264, H.265, fragments, MPEG-4, MJPEG."""
     return [
         film("mp4", "libx264", **H264),
         film("mp4", "libx265", **H265),
@@ -58,6 +59,7 @@ def ts() -> list[bytes]:
 
 
 def jpeg() -> list[bytes]:
+    """Sound and cut photographs to begin with: bare, with EXIF, with XMP and a film behind."""
     bare = photographs.jpeg(drawing(160, 120, 1))
     taken = photographs.exif(
         taken="2024:05:06 07:08:09", orientation=6, width=160, focal35=24, gps=(31.2, 121.4)

@@ -392,6 +392,7 @@ def kept_outcomes(path: Path) -> list[Outcome]:
 
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """What came of all sites, with each that failed in words."""
     failed = [one for one in outcomes if not one.well]
     return {
         "sites": len(outcomes),

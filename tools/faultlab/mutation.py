@@ -165,6 +165,7 @@ def run_package(
 
 
 def parser() -> argparse.ArgumentParser:
+    """The options of tools/mutation."""
     found = argparse.ArgumentParser(
         prog="tools/mutation",
         description=__doc__,
@@ -178,6 +179,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Make the sample's changes one at a time and print which were noticed; 2 for a wrong
+    option."""
     args = parser().parse_args(argv)
     only = args.only or list(PACKAGES)
     unknown = [path for path in only if not any(path.startswith(p) for p in PACKAGES)]

@@ -59,6 +59,7 @@ class Touched:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        """Run one test under the tracer and keep which lines it ran."""
         tracer, began = Tracer(self._wanted), time.monotonic()
         threading.settrace(tracer)
         sys.settrace(tracer)

@@ -187,6 +187,7 @@ def moment_of(source: Path) -> int:
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
+    """The options of tools/bundle."""
     parser = argparse.ArgumentParser(
         prog="tools/bundle",
         description=__doc__,

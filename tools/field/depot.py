@@ -227,6 +227,7 @@ def _label(row: RegisterRow) -> str:
 
 
 def arguments(words: list[str] | None) -> argparse.Namespace:
+    """The options of tools/depot, one set for each of its actions."""
     parser = argparse.ArgumentParser(prog="tools/depot", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     what = parser.add_subparsers(dest="what", required=True)

@@ -72,6 +72,7 @@ def dust_site() -> Script:
     begins, ends, length = 20.0, 110.0, 150.0
 
     def plumes(t: float) -> list[Plume]:
+        """The cloud at a second: it grows over 8 s and thins over the last 10."""
         grown = min(1.0, max(0.0, (t - begins) / 8.0)) * min(1.0, max(0.0, (ends - t) / 10.0))
         if grown <= 0:
             return []

@@ -70,6 +70,7 @@ def _weather(
     name: str, *, haze: float | None = None, sky: float | None = None
 ) -> Callable[[Street, random.Random], Light]:
     def light(where: Street, rng: random.Random) -> Light:
+        """The drawn weather of a street, with the clip's own haze and sky where it has them."""
         drawn = weather(rng, name, lamps=where.lamps)
         return replace(
             drawn,

@@ -26,6 +26,7 @@ def sprites_command(args: argparse.Namespace) -> int:
     studio = Studio(samples=args.samples or 4, threads=args.threads)
 
     def make(number: int) -> dict[str, object]:
+        """Render and save every view of one sprite."""
         views = []
         made = sprites.render(
             args.seed, number, group=args.group, size=args.size, studio=studio, heights=heights
@@ -69,6 +70,7 @@ def composites_command(args: argparse.Namespace) -> int:
     photos, shelf = photographs.listed(args.photos), recipes.Shelf(args.sprites)
 
     def make(number: int) -> dict[str, object]:
+        """Compose one scene."""
         return recipes.compose(
             args.seed,
             number,

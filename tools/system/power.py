@@ -82,6 +82,7 @@ class Account:
     slowest_return_s: float
 
     def line(self) -> str:
+        """The run as one line of JSON."""
         return json.dumps(
             {
                 "cuts": self.cuts,

@@ -242,6 +242,7 @@ def _git(*words: str) -> str:
 
 
 def arguments() -> argparse.Namespace:
+    """The options of tools/systemtest."""
     parser = argparse.ArgumentParser(
         prog="tools/systemtest",
         description=__doc__,

@@ -223,6 +223,7 @@ def package_upgraded(box: Box) -> None:
 
 
 def package_removed(box: Box) -> None:
+    """The package is removed and purged: files of the site stay first, then nothing stays."""
     box.container.person("sudo apt remove -y city-edge")
     box.container.run("test ! -e /opt/city-edge && test -s /etc/edge/site.yaml")
     box.container.person("sudo apt purge -y city-edge")

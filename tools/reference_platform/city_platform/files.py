@@ -105,6 +105,8 @@ class FolderFiles:
         self._touched.discard(path)
 
     def lay_out(self, box: Box, sha256: str, path: str) -> None:
+        """Link a received file to its place in the record's folder. Raises ValueError where
+        another file stands there."""
         target = self._evidence(box, path)
         try:
             os.link(self._blob(box, sha256), target)

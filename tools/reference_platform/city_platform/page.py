@@ -49,6 +49,7 @@ class Page:
     def __init__(self, connect: Callable[[], Store], port: int) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                """The page of records, of waves, or one file of evidence."""
                 with contextlib.closing(connect()) as store:
                     if self.path == "/waves":
                         _send(self, wave_page(store).encode(), "text/html; charset=utf-8")

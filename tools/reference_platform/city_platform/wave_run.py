@@ -178,6 +178,7 @@ def _label(store: WaveStore, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def arguments() -> argparse.Namespace:
+    """The options of tools/waves, one set for each of its actions."""
     parser = argparse.ArgumentParser(prog="tools/waves", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--out", type=Path, required=True, help="the receivers' folder")

@@ -115,6 +115,7 @@ class WaveStore:
         ]
 
     def keep(self, wave: Wave, rows: Iterable[BoxRow]) -> None:
+        """Store where each box of the wave stands, over what was stored before."""
         for row in rows:
             self._db.run(
                 "INSERT INTO wave_box VALUES (?, ?, ?, ?, ?, ?, ?)"
