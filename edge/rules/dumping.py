@@ -21,6 +21,8 @@ OLD_S = 7200.0
 OLD_HEAPS = 200
 STOOD_REMEMBER_S = 120.0
 WATCHED_S = 3.0
+# A box that reaches this far down is cut by the picture: its foot, and how tall it is, are unknown.
+CUT_AT = 0.99
 
 
 class Dumping(PlaceRule):
@@ -100,11 +102,13 @@ class Dumping(PlaceRule):
         height, width = home[3] - home[1], home[2] - home[0]
         taller = (box[3] - box[1]) >= self.settings.number("raised") * height
         same_width = abs((box[2] - box[0]) - width) <= 0.2 * width
-        return taller and same_width and abs(box[3] - home[3]) <= 0.1 * height
+        same_foot = abs(box[3] - home[3]) <= 0.1 * height and box[3] < CUT_AT
+        return taller and same_width and same_foot
 
     def proven(self, view: SceneView, spot: Spot) -> bool:
         if self._is_truck(spot):
-            return not self._already(view, spot, trucks=False)
+            # A place's clock begins where the truck came to a stand: standing alone is no dumping.
+            return bool(spot.tallies.get("raised")) and not self._already(view, spot, trucks=False)
         return self._is_new(view, spot) and not self._already(view, spot, trucks=True)
 
     def _already(self, view: SceneView, spot: Spot, *, trucks: bool) -> bool:

@@ -3,7 +3,8 @@
 
 Every clip as it is and scaled to other widths, judged by all rules that a new camera gets, with the
 shipped dwell times and with short ones. Told beside it: how sure the model was of the tippers that
-pass. Detection is done once a size; the rules run on it several times.
+pass. Detection is done once a size; the rules run on it several times. A folder of stills is judged
+as if one were taken a second: harder than life, where minutes lie between them.
 
     tools/python -m tools.documents.realclips                 every clip, one JSON each, the sum
     tools/python -m tools.documents.realclips tfl --widths 0  names that hold a word; 0: as it is
@@ -39,6 +40,7 @@ from edge.vision.tracker import Tracker
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "video" / "real"
 VIDEOS = (".mp4", ".avi")
 WIDTHS = (0, 1280)
+STILLS_PER_S = 1.0
 DWELLS = {"shipped dwell": None, "short dwell": 3.0}
 WEAK = 0.1
 # Clip, and the seconds in which a tipper is in view of the camera (by eye).
@@ -62,8 +64,9 @@ class Told:
 
 
 def clips(words: list[str], folder: Path = SHARED) -> list[Path]:
-    """Videos whose path holds one of the words; all without any."""
-    found = sorted(p for p in folder.rglob("*") if p.suffix in VIDEOS)
+    """Videos, and folders of stills, whose path holds one of the words; all without any."""
+    videos = {p for p in folder.rglob("*") if p.suffix in VIDEOS}
+    found = sorted(videos | {p.parent for p in folder.rglob("*.jpg")})
     return [p for p in found if not words or any(word in str(p) for word in words)]
 
 
@@ -88,6 +91,7 @@ def _dwelling(category: Category, dwell_s: float | None) -> Category:
 
 def judge(path: Path, width: int, settings: Settings, model: Model, fps: float) -> Told:
     """What the box makes of one clip at one width (0: its own)."""
+    fps = STILLS_PER_S if path.is_dir() else fps
     told, each = Told(path.stem, width), judges(settings, model, fps)
     told.cases = {name: [] for name in each}
     window = TIPPERS.get(path.stem)
@@ -132,6 +136,7 @@ def summed(rows: list[Told]) -> dict[str, Any]:
     tippers = [row for row in rows if row.tipper is not None]
     return {
         "clips": len({row.clip for row in rows}),
+        "widths": sorted({row.width for row in rows}),
         "minutes": round(sum(row.seconds for row in rows) / 60, 1),
         **{name: sum(len(row.cases[name]) for row in rows) for name in DWELLS},
         "tippers": len(tippers),
