@@ -35,9 +35,10 @@ def run(args: argparse.Namespace) -> int:
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; is {args.state} a box's state folder?")
     since_s = time.time() - args.days * 86_400.0
-    done = export(folder, args.out, since_s=since_s, per_day=args.per_day, most=args.most)
+    done = export(args.state, args.out, since_s=since_s, per_day=args.per_day, most=args.most)
     print(
-        f"{args.out}: {done.copied} crops of {done.cameras} camera(s); {done.over} over the "
+        f"{args.out}: {done.copied} crops of {done.cameras} camera(s), {done.labelled} of them "
+        f"labelled; {done.over} over the "
         f"budget stay on the box, {done.unreadable} unreadable",
         file=sys.stderr,
     )

@@ -4,74 +4,46 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-log = logging.getLogger(__name__)
+from edge.learning.labels import KeptCrop, read_kept, read_labels, worded
+from edge.runtime import write_atomic
 
 DAY_S = 86_400.0
-# A look that contradicts the track's other looks teaches more than one near the limit.
-ORDER = {"disagreement": 0, "near_limit": 1}
-
-
-@dataclass(frozen=True, slots=True)
-class KeptCrop:
-    """One crop on the box: its row, when, why, how far the score is from the middle."""
-
-    path: Path
-    camera: str
-    at_s: float
-    why: str
-    doubt: float
-
-    @property
-    def rank(self) -> tuple[int, float, float]:
-        return ORDER.get(self.why, len(ORDER)), self.doubt, -self.at_s
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What left the box, and what did not."""
+    """What left the box, and what did not; `labelled`: of those that did, how many had a word."""
 
     copied: int
     cameras: int
     over: int
     unreadable: int
+    labelled: int
 
 
-def export(folder: Path, out: Path, *, since_s: float, per_day: int, most: int) -> Exported:
-    """Copy the most telling crops of `<state>/harvest` to `out`/harvest, as tools/dataset reads
-    them. since_s: UTC; per_day: of one camera. Raises OSError."""
-    kept, unreadable = [], 0
-    for path in sorted(folder.glob("*/*.json")):
-        one = _read(path)
-        if one is None:
-            unreadable += 1
-        elif one.at_s >= since_s:
-            kept.append(one)
-    chosen = list(_within(sorted(kept, key=lambda one: one.rank), per_day, most))
+def export(state: Path, out: Path, *, since_s: float, per_day: int, most: int) -> Exported:
+    """Copy the most telling crops of `state`/harvest to `out`/harvest, as tools/dataset reads
+    them, with what people said of them; those that have a word come first. since_s: UTC; per_day:
+    of one camera. Raises OSError."""
+    labels = read_labels(state)
+    kept, unreadable = read_kept(state / "harvest", since_s=since_s)
+    ranked = sorted(kept, key=lambda one: (one.key not in labels, one.rank))
+    chosen = list(_within(ranked, per_day, most))
     for one in chosen:
         target = out / "harvest" / one.camera
         target.mkdir(parents=True, exist_ok=True)
-        for part in (one.path.with_suffix(".jpg"), one.path):
-            shutil.copyfile(part, target / part.name)
-    cameras = len({one.camera for one in chosen})
-    return Exported(len(chosen), cameras, len(kept) - len(chosen), unreadable)
-
-
-def _read(path: Path) -> KeptCrop | None:
-    try:
-        row = json.loads(path.read_bytes())
-        doubt = abs(float(row["score"]) - 0.35)
-        one = KeptCrop(path, path.parent.name, float(row["at_s"]), str(row["why"]), doubt)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        log.warning("%s: %s; left out", path, error)
-        return None
-    return one if path.with_suffix(".jpg").is_file() else None
+        row = worded(json.loads(one.path.read_bytes()), labels.get(one.key))
+        shutil.copyfile(one.path.with_suffix(".jpg"), target / f"{one.path.stem}.jpg")
+        text = json.dumps(row, ensure_ascii=False, indent=1)
+        write_atomic(target / one.path.name, text.encode(), durable=False)
+    cameras, labelled = len({c.camera for c in chosen}), sum(c.key in labels for c in chosen)
+    return Exported(len(chosen), cameras, len(kept) - len(chosen), unreadable, labelled)
 
 
 def _within(ranked: list[KeptCrop], per_day: int, most: int) -> Iterator[KeptCrop]:

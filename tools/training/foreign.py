@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.config import ConfigError
+from edge.learning.labels import CropLabel, read_labels, worded
 from tools.training.collection import Label
 from tools.training.importing import Incoming, pictures
 
@@ -92,21 +93,23 @@ def _voc_boxes(path: Path) -> tuple[list[tuple[str, Label]], list[str]]:
 
 def read_box(state: Path, *, unjudged: bool) -> Iterator[Incoming]:
     """What a box learnt: confirmed close-ups with their box, rejected ones as negatives; with
-    `unjudged` also the harvest, whose boxes are proposals that somebody must look at."""
+    `unjudged` also the harvest: what was said of it on the page counts, other boxes are proposals
+    that somebody must look at."""
     samples = sorted((state / "learning" / "samples").glob("*.json"))
     harvest = sorted((state / "harvest").glob("*/*.json")) if unjudged else []
     if not samples and not harvest:
         raise ConfigError(
             f"{state}: no learning/samples or harvest in it; is it a box's state folder?"
         )
+    labels = read_labels(state)
     for path in [*samples, *harvest]:
-        yield _box_sample(path)
+        yield _box_sample(path, labels.get(f"{path.parent.name}/{path.stem}"))
 
 
-def _box_sample(path: Path) -> Incoming:
+def _box_sample(path: Path, said: CropLabel | None) -> Incoming:
     picture, split = path.with_suffix(".jpg"), "train"
     try:
-        row = json.loads(path.read_bytes())
+        row = worded(json.loads(path.read_bytes()), said)
         label = Label.of_xyxy(0, *(float(side) for side in row["box"]))
         name, verdict = str(row.get("label") or row.get("category", "")), row.get("verdict")
     except (OSError, ValueError, KeyError, TypeError) as error:
