@@ -21,6 +21,7 @@ from edge.console import (
     entry,
     flight_pages,
     health_pages,
+    label_pages,
     map_pages,
     notice_pages,
     pages,
@@ -60,6 +61,8 @@ SHOWN = (
     statistics_pages.DATA,
     day_pages.PAGES,
     map_pages.PAGES,
+    label_pages.PAGES,
+    label_pages.DATA,
     thumbs.DATA,
     entry.PAGES,
     account_pages.PAGES,
@@ -78,6 +81,7 @@ SHOWN = (
 )
 DONE = (
     reviewing.ACTIONS,
+    label_pages.ACTIONS,
     entry.ACTIONS,
     account_pages.ACTIONS,
     setup.ACTIONS,

@@ -194,4 +194,42 @@ CASE_FILE: dict[str, tuple[str, str]] = {
     "case_state_settled": ("已销号", "settled"),
 }
 
-DESK_TEXTS: dict[str, tuple[str, str]] = {**LIFE, **FIND, **FIGURES, **DOUBTS, **CASE_FILE}
+LABELS: dict[str, tuple[str, str]] = {
+    "labels": ("标注", "Labels"),
+    "labels_today": ("今天 {n}/{of}", "{n} of {of} today"),
+    "labels_hint": (
+        "设备最拿不准的画面，每天请人看二十张。这里的回答只用于下一次训练，不影响任何案件。",
+        "What the box is least sure of: twenty a day for a person. What is said here serves the "
+        "next training and touches no case.",
+    ),
+    "labels_done": ("今天已标注 {n} 张，够了。", "{n} were labelled today: enough."),
+    "labels_more": ("还有 {n} 张，继续", "{n} more wait: go on"),
+    "labels_none": (
+        "没有待标注的画面。摄像机运行时会自动留存拿不准的画面。",
+        "Nothing waits for a label. Cameras keep what they are unsure of while they run.",
+    ),
+    "label_is_it": ("框里是“{kind}”吗？", "Is this a {kind}?"),
+    "label_crop": ("待标注的画面", "The crop to be labelled"),
+    "label_draw_keys": (
+        "拖动重新画框；方向键移动，按住 Shift 调整右下角",
+        "Drag to draw the box anew; arrows move it, Shift and arrows its lower right corner",
+    ),
+    "label_why_near_limit": ("置信度接近阈值", "its score lies near the limit"),
+    "label_why_disagreement": ("前后识别不一致", "two looks disagreed"),
+    "label_said": ("已回答：{word}", "Said before: {word}"),
+    "label_accept": ("是，框也对", "Yes, and the box fits"),
+    "label_not_this": ("不是", "No, it is not"),
+    "label_draw": ("是，用我画的框", "Yes, with the box I drew"),
+    "label_skip": ("跳过", "Skip"),
+    "label_back": ("上一张", "Back to the last"),
+    "label_no_box": ("请先在画面上画框。", "Draw a box on the crop first."),
+}
+
+DESK_TEXTS: dict[str, tuple[str, str]] = {
+    **LIFE,
+    **FIND,
+    **FIGURES,
+    **DOUBTS,
+    **CASE_FILE,
+    **LABELS,
+}
