@@ -75,6 +75,7 @@ ACCESS_TEXTS: dict[str, tuple[str, str]] = {
     "audit_from": ("来自", "from"),
     "did_first account": ("用激活码建立第一个账号", "made the first account with the code"),
     "did_recovered": ("用激活码设置新密码", "set a new password with the code"),
+    "did_labelled": ("标注画面", "labelled a crop"),
     "did_logged in": ("登录", "logged in"),
     "did_wrong_login": ("登录失败：用户名或密码不对", "wrong name or password"),
     "did_wrong_code": ("激活码不对", "wrong code"),

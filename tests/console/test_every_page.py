@@ -27,9 +27,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 AXE = "4.14.1"
 SERIOUS = ("serious", "critical")
 PAGES = ["/live", "/zones", "/cases", "/cases?review=overdue", "/cases/v-0000000021",
-         "/cases/v-0000000022", "/day", "/map", "/statistics", "/sensors", "/flights", "/health",
-         "/setup", "/setup/file", "/setup/link", "/setup/ports", "/setup/accounts", "/setup/audit",
-         "/account", "/nowhere"]  # fmt: skip
+         "/cases/v-0000000022", "/day", "/map", "/statistics", "/labels", "/sensors", "/flights",
+         "/health", "/setup", "/setup/file", "/setup/link", "/setup/ports", "/setup/accounts",
+         "/setup/audit", "/account", "/nowhere"]  # fmt: skip
 TOLD = """async () => {
   const found = await axe.run(document, {resultTypes: ['violations'],
     runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']});
