@@ -29,6 +29,8 @@ CACHE = Path(os.environ.get("CITY_EDGE_CACHE", "/var/cache/city-edge"))
 BARE = ("python3", "git")
 # What every image for a board has besides, Raspberry Pi OS Lite among them.
 BOX = ("systemd", "systemd-sysv", "dbus", "udev", "sudo", "iproute2", "procps", "openssl", "kmod")
+# A platform of several machines: brokers, what stands before them, and the database.
+CLUSTER = ("rabbitmq-server", "haproxy", "postgresql")
 # Beyond the lock: what pip builds the project's own package with.
 BUILDERS = ("setuptools", "wheel")
 
@@ -132,6 +134,24 @@ def box(system: System) -> Path:
                 "rm -f /etc/machine-id && touch /etc/machine-id && rm -f /etc/fstab",
             )
             pack(work, path)
+    return path
+
+
+def clustered(system: System) -> Path:
+    """A root with the programs of a platform of several machines. It is only ever read, so that
+    one folder serves all runs."""
+    path = CACHE / f"{system.name}-cluster"
+    with locked(path.name):
+        if not path.exists():
+            say(f"a {system.suite} with {', '.join(CLUSTER)} (once; a few minutes)")
+            work = _fresh(CACHE / f".{system.name}-cluster")
+            unpack(bare(system), work)
+            # Nothing may start while it is installed: this is no machine.
+            policy = work / "usr/sbin/policy-rc.d"
+            policy.write_text("#!/bin/sh\nexit 101\n")
+            policy.chmod(0o755)
+            shell(work, f"apt-get update -qq && {APT} {' '.join(CLUSTER)}")
+            work.rename(path)
     return path
 
 

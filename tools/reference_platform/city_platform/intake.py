@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -69,27 +70,34 @@ class Receiver:
         self._blamed: Counter[str] = Counter()
         self._said: dict[Box, tuple[float, int]] = {}
 
-    def take(self, arrived: list[Arrived]) -> dict[str, bytes]:
-        """One transaction for all of them; returns topic -> signed ack to publish."""
+    def take(
+        self, arrived: list[Arrived], *, aside: Sequence[Arrived] = (), why: str = ""
+    ) -> dict[str, bytes]:
+        """One transaction for all of them; returns topic -> signed ack to publish. What the
+        transport found to be poison (`aside`) is put aside with its reason, unread."""
         self._answers.clear()
         with self._store.commit():
             for event in arrived:
                 self._one(event)
+            for event in aside:
+                self._put_aside(box_of(event.topic), event, why)
         answers, self._answers = self._answers, defaultdict(Answer)
         return {
             f"{wire.ROOT}/{box.path}/ack": self._ack(box.device, answer)
             for box, answer in answers.items()
         }
 
+    def knows(self, box: Box) -> bool:
+        """Whether a key of this box is believed."""
+        return bool(self._store.keys(box))
+
     def _one(self, event: Arrived) -> None:
-        parts = event.topic.split("/", 4)
-        named = len(parts) == 5 and all(NAME.fullmatch(part) for part in parts[2:4])
-        box = Box(parts[2], parts[3]) if named else NOBODY
+        box = box_of(event.topic)
         try:
             with self._store.apart():
-                if not named:
+                if box == NOBODY:
                     raise ValueError("no topic of a device")
-                self._dispatch(box, parts[4], event.payload)
+                self._dispatch(box, event.topic.split("/", 4)[4], event.payload)
         except (NoFiles, NoDatabase) as error:
             self._machine(box, event, error)
         except OSError as error:
@@ -253,6 +261,13 @@ class Receiver:
     def _say(self, box: Box, kind: str, body: dict[str, Any]) -> None:
         if self._tell:
             print(json.dumps({**box._asdict(), "kind": kind, **body}), flush=True)
+
+
+def box_of(topic: str) -> Box:
+    """Whose topic it is; NOBODY where it names no device."""
+    parts = topic.split("/", 4)
+    named = len(parts) == 5 and all(NAME.fullmatch(part) for part in parts[2:4])
+    return Box(parts[2], parts[3]) if named else NOBODY
 
 
 def _source_fits(source: str, box: Box) -> bool:

@@ -7,9 +7,12 @@
     tools/receiver --out received --gaps               which records are missing; asks no broker
 
     tools/receiver --out received --s3 http://store:9000/evidence     files in a bucket
+    tools/receiver --out received --amqp node-1,node-2,node-3 --first 0,1     RabbitMQ's queues
 
 Several share the load: the same --out (or the same --database, --s3 and platform.pem), --session-s
-0, each its own --name. Keys of the bucket: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
+0, each its own --name. With --amqp the boxes are split by a hash into --shares queues; each
+receiver names those it is first for, and takes over others while theirs is away. Keys of the
+bucket: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY; of the brokers: AMQP_USER, AMQP_PASSWORD.
 The acknowledgement is signed with `<out>/platform.pem` (made at first use); devices need
 `<out>/platform.pub.pem` as `trust.platform_key`.
 """
@@ -31,6 +34,7 @@ from city_platform.database import NoDatabase
 from city_platform.files import NoFiles
 from city_platform.intake import Receiver
 from city_platform.page import Page
+from city_platform.queues import NoQueues, Shares, serve_queues
 from city_platform.quotas import Limits
 from city_platform.store import Store
 from edge.runtime import Backoff, Stop, write_atomic
@@ -116,6 +120,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=1883)
     parser.add_argument("--ca", help="CA of the broker; given: TLS")
+    hosts = "brokers whose quorum queues are read over AMQP, in place of --host: host[:port],…"
+    parser.add_argument("--amqp", metavar="HOSTS", help=hosts)
+    parser.add_argument("--shares", type=int, default=Shares().count, help="queues of the boxes")
+    parser.add_argument("--first", default="", metavar="0,1", help="shares this one is first for")
+    parser.add_argument("--queue-mb", type=int, default=Shares().mb_most, help="of each share")
     parser.add_argument("--group", default="platform", help="shared subscription group")
     parser.add_argument("--name", default="receiver-1", help="issuer name, one for each instance")
     session = "how long the broker keeps messages for this instance; 0 where several share the load"
@@ -150,16 +159,40 @@ def main() -> int:
         page = Page(lambda: Store(args.out, args.database, args.s3), args.page)
     if page:
         print(f"receiver: http://127.0.0.1:{page.port}/", file=sys.stderr)
-    # For the life of this process: what a dead instance would be kept is never read by another.
-    mqtt.SESSION_EXPIRY_S = args.session_s
-    tls = (lambda: ssl.create_default_context(cafile=args.ca)) if args.ca else None
-    address = BrokerAddress(args.host, args.port, client_id=f"cm-{args.group}-{args.name}", tls=tls)
-    serve(receiver, address, args.group, stop)
+    try:
+        if args.amqp:
+            login = os.environ.get("AMQP_USER", "guest"), os.environ.get("AMQP_PASSWORD", "guest")
+            serve_queues(receiver, args.amqp.split(","), login, shares(args), stop)
+        else:
+            serve_mqtt(receiver, args, stop)
+    except NoQueues as error:
+        print(f"receiver: --amqp: {error}", file=sys.stderr)
+        return 2
     if page:
         page.close()
     print(json.dumps({"summary": store.summary()}), flush=True)
     store.close()
     return 0
+
+
+def shares(args: argparse.Namespace) -> Shares:
+    """How the boxes are split. Raises NoQueues for shares that there are not."""
+    try:
+        mine = tuple(int(word) for word in args.first.split(",") if word)
+    except ValueError:
+        raise NoQueues(f"--first {args.first!r}: numbers with commas") from None
+    if args.shares < 1 or any(not 0 <= number < args.shares for number in mine):
+        raise NoQueues(f"--first {args.first!r}: shares are 0 to {args.shares - 1}")
+    return Shares(args.shares, mine, mb_most=args.queue_mb)
+
+
+def serve_mqtt(receiver: Receiver, args: argparse.Namespace, stop: Stop) -> None:
+    """By a shared subscription, from any MQTT 5 broker that has them."""
+    # For the life of this process: what a dead instance would be kept is never read by another.
+    mqtt.SESSION_EXPIRY_S = args.session_s
+    tls = (lambda: ssl.create_default_context(cafile=args.ca)) if args.ca else None
+    address = BrokerAddress(args.host, args.port, client_id=f"cm-{args.group}-{args.name}", tls=tls)
+    serve(receiver, address, args.group, stop)
 
 
 def report(store: Store) -> int:
