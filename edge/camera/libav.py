@@ -169,10 +169,14 @@ def open_input(address: Address) -> Input:
 
 def _opened(address: Address) -> Any:
     kinds = {"usb": "v4l2"}
+    began_s = time.monotonic()
     try:
         return _open(address, kinds.get(address.kind))
     except av.error.InvalidDataError:
-        if address.scheme not in ("http", "https"):
+        # What was not known for what it is in all this time is no picture either, and looking for
+        # the end of one keeps everything that comes.
+        late = time.monotonic() - began_s >= OPEN_S
+        if late or address.scheme not in ("http", "https"):
             raise
         # Motion JPEG whose first picture has no boundary before it: found by its own markers.
         return _open(address, "mjpeg")

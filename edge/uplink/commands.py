@@ -307,6 +307,5 @@ def _journal(asked: SendLogs, folder: Path) -> subprocess.Popen[bytes] | None:
 def _pack_logs(folder: Path, code: int) -> None:
     data = (folder / f".{LOGS}").read_bytes()
     write_atomic(folder / f"{LOGS}.gz", gzip.compress(data, mtime=0))
-    write_atomic(
-        folder / ANSWER, msgspec.json.encode({"done": code == 0, "reason": f"exit {code}"})
-    )
+    reason = f"journalctl ended with {code}: is there a journal?" if code else ""
+    write_atomic(folder / ANSWER, msgspec.json.encode({"done": code == 0, "reason": reason}))

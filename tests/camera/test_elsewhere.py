@@ -3,16 +3,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
+import resource
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from edge.camera import libav
 from edge.camera.libav import open_input
 from edge.camera.source import SourceError
 from edge.camera.url import parse_source
 
+# Path -> its type, what comes again and again, and how long after the last time.
+FLOWS = {
+    "/crumbs": ("video/mp4", b"\0", 0.1),
+    "/endless": ("multipart/x-mixed-replace; boundary=x", b"A" * 65_536, 0.0),
+    "/endless.mp4": ("video/mp4", b"\0\0\0\x08free" * 8_192, 0.0),
+}
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.0,\n{}\n#EXT-X-ENDLIST\n"
 
 
@@ -22,6 +32,7 @@ class Camera:
     def __init__(self) -> None:
         camera = self
         self.asked: list[str] = []
+        self.over = threading.Event()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -33,12 +44,22 @@ class Camera:
                     self.end_headers()
                     return
                 self.send_response(200)
+                if self.path in FLOWS:
+                    self.flow(*FLOWS[self.path])
+                    return
                 kind = "application/vnd.apple.mpegurl" if "list" in self.path else "text/plain"
                 self.send_header("Content-Type", kind)
                 self.end_headers()
                 local = f"http://127.0.0.1:{camera.port}/secret.ts"
                 where = "file:///etc/hostname" if "file" in self.path else local
                 self.wfile.write(PLAYLIST.format(where).encode() if "list" in self.path else b"x")
+
+            def flow(self, kind: str, piece: bytes, pause_s: float) -> None:
+                self.send_header("Content-Type", kind)
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    while not camera.over.wait(pause_s):
+                        self.wfile.write(piece)
 
             def log_message(self, *_: object) -> None: ...
 
@@ -47,6 +68,7 @@ class Camera:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
+        self.over.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -80,3 +102,17 @@ def test_a_playlist_is_one_where_the_address_says_so(camera: Camera) -> None:
     with pytest.raises(SourceError):
         open_input(source)
     assert "/secret.ts" not in camera.asked
+
+
+@pytest.mark.parametrize("path", sorted(FLOWS))
+def test_a_camera_that_never_comes_to_the_point_is_given_up(
+    camera: Camera, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither time nor memory is its to take."""
+    monkeypatch.setattr(libav, "OPEN_S", 1.0)
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began_s = time.monotonic()
+    with pytest.raises(SourceError):
+        open_input(parse_source(f"http://127.0.0.1:{camera.port}{path}", where="source"))
+    assert time.monotonic() - began_s < 5.0
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 40_000
