@@ -8,7 +8,7 @@
     tools/systemtest --bare [--quick]   README's two commands in bare Debian 12 and 13
     tools/systemtest --power N          under a kernel of its own that is killed N times at work
     tools/systemtest --updates N        N software updates of one box, killed and cut off on the way
-    tools/systemtest --arm              the lock and the same cases on Debian 12 and 13 for arm64
+    tools/systemtest --arm [--quick]    the lock and the same cases on Debian 12 and 13 for arm64
 
 Commands are read from the documents. Roots, packages and wheels are kept in /var/cache/city-edge
 ($CITY_EDGE_CACHE); they come from where apt and pip of this machine get theirs. Needs root, and a
@@ -195,8 +195,8 @@ def _walks(system: System, args: argparse.Namespace) -> None:
         walk(system, "package", chosen(PACKAGE, args.only), args.keep)
 
 
-def _arm(system: System) -> None:
-    outcome = arm.tried(system)
+def _arm(system: System, *, quick: bool) -> None:
+    outcome = arm.tried(system, quick=quick)
     print(json.dumps(asdict(outcome)), flush=True)
     if not outcome.same_as_x86:
         raise Failed(f"Debian {system.number} arm64 judges other cases than x86-64")
@@ -252,7 +252,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--walk", choices=WALKS, action="append", help="this one only")
     parser.add_argument("--only", metavar="TEXT", action="append", help="trials named so only")
     parser.add_argument("--bare", action="store_true", help="README's two commands")
-    parser.add_argument("--quick", action="store_true", help="with --bare: fewer tests on 13")
+    parser.add_argument("--quick", action="store_true", help="with --bare or --arm: fewer tests")
     parser.add_argument("--power", type=int, metavar="N", help="so many real power cuts")
     parser.add_argument("--updates", type=int, metavar="N", help="so many software updates")
     parser.add_argument("--bad-each", type=int, default=10, help="with --updates: N means each Nth")
@@ -286,7 +286,7 @@ def main() -> int:
         for number in numbers:
             system = SYSTEMS[number]
             if args.arm:
-                _arm(system)
+                _arm(system, quick=args.quick)
                 continue
             if args.bare:
                 bareroot.both_commands(system, quick=args.quick)
