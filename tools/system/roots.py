@@ -41,18 +41,25 @@ class NoRoot(Exception):
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A Debian release and the Python it has."""
+    """A release of a distribution and the Python it has."""
 
     number: int
     suite: str
     python: str
+    maker: str = "Debian"
 
     @property
     def name(self) -> str:
-        return f"debian-{self.number}-{architecture()}"
+        return f"{self.maker.lower()}-{self.number}-{architecture()}"
+
+    @property
+    def called(self) -> str:
+        return f"{self.maker} {self.number}"
 
 
 SYSTEMS = {12: System(12, "bookworm", "3.11"), 13: System(13, "trixie", "3.13")}
+# Bare ones only, for their Pythons.
+UBUNTU = {22: System(22, "jammy", "3.10", "Ubuntu"), 24: System(24, "noble", "3.12", "Ubuntu")}
 
 
 def architecture() -> str:
@@ -110,9 +117,21 @@ def bare(system: System) -> Path:
             say(f"debootstrap of {system.suite} (once; a minute or two)")
             work = _fresh(CACHE / f".{system.name}-bare")
             words = ["debootstrap", "--variant=minbase", f"--include={','.join(BARE)}"]
-            run([*words, system.suite, str(work), mirror()], "debootstrap")
+            run([*words, *_origin(system, work)], "debootstrap")
             pack(work, path)
     return path
+
+
+def _origin(system: System, work: Path) -> list[str]:
+    """What debootstrap is told of suite, folder and archive. Ubuntu's archive is looked for beside
+    Debian's on the same mirror; Debian has no key of it, so the mirror is believed."""
+    if system.maker == "Debian":
+        return [system.suite, str(work), mirror()]
+    archive = re.sub(r"/debian/?$", "/ubuntu", mirror())
+    say(f"{archive} is believed without a signature: Debian has no key of Ubuntu")
+    words = ["--no-check-gpg", "--components=main,universe", system.suite, str(work), archive]
+    # Every later suite has the same script; an older debootstrap knows no name of a newer one.
+    return [*words, "/usr/share/debootstrap/scripts/gutsy"]
 
 
 def box(system: System) -> Path:
@@ -167,7 +186,8 @@ def archives(system: System) -> Path:
 
 def shell(root: Path, text: str, limit_s: float = 1800.0) -> None:
     """Run a line in a root that is not booted. Raises NoRoot."""
-    system = next(s for s in SYSTEMS.values() if s.python in _pythons(root))
+    every = (*SYSTEMS.values(), *UBUNTU.values())
+    system = next(one for one in every if one.python in _pythons(root))
     run([*nspawn(root, archives(system)), "sh", "-ec", text], text[:60], limit_s)
 
 

@@ -6,6 +6,7 @@
     tools/systemtest                    the same and everything else, on Debian 12 and 13
     tools/systemtest --walk package --only doctor     one of its three walks, only these trials
     tools/systemtest --bare [--quick]   README's two commands in bare Debian 12 and 13
+    tools/systemtest --bare --ubuntu 22 the same in Ubuntu 22.04 (Python 3.10), 24: 24.04 (3.12)
     tools/systemtest --power N          under a kernel of its own that is killed N times at work
     tools/systemtest --updates N        N software updates of one box, killed and cut off on the way
     tools/systemtest --arm [--quick]    the lock and the same cases on Debian 12 and 13 for arm64
@@ -36,7 +37,7 @@ from tools.system.box import Box
 from tools.system.city import City
 from tools.system.container import Container, Failed
 from tools.system.document import Undocumented
-from tools.system.roots import SYSTEMS, NoRoot, System, say
+from tools.system.roots import SYSTEMS, UBUNTU, NoRoot, System, say
 
 PROGRAMS = (
     "systemd-nspawn=systemd-container",
@@ -259,6 +260,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="with --updates: which kills come when")
     parser.add_argument("--arm", action="store_true", help="64-bit ARM under user emulation")
     parser.add_argument("--debian", type=int, choices=sorted(SYSTEMS), action="append")
+    parser.add_argument("--ubuntu", type=int, choices=sorted(UBUNTU), action="append")
     parser.add_argument("--keep", action="store_true", help="leave the root for a look")
     return parser.parse_args()
 
@@ -266,6 +268,9 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """0 all well; 1 with one line of what is not; 2 where this machine cannot do it."""
     args = arguments()
+    if args.ubuntu and not args.bare:
+        say("Ubuntu is tried with --bare only")
+        return 2
     if os.geteuid() != 0:
         say("run it as root: containers need it")
         return 2
@@ -276,15 +281,17 @@ def main() -> int:
         return 2
     # What was booted goes with this, also where somebody ends it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    numbers = args.debian or ([12] if args.short else sorted(SYSTEMS))
+    systems = [UBUNTU[number] for number in args.ubuntu or []]
+    if not systems or args.debian:
+        numbers = args.debian or ([12] if args.short else sorted(SYSTEMS))
+        systems += [SYSTEMS[number] for number in numbers]
     began = time.monotonic()
     try:
         if args.power:
             return _power(args.power, args.keep)
         if args.updates:
             return _updates(args)
-        for number in numbers:
-            system = SYSTEMS[number]
+        for system in systems:
             if args.arm:
                 _arm(system, quick=args.quick)
                 continue
