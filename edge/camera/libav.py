@@ -17,6 +17,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from edge.camera import allocation
 from edge.camera.rtsp_question import log_in_wanted, only_options_missing
 from edge.camera.source import STALL_S, Cause, SourceError, SourceFacts
 from edge.camera.url import Address
@@ -119,6 +120,7 @@ _TOLD: dict[str, tuple[Cause, str]] = {
     "DecoderNotFoundError": ("unsupported", "its codec is not supported"),
     "DemuxerNotFoundError": ("unsupported", "its format is not supported"),
     "ProtocolNotFoundError": ("unsupported", "its protocol is not supported here"),
+    "MemoryError": ("broken", "what comes is larger than any picture"),
     "InvalidDataError": ("broken", "what comes is not video"),
     "FileNotFoundError": ("unreachable", "there is no such device"),
     "PermissionError": ("unreachable", "permission denied: is the user in the group 'video'?"),
@@ -169,6 +171,8 @@ def open_input(address: Address) -> Input:
 
 def _opened(address: Address) -> Any:
     kinds = {"usb": "v4l2"}
+    if address.kind == "network":
+        allocation.bound()
     began_s = time.monotonic()
     try:
         return _open(address, kinds.get(address.kind))

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""How much FFmpeg may ask for at once. A packet is one piece of memory, and a camera says itself
+how large the next one is, or never ends it: unbounded it takes what its network carries."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import logging
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+# The largest picture of a camera, 13 million pixels (libav.LIVE_PIXELS_MAX), in ten bits 4:2:2.
+LARGEST = 64 * 2**20
+
+
+@functools.cache
+def bound() -> bool:
+    """Whether every single allocation of FFmpeg in this process is bounded from now on
+    (av_max_alloc of libavutil's mem.h; what asks for more is refused with ENOMEM)."""
+    try:
+        library = ctypes.CDLL(_libavutil())
+        library.av_max_alloc(ctypes.c_size_t(LARGEST))
+    except (OSError, AttributeError) as error:
+        log.warning("FFmpeg's memory is not bounded: %s", error)
+        return False
+    return True
+
+
+def _libavutil() -> str:
+    """The very one that PyAV has loaded."""
+    for line in Path("/proc/self/maps").read_text("utf-8", "replace").splitlines():
+        path = line.rpartition(" ")[2]
+        if Path(path).name.startswith("libavutil"):
+            return path
+    raise OSError("libavutil is not among the files that are mapped")
