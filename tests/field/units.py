@@ -42,15 +42,23 @@ EXERCISED = {
     "Environment": "set by the sandbox",
     "MemoryDenyWriteExecute": "PR_SET_MDWE, where the kernel knows it (6.3)",
 }
-# What tools/systemtest sees at work in a booted box (tools/system/sandboxes.py, trials.py).
+# What tools/systemtest sees at work in a booted box (sandboxes.py, probe.py, trials.py).
 BOOTED = {
+    **dict.fromkeys(
+        (
+            *("ProtectHome", "ProtectProc", "ProcSubset", "RestrictNamespaces"),
+            *("RestrictSUIDSGID", "LockPersonality", "RestrictAddressFamilies"),
+        ),
+        "what it forbids is tried in the unit's own sandbox, and once outside",
+    ),
+    "SystemCallErrorNumber": "a call that is filtered out fails, and does not end the process",
     "User": "of the running daemon",
     "Group": "of the running daemon",
     "SupplementaryGroups": "of the running daemon",
     "PrivateMounts": "files of the running daemon's own",
     "InaccessiblePaths": "looked at from inside its namespace",
     "ReadOnlyPaths": "written to from inside its namespace",
-    "SystemCallFilter": "the kernel has a filter for it; not which calls",
+    "SystemCallFilter": "one call that each unit takes out; the others by the filter being there",
     "Restart": "after kill -9, the watchdog and an order of the platform",
     "RestartSec": "the same",
 }

@@ -63,6 +63,7 @@ HEALTHY: tuple[Step, ...] = (
     ("a visual and a sensed violation delivered and released", trials.first_deliveries),
     ("permissions as in the table", trials.permissions),
     ("sandboxes as the units say", sandboxes.sandboxed),
+    ("what the units forbid cannot be done", sandboxes.forbidden),
     ("doctor while it runs", Box.doctor),
     ("no line of level err", trials.no_errors),
     ("no secret in the journal", trials.no_secret_in_the_logs),

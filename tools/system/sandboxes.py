@@ -6,8 +6,13 @@ Not here, for a container has no cgroup v2 of its own: MemoryMax= and its like, 
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 from edge.config.permissions import ACCOUNTS, GROUP
-from tests.field.units import service
+from tests.field.units import DAEMONS as WITH_JANITOR
+from tests.field.units import SYSTEMD, service
 from tools.system.box import DAEMONS, Box
 from tools.system.container import Failed
 
@@ -68,3 +73,42 @@ def _own(box: Box, pid: str, kind: str) -> bool:
     """Whether it has another namespace of this kind than process 1."""
     said = box.container.run(f"readlink /proc/1/ns/{kind} /proc/{pid}/ns/{kind}").split()
     return said[0] != said[1]
+
+
+def forbidden(box: Box) -> None:
+    """What the units forbid is tried in each one's own sandbox by its own user; and once outside,
+    where it must be possible, for what is refused everywhere proves nothing."""
+    shutil.copy(Path(__file__).with_name("probe.py"), box.root / "usr/local/share/edge-probe.py")
+    user = ACCOUNTS["uplinkd"].user
+    outside = f"setpriv --reuid {user} --regid {GROUP} --init-groups {PROBE}"
+    free = json.loads(box.container.run(outside))
+    wrong = [f"{name} is refused outside, too" for name, done in free.items() if not done]
+    for daemon in WITH_JANITOR:
+        told, found = service(daemon), _probed(box, daemon)
+        # A directive that a unit has not, or that it has with a word for "no".
+        asked = {name for name in found if not {*told.get(name, ["no"])} & {"no", "all"}}
+        wrong += [f"{daemon} may do what {name}= forbids" for name in asked if found[name]]
+        wrong += [f"{daemon} may not do what {name}= leaves" for name in {*found} - asked
+                  if not found[name]]  # fmt: skip
+    if wrong:
+        raise Failed("; ".join(sorted(wrong)))
+
+
+PROBE = "/opt/city-edge/current/bin/python /usr/local/share/edge-probe.py"
+# What makes a daemon of a unit.
+_LIFE = ("Type=", "ExecStart=", "Restart", "WatchdogSec=", "Timeout", "PartOf=", "WantedBy=")
+
+
+def _probed(box: Box, daemon: str) -> dict[str, bool]:
+    """The unit of this daemon with the probe in its place."""
+    lines = (SYSTEMD / f"edge-{daemon}.service").read_text("utf-8").splitlines()
+    kept = [line for line in lines if not line.startswith(_LIFE)]
+    at, name = kept.index("[Service]") + 1, f"edge-probe-{daemon}"
+    kept[at:at] = ["Type=oneshot", f"ExecStart={PROBE}", f"StandardOutput=file:/run/{name}"]
+    (box.root / f"etc/systemd/system/{name}.service").write_text("\n".join(kept) + "\n", "utf-8")
+    said = box.container.run(
+        f"systemctl daemon-reload; systemctl start {name}; cat /run/{name};"
+        f" rm /etc/systemd/system/{name}.service /run/{name}; systemctl daemon-reload"
+    )
+    found: dict[str, bool] = json.loads(said)
+    return found
