@@ -44,10 +44,10 @@ BOOT_S = 600.0
 DRAIN_S = 900.0
 # Of each boot, before the power goes: so many records promised, and one of them at the platform.
 LEAST = 15
-# A boot with visiond takes three times as long here; the page and flights stay off.
+# A boot with all daemons takes three times as long here as one of sensord and uplinkd.
 CAMERA_EVERY = 4
+OFTEN_OFF = ("edge-visiond.service", "edge-consoled.service", "edge-flightd.service")
 COMMAND_LINE = (
-    *("systemd.mask=edge-flightd.service", "systemd.mask=edge-consoled.service"),
     *("root=/dev/ubda", "rw", "panic=-1", "con=null", "con0=null,fd:1", "ssl=null"),
     *("systemd.mask=e2scrub_reap.service", "systemd.mask=getty.target"),
     *("systemd.mask=apt-daily.timer", "systemd.mask=apt-daily-upgrade.timer"),
@@ -106,10 +106,10 @@ class Machine:
         self._earlier = ""
 
     def start(self, *, camera: bool = True, synchronous: bool = False) -> None:
-        """The power comes back. Without `camera` visiond stays off."""
+        """The power comes back. Without `camera` visiond, the page and flights stay off."""
         disk = f"ubda{'s' if synchronous else ''}={self.disk}"
         words = ["linux.uml", f"mem={MEMORY}", disk, *COMMAND_LINE]
-        words += [] if camera else ["systemd.mask=edge-visiond.service"]
+        words += [] if camera else [f"systemd.mask={unit}" for unit in OFTEN_OFF]
         words += [f"eth0=slirp,,{shutil.which('slirp-fullbolt')}", f"uml_dir={self._folder}/uml"]
         with self.told.open("ab") as told, (self._folder / "console").open("ab") as log:
             self._kernel = subprocess.Popen(
@@ -136,14 +136,21 @@ class Machine:
 
     def said(self, word: str) -> list[str]:
         """Names that the box said with this word, all boots together, whole lines only."""
-        now = self.told.read_text("ascii", "replace") if self.told.exists() else ""
-        found = re.findall(rf"^{word} ([0-9a-f]{{8}}-[0-9]{{5}})\r?\n", self._earlier + now, re.M)
+        told = self._earlier + self._now()
+        found = re.findall(rf"^{word} ([0-9a-f]{{8}}-[0-9]{{5}})\r?\n", told, re.M)
         return list(dict.fromkeys(found))
 
     def said_now(self) -> set[str]:
         """What was put since this start."""
-        now = self.told.read_text("ascii", "replace") if self.told.exists() else ""
-        return set(re.findall(r"^put ([0-9a-f]{8}-[0-9]{5})\r?\n", now, re.M))
+        return set(re.findall(r"^put ([0-9a-f]{8}-[0-9]{5})\r?\n", self._now(), re.M))
+
+    def active_now(self) -> set[str]:
+        """Units that the box has called active since this start."""
+        return {name for row in re.findall(r"^active (.*)\r?\n", self._now(), re.M)
+                for name in row.split()}  # fmt: skip
+
+    def _now(self) -> str:
+        return self.told.read_text("ascii", "replace") if self.told.exists() else ""
 
 
 def cuts(system: System, number: int, keep: bool = False) -> Account:
@@ -168,10 +175,13 @@ def _cut(machine: Machine, city: City, number: int) -> float:
     slowest, rng = 0.0, random.Random(7)
     for cut in range(number):
         began = time.monotonic()
-        machine.start(camera=cut % CAMERA_EVERY == 0, synchronous=cut % 5 == 4)
+        camera = cut % CAMERA_EVERY == 0
+        machine.start(camera=camera, synchronous=cut % 5 == 4)
         until(lambda: _delivers(machine, city), f"boot {cut + 1} delivers", BOOT_S)
         slowest = max(slowest, time.monotonic() - began)
         until(lambda: len(machine.said_now()) >= LEAST, f"boot {cut + 1} puts records", BOOT_S)
+        if camera:
+            until(lambda: {*box.UNITS} <= machine.active_now(), "every daemon runs", BOOT_S)
         time.sleep(rng.uniform(0.0, 5.0))
         machine.kill()
         promised, here = machine.said("put"), _arrived(city)

@@ -2,12 +2,14 @@
 """Runs in a box whose power is cut: puts records and says on a serial line what was promised.
 
 `begun NAME` before Outbox.put, `put NAME` once it returned; each line has left the machine before
-this goes on, so that what the host has read was so when the power went.
+this goes on, so that what the host has read was so when the power went. Every tenth time `active`
+with the units that run.
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import termios
 import time
@@ -37,7 +39,23 @@ def main() -> int:
             lane="fault", kind="fault", key=wire.fault_key(fault), body=wire.fault_data(fault)
         )
         _say(line, f"put {name}")
+        if number % 10 == 0:
+            _say(line, f"active {_active()}")
         time.sleep(pause_s)
+
+
+def _active() -> str:
+    """Our units that run."""
+    words = [
+        "systemctl",
+        "list-units",
+        "--plain",
+        "--no-legend",
+        "--state=active",
+        "edge-*.service",
+    ]
+    said = subprocess.run(words, capture_output=True, text=True).stdout
+    return " ".join(row.split()[0] for row in said.splitlines() if row.strip())
 
 
 def _say(line: int, text: str) -> None:
