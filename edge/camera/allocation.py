@@ -20,18 +20,18 @@ def bound() -> bool:
     """Whether every single allocation of FFmpeg in this process is bounded from now on
     (av_max_alloc of libavutil's mem.h; what asks for more is refused with ENOMEM)."""
     try:
-        library = ctypes.CDLL(_libavutil())
-        library.av_max_alloc(ctypes.c_size_t(LARGEST))
+        for path in _libavutil():
+            ctypes.CDLL(path).av_max_alloc(ctypes.c_size_t(LARGEST))
     except (OSError, AttributeError) as error:
         log.warning("FFmpeg's memory is not bounded: %s", error)
         return False
     return True
 
 
-def _libavutil() -> str:
-    """The very one that PyAV has loaded."""
-    for line in Path("/proc/self/maps").read_text("utf-8", "replace").splitlines():
-        path = line.rpartition(" ")[2]
-        if Path(path).name.startswith("libavutil"):
-            return path
-    raise OSError("libavutil is not among the files that are mapped")
+def _libavutil() -> set[str]:
+    """Those that are loaded: PyAV's, and OpenCV's own."""
+    lines = Path("/proc/self/maps").read_text("utf-8", "replace").splitlines()
+    found = {path for line in lines if "/libavutil" in (path := line.rpartition(" ")[2])}
+    if not found:
+        raise OSError("libavutil is not among the files that are mapped")
+    return found

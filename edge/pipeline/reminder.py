@@ -142,12 +142,12 @@ class Reminders:
             urllib.error.URLError,
             subprocess.SubprocessError,
         ) as error:
-            self.failed += 1
             self._trouble.failed(prompt.hook, str(error))
+            self.failed += 1
         else:
-            self.done += 1
             self._trouble.healed(prompt.hook)
             log.info("reminded at %s: %s", prompt.camera, prompt.zh)
+            self.done += 1
 
     def _speak(self, target: str, prompt: Prompt) -> None:
         """From the loudspeaker of the camera itself."""

@@ -10,7 +10,7 @@ import pytest
 
 from edge.camera.stall import KIND, StallWatch
 from edge.config import Device
-from edge.config.device import Trust
+from edge.config.device import Folders, Trust
 from edge.config.paths import box_files
 from edge.console.metrics import render
 from edge.daemons.janitord import Janitor
@@ -86,7 +86,8 @@ def test_what_nobody_watches_any_more_ends(tmp_path: Path) -> None:
 
 
 def test_uplinkd_goes_on_with_what_was_open(tmp_path: Path) -> None:
-    device = Device(trust=Trust(down="tls"))
+    folders = Folders(state=str(tmp_path / "state"), run=str(tmp_path / "run"))
+    device = Device(trust=Trust(down="tls"), folders=folders)
     where = box_files(device, None, tmp_path / "device.yaml")
     clock = FakeClock()
     stock = open_stock(device, where, clock)  # type: ignore[arg-type]
@@ -96,6 +97,9 @@ def test_uplinkd_goes_on_with_what_was_open(tmp_path: Path) -> None:
         stock.outbox.put(**fault_row(fault, stands))
     again = open_stock(device, where, clock)  # type: ignore[arg-type]
     assert [f["kind"] for f in again.faults.status()] == ["forged_message"]
+    for one in (stock, again):
+        one.dispatch.close()
+        one.outbox.close()
 
 
 def test_a_stall_ends_with_the_first_picture_of_the_next_run() -> None:

@@ -249,4 +249,5 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     ):
         code, _, err = said(*words)
         assert code == 2 and why in err and len(err.splitlines()) == 1
-    assert open_database(tmp_path, None) is not None
+    with closing(open_database(tmp_path, None)) as database:
+        assert database is not None

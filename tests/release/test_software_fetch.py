@@ -43,8 +43,9 @@ def mirror(tmp_path):
             self.send_response(206 if server.ranges else 200)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(data[: server.most])
+            # Counted first: whoever has read the answer looks at once.
             server.sent.append((begin, len(data[: server.most])))
+            self.wfile.write(data[: server.most])
             return None
 
         def log_message(self, *_):

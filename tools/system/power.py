@@ -24,7 +24,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.system import box, roots
+from tools.system import box, limits, roots
 from tools.system.box import Box
 from tools.system.city import DEVICE, HOST, City
 from tools.system.container import HOME, Container, Failed, until
@@ -66,6 +66,8 @@ RestartSec=2
 [Install]
 WantedBy=multi-user.target
 """
+# Once, at the first start.
+ONCE = "Type=oneshot\nTimeoutStartSec=infinity\nExecStartPost=touch /var/lib/limits-tried"
 WRITER = "User=edge-sense\nGroup=edge\nSupplementaryGroups=dialout\nUMask=0007"
 
 
@@ -149,6 +151,11 @@ class Machine:
         return {name for row in re.findall(r"^active (.*)\r?\n", self._now(), re.M)
                 for name in row.split()}  # fmt: skip
 
+    def limits_now(self) -> dict[str, str]:
+        """What limits.py said since this start: daemon and what -> how it ended."""
+        rows = re.findall(r"^limit (\S+ \S+)(?: (\S+))?\r?\n", self._now(), re.M)
+        return dict(rows)
+
     def _now(self) -> str:
         return self.told.read_text("ascii", "replace") if self.told.exists() else ""
 
@@ -182,6 +189,9 @@ def _cut(machine: Machine, city: City, number: int) -> float:
         until(lambda: len(machine.said_now()) >= LEAST, f"boot {cut + 1} puts records", BOOT_S)
         if camera:
             until(lambda: {*box.UNITS} <= machine.active_now(), "every daemon runs", BOOT_S)
+        if cut == 0:
+            until(lambda: "all tried" in machine.limits_now(), "the limits are tried", BOOT_S)
+            _hold(machine.limits_now())
         time.sleep(rng.uniform(0.0, 5.0))
         machine.kill()
         promised, here = machine.said("put"), _arrived(city)
@@ -191,6 +201,15 @@ def _cut(machine: Machine, city: City, number: int) -> float:
             flush=True,
         )
     return slowest
+
+
+def _hold(found: dict[str, str]) -> None:
+    """Raises Failed where a unit let through what its limit forbids, or forbids what it leaves."""
+    wrong = [f"{what}: {found.get(what, 'not tried')}, not {right}"
+             for what, right in limits.RIGHT.items() if found.get(what) != right]  # fmt: skip
+    if wrong:
+        raise Failed("limits: " + "; ".join(wrong))
+    print(f"limits of {len(limits.RIGHT)} units and kinds hold", flush=True)
 
 
 def _delivers(machine: Machine, city: City) -> bool:
@@ -287,7 +306,11 @@ def _prepare(root: Path) -> None:
     (units / "test-instruments.service").write_text(UNIT.format(**what))
     what |= {"who": WRITER, "what": "tools.system.promises /dev/ttyS0"}
     (units / "test-promises.service").write_text(UNIT.format(**what))
+    what |= {"who": "User=root", "what": "tools.system.limits /dev/ttyS0"}
+    text = UNIT.format(**what).replace("Restart=always", ONCE).replace("RestartSec=2\n", "")
+    text = text.replace("[Service]", "ConditionPathExists=!/var/lib/limits-tried\n[Service]")
+    (units / "test-limits.service").write_text(text)
     wants = units / "multi-user.target.wants"
-    for name in ("test-instruments", "test-promises"):
+    for name in ("test-instruments", "test-promises", "test-limits"):
         (wants / f"{name}.service").symlink_to(units / f"{name}.service")
     (wants / "systemd-networkd.service").symlink_to("/lib/systemd/system/systemd-networkd.service")

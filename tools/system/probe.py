@@ -76,6 +76,18 @@ TRIED: dict[str, Callable[[], bool]] = {
 }
 
 
+# What makes a daemon of a unit.
+_LIFE = ("Type=", "ExecStart=", "Restart", "WatchdogSec=", "Timeout", "PartOf=", "WantedBy=")
+
+
+def in_place(unit: str, command: str, output: Path) -> str:
+    """A daemon's unit with another command in its place, which runs once and writes there."""
+    kept = [line for line in unit.splitlines() if not line.startswith(_LIFE)]
+    at = kept.index("[Service]") + 1
+    kept[at:at] = ["Type=oneshot", f"ExecStart={command}", f"StandardOutput=file:{output}"]
+    return "\n".join(kept) + "\n"
+
+
 def done(trial: Callable[[], bool]) -> bool:
     """In a process of its own, so that one trial changes nothing for the next."""
     child = os.fork()

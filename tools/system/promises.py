@@ -24,7 +24,7 @@ PAUSE_S = 0.2
 
 def main() -> int:
     """Words: the serial device or a file, and seconds between records. Until the power goes."""
-    line = os.open(sys.argv[1], os.O_WRONLY | os.O_NOCTTY | os.O_APPEND)
+    line = open_line(sys.argv[1])
     pause_s = float(sys.argv[2]) if len(sys.argv) > 2 else PAUSE_S
     outbox = Outbox(Path("/var/lib/edge/outbox.db"))
     boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
@@ -32,15 +32,15 @@ def main() -> int:
     while True:
         number += 1
         name = f"{boot}-{number:05d}"
-        _say(line, f"begun {name}")
+        say(line, f"begun {name}")
         at = Stamp(time.monotonic(), time.time(), "unsynced", 0.0)
         fault = Fault("camera_down", name, "start", at, "the power is cut here", {})
         outbox.put(
             lane="fault", kind="fault", key=wire.fault_key(fault), body=wire.fault_data(fault)
         )
-        _say(line, f"put {name}")
+        say(line, f"put {name}")
         if number % 10 == 0:
-            _say(line, f"active {_active()}")
+            say(line, f"active {_active()}")
         time.sleep(pause_s)
 
 
@@ -58,7 +58,13 @@ def _active() -> str:
     return " ".join(row.split()[0] for row in said.splitlines() if row.strip())
 
 
-def _say(line: int, text: str) -> None:
+def open_line(path: str) -> int:
+    """A serial device, or a file."""
+    return os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_APPEND)
+
+
+def say(line: int, text: str) -> None:
+    """One line that has left the machine when this returns."""
     os.write(line, f"{text}\n".encode())
     if os.isatty(line):
         termios.tcdrain(line)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What systemd really gave each daemon: read from the kernel, and tried from inside its namespaces.
 
-Not here, for a container has no cgroup v2 of its own: MemoryMax= and its like, IPAddressDeny=.
+Not here, for a container has no cgroup v2 of its own: MemoryMax= and IPAddressDeny= (limits.py).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from tests.field.units import DAEMONS as WITH_JANITOR
 from tests.field.units import SYSTEMD, service
 from tools.system.box import DAEMONS, Box
 from tools.system.container import Failed
+from tools.system.probe import in_place
 
 # A path that this daemon's sandbox keeps from it, whatever the file's mode says.
 HIDDEN = {
@@ -95,17 +96,14 @@ def forbidden(box: Box) -> None:
 
 
 PROBE = "/opt/city-edge/current/bin/python /usr/local/share/edge-probe.py"
-# What makes a daemon of a unit.
-_LIFE = ("Type=", "ExecStart=", "Restart", "WatchdogSec=", "Timeout", "PartOf=", "WantedBy=")
 
 
 def _probed(box: Box, daemon: str) -> dict[str, bool]:
     """The unit of this daemon with the probe in its place."""
-    lines = (SYSTEMD / f"edge-{daemon}.service").read_text("utf-8").splitlines()
-    kept = [line for line in lines if not line.startswith(_LIFE)]
-    at, name = kept.index("[Service]") + 1, f"edge-probe-{daemon}"
-    kept[at:at] = ["Type=oneshot", f"ExecStart={PROBE}", f"StandardOutput=file:/run/{name}"]
-    (box.root / f"etc/systemd/system/{name}.service").write_text("\n".join(kept) + "\n", "utf-8")
+    name = f"edge-probe-{daemon}"
+    unit = (SYSTEMD / f"edge-{daemon}.service").read_text("utf-8")
+    text = in_place(unit, PROBE, Path(f"/run/{name}"))
+    (box.root / f"etc/systemd/system/{name}.service").write_text(text, "utf-8")
     said = box.container.run(
         f"systemctl daemon-reload; systemctl start {name}; cat /run/{name};"
         f" rm /etc/systemd/system/{name}.service /run/{name}; systemctl daemon-reload"

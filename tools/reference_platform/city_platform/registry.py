@@ -18,6 +18,7 @@ import argparse
 import json
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +155,8 @@ def main() -> int:
             sub.add_argument("--hours", type=float, default=HOURS, help="for the first contact")
     args = parser.parse_args()
     try:
-        database = open_database(args.out, args.database)
-        return _done(args, database, lambda: platform_signer(args.out))
+        with closing(open_database(args.out, args.database)) as database:
+            return _done(args, database, lambda: platform_signer(args.out))
     except (NoDatabase, NoBox) as error:
         print(f"tools/boxes: {error}", file=sys.stderr)
         return 2

@@ -21,6 +21,7 @@ import ssl
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -213,8 +214,8 @@ def main() -> int:
     """0 done; 2 with one line of what is wrong."""
     args = arguments()
     try:
-        database = open_database(args.out, args.database)
-        return _done(args, database)
+        with closing(open_database(args.out, args.database)) as database:
+            return _done(args, database)
     except (NoDatabase, NoWave) as error:
         print(f"tools/waves: {error}", file=sys.stderr)
         return 2
