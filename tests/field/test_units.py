@@ -52,6 +52,12 @@ def test_exposure(analyze, daemon, capsys):
     assert score <= MOST[daemon]
 
 
+def test_the_janitor_ended_in_the_middle_has_not_failed():
+    """systemd holds a signal against a unit of this type, and uninstalling left it there."""
+    told = service("janitord")
+    assert told["Type"] == ["oneshot"] and told["SuccessExitStatus"] == ["SIGTERM"]
+
+
 def test_the_exposure_of_every_unit_is_counted():
     assert set(MOST) == {p.stem.removeprefix("edge-") for p in SYSTEMD.glob("*.service")}
 

@@ -59,6 +59,7 @@ BOOTED = {
     "InaccessiblePaths": "looked at from inside its namespace",
     "ReadOnlyPaths": "written to from inside its namespace",
     "SystemCallFilter": "one call that each unit takes out; the others by the filter being there",
+    "SuccessExitStatus": "uninstalled in the middle of a run, nothing is left as failed",
     "Restart": "after kill -9, the watchdog and an order of the platform",
     "RestartSec": "the same",
 }
