@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What tools/systemtest follows is in the documents; what it needs of this machine is looked up."""
 
+import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from tools.system import roots
+from tests.field.units import SYSTEMD, service
+from tools.system import limits, power, roots
+from tools.system.container import Failed
 from tools.system.document import Undocumented, blocks, command
+from tools.system.probe import in_place
 
 FOLLOWED = (
     ("git clone", {"ADDRESS": "/src"}),
@@ -61,3 +66,55 @@ def test_the_mirror_is_that_of_apt(monkeypatch):
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, ""))
     with pytest.raises(roots.NoRoot):
         roots.mirror()
+
+
+def test_every_limit_that_a_unit_has_is_tried():
+    """Those of memory up to what the machine of --power bears, and every list of addresses."""
+    for path in SYSTEMD.glob("edge-*d.service"):
+        daemon = path.stem.removeprefix("edge-")
+        told = service(daemon)
+        most = re.fullmatch(r"([0-9]+)M", told["MemoryMax"][0])
+        small = most is not None and int(most[1]) <= limits.LARGEST_MB
+        assert (f"{daemon} memory" in limits.RIGHT) == small, daemon
+        online = "AF_INET" in " ".join(told["RestrictAddressFamilies"]).split()
+        if online and "PrivateNetwork" not in told:
+            denied = told.get("IPAddressDeny") == ["any"]
+            right = {"exit-code" if denied else "success"}
+            assert {limits.RIGHT[f"{daemon} outside"]} == right, daemon
+
+
+def test_a_limit_that_does_not_hold_is_said():
+    power._hold(limits.RIGHT)
+    with pytest.raises(Failed, match="sensord memory: success, not oom-kill"):
+        power._hold({**limits.RIGHT, "sensord memory": "success"})
+    with pytest.raises(Failed, match="not tried"):
+        power._hold({})
+
+
+def test_another_command_keeps_what_the_unit_forbids():
+    unit = (SYSTEMD / "edge-uplinkd.service").read_text("utf-8")
+    text = in_place(unit, "/bin/true", Path("/run/x"))
+    assert "ExecStart=/bin/true" in text and "edge uplinkd" not in text and "Restart=" not in text
+    for line in ("User=edge-uplink", "MemoryMax=240M", "RestrictNamespaces=yes"):
+        assert line in text
+
+
+def test_a_package_that_is_nowhere_keeps_no_other_away(tmp_path):
+    """As Chromium on Ubuntu, which is a snap there and nothing else."""
+    log = tmp_path / "log"
+    apt = tmp_path / "apt-get"
+    apt.write_text(
+        f'#!/bin/sh\necho "$@" >>{log}\ncase "$*" in *update*) ;; *nowhere*) exit 100 ;; esac\n'
+    )
+    apt.chmod(0o755)
+    (tmp_path / "id").write_text("#!/bin/sh\necho 0\n")
+    (tmp_path / "id").chmod(0o755)
+    done = subprocess.run(
+        [roots.ROOT / "tools/packages", "not-a-program=here", "nor-this=nowhere"],
+        capture_output=True,
+        text=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    )
+    assert done.returncode == 1 and "could not install: nowhere." in done.stderr
+    alone = [line for line in log.read_text().splitlines() if line.endswith(" here")]
+    assert alone and "install" in alone[0]

@@ -104,7 +104,11 @@ def architecture_tar(system: System) -> Path:
             words += [f"--include={INCLUDED}", system.suite, str(work), roots.mirror()]
             roots.run(words, "debootstrap")
             second = ["chroot", str(work), "/debootstrap/debootstrap", "--second-stage"]
-            roots.run(second, "debootstrap --second-stage", HOURS_S)
+            try:
+                roots.run(second, "debootstrap --second-stage", HOURS_S)
+            finally:
+                # It leaves the kernel's own files mounted, which are nobody's to pack or remove.
+                subprocess.run(["umount", "--recursive", "--quiet", str(work / "proc")])
             roots.pack(work, path)
     return path
 

@@ -29,10 +29,7 @@ sleep 2
 kill -9 $pid
 """
 # Where one Python differs from another, without the tests that wait for a clock.
-# An object that is closed late is an error in the whole form only: when the collector finds it
-# depends on what else ran in that process.
 QUICK = (
-    "-W ignore::pytest.PytestUnraisableExceptionWarning",
     *("tests/contract", "tests/outbox", "tests/house", "tests/evidence", "tests/drone"),
     *("tests/field/test_provision.py", "tests/uplink/test_tls.py", "tests/rules"),
 )
