@@ -18,20 +18,21 @@ EPILOG = """examples:
   edge outbox status --device /etc/edge/device.yaml
   edge outbox list dead --json
   edge outbox retry v-20260501-0001/r1      (a key or record id from the list; `all` for all)
+  edge outbox drop v-20260501-0001/r1       (never sent; its evidence stays on the disk)
   edge outbox lower --to 2                  (for an older program; daemons must be stopped)"""
 
 SHOWN = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`status`, `list` and `retry` work on the outbox file itself, also while uplinkd runs."""
-    parser.add_argument("what", choices=["status", "list", "retry", "lower"])
+    """All but `lower` work on the outbox file itself, also while uplinkd runs."""
+    parser.add_argument("what", choices=["status", "list", "retry", "drop", "lower"])
     parser.add_argument(
         "id",
         nargs="?",
         metavar="STATE|ID",
-        help="for list: new, inflight, broker_ack, platform_ack, dead; for retry: a key, a record"
-        " id or all",
+        help="for list: new, inflight, broker_ack, platform_ack, aside, dropped, dead, missing; for"
+        " retry and drop: a key, a record id or a file's hash; for retry also all",
     )
     parser.add_argument("--device", help="device.yaml: where this box keeps its outbox")
     parser.add_argument("--to", type=int, metavar="SCHEMA", help="for lower: the schema to go to")
@@ -40,14 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit code of the action; nothing but `retry` changes a row."""
+    """Exit code of the action; nothing but `retry` and `drop` changes a row."""
     from edge.outbox.schema import connect
 
     if args.what == "lower":
         return _lower(args)
     db = connect(_path(args))
     try:
-        return {"status": _status, "list": _list, "retry": _retry}[args.what](args, db)
+        return ACTIONS[args.what](args, db)
     finally:
         db.close()
 
@@ -94,9 +95,12 @@ def _status(args: argparse.Namespace, db: sqlite3.Connection) -> int:
 
 
 def _list(args: argparse.Namespace, db: sqlite3.Connection) -> int:
+    """Records, and for a given state the files that are in it, under their hash."""
     rows = db.execute(
-        "SELECT kind, key, state, put_wall, record_id, refused, note, folder FROM record"
-        " WHERE ?1 IS NULL OR state = ?1 ORDER BY id LIMIT ?2",
+        "SELECT kind, key, state, put_wall, record_id, refused, note, folder, id FROM record"
+        " WHERE ?1 IS NULL OR state = ?1 UNION ALL"
+        " SELECT 'file', sha256, state, NULL, NULL, refused, note, path, record FROM file"
+        " WHERE state = ?1 ORDER BY 9 LIMIT ?2",
         (_state(args.id), args.limit),
     )
     if not args.json:
@@ -126,7 +130,7 @@ def _state(name: str | None) -> int | None:
 def _row(row: tuple[Any, ...]) -> dict[str, Any]:
     from edge.outbox import State
 
-    kind, key, state, put_wall, record, refused, note, folder = row
+    kind, key, state, put_wall, record, refused, note, folder, _ = row
     return {
         "kind": kind,
         "key": key,
@@ -157,3 +161,23 @@ def _retry(args: argparse.Namespace, db: sqlite3.Connection) -> int:
     else:
         print(f"{moved} waiting again")
     return 0 if moved or args.id == "all" else 1
+
+
+def _drop(args: argparse.Namespace, db: sqlite3.Connection) -> int:
+    from edge.config import ConfigError
+    from edge.outbox.dispatch import drop
+    from edge.outbox.schema import transaction
+    from edge.uplink.wire import utc_text
+
+    if not args.id:
+        raise ConfigError("drop what? give a key, record id or file hash of `edge outbox list`")
+    with transaction(db):
+        moved = drop(db, args.id, f"dropped by an operator at {utc_text(time.time())}")
+    if args.json:
+        print(json.dumps({"dropped": moved}))
+    else:
+        print(f"{moved} dropped; evidence stays on the disk")
+    return 0 if moved else 1
+
+
+ACTIONS = {"status": _status, "list": _list, "retry": _retry, "drop": _drop}

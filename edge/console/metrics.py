@@ -14,7 +14,7 @@ Status = Mapping[str, Any]
 Sample = tuple[Mapping[str, str], float]
 Kind = Literal["counter", "gauge"]
 LIVE_STATES = ("new", "inflight", "broker_ack")
-LOST_STATES = ("dead", "missing")
+LOST_STATES = ("dead", "missing", "aside")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "edge_outbox_dead_records",
-        "Refused for good, or their files are gone",
+        "Refused for good, set aside, or their files are gone",
         _waiting(LOST_STATES),
     ),
     Metric(

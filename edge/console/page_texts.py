@@ -385,6 +385,7 @@ HEALTH: dict[str, tuple[str, str]] = {
     "row_broker_ack": ("消息服务器已接收", "broker has it"),
     "row_platform_ack": ("平台已签收", "platform signed"),
     "row_dead": ("被拒", "refused"),
+    "row_aside": ("搁置", "set aside"),
     "outbox_empty": ("没有待发记录", "Nothing waits to be sent"),
     "never_ran": ("没有运行过", "never ran"),
 }

@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -22,6 +23,7 @@ from edge.config.yamltext import BadYaml, parse
 from edge.console.faults import advice_for
 from edge.faults import FaultLog
 from edge.ipc import Answer
+from edge.isolation import ItemGuard
 from edge.notices.hooks import Hook, hooks_file, read_hooks
 from edge.notices.sender import Notice, NoticeSender, post_notice
 from edge.runtime import Trouble, write_atomic
@@ -33,21 +35,26 @@ STEP_S = 2.0
 NEWS_S = 3600.0
 TOLD_MOST = 2000
 FAULT = "notice_failed"
+# A record that was sealed has its words in the payload; that is milliseconds after it was put.
 _ROWS = (
-    "SELECT kind, body FROM record WHERE kind IN ('violation', 'fault') AND put_wall > ? "
-    "AND body IS NOT NULL ORDER BY id DESC LIMIT 500"
+    "SELECT kind, key, coalesce(body, payload) FROM record WHERE kind IN ('violation', 'fault')"
+    " AND put_wall > ? ORDER BY id DESC LIMIT 500"
 )
 
 
 class NoticeDesk:
     """See the module; `start` and `close` are uplinkd's."""
 
-    def __init__(self, where: BoxFiles, faults: FaultLog) -> None:
-        self._where, self._faults = where, faults
-        self._sender = NoticeSender(self._told)
+    def __init__(self, where: BoxFiles, faults: FaultLog, guard: ItemGuard) -> None:
+        self._where, self._faults, self._guard = where, faults, guard
         self._file, self._read_at = hooks_file(where.state), -1
         self._memory = where.state / "notices-told.json"
-        self._known: OrderedDict[str, None] = OrderedDict.fromkeys(_remembered(self._memory))
+        kept = _remembered(self._memory)
+        self._known: OrderedDict[str, None] = OrderedDict.fromkeys(kept["known"])
+        self._sender = NoticeSender(
+            self._told, waits=kept["waiting"], working_for=guard.working_for
+        )
+        self._kept = 0
         self._only_remember = False
         self._stop, self._trouble = threading.Event(), Trouble(log)
         self._thread = threading.Thread(target=self._work, name="notices", daemon=True)
@@ -77,6 +84,7 @@ class NoticeDesk:
             return
         self._trouble.healed("notices")
         self._sender.step(time.monotonic(), time.time(), datetime.now(_zone(self._where.site_file)))
+        self._keep()
 
     def _read_hooks(self) -> None:
         stamp = self._file.stat().st_mtime_ns if self._file.exists() else 0
@@ -97,17 +105,40 @@ class NoticeDesk:
             rows = link.execute(_ROWS, (now - NEWS_S,)).fetchall()
         finally:
             link.close()
-        found = [notice for row in reversed(rows) if (notice := notice_of(*row)) is not None]
-        news = [notice for notice in found if notice.key not in self._known]
+        found = [self._notice(*row) for row in reversed(rows)]
+        news = [notice for notice in found if notice and notice.key not in self._known]
         for notice in news:
             self._known[notice.key] = None
             if not self._only_remember:
                 self._sender.put(notice)
         if news or self._only_remember:
             self._only_remember = False
-            while len(self._known) > TOLD_MOST:
-                self._known.popitem(last=False)
-            write_atomic(self._memory, json.dumps(list(self._known)).encode())
+            self._kept = -1
+            self._keep()
+
+    def _notice(self, kind: str, key: str, body: bytes) -> Notice | None:
+        """None where the row is no news, or was set aside by a bug in wording it."""
+        notice, row = None, f"row {kind} {key}"
+        if row not in self._known:
+            with self._guard.working_for(f"notice of {kind} {key}", partial(self._skip, row)):
+                notice = notice_of(kind, key, body)
+        return notice
+
+    def _skip(self, row: str, why: str) -> None:
+        self._known[row] = None
+        self._kept = -1
+        self._guard.report(row.replace("row", "notice of", 1), why)
+
+    def _keep(self) -> None:
+        """What was told and what waits, before it is sent and after: a power cut in between tells
+        a chat twice, and loses nothing."""
+        if self._kept == self._sender.moved:
+            return
+        while len(self._known) > TOLD_MOST:
+            self._known.popitem(last=False)
+        body = {"known": list(self._known), "waiting": self._sender.waiting()}
+        write_atomic(self._memory, json.dumps(body).encode())
+        self._kept = self._sender.moved
 
     def _told(self, hook: Hook, wrong: bool, line: str) -> None:
         self._faults.holds(FAULT, hook.id, wrong, f"{hook.name}: {line}")
@@ -125,13 +156,16 @@ class NoticeDesk:
         return Answer({"problem": post_notice(wanted, text, time.time())})
 
 
-def notice_of(kind: str, body: bytes | str) -> Notice | None:
-    """A row of the outbox as a notice: the first revision of a case, the start of a fault. None
-    for all others, also for the fault of a hook itself."""
+def notice_of(kind: str, key: str, body: bytes | str | None) -> Notice | None:
+    """A row of the outbox as a notice, sealed or not: the first revision of a case, the start of a
+    fault. None for all others, also for the fault of a hook itself."""
     try:
-        facts = json.loads(body)
+        facts = json.loads(body or b"{}")
     except ValueError:
+        log.warning("%s %s: no JSON, so nobody is told of it", kind, key)
         return None
+    if isinstance(facts, dict) and isinstance(facts.get("data"), dict):
+        facts = facts["data"]
     if not isinstance(facts, dict):
         return None
     return _case(facts) if kind == "violation" else _fault(facts)
@@ -158,12 +192,18 @@ def _fault(facts: Mapping[str, Any]) -> Notice | None:
     return Notice(f"fault {kind} {subject} {moment}", None, f"{advice.zh} {advice.en}", text)
 
 
-def _remembered(path: Path) -> list[str]:
+def _remembered(path: Path) -> dict[str, Any]:
+    """What `_keep` wrote; a list was written by programs that kept only what was told."""
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError):
-        return []
-    return [key for key in found if isinstance(key, str)] if isinstance(found, list) else []
+        found = []
+    whole = found if isinstance(found, dict) else {"known": found}
+    known, waiting = whole.get("known"), whole.get("waiting")
+    return {
+        "known": [k for k in known if isinstance(k, str)] if isinstance(known, list) else [],
+        "waiting": waiting if isinstance(waiting, dict) else {},
+    }
 
 
 def _zone(site: Path) -> ZoneInfo:

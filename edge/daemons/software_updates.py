@@ -12,12 +12,14 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edge.config import ConfigError, Device
 from edge.config.paths import BoxFiles
 from edge.daemons.updaterd import stage_of
 from edge.faults import FaultLog
+from edge.isolation import ItemGuard
 from edge.release.signing import release_ring
 from edge.release.software.fetch import Postponed, fetch_object, quiet
 from edge.release.software.manifest import MANIFEST_BYTES_MAX, read_release
@@ -49,8 +51,8 @@ class WantedRelease:
 class SoftwareFetch:
     """Owned by uplinkd's main thread; `work` is the thread's. `why` tells what it waits for."""
 
-    def __init__(self, device: Device, where: BoxFiles) -> None:
-        self._device, self._where = device, where
+    def __init__(self, device: Device, where: BoxFiles, guard: ItemGuard) -> None:
+        self._device, self._where, self._guard = device, where, guard
         self._incoming = where.update / "incoming"
         self._wanted = self._incoming / "wanted.json"
         updates = device.updates
@@ -80,17 +82,28 @@ class SoftwareFetch:
             wanted = self._read()
             if wanted is None or (self._incoming / "ready.json").exists():
                 continue
-            try:
-                self.bring(wanted)
-                self.why = ""
-            except Postponed as error:
-                self._say(str(error))
-                self._stop.wait(POSTPONED_S)
-            except (ConfigError, OSError) as error:
-                self._say(f"release {wanted.number}: {error}")
-                if isinstance(error, ConfigError):
-                    self._wanted.unlink(missing_ok=True)
-                self._stop.wait(POSTPONED_S)
+            name = f"software release {wanted.number}"
+            with self._guard.working_for(name, partial(self._let_go, wanted)):
+                self._bring_once(wanted)
+
+    def _bring_once(self, wanted: WantedRelease) -> None:
+        try:
+            self.bring(wanted)
+            self.why = ""
+        except Postponed as error:
+            self._say(str(error))
+            self._stop.wait(POSTPONED_S)
+        except (ConfigError, OSError) as error:
+            self._say(f"release {wanted.number}: {error}")
+            if isinstance(error, ConfigError):
+                self._wanted.unlink(missing_ok=True)
+            self._stop.wait(POSTPONED_S)
+
+    def _let_go(self, wanted: WantedRelease, why: str) -> None:
+        """Not wanted any more, until the platform names it again."""
+        self._wanted.unlink(missing_ok=True)
+        self._say(f"release {wanted.number}: a bug: {why}")
+        self._guard.report(f"software release {wanted.number}", why)
 
     def _say(self, why: str) -> None:
         if why != self.why:

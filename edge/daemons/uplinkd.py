@@ -6,7 +6,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from edge.uplink.pacing import TokenBucket
 from edge.uplink.pump import POLL_S, Pump
 from edge.uplink.reviews import ReviewLog
 from edge.uplink.wire import fault_row
-from edge.values import EvidenceFile
+from edge.values import EvidenceFile, Fault
 
 log = logging.getLogger("edge.uplinkd")
 
@@ -61,7 +62,7 @@ class Uplinkd:
         self._stock = open_stock(device, where, self._clock)
         self._bucket = TokenBucket(bytes_s(device.broker.evidence_kbit_s))
         self._reviews = ReviewLog(where.state / "reviews")
-        self._software = SoftwareFetch(device, where)
+        self._software = SoftwareFetch(device, where, self._stock.guard)
         self._news = SoftwareNews(where, self._stock.faults)
         self._commands = Commands(
             where.run,
@@ -69,10 +70,11 @@ class Uplinkd:
             report=self._report_result,
             restart=stop.set,
             update=self._software.want,
+            guard=self._stock.guard,
         )
         self._commands.recover(self._started)
         self._spool = Spool(where.run, "uplinkd")
-        self._notices = NoticeDesk(where, self._stock.faults)
+        self._notices = NoticeDesk(where, self._stock.faults, self._stock.guard)
         works = {
             "broker": lambda _: broker_found(device, where.base),
             "test_notice": self._notices.test,
@@ -80,7 +82,12 @@ class Uplinkd:
         self._probes = Responder(where.run, works)
         obey = {"review": self._review, "command": self._command, "desired": self._want}
         self._parts = build_parts(
-            device, self._stock, obey=obey, bucket=self._bucket, pace=self._pace
+            device,
+            self._stock,
+            obey=obey,
+            fail=self._failed,
+            bucket=self._bucket,
+            pace=self._pace,
         )
         self._desired = self._open_desired()
         just_booted = self._started < JUST_BOOTED_S
@@ -122,6 +129,12 @@ class Uplinkd:
     def _want(self, message: m.Down) -> None:
         assert isinstance(message, m.Desired)
         self._desired.obey(message, time.monotonic())
+
+    def _failed(self, message: m.Down, why: str) -> None:
+        if isinstance(message, m.Command):
+            self._commands.failed(message, why)
+        elif isinstance(message, m.Desired):
+            self._desired.failed(message, why)
 
     def _report_result(
         self, result: m.CommandResult, folder: Path | None, files: list[EvidenceFile]
@@ -166,7 +179,8 @@ class Uplinkd:
         try:
             self._pump.step(POLL_S)
             self._commands.step(time.monotonic(), self._clock.now())
-            self._desired.step(time.monotonic())
+            with self._stock.guard.working_for("configuration", self._desired.abandon):
+                self._desired.step(time.monotonic())
             self._put_faults()
         except (sqlite3.OperationalError, OutboxFull, OSError) as error:
             if not isinstance(error, OutboxFull) and not disk_full(error):
@@ -180,8 +194,16 @@ class Uplinkd:
     def _put_faults(self) -> None:
         raised = self._stock.raised
         while raised:
-            self._stock.outbox.put(**fault_row(*raised[0]))
+            fault, stands = raised[0]
+            name = f"fault {fault.kind} of {fault.subject}"
+            with self._stock.guard.working_for(name, partial(self._put_plain, fault, stands)):
+                self._stock.outbox.put(**fault_row(fault, stands))
             raised.pop(0)
+
+    def _put_plain(self, fault: Fault, stands: bool, why: str) -> None:
+        """One that cannot be told as it is, without what it says."""
+        plain = replace(fault, text=f"a bug in telling it: {why}", facts={})
+        self._stock.outbox.put(**fault_row(plain, stands))
 
     def _report(self, stats: Stats) -> None:
         now = time.monotonic()

@@ -9,9 +9,14 @@ import logging
 import ssl
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from edge.notices.bodies import refusal, request_of
 from edge.notices.hooks import Hook
@@ -46,6 +51,8 @@ class HookQueue:
     waiting: deque[Notice] = field(default_factory=lambda: deque(maxlen=QUEUE_MOST))
     lost: int = 0
     failed: int = 0
+    # Why nothing is sent to it any more: a bug in the sending, until the chats are saved again.
+    broken: str = ""
     again_at: float = 0.0
     backoff: Backoff = field(default_factory=lambda: Backoff(first_s=5.0, cap_s=600.0))
 
@@ -57,23 +64,57 @@ class HookQueue:
 
 Post = Callable[[Hook, str, float], str | None]
 Told = Callable[[Hook, bool, str], None]
+# Around the work for one chat: its name, and what is done where that fails by a bug again.
+WorkingFor = Callable[[str, Callable[[str], None]], AbstractContextManager[None]]
 
 
 class NoticeSender:
-    """The queues of all chats. `told(hook, wrong, line)` hears where one fails and heals."""
+    """The queues of all chats. `told(hook, wrong, line)` hears where one fails and heals.
 
-    def __init__(self, told: Told, post: Post | None = None) -> None:
-        self._told, self._post = told, post or post_notice
+    waits: what an earlier run had not sent, as `waiting` gave it. moved: rises with every change of
+    what waits.
+    """
+
+    def __init__(
+        self,
+        told: Told,
+        post: Post | None = None,
+        *,
+        waits: Mapping[str, Any] | None = None,
+        working_for: WorkingFor = lambda name, aside: nullcontext(),
+    ) -> None:
+        self._told, self._post, self._working_for = told, post or post_notice, working_for
         self._queues: dict[str, HookQueue] = {}
+        self._waits = dict(waits or {})
+        self.moved = 0
+
+    def waiting(self) -> dict[str, Any]:
+        """What waits for each chat, to be kept over a restart."""
+        return {
+            key: {"lost": q.lost, "notices": msgspec.to_builtins(list(q.waiting))}
+            for key, q in self._queues.items()
+            if q.waiting
+        }
+
+    def _restored(self, hook: Hook) -> HookQueue:
+        """Raises nothing for what is not as `waiting` made it: that is lost, and counted."""
+        queue, kept = HookQueue(hook), self._waits.pop(hook.id, {})
+        try:
+            queue.waiting.extend(msgspec.convert(kept.get("notices", ()), tuple[Notice, ...]))
+            queue.lost = int(kept.get("lost", 0))
+        except (AttributeError, TypeError, ValueError) as error:
+            log.warning("notices that waited for %s are lost: %s", hook.name, error)
+            queue.lost += 1
+        return queue
 
     def use(self, hooks: Iterable[Hook]) -> None:
         """From now on these; what waits for a chat that stays still waits. A fault of one that is
         gone is over."""
         before, self._queues = self._queues, {}
         for hook in hooks:
-            old = before.pop(hook.id, None)
-            self._queues[hook.id] = old or HookQueue(hook)
-            self._queues[hook.id].hook = hook
+            queue = before.pop(hook.id, None) or self._restored(hook)
+            queue.hook, queue.broken = hook, ""
+            self._queues[hook.id] = queue
         for gone in before.values():
             self._told(gone.hook, False, "")
 
@@ -82,12 +123,23 @@ class NoticeSender:
         for queue in self._queues.values():
             if queue.hook.wants(notice.category):
                 queue.put(notice)
+                self.moved += 1
 
     def step(self, mono: float, wall: float, local: datetime) -> None:
         """At most one message to each chat whose time has come."""
         for queue in self._queues.values():
-            if queue.waiting and mono >= queue.again_at and not queue.hook.silent_at(local):
-                self._send(queue, mono, wall)
+            with self._working_for(f"chat {queue.hook.id}", partial(self._break, queue)):
+                if self._due(queue, mono, local):
+                    self._send(queue, mono, wall)
+
+    def _due(self, queue: HookQueue, mono: float, local: datetime) -> bool:
+        ready = bool(queue.waiting) and mono >= queue.again_at and not queue.broken
+        return ready and not queue.hook.silent_at(local)
+
+    def _break(self, queue: HookQueue, why: str) -> None:
+        # A bug's words may hold the address.
+        queue.broken = why.partition(":")[0]
+        self._told(queue.hook, True, f"a bug in sending to it: {queue.broken}")
 
     def _send(self, queue: HookQueue, mono: float, wall: float) -> None:
         together = list(queue.waiting) if len(queue.waiting) > SINGLE_MOST else [queue.waiting[0]]
@@ -97,6 +149,7 @@ class NoticeSender:
                 queue.waiting.popleft()
             queue.lost, queue.failed, queue.again_at = 0, 0, mono + EVERY_S
             queue.backoff.reset()
+            self.moved += 1
             self._told(queue.hook, False, "")
             return
         queue.failed += 1

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,9 @@ class SealedRecord:
     sha256: str
 
 
+# Around the work for one row: what happens where it fails by a bug (edge.isolation).
+WorkingFor = Callable[[OutboxRow], AbstractContextManager[None]]
+
 _ROW = "id, lane, kind, key, boot, put_wall, body, folder, seq, record_id, payload, sha256, refused"
 _FILE = "sha256, lane, role, path, size, record, refused"
 
@@ -86,6 +89,19 @@ class Dispatch:
     def commit(self) -> AbstractContextManager[None]:
         """One transaction, one fsync."""
         return transaction(self._db)
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """A part of a commit: where it raises, nothing of it happened, and the rest may go on."""
+        self._db.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK TO part")
+                self._db.execute("RELEASE part")
+            raise
+        self._db.execute("RELEASE part")
 
     def changed(self) -> bool:
         """Whether another process committed since the last call; reads shared memory only."""
@@ -126,9 +142,14 @@ class Dispatch:
         return found.fetchone() is not None
 
     def claim(
-        self, kind: str, limit: int, seal: Callable[[OutboxRow, ChainPosition], SealedRecord]
+        self,
+        kind: str,
+        limit: int,
+        seal: Callable[[OutboxRow, ChainPosition], SealedRecord],
+        working_for: WorkingFor = lambda row: nullcontext(),
     ) -> list[OutboxRow]:
-        """The oldest waiting rows of a kind, sealed where they were not, now INFLIGHT.
+        """The oldest waiting rows of a kind, sealed where they were not, now INFLIGHT; without
+        those that `working_for` takes out.
 
         `seal(row, head)` is called once in the life of a record; a kind without a sequence
         gives `seq` None. One chain for each kind.
@@ -138,7 +159,11 @@ class Dispatch:
             " ORDER BY id LIMIT ?",
             (State.NEW, kind, self._to, limit),
         ).fetchall()
-        rows = [self._sealed(OutboxRow(*values), seal) for values in found]
+        rows: list[OutboxRow] = []
+        for values in found:
+            row = OutboxRow(*values)
+            with working_for(row), self.part():
+                rows.append(self._sealed(row, seal))
         self.mark([row.id for row in rows], State.INFLIGHT)
         return rows
 
@@ -203,27 +228,23 @@ class Dispatch:
             [(State.BROKER_ACK, row_id, State.INFLIGHT) for row_id in ids],
         )
 
-    def sent(self, record_id: str, sha256: str) -> bool:
-        """Whether there is a record with this id and exactly these bytes; costs no write."""
-        found = self._db.execute(
-            "SELECT 1 FROM record WHERE record_id = ? AND sha256 = ? AND destination = ?",
-            (record_id, sha256, self._to),
-        )
-        return found.fetchone() is not None
-
-    def acknowledge(self, record_id: str, sha256: str, receipt: bytes) -> OutboxRow | None:
-        """Release the record that has this id and exactly these bytes; None for no such record."""
+    def sent(self, record_id: str, sha256: str) -> OutboxRow | None:
+        """The record with this id and exactly these bytes; costs no write."""
         found = self._db.execute(
             f"SELECT {_ROW} FROM record WHERE record_id = ? AND sha256 = ? AND destination = ?",  # noqa: S608
             (record_id, sha256, self._to),
         ).fetchone()
-        if found is None:
-            return None
-        self._db.execute(
-            "UPDATE record SET state = ?, receipt = ? WHERE id = ? AND state <> ?",
-            (State.PLATFORM_ACK, receipt, found[0], State.PLATFORM_ACK),
-        )
-        return OutboxRow(*found)
+        return None if found is None else OutboxRow(*found)
+
+    def acknowledge(self, record_id: str, sha256: str, receipt: bytes) -> OutboxRow | None:
+        """Release the record that has this id and exactly these bytes; None for no such record."""
+        row = self.sent(record_id, sha256)
+        if row is not None:
+            self._db.execute(
+                "UPDATE record SET state = ?, receipt = ? WHERE id = ? AND state <> ?",
+                (State.PLATFORM_ACK, receipt, row.id, State.PLATFORM_ACK),
+            )
+        return row
 
     def refuse(self, row_id: int, note: str) -> int:
         """Count one refusal of a record; returns how often it was refused so far."""
@@ -234,12 +255,24 @@ class Dispatch:
         ).fetchone()
         return int(done[0]) if done else 0
 
-    def bury(self, row_id: int, note: str) -> None:
-        """To the dead letters: kept, told, sent again only when a person or a new limit asks."""
-        self._db.execute(
+    def bury(self, row_id: int, note: str, state: State = State.DEAD) -> bool:
+        """To the dead letters, or set aside: kept, told, sent again only when a person asks. False
+        for one that was acknowledged."""
+        done = self._db.execute(
             "UPDATE record SET state = ?, note = ? WHERE id = ? AND state <> ?",
-            (State.DEAD, note, row_id, State.PLATFORM_ACK),
+            (state, note, row_id, State.PLATFORM_ACK),
         )
+        return done.rowcount > 0
+
+    def aside(self, limit: int) -> list[tuple[str, str, str, str]]:
+        """What lies aside, oldest first: (kind, name, what `edge outbox retry` takes, why)."""
+        found = self._db.execute(
+            "SELECT kind, key, key, note, id FROM record WHERE state = ?1 AND destination = ?2"
+            " UNION ALL SELECT 'file', path, sha256, note, record FROM file"
+            " WHERE state = ?1 AND destination = ?2 ORDER BY 5 LIMIT ?3",
+            (State.ASIDE, self._to, limit),
+        )
+        return [row[:4] for row in found]
 
     def files_waiting(self, lanes: Sequence[str]) -> bool:
         """Whether a file of these lanes has not been claimed yet."""
@@ -273,12 +306,14 @@ class Dispatch:
         row = found.fetchone()
         return FileRow(*row) if row else None
 
-    def mark_file(self, sha256: str, state: State, note: str | None = None) -> None:
-        self._db.execute(
+    def mark_file(self, sha256: str, state: State, note: str | None = None) -> bool:
+        """False for one that was acknowledged."""
+        done = self._db.execute(
             "UPDATE file SET state = ?, note = coalesce(?, note)"
             " WHERE sha256 = ? AND destination = ? AND state <> ?",
             (state, note, sha256, self._to, State.PLATFORM_ACK),
         )
+        return done.rowcount > 0
 
     def refuse_file(self, sha256: str, note: str) -> int:
         """Count one refusal of a file; returns how often it was refused so far."""
@@ -340,14 +375,34 @@ def count(db: sqlite3.Connection, name: str, n: int) -> None:
     )
 
 
+_NAMED = {"record": "key = ?2 OR record_id = ?2", "file": "sha256 = ?2"}
+_STOPPED = f"{State.ASIDE:d}, {State.DEAD:d}, {State.MISSING:d}"
+
+
 def revive(db: sqlite3.Connection, key: str | None) -> int:
-    """Dead letters wait again: the one with this key, record id or file hash, or all of them."""
+    """What was given up or set aside waits again: what has this key, record id or file hash (also
+    where it was dropped), or all of it."""
     moved = 0
-    for table, names in (("record", "key = ?3 OR record_id = ?3"), ("file", "sha256 = ?3")):
+    for table, named in _NAMED.items():
         done = db.execute(
-            f"UPDATE {table} SET state = ?1, refused = 0"  # noqa: S608  literals
-            f" WHERE state IN (?2, ?4) AND (?3 IS NULL OR {names})",
-            (State.NEW, State.DEAD, key, State.MISSING),
+            f"UPDATE {table} SET state = ?1, refused = 0 WHERE"  # noqa: S608  literals
+            f" state IN ({_STOPPED}) AND ?2 IS NULL OR ({named})"
+            f" AND state IN ({_STOPPED}, {State.DROPPED:d})",
+            (State.NEW, key),
+        )
+        moved += done.rowcount
+    return moved
+
+
+def drop(db: sqlite3.Connection, key: str, why: str) -> int:
+    """Give up for good what has this key, record id or file hash and was given up or set aside; the
+    rows stay, so that nobody puts them again, and their evidence stays on the disk."""
+    moved = 0
+    for table, named in _NAMED.items():
+        done = db.execute(
+            f"UPDATE {table} SET state = ?1, note = ?3 WHERE ({named})"  # noqa: S608  literals
+            f" AND state IN ({_STOPPED})",
+            (State.DROPPED, key, why),
         )
         moved += done.rowcount
     return moved

@@ -29,12 +29,18 @@ WAL_PAGES = 1000
 
 
 class State(enum.IntEnum):
-    """Life of a record or file. Only PLATFORM_ACK may ever be deleted."""
+    """Life of a record or file. Only PLATFORM_ACK may ever be deleted.
+
+    ASIDE: the work for it ended edge-uplinkd twice. DROPPED: given up by an operator; the row stays
+    so that nobody puts the record again.
+    """
 
     NEW = 0
     INFLIGHT = 1
     BROKER_ACK = 2
     PLATFORM_ACK = 3
+    ASIDE = 6
+    DROPPED = 7
     DEAD = 8
     MISSING = 9
 
@@ -124,6 +130,8 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE moved RENAME TO file;
     CREATE INDEX file_state ON file (state, lane, record);
     """,
+    # Two states more, 6 and 7, which older programs do not know.
+    "",
 )
 
 # Out of each of MIGRATIONS again, for a program that goes back; None: there is no way back.
@@ -153,6 +161,8 @@ BACK: tuple[str | None, ...] = (
     ALTER TABLE moved RENAME TO file;
     CREATE INDEX file_state ON file (state, lane, record);
     """,
+    "UPDATE record SET state = 8 WHERE state IN (6, 7);"
+    "UPDATE file SET state = 8 WHERE state IN (6, 7);",
 )
 
 

@@ -37,11 +37,12 @@ class Sweep:
         """The oldest records of which every part was confirmed, and those of the other
         destinations like them: their receipt speaks for the folder."""
         rows = self._db.execute(
-            "SELECT id, key, folder, receipt FROM record r WHERE state = ? AND NOT EXISTS"
+            "SELECT id, key, folder, receipt FROM record r WHERE state = ?1 AND NOT EXISTS"
             " (SELECT 1 FROM record s LEFT JOIN record_file l ON l.record = s.id LEFT JOIN file f"
             "  ON f.sha256 = l.sha256 AND f.destination = s.destination WHERE s.kind = r.kind"
-            "  AND s.key = r.key AND (s.state <> ? OR f.state <> ?)) ORDER BY id LIMIT ?",
-            (State.PLATFORM_ACK, State.PLATFORM_ACK, State.PLATFORM_ACK, BATCH),
+            "  AND s.key = r.key AND (s.state <> ?1 OR f.state NOT IN (?1, ?2)))"
+            " ORDER BY id LIMIT ?3",
+            (State.PLATFORM_ACK, State.DROPPED, BATCH),
         )
         return [Released(*row) for row in rows]
 
@@ -52,20 +53,20 @@ class Sweep:
             self._db.executemany("DELETE FROM record WHERE id = ?", ids)
             self._db.executemany("DELETE FROM record_file WHERE record = ?", ids)
             self._db.execute(
-                "DELETE FROM file WHERE state = ? AND NOT EXISTS"
+                "DELETE FROM file WHERE state IN (?, ?) AND NOT EXISTS"
                 " (SELECT 1 FROM record_file l JOIN record r ON r.id = l.record"
                 "  WHERE l.sha256 = file.sha256 AND r.destination = file.destination)",
-                (State.PLATFORM_ACK,),
+                (State.PLATFORM_ACK, State.DROPPED),
             )
 
     def shed(self, keep: int, reason: str) -> int:
         """Delete the oldest telemetry beyond `keep` rows; counted as dropped."""
         with gate(self._path), transaction(self._db):
             done = self._db.execute(
-                "DELETE FROM record WHERE lane = 'telemetry' AND state IN (?, ?) AND id <="
+                "DELETE FROM record WHERE lane = 'telemetry' AND state IN (?, ?, ?) AND id <="
                 " (SELECT id FROM record WHERE lane = 'telemetry'"
                 "  ORDER BY id DESC LIMIT 1 OFFSET ?)",
-                (State.NEW, State.BROKER_ACK, keep),
+                (State.NEW, State.BROKER_ACK, State.ASIDE, keep),
             )
             if done.rowcount:
                 count(self._db, f"dropped:telemetry:{reason}", done.rowcount)

@@ -12,6 +12,7 @@ from edge.clock import SystemClock
 from edge.config import Device
 from edge.config.paths import BoxFiles
 from edge.faults import FaultLog
+from edge.isolation import ItemGuard
 from edge.outbox import Dispatch, Outbox
 from edge.outbox.salvage import Salvage, check_and_salvage
 from edge.uplink import messages as m
@@ -19,7 +20,8 @@ from edge.uplink import wire
 from edge.uplink.chain_heads import HeadsFile, take_over
 from edge.uplink.credentials import Credentials
 from edge.uplink.file_transfer import Mode
-from edge.uplink.inbox import Inbox, Obey
+from edge.uplink.inbox import Fail, Inbox, Obey
+from edge.uplink.isolated import Isolated
 from edge.uplink.keys import Keys, device_keys, platform_ring
 from edge.uplink.mqtt import BrokerAddress
 from edge.uplink.pacing import DAY_S, DayBudget, TokenBucket
@@ -36,6 +38,7 @@ log = logging.getLogger(__name__)
 
 BYTES_PER_KBIT_S = 125.0
 MB = 1_000_000
+ASIDE = "item_set_aside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class Stock:
     # Rows of `faults` that wait: no row may be inserted inside a transaction of the dispatch.
     raised: list[tuple[Fault, bool]]
     topics: Topics
+    guard: ItemGuard
+    isolated: Isolated
 
 
 def open_stock(device: Device, where: BoxFiles, clock: SystemClock) -> Stock:
@@ -65,17 +70,24 @@ def open_stock(device: Device, where: BoxFiles, clock: SystemClock) -> Stock:
     outbox = Outbox(where.outbox, "uplinkd")
     raised: list[tuple[Fault, bool]] = []
     standing = wire.standing_faults(outbox.open_faults(), clock.now())
+    faults = FaultLog(clock.now, lambda fault, stands: raised.append((fault, stands)), standing)
+    dispatch, kept = Dispatch(where.outbox), where.state / "uplink"
+    guard = ItemGuard(kept / "ended.json", "", lambda i, why: faults.start(ASIDE, i, why))
+    # Who ended an earlier run is forgotten with it; what is aside in the outbox is not.
+    faults.end_others(lambda fault: fault.kind != ASIDE)
     stock = Stock(
         keys=keys,
         trust=trust,
         credentials=credentials,
         salvage=salvage,
         outbox=outbox,
-        dispatch=Dispatch(where.outbox),
-        heads=HeadsFile(where.state / "uplink" / "heads.json"),
-        faults=FaultLog(clock.now, lambda fault, stands: raised.append((fault, stands)), standing),
+        dispatch=dispatch,
+        heads=HeadsFile(kept / "heads.json"),
+        faults=faults,
         raised=raised,
         topics=Topics(device.tenant, device.device),
+        guard=guard,
+        isolated=Isolated(guard, dispatch, faults, kept / "aside"),
     )
     _take_over(device, where, stock)
     _report_losses(stock)
@@ -110,11 +122,12 @@ def build_parts(
     stock: Stock,
     *,
     obey: dict[str, Obey],
+    fail: Fail,
     bucket: TokenBucket,
     pace: Callable[[m.Pace], None],
 ) -> PumpParts:
-    """The pump's parts around one outbox; `obey` are the commands it may carry out, `pace` takes
-    the platform's wish for speed."""
+    """The pump's parts around one outbox; `obey` are the commands it may carry out, `fail` hears of
+    those that failed by a bug, `pace` takes the platform's wish for speed."""
     sealer = Sealer(stock.keys.signer, stock.topics, stock.dispatch, time.time)
     by_broker = device.trust.release == "puback"
     records = Records(
@@ -122,6 +135,7 @@ def build_parts(
         stock.topics,
         sealer.seal,
         stock.faults,
+        stock.isolated,
         receipt=sealer.broker_receipt,
         by_broker=by_broker,
     )
@@ -129,6 +143,7 @@ def build_parts(
         stock.dispatch,
         stock.topics,
         stock.faults,
+        stock.isolated,
         mode=Mode(emqx=device.broker.file_transfer == "emqx", by_broker=by_broker),
         bucket=bucket,
         budget=day_budget(device, stock.dispatch),
@@ -142,12 +157,23 @@ def build_parts(
         records=records,
         transfers=transfers,
         faults=stock.faults,
+        isolated=stock.isolated,
         obey=obey,
+        fail=fail,
         pace=pace,
     )
     session = BootConnection(stock.outbox.boot())
     presence = Presence(stock.topics, sealer, stock.dispatch, session, stock.heads)
-    return PumpParts(stock.dispatch, records, transfers, inbox, presence, stock.faults, session)
+    return PumpParts(
+        stock.dispatch,
+        records,
+        transfers,
+        inbox,
+        presence,
+        stock.faults,
+        session,
+        stock.isolated,
+    )
 
 
 def day_budget(device: Device, dispatch: Dispatch) -> DayBudget:

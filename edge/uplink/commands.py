@@ -13,6 +13,7 @@ import logging
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,7 @@ import msgspec
 from edge import patterns
 from edge.config.site import Name, Part
 from edge.ipc import Spool, SpoolFull
+from edge.isolation import ItemGuard
 from edge.runtime import make_folder, write_atomic
 from edge.uplink.messages import Command, CommandResult
 from edge.values import EvidenceFile, Role, Stamp
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 ANSWER = "answer.json"
 REQUEST = "request.json"
+TOLD = "told.json"
 LOGS = "logs.txt"
 ANSWER_WITHIN_S = 240.0
 LOOK_EVERY_S = 1.0
@@ -152,18 +155,32 @@ class Commands:
         report: Callable[[CommandResult, Path | None, list[EvidenceFile]], None],
         restart: Callable[[], None],
         update: Callable[[UpdateSoftware], None],
+        guard: ItemGuard,
     ) -> None:
         self._run, self._folder, self._report, self._restart = run, folder, report, restart
-        self._update = update
+        self._update, self._guard = update, guard
         self._pending: list[_Pending] = []
         self._look_at = 0.0
 
     def recover(self, now: float) -> None:
         """At start: what was asked before the restart may still be answered."""
         for path in sorted(self._folder.glob(f"*/{REQUEST}")):
-            if not (path.parent / "told.json").exists():
+            if (path.parent / TOLD).exists():
+                continue
+            try:
                 command = msgspec.json.decode(path.read_bytes(), type=Command)
-                self._pending.append(_Pending(command, path.parent, now + ANSWER_WITHIN_S))
+            except (OSError, msgspec.MsgspecError) as error:
+                self._lost(path.parent, error)
+                continue
+            self._pending.append(_Pending(command, path.parent, now + ANSWER_WITHIN_S))
+
+    def _lost(self, folder: Path, error: Exception) -> None:
+        """A request that cannot be read any more; its folder is named after the command."""
+        log.warning("%s: %s; the command is lost", folder / REQUEST, error)
+        reason = f"the request was lost on the disk: {error}"
+        result = CommandResult(cmd_id=folder.name, state="failed", reason=reason[:500])
+        self._report(result, None, [])
+        write_atomic(folder / TOLD, b"{}")
 
     def obey(self, command: Command, now: float) -> None:
         """Carry out a command that was checked and whose counter is stored, once: a command id that
@@ -237,12 +254,30 @@ class Commands:
             return
         self._look_at = now + LOOK_EVERY_S
         for pending in list(self._pending):
-            if pending.journal is not None and pending.journal.poll() is not None:
-                _pack_logs(pending.folder, pending.journal.returncode)
-            if (pending.folder / ANSWER).exists():
-                self._answered(pending, at)
-            elif now > pending.deadline:
-                self._finish(pending, "failed", f"no answer within {ANSWER_WITHIN_S:.0f} s")
+            name = f"command {pending.command.cmd_id}"
+            with self._guard.working_for(name, partial(self._give_up, pending)):
+                self._follow(pending, now, at)
+
+    def _follow(self, pending: _Pending, now: float, at: Stamp) -> None:
+        if pending.journal is not None and pending.journal.poll() is not None:
+            _pack_logs(pending.folder, pending.journal.returncode)
+        if (pending.folder / ANSWER).exists():
+            self._answered(pending, at)
+        elif now > pending.deadline:
+            self._finish(pending, "failed", f"no answer within {ANSWER_WITHIN_S:.0f} s")
+
+    def _give_up(self, pending: _Pending, why: str) -> None:
+        """Not looked at again, here or after a restart, before that is told."""
+        self._pending.remove(pending)
+        write_atomic(pending.folder / TOLD, b"{}")
+        self.failed(pending.command, why)
+
+    def failed(self, command: Command, why: str) -> None:
+        """The work for this command failed by a bug."""
+        folder = self._folder / command.cmd_id
+        if folder.exists():
+            write_atomic(folder / TOLD, b"{}")
+        self._say(command, "failed", f"a bug: {why}")
 
     def _answered(self, pending: _Pending, at: Stamp) -> None:
         try:
@@ -270,7 +305,7 @@ class Commands:
         if pending in self._pending:
             self._pending.remove(pending)
         self._say(pending.command, state, reason, pending.folder, files or [], data or {})
-        write_atomic(pending.folder / "told.json", b"{}")
+        write_atomic(pending.folder / TOLD, b"{}")
 
     def _say(
         self,

@@ -111,6 +111,19 @@ class DesiredSite:
             return
         self._try(wanted.rev, sha256, now)
 
+    def failed(self, wanted: Desired, why: str) -> None:
+        """The work for this configuration failed by a bug; one that is tried is watched on."""
+        trial = self._applied.trial
+        if trial is None or trial.rev != wanted.rev:
+            self._reject(wanted.rev, [f"a bug: {why}"])
+
+    def abandon(self, why: str) -> None:
+        """Watching the one that is tried failed by a bug: the one before comes back."""
+        if self._applied.trial is not None:
+            self._roll_back(self._applied.trial)
+        elif self._applied.waiting is not None:
+            self._reject(self._applied.waiting.rev, [f"a bug: {why}"])
+
     def _answered(self, rev: int) -> bool:
         """Whether just this one is being tried or was refused: it came twice after a crash."""
         trial, errors = self._applied.trial, self._applied.reported.errors

@@ -6,11 +6,13 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from edge.faults import FaultLog
 from edge.outbox import Dispatch, OutboxRow, State
 from edge.uplink import messages as m
+from edge.uplink.isolated import Isolated
 from edge.uplink.mqtt import Arrived
 from edge.uplink.records import Records
 from edge.uplink.sealer import Sealer
@@ -42,8 +44,24 @@ class Obey(Protocol):
     def __call__(self, message: m.Down) -> None: ...
 
 
+class Fail(Protocol):
+    """Tells the platform that the work for a message failed by a bug, and why."""
+
+    def __call__(self, message: m.Down, why: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A message that passed, and what it came as."""
+
+    kind: str
+    payload: bytes
+    message: m.Down
+
+
 class Inbox:
-    """`obey` maps review, command and desired to what they set off; acks are applied here."""
+    """`obey` maps review, command and desired to what they set off; acks are applied here. `fail`
+    is told of those of them whose work failed by a bug."""
 
     def __init__(
         self,
@@ -55,12 +73,15 @@ class Inbox:
         records: Records,
         transfers: Transfers,
         faults: FaultLog,
+        isolated: Isolated,
         obey: dict[str, Obey],
+        fail: Fail,
         pace: Callable[[m.Pace], None],
     ) -> None:
         self._dispatch, self._trust, self._sealer = dispatch, trust, sealer
         self._records, self._transfers, self._faults = records, transfers, faults
-        self._obey, self._pace = obey, pace
+        self._isolated = isolated
+        self._obey, self._fail, self._pace = obey, fail, pace
         self._kinds = topics.down
         self._heard = dispatch.issuers()
         self._forged = {f.subject: f.at.mono for f in faults.standing("forged_message")}
@@ -85,36 +106,38 @@ class Inbox:
             raise
 
     def _take(self, arrived: Sequence[Arrived], at: Stamp) -> None:
-        passed = [
-            (kind, message)
-            for kind, message in (self._read(event, at) for event in arrived)
-            if message is not None
-        ]
-        acks = [message for _, message in passed if isinstance(message, m.Ack)]
+        found = [self._read_alone(event, at) for event in arrived]
+        passed = [one for one in found if one is not None]
+        acks = [one for one in passed if isinstance(one.message, m.Ack)]
         if acks:
             self._apply(acks, at)
-        for kind, message in passed:
-            if not isinstance(message, m.Ack):
-                self._obey_once(kind, message)
+        for one in passed:
+            if not isinstance(one.message, m.Ack):
+                self._obey_alone(one)
 
-    def _read(self, event: Arrived, at: Stamp) -> tuple[str, m.Down | None]:
-        kind = self._kinds.get(event.topic, "")
+    def _read_alone(self, event: Arrived, at: Stamp) -> Passed | None:
+        kind, message = self._kinds.get(event.topic, ""), None
+        with self._isolated.message(kind, event.payload):
+            message = self._read(kind, event, at)
+        return None if message is None else Passed(kind, event.payload, message)
+
+    def _read(self, kind: str, event: Arrived, at: Stamp) -> m.Down | None:
         if not kind:
             self.counts["refused:topic"] += 1
-            return kind, None
+            return None
         try:
             message = self._trust.read(kind, event.payload, self._heard, at)
         except RefusedMessage as error:
             self._refuse(kind, error, at)
             if error.why == "clock" and len(self._clockless) < CLOCKLESS_MAX:
                 self._clockless.append(event)
-            return kind, None
+            return None
         self._make_room(kind, message)
         self._heard[counter_name(kind, message)] = message.n
         if kind == "ack":
             self._unheard = None
             self._faults.end("acks_refused", "platform")
-        return kind, message
+        return message
 
     def _make_room(self, kind: str, message: m.Down) -> None:
         oldest = room_for(kind, message, self._heard)
@@ -162,6 +185,15 @@ class Inbox:
                 del self._forged[kind]
                 self._faults.end("forged_message", kind)
 
+    def _obey_alone(self, passed: Passed) -> None:
+        with self._isolated.message(passed.kind, passed.payload) as why:
+            self._obey_once(passed.kind, passed.message)
+        if not why:
+            self._isolated.message_done(passed.kind)
+            return
+        with self._isolated.message(passed.kind, passed.payload):
+            self._fail(passed.message, why[0])
+
     def _obey_once(self, kind: str, message: m.Down) -> None:
         """A command at most once: its counter is on disk first. A verdict and a configuration at
         least once: they are kept first, and bear a repeat after a crash in between."""
@@ -175,32 +207,42 @@ class Inbox:
         with self._dispatch.commit():
             self._dispatch.hear(counter_name(kind, message), message.n)
 
-    def _apply(self, acks: Sequence[m.Ack], at: Stamp) -> None:
+    def _apply(self, passed: Sequence[Passed], at: Stamp) -> None:
         released: list[OutboxRow] = []
         with self._dispatch.commit():
-            for ack in acks:
-                self._dispatch.hear(counter_name("ack", ack), ack.n)
-                released += self._release(ack)
+            for one in passed:
+                with self._isolated.message(one.kind, one.payload), self._dispatch.part():
+                    assert isinstance(one.message, m.Ack)
+                    self._dispatch.hear(counter_name("ack", one.message), one.message.n)
+                    released += self._release(one.message)
         self._records.released(released)
-        for ack in acks:
-            for answer in ack.evidence:
-                self._transfers.answered(answer, at.mono)
-            if ack.nonce is not None:
-                self._sealer.nonce = ack.nonce
-            if ack.pace is not None:
-                self._pace(ack.pace)
+        for one in passed:
+            with self._isolated.message(one.kind, one.payload) as why:
+                assert isinstance(one.message, m.Ack)
+                self._follow(one.message, at)
+            if not why:
+                self._isolated.message_done(one.kind)
+
+    def _follow(self, ack: m.Ack, at: Stamp) -> None:
+        for answer in ack.evidence:
+            self._transfers.answered(answer, at.mono)
+        if ack.nonce is not None:
+            self._sealer.nonce = ack.nonce
+        if ack.pace is not None:
+            self._pace(ack.pace)
 
     def _release(self, ack: m.Ack) -> list[OutboxRow]:
         """Exactly the records whose hash is named, and the files of which it has every byte."""
         rows = []
         for answered in ack.records:
             # Signing a receipt costs more than looking: an ack may name a thousand of no records.
-            if not self._dispatch.sent(answered.id, answered.sha256):
+            row = self._dispatch.sent(answered.id, answered.sha256)
+            if row is None:
                 self.counts["ack_for_nothing"] += 1
                 continue
-            receipt = self._sealer.receipt(answered.id, answered.sha256, ack.iss, ack.n)
-            row = self._dispatch.acknowledge(answered.id, answered.sha256, receipt)
-            if row is not None:
+            with self._isolated.record(row):
+                receipt = self._sealer.receipt(answered.id, answered.sha256, ack.iss, ack.n)
+                self._dispatch.acknowledge(answered.id, answered.sha256, receipt)
                 rows.append(row)
         for answer in ack.evidence:
             if answer.state == "have":

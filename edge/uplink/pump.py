@@ -16,6 +16,7 @@ from edge.outbox import Dispatch
 from edge.runtime import Backoff
 from edge.uplink.in_flight import InFlight
 from edge.uplink.inbox import Inbox
+from edge.uplink.isolated import Isolated
 from edge.uplink.link import Link
 from edge.uplink.mqtt import (
     RETAIN_NOT_SUPPORTED,
@@ -58,6 +59,7 @@ class PumpParts:
     presence: Presence
     faults: FaultLog
     session: BootConnection
+    isolated: Isolated
 
 
 class Pump:
@@ -100,11 +102,14 @@ class Pump:
         if self._parts.dispatch.changed():
             self._parts.records.changed()
             self._parts.transfers.changed()
+            self._parts.isolated.watch()
         busy = self._fill()
         self.link.step(self._mono(), 0.0 if busy else timeout_s, self._mono)
         self._take_arrived()
         self._parts.inbox.watch(self._clock())
         self._watch()
+        if aside := self._parts.isolated.settle():
+            self._parts.records.set_aside(aside)
 
     def _mono(self) -> float:
         return self._clock().mono

@@ -17,6 +17,7 @@ from edge.outbox import ChainPosition, Dispatch, OutboxRow, SealedRecord, State
 from edge.runtime import Backoff
 from edge.uplink import seal
 from edge.uplink.in_flight import InFlight
+from edge.uplink.isolated import Isolated
 from edge.uplink.wire import KINDS, Topics
 
 log = logging.getLogger(__name__)
@@ -62,12 +63,13 @@ class Records:
         topics: Topics,
         notarise: Seal,
         faults: FaultLog,
+        isolated: Isolated,
         *,
         receipt: Callable[[OutboxRow], bytes],
         by_broker: bool = False,
     ) -> None:
         self._dispatch, self._topics, self._seal, self._faults = dispatch, topics, notarise, faults
-        self._receipt = receipt
+        self._isolated, self._receipt = isolated, receipt
         self._by_broker = by_broker
         self._window: InFlight | None = None
         self._ready: dict[str, deque[OutboxRow]] = {kind: deque() for kind in KINDS}
@@ -114,7 +116,8 @@ class Records:
         self._overdue(now)
         sent = 0
         while self._window.free() > 0 and (row := self._next(now)) is not None:
-            self._send(row, now)
+            with self._isolated.record(row):
+                self._send(row, now)
             sent += 1
         self._flush(now)
         return sent
@@ -150,7 +153,7 @@ class Records:
         if not self._dispatch.waiting(kind):
             return
         with self._dispatch.commit():
-            rows = self._dispatch.claim(kind, room, self._seal)
+            rows = self._dispatch.claim(kind, room, self._seal, self._isolated.record)
         self._maybe_more[kind] = len(rows) == room
         self._ready[kind].extend(rows)
 
@@ -169,16 +172,21 @@ class Records:
             row.payload,
             lambda code, at: self._answered(row, code, at),
             now=now,
-            blame=lambda why, at: self._refused(row, why, at),
+            blame=lambda why, at: self._blamed(row, why, at),
         )
 
     def _answered(self, row: OutboxRow, code: int, now: float) -> None:
-        if code in HOLDING:
-            self._hold(row, code, now)
-        elif code >= 0x80:
-            self._refused(row, f"refused by the broker: 0x{code:02x}", now)
-        else:
-            self._passed(row)
+        with self._isolated.record(row):
+            if code in HOLDING:
+                self._hold(row, code, now)
+            elif code >= 0x80:
+                self._refused(row, f"refused by the broker: 0x{code:02x}", now)
+            else:
+                self._passed(row)
+
+    def _blamed(self, row: OutboxRow, why: str, now: float) -> None:
+        with self._isolated.record(row):
+            self._refused(row, why, now)
 
     def _passed(self, row: OutboxRow) -> None:
         self._holds.pop(row.kind, None)
@@ -262,7 +270,8 @@ class Records:
             self._dispatch.mark_passed(self._marks)
             for row in self._releases:
                 assert row.record_id is not None and row.sha256 is not None
-                self._dispatch.acknowledge(row.record_id, row.sha256, self._receipt(row))
+                with self._isolated.record(row):
+                    self._dispatch.acknowledge(row.record_id, row.sha256, self._receipt(row))
         self._marks, self._releases = [], []
 
     def released(self, rows: Sequence[OutboxRow]) -> None:
@@ -270,7 +279,17 @@ class Records:
         resend time-out."""
         self.counts["acknowledged"] += len(rows)
         self._deadline_s = PLATFORM_DEADLINE_S
+        self._let_go(rows)
+
+    def set_aside(self, rows: Sequence[OutboxRow]) -> None:
+        """These are off their way until an operator sends them again."""
+        self.counts["set_aside"] += len(rows)
+        self._let_go(rows)
+        self.changed()
+
+    def _let_go(self, rows: Sequence[OutboxRow]) -> None:
         gone = {row.id for row in rows}
+        self._later = [(due, row_id) for due, row_id in self._later if row_id not in gone]
         for row in rows:
             self._waiting.pop(row.id, None)
             queue = self._ready[row.kind]

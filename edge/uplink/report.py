@@ -80,7 +80,7 @@ def status(parts: PumpParts, pump: Pump, started: float) -> dict[str, Any]:
         "outbox": parts.dispatch.status(),
         "records": dict(parts.records.counts),
         "evidence": dict(parts.transfers.counts),
-        "refused": dict(parts.inbox.counts),
+        "refused": {**parts.inbox.counts, **parts.isolated.counts},
         "faults": parts.faults.status(),
         "uptime_s": time.monotonic() - started,
     }

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from edge.faults import FaultLog
@@ -19,6 +20,7 @@ from edge.outbox import Dispatch, FileRow, State
 from edge.runtime import Backoff
 from edge.uplink.file_transfer import Mode, Parcel
 from edge.uplink.in_flight import PACKET_OVERHEAD, InFlight
+from edge.uplink.isolated import Isolated
 from edge.uplink.messages import EvidenceAck
 from edge.uplink.pacing import ChunkSize, DayBudget, TokenBucket
 from edge.uplink.records import HOLD_CAP_S, HOLDING, REFUSALS_MAX
@@ -46,6 +48,7 @@ class Transfers:
         dispatch: Dispatch,
         topics: Topics,
         faults: FaultLog,
+        isolated: Isolated,
         *,
         mode: Mode,
         bucket: TokenBucket,
@@ -53,6 +56,7 @@ class Transfers:
         wall: Callable[[], float],
     ) -> None:
         self._dispatch, self._topics, self._faults = dispatch, topics, faults
+        self._isolated = isolated
         self._mode, self._bucket, self._budget, self._wall = mode, bucket, budget, wall
         self._window: InFlight | None = None
         self._active: dict[str, Parcel] = {}
@@ -124,7 +128,15 @@ class Transfers:
     def _step(self, now: float) -> bool:
         """Send one packet of the most urgent parcel that has one to send."""
         order = sorted(self._active.values(), key=lambda t: (RANK[t.file.lane], t.file.record))
-        return any(self._advance(parcel, now) for parcel in order)
+        return any(self._advance_alone(parcel, now) for parcel in order)
+
+    def _advance_alone(self, parcel: Parcel, now: float) -> bool:
+        with self._working_for(parcel):
+            return self._advance(parcel, now)
+        return False
+
+    def _working_for(self, parcel: Parcel) -> AbstractContextManager[None]:
+        return self._isolated.file(parcel.file, lambda: self._done(parcel))
 
     def _advance(self, parcel: Parcel, now: float) -> bool:
         if not parcel.announced:
@@ -208,16 +220,18 @@ class Transfers:
             """The broker's answer to the last piece (MQTT 5 reason code), at this second."""
             if self._active.get(parcel.file.sha256) is not parcel:
                 return
-            if code in HOLDING:
-                self._halt(parcel, code, at)
-            elif code >= 0x80:
-                self._refused(parcel, f"refused by the broker: 0x{code:02x}", at)
-            else:
-                self._well()
-                landed(parcel, at)
+            with self._working_for(parcel):
+                if code in HOLDING:
+                    self._halt(parcel, code, at)
+                elif code >= 0x80:
+                    self._refused(parcel, f"refused by the broker: 0x{code:02x}", at)
+                else:
+                    self._well()
+                    landed(parcel, at)
 
         def blame(why: str, at: float) -> None:
-            self._refused(parcel, why, at)
+            with self._working_for(parcel):
+                self._refused(parcel, why, at)
 
         self._window.send(topic, payload, done, now=now, blame=blame)
 
@@ -290,6 +304,13 @@ class Transfers:
         """The platform's word on one file; `have` was stored by the caller's transaction."""
         self._deadline_s = ANSWER_DEADLINE_S
         parcel = self._active.get(answer.id)
+        if parcel is None:
+            self._apply(answer, None, now)
+            return
+        with self._working_for(parcel):
+            self._apply(answer, parcel, now)
+
+    def _apply(self, answer: EvidenceAck, parcel: Parcel | None, now: float) -> None:
         if answer.state == "have":
             self.counts["files"] += 1
             self._parked.pop(answer.id, None)

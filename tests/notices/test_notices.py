@@ -26,6 +26,7 @@ from edge.faults import FaultLog
 from edge.notices.hooks import HOOK_KINDS, Hook, hooks_file, read_hooks, write_hooks
 from edge.notices.sender import QUEUE_MOST, Notice, NoticeSender, post_notice
 from edge.outbox import Outbox
+from tests.daemons.guards import guard_in
 
 NOON = datetime(2026, 5, 1, 12, 0)
 SECRET = "SEC-of-no-chat"
@@ -225,7 +226,7 @@ def desk(tmp_path, chat):
     clock, raised = SystemClock(), []
     outbox = Outbox(where.outbox)
     faults = FaultLog(clock.now, lambda fault, stands: raised.append(fault))
-    made = NoticeDesk(where, faults)
+    made = NoticeDesk(where, faults, guard_in(tmp_path))
     yield made, outbox, faults, where
     outbox.close()
 
@@ -264,7 +265,7 @@ def test_new_cases_and_faults_reach_the_chat_once(desk, chat, caplog):
     texts = [body["text"]["content"] for _, body in chat.got]
     assert "无照经营游商" in texts[0] and "v-0000000002" in texts[0] and "人工审核" in texts[0]
     assert "码流中断" in texts[1] and "north" in texts[1]
-    again = NoticeDesk(where, faults)
+    again = NoticeDesk(where, faults, guard_in(where.state))
     again.step()
     again.step()
     assert len(chat.got) == 2, "a restart tells nothing twice"
@@ -289,4 +290,4 @@ def test_rows_that_are_no_news():
         ("fault", json.dumps({"kind": "notice_failed", "phase": "start"})),
         ("fault", json.dumps({"kind": "disk", "phase": "end"})),
     ):  # fmt: skip
-        assert notice_of(kind, body) is None
+        assert notice_of(kind, "k", body) is None

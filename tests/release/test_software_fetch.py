@@ -24,6 +24,7 @@ from edge.uplink import seal
 from edge.uplink.commands import Commands
 from edge.uplink.messages import Command
 from edge.values import Stamp
+from tests.daemons.guards import guard_in
 from tests.release.software_press import SoftBox, press
 
 
@@ -114,7 +115,7 @@ def fetcher(box, mirror, **more):
     said = yaml.safe_load(path.read_text())
     said["updates"] |= {"url": mirror.url, **more}
     path.write_text(yaml.safe_dump(said))
-    return SoftwareFetch(box.where.device, box.where)
+    return SoftwareFetch(box.where.device, box.where, guard_in(box.folder))
 
 
 def published(mirror, release):
@@ -143,7 +144,7 @@ def test_the_days_bytes_hold_over_a_restart_and_quiet_hours_are_kept(mirror, tmp
     fetch._allow(10)
     with pytest.raises(Postponed, match="download_mb_day"):
         fetch._allow(1)
-    again = SoftwareFetch(box.where.device, box.where)
+    again = SoftwareFetch(box.where.device, box.where, guard_in(box.folder))
     again._restore_budget()
     with pytest.raises(Postponed, match="download_mb_day"):
         again._allow(1)
@@ -172,16 +173,17 @@ def test_the_command_is_durable_and_a_box_without_slots_says_no(tmp_path):
             report=lambda result, *_: said.append((result.state, result.reason)),
             restart=lambda: None,
             update=update,
+            guard=guard_in(tmp_path),
         )
 
     box = SoftBox(tmp_path / "box")
-    fetch = SoftwareFetch(box.where.device, box.where)
+    fetch = SoftwareFetch(box.where.device, box.where, guard_in(box.folder))
     told = {"device": "b", "iss": "p", "n": 1, "exp": 0.0, "command": "update_software"}
     arguments = {"number": 3, "sha256": "a" * 64}
     commands(fetch.want).obey(Command(cmd_id="1", arguments=arguments, **told), 0.0)
     assert fetch._read() == WantedRelease(3, "a" * 64)
     bare = Device(folders=Folders(update=str(tmp_path / "none")))
-    fetch = SoftwareFetch(bare, box_files(bare, None, None))
+    fetch = SoftwareFetch(bare, box_files(bare, None, None), guard_in(tmp_path))
     commands(fetch.want).obey(Command(cmd_id="2", arguments=arguments, **told), 0.0)
     commands(fetch.want).obey(Command(cmd_id="3", arguments={"number": 0}, **told), 0.0)
     assert [state for state, _ in said] == ["accepted", "done", "accepted", "failed", "rejected"]

@@ -151,6 +151,7 @@ class Door:
             report=lambda *_: None,
             restart=lambda: None,
             update=lambda _: None,
+            guard=self.stock.guard,
         )
         desired = DesiredSite(
             where.site_file, where.state / "config", where.run, check=lambda _: "0" * 64,
@@ -165,6 +166,7 @@ class Door:
                 "command": lambda message: commands.obey(message, 0.0),
                 "desired": lambda message: desired.obey(message, 0.0),
             },
+            fail=lambda *_: None,
             bucket=TokenBucket(None),
             pace=lambda _: None,
         )
