@@ -277,7 +277,7 @@ def _categories(args: argparse.Namespace, wall: float) -> dict[str, Category]:
 
 def _model(args: argparse.Namespace, settings: Drone) -> Model:
     from edge.config.shipped import shipped
-    from edge.vision.model import load_model
+    from edge.vision.proof import open_model
 
     wanted = args.model or settings.model or "city-v1"
     path = Path(wanted)
@@ -286,7 +286,7 @@ def _model(args: argparse.Namespace, settings: Drone) -> Model:
             path = shipped(f"models/{wanted}.yaml")
         except FileNotFoundError as error:
             raise ConfigError(f"--model = {wanted!r}: {error}") from None
-    return load_model(path)
+    return open_model(path)
 
 
 def _open_places(args: argparse.Namespace, before: float) -> list[OpenPlace]:

@@ -172,11 +172,9 @@ def _benched(path: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _loaded(path: Path, args: argparse.Namespace) -> Model:
-    from edge.vision.model import load_model
-    from edge.vision.proof import survive
+    from edge.vision.proof import open_model
 
-    survive(path, args.provider, args.variant)
-    return load_model(
+    return open_model(
         path, provider=args.provider, workers=max(0, args.workers), variant=args.variant
     )
 

@@ -55,8 +55,7 @@ def _pack(args: argparse.Namespace) -> dict[str, Any]:
     from edge.release.selftest import known_picture
     from edge.uplink import seal
     from edge.vision.manifest import resolve
-    from edge.vision.model import load_model
-    from edge.vision.proof import survive
+    from edge.vision.proof import open_model
 
     path = _one(args, "manifest")
     if args.key is None or args.pictures is None:
@@ -67,8 +66,7 @@ def _pack(args: argparse.Namespace) -> dict[str, Any]:
     pictures = sorted(p for p in args.pictures.iterdir() if p.suffix in (".jpg", ".png"))
     if not pictures:
         raise ConfigError(f"--pictures {args.pictures}: no .jpg or .png in it")
-    survive(path, "cpu")
-    model = load_model(path, provider="cpu", workers=1)
+    model = open_model(path, provider="cpu", workers=1)
     known = [known_picture(model, picture) for picture in pictures]
     data = read_yaml(path)
     slower = {"slower_at_most": manifest.selftest.slower_at_most} if manifest.selftest else {}

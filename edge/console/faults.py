@@ -128,13 +128,14 @@ ADVICE: dict[str, FaultAdvice] = {
         "记录反复出错，已搁置",
         "Record set aside",
         "把日志发给厂家；升级后运行 edge outbox retry 编号，或 edge outbox drop 编号放弃",
-        "send the log to the maker; after an update edge outbox retry ID, or edge outbox drop ID",
+        "send the log to the maker; after an update edge outbox retry ID, or edge outbox drop ID"
+        " to give it up",
     ),
     "message_set_aside": FaultAdvice(
         "平台消息处理出错，已搁置",
         "Message set aside",
         "把日志和所存的文件发给厂家；下一条同类消息正常后自动结束",
-        "send log and the file named to the maker; over with the next of its kind that is taken",
+        "send log and file to the maker; it is over with the next of its kind",
     ),
     "dead_letter": FaultAdvice(
         "记录被拒五次",

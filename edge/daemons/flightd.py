@@ -15,6 +15,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ import msgspec
 from edge.config.paths import base_folder, read_box
 from edge.console.flights import JOB, RECORDINGS, Job, is_flight_name, is_recording, read_job
 from edge.ipc import Spool
+from edge.isolation import ItemGuard
 from edge.runtime import Notify, Progress, Stop, write_atomic, write_status
 
 log = logging.getLogger(__name__)
@@ -88,30 +91,59 @@ class Flights:
         (self._folder / RECORDINGS).mkdir(parents=True, exist_ok=True)
         (run / "flights").mkdir(parents=True, exist_ok=True)
         self._spool = Spool(run, "flightd")
+        self._began = time.time()
         self._running: Job | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._reported_mono = -STATUS_EVERY_S
         self.counts = {"done": 0, "failed": 0, "refused": 0}
+        # Flights whose work in this process fails by a bug; what is wrong is told in the status.
+        self._aside: dict[str, str] = {}
+        ended = self._folder / "ended.json"
+        self._guard = ItemGuard(ended, "", self._aside.__setitem__)
         for job in self.jobs():
             if job.state == "running":
                 log.info("%s was interrupted; it goes on", job.name)
-                self._write(msgspec.structs.replace(job, state="waiting"))
+                with self._working_for(job.name):
+                    self._write(msgspec.structs.replace(job, state="waiting"))
 
     def jobs(self) -> list[Job]:
-        """All jobs, in the order in which they were asked for."""
-        found = [read_job(path) for path in self._folder.glob(f"*/{JOB}")]
-        return sorted((j for j in found if j), key=lambda j: (j.asked_wall, j.name))
+        """All jobs but those set aside, in the order in which they were asked for."""
+        found = []
+        for path in self._folder.glob(f"*/{JOB}"):
+            with self._working_for(path.parent.name):
+                found.append(read_job(path))
+        known = (job for job in found if job and job.name not in self._aside)
+        return sorted(known, key=lambda j: (j.asked_wall, j.name))
 
     def tick(self) -> None:
         """Take requests, look after the child, start what waits, tell."""
         for request in self._spool.take():
-            self._take(request)
-        self._look_after()
+            with self._working_for(str(request.get("name", ""))):
+                self._take(request)
+        if self._running is not None:
+            with self._working_for(self._running.name):
+                self._look_after()
         if self._running is None:
             self._start_next()
         if time.monotonic() - self._reported_mono >= STATUS_EVERY_S:
             self._reported_mono = time.monotonic()
             self._report()
+
+    def _working_for(self, name: str) -> AbstractContextManager[None]:
+        return self._guard.working_for(name, partial(self._give_up, name))
+
+    def _give_up(self, name: str, why: str) -> None:
+        """The next flight has its turn. Where it can still be written, its page says why."""
+        self._aside[name] = why
+        if self._running is not None and self._running.name == name:
+            self._stop_child()
+            self._running = self._child = None
+        job = read_job(self._folder / name / JOB) if is_flight_name(name) else None
+        self.counts["failed"] += 1
+        if job is not None:
+            text = f"a bug: {why}"[:TEXT_MAX]
+            change = {"state": "failed", "text": text, "ended_wall": time.time()}
+            self._write(msgspec.structs.replace(job, **change))
 
     def _take(self, request: dict[str, Any]) -> None:
         name = str(request.get("name", ""))
@@ -157,9 +189,13 @@ class Flights:
             self._write(msgspec.structs.replace(job, state="cancelled", ended_wall=time.time()))
 
     def _start_next(self) -> None:
-        job = next((j for j in self.jobs() if j.state == "waiting"), None)
-        if job is None:
-            return
+        for job in self.jobs():
+            if job.state == "waiting":
+                with self._working_for(job.name):
+                    self._start(job)
+                    return
+
+    def _start(self, job: Job) -> None:
         self._log_path(job).unlink(missing_ok=True)
         with self._log_path(job).open("wb") as words:
             self._child = subprocess.Popen(
@@ -207,7 +243,10 @@ class Flights:
         status: dict[str, Any] = {
             "running": running,
             "waiting": waiting,
-            "faults": [],
+            "faults": [
+                {"kind": "item_set_aside", "subject": name, "text": why, "wall": self._began}
+                for name, why in self._aside.items()
+            ],
             "counts": counts,
         }
         write_status(self._run, "flightd", status)

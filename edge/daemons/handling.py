@@ -16,7 +16,7 @@ from edge.config import ConfigError, Site, load
 from edge.config.catalogue import calendar_files, category_files, load_calendar, load_categories
 from edge.config.dated import PackFault
 from edge.config.paths import BoxFiles
-from edge.handling.casework import Casework, HandlingTerms, step_data
+from edge.handling.casework import Casework, HandlingTerms, WorkingFor, step_data
 from edge.handling.deadlines import Office
 from edge.handling.life import CaseLife, CaseStep
 from edge.handling.looks import Looks
@@ -78,7 +78,12 @@ def pack_faults(box: BoxFiles, now: float) -> list[PackFault]:
 
 
 def handle(
-    state: Path, run: Path, outbox_path: Path, terms: HandlingTerms, now: float
+    state: Path,
+    run: Path,
+    outbox_path: Path,
+    terms: HandlingTerms,
+    now: float,
+    working_for: WorkingFor,
 ) -> dict[str, Any]:
     """One pass; what the status file tells of the cases, {} where there are none. A full disk
     leaves new steps for the next pass."""
@@ -96,7 +101,7 @@ def handle(
         outbox.put(lane="violation", kind="report", key=key, body=body, folder=folder, files=files)
 
     try:
-        work = Casework(state, terms, put, Looks(state, run, terms.classes))
+        work = Casework(state, terms, put, Looks(state, run, terms.classes), working_for)
         new = work.work(now)
         lives = work.lives()
         if terms.reports is not None:

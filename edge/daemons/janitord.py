@@ -26,7 +26,7 @@ from edge.handling.casework import HandlingTerms
 from edge.isolation import ItemGuard
 from edge.outbox import RECEIPT, Outbox, OutboxFull, ballast, ladder
 from edge.outbox.schema import disk_full
-from edge.outbox.sweep import Sweep
+from edge.outbox.sweep import Released, Sweep
 from edge.runtime import Notify, Stop, write_atomic, write_status
 from edge.uplink.wire import fault_row, standing_faults
 
@@ -107,8 +107,10 @@ class Janitor:
     ) -> None:
         """terms: how cases are handled here, or what is wrong with that; packs: what is missing."""
         self._terms, self._packs = terms, packs
-        self._aside, self._cases = "", dict[str, Any]()
-        self._guard = ItemGuard(state / "memory" / "janitord-ended.json", "", self._set_aside)
+        self._aside, self._cases = dict[str, str](), dict[str, Any]()
+        self._guard = ItemGuard(
+            state / "memory" / "janitord-ended.json", "", self._aside.__setitem__
+        )
         self._keep, self._state, self._run = device.keep, state, run
         self._evidence, self._requests = state / "evidence", state / "requests"
         self._outbox_path = state / "outbox.db"
@@ -121,8 +123,11 @@ class Janitor:
         if self._free() < LAST_BYTES:
             self._drop_ballast()
         self._finish_deleting()
-        self._learn(now)
-        self._handle(now)
+        # A bug in either must not keep the janitor from deleting for ever.
+        with self._guard.working_for("learning"):
+            self._learn(now)
+        with self._guard.working_for("cases"):
+            self._handle(now)
         self._release_rows()
         found = [*cases(self._evidence)]
         found = self._past_retention(found, now)
@@ -153,13 +158,9 @@ class Janitor:
         """Steps in the lives of the cases, while the outbox still holds their violations."""
         if isinstance(self._terms, str):
             return
-        # A bug in the cases must not keep the janitor from deleting for ever.
-        with self._guard.working_for("cases"):
-            self._cases = handle(self._state, self._run, self._outbox_path, self._terms, now)
-            self.done["steps"] += self._cases.get("new", 0)
-
-    def _set_aside(self, _: str, text: str) -> None:
-        self._aside = text
+        state, run, working_for = self._state, self._run, self._guard.working_for
+        self._cases = handle(state, run, self._outbox_path, self._terms, now, working_for)
+        self.done["steps"] += self._cases.get("new", 0)
 
     def _free(self) -> int:
         return shutil.disk_usage(self._state).free
@@ -179,9 +180,7 @@ class Janitor:
             return
         sweep = Sweep(self._outbox_path)
         try:
-            while records := sweep.released():
-                for record in records:
-                    self._receipt(record.folder, record.receipt)
+            while records := [r for r in sweep.released() if self._has_receipt(r)]:
                 sweep.forget(records)
                 self.done["rows"] += len(records)
             sweep.checkpoint()
@@ -192,6 +191,12 @@ class Janitor:
             self._drop_ballast()
         finally:
             sweep.close()
+
+    def _has_receipt(self, record: Released) -> bool:
+        with self._guard.working_for(record.key):
+            self._receipt(record.folder, record.receipt)
+            return True
+        return False
 
     def _receipt(self, folder: str | None, receipt: bytes | None) -> None:
         if folder is None or not Path(folder).is_dir() or (Path(folder) / RECEIPT).exists():
@@ -235,6 +240,10 @@ class Janitor:
 
         A revision begun since we looked shows in the moved folder, and brings it back.
         """
+        with self._guard.working_for(case.folder.name):
+            self._delete_whole(case)
+
+    def _delete_whole(self, case: EvidenceFolder) -> None:
         gone = case.folder.with_name(f"{GONE}{case.folder.name}")
         case.folder.rename(gone)
         if _case(gone).released is None:
@@ -293,6 +302,13 @@ class Janitor:
         for pack in self._packs:
             faults.start(pack.kind, pack.title, pack.text)
 
+    def _hold_aside(self, faults: FaultLog) -> None:
+        for fault in faults.standing("item_set_aside"):
+            if fault.subject not in self._aside:
+                faults.end("item_set_aside", fault.subject)
+        for item, why in self._aside.items():
+            faults.start("item_set_aside", item, why)
+
     def _faults(self, step: int) -> list[dict[str, Any]]:
         """One fault for each step of the ladder up to this one, first those that are over."""
         outbox, clock = Outbox(self._outbox_path, "janitord"), SystemClock()
@@ -301,7 +317,7 @@ class Janitor:
         wrong = self._terms if isinstance(self._terms, str) else ""
         try:
             faults.holds("not_sound", "cases", bool(wrong), wrong)
-            faults.holds("item_set_aside", "cases", bool(self._aside), self._aside)
+            self._hold_aside(faults)
             self._hold_packs(faults)
             for index in range(len(ladder.STEPS) - 1, step, -1):
                 faults.end("disk_ladder", ladder.STEPS[index], step=index)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -106,12 +106,19 @@ class Sensord:
         self._live = LiveValues(self.parts.sensors.sensors, run)
         constant_s = {name: s.constant_s for name, s in self.parts.sensors.sensors.items()}
         self._screening = Screening(self._local, constant_s)
-        self._minutes, self._batch = Minutes(), list[Minute]()
+        # Each sensor's own, so that what is wrong with one closes no minute of another.
+        self._minutes = {name: Minutes() for name in self.parts.sensors.sensors}
+        self._batch = list[tuple[Minute, messages.Reading]]()
+        self._broken: dict[str, str] = {}
+        self._guard = ItemGuard(
+            state / "memory" / "sensord-ended.json", settings.sha256, self._broken.__setitem__
+        )
         self._cases = SensorCases(
             settings,
             self.parts.subjects,
             self.publisher,
             flush=lambda: self._store.flush(force=True),
+            working_for=self._guard.working_for,
         )
         self._spool = Spool(run, "sensord")
         self._probes = Responder(run, {"ports": lambda _: Answer({"ports": scan(ports())})})
@@ -122,10 +129,8 @@ class Sensord:
         self._began = self._clock.now()
         self._samples = 0
         self.restart = False
-        self._broken: dict[str, str] = {}
-        self._guard = ItemGuard(
-            state / "memory" / "sensord-ended.json", settings.sha256, self._broken.__setitem__
-        )
+        for line in self.parts.lines:
+            line.guard = self._guard
         on_thread_bug(self._guard.thread_failed)
 
     def start(self) -> None:
@@ -154,9 +159,7 @@ class Sensord:
         watchdog."""
         now = self._clock.now()
         samples = [sample for line in self.parts.lines for sample in line.queue.take()]
-        samples.sort(key=_mono)
-        samples = self._screening.step(samples)
-        self._take(samples, now)
+        samples = self._take(samples, now)
         self._judge(samples, now)
         self._hear(now)
         self._cases.tick(now)
@@ -167,29 +170,43 @@ class Sensord:
         self._progress.mark("main")
         self._progress.feed()
 
-    def _take(self, samples: list[Sample], now: Stamp) -> None:
+    def _take(self, samples: list[Sample], now: Stamp) -> list[Sample]:
+        """Screened, shown and stored, sensor by sensor; what is left to be judged, in the order of
+        time."""
         self._samples += len(samples)
-        self._live.add(samples)
-        self._recent.add(samples)
-        self._store.add(samples)
+        by_sensor: dict[str, list[Sample]] = {name: [] for name in self._minutes}
+        for sample in sorted(samples, key=_mono):
+            by_sensor[sample.sensor].append(sample)
+        kept: list[Sample] = []
+        for name in by_sensor.keys() - self._broken.keys():
+            with self._guard.working_for(name):
+                kept += self._take_one(name, by_sensor[name], now)
         self._store.flush()
-        minutes = self._minutes.step(samples, now)
-        if minutes:
-            self._history.add(minutes)
-            self._batch += minutes
         self._history.flush()
-        began = min((m.began.mono for m in self._batch), default=now.mono)
+        began = min((minute.began.mono for minute, _ in self._batch), default=now.mono)
         if now.mono - began >= 60.0 * BATCH_MINUTES - 5.0:
             self._send_minutes()
+        return sorted(kept, key=_mono)
+
+    def _take_one(self, name: str, samples: list[Sample], now: Stamp) -> list[Sample]:
+        screened = self._screening.step(samples)
+        self._live.add(screened)
+        self._recent.add(screened)
+        self._store.add(screened)
+        minutes = self._minutes[name].step(screened, now)
+        if minutes:
+            self._history.add(minutes)
+            self._batch += [(minute, _reading(minute)) for minute in minutes]
+        return screened
 
     def _send_minutes(self) -> None:
         batch, self._batch = self._batch, []
         if not batch:
             return
         for sender in self.parts.senders:
-            sender.add(batch)
-        data = wire.sensor_data([_reading(minute) for minute in batch])
-        key = f"{batch[0].began.wall:.3f}"
+            sender.add([minute for minute, _ in batch])
+        data = wire.sensor_data([reading for _, reading in batch])
+        key = f"{batch[0][0].began.wall:.3f}"
         self.publisher.put(lane="telemetry", kind="sensor", key=key, body=data)
 
     def _judge(self, samples: list[Sample], now: Stamp) -> None:
@@ -262,9 +279,10 @@ class Sensord:
             holds("sensor_stale", name, name in stale, "no valid value: unknown, not normal")
             channel, why, _ = suspects.get(name, ("", "", None))
             holds("sensor_suspect", name, name in suspects, f"{channel}: {reasons.text(why)}")
-            off_s = self._clock_off_s(name)
-            told = f"its clock is off by {off_s:.0f} s · 仪器时钟偏差 {off_s:.0f} 秒"
-            holds("sensor_clock", name, abs(off_s) > AGREE_S, told)
+            with self._guard.working_for(name):
+                off_s = self._clock_off_s(name)
+                told = f"its clock is off by {off_s:.0f} s · 仪器时钟偏差 {off_s:.0f} 秒"
+                holds("sensor_clock", name, abs(off_s) > AGREE_S, told)
         for microphone in self.parts.microphones:
             silent = now.mono - microphone.heard_mono > SILENT_S
             told = f"no sound: {microphone.why} · 没有声音"
@@ -287,18 +305,22 @@ class Sensord:
     def _answer(self, now: Stamp) -> None:
         """Requests: a purifier was cleaned, a meter was calibrated (ledger rows); a restart."""
         for request in self._spool.take():
-            if self._probes.take(request):
-                continue
-            if request["kind"] in LEDGER_OF:
-                row = {k: v for k, v in request.items() if k not in ("kind", "expires_mono")}
-                self.parts.ledgers.add(LEDGER_OF[request["kind"]], {"wall": now.wall, **row})
-                if request["kind"] == "calibration":
-                    self._screening.forget(str(row.get("sensor", "")))
-            elif request["kind"] == "restart":
-                log.info("asked to start again")
-                self.restart = True
-            else:
-                log.warning("request %r: not served", request["kind"])
+            with self._guard.working_for(f"request {request['kind']}"):
+                self._answer_one(request, now)
+
+    def _answer_one(self, request: dict[str, Any], now: Stamp) -> None:
+        if self._probes.take(request):
+            return
+        if request["kind"] in LEDGER_OF:
+            row = {k: v for k, v in request.items() if k not in ("kind", "expires_mono")}
+            self.parts.ledgers.add(LEDGER_OF[request["kind"]], {"wall": now.wall, **row})
+            if request["kind"] == "calibration":
+                self._screening.forget(str(row.get("sensor", "")))
+        elif request["kind"] == "restart":
+            log.info("asked to start again")
+            self.restart = True
+        else:
+            log.warning("request %r: not served", request["kind"])
 
     def _is_due(self, what: str, every_s: float) -> bool:
         now = time.monotonic()
@@ -309,7 +331,9 @@ class Sensord:
 
     def _report(self, now: Stamp) -> None:
         if self._is_due("live", LIVE_EVERY_S):
-            self._live.write(now)
+            for name in self._minutes.keys() - self._broken.keys():
+                with self._guard.working_for(name):
+                    self._live.write_one(name, now)
             self._show_lines()
         if self._is_due("status", STATUS_EVERY_S):
             write_status(self._settings.run, "sensord", self.status(now))
@@ -341,8 +365,7 @@ class Sensord:
         up_s = max(1.0, now.mono - self._began.mono)
         stale, today = set(self._live.stale(now)), self._local.date(now.wall)
         return {
-            "sensors": {name: self._sensor_status(s, name in stale, today)
-                        for name, s in self.parts.sensors.sensors.items()},
+            "sensors": self._sensor_rows(stale, today),
             "lines": [line.status() for line in self.parts.lines],
             "senders": [sender.status() for sender in self.parts.senders],
             "points": [judge.status() for judge in self.parts.fast],
@@ -356,6 +379,13 @@ class Sensord:
             "counts": self.publisher.counts,
             "bytes_written_day": round(raw.bytes_written() / up_s * 86_400.0),
         }  # fmt: skip
+
+    def _sensor_rows(self, stale: Collection[str], today: str) -> dict[str, Any]:
+        rows = {}
+        for name, sensor in self.parts.sensors.sensors.items():
+            with self._guard.working_for(name):
+                rows[name] = self._sensor_status(sensor, name in stale, today)
+        return rows
 
     def _sensor_status(self, sensor: Sensor, stale: bool, today: str) -> dict[str, Any]:
         channel, why, since = self._screening.suspects().get(sensor.id, ("", "", None))
@@ -377,35 +407,50 @@ class Sensord:
 
     def _keep(self) -> None:
         """What a restart must not forget: open cases, run times of the day."""
-        judges = {judge.point.id: judge.snapshot() for judge in self.parts.fast}
-        shops = {shop.shop.id: shop.snapshot() for shop in self.parts.shops}
+        parts = {part: self._snapshots(judges) for part, judges in self._judges().items()}
         self._memory.parent.mkdir(parents=True, exist_ok=True)
         nights = self._screening.snapshot()
-        sound = {name: judge.snapshot() for name, judge in self.parts.loudspeakers.items()}
-        whole = {"judges": judges, "shops": shops, "nights": nights, "sound": sound}
-        body = json.dumps(whole).encode()
+        body = json.dumps({**parts, "nights": nights}).encode()
         try:
             write_atomic(self._memory, body)
         except OSError as error:
             log.warning("%s: %s", self._memory, error)
 
+    def _snapshots(self, judges: Mapping[str, Any]) -> dict[str, Any]:
+        found = {}
+        for name, judge in judges.items():
+            with self._guard.working_for(name):
+                found[name] = judge.snapshot()
+        return found
+
     def _remember(self, now: Stamp) -> None:
         try:
             memory = json.loads(self._memory.read_bytes())
             self._screening.restore(memory.get("nights", ()))
-            for judge in self.parts.fast:
-                if judge.point.id in memory["judges"]:
-                    judge.restore(memory["judges"][judge.point.id], now)
-            for name, loudspeaker in self.parts.loudspeakers.items():
-                if name in memory.get("sound", {}):
-                    loudspeaker.restore(memory["sound"][name], now)
-            for shop in self.parts.shops:
-                if shop.shop.id in memory["shops"]:
-                    shop.restore(memory["shops"][shop.shop.id], now)
+            kept = [(dict(memory.get(part, {})), one) for part, one in self._judges().items()]
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("%s: %s; starting afresh", self._memory, error)
+            return
+        for told, judges in kept:
+            for name in judges.keys() & told.keys():
+                with self._guard.working_for(name):
+                    self._restore_one(name, judges[name], told[name], now)
+
+    def _judges(self) -> dict[str, Mapping[str, Any]]:
+        """All that remember something over a restart, by the part of the memory."""
+        return {
+            "judges": {judge.point.id: judge for judge in self.parts.fast},
+            "sound": self.parts.loudspeakers,
+            "shops": {shop.shop.id: shop for shop in self.parts.shops},
+        }
+
+    def _restore_one(self, name: str, judge: Any, memory: Any, now: Stamp) -> None:
+        try:
+            judge.restore(memory, now)
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("%s: %s: %s; starting afresh", self._memory, name, error)
 
     def close(self) -> None:
         """Stop the lines and keep what is on its way."""

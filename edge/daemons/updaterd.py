@@ -23,6 +23,7 @@ import msgspec
 
 from edge.config import ConfigError, Device, load
 from edge.config.paths import BoxFiles, box_files
+from edge.isolation import ItemGuard
 from edge.release.signing import release_ring
 from edge.release.software import steps
 from edge.release.software.manifest import (
@@ -137,6 +138,7 @@ class Updaterd:
         self._folder = where.update
         self._incoming, self._stage = self._folder / "incoming", self._folder / "stage"
         self._slots, self._file = Slots(where.program), StateFile(self._folder)
+        self._guard = ItemGuard(self._folder / "ended.json", "", lambda item, why: None)
         self._works: Mapping[Work, Callable[[SoftwareState], SoftwareState]] = {
             "check": self._check,
             "stage": self._lay,
@@ -191,18 +193,29 @@ class Updaterd:
     def _step(self, state: SoftwareState) -> SoftwareState:
         step = steps.STEPS[state.stage]
         self._passed(f"begin:{state.stage}")
-        try:
-            after = steps.done(self._works[step.work](state), time.time())
-        except (ConfigError, OSError, subprocess.TimeoutExpired) as error:
-            # What the work itself kept (a number that must never be used again) stays kept.
-            after = steps.failed(self._file.read(), str(error), time.time())
-            log.error("update to release %d: %s: %s", state.number, step.work, error)
-            if after.stage == state.stage:
-                self._sleep(AGAIN_S)
+        after, bug = state, list[str]()
+        with self._guard.working_for(f"release {state.number}", bug.append):
+            after = self._worked(state, step.work)
+        if bug:
+            after = self._not_done(state, step.work, f"a bug: {bug[0]}")
         self._passed(f"done:{state.stage}")
         self._file.write(after)
         self._passed(f"kept:{state.stage}")
         log.info("update to release %d: %s -> %s", state.number, state.stage, after.stage)
+        return after
+
+    def _worked(self, state: SoftwareState, work: Work) -> SoftwareState:
+        try:
+            return steps.done(self._works[work](state), time.time())
+        except (ConfigError, OSError, subprocess.TimeoutExpired) as error:
+            return self._not_done(state, work, str(error))
+
+    def _not_done(self, state: SoftwareState, work: Work, why: str) -> SoftwareState:
+        # What the work itself kept (a number that must never be used again) stays kept.
+        after = steps.failed(self._file.read(), why, time.time())
+        log.error("update to release %d: %s: %s", state.number, work, why)
+        if after.stage == state.stage:
+            self._sleep(AGAIN_S)
         return after
 
     # ---- before the switch

@@ -22,7 +22,7 @@ from edge.diagnosis.broker import check_broker
 from edge.ipc import Answer, Responder, Spool
 from edge.outbox import OutboxFull, ballast
 from edge.outbox.schema import disk_full
-from edge.runtime import Notify, Progress, Stats, Stop, Trouble, write_status
+from edge.runtime import Notify, Progress, Stats, Stop, Trouble, on_thread_bug, write_status
 from edge.uplink import messages as m
 from edge.uplink import report
 from edge.uplink.build import (
@@ -159,14 +159,19 @@ class Uplinkd:
         """Turn after turn until stopped; a turn that hangs stops feeding the watchdog."""
         progress, stats = Progress(notify), Stats(log)
         progress.register("pump", STUCK_S)
+        on_thread_bug(self._thread_bug)
         self._software.start()
         self._notices.start()
         notify.ready("delivering")
-        while not stop:
-            self._turn(stop)
-            self._report(stats)
-            progress.mark("pump")
-            progress.feed()
+        try:
+            while not stop:
+                self._turn(stop)
+                self._report(stats)
+                progress.mark("pump")
+                progress.feed()
+        finally:
+            # A bug may end this before the faults that its turn raised have become rows.
+            self._put_faults()
         self._software.close()
         self._notices.close()
         self._pump.close()
@@ -199,6 +204,11 @@ class Uplinkd:
             with self._stock.guard.working_for(name, partial(self._put_plain, fault, stands)):
                 self._stock.outbox.put(**fault_row(fault, stands))
             raised.pop(0)
+
+    def _thread_bug(self, name: str, error: Exception) -> bool:
+        """The process ends, and what the thread has said of its items is not lost with it."""
+        self._put_faults()
+        return False
 
     def _put_plain(self, fault: Fault, stands: bool, why: str) -> None:
         """One that cannot be told as it is, without what it says."""

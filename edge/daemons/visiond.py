@@ -121,7 +121,7 @@ class Visiond:
         self._probes = Responder(settings.run, camera_probes(settings.base))
         self._progress = Progress(notify)
         self._stats, self._counted = Stats(log), dict[str, dict[str, int]]()
-        self._status_at = -1e9
+        self._status_at, self._wrong = -1e9, set[tuple[str, str]]()
         self._threads: list[threading.Thread] = []
         self.workers: dict[str, CameraWorker] = {}
         self._thermal = ThermalControl(
@@ -263,8 +263,10 @@ class Visiond:
         eased = self._thermal.status()["step"] > 0
         self.restart |= self._updates.tick(self.workers, eased=eased)
         self._stats.report(self._rows)
-        if time.monotonic() - self._status_at >= STATUS_EVERY_S:
-            self._status_at = time.monotonic()
+        wrong = {(fault.kind, fault.subject) for fault in self.publisher.faults.standing()}
+        # Whoever watches the status hears of a fault at once, not with the next regular writing.
+        if time.monotonic() - self._status_at >= STATUS_EVERY_S or wrong != self._wrong:
+            self._status_at, self._wrong = time.monotonic(), wrong
             write_status(self._settings.run, "visiond", self.status())
 
     def _handled(self, violation: Violation) -> None:

@@ -116,14 +116,12 @@ def _disk(settings: Settings) -> Iterator[PartAdvice]:
 
 
 def _model(settings: Settings) -> Iterator[PartAdvice]:
-    from edge.vision.model import load_model
-    from edge.vision.proof import survive
+    from edge.vision.proof import open_model
 
     names = {c.model or settings.site.model for c in settings.site.cameras} or {None}
     for name in sorted(names, key=str):
         try:
-            survive(manifest_path(settings, name), "auto")
-            model = load_model(manifest_path(settings, name))
+            model = open_model(manifest_path(settings, name))
         except ConfigError as error:
             yield PartAdvice(
                 "model", "wrong", str(error), "install the model again", "重新安装模型"

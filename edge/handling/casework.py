@@ -11,6 +11,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import partial
@@ -89,6 +90,8 @@ class HandlingTerms:
 
 
 Put = Callable[[CaseStep, CaseLife | None], None]
+# Around the work for one case, by its id (edge.isolation): what fails by a bug again is left out.
+WorkingFor = Callable[[str], AbstractContextManager[None]]
 
 
 class Casework:
@@ -96,32 +99,47 @@ class Casework:
     whatever `put` raises; the pass is then repeated."""
 
     def __init__(
-        self, state: Path, terms: HandlingTerms, put: Put, looks: Looks | None = None
+        self,
+        state: Path,
+        terms: HandlingTerms,
+        put: Put,
+        looks: Looks | None = None,
+        working_for: WorkingFor = lambda case: nullcontext(),
     ) -> None:
+        self._working_for = working_for
         self._state, self._terms, self._put, self._looks = state, terms, put, looks
         steps, self.torn = read_steps(state)
         self._cases = by_case(steps)
         self._known = {step.id for step in steps}
 
     def life(self, case: str) -> CaseLife | None:
-        return fold(self._cases.get(case, ()))
+        with self._working_for(case):
+            return fold(self._cases.get(case, ()))
+        return None
 
     def lives(self) -> list[CaseLife]:
-        return [life for rows in self._cases.values() if (life := fold(rows)) is not None]
+        return [life for case in self._cases if (life := self.life(case)) is not None]
+
+    def _each(
+        self, lives: Iterable[CaseLife], steps: Callable[[CaseLife], Iterable[CaseStep]]
+    ) -> Iterator[CaseStep]:
+        for life in lives:
+            with self._working_for(life.case):
+                yield from steps(life)
 
     def work(self, now: float) -> int:
         """One pass; how many steps were new."""
-        taken = self._take(violation_steps(self._state, now))
+        taken = self._take(violation_steps(self._state, now, self._working_for))
         taken += self._take(self._review_steps(now))
         told = flight_steps(self._state, now)
         taken += self._take(step for step in told if step.case in self._cases)
         running = [life for life in self.lives() if life.state in RUNNING]
-        taken += self._take(s for life in running for s in self._time_steps(life, now))
+        taken += self._take(self._each(running, partial(self._time_steps, now=now)))
         if self._looks is not None:
             answered = self._looks.step(running, now, self._terms.timezone)
             taken += self._take(answered)
-        settled = [self.life(life.case) for life in running]
-        taken += self._take(s for life in settled if life for s in self._settle(life, now))
+        settled = [life for one in running if (life := self.life(one.case)) is not None]
+        taken += self._take(self._each(settled, partial(self._settle, now=now)))
         write_misdetected(self._state, self.lives())
         write_open_places(self._state, self.lives())
         return taken
@@ -134,23 +152,27 @@ class Casework:
                 continue
             self._known.add(step.id)
             self._cases.setdefault(step.case, []).append(step)
-            fresh.append(step)
-            self._put(step, self.life(step.case))
+            with self._working_for(step.case):
+                self._put(step, self.life(step.case))
+                fresh.append(step)
         if fresh:
             append_steps(self._state, fresh)
         return len(fresh)
 
     def _review_steps(self, now: float) -> Iterator[CaseStep]:
         for line in read_reviews(self._state / "reviews", now):
-            if line.violation not in self._cases:
-                continue
-            life = self.life(line.violation)
-            due = partial(self._terms.due, life.category if life else "")
-            try:
-                for step in steps_of_review(line, now, due):
-                    yield self._with_due(step, life)
-            except ValueError as error:
-                log.debug("review of %s: %s", line.violation, error)
+            if line.violation in self._cases:
+                with self._working_for(line.violation):
+                    yield from self._steps_of(line, now)
+
+    def _steps_of(self, line: ReviewVerdict, now: float) -> Iterator[CaseStep]:
+        life = self.life(line.violation)
+        due = partial(self._terms.due, life.category if life else "")
+        try:
+            for step in steps_of_review(line, now, due):
+                yield self._with_due(step, life)
+        except ValueError as error:
+            log.debug("review of %s: %s", line.violation, error)
 
     def _with_due(self, step: CaseStep, life: CaseLife | None) -> CaseStep:
         if step.kind != "resumed" or life is None:
@@ -175,7 +197,9 @@ class Casework:
             )  # fmt: skip
 
 
-def violation_steps(state: Path, now: float) -> Iterator[CaseStep]:
+def violation_steps(
+    state: Path, now: float, working_for: WorkingFor = lambda case: nullcontext()
+) -> Iterator[CaseStep]:
     """Steps of the violations that the outbox still holds; a row that tells nothing is skipped."""
     path = state / "outbox.db"
     if not path.exists():
@@ -183,12 +207,13 @@ def violation_steps(state: Path, now: float) -> Iterator[CaseStep]:
     db = connect(path)
     try:
         rows = db.execute(
-            "SELECT body, payload, folder, put_wall FROM record WHERE kind = 'violation'"
+            "SELECT key, body, payload, folder, put_wall FROM record WHERE kind = 'violation'"
         )
-        for body, payload, folder, put_wall in rows:
+        for key, body, payload, folder, put_wall in rows:
             try:
-                told = {**_told(body, payload), **_of_manifest(folder)}
-                yield from steps_of_violation(told, min(put_wall, now))
+                with working_for(key.partition("/")[0]):
+                    told = {**_told(body, payload), **_of_manifest(folder)}
+                    yield from steps_of_violation(told, min(put_wall, now))
             except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
                 log.warning("handling: a violation in the outbox cannot be read: %s", error)
     except sqlite3.OperationalError as error:

@@ -25,9 +25,9 @@ from edge.pipeline.truck_lookup import TruckFile
 from edge.sensors.live import latest, window_csv
 from edge.values import Finding, Prompt
 from edge.vision.key_change import KeyChange
-from edge.vision.model import Model, load_model
-from edge.vision.proof import survive
-from edge.vision.traits import TraitModel, open_traits
+from edge.vision.model import Model
+from edge.vision.proof import open_model, open_second_classifier
+from edge.vision.traits import TraitModel
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +46,7 @@ def load_models(
     for name, cameras in _wanted(settings).items():
         try:
             path = manifest_path(settings, name)
-            survive(path, compute.provider)
-            models[name] = load_model(path, provider=compute.provider, workers=compute.workers)
+            models[name] = open_model(path, provider=compute.provider, workers=compute.workers)
         except ConfigError as error:
             for camera in cameras:
                 unsound(camera, error)
@@ -70,7 +69,9 @@ def load_traits(
 ) -> dict[str | None, TraitModel | None]:
     """The second classifier beside each model, by the name that cameras call the model."""
     provider = settings.device.compute.provider
-    found = {name: open_traits(manifest_path(settings, name), provider) for name in models}
+    found = {
+        name: open_second_classifier(manifest_path(settings, name), provider) for name in models
+    }
     for name, traits in found.items():
         says = ", ".join(traits.manifest.classes) if traits else "none; no truck gets traits"
         log.info("model %s: truck classifier: %s", name or DEFAULT_MODEL, says)

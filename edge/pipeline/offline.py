@@ -36,8 +36,7 @@ from edge.progress import ProgressBar
 from edge.rules.check import on_trial
 from edge.uplink.wire import utc_seconds
 from edge.values import Frame, Stamp, Violation
-from edge.vision.model import load_model
-from edge.vision.traits import open_traits
+from edge.vision.proof import open_model, open_second_classifier
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +109,7 @@ def start_offline_run(
 ) -> OfflineRun:
     """Wire the chain for one camera. Raises ConfigError."""
     manifest = manifest_path(settings, model or camera.model or settings.site.model)
-    loaded = load_model(manifest, provider=settings.device.compute.provider)
+    loaded = open_model(manifest, provider=settings.device.compute.provider)
     camera = with_default_rules(camera, settings.categories, loaded.names)
     outputs = EvidenceOutputs(
         sealed=lambda sealed: publish(sealed.violation, sealed),
@@ -128,7 +127,7 @@ def start_offline_run(
         clips=masked_clips(clips, camera),
         source_kind=source_kind,
         trucks=open_truck_file(settings),
-        traits=open_traits(manifest, settings.device.compute.provider),
+        traits=open_second_classifier(manifest, settings.device.compute.provider),
     )
     return OfflineRun(pipeline)
 

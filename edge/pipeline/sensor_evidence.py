@@ -10,6 +10,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
@@ -66,6 +67,10 @@ class _Asked:
     until_mono: float
 
 
+# Around the work for one point or shop (edge.isolation).
+WorkingFor = Callable[[str], AbstractContextManager[None]]
+
+
 class SensorCases:
     """Owned by sensord's main thread. `failed(kind, subject, text)` reports a disk that refuses."""
 
@@ -76,8 +81,10 @@ class SensorCases:
         publisher: Publisher,
         *,
         flush: Callable[[], object],
+        working_for: WorkingFor = lambda subject: nullcontext(),
     ) -> None:
         self._settings, self._publisher, self._flush = settings, publisher, flush
+        self._working_for = working_for
         self._subjects = {subject.id: subject for subject in subjects}
         self._zone: tzinfo = ZoneInfo(settings.site.timezone)
         self._spool = Spool(settings.run, "visiond")
@@ -93,8 +100,9 @@ class SensorCases:
         mine = {_camera_of(path) for path in self._root.glob("*/r1/manifest.json")}
         again = 0
         for name in mine & set(self._subjects):
-            found = self._book(self._subjects[str(name)]).recover(now)
-            again += sum(self._publisher.again(folder, body, RECEIPT) for folder, body in found)
+            with self._working_for(str(name)):
+                found = self._book(self._subjects[str(name)]).recover(now)
+                again += sum(self._publisher.again(folder, body, RECEIPT) for folder, body in found)
         return again
 
     def file(self, finding: Finding, now: Stamp, more: Sequence[Draft] = ()) -> None:
@@ -147,7 +155,8 @@ class SensorCases:
         for asked in list(self._asked):
             if (asked.folder / "answer.json").exists():
                 self._asked.remove(asked)
-                self._take_in(asked, now)
+                with self._working_for(asked.subject.id):
+                    self._take_in(asked, now)
             elif now.mono > asked.until_mono:
                 self._asked.remove(asked)
                 log.warning("%s: camera %s gave nothing", asked.finding.key, asked.subject.camera)

@@ -16,7 +16,7 @@ from edge.release.package import Checked, check_package
 from edge.release.selftest import check_boxes, check_speed, street
 from edge.release.store import InferencePace, Keys, ReleaseStore, Step
 from edge.vision.manifest import Manifest, file_sha256
-from edge.vision.model import load_model
+from edge.vision.proof import open_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +81,12 @@ def _staged(store: ReleaseStore, checked: Checked, box: Box) -> tuple[str, float
     manifest, test = store.stage(checked), checked.manifest.selftest
     if test is None:
         raise ConfigError(f"{checked.path}: selftest: missing; pack it with pictures")
-    new = load_model(manifest, provider=box.provider, workers=1)
+    new = open_model(manifest, provider=box.provider, workers=1)
     said = check_boxes(new, test, manifest.parent)
     old = box.in_force(checked.name)
     if old is None:
         return said, None
-    running = load_model(old, provider=box.provider, workers=1)
+    running = open_model(old, provider=box.provider, workers=1)
     return said, check_speed(new, running, street(new), slower_at_most=test.slower_at_most)
 
 

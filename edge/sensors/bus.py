@@ -11,11 +11,14 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from edge.clock import Clock
+from edge.isolation import ItemGuard
 from edge.runtime import Backoff, Stop, Trouble
 from edge.sensors.binding import Binding
 from edge.sensors.frames import InstrumentValue, Stream
@@ -98,6 +101,9 @@ class Bus(threading.Thread):
         self.opened_mono: float | None = None
         self.moved = time.monotonic()
         self._flood_seen = 0
+        # Whose work fails by a bug is let go alone, where the daemon says how (edge.isolation).
+        self.guard: ItemGuard | None = None
+        self.let_go: set[str] = set()
         self._limiter = Limiter(self.counts)
         self._trouble = Trouble(log)
 
@@ -155,6 +161,21 @@ class Bus(threading.Thread):
         self.counts.bad += totals.bad
         self.counts.bytes_skipped += totals.bytes_skipped
         totals.good = totals.bad = totals.bytes_skipped = 0
+
+    @contextmanager
+    def alone(self, binding: Binding) -> Iterator[None]:
+        """Around work for one instrument of a line that others share."""
+        name = binding.sensor.id
+        if self.guard is None:
+            yield
+            return
+        with self.guard.working_for(name, partial(self._let_go, name)):
+            yield
+
+    def _let_go(self, name: str, why: str) -> None:
+        self.let_go.add(name)
+        if self.guard is not None:
+            self.guard.report(name, why)
 
     def hand_over(self, binding: Binding, found: Sequence[InstrumentValue]) -> None:
         """Readings of one instrument as samples, stamped now, into the daemon's queue; a flood is

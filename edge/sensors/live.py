@@ -61,9 +61,13 @@ class LiveValues:
 
     def write(self, now: Stamp) -> None:
         """`<run>/samples/<sensor>.json`, for the page, the cameras and `edge sensors watch`."""
-        for name, latest in self._latest.items():
-            body = json.dumps(self._status(name, latest, now), ensure_ascii=False)
-            write_atomic(self._folder / f"{name}.json", body.encode(), durable=False)
+        for name in self._latest:
+            self.write_one(name, now)
+
+    def write_one(self, name: str, now: Stamp) -> None:
+        """The file of one sensor."""
+        body = json.dumps(self._status(name, self._latest[name], now), ensure_ascii=False)
+        write_atomic(self._folder / f"{name}.json", body.encode(), durable=False)
 
     def _status(self, name: str, latest: Mapping[str, Sample], now: Stamp) -> dict[str, Any]:
         sensor = self._sensors[name]

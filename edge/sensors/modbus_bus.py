@@ -101,7 +101,11 @@ class ModbusBus(Bus):
         (`turnaround_s`)."""
         while not self.stop:
             self.moved = time.monotonic()
-            poll = min(self._polls, key=self._when)
+            polls = [p for p in self._polls if p.slave.binding.sensor.id not in self.let_go]
+            if not polls:
+                self.stop.wait(1.0)
+                continue
+            poll = min(polls, key=self._when)
             if self._idle(min(1.0, self._when(poll) - time.monotonic())):
                 return
             if self._when(poll) <= time.monotonic():
@@ -150,7 +154,9 @@ class ModbusBus(Bus):
                 # owed before this question stays owed: one answer came, one more was asked for.
                 if found.exception and (until := self._owing(poll)):
                     poll.owe(until)
-                return self._answered(poll, found.data, found.exception, (asked, got))
+                with self.alone(poll.slave.binding):
+                    return self._answered(poll, found.data, found.exception, (asked, got))
+                return False
         poll.owe(time.monotonic() + self._late_s)
         self.counts.unanswered += 1
         self.counts.bad += bool(got)

@@ -68,7 +68,9 @@ class StreamBus(Bus):
         self.heard.stream(data, found, self.clock.now().wall)
         self.count(stream)
         for binding in self.bindings:
-            self.hand_over(binding, found)
+            if binding.sensor.id not in self.let_go:
+                with self.alone(binding):
+                    self.hand_over(binding, found)
         self._reply(stream)
 
     def _reply(self, stream: Stream) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edge.faults import FaultLog
+from edge.isolation import of_the_disk
 from edge.outbox import Dispatch, OutboxRow, State
 from edge.uplink import messages as m
 from edge.uplink.isolated import Isolated
@@ -187,21 +188,31 @@ class Inbox:
 
     def _obey_alone(self, passed: Passed) -> None:
         with self._isolated.message(passed.kind, passed.payload) as why:
-            self._obey_once(passed.kind, passed.message)
+            self._obey_once(passed)
         if not why:
             self._isolated.message_done(passed.kind)
             return
         with self._isolated.message(passed.kind, passed.payload):
             self._fail(passed.message, why[0])
 
-    def _obey_once(self, kind: str, message: m.Down) -> None:
+    def _obey_once(self, passed: Passed) -> None:
         """A command at most once: its counter is on disk first. A verdict and a configuration at
         least once: they are kept first, and bear a repeat after a crash in between."""
-        if kind == "command":
-            self._hear_alone(kind, message)
-        self._obey[kind](message)
+        kind, message = passed.kind, passed.message
         if kind != "command":
+            self._obey[kind](message)
             self._hear_alone(kind, message)
+            return
+        self._hear_alone(kind, message)
+        try:
+            self._obey[kind](message)
+        except Exception as error:
+            if not of_the_disk(error):
+                # It is not given a second time, so this is its end, and is told before ours.
+                why = f"{type(error).__name__}: {error}"
+                self._isolated.let_go(kind, passed.payload, why)
+                self._fail(message, why)
+            raise
 
     def _hear_alone(self, kind: str, message: m.Down) -> None:
         with self._dispatch.commit():

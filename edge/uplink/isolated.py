@@ -66,10 +66,15 @@ class Isolated:
         with self._guard.working_for(f"{kind} message {digest}", why.append):
             yield why
         if why:
-            self.counts[f"set_aside:{kind}"] += 1
-            path = self._kept(f"{kind or 'unknown'}-{digest}", payload)
-            text = f"message {digest}: {why[0]}; {f'kept as {path}' if path else 'not kept'}"
-            self._faults.start(MESSAGE_FAULT, kind, text)
+            self.let_go(kind, payload, why[0])
+
+    def let_go(self, kind: str, payload: bytes, why: str) -> None:
+        """Keeps a message as a file, and tells the fault."""
+        digest = hashlib.sha256(payload).hexdigest()[:16]
+        self.counts[f"set_aside:{kind}"] += 1
+        path = self._kept(f"{kind or 'unknown'}-{digest}", payload)
+        text = f"message {digest}: {why}; {f'kept as {path}' if path else 'not kept'}"
+        self._faults.start(MESSAGE_FAULT, kind, text)
 
     def message_done(self, kind: str) -> None:
         """The next of its kind went well: the fault of the one before is over."""

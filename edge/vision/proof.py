@@ -7,6 +7,7 @@ serves cameras lets a child die of that and refuses the file.
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import subprocess
 import sys
@@ -15,10 +16,14 @@ from pathlib import Path
 
 from edge.config import ConfigError
 from edge.config.device import Provider
-from edge.vision.model import load_model
+from edge.vision.model import Model, load_model
+from edge.vision.traits import TraitModel, open_traits, traits_path
 
 # A TensorRT engine is built within the opening, which takes minutes.
 LIMIT_S = 1800.0
+# In the place of a variant: the second classifier beside the manifest's detector.
+TRAITS = "traits:"
+_PROVED: set[tuple[str, Provider, str | None]] = set()
 
 
 def survive(
@@ -43,8 +48,43 @@ def survive(
         )
 
 
+def open_model(
+    manifest: Path, *, provider: Provider = "auto", workers: int = 0, variant: str | None = None
+) -> Model:
+    """What :func:`load_model` gives, once a child has survived the opening: the one way in which
+    commands and daemons open a model. The same file is proved once by a process. Raises ConfigError
+    for what does not fit, or crashes the runtime."""
+    _prove(manifest, manifest, provider, variant)
+    return load_model(manifest, provider=provider, workers=workers, variant=variant)
+
+
+def open_second_classifier(detector: Path, provider: Provider) -> TraitModel | None:
+    """The classifier beside a detector's manifest, like :func:`open_model`; None where there is
+    none. Raises ConfigError."""
+    if traits_path(detector).is_file():
+        _prove(traits_path(detector), detector, provider, TRAITS)
+    return open_traits(detector, provider)
+
+
+def _prove(named_by: Path, manifest: Path, provider: Provider, variant: str | None) -> None:
+    """named_by: the manifest that names the weights by their hash: with the same words it is the
+    same network."""
+    try:
+        words = hashlib.sha256(named_by.read_bytes()).hexdigest()
+    except OSError:
+        # Who opens it says what is wrong with it.
+        return
+    named = (words, provider, variant)
+    if named not in _PROVED:
+        survive(manifest, provider, variant)
+        _PROVED.add(named)
+
+
 def main(manifest: str, provider: Provider, variant: str) -> None:
     with suppress(ConfigError):
+        if variant == TRAITS:
+            open_traits(Path(manifest), provider)
+            return
         load_model(Path(manifest), provider=provider, workers=1, variant=variant or None)
 
 

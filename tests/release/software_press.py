@@ -16,12 +16,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge.config import ConfigError, Device, load
 from edge.config.paths import box_files
 from edge.daemons.updaterd import DAEMONS, Updaterd
+from edge.outbox.schema import MIGRATIONS
 from edge.release.signing import sign
 from edge.release.software.slots import Slots, this_machine, this_python
 from edge.release.software.trial import DaemonSeen
 from edge.runtime import Stop
 from edge.uplink import seal
 
+# What this program writes, and so what a release of it says.
+OUTBOX = len(MIGRATIONS)
 KEY = Ed25519PrivateKey.from_private_bytes(b"s" * 32)
 OTHER = Ed25519PrivateKey.from_private_bytes(b"x" * 32)
 UNIT = "share/edge/systemd/edge-{}.service"
@@ -57,7 +60,7 @@ def press(folder: Path, number: int, *, key=KEY, behaves: str = "well", **change
         "most": number - 1,
         "python": this_python(),
         "machine": this_machine(),
-        "outbox": 3,
+        "outbox": OUTBOX,
         "outbox_back": 1,
         "snapshot": 1,
         "wheels": [_lay(folder, name, body) for name, body in wheels.items()],
@@ -119,7 +122,7 @@ class SoftBox:
     """A box whose program tools/install laid into slot a."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.schema = folder, 3
+        self.folder, self.schema = folder, OUTBOX
         slot = folder / "program/a/share/edge/systemd"
         slot.mkdir(parents=True)
         for name in (*DAEMONS, "updaterd"):
@@ -149,7 +152,7 @@ class SoftBox:
 
     def writes(self) -> int:
         release = self.slots.release(self.slots.in_force())
-        return release.outbox if release else 3
+        return release.outbox if release else OUTBOX
 
     def bring(self, release: dict) -> None:
         """As uplinkd does: what the box lacks, then the word that it is all there."""

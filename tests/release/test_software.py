@@ -11,7 +11,7 @@ from edge.release.software import steps
 from edge.release.software.manifest import read_release
 from edge.release.software.steps import STEPS, SoftwareState
 from edge.runtime import Stop
-from tests.release.software_press import KEY, OTHER, PowerCut, SoftBox, press
+from tests.release.software_press import KEY, OTHER, OUTBOX, PowerCut, SoftBox, press
 
 # How a release may be bad, and where it shows.
 TAKEN_BACK = ("crashes", "dead", "blind", "deaf")
@@ -82,7 +82,7 @@ def all_points(folder, behaves):
     """Every named point that an update goes past; the later ones depend on how it ends."""
     box, points = SoftBox(folder / "dry"), []
     box.update(press(folder / "d1", 1))
-    box.update(press(folder / "d2", 2, behaves=behaves, outbox=4), points.append)
+    box.update(press(folder / "d2", 2, behaves=behaves, outbox=OUTBOX + 1), points.append)
     return list(dict.fromkeys(points))
 
 
@@ -92,8 +92,8 @@ def test_ended_at_every_point_it_goes_on(tmp_path, behaves):
     assert len(points) >= (12 if behaves == "no selftest" else 24)
     assert behaves == "no selftest" or {"counted", "linked", "watching"} <= set(points)
     first = press(tmp_path / "r1", 1)
-    second = press(tmp_path / "r2", 2, behaves=behaves, outbox=4)
-    third = press(tmp_path / "r3", 3, outbox=4)
+    second = press(tmp_path / "r2", 2, behaves=behaves, outbox=OUTBOX + 1)
+    third = press(tmp_path / "r3", 3, outbox=OUTBOX + 1)
     for number, point in enumerate(points):
         box = SoftBox(tmp_path / f"box{number}")
         box.update(first)
@@ -104,7 +104,7 @@ def test_ended_at_every_point_it_goes_on(tmp_path, behaves):
         wanted = {"well": "settled", "crashes": "rolled_back", "no selftest": "refused"}[behaves]
         assert (state.stage, state.outcome) == ("idle", wanted), point
         assert box.works() == (2 if behaves == "well" else 1), point
-        assert box.schema == (4 if behaves == "well" else 3), point
+        assert box.schema == OUTBOX + (behaves == "well"), point
         assert box.slots.in_force() == box.slots.confirmed(), point
         assert not (box.folder / "update/busy").exists()
         assert box.update(third).outcome == "settled" and box.works() == 3, point
@@ -132,10 +132,10 @@ def test_an_outbox_that_cannot_go_back_stays_with_the_release_that_reads_it(box,
             return told
 
     box.init = Worse(box)
-    state = box.update(press(tmp_path / "r2", 2, behaves="no way back", outbox=4))
+    state = box.update(press(tmp_path / "r2", 2, behaves="no way back", outbox=OUTBOX + 1))
     assert state.outcome == "stuck" and box.works() == 2
     assert box.slots.confirmed() == box.slots.in_force()
-    assert box.update(press(tmp_path / "r3", 3, outbox=4)).outcome == "settled"
+    assert box.update(press(tmp_path / "r3", 3, outbox=OUTBOX + 1)).outcome == "settled"
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,11 @@ def test_an_outbox_that_cannot_go_back_stays_with_the_release_that_reads_it(box,
         ({"python": "3.9"}, "for Python 3.9"),
         ({"least": 5, "most": 9}, "may follow releases 5 to 9; in force is 1"),
         ({"most": 0}, "may follow releases 0 to 0; in force is 1"),
-        ({"outbox": 2}, "cannot take an outbox of schema 3 forwards and back"),
-        ({"outbox": 5, "outbox_back": 4}, "cannot take an outbox of schema 3 forwards and back"),
+        ({"outbox": OUTBOX - 1}, f"cannot take an outbox of schema {OUTBOX} forwards and back"),
+        (
+            {"outbox": OUTBOX + 2, "outbox_back": OUTBOX + 1},
+            f"cannot take an outbox of schema {OUTBOX}",
+        ),
         ({"snapshot": 2}, "running clocks of form 2"),
         ({"files": [{"path": "../x", "sha256": "0" * 64, "size": 1}]}, "leads out"),
         ({"files": [{"path": "x", "sha256": "0" * 64, "size": 10**12}]}, "10"),

@@ -24,7 +24,6 @@ from edge.uplink.records import Records
 # Records and files are named v-<seam>; the messages carry the seam in their words.
 RECORDS = ("build", "sign", "beside", "send", "answered", "receipt")
 FILES = ("init", "chunk", "fin", "have")
-MESSAGES = ("read", "command", "answer", "desired", "review", "pace")
 
 
 class Bug(Exception):
@@ -64,7 +63,7 @@ def arm() -> None:
     _throws(commands.Commands, "_follow", lambda _, one, *__: one.command.cmd_id == "c-answer")
     _throws(desired.DesiredSite, "_prepare", lambda _, wanted: "throw" in str(wanted.site))
     _throws(reviews.ReviewLog, "keep", lambda _, review: review.violation == "v-review")
-    _throws(inbox.Inbox, "_follow", lambda _, ack, __: ack.iss == "pace")
+    _throws(inbox.Inbox, "_release", lambda _, ack: ack.iss == "release")
     _throws(notice_desk, "notice_of", lambda kind, key, body: key.startswith("v-notice"))
     _throws(sender, "post_notice", lambda hook, text, wall: hook.id == "bad")
 
