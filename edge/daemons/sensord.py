@@ -74,7 +74,7 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
     daemon = Sensord(settings, Path(site_path).parent, notify, lines)
     daemon.start()
     notify.ready(f"{len(daemon.parts.sensors.sensors)} sensor(s)")
-    changed = SiteChange(Path(site_path))
+    changed, well = SiteChange(Path(site_path)), False
     try:
         while not stop.wait(TICK_S):
             daemon.tick()
@@ -83,10 +83,11 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
             if changed():
                 log.info("the site file changed: starting again with it")
                 break
+        well = True
         return 0
     finally:
         lines.set()
-        daemon.close()
+        daemon.close(keep=well)
 
 
 class Sensord:
@@ -452,8 +453,9 @@ class Sensord:
         except (ValueError, KeyError, TypeError) as error:
             log.warning("%s: %s: %s; starting afresh", self._memory, name, error)
 
-    def close(self) -> None:
-        """Stop the lines and keep what is on its way."""
+    def close(self, *, keep: bool = True) -> None:
+        """Stop the lines and keep what is on its way. keep: what the judges remember, too; after a
+        bug they may know of a finding that has no evidence, and have to find it again."""
         now = self._clock.now()
         for thread in (*self.parts.lines, *self.parts.senders, *self.parts.microphones):
             if thread.is_alive():
@@ -462,7 +464,8 @@ class Sensord:
         self._send_minutes()
         self._store.flush(force=True)
         self._history.flush(force=True)
-        self._keep()
+        if keep:
+            self._keep()
         self._outbox.close()
 
 

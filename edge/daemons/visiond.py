@@ -39,7 +39,7 @@ from edge.release.store import ReleaseState
 from edge.rules.blind import BlindTime
 from edge.runtime import Notify, Progress, Stats, Stop, bound_memory, on_thread_bug, write_status
 from edge.uplink.wire import utc_text
-from edge.values import Fault, Stamp, Violation
+from edge.values import Fault, Prompt, Stamp, Violation
 from edge.vision.model import Model
 from edge.vision.traits import TraitModel
 
@@ -116,7 +116,8 @@ class Visiond:
         self._scheduler = Scheduler(self._bell, time.monotonic)
         self._outbox = Outbox(settings.outbox, "visiond")
         self.publisher = Publisher(self._outbox, self._clock, record=self._handled)
-        self.reminders = Reminders({c.id: c.source for c in settings.site.cameras})
+        sources = {camera.id: camera.source for camera in settings.site.cameras}
+        self.reminders = Reminders(sources, self._not_reminded)
         self._spool = Spool(settings.run, "visiond")
         self._probes = Responder(settings.run, camera_probes(settings.base))
         self._progress = Progress(notify)
@@ -175,6 +176,11 @@ class Visiond:
             return
         self.workers[camera.id] = worker
         self._scheduler.add(camera.id, camera.fps, worker.feed.waiting)
+
+    def _not_reminded(self, prompt: Prompt) -> None:
+        worker = self.workers.get(prompt.camera)
+        if worker is not None:
+            worker.not_reminded(prompt.key)
 
     def _unsound(self, camera: Camera, error: ConfigError) -> None:
         self._aside.append(SetAside("camera", camera.id, str(error)))

@@ -183,6 +183,10 @@ class Analyzer:
         """Findings of this camera that reviewers took for misdetections, by key."""
         self._judge.misdetected(keys)
 
+    def not_reminded(self, key: str) -> None:
+        """The hook of a prompt failed; see the judge."""
+        self._judge.not_reminded(key)
+
     def snapshot(self) -> Any:
         """The judge's memory as JSON, for a checkpoint."""
         return self._judge.snapshot()

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 CHECKPOINT_EVERY_S = 15.0
 # What reviewers said reaches the counts within this.
 REVIEWS_EVERY_S = 10.0
+NOT_REMINDED_MOST = 64
 RELEARNT = "重新启动,正常画面重新学习 / started again: what is normal is learned anew"
 AGES = 200
 RATE_S = 10.0
@@ -75,6 +76,7 @@ class CameraWorker:
         self._evidence = EvidenceQueue(pipeline.camera.id, pipeline.evidence_writer, late=late)
         self._preview, self._memory = preview, memory
         self._remind, self._hard_examples = remind, hard_examples
+        self._not_reminded: deque[str] = deque(maxlen=NOT_REMINDED_MOST)
         self._misdetected, self._asked_mono = misdetected, -1e9
         self._ages_ms: deque[float] = deque(maxlen=AGES)
         self._looked: deque[float] = deque(maxlen=AGES)
@@ -109,6 +111,8 @@ class CameraWorker:
     def _think(self, frame: Frame, now: Callable[[], Stamp]) -> None:
         self.feed.looked_at(frame)
         self._hear_reviewers(frame.at)
+        while self._not_reminded:
+            self.pipeline.analyzer.not_reminded(self._not_reminded.popleft())
         asked = self.rechecks.take(frame.at, recording=self.recording)
         look = self.pipeline.analyzer.analyze(frame, always=bool(asked))
         if asked:
@@ -129,6 +133,10 @@ class CameraWorker:
             self._remind(prompt)
         self._preview.show(look)
         self._checkpoint(look.frame.at)
+
+    def not_reminded(self, key: str) -> None:
+        """The hook of this prompt failed. Any thread may call."""
+        self._not_reminded.append(key)
 
     def _hear_reviewers(self, at: Stamp) -> None:
         """What turned out to be a misdetection leaves the counts of this camera's places."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Reminders at the place: a loudspeaker, a lamp or a web hook, before anything is reported.
 
-The judge asks (a Prompt), this performs; whether people left is seen by the judge itself, so a
-hook that fails changes nothing but a count and a line in the log.
+The judge asks (a Prompt), this performs; whether people left is seen by the judge itself, and it
+is told where a hook failed, for then nobody was reminded.
 """
 
 from __future__ import annotations
@@ -117,9 +117,15 @@ def split_hook(hook: str, where: str) -> tuple[str, str]:
 
 class Reminders:
     """Performs prompts, each in a thread, so that nothing waits for a web server; a camera's
-    loudspeaker says one after another. sources: the addresses of the cameras by id."""
+    loudspeaker says one after another. sources: the addresses of the cameras by id. not_done:
+    hears, in that thread, of a prompt whose hook failed."""
 
-    def __init__(self, sources: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        sources: Mapping[str, str] | None = None,
+        not_done: Callable[[Prompt], None] = lambda prompt: None,
+    ) -> None:
+        self._not_done = not_done
         self.done = self.failed = 0
         self._trouble = Trouble(log)
         self._sources = dict(sources or {})
@@ -143,6 +149,7 @@ class Reminders:
             subprocess.SubprocessError,
         ) as error:
             self._trouble.failed(prompt.hook, str(error))
+            self._not_done(prompt)
             self.failed += 1
         else:
             self._trouble.healed(prompt.hook)

@@ -19,7 +19,7 @@ from edge.geometry import contact_band
 from edge.rules.dumping import Dumping
 from edge.rules.grilling import Grilling
 from edge.rules.haulage import Haulage
-from edge.rules.places import Occupation
+from edge.rules.places import Occupation, PlaceRule
 from edge.rules.plume import Plume
 from edge.rules.reporting import graded
 from edge.rules.rule_settings import RuleSettings, Settings, settle
@@ -145,6 +145,13 @@ class Judge:
     @property
     def memory(self) -> Memory:
         return self._memory
+
+    def not_reminded(self, key: str) -> None:
+        """The hook of this prompt failed: nobody was told, at that place and at those that counted
+        as reminded with it."""
+        for rule in self._rules.values():
+            if isinstance(rule, PlaceRule):
+                rule.not_reminded(key)
 
     def misdetected(self, keys: Iterable[str]) -> None:
         """See :meth:`edge.rules.view.Memory.judged`; outlives a `restore`."""

@@ -45,6 +45,8 @@ FRONT_SHARE = 0.5
 KEEP_SCORE = 0.6
 # An open case follows its own track by at most so many of its sizes.
 FOLLOW_SIZES = 1.5
+# In the place of "left" and "stayed": the hook failed, so nobody was reminded.
+FAILED = "failed"
 
 
 class PlaceRule:
@@ -300,17 +302,31 @@ class PlaceRule:
             if view.mono - self._reminded_mono >= self.settings.number("remind_every_s"):
                 self._reminded_mono = view.mono
                 out.prompts.append(place_prompt(view, self.settings, spot, hook))
-        elif not hook or view.mono - spot.reported_mono >= self.settings.number("grace_s"):
+        elif not hook or spot.reminded == FAILED or self._grace_is_over(view, spot):
             self._open(view, spot, out)
             return
         due_s = spot.hold.held_s + self.settings.number("grace_s")
         out.candidates.append(place_candidate(self.settings, spot, due_s))
+
+    def not_reminded(self, key: str) -> None:
+        """The hook of the prompt `key` failed: who counted as reminded by it was not, and is
+        reported as where there is no hook; the next reminder need not wait."""
+        failed = next((s for s in self._spots if s.key == key and s.state == "reminded"), None)
+        if failed is None:
+            return
+        self._reminded_mono = -1e18
+        for spot in self._spots:
+            if spot.state == "reminded" and spot.reported_mono >= failed.reported_mono:
+                spot.reminded = FAILED
 
     def _hook(self, view: SceneView, spot: Spot) -> str:
         """Who reminds people; nobody in quiet hours, where it was not done before them."""
         if spot.state == "reminded" or not when_fits(self._quiet, view.moment):
             return self.settings.word("remind")
         return ""
+
+    def _grace_is_over(self, view: SceneView, spot: Spot) -> bool:
+        return view.mono - spot.reported_mono >= self.settings.number("grace_s")
 
     def _open(self, view: SceneView, spot: Spot, out: Verdicts) -> None:
         settings = self.settings
@@ -332,7 +348,9 @@ class PlaceRule:
 
     def _over(self, view: SceneView, spot: Spot, why: str, out: Verdicts) -> bool:
         """The place is free, or another's: close what was open. Always false."""
-        if spot.state == "reminded":
+        if spot.state == "reminded" and spot.reminded == FAILED:
+            self._open(view, spot, out)
+        elif spot.state == "reminded":
             spot.outcome, spot.reminded = "self_corrected", "left"
             self._open(view, spot, out)
             out.findings[-1] = replace(out.findings[-1], priority="lead")

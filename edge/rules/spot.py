@@ -99,7 +99,8 @@ class Spot:
     asked_mono: float = -1e9
     occurrence: int = 1
     outcome: str = "to_report"
-    # Whether people went after a reminder: "left", "stayed", "" where nobody was reminded.
+    # Whether people went after a reminder: "left", "stayed", "failed" where its hook did, "" where
+    # nobody was to be reminded.
     reminded: str = ""
     ids: int = 1
     gaps: int = 0

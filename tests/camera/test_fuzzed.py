@@ -7,6 +7,7 @@ import contextlib
 import io
 import itertools
 import random
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -24,12 +25,13 @@ from edge.config import ConfigError
 from edge.values import Stamp
 from edge.vision.manifest import read_manifest
 from edge.vision.model import load_model
-from edge.vision.proof import survive
+from edge.vision.proof import open_model
 from tools.fakes import onnx_files
 from tools.fakes.camera import drawing
 from tools.faultlab import fuzz_changes, fuzz_files, fuzz_seeds
 
 SHORT = 25
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def made(form: str, streams: int = 1, first_pid: int = 256, **metadata: str) -> bytes:
@@ -178,10 +180,29 @@ def test_a_model_that_crashes_the_runtime_is_refused(tmp_path: Path) -> None:
         tmp_path / "bad", with_impossible_type(sound), ("person", "car"), input=size
     )
     with pytest.raises(ConfigError, match="crashes"):
-        survive(bad, "cpu")
+        open_model(bad, provider="cpu")
+    # A person at a terminal reads one sentence too.
+    clip = "tests/clips/street/street.mp4"
+    for words in (["watch", clip, "--model", str(bad)], ["fly", clip, "--model", str(bad)]):
+        argv = [sys.executable, "-m", "edge", *words, "--out", str(tmp_path / words[0])]
+        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 2, done
+        assert "the runtime crashes when it opens it" in done.stderr.splitlines()[-1]
     good = onnx_files.write(tmp_path / "good", sound, ("person", "car"), input=size)
-    survive(good, "cpu")
+    assert open_model(good, provider="cpu").names
     assert read_manifest(good)
+
+
+def test_nothing_of_the_product_opens_a_model_that_no_child_has_survived() -> None:
+    """One home: what calls the opening itself could end by a signal, without a sentence."""
+    direct = re.compile(r"\b(load_model|open_traits)\(")
+    homes = {"edge/vision/proof.py", "edge/vision/model.py", "edge/vision/traits.py"}
+    callers = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "edge").rglob("*.py")
+        if re.search(direct, path.read_text("utf-8").replace("net.load_model(", ""))
+    }
+    assert callers == homes
 
 
 def test_names_that_are_no_text_are_refused_in_a_line(tmp_path: Path) -> None:

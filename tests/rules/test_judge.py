@@ -155,8 +155,9 @@ def test_a_reminder_is_asked_for_before_anything_is_told():
     assert found[0].decided.mono - prompts[0].at.mono == pytest.approx(30.0, abs=1.0)
 
 
-def reminded(**words):
-    """(prompts, facts of the new findings): two stalls, one after the other."""
+def reminded(*, fails=False, **words):
+    """(prompts, facts of the new findings): two stalls, one after the other. fails: the hook of
+    each prompt fails before the next look."""
     words = {"remind": "horn", "grace_s": 30, **words}
     sitting = judge(rule("street-vendor", **SHORT, set=words))
     second = parked("vendor_stall", 0.2, 0.75, 130, 400)
@@ -165,6 +166,8 @@ def reminded(**words):
     for scene in Stage([stall(end=65), second, KEEPER, beside], 300).scenes(2.0):
         judgement = sitting.step(scene)
         prompts += judgement.prompts
+        for prompt in judgement.prompts if fails else ():
+            sitting.not_reminded(prompt.key)
         found += [f.facts for f in judgement.findings if f.phase == "new"]
     return prompts, found
 
@@ -175,6 +178,14 @@ def test_whether_people_went_after_a_reminder_is_judged():
     assert [(f["outcome"], f["reminded"]) for f in found] == [
         ("self_corrected", "left"), ("to_report", "stayed"),
     ]  # fmt: skip
+
+
+def test_nobody_counts_as_reminded_by_a_hook_that_failed():
+    """Neither the one that was to be reminded, nor who would have counted as told with it."""
+    for often in (0, 3600):
+        prompts, found = reminded(fails=True, remind_every_s=often)
+        assert len(prompts) == 2, "the next reminder is tried"
+        assert [(f["outcome"], f["reminded"]) for f in found] == [("to_report", "failed")] * 2
 
 
 def test_a_reminder_is_heard_at_most_so_often_and_never_in_quiet_hours():

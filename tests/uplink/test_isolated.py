@@ -52,8 +52,12 @@ class Restarted:
                 self.endings += 1
                 assert self.endings <= ENDINGS_MOST, self.log[-3000:]
                 self._start()
-            assert time.monotonic() < end, f"{states(self._rig)} {self.faults()} {self.log[-3000:]}"
+            assert time.monotonic() < end, self._seen()
             time.sleep(0.02)
+
+    def _seen(self) -> str:
+        aside = told(self._rig, "message_set_aside")
+        return f"{states(self._rig)} {self.faults()} {aside} {self.log[-3000:]}"
 
     @property
     def log(self) -> str:
