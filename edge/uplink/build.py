@@ -122,7 +122,7 @@ def build_parts(
     stock: Stock,
     *,
     obey: dict[str, Obey],
-    fail: Fail,
+    fail: Fail = lambda message, why: None,
     bucket: TokenBucket,
     pace: Callable[[m.Pace], None],
 ) -> PumpParts:

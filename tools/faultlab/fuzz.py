@@ -166,7 +166,6 @@ class Door:
                 "command": lambda message: commands.obey(message, 0.0),
                 "desired": lambda message: desired.obey(message, 0.0),
             },
-            fail=lambda *_: None,
             bucket=TokenBucket(None),
             pace=lambda _: None,
         )
