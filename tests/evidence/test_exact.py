@@ -59,9 +59,9 @@ def test_a_picture_is_refused_just_beyond_the_limit(changed, failings):
 
 def test_a_picture_smeared_one_way_is_blurred():
     """A lamp post in a film of a shaking camera is sharp along itself only."""
-    for along, across in ((40, 0.01), (0.01, 40)):
-        smeared = cv2.GaussianBlur(picture(), (0, 0), sigmaX=along, sigmaY=across)
-        assert measure(smeared).failings() == ("blurred",)
+    smeared = np.repeat(picture()[:, :1], 1280, axis=1)
+    for turned in (smeared, np.ascontiguousarray(smeared.transpose(1, 0, 2))):
+        assert measure(turned).failings() == ("blurred",)
     assert sharpness(np.full((90, 160), 128, np.uint8)) == 0.0, "nothing to see is not sharp"
 
 
