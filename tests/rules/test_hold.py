@@ -92,3 +92,79 @@ def test_a_snapshot_goes_on_where_it_was():
             h.step(t + shift, "seen")
     assert twin.held_s == pytest.approx(hold.held_s)
     assert twin.share == pytest.approx(hold.share)
+
+
+def looked(*looks, terms=TERMS):
+    """Looks at these seconds, each with what it said."""
+    hold = Hold(terms, 0.0)
+    for now, sight in looks:
+        hold.step(now, sight)
+    return hold
+
+
+def test_looks_too_far_apart_are_no_watching():
+    usual = Terms(60.0)
+    assert looked((5, "seen"), (10, "seen"), terms=usual).held_s == 10.0
+    assert looked((5, "seen"), (45, "seen"), terms=usual).held_s == 35.0, "a forgiven gap of 30 s"
+    assert looked((5, "seen"), (45, "hidden"), terms=usual).hidden_s == 40.0
+    assert looked((5, "seen"), (4, "seen"), terms=usual).now == 5.0, "time never runs back"
+
+
+@pytest.mark.parametrize(
+    ("missed_s", "share"), [(2.0, 1.0), (2.5, 1.0), (3.0, 10 / 13), (5.0, 10 / 15), (15.0, 5 / 20)]
+)
+def test_a_miss_longer_than_a_blink_lowers_the_share_at_once(missed_s, share):
+    """The last 20 s in view: a stall that is gone for 15 of them was seen in a quarter."""
+    hold = run([(10, "seen"), (missed_s, "missed")])
+    assert hold.share == pytest.approx(share)
+    assert hold.unseen_s == pytest.approx(missed_s)
+
+
+def test_the_share_is_of_the_last_window_in_view_only():
+    assert run([(40, "seen"), (10, "missed"), (0.5, "seen")]).share == pytest.approx(9.5 / 20)
+    assert run([(10, "seen"), (10, "missed"), (15, "seen")]).share == pytest.approx(14.5 / 20)
+    assert run([(5, "seen"), (10, "missed"), (20.5, "seen")]).share == pytest.approx(1.0)
+    assert run([(10, "seen"), (10, "missed"), (5, "seen"), (8, "missed")]).share == pytest.approx(
+        4.5 / 20
+    )
+    assert Hold(TERMS, 0.0).share == 1.0
+    assert looked((0, "seen"), (0, "seen")).share == 1.0
+    assert looked((1, "hidden"), (2, "hidden")).share == 1.0
+
+
+def test_a_gap_counts_to_its_last_second_and_not_beyond():
+    assert run([(30, "seen"), (22, "missed"), (0.5, "seen")]).held_s == pytest.approx(52.5)
+    assert run([(30, "seen"), (22.5, "missed"), (0.5, "seen")]).held_s == pytest.approx(30.0)
+    assert not run([(30, "seen"), (22.5, "missed")]).gone
+    assert run([(30, "seen"), (23, "missed")]).gone
+    assert run([(30, "seen"), (22.5, "missed"), (1, "seen"), (1, "missed")]).gone is False
+
+
+def test_ground_that_still_looks_the_same_begins_the_gap_anew():
+    assert not run([(30, "seen"), (22, "missed"), (0.5, "kept"), (22, "missed")]).gone
+    assert run([(30, "seen"), (22, "missed"), (0.5, "kept"), (23, "missed")]).gone
+    assert not run([(30, "seen"), (300, "kept")]).gone
+    assert run([(30, "seen"), (301, "kept")]).gone, "nobody would vouch for it"
+    assert not run([(30, "seen"), (300, "hidden")]).gone
+
+
+def test_only_what_is_seen_at_this_look_is_held():
+    assert run([(60, "seen")]).held_for(60.0)
+    assert not run([(59.5, "seen")]).held_for(60.0)
+    assert not run([(60, "seen"), (0.5, "missed")]).held_for(60.0)
+    assert not run([(60, "seen"), (10, "missed"), (0.5, "seen")]).held_for(60.0), "its share fell"
+    assert run([(60, "seen"), (4, "missed"), (0.5, "seen")]).held_for(60.0) is False
+    assert run([(60, "seen"), (3, "missed"), (0.5, "seen")]).held_for(60.0), "seen in 16.5 of 20 s"
+
+
+def test_a_restart_goes_on_in_the_middle_of_a_gap():
+    before = run([(30, "seen"), (5, "missed"), (3, "hidden"), (2, "kept")])
+    after = Hold.restore(TERMS, before.snapshot(), 1000.0)
+    assert after.now == 1040.0
+    assert (after.held_s, after.share) == (before.held_s, before.share)
+    assert (after.unseen_s, after.hidden_s, after.gone) == (7.0, 3.0, False)
+    for hold, shift in ((before, 0.0), (after, 1000.0)):
+        hold.step(shift + 40.5, "seen")
+    assert after.held_s == before.held_s == pytest.approx(40.5)
+    assert after.share == before.share
+    assert after.snapshot()["runs"] == before.snapshot()["runs"]
