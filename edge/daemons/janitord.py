@@ -30,7 +30,7 @@ from edge.outbox.sweep import Released, Sweep
 from edge.runtime import Notify, Stop, write_atomic, write_status
 from edge.uplink.wire import fault_row, standing_faults
 
-log = logging.getLogger("edge.janitord")
+log = logging.getLogger(__name__)
 
 MB = 1_000_000
 DAY_S = 86_400.0

@@ -29,7 +29,7 @@ from edge.runtime import write_atomic
 from edge.uplink.commands import UpdateSoftware
 from edge.uplink.pacing import DayBudget, TokenBucket
 
-log = logging.getLogger("edge.uplinkd")
+log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 5.0
 # After a mirror that does not answer, and in quiet hours.

@@ -41,7 +41,7 @@ from edge.release.software.wheels import file_hash, remove_tree
 from edge.runtime import Notify, Stop, make_folder, write_atomic
 from edge.uplink.report import read_status
 
-log = logging.getLogger("edge.updaterd")
+log = logging.getLogger(__name__)
 
 UNITS = Path("/usr/lib/systemd/system")
 DAEMONS = ("visiond", "sensord", "uplinkd", "consoled", "flightd")

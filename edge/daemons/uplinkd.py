@@ -40,7 +40,7 @@ from edge.uplink.reviews import ReviewLog
 from edge.uplink.wire import fault_row
 from edge.values import EvidenceFile, Fault
 
-log = logging.getLogger("edge.uplinkd")
+log = logging.getLogger(__name__)
 
 STATUS_EVERY_S = 2.0
 STUCK_S = 45.0

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from edge.config import ConfigError
 from edge.config.device import Provider
 
-log = logging.getLogger("edge.vision")
+log = logging.getLogger(__name__)
 
 Tensor = NDArray[np.float32]
 Outputs = tuple[NDArray[Any], ...]

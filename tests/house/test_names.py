@@ -83,3 +83,14 @@ def test_a_docstring_names_what_is_raised():
             missing = {n for n in raised_by(node) - CAUGHT.get(node.name, set()) if n not in words}
             silent += [f"{path.relative_to(ROOT)}: {node.name} {name}" for name in missing]
     assert silent == []
+
+
+def test_a_logger_is_named_after_its_module():
+    """One scheme, so that `grep edge.uplink` in the journal finds what edge/uplink says."""
+    other = {
+        f"{path.relative_to(ROOT)}: {found[1]}"
+        for path in sorted((ROOT / "edge").rglob("*.py"))
+        for found in re.finditer(r"getLogger\((.*?)\)", path.read_text("utf-8"))
+        if found[1] != "__name__"
+    }
+    assert other == {'edge/runtime.py: "edge"'}, "the root of all, which has the handlers"

@@ -3,9 +3,9 @@
 
 First every test of the packages runs once and the lines it runs are kept. Then, in a copy of the
 tree, each change of the sample is made alone and the tests that run its line are run, the quick
-ones first. A change is noticed if one of them fails or outlasts its time. A line that no test runs
-in its own process counts as not noticed, and so does a change that cannot show (its survivors are
-printed: read them).
+ones first, in a fork of a process that has the libraries loaded. A change is noticed if one of
+them fails or outlasts its time. A line that no test runs in its own process counts as not noticed,
+and so does a change that cannot show (its survivors are printed: read them).
 
 tools/mutation                          120 changes, evenly over the packages
 tools/mutation --only edge/rules/places.py --budget 40
@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tools.faultlab.forked import ForkedRuns
 from tools.faultlab.mutants import Mutant, mutants_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,8 +39,12 @@ PLAIN = ("-m", "not slow and not browser and not decoder and not shared")
 PACKAGES: dict[str, tuple[str, ...]] = {
     "edge/rules": ("tests/rules", "tests/replay"),
     "edge/hold.py": ("tests/rules",),
-    "edge/outbox": ("tests/outbox",),
-    "edge/evidence": ("tests/evidence", "tests/pipeline/test_frames_way.py"),
+    "edge/outbox": ("tests/outbox", "tests/house/test_faults.py"),
+    "edge/evidence": (
+        "tests/evidence",
+        "tests/pipeline/test_frames_way.py",
+        "tests/rules/test_packs.py",
+    ),
     "edge/uplink": ("tests/uplink", "tests/contract"),
 }
 TESTS_MAX = 40
@@ -122,22 +127,17 @@ def _statement(text: str, line: int) -> range:
     return best
 
 
-def noticed(tree: Path, mutant: Mutant, tests: Sequence[Touch]) -> bool:
+def noticed(tree: Path, mutant: Mutant, tests: Sequence[Touch], runs: ForkedRuns) -> bool:
     """Make the change in `tree`, run these tests, take it back."""
     path = tree / mutant.path
     before = path.read_text("utf-8")
     path.write_text(mutant.text, "utf-8")
     allowed_s = START_S + PATIENCE * sum(test.seconds for test in tests)
-    argv = [*PYTEST, "-x", "--timeout", str(int(allowed_s)), *(test.test for test in tests)]
+    argv = ["-q", "-p", "no:cacheprovider", "-x", "--timeout", str(int(allowed_s))]
     try:
-        done = subprocess.run(
-            argv, cwd=tree, capture_output=True, timeout=allowed_s + START_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return True
+        return runs.run([*argv, *(test.test for test in tests)], allowed_s + START_S) != 0
     finally:
         path.write_text(before, "utf-8")
-    return done.returncode != 0
 
 
 def copy_tree(to: Path) -> Path:
@@ -154,13 +154,15 @@ def run_package(
     """{change: {"noticed", "tests"}} of one package's sample."""
     sources = {name: (tree / name).read_text("utf-8") for name in files_of(tree, package)}
     results = {}
-    for n, mutant in enumerate(chosen, 1):
-        wanted = lines_of(mutant, sources)
-        ran = sorted((t for t in known if t.lines & wanted), key=lambda t: t.seconds)[:TESTS_MAX]
-        found = bool(ran) and noticed(tree, mutant, ran)
-        results[str(mutant)] = {"noticed": found, "tests": len(ran)}
-        mark = "noticed " if found else ("SURVIVED" if ran else "NOT RUN ")
-        print(f"{package} {n}/{len(chosen)} {mark} {mutant}", file=sys.stderr, flush=True)
+    with ForkedRuns(tree) as runs:
+        for n, mutant in enumerate(chosen, 1):
+            wanted = lines_of(mutant, sources)
+            near = sorted((t for t in known if t.lines & wanted), key=lambda t: t.seconds)
+            ran = near[:TESTS_MAX]
+            found = bool(ran) and noticed(tree, mutant, ran, runs)
+            results[str(mutant)] = {"noticed": found, "tests": len(ran)}
+            mark = "noticed " if found else ("SURVIVED" if ran else "NOT RUN ")
+            print(f"{package} {n}/{len(chosen)} {mark} {mutant}", file=sys.stderr, flush=True)
     return results
 
 
