@@ -115,6 +115,7 @@ class ClusterBox:
         self._online = False
 
     def step(self, now: float) -> None:
+        """Put the records that are due, turn the uplink once, and note what it did."""
         while self._next[0] <= now:
             self._put(with_file=self._next[1])
             self._next = next(self._due, (float("inf"), False))

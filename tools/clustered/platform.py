@@ -76,6 +76,7 @@ class ClusterPlatform:
         self.wait(self.key.exists, "the platform's key")
 
     def start_receiver(self, number: int) -> None:
+        """Start a receiver for its part of the shares."""
         mine = [str(n) for n in range(SHARES) if n % len(self._receivers) == number]
         argv = [sys.executable, "-m", "city_platform.receiver", "--out", str(self.out)]
         argv += ["--database", self.databases.url, "--name", f"receiver-{number}"]
@@ -134,6 +135,7 @@ class ClusterPlatform:
         return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else ""
 
     def close(self) -> None:
+        """End the receivers first, then brokers, databases and network."""
         for child in self._receivers:
             if child is not None and child.child.poll() is None:
                 child.kill()

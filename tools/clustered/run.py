@@ -63,6 +63,7 @@ class Step:
 
 def _killed(node: str) -> Step:
     def do(platform: ClusterPlatform) -> float:
+        """Kill the node, leave it down, and time its return (s)."""
         platform.brokers.kill_node(node)
         time.sleep(DOWN_S)
         began = time.monotonic()
@@ -77,6 +78,7 @@ def _parted(node: str) -> Step:
     peers = [peer for peer in NODES if peer != node]
 
     def do(platform: ClusterPlatform) -> float:
+        """Cut the node off from these peers, and time its return (s)."""
         platform.network.part(node, peers)
         time.sleep(PARTED_S)
         began = time.monotonic()
@@ -89,6 +91,7 @@ def _parted(node: str) -> Step:
 
 def _unplugged(node: str) -> Step:
     def do(platform: ClusterPlatform) -> float:
+        """Take the node off the network, and time its return (s)."""
         platform.network.unplug(node)
         time.sleep(PARTED_S)
         began = time.monotonic()
@@ -242,6 +245,7 @@ def problems(told: dict[str, Any]) -> Iterator[str]:
 
 
 def arguments() -> argparse.Namespace:
+    """The options of tools/cluster, with the numbers of the small or the whole form."""
     parser = argparse.ArgumentParser(prog="tools/cluster", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--short", action="store_true", help="the small form")
