@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import json
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +16,10 @@ import pytest
 import yaml
 
 from edge.config import ConfigError
-from edge.daemons import supervisor
+from edge.daemons import supervisor, visiond
 from edge.isolation import ItemGuard
 from edge.pipeline.soundness import load_sound
+from edge.runtime import Notify, Stop
 from tests.daemons import box
 from tools.faultlab.mutated_sites import (
     CAMERAS,
@@ -147,6 +149,30 @@ def test_a_bug_ends_the_process_once_and_then_sets_its_camera_aside(
     finally:
         child.send_signal(signal.SIGTERM)
         assert child.wait(20) == 0
+
+
+def test_a_fault_is_in_the_status_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not with the next regular writing, which never comes here."""
+    folder = two_cameras(tmp_path / "home", source="rtsp://127.0.0.1:9/s")
+    monkeypatch.setattr(visiond, "STATUS_EVERY_S", 1e6)
+    monkeypatch.setattr("edge.pipeline.camera_worker.STALL_S", 1.0)
+    monkeypatch.setattr("edge.daemons.visiond.on_thread_bug", lambda taken: None)
+    monkeypatch.setattr(
+        visiond, "load_models", lambda settings, unsound: {settings.site.model: box.SquareModel()}
+    )
+    stop = Stop()
+    files = {"site_path": folder / "site.yaml", "device_path": folder / "device.yaml"}
+    daemon = threading.Thread(target=visiond.main, args=(stop, Notify({})), kwargs=files)
+    daemon.start()
+    try:
+        (folder / "log").touch()
+        until(lambda: ("stream_stall", "south") in faults(folder), folder)
+        (fault,) = (f for f in status(folder)["faults"] if f["subject"] == "south")
+        written = (folder / "run/status/visiond.json").stat().st_mtime
+        assert written - fault["wall"] < 1.5
+    finally:
+        stop.set()
+        daemon.join(30)
 
 
 def test_another_configuration_tries_every_item_again(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ import hashlib
 import hmac
 import json
 import logging
+import sqlite3
 import ssl
 import threading
 import time
+from contextlib import closing
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -281,6 +283,57 @@ def test_new_cases_and_faults_reach_the_chat_once(desk, chat, caplog):
         time.sleep(0.2)
     text = faults.find("notice_failed", "hook-1").text
     assert "secret" not in text + caplog.text and "93000" in text
+
+
+def test_what_waits_for_a_chat_outlives_a_restart(desk, chat):
+    made, outbox, faults, where = desk
+    quiet = hook(chat.url, quiet="00:00-24:00")
+    write_hooks(hooks_file(where.state), [quiet])
+    made.step()
+    for number in (1, 2):
+        put(outbox, number)
+    made.step()
+    assert made.status()["hook-1"]["waiting"] == 2 and chat.got == []
+    again = NoticeDesk(where, faults, guard_in(where.state))
+    again.step()
+    assert again.status()["hook-1"]["waiting"] == 2
+    write_hooks(hooks_file(where.state), [msgspec.structs.replace(quiet, quiet=None)])
+    until(chat, again, 2)
+    texts = [body["text"]["content"] for _, body in chat.got]
+    assert ["v-0000000001" in texts[0], "v-0000000002" in texts[1]] == [True, True]
+    last = NoticeDesk(where, faults, guard_in(where.state))
+    last.step()
+    assert last.status()["hook-1"]["waiting"] == 0, "nothing is told twice"
+
+
+def test_what_was_kept_is_read_leniently(desk, chat):
+    """A file of a program before this one, and one that is damaged for a chat."""
+    _, outbox, faults, where = desk
+    put(outbox, 1)
+    memory = where.state / "notices-told.json"
+    write_hooks(hooks_file(where.state), [hook(chat.url, faults=True)])
+    for kept, lost in (
+        (["case v-0000000001"], 0),
+        ({"known": ["case v-0000000001"], "waiting": {"hook-1": {"notices": [1]}}}, 1),
+        ({"known": 5, "waiting": []}, 0),
+    ):
+        memory.write_text(json.dumps(kept))
+        again = NoticeDesk(where, faults, guard_in(where.state))
+        again._read_hooks()
+        assert again.status()["hook-1"]["lost"] == lost
+
+
+def test_a_case_that_was_sealed_before_anybody_looked_is_told(desk, chat):
+    """Online, a record is sealed within milliseconds of being put."""
+    made, outbox, _, where = desk
+    write_hooks(hooks_file(where.state), [hook(chat.url)])
+    made.step()
+    put(outbox, 7)
+    with closing(sqlite3.connect(where.outbox)) as db, db:
+        sealed = json.dumps({"id": "b:1:v1", "data": case(7)}).encode()
+        db.execute("UPDATE record SET body = NULL, payload = ?", (sealed,))
+    until(chat, made, 1)
+    assert "v-0000000007" in chat.got[0][1]["text"]["content"]
 
 
 def test_rows_that_are_no_news():
