@@ -20,6 +20,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,12 +105,20 @@ class Answer:
 
 
 Work = Callable[[Mapping[str, Any]], Answer]
+# Around the work for one request: its name, and what is done where that fails by a bug again.
+WorkingFor = Callable[[str, Callable[[str], None]], AbstractContextManager[None]]
 
 
 class Responder:
     """The works one daemon does for the page, one at a time, beside its own: see `take`."""
 
-    def __init__(self, run: Path, works: Mapping[str, Work]) -> None:
+    def __init__(
+        self,
+        run: Path,
+        works: Mapping[str, Work],
+        working_for: WorkingFor = lambda name, aside: nullcontext(),
+    ) -> None:
+        self._working_for = working_for
         self._folder, self._works = run / "answers", works
         self._thread: threading.Thread | None = None
 
@@ -122,10 +131,19 @@ class Responder:
             self._answer(name, Answer({"error": "busy"}))
             return True
         self._thread = threading.Thread(
-            target=lambda: self._answer(name, work(request)), name="probe", daemon=True
+            target=self._serve, args=(work, request, name), name="probe", daemon=True
         )
         self._thread.start()
         return True
+
+    def _serve(self, work: Work, request: Mapping[str, Any], name: str) -> None:
+        """A button that ends the daemon does so once; then it is answered that it is broken."""
+
+        def broken(_: str) -> None:
+            self._answer(name, Answer({"error": "bug"}))
+
+        with self._working_for(f"request {request['kind']}", broken):
+            self._answer(name, work(request))
 
     def _answer(self, name: str, found: Answer) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -114,6 +114,8 @@ class Sensord:
         self._guard = ItemGuard(
             state / "memory" / "sensord-ended.json", settings.sha256, self._broken.__setitem__
         )
+        works = {"ports": lambda _: Answer({"ports": scan(ports())})}
+        self._probes = Responder(run, works, self._guard.working_for)
         self._cases = SensorCases(
             settings,
             self.parts.subjects,
@@ -122,7 +124,6 @@ class Sensord:
             working_for=self._guard.working_for,
         )
         self._spool = Spool(run, "sensord")
-        self._probes = Responder(run, {"ports": lambda _: Answer({"ports": scan(ports())})})
         self._memory = state / "memory" / "sensord.json"
         self._progress, self._stats = Progress(notify), Stats(log)
         self._due = dict.fromkeys(("live", "status", "memory", "shops"), 0.0)

@@ -79,7 +79,7 @@ class Uplinkd:
             "broker": lambda _: broker_found(device, where.base),
             "test_notice": self._notices.test,
         }
-        self._probes = Responder(where.run, works)
+        self._probes = Responder(where.run, works, self._stock.guard.working_for)
         obey = {"review": self._review, "command": self._command, "desired": self._want}
         self._parts = build_parts(
             device,

@@ -119,7 +119,6 @@ class Visiond:
         sources = {camera.id: camera.source for camera in settings.site.cameras}
         self.reminders = Reminders(sources, self._not_reminded)
         self._spool = Spool(settings.run, "visiond")
-        self._probes = Responder(settings.run, camera_probes(settings.base))
         self._progress = Progress(notify)
         self._stats, self._counted = Stats(log), dict[str, dict[str, int]]()
         self._status_at, self._wrong = -1e9, set[tuple[str, str]]()
@@ -138,6 +137,8 @@ class Visiond:
         self._guard = ItemGuard(
             settings.state / "memory" / "visiond-ended.json", settings.sha256, self._set_aside
         )
+        probes = camera_probes(settings.base)
+        self._probes = Responder(settings.run, probes, self._guard.working_for)
         on_thread_bug(self._guard.thread_failed)
         models, trucks = load_models(settings, self._unsound), open_truck_file(settings)
         traits = load_traits(settings, models)
@@ -321,10 +322,12 @@ class Visiond:
                 log.info("asked to start again")
                 self.restart = True
                 continue
-            if request["kind"] in INSTALLS:
-                served = self._updates.ask(request)
-            else:
-                served = self._served(request, now)
+            served = False
+            with self._guard.working_for(f"request {request['kind']}", lambda why: None):
+                if request["kind"] in INSTALLS:
+                    served = self._updates.ask(request)
+                else:
+                    served = self._served(request, now)
             self._requests["served" if served else "refused"] += 1
 
     def _served(self, request: dict[str, Any], now: Stamp) -> bool:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The page asks a daemon and gets its answer: bounded, one at a time, gone when it was read."""
 
+import json
 import os
 import threading
 import time
@@ -11,6 +12,7 @@ from edge.console.services import NoPicture, Silent
 from edge.daemons import console_services
 from edge.diagnosis.camera_probes import camera_probes
 from edge.ipc import STALE_S, Answer, NoAnswer, Responder, Spool, ask
+from tests.daemons.guards import guard_in
 from tools.fakes.camera import FakeCamera, available, clip
 
 CLIP = "tests/clips/street/street.mp4"
@@ -65,6 +67,21 @@ def test_a_second_question_while_one_is_worked_on_is_told_so(daemon, tmp_path):
     assert ask(tmp_path, "visiond", "slow", limit_s=30).facts == {"error": "busy"}
     hold.set()
     first.join()
+
+
+def test_a_button_that_ends_the_daemon_does_so_once(tmp_path, monkeypatch):
+    """The first time the thread's bug ends the process; the next run answers that it is broken."""
+    ended = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: ended.append(args.exc_value))
+    request = {"kind": "x", "id": "0" * 24}
+    for _ in range(2):
+        probes = Responder(tmp_path, {"x": lambda _: 1 / 0}, guard_in(tmp_path).working_for)
+        assert probes.take(request)
+        probes._thread.join(20)
+    assert [type(error) for error in ended] == [ZeroDivisionError]
+    assert json.loads((tmp_path / "answers" / f"{request['id']}.json").read_bytes()) == {
+        "error": "bug"
+    }
 
 
 def test_nobody_there(tmp_path, monkeypatch):
