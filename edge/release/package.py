@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge.config import ConfigError, read_yaml
 from edge.config.site import Name
-from edge.release.signing import check_signature
+from edge.release.signing import check_signature, read_signed_json
 from edge.runtime import sync_folder, write_atomic
 from edge.vision.manifest import Manifest, check_sha256, read_manifest
 
@@ -94,27 +94,15 @@ def check_package(path: Path, keys: tuple[Ed25519PublicKey, ...]) -> Checked:
             members = [entry.filename for entry in package.infolist()]
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise ConfigError(f"{path}: not a model package: {error}") from None
-    manifest = _manifest(text, keys, str(path))
+    named = f"{path}: {MANIFEST}"
+    manifest = read_signed_json(
+        text, keys, Manifest, where=str(path), named=named, what="not a manifest"
+    )
     wanted = files_of(manifest, str(path))
     if sorted(members) != sorted([MANIFEST, *wanted]):
         odd = sorted(set(members) ^ {MANIFEST, *wanted}) or ["a file stands twice"]
         raise ConfigError(f"{path}: the manifest and the package differ: {odd[0]!r}")
     return Checked(path, release_name(manifest, str(path)), manifest, text, wanted)
-
-
-def _manifest(text: bytes, keys: tuple[Ed25519PublicKey, ...], where: str) -> Manifest:
-    """The signature first: what nobody vouches for is not looked into further than JSON."""
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ConfigError(f"{where}: {MANIFEST}: not JSON") from None
-    if not isinstance(data, dict):
-        raise ConfigError(f"{where}: {MANIFEST}: not a manifest")
-    check_signature(data, keys, where)
-    try:
-        return msgspec.convert(data, Manifest)
-    except (msgspec.ValidationError, RecursionError) as error:
-        raise ConfigError(f"{where}: {MANIFEST}: {error}") from None
 
 
 def _read(package: zipfile.ZipFile, name: str, most: int, path: Path) -> bytes:

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from edge.config import ConfigError
 from edge.uplink import seal
+
+T = TypeVar("T")
 
 
 def release_ring(
@@ -60,3 +64,27 @@ def check_signature(
             continue
         return
     raise ConfigError(f"{where}: signature: not made by the pinned release key")
+
+
+def read_signed_json(
+    text: bytes,
+    keys: tuple[Ed25519PublicKey, ...],
+    kind: type[T],
+    where: str,
+    named: str,
+    what: str,
+) -> T:
+    """A signed JSON object as `kind`. The signature first: what nobody vouches for is looked into
+    no further than JSON. where: of whoever signed; named: the text itself; what: words for one that
+    is no object. Raises ConfigError."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{named}: not JSON") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{named}: {what}")
+    check_signature(data, keys, where)
+    try:
+        return msgspec.convert(data, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise ConfigError(f"{named}: {error}") from None

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -31,12 +30,11 @@ import yaml
 
 from tools.bench.arena import ROOT
 from tools.bench.live_clips import Arrival, Coding, live_clip, recorded
+from tools.bench.streams import cpu_s, memory_mb, rows, wait_for
 from tools.fakes.camera import Clip, FakeCamera, available
 
 SIZE = (1920, 1080)
-STATUS = "run/status/visiond.json"
-TICKS = os.sysconf("SC_CLK_TCK")
-START_S, SETTLE_S = 120.0, 35.0
+SETTLE_S = 35.0
 # Policy -> what its cameras have in the site file beside their source.
 POLICIES: dict[str, dict[str, Any]] = {
     "whole": {"decode": "whole", "gate": False},
@@ -109,17 +107,17 @@ def daemon(folder: Path, urls: list[str], policy: str) -> Iterator[subprocess.Po
 
 
 def measure(urls: list[str], name: str, policy: str, seconds: float) -> Cost:
-    """One daemon: started, given time to settle, then measured. Raises RuntimeError where it does
+    """One daemon: started, given time to settle, then measured. Raises ConfigError where it does
     not run."""
     with tempfile.TemporaryDirectory(prefix="edge-live-") as text:
         folder = Path(text)
         with daemon(folder, urls, policy) as process:
-            _wait(folder, process)
+            wait_for(folder, process, looks_least=1)
             time.sleep(SETTLE_S)
-            before, cpu_s, at_s = _rows(folder), _cpu_s(process.pid), time.monotonic()
+            before, before_s, at_s = rows(folder), cpu_s(process.pid), time.monotonic()
             time.sleep(seconds)
-            after, took_s = _rows(folder), time.monotonic() - at_s
-            spent_s, rss_mb = _cpu_s(process.pid) - cpu_s, _rss_mb(process.pid)
+            after, took_s = rows(folder), time.monotonic() - at_s
+            spent_s, rss_mb = cpu_s(process.pid) - before_s, memory_mb(process.pid)
     count = len(urls)
 
     def rate(key: str) -> float:
@@ -136,33 +134,6 @@ def measure(urls: list[str], name: str, policy: str, seconds: float) -> Cost:
         round(sum(row["decoded"] == "watch" for row in after.values()) / count, 2),
         max(row["age_ms"] for row in after.values()),
     )
-
-
-def _wait(folder: Path, process: subprocess.Popen[bytes]) -> None:
-    until_s = time.monotonic() + START_S
-    while process.poll() is None and time.monotonic() < until_s:
-        if (folder / STATUS).exists() and all(r["looks"] for r in _rows(folder).values()):
-            return
-        time.sleep(0.5)
-    words = (folder / "log").read_text(encoding="utf-8").strip().splitlines()
-    raise RuntimeError(f"edge visiond does not look: {words[-1] if words else 'no word'}")
-
-
-def _rows(folder: Path) -> dict[str, Any]:
-    rows: dict[str, Any] = json.loads((folder / STATUS).read_text(encoding="utf-8"))["cameras"]
-    return rows
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def _rss_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
 
 def main() -> int:

@@ -49,12 +49,12 @@ def hold(
         folder = Path(name)
         daemon = _start(folder, streams, manifest, clip, fps, gate)
         try:
-            _wait_for(folder, daemon)
+            wait_for(folder, daemon)
             time.sleep(WARM_S)
-            looks, cpu_s, at_s = _looks(folder), _cpu_s(daemon.pid), time.monotonic()
+            looks, before_s, at_s = _looks(folder), cpu_s(daemon.pid), time.monotonic()
             time.sleep(seconds)
-            given, spent_s = _looks(folder) - looks, _cpu_s(daemon.pid) - cpu_s
-            took_s, peak_mb = time.monotonic() - at_s, _peak_mb(daemon.pid)
+            given, spent_s = _looks(folder) - looks, cpu_s(daemon.pid) - before_s
+            took_s, peak_mb = time.monotonic() - at_s, memory_mb(daemon.pid, "VmHWM")
         finally:
             daemon.send_signal(signal.SIGTERM)
             daemon.wait(20)
@@ -94,30 +94,39 @@ def _start(
     return subprocess.Popen([sys.executable, "-m", "edge", *words], cwd=ROOT, stderr=log)
 
 
-def _wait_for(folder: Path, daemon: subprocess.Popen[bytes]) -> None:
-    """Until the daemon has told its status. Raises ConfigError with its last word."""
+def wait_for(folder: Path, daemon: subprocess.Popen[bytes], looks_least: int = 0) -> None:
+    """Until the daemon has written its status and each camera was looked at so often. Raises
+    ConfigError with its last word."""
     until_s = time.monotonic() + START_S
-    while not (folder / STATUS).exists():
-        if daemon.poll() is not None or time.monotonic() > until_s:
-            words = (folder / "log").read_text(encoding="utf-8").strip().splitlines()
-            raise ConfigError(f"edge visiond did not start: {words[-1] if words else 'no word'}")
+    while daemon.poll() is None and time.monotonic() < until_s:
+        there = (folder / STATUS).exists()
+        if there and all(row["looks"] >= looks_least for row in rows(folder).values()):
+            return
         time.sleep(0.2)
+    words = (folder / "log").read_text(encoding="utf-8").strip().splitlines()
+    raise ConfigError(f"edge visiond did not start: {words[-1] if words else 'no word'}")
+
+
+def rows(folder: Path) -> dict[str, Any]:
+    """The cameras of the daemon's own status file (renewed every 2 s)."""
+    found: dict[str, Any] = json.loads((folder / STATUS).read_text(encoding="utf-8"))["cameras"]
+    return found
 
 
 def _looks(folder: Path) -> int:
-    """Looks of all cameras so far, by the daemon's own status file (renewed every 2 s)."""
-    status: dict[str, Any] = json.loads((folder / STATUS).read_text(encoding="utf-8"))
-    return sum(camera["looks"] for camera in status["cameras"].values())
+    return sum(row["looks"] for row in rows(folder).values())
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
+    """User and system time of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def _peak_mb(pid: int) -> float:
+def memory_mb(pid: int, kind: str = "VmRSS") -> float:
+    """Resident memory of a process, now or at its peak ("VmHWM")."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
+        if line.startswith(kind):
             return int(line.split()[1]) / 1024
     return 0.0
 

@@ -8,7 +8,6 @@ are. What a box has of it from the release before does not travel again.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
@@ -18,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge import patterns
 from edge.config import ConfigError
-from edge.release.signing import check_signature
+from edge.release.signing import read_signed_json
 
 MANIFEST_BYTES_MAX = 1_000_000
 # Two and a half times what the wheels of the lock are today.
@@ -87,17 +86,8 @@ def read_release(text: bytes, keys: tuple[Ed25519PublicKey, ...], where: str) ->
     ConfigError."""
     if len(text) > MANIFEST_BYTES_MAX:
         raise ConfigError(f"{where}: more than {MANIFEST_BYTES_MAX} bytes")
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ConfigError(f"{where}: not JSON") from None
-    if not isinstance(data, dict):
-        raise ConfigError(f"{where}: not the manifest of a release")
-    check_signature(data, keys, where)
-    try:
-        release = msgspec.convert(data, SoftwareRelease)
-    except (msgspec.ValidationError, RecursionError) as error:
-        raise ConfigError(f"{where}: {error}") from None
+    what = "not the manifest of a release"
+    release = read_signed_json(text, keys, SoftwareRelease, where=where, named=where, what=what)
     _check_paths(release, where)
     return release
 
