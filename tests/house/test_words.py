@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SWALLOWS = {
     ("edge/runtime.py", "run"): "the end of a daemon: logged whole, systemd starts it again",
     ("edge/daemons/software_selftest.py", "_asked"): "what an unproven program does is its no",
+    ("edge/isolation.py", "_put_aside"): "one item in trouble ends no other; the disk's still does",
     ("edge/isolation.py", "thread_failed"): "the bug it was given comes back and is judged",
     ("edge/isolation.py", "working_for"): "a bug of any kind sets one item aside, at its second",
     ("tools/faultlab/fuzz.py", "_once"): "bugs are what is looked for",
@@ -98,3 +99,35 @@ def _made(node):
         targets = [part for one in node.body if isinstance(one, ast.Assign) for part in one.targets]
         return [part.id for part in targets if isinstance(part, ast.Name)]
     return []
+
+
+# Where a test waits a fixed time: for a stated span to pass, or to see that nothing more comes.
+# A condition that is waited for (`eventually`) is quicker and does not fail on a busy machine.
+FIXED_SLEEPS = {
+    "tests/camera/test_live.py": 1,
+    "tests/field/test_notify.py": 2,
+    "tests/sensors/test_lines.py": 4,
+    "tests/uplink/test_protocol_faults.py": 2,
+    "tests/uplink/test_transfer.py": 2,
+}
+SHORT_S = 0.05
+
+
+def test_no_test_waits_a_fixed_time_where_none_did():
+    found = Counter()
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        text = path.read_text("utf-8")
+        if "time.sleep(" in text:
+            found[str(path.relative_to(ROOT))] = sum(_fixed_sleeps(ast.parse(text)))
+    assert +found == FIXED_SLEEPS
+
+
+def _fixed_sleeps(node, looping=False):
+    """Sleeps that stand in no loop; those in a loop wait for something."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep" and not looping:
+        short = isinstance(node.args[0], ast.Constant) and node.args[0].value <= SHORT_S
+        yield 0 if short else 1
+    for child in ast.iter_child_nodes(node):
+        inside = not isinstance(child, ast.FunctionDef | ast.Lambda)
+        loop = isinstance(child, ast.While | ast.For)
+        yield from _fixed_sleeps(child, loop or (looping and inside))
