@@ -24,8 +24,9 @@ import msgspec
 
 from edge.config.paths import base_folder, read_box
 from edge.console.flights import JOB, RECORDINGS, Job, is_flight_name, is_recording, read_job
+from edge.drone.journal import ENDED
 from edge.ipc import Spool
-from edge.isolation import ItemGuard
+from edge.isolation import ENDED_MAX, ItemGuard
 from edge.runtime import Notify, Progress, Stop, write_atomic, write_status
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ STOP_CHILD_S = 20.0
 LOWEST_PRIORITY = 19
 TEXT_MAX = 300
 LAST_BYTES = 4096
+# So often a flight goes on that one of its pictures has ended: each of them ends it once.
+AGAIN_MOST = ENDED_MAX + 1
 
 Command = Callable[[Job], Sequence[str]]
 
@@ -98,6 +101,7 @@ class Flights:
         self.counts = {"done": 0, "failed": 0, "refused": 0}
         # Flights whose work in this process fails by a bug; what is wrong is told in the status.
         self._aside: dict[str, str] = {}
+        self._again: dict[str, int] = {}
         ended = self._folder / "ended.json"
         self._guard = ItemGuard(ended, "", self._aside.__setitem__)
         for job in self.jobs():
@@ -215,10 +219,26 @@ class Flights:
         line = last_line(self._log_path(self._running))
         if code == 0:
             self._end("done", line)
+        elif self._goes_on(self._running):
+            self._go_on(self._running, line)
         elif code < 0:
             self._end("failed", f"ended by signal {-code} (not enough memory?)")
         else:
             self._end("failed", line or f"ended with code {code}")
+
+    def _go_on(self, job: Job, line: str) -> None:
+        self._again[job.name] = self._again.get(job.name, 0) + 1
+        self._write(msgspec.structs.replace(job, state="waiting"))
+        log.warning("%s: a bug with one picture: %s; it goes on without it", job.name, line)
+        self._running = self._child = None
+
+    def _goes_on(self, job: Job) -> bool:
+        """Whether the work ended by one of its pictures, which the next run sets aside."""
+        try:
+            ended = (self._folder / job.name / "work" / ENDED).stat().st_mtime
+        except OSError:
+            return False
+        return ended > (job.began_wall or 0.0) and self._again.get(job.name, 0) < AGAIN_MOST
 
     def _end(self, state: str, text: str) -> None:
         job = self._running

@@ -22,7 +22,7 @@ from edge.drone.eye import Setup, with_takeoff
 from edge.drone.flightpath import FlightPath
 from edge.drone.georef import GroundView, NoGround
 from edge.drone.groundgrid import SiteGrid
-from edge.drone.journal import Journal
+from edge.drone.journal import ENDED, Journal
 from edge.drone.mosaic import Extent, Mosaic, extent_of
 from edge.drone.pairing import ClockHint, Note, align, start_wall
 from edge.drone.read import Hints
@@ -31,6 +31,7 @@ from edge.drone.sites import INSPECTED, Area, RegisteredSite
 from edge.drone.sources import FoundTelemetry, find
 from edge.drone.survey import Detector, Survey
 from edge.drone.yawfit import Landmark, YawBias, fit, from_aims
+from edge.isolation import ItemGuard
 
 # Things five pixels across can be told apart; coarser ground was flown over, not inspected.
 INSPECTED_PIXELS = 5.0
@@ -267,6 +268,7 @@ def survey(
             if area.site.kind in INSPECTED
         },
         mosaic=Mosaic(flight.extent, flight.plane) if flight.extent else None,
+        guard=ItemGuard(flight.folder / "work" / ENDED, journal.key, lambda item, why: None),
     )
     frames = read_file_frames(
         str(flight.given.video), settings.look.fps, start_wall=flight.start_wall

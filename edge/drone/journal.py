@@ -25,6 +25,10 @@ from edge.runtime import write_atomic
 Arrays = dict[str, NDArray[Any]]
 
 
+# Beside the journal: which pictures have ended a run (edge.isolation).
+ENDED = "ended.json"
+
+
 class Journal:
     """The journal in one flight's folder. `key` names what was flown and how it is looked at: a
     journal of another key is begun anew."""

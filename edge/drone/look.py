@@ -11,6 +11,8 @@ from edge.values import Box
 
 # Why a look inspected nothing although its place is known: edge.drone.words has it in Chinese.
 BLURRED = "picture blurred"
+# As `why` of a picture that was set aside.
+LEFT_OUT = "left out by a bug"
 
 
 @dataclass(frozen=True, slots=True)

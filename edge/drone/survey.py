@@ -27,13 +27,14 @@ from edge.drone.groundgrid import SiteGrid, reduced
 from edge.drone.groundtiles import Plan, plan
 from edge.drone.journal import Arrays, Journal
 from edge.drone.keyframes import KeyFrames
-from edge.drone.look import BLURRED, KeyFrame, Sighting, Unplaced
+from edge.drone.look import BLURRED, LEFT_OUT, KeyFrame, Sighting, Unplaced
 from edge.drone.mosaic import Mosaic
 from edge.drone.settings import Look as LookSettings
 from edge.drone.sites import Area
 from edge.drone.steady import Steady
 from edge.drone.telemetry.pose import Pose
 from edge.evidence.pictures import BLUR_RATIO
+from edge.isolation import ItemGuard
 from edge.values import Box, Detections, Frame, Image
 from edge.vision.tiling import Piece, merge
 
@@ -80,6 +81,7 @@ class Survey:
     keys: KeyFrames = field(default_factory=KeyFrames)
     steady: Steady = field(default_factory=Steady)
     before: GroundView | None = None
+    guard: ItemGuard | None = None
     pool: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,12 +101,23 @@ class Survey:
             reached(frame.at.mono)
             if frame.at.mono <= done_s:
                 continue
-            look = self.step(frame)
+            look = self._alone(frame)
             if look is not None:
                 journal.add(look)
                 if journal.count % CHECKPOINT_LOOKS == 0:
                     journal.checkpoint(self.arrays())
         journal.checkpoint(self.arrays())
+
+    def _alone(self, frame: Frame) -> KeyFrame | None:
+        """A picture whose work fails by a bug ends the process; with the next run it is left out,
+        and counts as not inspected."""
+        if self.guard is None:
+            return self.step(frame)
+        bug: list[str] = []
+        with self.guard.working_for(f"picture at {frame.at.mono:.2f} s", bug.append):
+            return self.step(frame)
+        self.before = None
+        return KeyFrame(frame.at.mono, frame.at.wall, None, why=LEFT_OUT)
 
     def _resume(self, journal: Journal) -> float:
         if not journal.resumed:

@@ -28,6 +28,7 @@ BLIND = {
     "focal length unknown (give --camera or --hfov)": ("焦距未知", "focal length unknown"),
     "camera flatter than 20°": ("俯角小于 20°", "camera flatter than 20°"),
     "picture blurred": ("画面模糊", "picture blurred"),
+    "left out by a bug": ("处理出错，未查看", "left out by a bug"),
     "no pictures looked at": ("无画面", "no pictures"),
 }
 NOTES = {

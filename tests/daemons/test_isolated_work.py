@@ -198,3 +198,59 @@ def test_a_release_whose_work_ends_updaterd_twice_is_refused(tmp_path: Path, wor
     assert "a bug" in state.why
     box.bring(press(tmp_path / "r3", 3))
     assert daemon().run(Stop()).outcome == "settled" and box.works() == 3
+
+
+# --- a picture of a flight -----------------------------------------------------------------------
+
+# As `edge fly` is where the work for one of its pictures has a bug.
+FLY = """
+import sys
+import numpy as np
+from pathlib import Path
+from edge.drone.journal import ENDED, Journal
+from edge.drone.look import KeyFrame
+from edge.drone.settings import Look
+from edge.drone.survey import Survey
+from edge.isolation import ItemGuard
+from edge.values import Frame, Stamp
+
+class Detector:
+    workers = 1
+
+def step(self, frame):
+    if frame.at.mono == 3.0:
+        raise ZeroDivisionError("a picture")
+    return KeyFrame(frame.at.mono, frame.at.wall, None, why="no position fix")
+
+Survey.step = step
+work = Path(sys.argv[1], "work")
+journal = Journal(work, "key")
+guard = ItemGuard(work / ENDED, "key", lambda item, why: None)
+survey = Survey(None, None, None, (), Detector(), Look(), guard=guard)
+image = np.zeros((4, 4, 3), np.uint8)
+frames = [Frame("f", t, Stamp(float(t), 1e9 + t, "ntp", 1.0), image) for t in range(8)]
+survey.run(frames, journal)
+survey.close()
+print([(look.t_s, look.why) for look in journal.looks()])
+"""
+
+
+def test_a_bug_in_one_picture_costs_that_picture(tmp_path: Path) -> None:
+    """The child ends once; flightd lets it go on, and the picture counts as not inspected."""
+    recordings = tmp_path / "state/flights" / RECORDINGS
+    recordings.mkdir(parents=True)
+    (recordings / "a.SRT").write_text("x")
+    folder = tmp_path / "state/flights/f-1"
+    words = [sys.executable, "-c", FLY, str(folder)]
+    daemon = Flights(tmp_path / "state", tmp_path / "run", lambda job: words)
+    Spool(tmp_path / "run", "flightd").ask("fly", name="f-1", video="a.SRT")
+    end = time.monotonic() + 60
+    job = None
+    while (job is None or job.state not in ("done", "failed")) and time.monotonic() < end:
+        daemon.tick()
+        time.sleep(0.02)
+        job = read_job(folder / JOB)
+    assert job is not None and job.state == "done", job
+    assert daemon._again == {"f-1": 1}
+    assert "(3.0, 'left out by a bug')" in job.text and "(7.0, 'no position fix')" in job.text
+    daemon.close()
