@@ -144,7 +144,7 @@ class Progress:
 
 
 class Stats:
-    """Counters of one daemon and the one line a minute that tells them: `stats cam=a read=9.9`."""
+    """Counters of one daemon and the one line a minute that logs them: `stats cam=a read=9.9`."""
 
     def __init__(self, logger: logging.Logger, *, every_s: float = STATS_EVERY_S) -> None:
         self._log, self._every_s, self._reported_mono = logger, every_s, time.monotonic()
@@ -213,7 +213,7 @@ def write_status(run: Path, daemon: str, status: Mapping[str, Any]) -> None:
     try:
         write_atomic(folder / f"{daemon}.json", data, durable=False)
     except OSError as error:
-        # An old status is told as old; no daemon ends because it could not say how it is.
+        # An old status is shown as old; no daemon ends because it could not say how it is.
         if not no_room(error):
             raise
 

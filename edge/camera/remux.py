@@ -72,7 +72,7 @@ def _seconds(ticks: int | None, packet: Encoded) -> float | None:
 
 
 def _decode_s(run: Sequence[Encoded], shown_s: Sequence[float | None]) -> list[float | None]:
-    """Times of decoding. Where they are not told (Matroska, the first packets of a live stream),
+    """Times of decoding. Where they are not given (Matroska, the first packets of a live stream),
     they are the times of showing in order, early enough that nothing is shown undecoded."""
     decode_times = [_seconds(packet.dts, packet) for packet in run]
     places = [index for index, time_s in enumerate(shown_s) if time_s is not None]

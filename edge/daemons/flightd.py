@@ -120,7 +120,7 @@ class Flights:
         return sorted(known, key=lambda j: (j.asked_wall, j.name))
 
     def tick(self) -> None:
-        """Take requests, look after the child, start what waits, tell."""
+        """Take requests, look after the child, start what waits, report."""
         for request in self._spool.take():
             with self._working_for(str(request.get("name", ""))):
                 self._take(request)

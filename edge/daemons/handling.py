@@ -54,7 +54,7 @@ def terms_of(box: BoxFiles) -> HandlingTerms | str:
 
 def _site(path: Path) -> Site:
     """The site file; where one camera or instrument of it is wrong, the file without that one,
-    which is its own daemon's fault to tell. Raises ConfigError where the rest is wrong."""
+    which is its own daemon's fault to report. Raises ConfigError where the rest is wrong."""
     try:
         return load(path, Site)
     except ConfigError:
@@ -85,7 +85,7 @@ def handle(
     now: float,
     working_for: WorkingFor,
 ) -> dict[str, Any]:
-    """One pass; what the status file tells of the cases, {} where there are none. A full disk
+    """One pass; what the status file says of the cases, {} where there are none. A full disk
     leaves new steps for the next pass."""
     if not outbox_path.exists() and not (state / "handling").is_dir():
         return {}

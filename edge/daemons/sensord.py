@@ -51,7 +51,7 @@ MEMORY_EVERY_S = 300.0
 # Shops are many and slow: one step in so many seconds.
 SHOPS_EVERY_S = 5.0
 LINE_LIMIT_S = 60.0
-# Of the items of the site file that are not sound, those that are this daemon's to tell.
+# Of the items of the site file that are not sound, those that are this daemon's to report.
 ITEMS = ("sensor", "noise", "fume", "dust", "sound")
 # Minutes travel in batches of so many, to spare the card and the link.
 BATCH_MINUTES = 2
@@ -157,7 +157,7 @@ class Sensord:
             self.publisher.faults.start("not_sound", item.id, item.text, item=item.kind)
 
     def tick(self) -> None:
-        """One turn: samples in the order of time, judged, told, kept; marks progress for the
+        """One turn: samples in the order of time, judged, published, kept; marks progress for the
         watchdog."""
         now = self._clock.now()
         samples = [sample for line in self.parts.lines for sample in line.queue.take()]
@@ -270,7 +270,7 @@ class Sensord:
         self._due["memory"] = 0.0
 
     def _watch(self, now: Stamp) -> None:
-        """Faults of sensors and lines: each told once, and once when it is over."""
+        """Faults of sensors and lines: each reported once, and once when it is over."""
         for item, text in list(self._broken.items()):
             self.publisher.faults.start("item_set_aside", item, text)
         if now.mono - self._began.mono < START_GRACE_S:

@@ -200,7 +200,7 @@ class Casework:
 def violation_steps(
     state: Path, now: float, working_for: WorkingFor = lambda case: nullcontext()
 ) -> Iterator[CaseStep]:
-    """Steps of the violations that the outbox still holds; a row that tells nothing is skipped."""
+    """Steps of the violations that the outbox still holds; a row that cannot be read is skipped."""
     path = state / "outbox.db"
     if not path.exists():
         return

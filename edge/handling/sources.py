@@ -21,7 +21,7 @@ _VERDICTS: dict[Said, StepKind] = {"confirmed": "confirmed", "rejected": "misdet
 
 
 def steps_of_violation(body: Mapping[str, Any], arrived: float) -> Iterator[CaseStep]:
-    """The steps that one revision of a violation tells. Raises KeyError, TypeError, ValueError."""
+    """The steps that one revision of a violation gives. Raises KeyError, TypeError, ValueError."""
     case, device = str(body["id"]), "box"
     found_at = utc_seconds(body["decided"]["utc"])
     if body["phase"] == "new" or int(body["revision"]) == 1:

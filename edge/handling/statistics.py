@@ -47,7 +47,7 @@ class Share:
         return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)
 
     def differs(self, other: Share) -> bool:
-        """Whether the intervals do not overlap: only then may a change be told."""
+        """Whether the intervals do not overlap: only then may a change be named."""
         (low, high), (other_low, other_high) = self.interval, other.interval
         return high < other_low or other_high < low
 

@@ -256,8 +256,8 @@ class Dispatch:
         return int(done[0]) if done else 0
 
     def bury(self, row_id: int, note: str, state: State = State.DEAD) -> bool:
-        """To the dead letters, or set aside: kept, told, sent again only when a person asks. False
-        for one that was acknowledged."""
+        """To the dead letters, or set aside: kept, reported, sent again only when a person asks.
+        False for one that was acknowledged."""
         done = self._db.execute(
             "UPDATE record SET state = ?, note = ? WHERE id = ? AND state <> ?",
             (state, note, row_id, State.PLATFORM_ACK),

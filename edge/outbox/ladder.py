@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What is given up, and in which order, when the disk runs full. Pure but for reading the step.
 
-edge-janitord decides the step once a minute and tells it in `<run>/status/janitord.json`;
+edge-janitord decides the step once a minute and writes it to `<run>/status/janitord.json`;
 edge-visiond and edge-sensord read it there with :func:`current_step`.
 """
 

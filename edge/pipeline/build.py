@@ -39,7 +39,7 @@ def load_models(
     settings: Settings, unsound: Callable[[Camera, ConfigError], None]
 ) -> dict[str | None, Model]:
     """Each model once, by the name that cameras call it; the cameras share the sessions. One that
-    does not load, or crashes the runtime, is left out, and `unsound` is told of each camera that
+    does not load, or crashes the runtime, is left out, and `unsound` is called for each camera that
     wanted it."""
     compute = settings.device.compute
     models = {}

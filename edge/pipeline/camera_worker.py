@@ -222,7 +222,7 @@ class CameraWorker:
             self._report_unreadable(reader, faults)
             return
         if self._asleep:
-            # Nothing is to be looked at: that is told as what it is, and is no fault of the camera.
+            # Nothing is to be looked at: that is reported as such, and is no fault of the camera.
             self._looked_mono = now.mono
         fault = self._stall.step(now, self._looked_mono, self._why_not(now, reader))
         if fault:

@@ -23,7 +23,7 @@ WAIT_S = 2.0
 
 
 class EvidenceQueue:
-    """See the module. `late` is told how many findings had to go without pictures, and 0 once the
+    """See the module. `late` is given how many findings had to go without pictures, and 0 once the
     evidence writer keeps up."""
 
     def __init__(

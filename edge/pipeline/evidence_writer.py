@@ -60,7 +60,7 @@ class ExamineCloseUp(Protocol):
 
 
 class TruckQuery(Protocol):
-    """Asks the muck-truck file about a truck; None: nothing is to be told of it."""
+    """Asks the muck-truck file about a truck; None: nothing is to be published of it."""
 
     def answer(
         self, finding: Finding, image: Image, box: Box, *, asked: bool
@@ -130,7 +130,7 @@ class EvidenceWriter:
                 self._clip_revision(key, frame.at)
 
     def without_pictures(self, finding: Finding) -> None:
-        """A finding that came too fast for the disk: told, marked incomplete."""
+        """A finding that came too fast for the disk: published, marked incomplete."""
         if self._asked(finding):
             log.warning("%s: no time to read its plate; nothing is told of it", finding.key)
             return
@@ -274,7 +274,7 @@ class EvidenceWriter:
         return with_file(self._categories[finding.category])
 
     def _answered(self, frame: Frame, finding: Finding) -> Finding | None:
-        """With what the muck-truck file says of the truck; None where nothing is to be told."""
+        """With what the muck-truck file says of the truck; None where nothing is published."""
         if self._truck_lookup is None or not self._categories[finding.category].recipe.plate:
             return finding
         asked = self._asked(finding)

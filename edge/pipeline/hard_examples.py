@@ -27,8 +27,8 @@ class HardExamples:
         self._trouble = Trouble(log)
 
     def glean(self, frame: Frame, found: Detections, tracks: Sequence[Track]) -> None:
-        """Offer doubtful and lost detections of one look to the harvest; a full disk is told once,
-        the camera goes on watching."""
+        """Offer doubtful and lost detections of one look to the harvest; a full disk is reported
+        once, the camera goes on watching."""
         wishes = near_limit(found, self._limits) + disagreement(found, tracks, self._limits)
         people = [t.box for t in tracks if t.label == "person"]
         try:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Where a daemon's work becomes durable rows: revisions, bare violations and faults to the outbox.
 
-Faults are rows too, once per change; a full outbox keeps what is to be told in memory and tries
-again, so a full disk delays but does not silence.
+Faults are rows too, once per change; a full outbox keeps what is to be published in memory and
+tries again, so a full disk delays but does not silence.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Publisher:
         )
 
     def bare(self, violation: Violation) -> None:
-        """A violation whose files could not be kept: told all the same."""
+        """A violation whose files could not be kept: published all the same."""
         self._told(violation)
         self.put(
             lane="violation",

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Samples told from so long before the beginning; at most this much of a long case.
+# Samples are given from so long before the beginning; at most this much of a long case.
 BEFORE_S, WINDOW_MAX_S = 120.0, 7200.0
 CLIP_BEFORE_S, CLIP_AFTER_S = 10.0, 10.0
 ANSWER_WITHIN_S = 90.0

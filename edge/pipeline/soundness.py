@@ -2,7 +2,8 @@
 """Which items of a site file are sound: one check for `edge check`, the page and the daemons.
 
 `edge check` and the page refuse a file with the first item that is not sound. A daemon sets that
-item aside, tells it as a fault, and works with all others: one mistyped address blinds one camera.
+item aside, reports it as a fault, and works with all others: one mistyped address blinds one
+camera.
 A wrong zone sets its camera aside, for a rule without its zone would judge more than was asked.
 """
 

@@ -3,7 +3,7 @@
 
 The limits are those at which a Raspberry Pi's firmware begins to slow the cores (80 °C, soft) and
 slows them hard (85 °C); Jetsons and PCs throttle later and get the same margin. Slowing down by
-our own choice is even and told; the firmware's is neither.
+our own choice is even and reported; the firmware's is neither.
 """
 
 from __future__ import annotations

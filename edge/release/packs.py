@@ -2,7 +2,7 @@
 """Packs of facts that came after the program: signed files in `<state>/packs`.
 
 A pack is one YAML file with an Ed25519 signature over its content, by the same release key as
-models. What is not sound is left out and told; the packs of the program itself go on.
+models. What is not sound is left out and reported; the packs of the program itself go on.
 """
 
 from __future__ import annotations

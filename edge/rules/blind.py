@@ -11,7 +11,7 @@ from typing import Any, Literal
 from edge.values import Json, Stamp
 
 Rollup = Literal["day", "week", "month"]
-# Why a camera does not watch; a word of its own is told as it is.
+# Why a camera does not watch; a word of its own is shown as it is.
 REASONS = ("stall", "night", "covered", "blurred", "moved", "overheated", "paused", "off")
 LONGEST_S = 300.0
 WATCHED = ""

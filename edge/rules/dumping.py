@@ -112,7 +112,7 @@ class Dumping(PlaceRule):
         return self._is_new(view, spot) and not self._already(view, spot, trucks=True)
 
     def _already(self, view: SceneView, spot: Spot, *, trucks: bool) -> bool:
-        """The same act is open already, told by the truck or by the heap beside it."""
+        """The same act is open already, reported by the truck or by the heap beside it."""
         reach = self.settings.number("reach")
         return any(
             other.state == "open"

@@ -37,7 +37,7 @@ class Grilling(PlaceRule):
     FAINT: ClassVar[bool] = True
     SETTINGS: ClassVar[Settings] = {
         **PLACE_SETTINGS,
-        # Less than elsewhere: a grill is told only in use, by smoke, fire or people beside it.
+        # Less than elsewhere: a grill is reported only in use, by smoke, fire or people beside it.
         "sure": Setting(0.4, "score that the best look at the grill must reach", 0.0, 1.0),
         "contact": Setting(0.3, "share of the source's foot that must lie in the zone", 0.01, 1.0),
         "reach": Setting(1.5, "belonging together: so many times the grill's size away", 0.0, 10.0),
@@ -93,7 +93,7 @@ class Grilling(PlaceRule):
 
     def proven(self, view: SceneView, spot: Spot) -> bool:
         """A grill in use, or fire or smoke with people standing by; not steam of a food stall, not
-        a grey wall (its size never flutters); nor a second grill of a stand already told."""
+        a grey wall (its size never flutters); nor a second grill of a stand already reported."""
         if any(s.state != "standing" for s in self._stand(view, spot)):
             return False
         if spot.tally_share("with_grill") >= 0.1:

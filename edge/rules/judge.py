@@ -179,11 +179,11 @@ class Judge:
         return Judgement(self._graded(out), tuple(out.candidates), tuple(out.prompts))
 
     def _graded(self, out: Verdicts) -> tuple[Finding, ...]:
-        """What is told, with what the model is good for."""
+        """What is reported, with what the model is good for."""
         return tuple(graded(f, self._trust, self._classes[f.category]) for f in out.findings)
 
     def finish(self, now: Stamp) -> Judgement:
-        """The recording is over: every open case is told a last time, as far as it was seen."""
+        """The recording is over: every open case is reported a last time, as far as it was seen."""
         view, out = self._view(Scene(self._camera.id, now, ())), Verdicts()
         for rule in self._rules.values():
             rule.finish(view, out)

@@ -2,8 +2,8 @@
 """The notice put up at a site or shop (记录公示), its four ledgers on one sheet. Pure.
 
 What is put up for everybody to read names no person: plates, telephone and identity numbers and
-names of persons are masked in every cell. Only what a person has confirmed is told case by case;
-what waits for review is a number, and a misdetection is not there at all.
+names of persons are masked in every cell. Only what a person has confirmed is published case by
+case; what waits for review is a number, and a misdetection is not there at all.
 """
 
 from __future__ import annotations

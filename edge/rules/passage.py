@@ -47,7 +47,7 @@ class Passage:
     stood_s: float = 0.0
     score: float = 0.0
     ids: int = 1
-    told: bool = False
+    reported: bool = False
     ended: bool = False
     tallies: dict[str, float] = field(default_factory=dict)
 

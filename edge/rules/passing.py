@@ -61,26 +61,26 @@ class PassingRule:
             rows = view.shares([t.track.box for t in present], band).tolist()
             for truck, row in zip(present, rows, strict=True):
                 self._judge(view, truck, row, out)
-        for key, (truck, told) in list(self._open.items()):
+        for key, (truck, case) in list(self._open.items()):
             if view.mono - truck.seen.mono >= self.settings.category.gap_s:
-                self._close(key, view, told, truck.seen, out)
+                self._close(key, view, case, truck.seen, out)
 
     def _judge(self, view: SceneView, truck: Passage, row: list[float], out: Verdicts) -> None:
         self.observe(view, truck)
         verdict = self._zones.ask(row, view.moment)
-        if not verdict.judged or verdict.decision.allowed or truck.told:
+        if not verdict.judged or verdict.decision.allowed or truck.reported:
             return
         if view.now.wall - truck.tallies.get("told_wall", -1e18) < self.settings.realarm_s:
             return
         if truck.moved(view.aspect) < self.settings.number("displacement"):
             return
         if self.proven(view, truck):
-            self._tell(view, truck, verdict.decision, out)
+            self._report(view, truck, verdict.decision, out)
         elif truck.seen_s > 0.0:
             out.candidates.append(self._candidate(truck))
 
-    def _tell(self, view: SceneView, truck: Passage, zone: ZoneDecision, out: Verdicts) -> None:
-        truck.told = True
+    def _report(self, view: SceneView, truck: Passage, zone: ZoneDecision, out: Verdicts) -> None:
+        truck.reported = True
         grid = self._zones.grid_of(zone) or self.settings.grid
         case = Open(grid or "", self.settings.category.id, truck.track.box, truck.subject)
         view.memory.opened(
@@ -139,27 +139,27 @@ class PassingRule:
         )
 
     def _close(
-        self, key: str, view: SceneView, told: Finding, ended: Stamp | None, out: Verdicts
+        self, key: str, view: SceneView, case: Finding, ended: Stamp | None, out: Verdicts
     ) -> None:
         view.memory.ended(key, view.now)
-        out.findings.append(ended_of(told, ended))
+        out.findings.append(ended_of(case, ended))
         del self._open[key]
 
     def finish(self, view: SceneView, out: Verdicts) -> None:
-        for key, (truck, told) in list(self._open.items()):
+        for key, (truck, case) in list(self._open.items()):
             here = view.mono - truck.seen.mono < self.settings.category.gap_s
-            self._close(key, view, told, None if here else truck.seen, out)
+            self._close(key, view, case, None if here else truck.seen, out)
 
     def snapshot(self) -> Json:
-        """A truck does not wait for a restart: nothing is worth keeping but that it was told."""
+        """A truck does not wait for a restart: only that it was reported is worth keeping."""
         return []
 
     def restore(self, data: Any, shift_s: float, down_s: float) -> None:
         del data, shift_s, down_s
 
 
-def ended_of(told: Finding, ended: Stamp | None) -> Finding:
+def ended_of(case: Finding, ended: Stamp | None) -> Finding:
     """The closing word of a case that drove away."""
     because = "out of view" if ended else "recording ended"
-    facts = {**told.facts, "ended_because": because}
-    return replace(told, phase="end", ended=ended, facts=facts, moments=())
+    facts = {**case.facts, "ended_because": because}
+    return replace(case, phase="end", ended=ended, facts=facts, moments=())

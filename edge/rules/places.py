@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The life of a case that stays where it is: standing, decided, told again, ended.
+"""The life of a case that stays where it is: standing, decided, reported again, ended.
 
 Rule kinds say what stands (`subjects`), what counts as seen (`shows`) and what else must be true
 (`proven`); this class owns the places, their clocks and the findings.
@@ -365,7 +365,7 @@ class PlaceRule:
         return place_finding(view, self.settings, spot, phase, facts)
 
     def finish(self, view: SceneView, out: Verdicts) -> None:
-        """The recording ends: what is open is told once more, as still there."""
+        """The recording ends: what is open is reported once more, as still there."""
         for spot in self._spots:
             if spot.state == "open":
                 finding = self._finding(view, spot, "end", still_there=spot.hold.unseen_s == 0.0)

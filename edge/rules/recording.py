@@ -117,7 +117,7 @@ FACTS = ("class", "held_s", "track_ids", "gaps", "first_here", "outcome", "ended
 def finding_row(finding: Finding, names: dict[str, int]) -> Json:
     """A finding as a golden line: of the judgement all, of the facts the telling ones.
 
-    `names` numbers the cases in the order in which they are told, so that keys stay out of it.
+    `names` numbers the cases in the order in which they are reported, so that keys stay out of it.
     """
     case = names.setdefault(finding.key, len(names) + 1)
     row: dict[str, Json] = {

@@ -77,7 +77,7 @@ def place_finding(
     view: SceneView, settings: RuleSettings, spot: Spot, phase: Phase, facts: dict[str, Json]
 ) -> Finding:
     """The finding of a decided place; its end asks for an "after" picture at this moment."""
-    assert spot.decided is not None, "only a decided case is told"
+    assert spot.decided is not None, "only a decided case is reported"
     return Finding(
         key=spot.key,
         camera=settings.camera,

@@ -131,7 +131,7 @@ class Spill(PlaceRule):
             return False
         if spot.label == MATTER and not _lies(spot):
             return False
-        spot.key, spot.tallies["settled"], truck.told = truck.key, 1.0, True
+        spot.key, spot.tallies["settled"], truck.reported = truck.key, 1.0, True
         over = truck.over(spot.home)
         if over and spot.began.mono > over[1]:
             spot.began = at_mono(over[1], view.now)
@@ -144,7 +144,7 @@ class Spill(PlaceRule):
         best, when = None, -1e9
         for truck in self._trucks.all():
             over = truck.over(spot.home)
-            if over is None or truck.told or not self._drove(view, truck):
+            if over is None or truck.reported or not self._drove(view, truck):
                 continue
             watched = over[0] - (self._start_mono or 0.0) >= 1.0
             new = over[0] - 0.5 <= spot.began.mono <= over[1] + self.settings.number("after_s")
@@ -182,7 +182,7 @@ class Spill(PlaceRule):
             return super()._likeness(view, spot)
         return 1.0 if change >= LEAST_CHANGE else -1.0
 
-    # What is told.
+    # What is reported.
 
     def _show(self, view: SceneView, present: list[Passage], out: Verdicts) -> None:
         """A truck in the lane is a candidate, so that its pictures exist when matter is found."""
@@ -190,7 +190,7 @@ class Spill(PlaceRule):
         patience_s = self.settings.number("after_s")
         for truck in self._trucks.all():
             lately = view.mono - truck.seen.mono <= patience_s
-            if truck.told or not lately or not self._drove(view, truck):
+            if truck.reported or not lately or not self._drove(view, truck):
                 continue
             if truck.subject in here and not self._in_lane(view, truck):
                 continue

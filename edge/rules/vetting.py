@@ -18,7 +18,7 @@ from edge.values import Json
 PermitState = Literal[
     "valid", "off_route", "out_of_hours", "elsewhere", "expired", "not_yet", "no_permit"
 ]
-# Of several permits the one that comes nearest to allowing what is seen is told.
+# Of several permits the one that comes nearest to allowing what is seen is named.
 NEAREST: tuple[PermitState, ...] = (
     "valid",
     "off_route",

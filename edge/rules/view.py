@@ -69,8 +69,8 @@ class Memory:
     def opened(
         self, key: str, case: Open, place: Point, *, size: float, aspect: float, now: Stamp
     ) -> Past:
-        """Note a new violation; the answer counts it already, but tells of the one before.
-        Misdetections are neither counted nor told of."""
+        """Note a new violation; the answer counts it already, but names the one before.
+        Misdetections are neither counted nor named."""
         self._open[key] = case
         category = case.category
         past = self._at(category, place, size, aspect)

@@ -33,7 +33,7 @@ class Batch(Generic[Row]):
 
     def flush(self, write: Callable[[], None], *, force: bool = False) -> bool:
         """Call `write`, which empties `rows`, when it is due. False where the disk refused: the
-        rows are kept then, and the trouble is told once."""
+        rows are kept then, and the trouble is reported once."""
         now = time.monotonic()
         if not force and now - self._flushed < self._flush_s:
             return True

@@ -26,7 +26,7 @@ class EpisodeSubject:
 
 
 class Episode:
-    """One rule at one point. Ask it with what is true now; it says what is to be told."""
+    """One rule at one point. Ask it with what is true now; it says what is to be published."""
 
     def __init__(self, case: EpisodeSubject) -> None:
         self.case = case

@@ -52,7 +52,7 @@ class Means:
         return recent[0][0] if over else None
 
     def take_closed(self) -> tuple[Stamp, Mean | None] | None:
-        """The period that the last step closed, told once."""
+        """The period that the last step closed, reported once."""
         closed, self._closed = self._closed, None
         return closed
 
@@ -89,7 +89,7 @@ class Oddities:
             self._value = value
 
     def now(self, at: Stamp) -> tuple[str, ...]:
-        """Names of the signs that have held long enough; rule F4 tells them."""
+        """Names of the signs that have held long enough; rule F4 reports them."""
         checks = (
             ("no data", self._missing.for_s(self._shop.no_data_s)),
             ("constant value with the fan on", self._frozen.for_s(self._shop.odd_s)),

@@ -21,7 +21,7 @@ from edge.sensors.repetition import Repetition
 from edge.sensors.settings import SoundPoint
 from edge.values import Finding, Json, Stamp, ZoneDecision
 
-# Windows told in the facts.
+# Windows listed in the facts.
 TOLD_WINDOWS = 12
 # Periods of windows in a row are those of one recording: the same, or one a multiple of the other.
 SAME_SHARE, SAME_S = 0.02, 0.15

@@ -46,7 +46,7 @@ class _Open:
 class Minutes:
     """Collects; a minute closes with the first step after the wall clock's minute has changed.
 
-    A channel that was heard before and is silent now gives minutes with n = 0: the gap is told.
+    A channel that was heard before and is silent now gives minutes with n = 0: the gap is recorded.
     """
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 
 One port at a time, opened exclusively, so a port in use is left alone. Several maps may fit one
 Modbus slave (register 0 of a noise transmitter is as good a wind speed): all that give sensible
-values are told, the likelier first, and a person decides.
+values are shown, the likelier first, and a person decides.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class Stock:
 
 
 def open_stock(device: Device, where: BoxFiles, clock: SystemClock) -> Stock:
-    """Keys, trust and the outbox, checked and salvaged where it was damaged; losses are told.
+    """Keys, trust and the outbox, checked and salvaged where it was damaged; losses are reported.
     Raises ConfigError for a key that is not one."""
     keys = device_keys(device.trust, device.device, where.keys, where.base)
     trust = DownlinkTrust(device.device, platform_ring(device.trust, where.base))

@@ -122,7 +122,7 @@ class ViolationData(Message, frozen=True, kw_only=True):
 
 
 class FaultData(Message, frozen=True, kw_only=True):
-    """Something that is broken, told when it starts and when it ends."""
+    """Something that is broken, reported when it starts and when it ends."""
 
     kind: Label
     subject: Text

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What uplinkd tells of the box and of itself: birth, health and its status file."""
+"""What uplinkd publishes of the box and of itself: birth, health and its status file."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def scene(run: Path) -> dict[str, Any]:
 
 
 def _digests(models: object) -> dict[str, str]:
-    """Name -> SHA-256 of the models that visiond tells of; what it tells otherwise is left out."""
+    """Name -> SHA-256 of the models that visiond reports; any other shape is left out."""
     told = models.items() if isinstance(models, dict) else ()
     return {
         name: str(one["sha256"]) for name, one in told if isinstance(one, dict) and "sha256" in one

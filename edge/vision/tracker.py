@@ -32,9 +32,9 @@ OTHER_CLASS = 0.25
 GROW_PER_S, GROW_MOST = 0.15, 0.4
 # Two boxes of different classes that overlap this much are one object with two names.
 ONE_OBJECT = 0.9
-# A track seen less often than this is not told yet, unless its score is sure.
+# A track seen less often than this is not reported yet, unless its score is sure.
 SURE_HITS, SURE_SCORE = 2, 0.6
-# The score told is smoothed with this time constant.
+# The score reported is smoothed with this time constant.
 SCORE_S = 1.0
 # A path gets a point when the foot moved this far (fractions) or this many seconds passed, and is
 # thinned in its older half beyond PATH_MOST points.

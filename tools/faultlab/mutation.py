@@ -38,7 +38,7 @@ PLAIN = ("-m", "not slow and not browser and not decoder and not shared")
 # What is changed, and the tests that answer for it.
 PACKAGES: dict[str, tuple[str, ...]] = {
     "edge/rules": ("tests/rules", "tests/replay"),
-    "edge/hold.py": ("tests/rules",),
+    "edge/hold.py": ("tests/rules/test_hold.py",),
     "edge/outbox": ("tests/outbox", "tests/house/test_faults.py"),
     "edge/evidence": (
         "tests/evidence",
