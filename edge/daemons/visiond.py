@@ -116,8 +116,6 @@ class Visiond:
         self._scheduler = Scheduler(self._bell, time.monotonic)
         self._outbox = Outbox(settings.outbox, "visiond")
         self.publisher = Publisher(self._outbox, self._clock, record=self._handled)
-        sources = {camera.id: camera.source for camera in settings.site.cameras}
-        self.reminders = Reminders(sources, self._not_reminded)
         self._spool = Spool(settings.run, "visiond")
         self._progress = Progress(notify)
         self._stats, self._counted = Stats(log), dict[str, dict[str, int]]()
@@ -137,6 +135,8 @@ class Visiond:
         self._guard = ItemGuard(
             settings.state / "memory" / "visiond-ended.json", settings.sha256, self._set_aside
         )
+        sources = {camera.id: camera.source for camera in settings.site.cameras}
+        self.reminders = Reminders(sources, self._not_reminded, self._guard.working_for)
         probes = camera_probes(settings.base)
         self._probes = Responder(settings.run, probes, self._guard.working_for)
         on_thread_bug(self._guard.thread_failed)

@@ -17,6 +17,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from edge.config import ConfigError
@@ -115,6 +117,10 @@ def split_hook(hook: str, where: str) -> tuple[str, str]:
     return kind, rest
 
 
+# Around one hook: its name, and what is done where it fails by a bug again (edge.isolation).
+WorkingFor = Callable[[str, Callable[[str], None]], AbstractContextManager[None]]
+
+
 class Reminders:
     """Performs prompts, each in a thread, so that nothing waits for a web server; a camera's
     loudspeaker says one after another. sources: the addresses of the cameras by id. not_done:
@@ -124,8 +130,9 @@ class Reminders:
         self,
         sources: Mapping[str, str] | None = None,
         not_done: Callable[[Prompt], None] = lambda prompt: None,
+        working_for: WorkingFor = lambda hook, aside: nullcontext(),
     ) -> None:
-        self._not_done = not_done
+        self._not_done, self._working_for = not_done, working_for
         self.done = self.failed = 0
         self._trouble = Trouble(log)
         self._sources = dict(sources or {})
@@ -135,6 +142,15 @@ class Reminders:
         threading.Thread(target=self._one, args=(prompt,), daemon=True, name="reminder").start()
 
     def _one(self, prompt: Prompt) -> None:
+        with self._working_for(f"reminder {prompt.hook}", partial(self._failed, prompt)):
+            self._perform(prompt)
+
+    def _failed(self, prompt: Prompt, why: str) -> None:
+        self._trouble.failed(prompt.hook, why)
+        self._not_done(prompt)
+        self.failed += 1
+
+    def _perform(self, prompt: Prompt) -> None:
         try:
             kind, target = split_hook(prompt.hook, prompt.camera)
             if kind == "camera":
@@ -148,9 +164,7 @@ class Reminders:
             urllib.error.URLError,
             subprocess.SubprocessError,
         ) as error:
-            self._trouble.failed(prompt.hook, str(error))
-            self._not_done(prompt)
-            self.failed += 1
+            self._failed(prompt, str(error))
         else:
             self._trouble.healed(prompt.hook)
             log.info("reminded at %s: %s", prompt.camera, prompt.zh)

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from edge.config import ConfigError
+from edge.pipeline import reminder
 from edge.pipeline.reminder import Reminders, split_hook
 from edge.values import Prompt, Stamp
+from tests.daemons.guards import guard_in
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 
@@ -82,10 +84,28 @@ def test_a_web_hook_is_told():
     assert got[0]["zh"] == "请离开"
 
 
-def test_a_dead_hook_is_counted_and_nothing_else():
-    reminders = Reminders()
-    reminders.perform(prompt("http://127.0.0.1:9/"))
+def test_a_dead_hook_is_counted_and_told_to_the_judge():
+    heard = []
+    reminders = Reminders({}, heard.append)
+    asked = prompt("http://127.0.0.1:9/")
+    reminders.perform(asked)
     assert wait(reminders) == (0, 1)
+    assert heard == [asked]
+
+
+def test_a_bug_in_a_hook_ends_the_process_once_and_then_counts_as_failed(tmp_path, monkeypatch):
+    ended, heard = [], []
+    monkeypatch.setattr(threading, "excepthook", lambda args: ended.append(args.exc_value))
+    monkeypatch.setitem(reminder.HOOKS, "http", lambda target, prompt: 1 / 0)
+    for times in (1, 2):
+        reminders = Reminders({}, heard.append, guard_in(tmp_path).working_for)
+        reminders.perform(prompt("http://127.0.0.1:9/"))
+        if times == 1:
+            until = time.monotonic() + 10
+            while not ended and time.monotonic() < until:
+                time.sleep(0.01)
+    assert wait(reminders) == (0, 1)
+    assert [type(error) for error in ended] == [ZeroDivisionError] and len(heard) == 1
 
 
 def test_a_relay_that_is_not_there_is_one_failed_reminder(caplog):
