@@ -28,6 +28,7 @@ from edge.sensors.hj212_stream import Hj212
 from edge.sensors.kinds import KINDS, Options
 from edge.sensors.listener import Listener
 from edge.sensors.maps import Serial, load_map
+from edge.sensors.maps import readings as real_readings
 from edge.sensors.minutes import Minute
 from edge.sensors.modbus_bus import ModbusBus, Slave
 from edge.sensors.port import Port, PortGone
@@ -35,7 +36,8 @@ from edge.sensors.sender import Hj212Sender
 from edge.sensors.settings import Forward, Sensor, SensorSettings
 from edge.sensors.stream_bus import StreamBus
 from edge.values import Sample, Stamp
-from tests.sensors.frames_of import MN, hj212_frame, modbus_answer, sds_frame
+from tests.daemons.guards import guard_in
+from tests.sensors.frames_of import MN, hj212_frame, modbus_answer, plantower_frame, sds_frame
 from tools.fakes.instruments import ModbusSlave, Talker, fume_monitor, noise_meter, pm_sensor
 from tools.fakes.instruments_line import Fault, Line
 
@@ -68,13 +70,17 @@ def settings(*sensors: Sensor) -> SensorSettings:
     return SensorSettings({s.id: s for s in sensors}, {}, (), (), ())
 
 
-def modbus(stop, port: str, *slaves: tuple[str, str, int], every_s: float = 0.05) -> ModbusBus:
+def modbus(
+    stop, port: str, *slaves: tuple[str, str, int], every_s: float = 0.05, guard=None
+) -> ModbusBus:
     found = []
     for name, map_name, address in slaves:
         sensor = Sensor(id=name, kind="modbus", port=port, map=map_name)
         binding = Binding(sensor, settings(sensor))
         found.append(Slave(binding, address, every_s, load_map(map_name).registers))
-    return started(ModbusBus(Port(port, LINE), found, SystemClock(), stop, LINE))
+    bus = ModbusBus(Port(port, LINE), found, SystemClock(), stop, LINE)
+    bus.guard = guard
+    return started(bus)
 
 
 def stream(stop, port: str, kind: str, **fields) -> StreamBus:
@@ -124,6 +130,48 @@ def test_several_slaves_share_a_line_and_a_dead_one_does_not_stop_them(stop, lin
     }  # fmt: skip
     assert not [s for s in found if s.sensor == "dead"]
     assert 3 <= bus.counts.unanswered < 20
+
+
+def test_a_bug_with_one_instrument_lets_it_go_and_reads_the_others_of_its_line(
+    stop, lines, tmp_path, monkeypatch
+):
+    """The first time the thread ends, and with it the process; then that instrument alone."""
+    ended = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: ended.append(args.exc_value))
+    monkeypatch.setattr("edge.sensors.modbus_bus.readings", _bad_readings)
+    lines(tmp_path, [noise_meter(lambda _: 61.5), fume_monitor(((0.0, 1, 0, 1.5),))])
+    slaves = ("noise", "noise-rs485", 1), ("fume", "fume-generic", 2)
+    first = modbus(stop, str(tmp_path / "port"), *slaves, guard=guard_in(tmp_path))
+    eventually(lambda: not first.is_alive())
+    assert [type(error) for error in ended] == [ZeroDivisionError]
+    again = modbus(stop, str(tmp_path / "port"), *slaves, guard=guard_in(tmp_path))
+    found = gather(again, lambda s: len([x for x in s if x.sensor == "noise"]) >= 10)
+    assert {s.sensor for s in found} == {"noise"} and again.let_go == {"fume"}
+    assert len(ended) == 1 and again.is_alive()
+
+
+def _bad_readings(registers, block, data, prefix):
+    found = real_readings(registers, block, data, prefix)
+    return found if any(f.channel == "LA" for f in found) else 1 / 0
+
+
+def test_a_bug_with_one_instrument_of_a_stream_lets_it_go(stop, tmp_path):
+    names = ("one", "two")
+    sensors = [Sensor(id=name, kind="plantower", port="p", settle_s=0.0) for name in names]
+    for times in (1, 2):
+        bindings = [Binding(sensor, settings(sensor)) for sensor in sensors]
+        bindings[0].samples = lambda *_, **__: 1 / 0
+        made = Stream(KINDS["plantower"](Options()))
+        bus = StreamBus(Port("p", LINE), bindings, SystemClock(), stop, stream=Stream)
+        bus.guard = guard_in(tmp_path)
+        if times == 1:
+            with pytest.raises(ZeroDivisionError):
+                bus._hear(made, plantower_frame((30, 52, 160)))
+            continue
+        for _ in range(3):
+            bus._hear(made, plantower_frame((30, 52, 160)))
+        assert bus.let_go == {"one"}
+        assert {sample.sensor for sample in bus.queue.take()} == {"two"}
 
 
 def test_exception_answers_are_counted_and_give_nothing(stop, lines, tmp_path):
