@@ -17,7 +17,7 @@ from tools.system.probe import in_place
 from tools.system.promises import open_line, say
 
 UNITS, TRIED = Path("/usr/lib/systemd/system"), Path("/run/systemd/system")
-PYTHON = "/opt/city-edge/current/bin/python"
+PYTHON = "/opt/city-edge/bin/python"
 # What must come of it: systemd's own word for how it ended.
 RIGHT = {
     **{f"{daemon} memory": "oom-kill"

@@ -95,7 +95,7 @@ def forbidden(box: Box) -> None:
         raise Failed("; ".join(sorted(wrong)))
 
 
-PROBE = "/opt/city-edge/current/bin/python /usr/local/share/edge-probe.py"
+PROBE = "/opt/city-edge/bin/python /usr/local/share/edge-probe.py"
 
 
 def _probed(box: Box, daemon: str) -> dict[str, bool]:
