@@ -8,12 +8,16 @@ Times are :class:`Stamp` or seconds; places are fractions of the frame, x to the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
+    Image = NDArray[np.uint8]
+else:
+    # Daemons that see no picture read this module too: numpy is fifteen megabytes.
+    Image = Any
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
 Json = Any
@@ -94,6 +98,8 @@ class Detections:
     @staticmethod
     def none(names: tuple[str, ...]) -> Detections:
         """No detection, for a model with these class names."""
+        import numpy as np
+
         return Detections(
             np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32), names
         )

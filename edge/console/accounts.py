@@ -3,8 +3,8 @@
 
 The code is in `<state>/console/first-code`: made for the first account, and later by
 `edge code --new` for somebody who stands at the box and has lost a password. The only writer of
-`<state>/console/accounts.json` and `audit.jsonl`. Passwords are hashed by argon2id
-(RFC 9106) with the library's defaults. Sessions live in memory: a restart logs out.
+`<state>/console/accounts.json` and `audit.jsonl`. Passwords are hashed by argon2id (RFC 9106) with
+the library's defaults, in a process apart. Sessions live in memory: a restart logs out.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from edge import journal
 from edge.console.attempts import Attempts, LoginRefused
+from edge.console.password_hash import Hasher, HasherApart
 from edge.console.roles import ROLES, Role
 from edge.runtime import write_atomic
 
@@ -61,10 +61,10 @@ class Accounts:
         *,
         session_s: float,
         now: Callable[[], float] = time.monotonic,
-        hasher: PasswordHasher | None = None,
+        hasher: Hasher | None = None,
     ) -> None:
         self._folder, self._session_s, self._now = folder, session_s, now
-        self._hasher = hasher or PasswordHasher()
+        self._hasher = hasher or HasherApart()
         self._sessions: dict[str, LoginSession] = {}
         self._attempts = Attempts(now)
         folder.mkdir(parents=True, exist_ok=True)

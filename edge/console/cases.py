@@ -90,7 +90,7 @@ SAME_PLACE = 1 / 12
 class CaseSummary:
     """One violation in the list; `picture` is the file to show for it, "" if there is none.
 
-    `at` is the foot point as fractions of the frame, `words` what a search looks through.
+    `at` is the foot point as fractions of the frame, `zones` the zones it stands in.
     """
 
     id: str
@@ -105,10 +105,16 @@ class CaseSummary:
     stamp: int
     address: str = ""
     plate: str = ""
-    words: str = ""
+    zones: tuple[str, ...] = ()
     at: tuple[float, ...] = ()
     lat: float | None = None
     lon: float | None = None
+
+    @property
+    def words(self) -> str:
+        """What a search looks through. Not kept: of ten thousand it would be two megabytes."""
+        said = (self.id, self.address, self.plate, self.source_name, self.source)
+        return "\n".join((*said, *self.names.values(), *self.zones)).lower()
 
     def equals(self, other: CaseSummary) -> bool:
         """Whether both are the same thing at the same place, as far as the picture tells."""
@@ -150,7 +156,7 @@ class Wanted:
             and (not self.until or head.began < self.until)
             and self.place in head.address.lower()
             and self.plate in head.plate.lower()
-            and (self.text in head.words or self.text in reason.lower())
+            and (not self.text or self.text in head.words or self.text in reason.lower())
         )
 
 
@@ -287,12 +293,14 @@ class CaseIndex:
 
     def _head(self, name: str, stamp: int) -> CaseSummary | None:
         """None for a folder whose manifest cannot be read (yet)."""
-        numbers = revisions(self._root / name)
+        # Plain strings: pathlib keeps every name that it meets.
+        folder = f"{self._root}/{name}"
+        numbers = revisions(folder)
         if not numbers:
             return None
         try:
-            body = (self._root / name / f"r{numbers[-1]}" / "manifest.json").read_bytes()
-            told = _decoder.decode(body)
+            with open(f"{folder}/r{numbers[-1]}/manifest.json", "rb") as file:  # noqa: PTH123
+                told = _decoder.decode(file.read())
         except (OSError, msgspec.DecodeError):
             return None
         case = told.violation
@@ -300,8 +308,6 @@ class CaseIndex:
         where, plate = case.where, _plate(case.facts.truck_file)
         address = " ".join(filter(None, (where.address, case.zone.grid or where.grid)))
         source_name = case.source.name or case.source.id
-        said = (name, address, plate, source_name, case.source.id, *case.names.values(),
-                *case.zone.zones)  # fmt: skip
         return CaseSummary(
             id=name,
             revision=numbers[-1],
@@ -311,11 +317,11 @@ class CaseIndex:
             source_name=sys.intern(source_name),
             began=case.began.utc,
             gate=sys.intern(case.gate),
-            picture=_picture(told.files),
+            picture=sys.intern(_picture(told.files)),
             stamp=stamp,
             address=sys.intern(address),
             plate=plate,
-            words="\n".join(said).lower(),
+            zones=tuple(map(sys.intern, case.zone.zones)),
             at=_foot(case.place),
             lat=where.lat,
             lon=where.lon,
@@ -365,10 +371,10 @@ def _stamp(entry: os.DirEntry[str]) -> int:
         return 0
 
 
-def revisions(folder: Path) -> list[int]:
+def revisions(folder: str | Path) -> list[int]:
     """Numbers of the finished revisions of a case, smallest first."""
     try:
-        names = [path.name for path in folder.iterdir()]
+        names = os.listdir(folder)  # noqa: PTH208 - pathlib keeps every name that it meets
     except OSError:
         return []
     return sorted(int(match[1]) for name in names if (match := REVISION.fullmatch(name)))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
@@ -17,11 +19,16 @@ def _console(request: Request) -> ConsoleContext:
     return console
 
 
+@lru_cache(maxsize=2)
+def _cameras(site_text: str) -> tuple[str, ...]:
+    """The ids of a site file, read once: a live view asks for them ten times a second."""
+    return tuple(str(camera["id"]) for camera in camera_rows(parse(site_text)))
+
+
 def _known(request: Request) -> str | None:
     """The camera of the path, if the site has it: nothing else becomes part of a file name."""
     wanted = str(request.path_params["camera"])
-    cameras = camera_rows(parse(_console(request).site.read().text))
-    return wanted if wanted in {camera["id"] for camera in cameras} else None
+    return wanted if wanted in _cameras(_console(request).site.read().text) else None
 
 
 async def picture(request: Request) -> Response:
@@ -39,9 +46,11 @@ async def picture(request: Request) -> Response:
     return Response(data, media_type="image/jpeg", headers={"ETag": tag})
 
 
-async def look(request: Request) -> Response:
-    camera = _known(request)
-    return JSONResponse(_console(request).reading.look(camera) if camera else {})
+async def looks(request: Request) -> Response:
+    """What each camera saw last and the tag of its picture, all in one answer."""
+    console = _console(request)
+    cameras = _cameras(console.site.read().text)
+    return JSONResponse({camera: console.reading.look(camera) for camera in cameras})
 
 
 async def evidence(request: Request) -> Response:
@@ -70,7 +79,7 @@ async def healthz(_: Request) -> Response:
 
 ROUTES = {
     "/data/picture/{camera}": picture,
-    "/data/look/{camera}": look,
+    "/data/looks": looks,
     "/data/status": status,
     "/evidence/{id}/{name}": evidence,
     "/metrics": metrics,

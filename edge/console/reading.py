@@ -66,12 +66,17 @@ class BoxFolders:
         ]
 
     def look(self, camera: str) -> dict[str, Any]:
-        """What the camera saw last, with `age_s`."""
-        path = self.run / "preview" / f"{camera}.json"
-        found = read_json(path)
-        if found:
-            found["age_s"] = round(max(0.0, time.time() - path.stat().st_mtime), 1)
-        return found
+        """What the camera saw last, with `age_s`, and the tag of its picture where there is one;
+        asking keeps the picture fresh."""
+        folder = self.run / "preview"
+        found = read_json(folder / f"{camera}.json")
+        try:
+            (folder / f"{camera}.want").touch()
+            stamp = (folder / f"{camera}.jpg").stat()
+        except OSError:
+            return found
+        age_s = round(max(0.0, time.time() - stamp.st_mtime), 1)
+        return {**found, "age_s": age_s, "tag": _tag(stamp)}
 
     def picture(self, camera: str) -> tuple[bytes, str] | None:
         """The preview picture and its tag (RFC 9110, 8.8.3); asking for it keeps it fresh."""
@@ -79,7 +84,7 @@ class BoxFolders:
         try:
             (folder / f"{camera}.want").touch()
             with (folder / f"{camera}.jpg").open("rb") as file:
-                return file.read(), f'"{os.fstat(file.fileno()).st_mtime_ns:x}"'
+                return file.read(), _tag(os.fstat(file.fileno()))
         except OSError:
             return None
 
@@ -119,6 +124,10 @@ class BoxFolders:
         # A link could lead anywhere: evidence is plain files in the case's own folder.
         plain = path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
         return (path, media) if media and plain else None
+
+
+def _tag(stamp: os.stat_result) -> str:
+    return f'"{stamp.st_mtime_ns:x}"'
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import msgspec
 
 from edge.handling.life import RUNNING, CaseLife, CaseStep, advance, fold, order
 from edge.handling.sources import head_of, steps_of_review
+from edge.handling.statistics import CELLS
 from edge.learning.verdicts import ReviewVerdict
 from edge.uplink.wire import utc_seconds
 
@@ -194,11 +195,17 @@ class CaseStages:
         if "names" in head:
             names = head["names"]
             head["names"] = self._heads.setdefault(tuple(sorted(names.items())), names)
+        for key in ("kind", "source_name"):
+            if isinstance(word := head.get(key), str):
+                head[key] = sys.intern(word)
+        if anchor := _cell(head.get("anchor")):
+            head["anchor"] = self._heads.setdefault(anchor, anchor)
         return replace(
             life,
             steps=(),
             refused=(),
             head=head,
+            outcome=sys.intern(life.outcome),
             category=sys.intern(life.category),
             source=sys.intern(life.source),
             grid=sys.intern(life.grid),
@@ -234,6 +241,12 @@ class CaseStages:
                 yield from steps_of_review(word, now, lambda _: None)
             except ValueError:
                 continue
+
+
+def _cell(anchor: Any) -> tuple[float, ...]:
+    """The middle of the cell that a place lies in: what the statistics call one place."""
+    numbers = isinstance(anchor, list) and all(isinstance(side, (int, float)) for side in anchor)
+    return tuple((int(side * CELLS) + 0.5) / CELLS for side in anchor) if numbers else ()
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], line: bytes) -> Any:

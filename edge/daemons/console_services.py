@@ -16,8 +16,8 @@ from edge.console.services import NoPicture, Services, Silent
 from edge.daemons.apart import python_apart
 from edge.daemons.page_settings import PageSettings
 from edge.daemons.zone_trial import run_trial
-from edge.drone.earth import gcj02
 from edge.drone.optics import CAMERAS
+from edge.drone.shifted import gcj02
 from edge.handling.casework import UNDO_S
 from edge.ipc import NoAnswer, ask
 from edge.outbox import RECEIPT

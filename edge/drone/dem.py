@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.config import ConfigError
-from edge.drone import earth
+from edge.drone import earth, shifted
 from edge.drone.georef import GroundPoint, GroundView, NoGround, Sigmas, locate, ray
 
 STEP_M = 5.0
@@ -64,7 +64,7 @@ def locate_on(
 
     def above(t: float) -> float:
         lat, lon = place.degrees(float(direction[1]) * t, float(direction[0]) * t)
-        fall = (t * math.hypot(float(direction[0]), float(direction[1]))) ** 2 / (2 * earth.A_M)
+        fall = (t * math.hypot(float(direction[0]), float(direction[1]))) ** 2 / (2 * shifted.A_M)
         return camera_m - float(direction[2]) * t + fall - dem.height(lat, lon)
 
     if above(0.0) <= 0.0:

@@ -12,8 +12,9 @@ from datetime import datetime, timezone
 from typing import Any
 from xml.sax.saxutils import escape
 
-from edge.drone.earth import Local, gcj02
+from edge.drone.earth import Local
 from edge.drone.settings import Datum
+from edge.drone.shifted import gcj02
 
 Flight = Mapping[str, Any]
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from edge.drone import earth, optics
+from edge.drone import optics
 from edge.drone.dem import Dem, locate_on
 from edge.drone.georef import PROFILES, GroundPoint, GroundView, Sigmas, locate
+from edge.drone.shifted import LatLon
 from edge.drone.telemetry.pose import Pose
 from edge.drone.yawfit import YawBias
 
@@ -129,7 +130,7 @@ class Setup:
 _PROFILE_OF = {"rtk": "rtk", "full": "gnss", "position": "consumer", "coarse": "coarse"}
 
 
-def with_takeoff(setup: Setup, place: earth.LatLon) -> Setup:
+def with_takeoff(setup: Setup, place: LatLon) -> Setup:
     """The setup with the grid's height at the take-off point. Raises NoGround outside the grid."""
     if setup.dem is None:
         return setup

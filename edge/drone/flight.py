@@ -17,7 +17,7 @@ from edge.camera.recording import read_file_frames
 from edge.config import Category, ConfigError, config_sha256
 from edge.drone import optics
 from edge.drone.dem import Dem
-from edge.drone.earth import LatLon, Local
+from edge.drone.earth import Local
 from edge.drone.eye import Setup, with_takeoff
 from edge.drone.flightpath import FlightPath
 from edge.drone.georef import GroundView, NoGround
@@ -27,6 +27,7 @@ from edge.drone.mosaic import Extent, Mosaic, extent_of
 from edge.drone.pairing import ClockHint, Note, align, start_wall
 from edge.drone.read import Hints
 from edge.drone.settings import Drone
+from edge.drone.shifted import LatLon
 from edge.drone.sites import INSPECTED, Area, RegisteredSite
 from edge.drone.sources import FoundTelemetry, find
 from edge.drone.survey import Detector, Survey

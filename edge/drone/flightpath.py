@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from edge.drone import earth, rotation
-from edge.drone.earth import LatLon
+from edge.drone.shifted import LatLon
 from edge.drone.telemetry.pose import Pose, Telemetry
 
 # Beside a per-frame record a picture further away than this belongs to no pose.

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge.config import ConfigError
-from edge.drone import earth
-from edge.drone.earth import LatLon, Local
+from edge.drone import shifted
+from edge.drone.earth import Local
+from edge.drone.shifted import LatLon
 from edge.geometry import inside
 
 Kind = Literal["site", "corridor", "watch", "forbidden", "permitted", "dump"]
@@ -166,7 +167,7 @@ def read_sites(path: Path) -> tuple[RegisteredSite, ...]:
 # What a `crs` member may say (GeoJSON of 2008, as GIS programs still write it): WGS-84 and what
 # equals it to centimetres, and the shifted maps of China, which are shifted back.
 _SAME = ("CRS84", "EPSG:4326", "EPSG:4490", "WGS84", "CGCS2000")
-_SHIFTED = {"GCJ02": earth.wgs84, "BD09": earth.wgs84_from_bd09}
+_SHIFTED = {"GCJ02": shifted.wgs84, "BD09": shifted.wgs84_from_bd09}
 
 
 def _datum(data: Any, where: str) -> ToWgs84:

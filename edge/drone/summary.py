@@ -11,9 +11,10 @@ import numpy as np
 
 from edge.drone import earth
 from edge.drone.asflown import AsFlown
-from edge.drone.earth import LatLon, Local
+from edge.drone.earth import Local
 from edge.drone.ground import footprint
 from edge.drone.look import KeyFrame, Unplaced
+from edge.drone.shifted import LatLon
 
 MOST_TRACK, MOST_FOOTPRINTS = 1200, 60
 # Looks come at least once a second; a longer pause was not looked at.

@@ -18,6 +18,8 @@ from typing import Any
 from edge.handling.life import RUNNING, CaseLife
 
 DAY_S = 86_400.0
+# What counts as one place: so many parts of the picture's width and height.
+CELLS = 12
 # Normal quantile of a two-sided 95 % interval.
 Z95 = 1.959964
 # A return is the next confirmed case at the same place (or of the same truck) within so many days.
@@ -201,7 +203,7 @@ def returns(lives: Iterable[CaseLife], days: int) -> int:
 def _place_of(life: CaseLife) -> tuple[str, ...]:
     """One place: the camera's picture in twelfths; without a picture, the source."""
     anchor = life.head.get("anchor") or ()
-    cells = tuple(str(int(float(side) * 12)) for side in anchor)
+    cells = tuple(str(int(float(side) * CELLS)) for side in anchor)
     return (life.source, life.category, *cells)
 
 

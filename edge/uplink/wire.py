@@ -15,7 +15,6 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
 
 from edge.uplink import messages as m
 from edge.values import (
@@ -111,9 +110,7 @@ def plain(value: Json) -> Json:
     RFC 8785 knows only doubles: a number of 2^53 or more goes as text, or a reader would see (and
     a signature cover) another one.
     """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, np.ndarray):
+    if type(value).__module__ == "numpy":
         value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
         return None

@@ -15,10 +15,11 @@ import pytest
 from edge import cli
 from edge.config import ConfigError
 from edge.drone.dem import locate_on, read_dem
-from edge.drone.earth import Local, distance_m, gcj02
+from edge.drone.earth import Local, distance_m
 from edge.drone.flightpath import FlightPath
 from edge.drone.georef import GroundView, NoGround
 from edge.drone.read import Hints, read
+from edge.drone.shifted import gcj02
 from edge.drone.sites import read_sites
 from edge.drone.telemetry import cloudapi, flightlog, mavlink, numbers, srt
 from edge.drone.telemetry.plausible import LiveCheck, checked, consistent

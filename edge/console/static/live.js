@@ -1,30 +1,36 @@
-// Pictures twice a second while the page is visible, one in five seconds to save bandwidth; one
-// request under way for each camera, and none for a picture that is already here.
+// Pictures twice a second while the page is visible, one in five seconds to save bandwidth: one
+// question for all cameras, then the pictures that are new. A box that does not answer is said.
 "use strict";
 const often = 500, seldom = 5000, old = 20;
 const slow = document.getElementById("slow"), names = JSON.parse(document.querySelector(".grid").dataset.names);
-const tags = new Map();
+const figures = [...document.querySelectorAll("figure.camera")], tags = new Map();
 
 if (slow) {
   slow.checked = localStorage.getItem("slow") === "yes";
   slow.onchange = () => localStorage.setItem("slow", slow.checked ? "yes" : "no");
 }
 
-async function refresh(figure) {
-  const camera = encodeURIComponent(figure.dataset.camera), image = figure.querySelector("img");
-  const headers = tags.has(camera) ? {"If-None-Match": tags.get(camera)} : {};
-  const [picture, look] = await Promise.all([fetch(`/data/picture/${camera}`, {headers}), fetch(`/data/look/${camera}`)]);
-  if (picture.redirected || look.redirected) { location.reload(); return; }
-  const told = look.ok ? await look.json() : {};
-  if (picture.status === 200) {
-    const before = image.src, address = URL.createObjectURL(await picture.blob());
-    tags.set(camera, picture.headers.get("ETag"));
-    image.src = address;
-    await image.decode().catch(() => {});
-    if (before.startsWith("blob:")) URL.revokeObjectURL(before);
-    image.alt = figure.querySelector("b").textContent;
-  }
-  if (tags.has(camera)) show(figure, told);
+async function picture(figure, tag) {
+  const camera = figure.dataset.camera, image = figure.querySelector("img");
+  const answer = await fetch(`/data/picture/${encodeURIComponent(camera)}`);
+  if (answer.status !== 200) return;
+  const before = image.src, address = URL.createObjectURL(await answer.blob());
+  image.src = address;
+  await image.decode().catch(() => {});
+  if (before.startsWith("blob:")) URL.revokeObjectURL(before);
+  image.alt = figure.querySelector("b").textContent;
+  tags.set(camera, tag);
+}
+
+async function refresh() {
+  const answer = await fetch("/data/looks");
+  if (answer.redirected) { location.reload(); return; }
+  const looks = await answer.json();
+  await Promise.all(figures.map(async (figure) => {
+    const look = looks[figure.dataset.camera] || {};
+    if (look.tag && look.tag !== tags.get(figure.dataset.camera)) await picture(figure, look.tag);
+    if (tags.has(figure.dataset.camera)) show(figure, look);
+  }));
 }
 
 function show(figure, look) {
@@ -33,7 +39,7 @@ function show(figure, look) {
   age.textContent = look.age_s === undefined ? "" : `${figure.dataset.age} ${look.age_s.toFixed(1)} ${figure.dataset.s}`;
   age.className = stale ? "age bad" : "age";
   figure.querySelector(".stale").hidden = !stale;
-  figure.querySelector(".view").classList.toggle("dim", stale);
+  dim(figure, stale);
   figure.querySelector(".clocks").replaceChildren(...(look.candidates || []).map((one) => {
     const row = document.createElement("li"), bar = document.createElement("progress");
     bar.max = one.due_s || 1; bar.value = Math.min(one.held_s, bar.max);
@@ -42,9 +48,14 @@ function show(figure, look) {
     return row;
   }));
 }
+function dim(figure, on) { figure.querySelector(".view").classList.toggle("dim", on); }
 
-async function loop(figure) {
-  if (!document.hidden) await refresh(figure).catch(() => {});
-  setTimeout(() => loop(figure), slow.checked ? seldom : often);
+async function loop() {
+  if (!document.hidden) {
+    const well = await refresh().then(() => true, () => false);
+    reached(well);
+    if (!well) figures.forEach((figure) => dim(figure, true));
+  }
+  setTimeout(loop, slow.checked ? seldom : often);
 }
-document.querySelectorAll("figure.camera").forEach(loop);
+if (figures.length) loop();
