@@ -19,7 +19,10 @@ ACCESS_TEXTS: dict[str, tuple[str, str]] = {
         "Your role ({role}) may not do this. Ask an installer to do it, or to change your role "
         "under Setup, Accounts.",
     ),
-    "wrong_old_password": ("现在的密码不对", "That is not the present password"),
+    "wrong_old_password": (
+        "现在的密码不对：请重打，忘记了请安装员重设",
+        "That is not the present password: type it again, or have an installer set a new one",
+    ),
     "my_account": ("我的账号", "My account"),
     "change_password": ("修改密码", "Change the password"),
     "old_password": ("现在的密码", "Present password"),

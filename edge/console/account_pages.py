@@ -82,7 +82,7 @@ async def change_account(request: Request) -> Response:
     except LoginRefused as error:
         return _accounts(request, 422, str(error))
     except KeyError:
-        return _accounts(request, 404, "not_found")
+        return _accounts(request, 404, "account_gone")
     return RedirectResponse("/setup/accounts", 303)
 
 

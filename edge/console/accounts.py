@@ -100,7 +100,7 @@ class Accounts:
     def set_up(self, code: str, name: str, password: str, client: str) -> LoginSession:
         """The first account, an installer's, made with the code. Raises LoginRefused."""
         if not self.fresh:
-            raise LoginRefused("wrong_code")
+            raise LoginRefused("already_set_up")
         return self._by_code(code, name, password, client)
 
     def recover(self, code: str, name: str, password: str, client: str) -> LoginSession:

@@ -108,6 +108,9 @@ def _for_roles(method: str, path: str, handler: Handler) -> Handler:
 
 
 async def _stale(request: Request, _: Exception) -> Response:
+    if request.headers.get("x-csrf"):
+        said = text("stale_form", language_of(request))
+        return JSONResponse({"error": said, "said": said}, 403)
     return render(request, "message.html", 403, message="stale_form")
 
 

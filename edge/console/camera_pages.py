@@ -66,7 +66,7 @@ def _place(request: Request) -> EditedRow:
 
 def _page(request: Request, about: EditedRow | None, code: int = 200, **more: Any) -> Response:
     if about is None:
-        return render(request, "message.html", 404, message="not_found")
+        return render(request, "message.html", 404, message="camera_missing")
     values = shown(about.row, about.fields, about.defaults)
     asked = request.query_params.get("changed", "").split(",")
     names = {field.name for field in about.fields}

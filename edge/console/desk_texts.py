@@ -55,7 +55,10 @@ LIFE: dict[str, tuple[str, str]] = {
     "settle": ("销号", "Settled"),
     "pause": ("暂停计时", "Pause"),
     "resume": ("恢复计时", "Resume"),
-    "pause_reason_needed": ("暂停计时须填写理由", "Say why the clock is to stand still"),
+    "pause_reason_needed": (
+        "暂停计时须填写理由：写明为什么暂停",
+        "Say why the clock is to stand still: write it into the reason",
+    ),
     "not_running": (
         "只有办理中的案件才能这样处理：请先审核为属实",
         "Only a case that is being handled: confirm it first",

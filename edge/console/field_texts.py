@@ -21,7 +21,7 @@ FIELD_TEXTS: dict[str, tuple[str, str]] = {
     "judged_noise_shop_3": ("商业噪声，3 类区（GB 22337）", "shops, class 3 (GB 22337)"),
     "judged_noise_shop_4": ("商业噪声，4 类区（GB 22337）", "shops, class 4 (GB 22337)"),
     "judged_fume_shop": ("餐饮油烟", "cooking fume of a shop"),
-    "sensor_no_entry": ("没有可添加的仪器，请重新扫描", "Nothing to add: scan once more"),
+    "sensor_no_entry": ("没有可添加的仪器：请重新扫描", "Nothing to add: scan once more"),
     "sensor_added": (
         "已添加“{name}”，几秒后在“传感器”页看到实时数值",
         "“{name}” is added; in some seconds its values are on the page",
@@ -54,16 +54,32 @@ FIELD_TEXTS: dict[str, tuple[str, str]] = {
     "notice_quiet_end": ("到", "until"),
     "notice_test": ("发送测试", "Send a test"),
     "notice_sent": ("已发送，请到群里看", "Sent: look into the chat"),
-    "notice_refused": ("没有发出：{why}", "Not sent: {why}"),
-    "notice_saved": ("已保存", "Saved"),
-    "hooks_full": ("最多 16 个群", "Sixteen chats at most"),
-    "hook_bad": ("填写有误，请检查", "Something does not fit; look through it"),
-    "hook_bad_url": (
-        "地址要以 https:// 开头，从群机器人设置里复制",
-        "The address begins with https://; copy it from the robot's settings",
+    "notice_refused": (
+        "没有发出：{why}。请检查地址和密钥",
+        "Not sent: {why}. Look at the address and the secret",
     ),
-    "hook_bad_name": ("名称需 1 至 64 个字", "A name has 1 to 64 characters"),
-    "hook_bad_quiet": ("免打扰时段写作 22:00 到 07:00", "Quiet hours are like 22:00 until 07:00"),
+    "notice_saved": ("已保存", "Saved"),
+    "hooks_full": ("最多 16 个群：请先删除一个", "Sixteen chats at most: remove one first"),
+    "hook_bad": (
+        "填写有误：请逐项检查后再保存",
+        "Something does not fit: look through it and save again",
+    ),
+    "hook_bad_url": (
+        "地址不对：要以 https:// 开头，从群机器人设置里复制",
+        "This is not its address: it begins with https://; copy it from the robot's settings",
+    ),
+    "hook_bad_name": (
+        "名称需 1 至 64 个字：请改短或填写",
+        "A name has 1 to 64 characters: make it shorter, or give one",
+    ),
+    "hook_gone": (
+        "这个群已被删除：如仍需要，请在下面重新添加",
+        "That chat was removed meanwhile: add it again below if it is still wanted",
+    ),
+    "hook_bad_quiet": (
+        "免打扰时段不对：写作 22:00 到 07:00",
+        "These are no quiet hours: give them as 22:00 until 07:00",
+    ),
     "bell": ("有新案件时响铃", "Sound for new cases"),
     "waits_open": ("待审核", "waiting for review"),
     "did_notice saved": ("修改通知", "changed a notice"),

@@ -8,16 +8,19 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from edge.console.web import COOKIE, HEADERS, ConsoleContext, here_of
+from edge.console.texts import text
+from edge.console.web import COOKIE, HEADERS, ConsoleContext, here_of, language_of, render
 
 BODY_MAX = 1_500_000
 # Who is not in yet sends a name and a password; a hundred of these at once are still little.
 OPEN_BODY_MAX = 16_384
 # A form is small: who takes longer to send it holds a connection for its own sake.
 BODY_S = 30.0
+# Of a form that is too long so much more is read before it is refused.
+DRAIN_S, DRAIN_BYTES = 5.0, 20_000_000
 OPEN = frozenset({"/login", "/first", "/recover", "/healthz", "/language"})
 # Bodies that a handler takes from the stream itself, counting and timing them.
 STREAMED = ("/flights/recordings/",)
@@ -40,6 +43,8 @@ class Gatekeeper:
         guarded = _guarded(send)
         refused = _refused(request)
         if refused is not None:
+            if refused.status_code == 413:
+                await _drained(receive)
             await refused(scope, receive, guarded)
             return
         streamed = scope["path"].startswith(STREAMED)
@@ -47,9 +52,34 @@ class Gatekeeper:
         try:
             await self._app(scope, receive if streamed else _bounded(receive, most), guarded)
         except TooLarge:
-            await Response("413", 413)(scope, receive, guarded)
+            await _drained(receive)
+            await _said(request, 413, "too_long")(scope, receive, guarded)
         except TimeoutError:
-            await Response("408", 408, {"Connection": "close"})(scope, receive, guarded)
+            late = _said(request, 408, "too_slow")
+            late.headers["Connection"] = "close"
+            await late(scope, receive, guarded)
+
+
+def _said(request: Request, code: int, word: str) -> Response:
+    """A page with one sentence; a script gets the sentence alone."""
+    if request.headers.get("x-csrf"):
+        return JSONResponse({"said": text(word, language_of(request))}, code)
+    return render(request, "message.html", code, message=word)
+
+
+async def _drained(receive: Receive) -> None:
+    """Take in the rest of a body that is too long: a browser that is cut off while it still sends
+    shows a page of its own and not ours. Not for ever, and not in memory."""
+    until, taken = asyncio.get_running_loop().time() + DRAIN_S, 0
+    while taken < DRAIN_BYTES:
+        left_s = until - asyncio.get_running_loop().time()
+        try:
+            message = await asyncio.wait_for(receive(), max(0.01, left_s))
+        except asyncio.TimeoutError:
+            return
+        taken += len(message.get("body", b""))
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            return
 
 
 def _guarded(send: Send) -> Send:
@@ -120,5 +150,5 @@ def _wrong_size(request: Request, path: str) -> Response | None:
     if not (length.isascii() and length.isdigit() and len(length) < 20):
         return Response("400", 400)
     if int(length) > BODY_MAX and not path.startswith(STREAMED):
-        return Response("413", 413)
+        return _said(request, 413, "too_long")
     return None

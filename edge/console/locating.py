@@ -37,9 +37,10 @@ MEANINGS: tuple[tuple[str, str], ...] = (
 )
 
 
-def meaning(error: str) -> str | None:
-    """A key of the texts that says in the reader's language what is wrong; None for a rare one."""
-    return next((key for mark, key in MEANINGS if mark.lower() in error.lower()), None)
+def meaning(error: str) -> str:
+    """A key of the texts that says in the reader's language what is wrong and what to do; of a rare
+    error only that the line beside it says what."""
+    return next((key for mark, key in MEANINGS if mark.lower() in error.lower()), "error_other")
 
 
 def line_of(text: str, error: str) -> int | None:

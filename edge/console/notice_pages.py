@@ -60,6 +60,8 @@ async def save(request: Request) -> Response:
     form = await form_of(request)
     session, hooks = need_installer(request), _hooks(request)
     old = next((hook for hook in hooks if hook.id == form.get("id")), None)
+    if old is None and form.get("id"):
+        return _page(request, 404, "hook_gone", form=form)
     if old is None and len(hooks) >= HOOKS_MOST:
         return _page(request, 422, "hooks_full", form=form)
     picked = [str(word) for word in (await request.form()).getlist("categories")]

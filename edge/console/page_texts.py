@@ -36,17 +36,14 @@ FLIGHTS: dict[str, tuple[str, str]] = {
         "文件是空的，或没有说明大小：什么也没有录下来？",
         "The file is empty, or its size is not told: was anything recorded?",
     ),
-    "upload_cut": (
-        "上传不完整，请重传",
-        "The upload is not complete; send it again",
-    ),
+    "upload_cut": ("上传不完整：请重传", "The upload is not complete: send it again"),
     "upload_lost": (
-        "连接中断，请重传",
-        "The connection was lost; send it again",
+        "连接中断，没有传完：请检查网络后重传",
+        "The connection was lost: look at the network and send it again",
     ),
     "upload_wrong_kind": (
-        "文件内容与扩展名不符",
-        "The file does not hold what its ending says",
+        "文件内容与扩展名不符：请选择录像原文件",
+        "The file does not hold what its ending says: choose the recording itself",
     ),
     "left": ("剩余", "left"),
     "recordings": ("设备上的录像", "Recordings on the box"),
@@ -76,12 +73,12 @@ FLIGHTS: dict[str, tuple[str, str]] = {
         "once it runs",
     ),
     "flight_no_recording": (
-        "没有这个录像，请先上传",
-        "There is no such recording; upload it first",
+        "没有这个录像：请先上传",
+        "There is no such recording: upload it first",
     ),
     "flight_spool_full": (
-        "等待的请求太多，稍后再试",
-        "Too many requests wait already; try later",
+        "等待的请求太多：请稍后再试",
+        "Too many requests wait already: try later",
     ),
     "ledgers": ("巡飞台账", "Flight ledgers"),
     "no_flight": (
@@ -285,7 +282,10 @@ CASES: dict[str, tuple[str, str]] = {
     ),
     "download_samples": ("下载监测数据", "Download the samples"),
     "reason_hint": ("误识别的其他原因请写明", "needed where none of the reasons below fits"),
-    "reason_needed": ("选择“误识别”须填写理由", "Say what it was instead"),
+    "reason_needed": (
+        "选择“误识别”须填写理由：写明其实是什么",
+        "Say what it was instead: write it into the reason",
+    ),
     "was_right": ("属实，怎么处理？", "It is what it says. What becomes of it?"),
     "was_wrong": ("误识别，其实是什么？", "It is not. What is it?"),
     "outcome_filed": ("立案", "File"),

@@ -114,8 +114,7 @@ async def add_sensor(request: Request) -> Response:
     try:
         await run_in_threadpool(console.site.save, changed, saved.version, session.name)
     except ConfigError as error:
-        key = meaning(str(error))
-        said = text(key, language) if key else str(error)
+        said = text(meaning(str(error)), language)
         return JSONResponse({"said": said, "error": str(error)}, 422)
     except Conflict:
         return JSONResponse({"said": text("again", language)}, 409)

@@ -63,35 +63,89 @@ SETUP_TEXTS: dict[str, tuple[str, str]] = {
         "摄像机拒绝连接：检查端口，RTSP 是否开启",
         "Refused: check the port; is RTSP switched on?",
     ),
-    "cause_login": ("用户名或密码错误", "Wrong user or password"),
+    "cause_login": (
+        "摄像机用户名或密码错误：请改地址里的用户名和密码",
+        "Wrong user or password of the camera: correct them in the address",
+    ),
     "cause_not_found": ("没有这个码流：检查地址的路径部分", "No such stream: check the path"),
-    "cause_stall": ("连上了但没有画面", "It connected but no picture came"),
-    "cause_ended": ("视频流已结束", "The stream ended"),
+    "cause_stall": (
+        "连上了但没有画面：请检查摄像机的码流设置",
+        "It connected but no picture came: look at the camera's stream settings",
+    ),
+    "cause_ended": (
+        "视频流已结束：请检查摄像机或文件是否完整",
+        "The stream ended: see whether the camera or the file is whole",
+    ),
     "cause_unsupported": (
         "不支持的编码：请改为 H.264 或 H.265",
         "Unsupported codec: use H.264 or H.265",
     ),
-    "cause_broken": ("读不出画面", "No picture can be read"),
-    "cause_config": ("地址写法不对", "This is not an address"),
-    "cause_busy": ("正在取另一张画面，请稍候", "Another picture is being taken; wait"),
+    "cause_broken": (
+        "读不出画面：请换一路码流或检查文件",
+        "No picture can be read: try another stream, or look at the file",
+    ),
+    "cause_config": (
+        "地址写法不对：照下面“地址怎么写”的例子修改",
+        "This is not an address: write it as the examples below do",
+    ),
+    "cause_busy": (
+        "正在取另一张画面，请稍候再按",
+        "Another picture is being taken: wait and press again",
+    ),
     "cause_silent": (
         "图像分析服务无响应：可能正在重启，几秒后再试",
         "edge-visiond does not answer: it may be starting again; try in some seconds",
     ),
-    "error_crosses": ("区域的边线自己交叉了：按顺序点角", "The outline crosses itself"),
-    "error_no_area": ("区域没有面积", "The zone has no area"),
-    "error_twice": ("编号重复", "An id stands twice"),
-    "error_no_such_zone": ("规则用到的区域不存在", "A rule names a zone that is not there"),
+    "error_crosses": (
+        "区域的边线自己交叉了：请按顺序点各个角",
+        "The outline crosses itself: tap the corners one after the other",
+    ),
+    "error_no_area": (
+        "区域没有面积：请删除后重画",
+        "The zone has no area: delete it and draw it again",
+    ),
+    "error_twice": ("编号重复：请改其中一个", "An id stands twice: change one of them"),
+    "error_no_such_zone": (
+        "规则用到的区域不存在：请改规则的适用区域",
+        "A rule names a zone that is not there: change where the rule holds",
+    ),
     "error_needs_zone": (
         "这个类别需要另一种区域：改区域的“类型”或再画一个",
-        "This category needs a zone of another kind",
+        "This category needs a zone of another kind: change the kind, or draw one",
     ),
-    "error_model_lacks": ("当前模型不认识这个类别", "The model does not know this category"),
-    "error_unknown_key": ("没有这个配置项", "There is no such key"),
-    "error_hours": ("时段写作 07:00-22:00", "Hours are written 07:00-22:00"),
-    "error_id": ("编号只用小写字母、数字、- 和 _", "An id has small letters, digits, - and _"),
-    "error_no_file": ("设备上没有这个文件", "There is no such file on the box"),
-    "error_yaml": ("YAML 写法有误", "This is not YAML"),
+    "error_model_lacks": (
+        "当前模型不认识这个类别：请去掉它，或换一个模型",
+        "The model does not know this category: take it out, or use another model",
+    ),
+    "error_unknown_key": (
+        "没有这个配置项：请检查拼写",
+        "There is no such key: look at the spelling",
+    ),
+    "error_hours": ("时段不对：写作 07:00-22:00", "These are no hours: write them as 07:00-22:00"),
+    "error_id": (
+        "编号不对：只用小写字母、数字、- 和 _",
+        "This is no id: use small letters, digits, - and _",
+    ),
+    "error_no_file": (
+        "设备上没有这个文件：请检查路径",
+        "There is no such file on the box: look at the path",
+    ),
+    "error_other": (
+        "有一项不符合要求：按下面的提示修改后再保存",
+        "Something does not fit: change what the line below names and save again",
+    ),
+    "kept_drawing": (
+        "这是您上次没有保存的绘制，保存后生效",
+        "This is what you drew and did not save: it counts once it is saved",
+    ),
+    "camera_missing": (
+        "没有这台摄像机：可能刚被删除，请回到“设置”查看",
+        "There is no such camera, it may just have been removed: see Setup",
+    ),
+    "error_yaml": (
+        "YAML 写法有误：请看标出的那一行",
+        "This is not YAML: look at the line that is marked",
+    ),
     "draw_help": (
         "拖动画矩形，或逐点点角；拖动区域可移动，双击角可删除",
         "Drag a rectangle, or tap corner by corner; drag a zone to move it, double-tap a corner "

@@ -90,7 +90,7 @@ async def roll_back(request: Request) -> Response:
     except Conflict as error:
         now = console.site.read()
         values = _values(
-            request, now.text, now.version, difference=error.difference, conflict=True, shown=name
+            request, text, now.version, difference=error.difference, conflict=True, shown=name
         )
         return render(request, "site_file.html", 409, **values)
     console.accounts.audit(session.name, "rolled back", file=name)

@@ -33,20 +33,80 @@ TEXTS: dict[str, tuple[str, str]] = {
         "首次使用：请输入设备激活码（见启动终端或设备标签）并设置密码",
         "First use: enter the code printed on the box and set a password",
     ),
-    "wrong_code": ("激活码错误，请核对", "That is not the code"),
-    "wrong_login": ("用户名或密码不对", "Wrong name or password"),
-    "locked": ("登录失败次数过多，请 5 分钟后再试", "Too many tries; wait five minutes"),
-    "busy": ("正在处理其他登录，请稍后再试", "Others are logging in; try again in a moment"),
-    "bad_name": ("用户名需 1 至 32 个可见字符", "A name has 1 to 32 visible characters"),
-    "bad_password": ("密码需 10 至 128 位", "A password has 10 to 128 characters"),
-    "name_taken": ("该用户名已存在", "That name is taken"),
-    "last_installer": ("至少保留一名安装员", "The last installer stays"),
+    "wrong_code": (
+        "激活码不对或已过期：请核对，或在设备上运行 edge code --new 换一个",
+        "That is not the code, or its hour is over: look again, or make one with edge code --new",
+    ),
+    "wrong_login": (
+        "用户名或密码不对：请检查大小写后重试，忘记密码请用下面的链接",
+        "Wrong name or password: look at capitals and try again; if it is lost, use the link below",
+    ),
+    "locked": (
+        "登录失败次数过多，请 5 分钟后再试",
+        "Too many tries: wait five minutes and try again",
+    ),
+    "busy": (
+        "正在处理其他登录，请过几秒再按一次",
+        "Others are logging in: wait some seconds and press once more",
+    ),
+    "bad_name": (
+        "用户名需 1 至 32 个可见字符，首尾不留空格：请改短或重打",
+        "A name has 1 to 32 visible characters and no space at its ends: type it again",
+    ),
+    "bad_password": (
+        "密码需 10 至 128 位：请换一个",
+        "A password has 10 to 128 characters: choose another",
+    ),
+    "name_taken": (
+        "该用户名已存在：请换一个，或在上面修改原有账号",
+        "That name is taken: choose another, or change the account above",
+    ),
+    "last_installer": (
+        "至少保留一名安装员：请先让另一个账号成为安装员",
+        "The last installer stays: make another account an installer first",
+    ),
     "viewer": ("查看员", "viewer"),
     "installer": ("安装员", "installer"),
     "forbidden": ("只有安装员可以更改", "Only an installer may change this"),
-    "stale_form": ("页面已过期，请重新打开", "This page is out of date; open it again"),
-    "failed": ("操作失败，详情已写入日志", "Something went wrong; it is in the log"),
-    "not_found": ("没有这个页面", "There is no such page"),
+    "stale_form": (
+        "登录已更换，这份表单已失效：请返回再提交一次，填写的内容还在",
+        "You have logged in anew since this form was opened: go back and send it once more; "
+        "what you typed is kept",
+    ),
+    "lost_network": (
+        "连接不上设备：没有提交，填写的内容还在。请检查网络后再按一次",
+        "The box cannot be reached: nothing was sent and what you typed is kept. Look at the "
+        "network and press once more",
+    ),
+    "lost_contact": (
+        "与设备的连接中断，下面是之前的内容；恢复后自动更新，请检查网络",
+        "The box does not answer: what follows is old. It goes on by itself; look at the network",
+    ),
+    "too_long": (
+        "内容太长，没有提交：请删减到 100 万字以内",
+        "This is too long and was not sent: make it shorter than a million characters",
+    ),
+    "too_slow": (
+        "网络太慢，没有收完：请返回再提交一次",
+        "The network was too slow and not all of it came: go back and send it once more",
+    ),
+    "go_back": ("返回", "Go back"),
+    "already_set_up": (
+        "第一个账号已经建好：请用它登录，或让安装员为您添加账号",
+        "The first account is there already: log in with it, or have an installer add one for you",
+    ),
+    "account_gone": (
+        "这个账号已被删除：请看下面现有的账号",
+        "That account was removed meanwhile: see below which there are",
+    ),
+    "failed": (
+        "操作失败，详情已写入日志：请再试一次，仍不行请联系安装员",
+        "Something went wrong and is in the log: try once more, then ask an installer",
+    ),
+    "not_found": (
+        "没有这个页面：地址有误或内容已被删除，请从菜单重新进入",
+        "There is no such page: a wrong address, or the thing is gone; start again from the menu",
+    ),
     "age": ("画面延迟", "picture age"),
     "seconds": ("秒", "s"),
     "no_camera": ("还没有摄像机。到“设置”里添加。", "No camera yet. Add one under Setup."),
@@ -102,8 +162,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "test_picture": ("抓取测试画面", "Take a test picture"),
     "configuration": ("配置文件", "Configuration file"),
     "conflict": (
-        "有人同时保存了配置，下面是差异",
-        "Somebody saved meanwhile; this is the difference",
+        "有人同时保存了配置，下面是差异：",
+        "Somebody saved meanwhile; this is the difference:",
     ),
     "roll_back": ("恢复此版本", "Roll back"),
     "accounts": ("账号", "Accounts"),

@@ -92,6 +92,7 @@ class Renderer:
             session=session,
             path=request.scope["path"],
             here=here_of(request),
+            refused=code >= 400,
             installer=bool(session and session.role == "installer"),
             may=lambda method, route: bool(session and session.role in allowed(method, route)),
             **values,

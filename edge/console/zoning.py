@@ -65,10 +65,9 @@ async def _editor(request: Request) -> dict[str, Any]:
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    """Why, in one line; and in the reader's language where it is a common mistake."""
-    key = meaning(str(error))
-    said = {"said": text_of(key, language_of(request))} if key else {}
-    return JSONResponse({"error": str(error), **said}, 422)
+    """What to do in the reader's language, and the error itself."""
+    said = text_of(meaning(str(error)), language_of(request))
+    return JSONResponse({"error": str(error), "said": said}, 422)
 
 
 async def save_zones(request: Request) -> Response:

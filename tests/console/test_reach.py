@@ -148,7 +148,7 @@ def test_a_recovery_code_ends_after_an_hour_and_ends_older_log_ins(tmp_path):
     with pytest.raises(LoginRefused, match="wrong_code"):
         accounts.recover(code, "zhang", PASSWORD, "10.0.0.2")
     code = write_code(tmp_path)
-    with pytest.raises(LoginRefused, match="wrong_code"):
+    with pytest.raises(LoginRefused, match="already_set_up"):
         accounts.set_up(code, "zhang", PASSWORD, "10.0.0.2")
     fresh = accounts.recover(code, "zhang", PASSWORD, "10.0.0.2")
     assert accounts.session(session.token) is None and accounts.session(fresh.token) == fresh

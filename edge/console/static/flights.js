@@ -13,7 +13,8 @@ function send(file, row) {
     asked.onerror = () => wrong(card.dataset.cut);
     asked.onload = () => {
       if (asked.status === 201) { bar.value = bar.max; told.textContent = "✓"; done(true); return; }
-      let text = card.dataset.cut;
+      if (asked.status === 401) { wrong(document.body.dataset.over); return; }
+      let text = asked.status >= 500 ? document.body.dataset.failed : card.dataset.cut;
       try { text = JSON.parse(asked.responseText).error || text; } catch { /* no JSON: said as a lost connection */ }
       wrong(text);
     };
@@ -44,6 +45,7 @@ async function look() {
   if (!waits.length && !location.search.includes("asked=")) return;
   if (!document.hidden) {
     const answer = await fetch("/data/flights").catch(() => null);
+    reached(answer !== null);
     if (answer && answer.ok && !answer.redirected) {
       const flights = (await answer.json()).flights, asked = new URLSearchParams(location.search).get("asked");
       if (asked && flights[asked] && !shown.some((one) => one.dataset.flight === asked)) { location.replace(location.pathname); return; }

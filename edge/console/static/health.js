@@ -11,7 +11,7 @@ async function refresh() {
   }
 }
 async function loop() {
-  if (!document.hidden) await refresh().catch(() => {});
+  if (!document.hidden) reached(await refresh().then(() => true, () => false));
   setTimeout(loop, 5000);
 }
 setTimeout(loop, 5000);

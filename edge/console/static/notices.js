@@ -5,9 +5,8 @@ for (const one of document.querySelectorAll("form.tested")) {
     event.preventDefault();
     const told = one.closest("section").querySelector(".told");
     told.className = "told soft"; told.textContent = "…";
-    const answer = await fetch(one.action, {method: "POST", body: new URLSearchParams(new FormData(one))}).catch(() => null);
-    const body = answer ? await answer.json().catch(() => ({said: String(answer.status)})) : {said: "–"};
-    told.className = answer && answer.ok ? "told good" : "told bad"; told.textContent = body.said;
+    const answer = await ask(one.getAttribute("action"), formOf(one));
+    told.className = answer.ok ? "told good" : "told bad"; told.textContent = answer.said;
   };
 }
 for (const one of document.querySelectorAll("form.confirm")) one.onsubmit = () => window.confirm(one.dataset.confirm);

@@ -15,22 +15,19 @@ function adding(snippet) {
   form.snippet.value = snippet;
   form.onsubmit = async (event) => {
     event.preventDefault();
-    const answer = await fetch(form.action, {method: "POST", body: new URLSearchParams(new FormData(form))}).catch(() => null);
-    const body = answer ? await answer.json().catch(() => ({said: String(answer.status)})) : {said: "–"};
-    const said = document.createElement("p"); said.setAttribute("role", "status");
-    said.className = answer && answer.ok ? "good" : "bad"; said.textContent = body.said;
-    if (answer && answer.ok) { const link = document.createElement("a"); link.href = "/sensors"; link.textContent = ` ${document.querySelector('nav a[href="/sensors"]').textContent}`; said.append(link); form.replaceWith(said); } else { form.querySelectorAll("p").forEach((old) => old.remove()); form.append(said); }
+    const answer = await ask(form.getAttribute("action"), formOf(form)), row = document.createElement("p");
+    row.setAttribute("role", "status"); row.className = answer.ok ? "good" : "bad"; row.textContent = answer.said;
+    if (!answer.ok) { form.querySelectorAll("p").forEach((old) => old.remove()); form.append(row); return; }
+    const link = document.createElement("a"); link.href = "/sensors"; link.textContent = ` ${document.querySelector('nav a[href="/sensors"]').textContent}`;
+    row.append(link); sent(form); form.replaceWith(row);
   };
   return part;
 }
-async function ask() {
+async function probe() {
   button.disabled = true; told.replaceChildren(line({found: button.dataset.waiting}));
-  const csrf = document.querySelector('meta[name="csrf"]').content;
-  try {
-    const answer = await fetch(button.dataset.ask, {method: "POST", body: new URLSearchParams({csrf})});
-    const body = await answer.json().catch(() => ({lines: [{level: "wrong", found: String(answer.status)}]}));
-    told.replaceChildren(...body.lines.map(line));
-  } catch (error) { told.replaceChildren(line({level: "wrong", found: String(error)})); }
+  const body = new URLSearchParams({csrf: document.querySelector('meta[name="csrf"]').content});
+  const answer = await ask(button.dataset.ask, {body});
+  told.replaceChildren(...(answer.body.lines || [{level: "wrong", found: answer.said}]).map(line));
   button.disabled = false;
 }
-if (button) button.onclick = ask;
+if (button) button.onclick = probe;

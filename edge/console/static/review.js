@@ -1,26 +1,15 @@
 // Reviewing by keys: J and K change the case, Y says it was right, N asks why not, R goes to the
-// reason, the digits press the numbered buttons, U takes the last word back. What was written
-// outlives a session that ends: it is kept in this tab until it was sent.
+// reason, the digits press the numbered buttons, U takes the last word back.
 "use strict";
 const answer = document.getElementById("answer") || document.createElement("form"), reason = answer.elements.reason || document.createElement("input");
-const draft = `reason ${answer.action}`;
-let sent = false;
-
-reason.value = reason.value || sessionStorage.getItem(draft) || "";
-reason.oninput = () => { reason.value ? sessionStorage.setItem(draft, reason.value) : sessionStorage.removeItem(draft); };
-answer.onsubmit = (event) => {
-  if (sent) { event.preventDefault(); return; }
+let leaving = false;
+answer.addEventListener("leaving", () => { leaving = true; });
+answer.addEventListener("submit", (event) => {
   const asked = event.submitter && event.submitter.value;
-  if (["rejected", "confirmed:paused"].includes(asked) && !reason.value.trim()) { event.preventDefault(); reason.focus(); return; }
-  sent = true;
-};
-// The word has arrived: this page was made after it.
-for (const key of Object.keys(sessionStorage)) {
-  const done = answer.dataset.done;
-  if (done && key.includes(`/cases/${done}/`)) sessionStorage.removeItem(key);
-}
-addEventListener("pageshow", (event) => { if (event.persisted) sent = false; });
-addEventListener("beforeunload", (event) => { if (!sent && reason.value.trim()) event.preventDefault(); });
+  if (["rejected", "confirmed:paused"].includes(asked) && !reason.value.trim()) { event.preventDefault(); reason.focus(); }
+});
+addEventListener("pageshow", (event) => { if (event.persisted) leaving = false; });
+addEventListener("beforeunload", (event) => { if (!leaving && reason.value.trim()) event.preventDefault(); });
 
 const press = (selector) => { const found = document.querySelector(selector); if (found) found.click(); return Boolean(found); };
 const keys = {

@@ -15,7 +15,7 @@ const store = {
     ({zones: store.zones, rules, open: pen.open} = JSON.parse(last));
     store.chosen = Math.min(store.chosen, store.zones.length - 1); store.change();
   },
-  change() { pen.render(); renderList(); renderRules(); },
+  change() { pen.render(); renderList(); renderRules(); if (past.length) keepDrawing(); },
   choose(number) { store.chosen = number; pen.render(); paintChosen(); },
   add(polygon, kind, remembered) {
     if (!remembered) store.remember();
@@ -101,11 +101,16 @@ function chip(rule, zone) {
   return wrap;
 }
 
-async function send(path) {
-  const answer = await fetch(path, {method: "POST", headers: {"content-type": "application/json", "x-csrf": csrf()},
-    body: JSON.stringify({version, zones: store.zones, rules})});
-  return [answer.status, await answer.json().catch(() => ({error: String(answer.status)}))];
+function send(path) {
+  return ask(path, {headers: {"content-type": "application/json", "x-csrf": csrf()}, body: JSON.stringify({version, zones: store.zones, rules})});
 }
+// What is drawn stays in this tab until it is saved, as what is typed does.
+const draft = `edge-words ${document.body.dataset.who} zones ${camera}`;
+function keepDrawing() {
+  keep("zones", true);
+  sessionStorage.setItem(draft, JSON.stringify({version, zones: store.zones, rules}));
+}
+function forgetDrawing() { keep("zones", false); sessionStorage.removeItem(draft); }
 function tell(text, bad, ...more) {
   told.className = bad ? "bad" : "good"; told.replaceChildren(text, ...more);
 }
@@ -115,24 +120,25 @@ function small(tag, text) { const node = document.createElement(tag); node.textC
 async function save() {
   if (pen.open) pen.close();
   wait();
-  const [status, body] = await send(`/data/zones/${encodeURIComponent(camera)}`);
-  if (status === 200) {
-    version = body.version; keep("zones", false);
+  const answer = await send(`/data/zones/${encodeURIComponent(camera)}`), {body} = answer;
+  if (answer.ok) {
+    version = body.version; forgetDrawing();
     const link = small("a", words.live); link.href = "/live";
     tell(`${words.saved} `, false, link);
-  } else if (status === 409) {
-    const again = small("button", words.theirs); again.type = "button"; again.className = "quiet"; again.onclick = () => { keep("zones", false); location.reload(); };
+  } else if (answer.status === 409) {
+    const again = small("button", words.theirs); again.type = "button"; again.className = "quiet"; again.onclick = () => { forgetDrawing(); location.reload(); };
     tell(words.conflict, true, small("pre", body.conflict), again);
-  } else refused(body);
+  } else refused(answer);
 }
-function refused(body) {
-  if (body.said) tell(body.said, true, small("small", ` ${body.error}`)); else tell(body.error, true);
+function refused(answer) {
+  const more = answer.body.error && answer.body.error !== answer.said ? [small("small", ` ${answer.body.error}`)] : [];
+  tell(answer.said, true, ...more);
 }
 async function trial() {
   if (pen.open) pen.close();
   wait();
-  const [status, body] = await send(`/data/zones/${encodeURIComponent(camera)}/try`);
-  if (status !== 200) { refused(body); return; }
+  const answer = await send(`/data/zones/${encodeURIComponent(camera)}/try`), {body} = answer;
+  if (!answer.ok) { refused(answer); return; }
   const name = (id) => (categories[id] || {})[document.documentElement.lang.slice(0, 2)] || id;
   const counts = {};
   body.raised.forEach((one) => { counts[one.category] = (counts[one.category] || 0) + 1; });
@@ -155,6 +161,8 @@ still.onerror = () => {
 async function start() {
   const answer = await fetch(`/data/zones/${encodeURIComponent(camera)}`);
   if (answer.ok) { let zones; ({version, zones, rules} = await answer.json()); store.zones = zones; }
+  const kept = words.editable === "yes" && sessionStorage.getItem(draft);
+  if (kept) { store.remember(); ({version, zones: store.zones, rules} = JSON.parse(kept)); tell(words.kept, false); }
   picture(); store.change();
 }
 const press = (id, what) => { const node = document.getElementById(id); if (node) node.onclick = what; };
@@ -162,7 +170,9 @@ press("undo", () => store.undo());
 press("finish", () => { if (pen.open) { store.remember(); pen.close(); } });
 press("line", () => { pen.line = true; pen.open = null; store.choose(-1); });
 press("refresh", picture);
-press("try", () => trial().catch((error) => tell(String(error), true)));
-press("save", () => save().catch((error) => tell(String(error), true)));
+let busy = false;
+const once = (what) => () => { if (!busy) { busy = true; what().finally(() => { busy = false; }); } };
+press("try", once(trial));
+press("save", once(save));
 window.addEventListener("resize", () => pen.render());
 start();
