@@ -51,7 +51,7 @@ def _welcome(request: Request, session: LoginSession, to: str = "/") -> Response
 
 async def first(request: Request) -> Response:
     """The first account, by whoever holds the box's code."""
-    console, form = console_of(request), await form_of(request)
+    console, form = console_of(request), await form_of_open(request)
     try:
         session = await run_in_threadpool(
             console.accounts.set_up,

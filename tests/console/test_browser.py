@@ -230,7 +230,7 @@ def test_the_language_switch(visit):
     visitor.open("/cases")
     assert "疑似违规" in visitor.page.inner_text("h1")
     visitor.page.click("header form:first-of-type button")
-    assert "Violations" in visitor.page.inner_text("h1")
+    expect(visitor.page.locator("h1")).to_contain_text("Violations", timeout=20_000)
     assert visitor.page.url.endswith("/cases")
 
 

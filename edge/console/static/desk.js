@@ -13,7 +13,7 @@ function ring() {
     wave.connect(level).connect(audio.destination); wave.start(begin); wave.stop(begin + 0.4);
   }
 }
-async function ask() {
+async function count() {
   const answer = await fetch("/data/desk").catch(() => null);
   if (answer && answer.ok && !answer.redirected) {
     const now = await answer.json();
@@ -23,9 +23,9 @@ async function ask() {
     if (seen !== null && now.newest && now.newest > seen) ring();
     seen = now.newest || seen || "";
   }
-  setTimeout(ask, EVERY_MS);
+  setTimeout(count, EVERY_MS);
 }
 if (bell) {
   bell.onclick = () => { localStorage.setItem("edge-sound", loud() ? "off" : "on"); paint(); ring(); };
-  paint(); ask();
+  paint(); count();
 }

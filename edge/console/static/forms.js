@@ -115,6 +115,8 @@
     const words = body && (body.said || body.error);
     return {ok: answer.ok && body !== null, status: answer.status, body: body || {}, said: words || (answer.ok && body ? "" : answer.status === 413 ? said.long : said.failed)};
   }
+  // A form that a script made: what was typed into it before stands in it again.
+  window.again = restore;
   window.sent = (form) => { sessionStorage.removeItem(key(form)); window.keep(form, false); };
   window.formOf = (form) => ({body: new URLSearchParams(new FormData(form))});
 

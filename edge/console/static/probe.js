@@ -21,6 +21,7 @@ function adding(snippet) {
     const link = document.createElement("a"); link.href = "/sensors"; link.textContent = ` ${document.querySelector('nav a[href="/sensors"]').textContent}`;
     row.append(link); sent(form); form.replaceWith(row);
   };
+  again(form);
   return part;
 }
 async function probe() {
