@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from edge.drone.telemetry import mavlink
+from edge.drone.telemetry import mavlink_wire
 
 ASS_HEADER = b"""[Script Info]
 ScriptType: v4.00+
@@ -65,8 +65,8 @@ def mp4_with_subtitles(path: Path, texts: list[str], *, step_ms: int = 40) -> No
 def tlog(
     at: float, number: int, values: tuple, *, component: int = 1, version: int = 2, cut: bool = True
 ) -> bytes:
-    """One .tlog record of a message known to edge.drone.telemetry.mavlink."""
-    layout = mavlink._MESSAGES[number]
+    """One .tlog record of a message known to edge.drone.telemetry.mavlink_wire."""
+    layout = mavlink_wire.MESSAGES[number]
     payload = struct.pack(layout.fmt, *values)
     if version == 2 and cut:
         payload = payload.rstrip(b"\0") or b"\0"
@@ -75,6 +75,6 @@ def tlog(
         head += number.to_bytes(3, "little")
     else:
         head = struct.pack("<BBBBB", len(payload), 5, 1, component, number)
-    check = mavlink.crc(head + payload, layout.crc_extra)
+    check = mavlink_wire.crc(head + payload, layout.crc_extra)
     magic = b"\xfd" if version == 2 else b"\xfe"
     return round(at * 1e6).to_bytes(8, "big") + magic + head + payload + check.to_bytes(2, "little")

@@ -21,7 +21,7 @@ from edge.drone.georef import GroundView, NoGround
 from edge.drone.read import Hints, read
 from edge.drone.shifted import gcj02
 from edge.drone.sites import read_sites
-from edge.drone.telemetry import cloudapi, flightlog, mavlink, numbers, srt
+from edge.drone.telemetry import cloudapi, flightlog, mavlink, mavlink_wire, numbers, srt
 from edge.drone.telemetry.plausible import LiveCheck, checked, consistent
 from edge.drone.telemetry.pose import ManyAircraft, Pose, Telemetry, sound_fix
 from tests.drone.recordings import clock, cue, tlog
@@ -367,7 +367,7 @@ def _of_system(record: bytes, system: int) -> bytes:
     packet = bytearray(record[8:])
     packet[5] = system
     number = int.from_bytes(packet[7:10], "little")
-    check = mavlink.crc(bytes(packet[1:-2]), mavlink._MESSAGES[number].crc_extra)
+    check = mavlink_wire.crc(bytes(packet[1:-2]), mavlink_wire.MESSAGES[number].crc_extra)
     return record[:8] + bytes(packet[:-2]) + struct.pack("<H", check)
 
 

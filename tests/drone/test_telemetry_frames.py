@@ -9,7 +9,7 @@ import random
 import pytest
 
 from edge.drone.earth import distance_m
-from edge.drone.telemetry import mavlink, misb
+from edge.drone.telemetry import mavlink, mavlink_wire, misb
 from edge.drone.telemetry.pose import Telemetry
 from tests.drone.test_telemetry_hostile import LAT, LON, klv, mutated, sound_klv, sound_tlog
 
@@ -34,7 +34,7 @@ def frames_of(stream: bytes, count: int = 20) -> list[bytes]:
 
 
 def passes_mavlink(frame: bytes) -> bool:
-    packet = mavlink.packet_at(frame, 8)
+    packet = mavlink_wire.packet_at(frame, 8)
     return packet is not None and packet.valid is True
 
 

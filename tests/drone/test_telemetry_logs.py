@@ -17,7 +17,7 @@ from edge.config import ConfigError
 from edge.drone import earth
 from edge.drone.georef import GroundView, locate
 from edge.drone.read import read
-from edge.drone.telemetry import cloudapi, flightlog, mavlink, misb
+from edge.drone.telemetry import cloudapi, flightlog, mavlink, mavlink_wire, misb
 from tests.drone.recordings import tlog
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -180,7 +180,7 @@ def test_damaged_tlog_goes_on():
 
 def test_mavlink_against_pymavlink():
     dialect = pytest.importorskip("pymavlink.dialects.v20.common")
-    for number, layout in mavlink._MESSAGES.items():
+    for number, layout in mavlink_wire.MESSAGES.items():
         theirs = dialect.mavlink_map[number]
         assert theirs.crc_extra == layout.crc_extra
         assert struct.calcsize(layout.fmt) <= theirs.unpacker.size
