@@ -41,7 +41,8 @@ def load_categories(paths: Sequence[Path]) -> dict[str, Category]:
                 raise ConfigError(f"{path}: categories[{i}].id = {name!r} stands twice")
             names.add(name)
             rows[name] = _merged(rows.get(name, {}), row)
-            convert({"categories": [rows[name]]}, Categories, f"{path}: {name}")
+            read = convert({"categories": [rows[name]]}, Categories, f"{path}: {name}")
+            _check_scores(read.categories[0], f"{path}: {name}")
     return {name: convert(row, Category, name) for name, row in rows.items()}
 
 
@@ -49,6 +50,19 @@ def _id_of(path: Path, i: int, row: object) -> str:
     if not isinstance(row, dict) or not isinstance(row.get("id"), str):
         raise ConfigError(f"{path}: categories[{i}].id is missing; every entry needs one")
     return str(row["id"])
+
+
+def _check_scores(category: Category, where: str) -> None:
+    """A class with a score of its own is one of the category's, and counts from less."""
+    for label, score in category.class_scores.items():
+        if label not in category.classes:
+            known = ", ".join(category.classes) or "it has none"
+            raise ConfigError(f"{where}: class_scores: {label!r} is none of its classes ({known})")
+        if score > category.min_score:
+            raise ConfigError(
+                f"{where}: class_scores: {label} = {score:g}: at most min_score, "
+                f"{category.min_score:g}"
+            )
 
 
 def _merged(old: dict[str, object], new: dict[str, object]) -> dict[str, object]:

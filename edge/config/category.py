@@ -69,6 +69,7 @@ class Category(Part, frozen=True, kw_only=True):
     reopen_s: Seconds = 1800.0
     gap_s: Seconds = 20.0
     min_score: Fraction = 0.35
+    class_scores: dict[str, Fraction] = {}
     recipe: Recipe = Recipe()
     deadline_h: Annotated[float, msgspec.Meta(ge=0)] | None = None
     deadline_counts: Literal["hours", "working_hours"] = "hours"
@@ -77,6 +78,15 @@ class Category(Part, frozen=True, kw_only=True):
     priority: Literal["normal", "lead"] = "normal"
     on_trial: bool = True
     set: dict[str, float | int | str | bool | tuple[str, ...]] = {}
+
+    def least(self, label: str, min_score: float | None = None) -> float:
+        """From which score a class counts; min_score: what a rule says instead of the category's,
+        which a class with a score of its own follows in proportion."""
+        given = self.min_score if min_score is None else min_score
+        own = self.class_scores.get(label)
+        if own is None:
+            return given
+        return own * given / self.min_score if self.min_score else own
 
 
 class Categories(Part, frozen=True, kw_only=True):

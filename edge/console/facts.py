@@ -72,6 +72,33 @@ def _score(facts: Facts) -> tuple[str, str]:
     return f"识别为“{zh}”，最高置信度 {share}", f"The model says {en}, at best {share}"
 
 
+TRUST: dict[str, tuple[str, str] | None] = {
+    "weak": (
+        "模型对该类别识别较弱（真实画面实测），请仔细核对",
+        "The model is weak at this class, as measured on real pictures: look closely",
+    ),
+    "unproven": (
+        "该类别未经真实画面验证，只作线索",
+        "This class is unproven on real pictures: a lead, not a case",
+    ),
+}
+
+
+def _trust(facts: Facts) -> tuple[str, str] | None:
+    return TRUST.get(str(facts["trust"]))
+
+
+def _opinion(facts: Facts) -> tuple[str, str] | None:
+    if facts["second_opinion"]["says"] != "doubts":
+        return None
+    right, false = (int(count) for count in facts["second_opinion"]["taught_with"])
+    return (
+        f"本机位以往审核（属实 {right}、误识别 {false}）所教的判断对此存疑，改作线索",
+        f"What this camera's verdicts taught ({right} confirmed, {false} rejected) doubts it: "
+        "made a lead",
+    )
+
+
 def _attended(facts: Facts) -> tuple[str, str]:
     share = f"{100 * float(facts['attended_share']):.0f} %"
     return f"有人值守时间占 {share}", f"Somebody was beside it during {share}"
@@ -181,6 +208,8 @@ SENTENCES: tuple[tuple[str, Sentence], ...] = (
     ("truck", _truck),
     ("heaps", _heaps),
     ("best_score", _score),
+    ("trust", _trust),
+    ("second_opinion", _opinion),
     ("leq_db", _level),
     ("l50_db", _spread),
     ("windows", _windows),

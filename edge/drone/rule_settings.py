@@ -110,7 +110,7 @@ def judge(categories: Sequence[Category], situation: Situation) -> list[FlightFi
 def _of_category(category: Category, situation: Situation) -> Iterator[FlightFinding]:
     rule, labels = KINDS[category.kind], _subjects(category)
     for track in situation.tracks:
-        if track.label not in labels or track.score < category.min_score:
+        if track.label not in labels or track.score < category.least(track.label):
             continue
         facts = rule(category, track, situation) if _confirmed(track, situation.judging) else None
         if facts is not None:

@@ -163,7 +163,8 @@ class Analyzer:
 
     def _track(self, frame: Frame, found: Detections, aspect: float) -> tuple[Track, ...]:
         if self._tracker is None:
-            self._tracker = Tracker(strong=self.camera.min_score, weak=WEAK, aspect=aspect)
+            strong, own = self.camera.min_score, self._judge.starts
+            self._tracker = Tracker(strong=strong, strong_of=own, weak=WEAK, aspect=aspect)
         tracks = self._tracker.update(found, frame.at, frame.image)
         return self._traits.judged(frame.image, tracks) if self._traits else tracks
 

@@ -109,6 +109,7 @@ class Judge:
         self._motion, self._memory = TrackCourses(), Memory()
         self._rules: dict[str, RuleKind] = {}
         self._ground: dict[str, ZoneRule] = {}
+        self._starts: dict[str, float] = {}
         for rule in camera.rules:
             category = categories[rule.category]
             kind = rule_kind(category)
@@ -116,6 +117,8 @@ class Judge:
             name = _unique(rule, self._rules)
             zone_rule = _zone_rule(settings, zones)
             self._ground.setdefault(category.id, zone_rule)
+            for own in category.class_scores:
+                self._starts[own] = min(self._starts.get(own, 1.0), settings.least(own))
             made = self._rules[name] = kind(settings, zone_rule)
             if isinstance(made, TaughtState):
                 made.learn(taught or {})
@@ -136,6 +139,11 @@ class Judge:
     def faint(self) -> bool:
         """Whether any rule judges what a motion gate cannot be trusted to see."""
         return any(rule.FAINT for rule in self._rules.values())
+
+    @property
+    def starts(self) -> Mapping[str, float]:
+        """Classes that count from a score of their own, and from which a track of them starts."""
+        return self._starts
 
     @property
     def brief(self) -> bool:

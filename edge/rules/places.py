@@ -69,8 +69,10 @@ class PlaceRule:
 
     def subjects(self, view: SceneView) -> list[Track]:
         """The tracks that may stand here, weak ones included: they keep a place, but start none."""
-        settings = self.settings
-        return view.of(settings.category.classes, settings.min_score * KEEP_SCORE)
+        settings, classes = self.settings, self.settings.category.classes
+        if not settings.category.class_scores:
+            return view.of(classes, settings.min_score * KEEP_SCORE)
+        return [t for name in classes for t in view.of((name,), settings.least(name) * KEEP_SCORE)]
 
     def shows(self, view: SceneView, spot: Spot, track: Track) -> Sight:
         """What this look at the thing says of the offence."""
@@ -206,7 +208,7 @@ class PlaceRule:
         """Sure, standing, not asked about a moment ago, and not a second box on a placed thing."""
         if view.mono - self._refused.get(track.id, -1e9) < ASK_EVERY_S:
             return False
-        sure = track.score >= self.settings.min_score and self.stands(view, track)
+        sure = track.score >= self.settings.least(track.label) and self.stands(view, track)
         return sure and not duplicate(self._spots, track, placed)
 
     def _start(self, view: SceneView, fresh: list[Track]) -> None:
@@ -289,7 +291,7 @@ class PlaceRule:
                 spot.reported_mono = view.mono
                 out.findings.append(self._finding(view, spot, "update"))
             return
-        sure = spot.score >= settings.number("sure")
+        sure = spot.score >= settings.surely(spot.label)
         if sure and spot.hold.held_for(due_s) and self.proven(view, spot):
             self._decide(view, spot, out)
         elif spot.hold.held_s >= min(SHOW_AFTER_S, due_s):

@@ -97,6 +97,15 @@ class RuleSettings:
         assert isinstance(value, tuple), name
         return value
 
+    def least(self, label: str) -> float:
+        """From which score a class counts here."""
+        return self.category.least(label, self.min_score)
+
+    def surely(self, label: str) -> float:
+        """The score that the best look must reach; lower for a class that counts from less."""
+        share = self.least(label) / self.min_score if self.min_score else 1.0
+        return self.number("sure") * min(1.0, share)
+
     def terms(self, *, dwell_s: float | None = None, gap_s: float | None = None) -> Terms:
         """The clock's terms for a place of this rule: dwell, share, window and forgiven gap."""
         return Terms(

@@ -9,7 +9,7 @@ owns its ids.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,7 +102,8 @@ def _thinned(
 class Tracker:
     """Tracks of one camera.
 
-    strong: a score from which a box may start a track and is paired first. weak: boxes below it
+    strong: a score from which a box may start a track and is paired first; strong_of: the same for
+    classes that have one of their own. weak: boxes below it
     are ignored. lost_s: how long something unseen is remembered and predicted; with sparse
     pictures it is stretched to LEAST_INTERVALS. aspect: picture width / height.
     """
@@ -111,11 +112,13 @@ class Tracker:
         self,
         *,
         strong: float = 0.35,
+        strong_of: Mapping[str, float] | None = None,
         weak: float = 0.1,
         lost_s: float = 2.0,
         aspect: float = 16 / 9,
     ) -> None:
         self._strong, self._weak, self._lost_s, self._aspect = strong, weak, lost_s, aspect
+        self._strong_of = {name: min(strong, own) for name, own in (strong_of or {}).items()}
         self._motion = Motion.none()
         self._lives: list[_Life] = []
         self._next_id = 1
@@ -202,7 +205,7 @@ class Tracker:
             [(life.seen.mono, life.sure, life.label) for life in self._lives]
         ).T
         cost = self._cost(found, seen_s, labels)
-        known, fresh, strong = sure > 0, seen_s >= before_s, found.scores >= self._strong
+        known, fresh, strong = sure > 0, seen_s >= before_s, self._are_strong(found)
         for tracks, boxes, least in (
             (known, strong, LEAST_OVERLAP),
             (known & fresh, ~strong, LEAST_OVERLAP_WEAK),
@@ -215,6 +218,13 @@ class Tracker:
                 paired, to = assign(cost[rows[:, None], columns], 1.0 - least)
                 track_of[columns[to]] = rows[paired]
         return track_of
+
+    def _are_strong(self, found: Detections) -> NDArray[np.bool_]:
+        """(n,) which boxes may start a track."""
+        if not self._strong_of:
+            return found.scores >= self._strong
+        least = np.array([self._strong_of.get(name, self._strong) for name in found.names])
+        return np.asarray(found.scores >= least[found.labels])
 
     def _cost(self, found: Detections, seen_s: Floats, labels: Floats) -> NDArray[np.float32]:
         """1 - overlap of every predicted track with every box, dearer across classes."""
@@ -236,7 +246,7 @@ class Tracker:
 
     def _start(self, found: Detections, track_of: Indices, at: Stamp) -> None:
         """New tracks from strong boxes that nobody claimed."""
-        new = ((track_of < 0) & (found.scores >= self._strong)).nonzero()[0]
+        new = ((track_of < 0) & self._are_strong(found)).nonzero()[0]
         if not len(new):
             return
         self._motion.add(Motion.start(to_centres(found.boxes[new]), self._aspect))

@@ -222,6 +222,10 @@ TOLD = [
      "风机开，净化器关，油烟 2.67 mg/m³", "purifier off"),
     ({"kitchen": {"fan": True, "purifier": None}}, "风机开，净化器未知", "purifier unknown"),
     ({"sources": 2}, "同一摊点疑似烧烤源 2 处", "2 things taken for grill"),
+    ({"trust": "unproven"}, "该类别未经真实画面验证，只作线索", "a lead, not a case"),
+    ({"trust": "weak"}, "模型对该类别识别较弱（真实画面实测），请仔细核对", "look closely"),
+    ({"second_opinion": {"says": "doubts", "taught_with": [9, 12]}},
+     "本机位以往审核（属实 9、误识别 12）所教的判断对此存疑，改作线索", "9 confirmed, 12 rejected"),
     ({"clock_quality": "unsynced"}, "时钟未同步，时间仅供参考", "not synchronised"),
 ]  # fmt: skip
 
@@ -241,6 +245,8 @@ def test_facts_in_words(given, zh, en):
         {"metrology": 1},
         {"windows": 5},
         {"leq_db": 1},
+        {"trust": ["weak"]},
+        {"second_opinion": {"says": "doubts", "taught_with": 3}},
     ],
 )
 def test_facts_of_an_unexpected_shape_cost_no_page(odd):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 
 import cv2
 import numpy as np
@@ -315,3 +316,39 @@ def test_import_from_a_box(tmp_path, capsys):
     assert {item.group for item in made.items} == {f"box_verdicts/v-{n}" for n in (1, 2, 3)}
     assert run(*words[:-1], tmp_path / "all", "--unjudged") == 0
     assert len(read_collection(tmp_path / "all").items) == 4
+
+
+def two_splits(root):
+    rows = [
+        (f"p{i}.png", "val" if i > 3 else "train", f"s/{i}", scene(i, (900, 1200)), [BOX])
+        for i in range(6)
+    ]
+    return make(root, rows)
+
+
+def test_sets_travel_in_one_file_that_trains_the_same(tmp_path):
+    folder = tmp_path / "datasets"
+    made = two_splits(folder / "pack")
+    (folder / "cutouts").mkdir()
+    (folder / "cutouts" / "a.png").write_bytes(b"sprite")
+    out = tmp_path / "out" / "sets.tar"
+    assert dataset.main(["pack", str(folder), "--out", str(out)]) == 0
+    with tarfile.open(out) as tar:
+        tar.extractall(tmp_path / "there", filter="data")
+    there = tmp_path / "there" / "datasets"
+    read = read_collection(there / "pack")
+    assert {item.stem for item in read.items} == {i.stem for i in made.of("train").items}
+    for item in read.items:
+        assert read.label(item).read_bytes() == made.label(item).read_bytes()
+        assert max(cv2.imread(str(read.image(item))).shape) <= 768
+    assert (there / "cutouts" / "a.png").read_bytes() == b"sprite"
+
+
+def test_what_does_not_fit_is_refused(tmp_path, capsys):
+    two_splits(tmp_path / "datasets" / "pack")
+    out = tmp_path / "sets.tar"
+    words = ["pack", str(tmp_path / "datasets"), "--out", str(out), "--most", "0.001"]
+    assert dataset.main(words) == 2
+    assert dataset.main(["pack", str(tmp_path / "none"), "--out", str(out)]) == 2
+    assert not out.exists()
+    assert len(capsys.readouterr().err.splitlines()) == 2

@@ -43,6 +43,15 @@ def test_one_walker_is_one_track_at_any_rate(fps):
     assert all(ids[2:])
 
 
+def test_a_class_that_counts_from_less_starts_a_track_from_less():
+    own = Tracker(strong_of={"cart": 0.15})
+    for t in (0.0, 0.2, 0.4):
+        faint = seen((*box(0.3), 0.2, 1), (*box(0.7), 0.2, 2))
+        tracks = own.update(faint, at(t))
+    assert [track.label for track in tracks] == ["cart"]
+    assert not Tracker().update(seen((*box(0.3), 0.2, 1)), at(0.0))
+
+
 def test_irregular_times():
     rng = np.random.default_rng(3)
     times = np.cumsum(rng.uniform(0.03, 0.9, 60))

@@ -101,7 +101,8 @@ def judge(path: Path, width: int, settings: Settings, model: Model, fps: float) 
         found = model.detect(frame.image, min_score=WEAK)
         if window and window[0] <= frame.at.mono <= window[1]:
             told.tipper = max(told.tipper or 0.0, _best(found.scores, found.labels, model))
-        tracker = tracker or Tracker(strong=0.35, weak=WEAK, aspect=aspect)
+        own = next(iter(each.values())).starts
+        tracker = tracker or Tracker(strong=0.35, strong_of=own, weak=WEAK, aspect=aspect)
         tracks = tracker.update(found, frame.at, frame.image)
         scene = Scene(frame.camera, frame.at, tracks, aspect, image=frame.image)
         for name, one in each.items():

@@ -20,6 +20,7 @@ from tools.training.classes import CITY
 from tools.training.clipframes import harvest, read_table
 from tools.training.collection import SPLITS, Collection, read_collection, write_collection
 from tools.training.importing import Incoming, Rules, pictures, read_rules, read_yolo, store
+from tools.training.packing import pack
 from tools.training.raw_yolo import Onnx
 
 EXAMPLE = """examples:
@@ -32,6 +33,7 @@ EXAMPLE = """examples:
   tools/dataset merge datasets/pack datasets/box --out datasets/all
   tools/dataset stats datasets/all --sheet out/sheet.jpg
   tools/dataset export datasets/all --out out/yolo
+  tools/dataset pack datasets --out out/datasets.tar      # 60 MiB for a machine with a GPU
 """
 
 
@@ -147,6 +149,16 @@ def clips_command(args: argparse.Namespace) -> int:
     return 0
 
 
+def pack_command(args: argparse.Namespace) -> int:
+    """What is trained on of all sets of a folder, in one file for another machine."""
+    done = pack(args.folder, args.out, most_mib=args.most)
+    print(
+        f"{args.out}: {done.pictures} pictures, {done.side} px at quality {done.quality}, "
+        f"{done.size / (1 << 20):.1f} MiB"
+    )
+    return 0
+
+
 def check_command(args: argparse.Namespace) -> int:
     """List every fault; 1 where one would make training or its figures wrong."""
     faults = checking.check(read_collection(args.set))
@@ -231,6 +243,11 @@ def parser() -> argparse.ArgumentParser:
     fooled.add_argument("--model", type=Path, required=True, help="the detector to fool, .onnx")
     fooled.add_argument("--out", type=Path, required=True)
     fooled.set_defaults(run=clips_command)
+    away = commands.add_parser("pack", help="what is trained on, in one file for another machine")
+    away.add_argument("folder", type=Path, help="with the sets and cutouts below it")
+    away.add_argument("--out", type=Path, required=True, metavar="FILE.tar")
+    away.add_argument("--most", type=float, default=60.0, help="MiB (60)")
+    away.set_defaults(run=pack_command)
     one = commands.add_parser("check", help="list every fault; fails on those that matter")
     one.add_argument("set", type=Path)
     one.add_argument("--json", action="store_true")
