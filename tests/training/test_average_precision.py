@@ -18,7 +18,6 @@ from tools.training.average_precision import (
     bootstrap,
     curve,
     match,
-    operating,
 )
 
 
@@ -122,19 +121,3 @@ def test_bootstrap_of_whole_groups_is_wider_than_of_frames():
     assert videos[1] - videos[0] > frames[1] - frames[0]
     assert frames[0] < ap50(parts) < frames[1]
     assert bootstrap(parts, ap50, rounds=50, seed=3) == bootstrap(parts, ap50, rounds=50, seed=3)
-
-
-def test_the_operating_score_is_where_f1_is_best_and_the_lift_brings_it_to_the_boxes():
-    far = (0.8, 0.8, 0.9, 0.9)
-    looks = [
-        match(seen([(A, 0.2, 0), (far, 0.1, 0)], [(A, 0)]), 0),
-        match(seen([(A, 0.12, 0)], [(A, 0)]), 0),
-        match(seen([(far, 0.05, 0)], []), 0),
-    ]
-    told = operating(looks)
-    assert (told.truths, told.score) == (2, 0.12)
-    assert (told.precision, told.recall, told.f1) == (1.0, 1.0, 1.0)
-    odds = 0.12 / 0.88 * np.exp(told.lift)
-    assert odds / (1 + odds) == pytest.approx(0.35)
-    assert operating([match(seen([(far, 0.9, 0)], [(A, 0)]), 0)]) is None
-    assert operating([]) is None

@@ -8,7 +8,6 @@ class that was never labelled in its picture counts neither way.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,6 @@ from numpy.typing import NDArray
 from tools.training.raw_yolo import iou_matrix
 
 RECALLS = np.linspace(0, 1, 101)
-TOLD_AT = 0.35  # the box's least score where a category says nothing else
 
 Floats = NDArray[np.float64]
 THRESHOLDS: Floats = np.arange(0.5, 0.951, 0.05, dtype=np.float64)
@@ -137,34 +135,3 @@ def bootstrap(
 
 def ap50(matched: Sequence[Matched]) -> float:
     return area(curve(matched, 0))
-
-
-@dataclass(frozen=True, slots=True)
-class Operating:
-    """The score at which F1 of a class is best, and precision and recall there."""
-
-    truths: int
-    score: float
-    f1: float
-    precision: float
-    recall: float
-
-    @property
-    def lift(self) -> float:
-        """Log odds that bring `score` to TOLD_AT (tools/export --lift)."""
-        return _logit(TOLD_AT) - _logit(self.score)
-
-
-def _logit(share: float) -> float:
-    return math.log(share / (1 - share))
-
-
-def operating(matched: Sequence[Matched]) -> Operating | None:
-    """Of one class at an overlap of 0.5; None where nothing right was found."""
-    line = curve(matched)
-    f1 = 2 * line.precision * line.recall / np.maximum(line.precision + line.recall, 1e-9)
-    if not line.truths or not f1.any():
-        return None
-    at = int(f1.argmax())
-    values = (float(part[at]) for part in (line.scores, f1, line.precision, line.recall))
-    return Operating(line.truths, *values)

@@ -41,9 +41,14 @@ On a Jetson, in the folder of the ONNX (the engine is bound to that board and Te
 """
 
 
-def open_average(paths: Sequence[Path]) -> DetectionModel:
-    """The mean of the checkpoints' weights as it is shipped: float32, fused, one raw output."""
+def open_average(
+    paths: Sequence[Path], rows_of: Path | None = None, rows: Sequence[str] = ()
+) -> DetectionModel:
+    """The mean of the checkpoints' weights as it is shipped: float32, fused, one raw output; with
+    the rows of some classes from another (take_rows)."""
     model = open_mean(paths)
+    if rows_of is not None:
+        take_rows(model, open_mean([rows_of]), rows)
     model = model.fuse(verbose=False).eval()
     head = model.model[-1]
     head.export, head.format, head.dynamic = True, "onnx", False
@@ -52,28 +57,23 @@ def open_average(paths: Sequence[Path]) -> DetectionModel:
     return model
 
 
-def lift(model: DetectionModel, logits: dict[str, float]) -> None:
-    """Move all scores of a class up or down, in log odds. The order within the class stays, and
-    with it its average precision but for suppression between classes; what is told at a fixed
-    score does not. For a class that is rarer
-    in training than the others and therefore never sure of itself.
+def take_rows(
+    model: DetectionModel, other: DetectionModel, names: Sequence[str], share: float = 1.0
+) -> None:
+    """Give classes the rows of the last layer that another checkpoint of the same run has for
+    them (share 1), or a mean. All else stays as it is: no score of another class moves.
 
-    Raises ConfigError for a class that the model does not have.
+    Raises ConfigError for a class that either model lacks.
     """
-    rows = {name: row for row, name in model.names.items()}
-    for name, by in logits.items():
-        if name not in rows:
-            raise ConfigError(f"--lift {name}: not a class of it; one of {', '.join(rows)}")
-        for branch in model.model[-1].cv3:
-            branch[-1].bias[rows[name]] += by
-
-
-def _logits(word: str) -> tuple[str, float]:
-    name, _, by = word.partition("=")
-    try:
-        return name, float(by)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{word}: a class and its log odds, grill=1.2") from None
+    rows, theirs = ({n: row for row, n in each.names.items()} for each in (model, other))
+    for name in names:
+        if name not in rows or name not in theirs:
+            raise ConfigError(f"--rows {name}: not a class of both; one of {', '.join(rows)}")
+        for mine, its in zip(model.model[-1].cv3, other.model[-1].cv3, strict=True):
+            for part in ("weight", "bias"):
+                old = getattr(mine[-1], part).data
+                new = getattr(its[-1], part).data[theirs[name]]
+                old[rows[name]] = (1.0 - share) * old[rows[name]] + share * new
 
 
 def write_onnx(model: DetectionModel, path: Path, height: int, width: int) -> None:
@@ -156,13 +156,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         help="also int8, calibrated on the train split of these data sets",
     )
     parser.add_argument(
-        "--lift",
-        type=_logits,
-        nargs="+",
-        default=[],
-        metavar="CLASS=LOGITS",
-        help="move all scores of a class, in log odds: grill=1.2",
+        "--rows-of",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="another checkpoint of the run, from which the classes of --rows get their last row",
     )
+    parser.add_argument("--rows", nargs="+", default=[], metavar="CLASS", help="see --rows-of")
     parser.add_argument("--pictures", type=int, default=84, help="how many to calibrate on")
     parser.add_argument("--ncnn", action="store_true", help="also NCNN (needs pnnx)")
     parser.add_argument(
@@ -176,8 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Writes model and manifest; 2 for a wrong file, in one line."""
     args = parse(arguments)
     try:
-        model = open_average(args.checkpoints)
-        lift(model, dict(args.lift))
+        model = open_average(args.checkpoints, args.rows_of, args.rows)
         names = [model.names[i] for i in range(len(model.names))]
         size = SIZES[args.size]
         suffix = "" if args.size == "384x640" else f"-{args.size}"
