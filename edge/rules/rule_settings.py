@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from edge.config import Camera, Category, ConfigError, Rule, When
@@ -80,6 +80,7 @@ class RuleSettings:
     min_score: float
     values: Mapping[str, Plain]
     grid: str | None = None
+    least_of: Mapping[str, float] = field(default_factory=dict)
 
     def number(self, name: str) -> float:
         value = self.values[name]
@@ -99,7 +100,7 @@ class RuleSettings:
 
     def least(self, label: str) -> float:
         """From which score a class counts here."""
-        return self.category.least(label, self.min_score)
+        return self.least_of.get(label, self.min_score)
 
     def surely(self, label: str) -> float:
         """The score that the best look must reach; lower for a class that counts from less."""
@@ -142,6 +143,7 @@ def settle(camera: Camera, rule: Rule, category: Category, kind: Settings) -> Ru
     if confirm_s is None:
         shorter = dwell_s / category.dwell_s if category.dwell_s else 1.0
         confirm_s = category.confirm_s * min(1.0, shorter)
+    least = category.min_score if rule.min_score is None else rule.min_score
     return RuleSettings(
         camera=camera.id,
         category=category,
@@ -152,9 +154,10 @@ def settle(camera: Camera, rule: Rule, category: Category, kind: Settings) -> Ru
         confirm_s=confirm_s,
         realarm_s=category.realarm_s if rule.realarm_s is None else rule.realarm_s,
         share=category.seen_share if rule.seen_share is None else rule.seen_share,
-        min_score=category.min_score if rule.min_score is None else rule.min_score,
+        min_score=least,
         values=_settings(kind, category, rule),
         grid=camera.position.grid,
+        least_of={name: category.least(name, least) for name in category.class_scores},
     )
 
 

@@ -97,6 +97,11 @@ READINGS = {
         '{"name": "dust", "source": "dust_photos", "ap50": 0.776, "truths": 8, "pictures": 8}',
         [0.776],
     ),
+    "realclips": (
+        '{"all clips": {"clips": 29, "minutes": 31.0, "shipped dwell": 0, "short dwell": 1,'
+        ' "tippers": 6, "tippers found": 5}}',
+        [29, 31.0, 0, 1, 5],
+    ),
     "mutation": (
         '{"changes": 4, "score": 0.75, "packages": {"edge/rules": 0.75}, "survivors": []}',
         [4, 0.75, 0.75],
