@@ -98,6 +98,7 @@ class Grabber:
     """Reads one camera and posts the frames due at `fps` into its mailbox.
 
     connect: opens the camera anew each time; raises SourceError.
+    every_s: seconds from one frame that is due to the next; may be set at any time.
     want: which pictures are decoded at all ("key", "nonref" or "watch" while nobody needs more);
     may be set at any time.
     """
@@ -118,7 +119,7 @@ class Grabber:
         self.read = 0
         self.last_picture_s = clock.now().mono
         self.statistics: StreamStatistics | None = None
-        self._fps = fps
+        self._fps, self.every_s = fps, 1.0 / fps
         self.line = SourceThread(camera, connect, self._pump)
 
     def start(self) -> None:
@@ -153,6 +154,7 @@ class Grabber:
             self.read += 1
             self.last_picture_s = picture.at.mono
             self.line.healed()
+            pacer.pace(self.every_s)
             if pacer.due(picture.time_s):
                 self._post(picture)
 

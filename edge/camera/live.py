@@ -34,10 +34,11 @@ from edge.values import Stamp
 
 Keep = Callable[[Encoded], None]
 
+# Key pictures alone are decoded one by one, so nothing else of them reaches the decoder.
 _SKIP: dict[Want, str] = {
     "all": "DEFAULT",
     "nonref": "NONREF",
-    "key": "NONKEY",
+    "key": "DEFAULT",
     "watch": "DEFAULT",
 }
 # Of a stream that does not say.
@@ -89,6 +90,7 @@ class LiveSource:
         self.statistics = StreamStatistics()
         self.behind_s = 0.0
         self._catching_up = False
+        self._broken_off = False
         self._matrix: tuple[Matrix] | None = None
         rate = self.facts.fps or USUAL_FPS
         self.quiet = QuietStream(PacketWatch(rate), differs) if differs else None
@@ -150,7 +152,7 @@ class LiveSource:
         """What is to be decoded now: everything, or as little as it takes to watch."""
         quiet = self.quiet
         if quiet is None or not self._key_seen:
-            yield from self._pictures(packet, at)
+            yield from self._awake(packet, at)
             return
         anchor = quiet.anchors(at, packet.is_keyframe, self._all_key)
         # Also while reading has fallen behind: nothing catches up faster than to sleep.
@@ -162,9 +164,29 @@ class LiveSource:
             yield from self._drained(at)
             quiet.sleep()
         if not quiet.asleep:
-            yield from self._pictures(packet, at)
+            yield from self._awake(packet, at)
             return
         yield from self._watched(quiet, HeldPacket(packet, at, packet.size), anchor, stirs)
+
+    def _awake(self, packet: Any, at: Stamp) -> Iterator[Picture]:
+        """The packet's pictures; of a key picture alone at once, which the decoder would else keep
+        until it has those after it."""
+        if not (self._key_seen and self._keys_only(packet)):
+            yield from self._pictures(packet, at)
+        elif packet.is_keyframe:
+            alone = self._alone(HeldPacket(packet, at, packet.size))
+            if alone is not None:
+                self._last_at = at
+                yield alone
+
+    def _keys_only(self, packet: Any) -> bool:
+        """Whether only key pictures count: as asked, and until the next one after that, since what
+        lies between builds on pictures that were never decoded."""
+        if self.want == "key" or self._catching_up:
+            self._broken_off = True
+        elif packet.is_keyframe:
+            self._broken_off = False
+        return self._broken_off
 
     @property
     def _all_key(self) -> bool:
@@ -220,7 +242,7 @@ class LiveSource:
 
     def _pictures(self, packet: Any, at: Stamp) -> Iterator[Picture]:
         context = self._input.stream.codec_context
-        context.skip_frame = _SKIP["key" if self._catching_up else self.want]
+        context.skip_frame = _SKIP[self.want]
         # A picture that builds on one we never got would be a wrong picture.
         self._key_seen = self._key_seen or packet.is_keyframe
         if not self._key_seen:

@@ -26,6 +26,14 @@ class Pacer:
         self._early_s = early * self._interval_s
         self._next_s = float("-inf")
         self._last_s = float("-inf")
+        self._taken_s = float("-inf")
+
+    def pace(self, interval_s: float) -> None:
+        """From now on one picture is due in so many seconds; a shorter interval counts from the
+        picture taken last."""
+        if interval_s != self._interval_s:
+            self._interval_s = interval_s
+            self._next_s = min(self._next_s, self._taken_s + interval_s)
 
     def due(self, time_s: float) -> bool:
         """Whether the picture of this time is to be analysed. Call once for each, in order."""
@@ -37,6 +45,7 @@ class Pacer:
         self._next_s += self._interval_s
         if time_s >= self._next_s:
             self._next_s = time_s + self._interval_s
+        self._taken_s = time_s
         return True
 
 

@@ -133,6 +133,9 @@ class Camera(Part, frozen=True, kw_only=True):
     gate: bool = True
     # auto: key pictures only while nothing moves, where the stream is fit for it.
     decode: Literal["auto", "keys", "whole"] = "auto"
+    # auto: a live camera is looked at `fps` times a second at most, and as seldom as its rules
+    # allow while things move; need: a recording too; fixed: always `fps`.
+    rate: Literal["auto", "need", "fixed"] = "auto"
     clip_before_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 10.0
     clip_after_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 10.0
     position: Position = Position()

@@ -250,7 +250,7 @@ class Visiond:
             # A camera that is set aside stays busy for the scheduler: it is not chosen again.
             with self._guard.working_for(worker.camera.id):
                 worker.look(self._clock.now)
-                self._scheduler.done(camera, worker.open_cases)
+                self._scheduler.done(camera, worker.open_cases, worker.every_s)
 
     _closing = False
     restart = False

@@ -45,7 +45,8 @@ class Analysis:
 
     stirs: something moves or changes, as far as pixels tell; still: nothing does, and nothing that
     is held is looked for. look_s: the longest that may pass until the next look, as the rules
-    stand now.
+    stand now. need_s: how far apart looks may be for the rules to tell the same; 0 while the gate
+    spares the detector, for it needs every picture that is due.
     """
 
     frame: Frame
@@ -59,6 +60,7 @@ class Analysis:
     stirs: bool = True
     still: bool = False
     look_s: float = FAINT_S
+    need_s: float = 0.0
 
 
 class Analyzer:
@@ -115,6 +117,7 @@ class Analyzer:
             stirs=gate.stirs,
             still=not gate.stirs and not self._judge.searching,
             look_s=self._look_s,
+            need_s=0.0 if gate.reason in ("forced", "quiet") else self._judge.need_s,
         )
 
     @property

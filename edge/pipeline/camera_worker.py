@@ -22,7 +22,7 @@ from edge.camera.stall import StallWatch
 from edge.faults import FaultLog
 from edge.pipeline.analyzer import Analysis
 from edge.pipeline.camera_pipeline import CameraPipeline
-from edge.pipeline.decode_policy import DecodePolicy, Streaming
+from edge.pipeline.decode_policy import DecodePolicy, Streaming, look_every_s
 from edge.pipeline.evidence_queue import EvidenceQueue
 from edge.pipeline.hard_examples import HardExamples
 from edge.pipeline.preview import Preview
@@ -40,6 +40,8 @@ NOT_REMINDED_MOST = 64
 RELEARNT = "重新启动,正常画面重新学习 / started again: what is normal is learned anew"
 AGES = 200
 RATE_S = 10.0
+# More than come in that time.
+LOOKS = 400
 
 
 class CameraWorker:
@@ -65,6 +67,9 @@ class CameraWorker:
         self.open_cases = 0
         self.eased: str | None = None
         self._asleep = False
+        self.every_s = 1.0 / pipeline.camera.fps
+        # Clips that are made of the looks want them all.
+        self._by_need = pipeline.camera.rate != "fixed" and not feed.keep_pictures
         self._decode_policy = DecodePolicy(
             pipeline.camera.fps,
             whole=pipeline.camera.decode == "whole",
@@ -79,7 +84,8 @@ class CameraWorker:
         self._not_reminded: deque[str] = deque(maxlen=NOT_REMINDED_MOST)
         self._misdetected, self._asked_mono = misdetected, -1e9
         self._ages_ms: deque[float] = deque(maxlen=AGES)
-        self._looked: deque[float] = deque(maxlen=AGES)
+        # When each of the last looks was, and how far from the one before it was wanted.
+        self._looked: deque[tuple[float, float]] = deque(maxlen=LOOKS)
         self._checkpointed = -1e9
         self._stored: bytes | None = None
         self._thinking = False
@@ -122,7 +128,7 @@ class CameraWorker:
             self._faults.extend(self._health.look(frame.image, frame.at))
         if not self.recording:
             self._ages_ms.append((now().mono - frame.at.mono) * 1000.0)
-        self._looked.append(time.monotonic())
+        self._looked.append((time.monotonic(), self.every_s))
         self._looked_mono = now().mono
         self.last = look
         self.open_cases = len(look.judgement.candidates)
@@ -253,18 +259,23 @@ class CameraWorker:
             self.feed.reader.want = "key" if asleep else "all"
 
     def _spare(self, look: Analysis) -> None:
-        """Decode less while nothing moves and nobody looks at the page."""
+        """Decode and look at less while nothing moves, or no more is needed, and nobody looks at
+        the page."""
         reader = self.feed.reader
         if isinstance(reader, Grabber):
             watched = self._preview.wanted()
+            need_s = look.need_s if self._by_need and not watched else 0.0
             reader.want = self._decode_policy.step(
                 look.frame.at.mono,
                 still=look.still and not watched,
                 stirs=look.stirs,
                 look_s=look.look_s,
+                every_s=need_s,
                 stream=_streaming(reader),
                 asleep=self._asleep,
             )
+            self.every_s = look_every_s(self.camera.fps, need_s, want=reader.want)
+            reader.every_s = self.every_s
 
     def take_spans(self) -> list[dict[str, Any]]:
         """Finished stretches of watched and blind time, for the ledger."""
@@ -279,8 +290,7 @@ class CameraWorker:
             "recording": self.recording,
             **self._decoding(),
             "looks": self.pipeline.analyzer.looks,
-            "fps": self._looks_per_s(),
-            "fps_wanted": self.camera.fps,
+            **self._rates(),
             "age_ms": round(self.age_p95_ms(), 1),
             "blind": None if self.recording else self._blind_reason(),
             "last_wall": last.frame.at.wall if last else None,
@@ -313,10 +323,12 @@ class CameraWorker:
         facts = numbers.facts() if numbers else None
         return facts.row() if facts else None
 
-    def _looks_per_s(self) -> float:
-        """Over the last ten seconds."""
+    def _rates(self) -> dict[str, float]:
+        """Looks a second over the last ten seconds, and how many were wanted in these."""
         since = time.monotonic() - RATE_S
-        return round(sum(at > since for at in list(self._looked)) / RATE_S, 2)
+        wanted = [every_s for at, every_s in list(self._looked) if at > since]
+        mean_s = sum(wanted) / len(wanted) if wanted else self.every_s
+        return {"fps": round(len(wanted) / RATE_S, 2), "fps_wanted": round(1.0 / mean_s, 2)}
 
     def numbers(self, elapsed_s: float, before: dict[str, int]) -> dict[str, Any]:
         """What happened since `before` (updated in place), per second; ages in ms."""

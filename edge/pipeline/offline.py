@@ -8,6 +8,7 @@ A source of any kind is looked at from its first picture to its last, or until i
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,6 +80,11 @@ class OfflineRun:
     pipeline: CameraPipeline
     looks: int = 0
     last: Stamp | None = None
+    due_mono: float = -math.inf
+
+    def due(self, frame: Frame) -> bool:
+        """Whether the rules need this frame, where the camera is looked at by need."""
+        return self.pipeline.camera.rate != "need" or frame.at.mono >= self.due_mono
 
     def step(self, frame: Frame) -> Analysis:
         """Analysis at one frame and write what it gave evidence for."""
@@ -86,6 +92,8 @@ class OfflineRun:
         self.pipeline.evidence_writer.handle(look.frame, look.judgement, look.tracks)
         self.looks += 1
         self.last = frame.at
+        # A picture a little early is taken: the next one could be later still.
+        self.due_mono = frame.at.mono + look.need_s - 0.25 / self.pipeline.camera.fps
         return look
 
     def finish(self, frame: Frame | None) -> None:
@@ -229,7 +237,8 @@ def _run_recording(run: OfflineRun, frames: FileFrames, name: str) -> None:
     with frames:
         for frame in frames:
             last = frame
-            run.step(frame)
+            if run.due(frame):
+                run.step(frame)
             bar.update(frames.progress, f"{frame.at.mono:.0f} s")
     bar.close()
     if last is None:

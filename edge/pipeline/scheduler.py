@@ -64,11 +64,13 @@ class Scheduler:
             entry.next_mono = max(entry.next_mono + eased_s, now + eased_s / 2.0)
             return chosen
 
-    def done(self, camera: Hashable, open_cases: int) -> None:
-        """The camera's frame is judged: it may be given the next one."""
+    def done(self, camera: Hashable, open_cases: int, every_s: float | None = None) -> None:
+        """The camera's frame is judged: it may be given the next one. every_s: the interval that
+        it wants from now on, where that has changed."""
         with self._bell:
             entry = self._entries[camera]
             entry.busy, entry.open_cases = False, open_cases
+            entry.due_every_s = every_s or entry.due_every_s
             if entry.waiting():
                 self._bell.notify()
 

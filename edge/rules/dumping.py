@@ -29,6 +29,7 @@ class Dumping(PlaceRule):
     """Places are trucks that stand and heaps; which of the two a place is, its class tells."""
 
     BRIEF: ClassVar[bool] = True
+    LOOK_S: ClassVar[float] = 0.2
     SETTINGS: ClassVar[Settings] = {
         **PLACE_SETTINGS,
         "band": Setting(0.3, "lowest share of the box that is asked for its zone", 0.02, 1.0),

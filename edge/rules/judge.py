@@ -49,7 +49,8 @@ class RuleKind(Protocol):
     WITH_FILE: only the muck-truck file makes a case of what it finds. FROM_PICTURES: what it judges
     is in the pictures, so it cannot be tried on recorded tracks. FAINT: it judges what hardly
     changes a pixel, so that no motion gate can be trusted to see it come. BRIEF: what it judges may
-    be there for a second or two only.
+    be there for a second or two only. LOOK_S: looks so far apart tell it all that closer ones do,
+    while nothing that it holds is missing.
     """
 
     SETTINGS: ClassVar[Settings]
@@ -57,6 +58,7 @@ class RuleKind(Protocol):
     FROM_PICTURES: ClassVar[bool]
     FAINT: ClassVar[bool]
     BRIEF: ClassVar[bool]
+    LOOK_S: ClassVar[float]
 
     def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None: ...
     @property
@@ -149,6 +151,13 @@ class Judge:
     def brief(self) -> bool:
         """Whether any rule judges what may be gone before the next key picture."""
         return any(rule.BRIEF for rule in self._rules.values())
+
+    @property
+    def need_s(self) -> float:
+        """How far apart looks may be for the rules to tell the same; 0: every one counts."""
+        if self.searching:
+            return 0.0
+        return min((rule.LOOK_S for rule in self._rules.values()), default=1.0)
 
     @property
     def memory(self) -> Memory:

@@ -28,6 +28,7 @@ class PassingRule:
     FROM_PICTURES: ClassVar[bool] = False
     FAINT: ClassVar[bool] = False
     BRIEF: ClassVar[bool] = True
+    LOOK_S: ClassVar[float] = 0.2
 
     def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None:
         self.settings, self._zones = settings, zones

@@ -57,6 +57,7 @@ class PlaceRule:
     FROM_PICTURES: ClassVar[bool] = False
     FAINT: ClassVar[bool] = False
     BRIEF: ClassVar[bool] = False
+    LOOK_S: ClassVar[float] = 1.0
 
     def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None:
         self.settings, self._zones = settings, zones

@@ -39,6 +39,9 @@ class Plume(PlaceRule):
     """See the module."""
 
     FAINT: ClassVar[bool] = True
+    # Its proof is the light of pixels, of which it takes every second look then, as it takes every
+    # third of five a second (edge.rules.stirring.EVERY_S).
+    LOOK_S: ClassVar[float] = 0.3
     SETTINGS: ClassVar[Settings] = {
         **PLACE_SETTINGS,
         "band": Setting(0.5, "lowest share of the cloud that is asked for its zone", 0.02, 1.0),

@@ -39,6 +39,7 @@ class Spill(PlaceRule):
 
     FROM_PICTURES: ClassVar[bool] = True
     BRIEF: ClassVar[bool] = True
+    LOOK_S: ClassVar[float] = 0.2
     SETTINGS: ClassVar[Settings] = {
         **PLACE_SETTINGS,
         "band": Setting(1.0, "lowest share of the heap that is asked for its zone", 0.02, 1.0),

@@ -228,6 +228,15 @@ def test_pictures_due_come_at_the_analysed_rate(source_fps: float, fps: float, c
     assert abs(due - count) <= 1
 
 
+def test_the_pace_may_change_at_any_picture() -> None:
+    pacer = Pacer(5.0)
+    seldom = [t / 25 for t in range(250) if pacer.pace(1.0) or pacer.due(t / 25)]
+    assert max(b - a for a, b in itertools.pairwise(seldom)) < 1.02 and len(seldom) <= 11
+    pacer.pace(0.2)
+    # The next one is due at once, not when the slow pace had it.
+    assert [t / 25 for t in range(250, 263) if pacer.due(t / 25)] == [10.0, 10.2, 10.4]
+
+
 def test_pacing_survives_jumps_and_gaps() -> None:
     pacer = Pacer(5.0)
     times = [100.0, 100.1, 100.2, 50.0, 50.1, 50.2, 900.0, 900.1, 903.0, 903.05, 903.2]

@@ -9,15 +9,19 @@ from edge.pipeline.decode_policy import (
     IDLE_AFTER_S,
     NOTHING_AFTER_S,
     QUIET_AFTER_S,
+    SELDOM_AFTER_S,
     DecodePolicy,
     Streaming,
+    look_every_s,
 )
 
 NO_KEYS = Streaming(fps=25.0)
 FIT = Streaming(fps=25.0, key_s=2.0, able=True)
 
 
-def wants(busy_at, *, fps=5.0, stream=NO_KEYS, asleep=False, seconds=120, look_s=4.0, **more):
+def wants(
+    busy_at, *, fps=5.0, stream=NO_KEYS, asleep=False, seconds=120, look_s=4.0, every_s=0.0, **more
+):
     policy = DecodePolicy(fps, **more)
     return [
         policy.step(
@@ -25,6 +29,7 @@ def wants(busy_at, *, fps=5.0, stream=NO_KEYS, asleep=False, seconds=120, look_s
             still=not busy_at(t),
             stirs=bool(busy_at(t)),
             look_s=look_s,
+            every_s=every_s(t) if callable(every_s) else every_s,
             stream=stream,
             asleep=asleep,
         )
@@ -52,6 +57,41 @@ def test_a_camera_put_to_sleep_decodes_key_pictures():
     assert set(wants(lambda t: True, asleep=True)) == {"key"}
 
 
+BUSY = Streaming(fps=25.0, key_s=1.0)
+
+
+def test_a_busy_street_whose_rules_need_no_more_is_decoded_at_its_key_pictures():
+    told = wants(lambda t: True, stream=BUSY, every_s=1.0)
+    first = told.index("key")
+    assert 1 <= first <= SELDOM_AFTER_S and set(told[first:]) == {"key"}
+
+
+def test_once_a_rule_needs_every_look_all_is_decoded_again():
+    told = wants(lambda t: True, stream=BUSY, every_s=lambda t: 0.0 if 50 <= t < 53 else 1.0)
+    assert told[49] == "key" and told[50:57] == ["all"] * 7 and told[60] == "key"
+
+
+@pytest.mark.parametrize(
+    ("stream", "more"),
+    [
+        (Streaming(25.0, 2.0), {"every_s": 1.0}),
+        (Streaming(25.0), {"every_s": 1.0}),
+        (BUSY, {"every_s": 0.2}),
+        (BUSY, {"every_s": 1.0, "whole": True}),
+    ],
+)
+def test_where_key_pictures_are_too_far_apart_or_unknown_all_is_decoded(stream, more):
+    assert set(wants(lambda t: True, stream=stream, **more)) == {"all"}
+
+
+def test_looks_come_as_the_rules_need_them_and_never_above_the_ceiling():
+    assert look_every_s(5.0, 0.0, want="all") == pytest.approx(0.2)
+    assert look_every_s(5.0, 1.0, want="all") == pytest.approx(1.0)
+    assert look_every_s(0.5, 1.0, want="all") == pytest.approx(2.0)
+    # Key pictures a second apart are each due, however they stray.
+    assert look_every_s(5.0, 1.0, want="key") < 0.8
+
+
 def test_a_quiet_camera_is_watched_by_its_key_pictures():
     told = wants(lambda t: t < 5, stream=FIT)
     first = told.index("watch")
@@ -76,7 +116,9 @@ def test_a_stir_that_was_nothing_is_short():
 
     def look(t, wakes, still=True):
         stream = Streaming(25.0, 2.0, True, wakes, t if not still else -1.0)
-        return policy.step(t, still=still, stirs=not still, look_s=4.0, stream=stream, asleep=False)
+        return policy.step(
+            t, still=still, stirs=not still, look_s=4.0, stream=stream, every_s=0.0, asleep=False
+        )
 
     assert [look(t / 5, 0) for t in range(80)][-1] == "watch"
     assert look(16.2, 1) == "all"
@@ -94,7 +136,15 @@ def test_sizes_that_told_of_three_movements_open_the_way_for_what_passes():
         last = max((a + 0.3 for a in (20, 50, 80) if a + 0.3 <= t), default=-1.0)
         stream = Streaming(25.0, 2.0, True, 0, last)
         told.append(
-            policy.step(t, still=not moving, stirs=moving, look_s=4.0, stream=stream, asleep=False)
+            policy.step(
+                t,
+                still=not moving,
+                stirs=moving,
+                look_s=4.0,
+                stream=stream,
+                every_s=0.0,
+                asleep=False,
+            )
         )
     assert "watch" not in told[: 5 * 84] and told[-1] == "watch"
     assert policy.sizes.told == 3 and policy.sizes.missed == 0
@@ -133,7 +183,15 @@ def test_a_stream_sleeps_at_its_key_pictures_only_where_the_site_asks_for_it():
     def wants(**asked):
         policy = DecodePolicy(5.0, **asked)
         return {
-            policy.step(now / 2, still=True, stirs=False, look_s=4.0, stream=stream, asleep=False)
+            policy.step(
+                now / 2,
+                still=True,
+                stirs=False,
+                look_s=4.0,
+                stream=stream,
+                every_s=0.0,
+                asleep=False,
+            )
             for now in range(240)
         }
 

@@ -124,6 +124,47 @@ def test_same_events_at_a_look_a_second_and_in_two(name, fps):
         assert one[2:] == pytest.approx(other[2:], abs=NEAR_S / min(1.0, fps))
 
 
+def by_need(case, fps=5.0):
+    """(events, share of the looks) where the next look comes no sooner than the rules need it."""
+    judge, told, due, given, next_s = sitting(case), [], 0, 0, -1.0
+    for scene in case.stage.scenes(fps, 720):
+        due += 1
+        if scene.at.mono >= next_s:
+            given += 1
+            told += judge.step(scene).findings
+            next_s = scene.at.mono + judge.need_s - 0.25 / fps
+    told += judge.finish(scene.at).findings
+    ends = [f for f in told if f.phase == "end"]
+    return sorted(
+        (f.category, f.occurrence, f.began.mono, f.ended.mono if f.ended else -1.0) for f in ends
+    ), given / due
+
+
+def assert_same_by_need(name):
+    whole, (found, share) = events(CASES[name], 5.0, 720), by_need(CASES[name])
+    assert [row[:2] for row in found] == [row[:2] for row in whole]
+    for one, other in zip(found, whole, strict=True):
+        assert one[2:] == pytest.approx(other[2:], abs=NEAR_S)
+    return share
+
+
+@pytest.mark.parametrize("name", [name for pair in SOME.values() for name in pair])
+def test_same_events_at_the_looks_that_the_rules_need(name):
+    assert_same_by_need(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_every_case_gives_the_same_events_at_the_looks_that_its_rules_need(name):
+    """Also where a detector misses in step with looks that far apart."""
+    assert_same_by_need(name)
+
+
+def test_a_stall_is_looked_at_once_a_second_and_a_truck_each_time():
+    assert assert_same_by_need("vendor-stays") < 0.3
+    assert assert_same_by_need("open-load") == 1.0
+
+
 @pytest.mark.parametrize("every_s", [2.0, 4.0, 6.0])
 def test_sparse_pictures_still_tell_a_stall_by_the_shipped_limits(every_s):
     """What the hard-negative reel proves rests on this: at its rate a stall would be told."""

@@ -37,7 +37,7 @@ SIZE = (1920, 1080)
 SETTLE_S = 35.0
 # Policy -> what its cameras have in the site file beside their source.
 POLICIES: dict[str, dict[str, Any]] = {
-    "whole": {"decode": "whole", "gate": False},
+    "whole": {"decode": "whole", "gate": False, "rate": "fixed"},
     "auto": {},
     "keys": {"decode": "keys"},
 }

@@ -5,6 +5,7 @@ person would use: `edge watch`, then `edge evaluate`. Prints one JSON a clip, th
     tools/python -m tools.documents.clips                 every clip, the shipped model
     tools/python -m tools.documents.clips street --model models/other.yaml
     tools/python -m tools.documents.clips --reel --table  the hard-negative reel too, for people
+    tools/python -m tools.documents.clips --rate need     looked at as seldom as the rules allow
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from edge.config import ConfigError
 
@@ -32,16 +35,26 @@ def folder_of(name: str) -> Path:
     return next(folder / name for folder in (CLIPS, REEL) if (folder / name).is_dir())
 
 
-def judge(name: str, model: str | None) -> dict[str, Any]:
+def judge(name: str, model: str | None, rate: str = "auto") -> dict[str, Any]:
     """What `edge evaluate` says of one clip. Raises ConfigError with the command's last word."""
     clip = folder_of(name)
     with tempfile.TemporaryDirectory(prefix="edge-clips-") as folder:
         out, events = Path(folder) / "evidence", Path(folder) / "events.jsonl"
-        watch = ["watch", str(clip / f"{name}.mp4"), "--site", str(clip / "site.yaml")]
+        site = Path(folder) / "site.yaml"
+        site.write_text(_at_rate((clip / "site.yaml").read_text("utf-8"), rate), "utf-8")
+        watch = ["watch", str(clip / f"{name}.mp4"), "--site", str(site)]
         watch += ["--out", str(out), "--json", *(["--model", model] if model else [])]
         events.write_text(_edge(*watch), "utf-8")
         compare = ["--truth", str(clip / "truth.json"), "--events", str(events), "--json"]
         return dict(json.loads(_edge("evaluate", *compare)))
+
+
+def _at_rate(site: str, rate: str) -> str:
+    """The site file with its cameras looked at so (edge.config.Camera.rate)."""
+    body = yaml.safe_load(site)
+    for camera in body["cameras"]:
+        camera["rate"] = rate
+    return str(yaml.safe_dump(body, allow_unicode=True))
 
 
 def _edge(*words: str) -> str:
@@ -84,13 +97,18 @@ def main() -> int:
     )
     parser.add_argument("--reel", action="store_true", help="the hard-negative reel too")
     parser.add_argument("--table", action="store_true", help="a table instead of JSON")
+    parser.add_argument("--rate", choices=["auto", "need"], default="auto")
     parser.add_argument("--model", help="manifest of another model")
     args = parser.parse_args()
     rows = []
     try:
         for name in args.clip or names() + (names(REEL) if args.reel else []):
             truth = json.loads((folder_of(name) / "truth.json").read_bytes())
-            row = {"clip": name, "hours": truth["duration_s"] / 3600, **judge(name, args.model)}
+            row = {
+                "clip": name,
+                "hours": truth["duration_s"] / 3600,
+                **judge(name, args.model, args.rate),
+            }
             rows.append(row)
             told = line(row) if args.table else json.dumps(row)
             print(told, flush=True)

@@ -145,7 +145,9 @@ def make_home(folder: Path, addresses: dict[str, str]) -> Path:
         ("person", "car"),
         input={"height": 64, "width": 64},
     )
-    rows = [{"id": name, "source": url, "fps": FPS} for name, url in addresses.items()]
+    rows = [
+        {"id": name, "source": url, "fps": FPS, "rate": "fixed"} for name, url in addresses.items()
+    ]
     site = {"name": "测试点位", "model": "m.yaml", "cameras": rows}
     (folder / "site.yaml").write_text(yaml.safe_dump(site, allow_unicode=True), "utf-8")
     (folder / "device.yaml").write_text(DEVICE)
