@@ -274,8 +274,8 @@ class CameraWorker:
                 stream=_streaming(reader),
                 asleep=self._asleep,
             )
-            self.every_s = look_every_s(self.camera.fps, need_s, want=reader.want)
-            reader.every_s = self.every_s
+            self.every_s = max(1.0 / self.camera.fps, need_s)
+            reader.every_s = look_every_s(self.camera.fps, need_s, want=reader.want)
 
     def take_spans(self) -> list[dict[str, Any]]:
         """Finished stretches of watched and blind time, for the ledger."""
@@ -355,6 +355,8 @@ class CameraWorker:
 def _streaming(reader: Grabber) -> Streaming:
     """What the policy is to know of the stream now."""
     numbers, quiet = reader.statistics, reader.quiet
-    if numbers is None or quiet is None:
-        return Streaming(fps=numbers.arrived_fps if numbers else 0.0)
+    if numbers is None:
+        return Streaming()
+    if quiet is None:
+        return Streaming(numbers.arrived_fps, numbers.key_s)
     return Streaming(numbers.arrived_fps, numbers.key_s, True, quiet.wakes, quiet.watch.stirred_s)
