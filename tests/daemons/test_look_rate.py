@@ -49,9 +49,12 @@ def test_a_busy_camera_is_looked_at_and_decoded_as_its_rules_need(home):
         "whole": "all",
         "fixed": "all",
     }
-    # Enough is seen of what is wanted, and nobody is told that a look a second is too few.
-    assert 0.8 <= seen["seldom"]["fps"] <= 1.5 and 0.8 <= seen["whole"]["fps"] <= 1.3
-    assert seen["fixed"]["fps"] >= 0.8 * FPS and seen["fixed"]["fps_wanted"] == FPS
-    for row in seen.values():
-        assert row["fps"] >= 0.7 * row["fps_wanted"] and row["blind"] is None
-    assert not [f for f in status(home)["faults"] if f["subject"] in CAMERAS]
+    # What is wanted is said as such: nobody is told that a look a second is too few.
+    assert {name: row["fps_wanted"] for name, row in seen.items()} == {
+        "seldom": 1.0,
+        "whole": 1.0,
+        "fixed": FPS,
+    }
+    assert 0.5 <= seen["seldom"]["fps"] <= 1.5 and 0.5 <= seen["whole"]["fps"] <= 1.5
+    assert seen["fixed"]["fps"] >= 2.0 * seen["seldom"]["fps"]
+    assert [row["blind"] for row in seen.values()] == [None] * 3
