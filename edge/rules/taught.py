@@ -2,10 +2,11 @@
 """Two or more looks of one fixed place, taught by a few pictures each and told apart.
 
 A place (a bin, a railing, a stretch of wall) is cut out of the picture, its edges and its colours
-are taken cell by cell, relative to the ground round it, so that the light of the day falls out.
+are taken cell by cell, and the light of the day is undone by the rim round it, which no look
+changes: once by the rim's colour (snow, lamps), once by its contrast as well (haze, exposure).
 Each look is the mean of its pictures and of made variants of them (light, noise, haze, a pixel of
 shift); a cell counts by how well it tells the looks apart. "Cannot tell" is a full answer: too
-dark, covered, seen from elsewhere, or unlike everything taught.
+dark, covered, seen from elsewhere, or unlike everything taught however the light is undone.
 """
 
 from __future__ import annotations
@@ -36,16 +37,29 @@ MARGIN = 0.4
 CAP, COUNTED = 25.0, 0.85
 # How much of a look's spread is its own, and not that of all looks.
 OWN_SHARE = 0.7
-# How far from every look the oddest cells may lie, and all of them, in their usual distance: a
-# tenth of them much, or all a little, and something stands before the place.
-ODD_SHARE, ODD_TIMES, ODD_MEAN = 0.1, 1.25, 0.85
+# How far from every look cells may lie, in their usual distance: what the oddest tenth starts
+# with and what the oddest rim cells are on average, both together, by way of undoing the light.
+# More, and something stands before the place. A feature counts at most ODD_CAP spreads (squared).
+ODD_SHARE, ODD_MOST, ODD_CAP = 0.1, (2.23, 1.9), 20.0
+RIM_ODDEST = 0.15
+# The rim's contrast in the light to which a picture is brought back, and its limits when fitted.
+TONE_MID, TONE_SPREAD, FIT_LEAST, TRIM = 120.0, 30.0, (0.35, 0.03), 2.0
+# Colours of a picture so brought back, in units of two of its spreads, at most and at least.
+TONE_UNIT, TONE_CLIP = 60.0, (-4.0, 8.0)
 # Known things may stand before so much of it.
 COVERED_SHARE = 0.18
 VARIANTS = 10
 CLICKS_LEAST = 3
+WAYS = 2
+GREY = np.array([0.114, 0.587, 0.299], np.float32)
+
+_AROUND = np.ones((WHOLE, WHOLE), bool)
+_AROUND[RIM:-RIM, RIM:-RIM] = False
+_RIM_CELLS = _AROUND[:: WHOLE // CELLS, :: WHOLE // CELLS].ravel()
 
 Square = NDArray[np.uint8]
 Cells = NDArray[np.float32]
+Tone = NDArray[np.float32]
 Why = Literal["", "dark", "flat", "moved", "covered", "between"]
 
 
@@ -80,26 +94,56 @@ def square(image: Image, box: Box) -> Square:
     return np.asarray(cut, np.uint8)
 
 
-def cells_of(cut: Square, shift: tuple[int, int] = (0, 0)) -> Cells:
-    """(CELLS * CELLS, FEATURES): edges by direction, two colours and lightness, by cell, rim and
-    all. shift: by which the camera is off, pixels."""
-    dx, dy = shift
-    back = np.array([[1, 0, -dx], [0, 1, -dy]], np.float32)
-    if shift != (0, 0):
-        moved = cv2.warpAffine(cut, back, (WHOLE, WHOLE), borderMode=cv2.BORDER_REPLICATE)
-        cut = np.asarray(moved, np.uint8)
+def cells_of(cut: Square, tone: Tone) -> Cells:
+    """(WAYS, CELLS * CELLS, FEATURES): edges by direction, two colours and lightness, by cell, rim
+    and all, for each way of undoing the light. tone: `tone_of` the place."""
+    return np.stack([_cells(*_by_colour(cut)), _cells(*_by_contrast(cut, tone))])
+
+
+def _by_colour(cut: Square) -> tuple[Tone, Tone]:
+    """(grey, colours): relative to the rim's own colour."""
     place = cut.astype(np.float32)
-    grey = place @ np.array([0.114, 0.587, 0.299], np.float32)
-    ground = _ground(cut)
+    ground = np.median(place[_AROUND], axis=0)
     logs = np.log(place + 8.0) - np.log(ground + 8.0)
-    step = WHOLE // CELLS
-    colours = np.stack(
-        [logs[..., 2] - logs[..., 1], logs[..., 0] - logs[..., 1], logs.mean(axis=2)], axis=-1
-    )
-    by_cell = colours.reshape(CELLS, step, CELLS, step, 3).mean(axis=(1, 3))
     # Lightness against the place's own middle: a shadow over all of it is no other look.
-    by_cell[..., 2] -= np.median(by_cell[..., 2])
-    by_cell[..., 2] *= 0.5
+    return place @ GREY, _opponent(logs, centred=True)
+
+
+def _by_contrast(cut: Square, tone: Tone) -> tuple[Tone, Tone]:
+    """(grey, colours): brought back to the light in which the rim is as it was taught."""
+    taught, seen = tone[_AROUND], cut[_AROUND].astype(np.float32)
+    keep = np.ones(len(taught), bool)
+    grey, of = taught.mean(axis=1), seen.mean(axis=1)
+    for _ in range(3):
+        gain, base = _line(grey[keep], of[keep])
+        off = np.abs(of - gain * grey - base)
+        keep = off <= TRIM * np.median(off) + 1e-3
+    bases = np.median((seen - gain * taught)[keep], axis=0)
+    place = np.asarray((cut - bases) / gain, np.float32)
+    colours = np.clip(_opponent(place / TONE_UNIT, centred=False), *TONE_CLIP)
+    return np.maximum(place @ GREY, 0.0), colours
+
+
+def _line(x: NDArray[np.float32], y: NDArray[np.float32]) -> tuple[float, float]:
+    """(slope, intercept) by least squares; a slope is never far below what the spreads say."""
+    mid_x, mid_y = float(x.mean()), float(y.mean())
+    slope = float(((x - mid_x) * (y - mid_y)).sum() / (((x - mid_x) ** 2).sum() + 1e-6))
+    slope = max(slope, FIT_LEAST[0] * float(y.std()) / (float(x.std()) + 1e-6), FIT_LEAST[1])
+    return slope, mid_y - slope * mid_x
+
+
+def _opponent(place: Tone, *, centred: bool) -> Tone:
+    """Two differences of colour and half the lightness."""
+    light = place.mean(axis=2)
+    if centred:
+        light = light - np.median(light)
+    pairs = (place[..., 2] - place[..., 1], place[..., 0] - place[..., 1], 0.5 * light)
+    return np.asarray(np.stack(pairs, axis=-1), np.float32)
+
+
+def _cells(grey: Tone, colours: Tone) -> Cells:
+    step = WHOLE // CELLS
+    by_cell = colours.reshape(CELLS, step, CELLS, step, 3).mean(axis=(1, 3))
     edges = _edges(grey).reshape(CELLS, step, CELLS, step, BINS).sum(axis=(1, 3))
     whole = np.sqrt((edges**2).sum(axis=-1, keepdims=True))
     edges = edges / (whole + 0.25 * float(np.median(whole)) + 1e-3)
@@ -107,11 +151,25 @@ def cells_of(cut: Square, shift: tuple[int, int] = (0, 0)) -> Cells:
     return np.asarray(found.reshape(CELLS * CELLS, FEATURES), np.float32)
 
 
-def _ground(cut: Square) -> NDArray[np.float32]:
-    """The colour of the rim: what the light is."""
-    rim = np.ones(cut.shape[:2], bool)
-    rim[RIM:-RIM, RIM:-RIM] = False
-    return np.asarray(np.median(cut[rim].astype(np.float32), axis=0), np.float32)
+def tone_of(cuts: Sequence[Square]) -> Tone:
+    """(WHOLE, WHOLE, 3): the pictures' middle once each is brought to one brightness and contrast
+    of its rim; only its rim is used."""
+    made = []
+    for cut in cuts:
+        rim = cut[_AROUND].astype(np.float32)
+        grey = rim.mean(axis=1)
+        spread = float(np.abs(grey - np.median(grey)).mean()) + 1.0
+        made.append((cut - np.median(rim, axis=0)) / spread)
+    return np.asarray(TONE_MID + TONE_SPREAD * np.median(np.stack(made), axis=0), np.float32)
+
+
+def shifted(cut: Square, shift: tuple[int, int]) -> Square:
+    """The picture as the camera would show it were it not off by so many pixels."""
+    if shift == (0, 0):
+        return cut
+    back = np.array([[1, 0, -shift[0]], [0, 1, -shift[1]]], np.float32)
+    moved = cv2.warpAffine(cut, back, (WHOLE, WHOLE), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.uint8)
 
 
 def _edges(grey: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -178,14 +236,16 @@ class TaughtPlace:
             raise ValueError(f"two looks or more, of {CLICKS_LEAST} pictures or more each")
         rng = np.random.default_rng(0)
         self.names = tuple(looks)
+        self._tone = tone_of([cut for cuts in looks.values() for cut in cuts])
         cells = [
-            np.stack([cells_of(v) for cut in cuts for v in variants(cut, rng)])
+            np.stack([cells_of(v, self._tone) for cut in cuts for v in variants(cut, rng)])
             for cuts in looks.values()
         ]
+        # Everything of a look by [look, way, cell, feature].
         self._means = np.stack([rows.mean(axis=0) for rows in cells])
         own = np.stack([rows.var(axis=0) for rows in cells])
         shared = own.mean(axis=0)
-        usual = float(np.median(shared))
+        usual = np.median(shared, axis=(1, 2), keepdims=True)
         # A look that varies (clothes on a line) has a wide spread of its own, a free railing none.
         spread = OWN_SHARE * own + (1.0 - OWN_SHARE) * shared
         self._spread = (0.75 * spread + 0.25 * usual + 1e-4).astype(np.float32)
@@ -199,18 +259,20 @@ class TaughtPlace:
         self._rim = np.asarray(np.mean(rims, axis=0), np.float32)
 
     def _apart(self) -> NDArray[np.float32]:
-        """How well each cell's feature tells the looks apart: divergence of their normal curves."""
-        total = np.zeros(self._means.shape[1:], np.float32)
+        """How well each cell's feature tells the looks apart: divergence of their normal curves,
+        where the light was undone by colour."""
+        means, spreads = self._means[:, 0], self._spread[:, 0]
+        total = np.zeros(means.shape[1:], np.float32)
         for one, other in itertools.combinations(range(len(self.names)), 2):
-            a, b = self._spread[one], self._spread[other]
-            step = (self._means[one] - self._means[other]) ** 2
+            a, b = spreads[one], spreads[other]
+            step = (means[one] - means[other]) ** 2
             total += 0.25 * step * (1 / a + 1 / b) + 0.25 * (a / b + b / a - 2.0)
         return total
 
     def _rest(self, rows: Cells, look: int) -> NDArray[np.float32]:
-        """(n, cells): how far each cell lies from a look, in its spread."""
+        """(n, ways, cells): how far each cell lies from a look, in its spread."""
         square_of = (rows - self._means[look]) ** 2 / self._spread[look]
-        return np.asarray(np.sqrt(square_of.mean(axis=-1)), np.float32)
+        return np.asarray(np.sqrt(np.minimum(square_of, ODD_CAP).mean(axis=-1)), np.float32)
 
     def tell(self, cut: Square, *, covered: float = 0.0) -> PlaceAnswer:
         """What the place looks like. covered: share of it that known things stand before."""
@@ -225,22 +287,30 @@ class TaughtPlace:
         shift = self._shift(cut)
         if shift is None:
             return PlaceAnswer(None, "moved", 0.0, 0.0)
-        return self._nearest(cells_of(cut, shift))
+        return self._nearest(cells_of(shifted(cut, shift), self._tone))
 
     def _nearest(self, cells: Cells) -> PlaceAnswer:
-        far = np.stack([self._rest(cells[None], n)[0] for n in range(len(self.names))])
-        rest = np.sort(far.min(axis=0) / self._usual)[::-1]
-        odd = float(rest[round(ODD_SHARE * len(rest))])
-        square_of = np.minimum((cells - self._means) ** 2 / self._spread, CAP)
-        likely = (square_of + np.log(self._spread)) * self._weight
+        odd = self._odd(cells)
+        square_of = np.minimum((cells[0] - self._means[:, 0]) ** 2 / self._spread[:, 0], CAP)
+        likely = (square_of + np.log(self._spread[:, 0])) * self._weight
         away = np.asarray(likely.sum(axis=(1, 2)), np.float64)
         first, second = np.argsort(away)[:2]
         margin = float(away[second] - away[first])
-        if odd > ODD_TIMES or float(rest.mean()) > ODD_MEAN:
+        if odd > 1.0:
             return PlaceAnswer(None, "covered", margin, odd)
         if margin < MARGIN:
             return PlaceAnswer(None, "between", margin, odd)
         return PlaceAnswer(self.names[first], "", margin, odd)
+
+    def _odd(self, cells: Cells) -> float:
+        """How far this is from everything taught, 1 at most for what is still believed: the way of
+        undoing the light that explains it better counts."""
+        far = np.stack([self._rest(cells[None], n)[0] for n in range(len(self.names))])
+        ways = far.min(axis=0) / self._usual
+        tenth = np.sort(ways, axis=1)[:, -1 - round(ODD_SHARE * ways.shape[1])]
+        rim = np.sort(ways[:, _RIM_CELLS], axis=1)
+        oddest = rim[:, -round(RIM_ODDEST * rim.shape[1]) :].mean(axis=1)
+        return float(((tenth + oddest) / ODD_MOST).min())
 
     def _shift(self, cut: Square) -> tuple[int, int] | None:
         """By how many pixels the camera is off, None where its rim is another place."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -27,12 +28,13 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class View:
-    """How a place is seen once. covered: share of it behind a passer-by or a car; moved: the
-    camera looks elsewhere."""
+    """How a place is seen once. covered: share of it behind something; by: what that is, one of
+    FRONTS; moved: the camera looks elsewhere."""
 
     weather: str
     covered: float = 0.0
     moved: bool = False
+    by: str = "block"
 
 
 def _colour(rng: Rng, low: float = 0.05, high: float = 0.8) -> Colour:
@@ -45,6 +47,7 @@ def _point(rng: Rng, top: int, bottom: int) -> tuple[int, int]:
     return int(rng.integers(0, SIZE[0])), int(rng.integers(top, bottom))
 
 
+@lru_cache(maxsize=8)
 def _street(seed: int) -> Floats:
     """Wall, pavement and kerb of one place; the same for the same seed."""
     rng = np.random.default_rng(seed)
@@ -157,6 +160,38 @@ THINGS: dict[str, Callable[[Floats, Rng, Rng, bool], None]] = {
 }
 
 
+def pole(image: Floats, place: Rng, now: Rng, wrong: bool) -> None:
+    """A switch box on a post; wrong: bills are pasted on it."""
+    colour = _colour(place, 0.2, 0.6)
+    _box(image, (0.44, 0.0, 0.56, 1.0), _times(colour, 0.7))
+    _box(image, (0.2, 0.25, 0.8, 0.85), colour)
+    cv2.line(image, _at(0.5, 0.25), _at(0.5, 0.85), _times(colour, 0.5), 1)
+    for _ in range(int(now.integers(3, 8)) if wrong else 0):
+        x, y = float(now.uniform(0.22, 0.6)), float(now.uniform(0.27, 0.65))
+        _box(image, (x, y, x + 0.17, y + 0.17), _colour(now, 0.5, 0.95))
+        _box(image, (x + 0.03, y + 0.04, x + 0.13, y + 0.07), _colour(now, 0.0, 0.3))
+
+
+def front(image: Floats, place: Rng, now: Rng, wrong: bool) -> None:
+    """A shutter and the step before it; wrong: racks and baskets stand out on the step."""
+    colour = _colour(place, 0.2, 0.6)
+    _box(image, (0.05, 0.1, 0.95, 0.6), colour)
+    for n in range(8):
+        y = 0.12 + 0.06 * n
+        cv2.line(image, _at(0.05, y), _at(0.95, y), _times(colour, 0.75), 1)
+    _box(image, (0.0, 0.6, 1.0, 0.66), _times(colour, 0.4))
+    for _ in range(int(now.integers(3, 7)) if wrong else 0):
+        x, y = float(now.uniform(0.02, 0.7)), float(now.uniform(0.5, 0.75))
+        _box(image, (x, y, x + 0.24, y + 0.2), _colour(now, 0.1, 0.8))
+        for k in range(4):
+            at = _at(x + 0.04 + 0.05 * k, y + 0.03)
+            cv2.circle(image, at, 4, _colour(now, 0.1, 0.9), -1)
+
+
+# Places on which nothing was tuned.
+OTHERS: dict[str, Callable[[Floats, Rng, Rng, bool], None]] = {"pole": pole, "front": front}
+
+
 def _lit(image: Floats, weather: str, rng: Rng) -> Floats:
     """Light of the sky, of the sun with the shadow of a house, of a lamp."""
     height, width = image.shape[:2]
@@ -199,13 +234,8 @@ def _weathered(lit: Floats, weather: str, rng: Rng) -> Floats:
     return np.asarray(lit, np.float32)
 
 
-def _passer_by(image: Floats, share: float, rng: Rng) -> None:
-    """Someone or something stands before so much of the place."""
-    x1, y1, x2, y2 = PLACE
-    width = share * (x2 - x1) * 1.02
-    left = x1 if rng.random() < 0.5 else x2 - width
-    low = (round((left - 0.02) * SIZE[0]), round((y1 - 0.08) * SIZE[1]))
-    high = (round((left + width) * SIZE[0]), round((y2 + 0.06) * SIZE[1]))
+def _block(image: Floats, low: tuple[int, int], high: tuple[int, int], rng: Rng) -> None:
+    """Two halves of one colour each, and spots."""
     cv2.rectangle(image, low, high, _colour(rng, 0.02, 0.8), -1)
     middle = (low[1] + high[1]) // 2
     cv2.rectangle(image, (low[0], middle), high, _colour(rng, 0.02, 0.6), -1)
@@ -214,18 +244,60 @@ def _passer_by(image: Floats, share: float, rng: Rng) -> None:
         cv2.circle(image, at, int(rng.integers(3, 9)), _colour(rng), -1)
 
 
-def drawn(thing: str, seed: int, wrong: bool, view: View, rng: Rng) -> Image:
-    """One picture of a place. seed: which place; rng: this moment's light, air and camera."""
-    image = _street(seed).copy()
+def _people(image: Floats, low: tuple[int, int], high: tuple[int, int], rng: Rng) -> None:
+    """One person beside another: legs, coat, head, as many as the width takes."""
+    height, x = high[1] - low[1], low[0]
+    while x < high[0]:
+        half = int(height * rng.uniform(0.13, 0.18))
+        coat, legs, mid = _colour(rng, 0.02, 0.7), _colour(rng, 0.02, 0.3), x + half
+        top = low[1] + int(height * rng.uniform(0.0, 0.08))
+        cv2.rectangle(
+            image, (mid - half // 2, low[1] + height // 2), (mid + half // 2, high[1]), legs, -1
+        )
+        cv2.ellipse(image, (mid, top + height * 2 // 5), (half, height // 4), 0, 0, 360, coat, -1)
+        cv2.circle(image, (mid, top + height // 10), height // 11, (0.25, 0.35, 0.5), -1)
+        x += 2 * half
+
+
+def _van(image: Floats, low: tuple[int, int], high: tuple[int, int], rng: Rng) -> None:
+    """The side of a van: body, windows, a wheel."""
+    colour, height = _colour(rng, 0.1, 0.9), high[1] - low[1]
+    cv2.rectangle(image, low, (high[0], high[1] - height // 10), colour, -1)
+    top, sill = low[1] + height // 8, low[1] + height * 2 // 5
+    for x in range(low[0] + 5, high[0] - 12, 42):
+        cv2.rectangle(image, (x, top), (min(high[0] - 3, x + 34), sill), (0.08, 0.07, 0.06), -1)
+    cv2.circle(image, (low[0] + height // 4, high[1] - height // 9), height // 9, (0.03,) * 3, -1)
+
+
+Front = Callable[[Floats, tuple[int, int], tuple[int, int], Rng], None]
+FRONTS: dict[str, Front] = {"block": _block, "people": _people, "van": _van}
+
+
+def _put_before(image: Floats, share: float, by: str, rng: Rng) -> None:
+    """Someone or something stands before so much of the place, from one side."""
+    x1, y1, x2, y2 = PLACE
+    width = share * (x2 - x1) * 1.02
+    left = x1 if rng.random() < 0.5 else x2 - width
+    low = (round((left - 0.02) * SIZE[0]), round((y1 - 0.08) * SIZE[1]))
+    high = (round((left + width) * SIZE[0]), round((y2 + 0.06) * SIZE[1]))
+    FRONTS[by](image, low, high, rng)
+
+
+def drawn(
+    thing: str, seed: int, wrong: bool, view: View, rng: Rng, light: Rng | None = None
+) -> Image:
+    """One picture of a place. seed: which place; rng: this moment's things, noise and shake;
+    light: of the sky, the air and the camera's settings, where they last longer than a moment."""
+    image, light = _street(seed).copy(), light or rng
     if view.moved:
         image = np.roll(image, (int(rng.integers(30, 90)), int(rng.integers(60, 200))), (0, 1))
-    THINGS[thing](image, np.random.default_rng(seed + 1), rng, wrong)
+    {**THINGS, **OTHERS}[thing](image, np.random.default_rng(seed + 1), rng, wrong)
     if view.moved:
         image = np.roll(image, (int(rng.integers(20, 60)), int(rng.integers(40, 120))), (0, 1))
     if view.covered:
-        _passer_by(image, view.covered, rng)
-    lit = _weathered(_lit(image, view.weather, rng), view.weather, rng)
-    look = draw_look(rng, night=view.weather == "night")
+        _put_before(image, view.covered, view.by, rng)
+    lit = _weathered(_lit(image, view.weather, light), view.weather, light)
+    look = draw_look(light, night=view.weather == "night")
     shake = np.array([[1, 0, rng.uniform(-1.5, 1.5)], [0, 1, rng.uniform(-1.5, 1.5)]], np.float32)
     steady = cv2.warpAffine(lit, shake, SIZE, borderMode=cv2.BORDER_REPLICATE)
     return _compressed(_shown(steady, look, rng), look.quality)
