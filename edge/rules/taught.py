@@ -34,9 +34,9 @@ SHIFT_MAX, RIM_LEAST = 5, 0.3
 # The nearest look must be likelier than the next by so much (mean log-likelihood ratio, doubled).
 MARGIN = 0.4
 # One feature of one cell counts at most so much; only the best of them count at all.
-CAP, COUNTED = 25.0, 0.85
+CAP, COUNTED = 40.0, 0.75
 # How much of a look's spread is its own, and not that of all looks.
-OWN_SHARE = 0.7
+OWN_SHARE = 0.9
 # How far from every look cells may lie, in their usual distance: what the oddest tenth starts
 # with and what the oddest rim cells are on average, both together, by way of undoing the light.
 # More, and something stands before the place. A feature counts at most ODD_CAP spreads (squared).
@@ -250,7 +250,8 @@ class TaughtPlace:
         spread = OWN_SHARE * own + (1.0 - OWN_SHARE) * shared
         self._spread = (0.75 * spread + 0.25 * usual + 1e-4).astype(np.float32)
         apart = np.sqrt(self._apart())
-        weight = np.maximum(0.0, apart - np.quantile(apart, COUNTED))
+        least = np.quantile(apart, COUNTED, axis=(1, 2), keepdims=True)
+        weight = np.maximum(0.0, apart - least)
         self._weight = (weight / weight.sum()).astype(np.float32)
         # What of a cell no look explains, usually: the yardstick of what is odd.
         rest = np.concatenate([self._rest(rows, n) for n, rows in enumerate(cells)])
@@ -259,13 +260,11 @@ class TaughtPlace:
         self._rim = np.asarray(np.mean(rims, axis=0), np.float32)
 
     def _apart(self) -> NDArray[np.float32]:
-        """How well each cell's feature tells the looks apart: divergence of their normal curves,
-        where the light was undone by colour."""
-        means, spreads = self._means[:, 0], self._spread[:, 0]
-        total = np.zeros(means.shape[1:], np.float32)
+        """How well each cell's feature tells the looks apart: divergence of their normal curves."""
+        total = np.zeros(self._means.shape[1:], np.float32)
         for one, other in itertools.combinations(range(len(self.names)), 2):
-            a, b = spreads[one], spreads[other]
-            step = (means[one] - means[other]) ** 2
+            a, b = self._spread[one], self._spread[other]
+            step = (self._means[one] - self._means[other]) ** 2
             total += 0.25 * step * (1 / a + 1 / b) + 0.25 * (a / b + b / a - 2.0)
         return total
 
@@ -291,9 +290,9 @@ class TaughtPlace:
 
     def _nearest(self, cells: Cells) -> PlaceAnswer:
         odd = self._odd(cells)
-        square_of = np.minimum((cells[0] - self._means[:, 0]) ** 2 / self._spread[:, 0], CAP)
-        likely = (square_of + np.log(self._spread[:, 0])) * self._weight
-        away = np.asarray(likely.sum(axis=(1, 2)), np.float64)
+        square_of = np.minimum((cells - self._means) ** 2 / self._spread, CAP)
+        likely = (square_of + np.log(self._spread)) * self._weight
+        away = np.asarray(likely.sum(axis=(1, 2, 3)), np.float64)
         first, second = np.argsort(away)[:2]
         margin = float(away[second] - away[first])
         if odd > 1.0:
