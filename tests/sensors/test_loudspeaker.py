@@ -22,6 +22,7 @@ from edge.sensors.settings import SoundPoint
 from edge.values import Stamp
 from tests.sensors.test_judges import LOCAL
 from tools.bench.made_sound import RATE, loop, mixed, traffic
+from tools.bench.other_streets import caller
 
 CATEGORY = load_categories([shipped("config/categories.yaml")])["repeated-loudspeaker"]
 LOOP, NONE = Repetition("loop", 12.4, 0.5, 20.0), Repetition("none", 0.0, 0.0, 1.0)
@@ -73,16 +74,34 @@ def test_periods_of_one_recording(one, other, same):
     assert same_recording(one, other) is same
 
 
-def test_what_a_person_calls_again_and_again_is_no_loop():
-    """The same syllables with a breath more or less each time: never alike in every part."""
-    rng = np.random.default_rng(11)
-    once = loop(8.0, 7.9, rng)
-    called = [np.concatenate([once, np.zeros(int(rng.integers(0, 2400)), np.float32)])
-              for _ in range(15)]  # fmt: skip
-    live = np.concatenate(called)[: 120 * RATE]
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_what_a_person_calls_again_and_again_is_no_loop(seed):
+    """The same few words for two minutes, each time a little faster, slower, sooner, later."""
+    rng = np.random.default_rng(seed)
+    live = caller(rng)
     assert assess(live + 0.01 * rng.normal(size=len(live)).astype(np.float32), RATE).kind != "loop"
-    played = mixed(loop(120.0, 8.4, rng), traffic(120.0, rng), 0.0)
-    assert assess(played, RATE).kind == "loop"
+
+
+def test_a_player_whose_pause_wavers_is_one_all_the_same():
+    rng = np.random.default_rng(15)
+    once = loop(8.0, 7.9, rng)
+    rounds = [np.concatenate([once, np.zeros(int(rng.integers(0, 240)), np.float32)])
+              for _ in range(16)]  # fmt: skip
+    played = mixed(np.concatenate(rounds)[: 120 * RATE], traffic(120.0, rng), 0.0)
+    found = assess(played, RATE)
+    assert (found.kind, found.period_s) == ("loop", pytest.approx(8.0, abs=0.1))
+
+
+@pytest.mark.parametrize("every_s", [0.9, 1.7])
+def test_what_repeats_faster_than_words_is_a_beat(every_s):
+    """A clack of the same noise, over and over: exact, and no recording of words."""
+    rng = np.random.default_rng(16)
+    clack = rng.normal(size=2000) * np.hanning(2000)
+    sound = np.zeros(120 * RATE, np.float32)
+    for at in range(0, len(sound) - 2000, round(every_s * RATE)):
+        sound[at : at + 2000] += clack
+    found = assess(sound + 0.02 * rng.normal(size=len(sound)).astype(np.float32), RATE)
+    assert (found.kind, found.period_s) == ("beat", pytest.approx(every_s, abs=0.01))
 
 
 def wav_file(path, sound):

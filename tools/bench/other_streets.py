@@ -57,11 +57,12 @@ def syllable(rng: Random, pitch: float) -> Wave:
     n = round(seconds * RATE)
     f1 = glide(rng, 250, 850, n)
     f2 = glide(rng, 900, 2600, n)
-    hz = pitch * glide(rng, 0.9, 1.15, n)
-    phase = 2 * np.pi * np.cumsum(hz) / RATE
-    wave = np.zeros(n)
+    hz = (pitch * glide(rng, 0.9, 1.15, n)).astype(np.float32)
+    phase = np.asarray(2 * np.pi * np.cumsum(hz, dtype=np.float64) / RATE, np.float32)
+    f1, f2 = f1.astype(np.float32), f2.astype(np.float32)
+    wave = np.zeros(n, np.float32)
     for k in range(1, int(3400 / pitch)):
-        at = k * hz
+        at = np.float32(k) * hz
         level = np.exp(-(((at - f1) / 160) ** 2)) + 0.5 * np.exp(-(((at - f2) / 220) ** 2))
         wave += (level + 0.01) * np.sin(k * phase)
     return np.asarray(wave * np.hanning(n) ** 0.5, np.float32)
