@@ -142,6 +142,17 @@ READINGS = {
         ' "bytes_first": 161e6, "bytes_next": 1e6}',
         [9, 4, 2, 1, 50, 5, 3.5, 40.5, 161.0, 1.0],
     ),
+    "places": (
+        '{"f1": 0.98, "f1_all": 0.95, "untold_in_front": 0.99, "others_f1": 0.97,'
+        ' "others_f1_all": 0.93, "others_untold_in_front": 0.96, "hours": 24.0,'
+        ' "cases_of_unchanging_places": 1}',
+        [0.98, 0.95, 0.99, 0.97, 0.93, 0.96, 24.0, 1],
+    ),
+    "loops": ('{"loops": 64, "found_share": 0.97}', [64, 0.97]),
+    "streets": (
+        '{"street_hours": 24.0, "false_loops": 2, "false_cases": 1, "cpu_share": 0.004}',
+        [24.0, 2, 1, 0.004],
+    ),
     "shape": (json.dumps(measure_shape([ROOT / "edge" / "config"])), None),
 }
 

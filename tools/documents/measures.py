@@ -333,6 +333,54 @@ def _waves(text: str) -> list[Figure]:
     ]
 
 
+def _places(text: str) -> list[Figure]:
+    told = _lines(text)[-1]
+    words = {"": "", "others_": ", of things and people in front on which nothing was tuned"}
+    rows = [
+        row
+        for key, of in words.items()
+        for row in (
+            Figure(f"F1 of looks that were told{of}", told[f"{key}f1"], noise=0.01, asked=0.95),
+            Figure(
+                f"F1, an offence not told being missed{of}",
+                told[f"{key}f1_all"],
+                noise=0.02,
+                asked=0.95,
+            ),
+            Figure(
+                f"cannot tell, of looks with something in front{of}",
+                told[f"{key}untold_in_front"],
+                noise=0.01,
+                asked=0.95,
+            ),
+        )
+    ]
+    cases = told["cases_of_unchanging_places"]
+    return [
+        *rows,
+        Figure("hours of unchanging places", told["hours"], "h", noise=1e9),
+        Figure("cases in them", cases, better="less", asked=0),
+    ]
+
+
+def _loops(text: str) -> list[Figure]:
+    told = _lines(text)[-1]
+    return [
+        Figure("loops", told["loops"], noise=1e9),
+        Figure("found with their period, share", told["found_share"], noise=0.02, asked=0.95),
+    ]
+
+
+def _streets(text: str) -> list[Figure]:
+    told = _lines(text)[-1]
+    return [
+        Figure("street sound without a loop", told["street_hours"], "h", noise=1e9),
+        Figure("windows called a loop", told["false_loops"], better="less", asked=1),
+        Figure("cases that come of them", told["false_cases"], better="less", asked=0),
+        Figure("share of a core", told["cpu_share"], better="less", noise=0.01, asked=0.03),
+    ]
+
+
 def _updates(text: str) -> list[Figure]:
     told = _lines(text)[-1]
     wrong = told["wrong"] + told["missing"] + told["gaps"] + told["chain_breaks"]
@@ -441,6 +489,34 @@ MEASURES: dict[str, Measure] = {
         (PYTHON, "-m", "tools.faultlab.fleet_waves", "--devices", "2000"),
         _waves,
         about="Every message is real and signed; the boxes are simulated: [scale.md](scale.md).",
+    ),
+    "places": Measure(
+        "Taught places (rule kind state), drawn, in seven weathers of which one was never taught",
+        "教过的位置（种类 state）：画出来的，七种天气，其中一种从未教过",
+        tuple(
+            f"{PYTHON} -m tools.bench.places --first-place 300 --seed 20261128 --days 1"
+            " --out out/places.jsonl".split()
+        ),
+        _places,
+        about="Eight pictures a look. Features and limits were tuned on other places and "
+        "on none of the things and people in front of the second rows. Drawings, no photographs.",
+    ),
+    "loops": Measure(
+        "A repeated loudspeaker in made streets at -3 dB",
+        "人造街声里的循环喇叭，-3 dB",
+        tuple(f"{PYTHON} -m tools.bench.loudspeaker --loops 64 --hours 0 --seed 20261130".split()),
+        _loops,
+        about="Two minutes each, through rooms, clipping, G.711, AAC 32k; fresh seed, made voices.",
+    ),
+    "streets": Measure(
+        "Street sound without a repeated loudspeaker, of a generator on which nothing was tuned",
+        "没有循环喇叭的街声（从未用于调参的生成器）",
+        tuple(
+            f"{PYTHON} -m tools.bench.other_streets --seed 20261129 --hours 24"
+            " --out out/street-day.jsonl".split()
+        ),
+        _streets,
+        about="Market, callers, rain, traffic, bells, beepers, birds; one is allowed in a day.",
     ),
     "updates": Measure(
         "Software updates of a booted box, killed and cut off on the way",
