@@ -31,6 +31,7 @@ from edge.console import (
     setup,
     site_file,
     statistics_pages,
+    teach_pages,
     thumbs,
     zoning,
 )
@@ -73,6 +74,8 @@ SHOWN = (
     site_file.PAGES,
     probe_pages.PAGES,
     zoning.PAGES,
+    teach_pages.PAGES,
+    teach_pages.DATA,
     flight_pages.PAGES,
     flight_pages.DATA,
     sensor_pages.PAGES,
@@ -90,6 +93,7 @@ DONE = (
     site_file.ACTIONS,
     probe_pages.ACTIONS,
     zoning.ACTIONS,
+    teach_pages.ACTIONS,
     flight_pages.ACTIONS,
 )
 

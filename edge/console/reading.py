@@ -27,6 +27,8 @@ MEDIA = {
     ".csv": "text/csv; charset=utf-8",
 }
 
+TAUGHT = re.compile(r"[0-9a-f]{16}\.png")
+
 
 @dataclass(frozen=True, slots=True)
 class PublishedCase:
@@ -87,6 +89,13 @@ class BoxFolders:
                 return file.read(), _tag(os.fstat(file.fileno()))
         except OSError:
             return None
+
+    def taught_picture(self, camera: str, zone: str, look: str, name: str) -> Path | None:
+        """The cut-out of a place that somebody taught; None for any other name."""
+        if not TAUGHT.fullmatch(name) or any(part.startswith(".") for part in (camera, zone, look)):
+            return None
+        path = self.state / "looks" / camera / zone / look / name
+        return path if path.is_file() else None
 
     def case(self, case_id: str) -> PublishedCase | None:
         if not CASE_ID.fullmatch(case_id):

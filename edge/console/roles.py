@@ -29,6 +29,7 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("PUT", "/"): INSTALLERS,
     ("POST", "/cases/"): REVIEWERS,
     ("POST", "/review"): REVIEWERS,
+    ("POST", "/teach/"): REVIEWERS,
     ("POST", "/labels"): REVIEWERS,
     ("POST", "/account/password"): EVERYBODY,
     ("POST", "/language"): EVERYBODY,

@@ -38,6 +38,10 @@ def _silent() -> None:
     raise Silent
 
 
+def _no_teacher() -> Mapping[str, Any]:
+    raise Silent
+
+
 class Snap(Protocol):
     """One picture (JPEG) of a source, or NoPicture."""
 
@@ -100,7 +104,8 @@ class Services:
     test_broker -> level, found, do_zh, do_en; scan_ports -> port, error or found (name, values,
     snippet); find_cameras -> host, name, model, source;
     test_notice(hook id) -> None, or why the chat did not take it;
-    camera_streams(host, user, password) -> name, codec, width, height, source, or NoPicture.
+    camera_streams(host, user, password) -> name, codec, width, height, source, or NoPicture;
+    teach(camera, zone, do, look, name) -> what edge.pipeline.teaching answers.
     """
 
     snap: Snap
@@ -121,3 +126,4 @@ class Services:
     find_cameras: Callable[[], Rows] = _nobody
     test_notice: Callable[[str], str | None] = lambda _: _silent()
     camera_streams: Callable[[str, str, str], Rows] = lambda *_: _nobody()
+    teach: Callable[[Mapping[str, str]], Mapping[str, Any]] = lambda _: _no_teacher()

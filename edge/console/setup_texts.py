@@ -166,4 +166,36 @@ SETUP_TEXTS: dict[str, tuple[str, str]] = {
     "from_date": ("起", "From"),
     "to_date": ("止", "To"),
     "permit": ("许可编号", "Permit"),
+    "teach_place": ("教这个位置", "Teach this place"),
+    "teach_about": (
+        "现在是什么样，就点哪一个。每种样子 4 到 8 张，选不同的日子、时段和天气；"
+        "只保存这个位置的小图。",
+        "Click what it looks like now. 4 to 8 pictures a look, of different days, hours and "
+        "weather; only a small cut-out of this place is kept.",
+    ),
+    "teach_now_right": ("现在正常", "It is in order now"),
+    "teach_now_wrong": ("现在违规", "It is an offence now"),
+    "teach_right": ("正常", "In order"),
+    "teach_wrong": ("违规", "Offence"),
+    "teach_take_back": ("撤回这一张", "Take this one back"),
+    "teach_surely": (
+        "留一检验：{right} 张对，{wrong} 张错，{untold} 张无法判断",
+        "Held out one by one: {right} right, {wrong} wrong, {untold} cannot tell",
+    ),
+    "teach_more": ("每种样子至少 {least} 张", "At least {least} pictures of each look"),
+    "teach_use": ("启用", "Put in force"),
+    "teach_used": (
+        "已启用，几秒后生效。要报案件，还需在“区域”里为它勾选一个教样子的事项。",
+        "In force in some seconds. To raise cases, tick a taught category for it under Zones.",
+    ),
+    "teach_rules": ("用它判定的事项", "Judged by it"),
+    "teach_no_zone": ("运行中的配置里没有这个区域", "The configuration in force has no such zone"),
+    "teach_no_picture": ("摄像机现在没有画面", "The camera gives no picture now"),
+    "teach_no_look": ("没有这样的样子或图片", "No such look or picture"),
+    "teach_enough": ("这种样子的图片已经够多", "There are enough pictures of this look"),
+    "teach_too_few": ("图片还不够，不能启用", "Too few pictures to put it in force"),
+    "teach_in_use": (
+        "有事项正在用它，撤回后就不够了：先在“区域”里取消该事项",
+        "A rule uses it and too few would be left: take the rule off under Zones first",
+    ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from edge.outbox import RECEIPT
 from edge.uplink.verify import check_chains, folders, verify_folder
 from edge.uplink.wire import utc_text
 
-SNAP_S, STREAMS_S, THUMBNAILS_S, NOTICE_S = 30.0, 60.0, 60.0, 25.0
+SNAP_S, STREAMS_S, THUMBNAILS_S, NOTICE_S, TEACH_S = 30.0, 60.0, 60.0, 25.0, 60.0
 PROBE_S = {"broker": 25.0, "ports": 90.0, "find_cameras": 15.0}
 
 
@@ -49,6 +49,7 @@ def services(settings: PageSettings, site_base: Path) -> Services:
         test_notice=lambda hook: _notice(settings.run, hook),
         camera_streams=lambda *words: _streams(settings.run, *words),
         find_cameras=lambda: _asked(settings.run, "visiond", "find_cameras", "cameras"),
+        teach=lambda words: _teach(settings.run, words),
     )
 
 
@@ -103,6 +104,14 @@ def _asked(run: Path, daemon: str, kind: str, key: str) -> list[dict[str, Any]]:
     if key not in found.facts:
         raise Silent
     return list(found.facts[key])
+
+
+def _teach(run: Path, words: Mapping[str, str]) -> Mapping[str, Any]:
+    """One step of teaching a place, done by visiond, which has the picture. Raises Silent."""
+    try:
+        return ask(run, "visiond", "teach", limit_s=TEACH_S, **words).facts
+    except NoAnswer:
+        raise Silent from None
 
 
 def _broker(device: Device) -> dict[str, str]:

@@ -33,13 +33,14 @@ from edge.pipeline.requests import answer, due_wall
 from edge.pipeline.scheduler import Scheduler
 from edge.pipeline.settings import SetAside, Settings
 from edge.pipeline.soundness import load_sound, read_sound
+from edge.pipeline.teaching import Teaching
 from edge.pipeline.thermal_control import ThermalControl
 from edge.pipeline.truck_lookup import TruckFile, open_truck_file
 from edge.release.store import ReleaseState
 from edge.rules.blind import BlindTime
 from edge.runtime import Notify, Progress, Stats, Stop, bound_memory, on_thread_bug, write_status
 from edge.uplink.wire import utc_text
-from edge.values import Fault, Prompt, Stamp, Violation
+from edge.values import Fault, Image, Prompt, Stamp, Violation
 from edge.vision.model import Model
 from edge.vision.traits import TraitModel
 
@@ -137,7 +138,9 @@ class Visiond:
         )
         sources = {camera.id: camera.source for camera in settings.site.cameras}
         self.reminders = Reminders(sources, self._not_reminded, self._guard.working_for)
-        probes = camera_probes(settings.base)
+        cameras = {camera.id: camera for camera in settings.site.cameras}
+        self._teaching = Teaching(cameras, settings.categories, settings.looks, self._picture_of)
+        probes = {**camera_probes(settings.base), "teach": self._teaching.answer}
         self._probes = Responder(settings.run, probes, self._guard.working_for)
         on_thread_bug(self._guard.thread_failed)
         models, trucks = load_models(settings, self._unsound), open_truck_file(settings)
@@ -268,6 +271,7 @@ class Visiond:
         self._keep_ledger()
         self._answer_requests()
         eased = self._thermal.status()["step"] > 0
+        self.restart |= self._teaching.put_in_force
         self.restart |= self._updates.tick(self.workers, eased=eased)
         self._stats.report(self._rows)
         wrong = {(fault.kind, fault.subject) for fault in self.publisher.faults.standing()}
@@ -275,6 +279,12 @@ class Visiond:
         if time.monotonic() - self._status_at >= STATUS_EVERY_S or wrong != self._wrong:
             self._status_at, self._wrong = time.monotonic(), wrong
             write_status(self._settings.run, "visiond", self.status())
+
+    def _picture_of(self, camera: str) -> Image | None:
+        """The newest picture of a camera, from any thread."""
+        worker = self.workers.get(camera)
+        look = worker.last if worker is not None else None
+        return look.frame.image if look is not None else None
 
     def _handled(self, violation: Violation) -> None:
         """A row of the handling ledger for the start and the end of a case."""

@@ -226,21 +226,44 @@ def _shaded(light: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     return np.asarray(light * (1 - rng.uniform(0.2, 0.55) * over[..., None]), np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class LearntCells:
+    """The cells of each picture with its variants, by look: what teaching spends its time on."""
+
+    tone: Tone
+    rows: Mapping[str, Sequence[Cells]]
+
+    @classmethod
+    def of(cls, looks: Mapping[str, Sequence[Square]]) -> LearntCells:
+        """Some hundredths of a second for each picture."""
+        rng = np.random.default_rng(0)
+        tone = tone_of([cut for cuts in looks.values() for cut in cuts])
+        rows = {
+            name: [np.stack([cells_of(v, tone) for v in variants(cut, rng)]) for cut in cuts]
+            for name, cuts in looks.items()
+        }
+        return cls(tone, rows)
+
+    def without(self, name: str, number: int) -> LearntCells:
+        """All but one picture. The light of its rim stays in `tone`, its cells are gone."""
+        kept = [rows for n, rows in enumerate(self.rows[name]) if n != number]
+        return LearntCells(self.tone, {**self.rows, name: kept})
+
+
 class TaughtPlace:
     """The looks of one place. Immutable once taught."""
 
-    def __init__(self, looks: Mapping[str, Sequence[Square]]) -> None:
-        """looks: name to cut-outs (`square`). Raises ValueError for fewer than two looks, or fewer
-        than CLICKS_LEAST pictures of one."""
+    def __init__(
+        self, looks: Mapping[str, Sequence[Square]], known: LearntCells | None = None
+    ) -> None:
+        """looks: name to cut-outs (`square`); known: their cells where they were taken before.
+        Raises ValueError for fewer than two looks, or fewer than CLICKS_LEAST pictures of one."""
         if len(looks) < 2 or min(len(cuts) for cuts in looks.values()) < CLICKS_LEAST:
             raise ValueError(f"two looks or more, of {CLICKS_LEAST} pictures or more each")
-        rng = np.random.default_rng(0)
         self.names = tuple(looks)
-        self._tone = tone_of([cut for cuts in looks.values() for cut in cuts])
-        cells = [
-            np.stack([cells_of(v, self._tone) for cut in cuts for v in variants(cut, rng)])
-            for cuts in looks.values()
-        ]
+        known = known or LearntCells.of(looks)
+        self._tone = known.tone
+        cells = [np.concatenate(known.rows[name]) for name in self.names]
         # Everything of a look by [look, way, cell, feature].
         self._means = np.stack([rows.mean(axis=0) for rows in cells])
         own = np.stack([rows.var(axis=0) for rows in cells])
@@ -346,13 +369,14 @@ def held_out(looks: Mapping[str, Sequence[Square]]) -> HeldOut:
     """Leave one picture out, teach with the rest, ask about it. A look that has only CLICKS_LEAST
     pictures cannot spare one: its pictures count as not told."""
     right = wrong = untold = 0
+    learnt = LearntCells.of(looks)
     for name, cuts in looks.items():
         for n in range(len(cuts)):
             rest = {**looks, name: [c for m, c in enumerate(cuts) if m != n]}
             if len(rest[name]) < CLICKS_LEAST:
                 untold += 1
                 continue
-            answer = TaughtPlace(rest).tell(cuts[n])
+            answer = TaughtPlace(rest, learnt.without(name, n)).tell(cuts[n])
             right += answer.look == name
             wrong += answer.look not in (name, None)
             untold += answer.look is None

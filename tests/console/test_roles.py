@@ -22,7 +22,14 @@ CONSOLE = Path(roles.__file__).parent
 SENDS = {
     "viewer": {"/language", "/logout", "/account/password"},
     "auditor": {"/language", "/logout", "/account/password"},
-    "reviewer": {"/language", "/logout", "/account/password", "/cases/{id}/review", "/labels"},
+    "reviewer": {
+        "/language",
+        "/logout",
+        "/account/password",
+        "/cases/{id}/review",
+        "/labels",
+        "/teach/{camera}/{zone}",
+    },
 }
 CLOSED = {
     "viewer": {"/setup/accounts", "/setup/audit", "/setup/access", "/setup/file", "/setup/notices"},

@@ -4,7 +4,7 @@ const editor = document.querySelector(".editor"), words = editor.dataset, camera
 const still = document.getElementById("still"), list = document.getElementById("list"), told = document.getElementById("told");
 const categories = JSON.parse(document.getElementById("categories").textContent);
 const PICTURE_EVERY_MS = 1500;
-let version = words.version, rules = [], past = [], shown = null, waits = 0;
+let version = words.version, rules = [], past = [], shown = null, waits = 0, inForce = new Set();
 
 const store = {
   zones: [], chosen: -1,
@@ -39,6 +39,7 @@ function renderList() {
     field("kind").value = zone.kind || "watch"; field("hours").value = (when.hours || []).join(" ");
     field("from").value = when.from_date || ""; field("to").value = when.to_date || ""; field("permit").value = zone.permit || "";
     field("permitted").hidden = zone.kind !== "permitted";
+    field("teaching").hidden = !inForce.has(zone.id); field("teaching").href = `/teach/${encodeURIComponent(camera)}/${encodeURIComponent(zone.id)}`;
     const on = (name, change) => { field(name).onchange = () => { store.remember(); change(field(name).value.trim()); store.change(); }; };
     on("title", (value) => put(zone, "name", value));
     on("kind", (value) => { zone.kind = value; });
@@ -123,6 +124,7 @@ async function save() {
   const answer = await send(`/data/zones/${encodeURIComponent(camera)}`), {body} = answer;
   if (answer.ok) {
     version = body.version; forgetDrawing();
+    inForce = new Set(store.zones.map((zone) => zone.id)); store.change();
     const link = small("a", words.live); link.href = "/live";
     tell(`${words.saved} `, false, link);
   } else if (answer.status === 409) {
@@ -160,7 +162,7 @@ still.onerror = () => {
 
 async function start() {
   const answer = await fetch(`/data/zones/${encodeURIComponent(camera)}`);
-  if (answer.ok) { let zones; ({version, zones, rules} = await answer.json()); store.zones = zones; }
+  if (answer.ok) { let zones; ({version, zones, rules} = await answer.json()); store.zones = zones; inForce = new Set(zones.map((zone) => zone.id)); }
   const kept = words.editable === "yes" && sessionStorage.getItem(draft);
   if (kept) { store.remember(); ({version, zones: store.zones, rules} = JSON.parse(kept)); tell(words.kept, false); }
   picture(); store.change();
