@@ -51,20 +51,23 @@ class Teaching:
         says why."""
         words = {key: str(request.get(key, "")) for key in ("camera", "zone", "do", "look", "name")}
         try:
-            camera, zone = self._place(words["camera"], words["zone"])
-            folder = self._root / camera.id / zone.id
-            if words["do"] == "teach":
-                self._teach(folder, camera, zone, words["look"])
-            elif words["do"] == "take_back":
-                self._take_back(folder, camera, zone, words["look"], words["name"])
-            row = taught_row(folder)
-            if words["do"] == "use":
-                if not row["ready"]:
-                    raise Refused("teach_too_few")
-                self.put_in_force = True
+            return Answer(self._done(**words))
         except Refused as refused:
             return Answer({"error": refused.key})
-        return Answer({**row, "rules": self._rules(camera, zone)})
+
+    def _done(self, camera: str, zone: str, do: str, look: str, name: str) -> dict[str, Any]:
+        of, place = self._place(camera, zone)
+        folder = self._root / of.id / place.id
+        if do == "teach":
+            self._teach(folder, of, place, look)
+        elif do == "take_back":
+            self._take_back(folder, of, place, look, name)
+        row = taught_row(folder)
+        if do == "use":
+            if not row["ready"]:
+                raise Refused("teach_too_few")
+            self.put_in_force = True
+        return {**row, "rules": self._rules(of, place)}
 
     def _place(self, name: str, zone_name: str) -> tuple[Camera, Zone]:
         camera = self._cameras.get(name)
