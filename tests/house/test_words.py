@@ -105,6 +105,7 @@ def _made(node):
 # A condition that is waited for (`eventually`) is quicker and does not fail on a busy machine.
 FIXED_SLEEPS = {
     "tests/camera/test_live.py": 1,
+    "tests/console/clumsy.py": 1,  # as long as a person takes
     "tests/field/test_notify.py": 2,
     "tests/sensors/test_lines.py": 4,
     "tests/uplink/test_protocol_faults.py": 2,

@@ -108,6 +108,8 @@ def test_looks_too_far_apart_are_no_watching():
     assert looked((5, "seen"), (45, "seen"), terms=usual).held_s == 35.0, "a forgiven gap of 30 s"
     assert looked((5, "seen"), (45, "hidden"), terms=usual).hidden_s == 40.0
     assert looked((5, "seen"), (4, "seen"), terms=usual).now == 5.0, "time never runs back"
+    assert not looked((5, "seen"), (905, "hidden"), terms=usual).gone
+    assert looked((5, "seen"), (906, "hidden"), terms=usual).gone, "a quarter of an hour"
 
 
 @pytest.mark.parametrize(
