@@ -7,6 +7,7 @@ import os
 import pytest
 
 from edge.config import ConfigError
+from edge.daemons.updaterd import Systemd
 from edge.release.software import steps
 from edge.release.software.manifest import read_release
 from edge.release.software.steps import STEPS, SoftwareState
@@ -108,6 +109,44 @@ def test_ended_at_every_point_it_goes_on(tmp_path, behaves):
         assert box.slots.in_force() == box.slots.confirmed(), point
         assert not (box.folder / "update/busy").exists()
         assert box.update(third).outcome == "settled" and box.works() == 3, point
+
+
+@pytest.mark.parametrize(
+    ("running", "wanted"),
+    [("running", ConfigError), ("degraded", ConfigError), ("starting", ConfigError),
+     ("stopping", SystemExit), ("offline", SystemExit), ("unknown", SystemExit), ("", SystemExit)],
+)  # fmt: skip
+def test_an_init_that_ends_is_no_fault_of_a_release(tmp_path, monkeypatch, running, wanted):
+    """systemctl fails for whoever is asked to reboot in the middle; the release had been blamed."""
+    fake = tmp_path / "systemctl"
+    fake.write_text(
+        f'#!/bin/sh\n[ "$1" = is-system-running ] && echo {running}\n'
+        "echo 'Failed to connect to bus: Connection refused' >&2\nexit 1\n"
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(wanted, match=r"daemon-reload: Failed to connect"):
+        Systemd().systemctl("daemon-reload")
+
+
+@pytest.mark.parametrize("word", ["daemon-reload", "restart", "stop"])
+def test_what_the_ending_init_refused_is_done_after_the_boot(box, tmp_path, word):
+    box.update(press(tmp_path / "r1", 1))
+    asked, left = box.init.systemctl, [1]
+
+    def gone(*words):
+        left[0] -= words[0] == word
+        if words[0] == word and left[0] == 0:
+            raise SystemExit("there is no init any more")
+        asked(*words)
+
+    box.init.systemctl = gone
+    bad = "crashes" if word == "stop" else "well"
+    with pytest.raises(SystemExit):
+        box.update(press(tmp_path / "r2", 2, behaves=bad))
+    state = box.updaterd().run(Stop())
+    assert state.outcome == ("rolled_back" if bad == "crashes" else "settled"), state.why
+    assert box.works() == (1 if bad == "crashes" else 2)
 
 
 def test_a_board_that_does_not_stay_up_takes_it_back(box, tmp_path):
