@@ -133,7 +133,10 @@ class Pump:
             limits.packet_max,
             "kept" if limits.session_present else "new",
         )
-        connection.overhear(self._parts.presence.own_status)
+        if not alone:
+            # What stands there may be what breaks it: RabbitMQ 4.0 ends a connection that is to be
+            # handed a will with a delay. Our own status replaces it at once.
+            connection.overhear(self._parts.presence.own_status)
         connection.subscribe(self._parts.inbox.topics)
         self._parts.presence.greet(self._birth(), self._mono(), retain=limits.retain)
         self._report_retain(limits.retain)

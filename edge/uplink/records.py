@@ -33,6 +33,10 @@ HOLDING = {
 }
 # One window's worth tried again; often enough that a platform that is back is noticed at once.
 HOLD_CAP_S = 15.0
+# Answers that blame nothing: RabbitMQ gives 0x83 while a queue is full or its nodes are away. The
+# kind waits as above; the record itself waits longer each time, and stands in nobody's way.
+UNEXPLAINED = {0x80: "quota_exceeded", 0x83: "quota_exceeded"}
+UNEXPLAINED_CAP_S = 300.0
 REFUSALS_MAX = 5
 # Doubled with each refusal of the same record.
 REFUSAL_WAIT_S = 0.5
@@ -76,6 +80,7 @@ class Records:
         self._maybe_more = dict.fromkeys(KINDS, True)
         self._waiting: dict[int, float] = {}
         self._later: list[tuple[float, int]] = []
+        self._unexplained: Counter[int] = Counter()
         self._holds: dict[str, _Hold] = {}
         self._deadline_s = PLATFORM_DEADLINE_S
         self._patient_at = 0.0
@@ -104,6 +109,7 @@ class Records:
         for queue in self._ready.values():
             queue.clear()
         self._later.clear()
+        self._unexplained.clear()
 
     def changed(self) -> None:
         """Another process put something."""
@@ -178,7 +184,11 @@ class Records:
     def _answered(self, row: OutboxRow, code: int, now: float) -> None:
         with self._isolated.record(row):
             if code in HOLDING:
-                self._hold(row, code, now)
+                self._hold(row.kind, HOLDING[code], code, now)
+                self._put_back(row)
+            elif code in UNEXPLAINED:
+                self._hold(row.kind, UNEXPLAINED[code], code, now)
+                self._postpone(row, now)
             elif code >= 0x80:
                 self._refused(row, f"refused by the broker: 0x{code:02x}", now)
             else:
@@ -199,16 +209,21 @@ class Records:
         else:
             self._marks.append(row.id)
 
-    def _hold(self, row: OutboxRow, code: int, now: float) -> None:
-        word = HOLDING[code]
-        old = self._holds.get(row.kind)
+    def _hold(self, kind: str, word: str, code: int, now: float) -> None:
+        old = self._holds.get(kind)
         backoff = old.backoff if old else Backoff(first_s=2.0, cap_s=HOLD_CAP_S)
         # Several of the window come back with the same answer: one step of waiting for all.
         if old is None or now >= old.until:
-            self._holds[row.kind] = _Hold(now + 1.0 + backoff.next_s(), backoff)
+            self._holds[kind] = _Hold(now + 1.0 + backoff.next_s(), backoff)
         self.counts[word] += 1
-        self._faults.start(word, row.kind, f"broker answers 0x{code:02x}; kept and sent again")
-        self._put_back(row)
+        self._faults.start(word, kind, f"broker answers 0x{code:02x}; kept and sent again")
+
+    def _postpone(self, row: OutboxRow, now: float) -> None:
+        """Not put back in its place: were it the record after all, nothing would pass any more."""
+        self._waiting.pop(row.id, None)
+        self._unexplained[row.id] += 1
+        wait_s = min(UNEXPLAINED_CAP_S, REFUSAL_WAIT_S * 2.0 ** self._unexplained[row.id])
+        self._later.append((now + wait_s, row.id))
 
     def _put_back(self, row: OutboxRow) -> None:
         """With all that was claimed after it, so that the order stays the outbox's."""
@@ -292,6 +307,7 @@ class Records:
         self._later = [(due, row_id) for due, row_id in self._later if row_id not in gone]
         for row in rows:
             self._waiting.pop(row.id, None)
+            self._unexplained.pop(row.id, None)
             queue = self._ready[row.kind]
             if any(other.id in gone for other in queue):
                 self._ready[row.kind] = deque(o for o in queue if o.id not in gone)

@@ -23,7 +23,7 @@ from edge.uplink.in_flight import PACKET_OVERHEAD, InFlight
 from edge.uplink.isolated import Isolated
 from edge.uplink.messages import EvidenceAck
 from edge.uplink.pacing import ChunkSize, DayBudget, TokenBucket
-from edge.uplink.records import HOLD_CAP_S, HOLDING, REFUSALS_MAX
+from edge.uplink.records import HOLD_CAP_S, HOLDING, REFUSALS_MAX, UNEXPLAINED
 from edge.uplink.wire import CHUNK_MAX, Topics
 
 log = logging.getLogger(__name__)
@@ -222,7 +222,11 @@ class Transfers:
                 return
             with self._working_for(parcel):
                 if code in HOLDING:
-                    self._halt(parcel, code, at)
+                    self._halt(HOLDING[code], code, at)
+                    self._back(parcel)
+                elif code in UNEXPLAINED:
+                    self._halt(UNEXPLAINED[code], code, at)
+                    self._park(parcel, self._hold_until + LOOK_AGAIN_S)
                 elif code >= 0x80:
                     self._refused(parcel, f"refused by the broker: 0x{code:02x}", at)
                 else:
@@ -240,12 +244,11 @@ class Transfers:
         for word in HOLDING.values():
             self._faults.end(word, "evidence")
 
-    def _halt(self, parcel: Parcel, code: int, now: float) -> None:
+    def _halt(self, word: str, code: int, now: float) -> None:
         """Nobody listens, not allowed, quota: all evidence waits, nothing is lost."""
-        self._faults.start(HOLDING[code], "evidence", f"broker answers 0x{code:02x}; kept")
-        self.counts[HOLDING[code]] += 1
+        self._faults.start(word, "evidence", f"broker answers 0x{code:02x}; kept")
+        self.counts[word] += 1
         self._hold_until = now + 1.0 + self._hold.next_s()
-        self._back(parcel)
 
     def _refused(self, parcel: Parcel, why: str, now: float) -> None:
         with self._dispatch.commit():

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def asked(count: int, first: str) -> Namespace:
-    return Namespace(shares=count, first=first, queue_mb=100)
+    return Namespace(shares=count, first=first, queue_most=1000, queue_mb=100)
 
 
 def test_every_box_has_one_share_and_the_shares_are_alike_in_size() -> None:

@@ -169,6 +169,49 @@ def test_a_record_that_is_refused_five_times_is_set_aside_and_the_others_flow(
     assert len(fake.connects) == 1
 
 
+def test_an_unexplained_refusal_buries_nothing_and_stands_in_nobodys_way(
+    box: Box, fake: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full queue of RabbitMQ: 0x83, for as long as it is full. Nothing is wrong with what is
+    refused, and still another record must pass."""
+    monkeypatch.setattr("edge.uplink.records.REFUSAL_WAIT_S", 0.001)
+    monkeypatch.setattr("edge.uplink.records.HOLD_CAP_S", 0.01)
+    monkeypatch.setattr("edge.uplink.transfer.LOOK_AGAIN_S", 0.01)
+    refused: list[str] = []
+
+    def full(got: Got) -> list[bytes]:
+        if b"v-1" in got.payload or "/evd/" in got.topic:
+            refused.append(got.topic)
+            return [puback(got.mid, 0x83)]
+        return [puback(got.mid)]
+
+    fake.manners = Manners(answer=full)
+    box.rig.put(box.outbox(), "v-1", {"r1-a.jpg": b"p" * 100})
+    box.put("v-2")
+    box.start()
+    eventually(lambda: box.states().get("broker_ack") == 1, within_s=60)
+    eventually(lambda: sum("violation" in topic for topic in refused) > 3, within_s=60)
+    eventually(lambda: sum("/evd/" in topic for topic in refused) > 2, within_s=60)
+    fake.manners = Manners()
+    eventually(lambda: box.states() == {"broker_ack": 2}, within_s=60)
+    assert "dead" not in box.states() and len(fake.connects) == 1
+
+
+def test_a_broker_that_ends_every_connection_that_hears_its_own_status(
+    box: Box, fake: FakeBroker
+) -> None:
+    """RabbitMQ 4.0 with a retained will of ours: until another status stands in its place."""
+
+    def stands(topic: str) -> bool:
+        return topic.endswith("/status") and not of_kind(fake, "status")
+
+    fake.manners = Manners(hang_up_on=stands)
+    box.put("v-1")
+    box.start()
+    eventually(lambda: box.states() == {"broker_ack": 1}, within_s=60)
+    assert len(fake.connects) <= 4
+
+
 def test_a_record_that_breaks_every_connection_is_found_and_set_aside(
     box: Box, fake: FakeBroker
 ) -> None:

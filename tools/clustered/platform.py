@@ -26,6 +26,8 @@ from tools.clustered.network import SWITCH, Network, NoNetwork
 from tools.faultlab.rig import Process
 
 SHARES = 4
+# So few that a stop of the receivers fills them: boxes must then be told to keep theirs.
+QUEUE_MOST = 100
 UP_S = 180.0
 
 
@@ -81,6 +83,7 @@ class ClusterPlatform:
         argv = [sys.executable, "-m", "city_platform.receiver", "--out", str(self.out)]
         argv += ["--database", self.databases.url, "--name", f"receiver-{number}"]
         argv += ["--amqp", self.brokers.hosts, "--shares", str(SHARES), "--first", ",".join(mine)]
+        argv += ["--queue-most", str(QUEUE_MOST)]
         log = self.folder / f"receiver-{number}.log"
         self._receivers[number] = Process(argv, log)
 
@@ -88,6 +91,15 @@ class ClusterPlatform:
         child = self._receivers[number]
         assert child is not None
         child.kill()
+
+    def hold_receivers(self, seconds: float) -> None:
+        """None of them does anything meanwhile; the brokers give them up."""
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for child in self._receivers:
+                if child is not None:
+                    child.child.send_signal(number)
+            if number is signal.SIGSTOP:
+                time.sleep(seconds)
 
     def wait(self, so: Callable[[], bool], what: str, limit_s: float = UP_S) -> None:
         """Raises NoNetwork where it does not become so."""

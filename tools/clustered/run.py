@@ -117,6 +117,12 @@ def _receiver_killed(platform: ClusterPlatform) -> float:
     return 0.0
 
 
+def _receivers_held(platform: ClusterPlatform) -> float:
+    platform.hold_receivers(PARTED_S)
+    return 0.0
+
+
+HELD = Step("no receiver does anything, queues fill", _receivers_held)
 PROMOTED = Step("database killed, standby promoted", _promoted)
 RECEIVER = Step("a receiver killed", _receiver_killed)
 SHORT = (_killed("n2"), PROMOTED)
@@ -124,6 +130,7 @@ LONG = (
     *(_killed(node) for node in NODES),
     PROMOTED,
     RECEIVER,
+    HELD,
     *(_killed(node) for node in NODES),
     PROMOTED,
     _parted("n2"),

@@ -53,6 +53,7 @@ class Manners:
     answer: Callable[[Got], list[bytes]] = plain_answer
     hang_up: Callable[[Got], bool] = lambda _: False
     hang_up_code: int | None = None
+    hang_up_on: Callable[[str], bool] = lambda _: False
     raw_on_connect: bytes = b""
 
 
@@ -104,8 +105,10 @@ class FakeBroker:
         if kind == PUBLISH:
             return self._publish(session, flags, body)
         if kind == SUBSCRIBE:
-            count = _topics_in(body)
-            answer = body[:2] + b"\x00" + bytes([1] * count)
+            topics = _topics_in(body)
+            if any(map(self.manners.hang_up_on, topics)):
+                return False
+            answer = body[:2] + b"\x00" + bytes([1] * len(topics))
             session.sock.sendall(_packet(SUBACK << 4, answer))
         elif kind == PINGREQ:
             session.sock.sendall(_packet(PINGRESP << 4, b""))
@@ -209,10 +212,10 @@ def _publish(flags: int, body: bytes, connection: int) -> Got:
     )
 
 
-def _topics_in(body: bytes) -> int:
-    at, count = 3 + body[2], 0
+def _topics_in(body: bytes) -> list[str]:
+    at, found = 3 + body[2], []
     while at < len(body):
         (length,) = struct.unpack_from(">H", body, at)
+        found.append(body[at + 2 : at + 2 + length].decode())
         at += 3 + length
-        count += 1
-    return count
+    return found

@@ -35,6 +35,8 @@ POLL_S = 0.2
 PREFETCH = 256
 # A message that ended its receiver so often is the message's own fault.
 DELIVERIES_MOST = 20
+# Of AMQP 0-9-1: a queue stands there with other arguments.
+PRECONDITION_FAILED = 406
 DEVICES, UNKNOWN, POISON = "cm.devices", "cm.unknown", "cm.poison"
 # Every level after the box that a platform takes; what it says itself never comes back.
 WANTED = ("evt.#", "evd.#", "chain", "cmd.res", "birth")
@@ -88,7 +90,7 @@ def serve_queues(
 ) -> None:
     """Until stopped: one connection after the other, to whichever broker answers.
 
-    Raises NoQueues where the library is missing.
+    Raises NoQueues where the library is missing, or where the queues stand there otherwise.
     """
     try:
         import pika
@@ -100,6 +102,12 @@ def serve_queues(
         try:
             connection = _connect(pika, hosts, login)
             _Session(pika, connection, receiver, shares).run(stop)
+        except pika.exceptions.ChannelClosedByBroker as error:
+            if error.reply_code == PRECONDITION_FAILED:
+                raise NoQueues(
+                    f"{error.reply_text[:300]}: delete it, or give what it has"
+                ) from None
+            print(f"receiver: --amqp: {error}", file=sys.stderr)
         except (pika.exceptions.AMQPError, OSError) as error:
             told = str(error) or type(error).__name__
             print(f"receiver: --amqp: {told[:300]}", file=sys.stderr)

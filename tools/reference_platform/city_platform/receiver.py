@@ -124,7 +124,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--amqp", metavar="HOSTS", help=hosts)
     parser.add_argument("--shares", type=int, default=Shares().count, help="queues of the boxes")
     parser.add_argument("--first", default="", metavar="0,1", help="shares this one is first for")
-    parser.add_argument("--queue-mb", type=int, default=Shares().mb_most, help="of each share")
+    most = "messages that wait in each share; above it boxes are told to keep theirs"
+    parser.add_argument("--queue-most", type=int, default=Shares().length_most, help=most)
+    parser.add_argument("--queue-mb", type=int, default=Shares().mb_most, help="the same in MB")
     parser.add_argument("--group", default="platform", help="shared subscription group")
     parser.add_argument("--name", default="receiver-1", help="issuer name, one for each instance")
     session = "how long the broker keeps messages for this instance; 0 where several share the load"
@@ -183,7 +185,7 @@ def shares(args: argparse.Namespace) -> Shares:
         raise NoQueues(f"--first {args.first!r}: numbers with commas") from None
     if args.shares < 1 or any(not 0 <= number < args.shares for number in mine):
         raise NoQueues(f"--first {args.first!r}: shares are 0 to {args.shares - 1}")
-    return Shares(args.shares, mine, mb_most=args.queue_mb)
+    return Shares(args.shares, mine, args.queue_most, args.queue_mb)
 
 
 def serve_mqtt(receiver: Receiver, args: argparse.Namespace, stop: Stop) -> None:
