@@ -8,7 +8,8 @@
     tools/systemtest --bare [--quick]   README's two commands in bare Debian 12 and 13
     tools/systemtest --bare --ubuntu 22 the same in Ubuntu 22.04 (Python 3.10), 24: 24.04 (3.12)
     tools/systemtest --power N          under a kernel of its own that is killed N times at work
-    tools/systemtest --updates N        N software updates of one box, killed and cut off on the way
+    tools/systemtest --updates N        N software updates, killed and cut off on the way; ended
+                                        early, the next call goes on with the same program
     tools/systemtest --arm [--quick]    the lock and the same cases on Debian 12 and 13 for arm64
 
 Commands are read from the documents. Roots, packages and wheels are kept in /var/cache/city-edge
@@ -221,6 +222,14 @@ def _power(number: int, keep: bool) -> int:
 
 def _updates(args: argparse.Namespace) -> int:
     system = SYSTEMS[(args.debian or [12])[0]]
+    # The same program: what is built and what judges it.
+    version = _git("rev-parse", "--short=12", "HEAD:edge")
+    kept = updates.UpdatesKept(roots.CACHE / "updates", f"{version}-{system.number}")
+    before = kept.sum()
+    done = len(before.updates) + len(before.wrong)
+    if done >= args.updates:
+        return _summed(before, args.updates)
+    say(f"{done} of {args.updates} updates of this program are done; goes on")
     with fresh(system, args.keep) as (one, _):
         for what, step in (*INSTALLING, ("started", Box.start)):
             say(what)
@@ -229,13 +238,19 @@ def _updates(args: argparse.Namespace) -> int:
         def told(row: updates.Updated) -> None:
             print(json.dumps(asdict(row)), flush=True)
 
-        run = updates.many(one, args.updates, args.seed, told, bad_each=args.bad_each)
+        updates.many(
+            one, range(done, args.updates), args.seed, told, kept.keep, bad_each=args.bad_each
+        )
+    return _summed(kept.sum(), args.updates)
+
+
+def _summed(run: updates.UpdatesRun, asked: int) -> int:
     print(run.line())
     out = roots.ROOT / "out" / "updates.json"
     out.parent.mkdir(exist_ok=True)
     out.write_text(run.line(), "utf-8")
     lost = run.missing or run.gaps or run.breaks
-    return 1 if run.wrong or lost or len(run.updates) < args.updates else 0
+    return 1 if run.wrong or lost or len(run.updates) < asked else 0
 
 
 def _git(*words: str) -> str:

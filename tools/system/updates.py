@@ -39,6 +39,8 @@ from tools.system.container import Failed, until
 UPDATED_S = 900.0
 STEADY_S, PROVE_S = 10, 240
 PROMISES_S = 1.0
+# So often is the platform's store compared with what was promised, and the progress kept.
+COUNT_EACH = 4
 # Where a kill or a hard stop waits for: stages as they stand in state.json, and a random moment.
 STAGES = ("asked", "checked", "staged", "tested", "switched", "trial", "held")
 BACK_STAGES = ("back", "stopped", "lowered", "returned")
@@ -368,21 +370,24 @@ def promise(box: Box) -> None:
 
 
 def many(
-    box: Box, number: int, seed: int, told: Callable[[Updated], None], *, bad_each: int = 10
+    box: Box,
+    turns: range,
+    seed: int,
+    told: Callable[[Updated], None],
+    counted: Callable[[UpdatesRun], None],
+    *,
+    bad_each: int = 10,
 ) -> UpdatesRun:
-    """`number` updates of one box, one after the other; goes on after one that ends wrong only
-    where the box still works. Raises Failed where it does not."""
-    random.seed(seed)
+    """These turns of a long run on one box, one after the other; goes on after one that ends wrong
+    only where the box still works. `counted` is told everything so far each time the platform's
+    store was compared with what was promised. Raises Failed where the box does not work."""
+    random.seed(seed + turns.start)
     one, run = _fresh(box), UpdatesRun()
     try:
         one.prepare()
         promise(box)
-        for turn in range(number):
-            bad = turn % bad_each == bad_each - 1
-            kind = BAD[turn // bad_each % len(BAD)] if bad else GOOD[turn % 2]
-            strike = random.choice((kill, cut)) if turn % 2 else None
-            stages = (*WAYS[KINDS[kind][1]], RANDOM)
-            at = random.choice(stages) if strike else ""
+        for turn in turns:
+            kind, strike, at = planned(turn, bad_each)
             try:
                 row = one.update(kind, strike, at)
             except Failed as error:
@@ -392,10 +397,50 @@ def many(
                 continue
             run.updates.append(row)
             told(row)
+            if (turn + 1) % COUNT_EACH == 0 and turn + 1 < turns.stop:
+                _account(box, run)
+                counted(run)
+                promise(box)
     finally:
         one.close()
     _account(box, run)
+    counted(run)
     return run
+
+
+def planned(turn: int, bad_each: int) -> tuple[str, Callable[[UpdatedBox], None] | None, str]:
+    """What the update of this turn is: its kind, how it is struck and when."""
+    bad = turn % bad_each == bad_each - 1
+    kind = BAD[turn // bad_each % len(BAD)] if bad else GOOD[turn % 2]
+    strike = random.choice((kill, cut)) if turn % 2 else None
+    return kind, strike, random.choice((*WAYS[KINDS[kind][1]], RANDOM)) if strike else ""
+
+
+class UpdatesKept:
+    """What runs of one version of the program saw, in a file that the next run goes on with."""
+
+    def __init__(self, folder: Path, version: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / f"{version}.jsonl"
+        self._run = time.strftime("%Y%m%dT%H%M%S")
+
+    def keep(self, run: UpdatesRun) -> None:
+        """Everything of this run so far; the last line of a run is what counts of it."""
+        line = json.dumps({"run": self._run, **asdict(run)})
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def sum(self) -> UpdatesRun:
+        """All runs of this version together."""
+        lines = self._path.read_text("utf-8").splitlines() if self._path.exists() else []
+        last = {told["run"]: told for told in map(json.loads, lines)}
+        total = UpdatesRun()
+        for told in last.values():
+            total.updates += [Updated(**row) for row in told["updates"]]
+            total.wrong += told["wrong"]
+            for name in ("promised", "missing", "gaps", "breaks"):
+                setattr(total, name, getattr(total, name) + told[name])
+        return total
 
 
 def _account(box: Box, run: UpdatesRun) -> None:
