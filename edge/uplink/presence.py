@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from edge.outbox import Dispatch
+from edge.runtime import Backoff
 from edge.uplink import messages as m
 from edge.uplink.chain_heads import HeadsFile
 from edge.uplink.in_flight import InFlight
@@ -26,6 +27,11 @@ CHAIN_EVERY_S = 600.0
 CHAIN_EVERY_RECORDS = 100
 CHAIN_LOOK_S = 1.0
 CHAIN_FIRST_S = 5.0
+BIRTH = "birth"
+# A full queue refuses who we are like anything else, and a cluster throws away what nobody asked
+# for yet: without our key the platform takes no record of ours.
+REFUSED_FIRST_S, REFUSED_CAP_S = 5.0, 600.0
+REFUSED, NOBODY_LISTENS = 0x80, 0x10
 # Where the broker keeps no messages, who we are is said again for whoever came later.
 REPEAT_EVERY_S = 600.0
 
@@ -59,6 +65,8 @@ class Presence:
         self._sent_seq: dict[str, int] = {}
         # Suffix -> payload: state of which only the latest matters, waiting for a place to go.
         self._state: dict[str, bytes] = {}
+        self._again_due = math.inf
+        self._refused = Backoff(first_s=REFUSED_FIRST_S, cap_s=REFUSED_CAP_S)
 
     def status(self, state: Literal["online", "offline", "stopping"]) -> bytes:
         return msgspec.json.encode(
@@ -74,9 +82,11 @@ class Presence:
         self._repeat_due = math.inf if retain else now + REPEAT_EVERY_S
         self._state = {"status": self.status("online"), **self._state}
         self._greeted += 1
+        self._again_due = math.inf
+        self._refused.reset()
         body = {**birth, "boot": self._session.boot, "conn": self._session.conn}
         self._birth = self._sealer.sign(body)
-        self.keep("birth", self._birth)
+        self.keep(BIRTH, self._birth)
         self._health_due = now + random.uniform(0.0, HEALTH_EVERY_S)
         self._chain_due = now + random.uniform(0.0, CHAIN_FIRST_S)
 
@@ -104,16 +114,27 @@ class Presence:
         """Send what state waits, then a chain head where one is due."""
         if at.mono >= self._repeat_due:
             self._repeat_due = at.mono + REPEAT_EVERY_S
-            self._state = {"status": self.status("online"), "birth": self._birth, **self._state}
+            self._state = {"status": self.status("online"), BIRTH: self._birth, **self._state}
+        self._say_again(at.mono)
         while self._state and window.free() > 0:
             suffix = next(iter(self._state))
             payload = self._state.pop(suffix)
             topic = self._topics.up(suffix)
             if window.fits(topic, payload):
-                window.send(topic, payload, _ignore, now=at.mono, retain=True)
+                done = self._answered_birth if suffix == BIRTH else _ignore
+                window.send(topic, payload, done, now=at.mono, retain=True)
         if at.mono >= self._chain_due and window.free() > 0:
             self._chain_due = at.mono + CHAIN_LOOK_S
             self._chain(window, at)
+
+    def _answered_birth(self, code: int, now: float) -> None:
+        if code >= REFUSED or code == NOBODY_LISTENS:
+            self._again_due = now + REFUSED_FIRST_S + self._refused.next_s()
+
+    def _say_again(self, now: float) -> None:
+        if now >= self._again_due:
+            self._again_due = math.inf
+            self._state.setdefault(BIRTH, self._birth)
 
     def farewell(self, connection: MqttConnection) -> None:
         connection.publish(self._topics.up("status"), self.status("stopping"), retain=True)

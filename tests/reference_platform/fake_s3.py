@@ -10,6 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 KEY = "city-test"
 ERROR = "<?xml version='1.0'?><Error><Code>{}</Code><Message>{}</Message></Error>"
 
+COPIED = (
+    b"<?xml version='1.0'?><CopyObjectResult><ETag>0</ETag>"
+    b"<LastModified>2026-01-01T00:00:00.000Z</LastModified></CopyObjectResult>"
+)
+
 
 class FakeS3:
     """`objects` by key. `failing`: answers 503 to everything, as an overloaded store does."""
@@ -56,8 +61,10 @@ class FakeS3:
 
             def do_PUT(self) -> None:
                 if key := self._key():
-                    told.objects[key] = self._body()
-                    self._answer(200)
+                    source = self.headers.get("x-amz-copy-source", "").lstrip("/")
+                    body = self._body()
+                    told.objects[key] = told.objects[source.partition("/")[2]] if source else body
+                    self._answer(200, COPIED if source else b"")
 
             def do_GET(self) -> None:
                 key = self._key()
@@ -67,8 +74,8 @@ class FakeS3:
                     self._answer(404, ERROR.format("NoSuchKey", key).encode())
 
             def do_HEAD(self) -> None:
-                if self._key() is not None:
-                    self._answer(200)
+                if (key := self._key()) is not None:
+                    self._answer(200 if not key or key in told.objects else 404)
 
             def do_DELETE(self) -> None:
                 if key := self._key():

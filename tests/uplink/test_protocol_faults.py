@@ -197,6 +197,24 @@ def test_an_unexplained_refusal_buries_nothing_and_stands_in_nobodys_way(
     assert "dead" not in box.states() and len(fake.connects) == 1
 
 
+@pytest.mark.parametrize("code", [0x83, 0x10], ids=["full", "nobody listens yet"])
+def test_a_birth_that_was_not_taken_is_said_again(
+    box: Box, fake: FakeBroker, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the key in it the platform takes no record of this box."""
+    monkeypatch.setattr("edge.uplink.presence.REFUSED_FIRST_S", 0.1)
+    fake.manners = Manners(
+        answer=lambda got: [puback(got.mid, code if got.topic.endswith("/birth") else 0)]
+    )
+    box.start()
+    eventually(lambda: len(of_kind(fake, "birth")) >= 3, within_s=60)
+    fake.manners = Manners()
+    taken = len(of_kind(fake, "birth"))
+    eventually(lambda: len(of_kind(fake, "birth")) > taken, within_s=60)
+    said = {got.payload for got in of_kind(fake, "birth")}
+    assert len(said) == 1 and len(fake.connects) == 1
+
+
 def test_a_broker_that_ends_every_connection_that_hears_its_own_status(
     box: Box, fake: FakeBroker
 ) -> None:

@@ -27,7 +27,7 @@ from tools.faultlab.rig import Process
 
 SHARES = 4
 # So few that a stop of the receivers fills them: boxes must then be told to keep theirs.
-QUEUE_MOST = 100
+QUEUE_MOST = 200
 UP_S = 180.0
 
 
@@ -50,8 +50,17 @@ class Stored:
 class ClusterPlatform:
     """Everything on the platform's side; `close` ends all of it, however far it came."""
 
-    def __init__(self, folder: Path, root: Path, *, receivers: int, memory_mb: int = 500) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        root: Path,
+        *,
+        receivers: int,
+        memory_mb: int = 500,
+        queue_most: int = QUEUE_MOST,
+    ) -> None:
         self.folder, self.out = folder, folder / "received"
+        self._queue_most = queue_most
         self.network = Network((*NODES, *SERVERS))
         self._receivers: list[Process | None] = [None] * receivers
         self.network.enter()
@@ -83,7 +92,7 @@ class ClusterPlatform:
         argv = [sys.executable, "-m", "city_platform.receiver", "--out", str(self.out)]
         argv += ["--database", self.databases.url, "--name", f"receiver-{number}"]
         argv += ["--amqp", self.brokers.hosts, "--shares", str(SHARES), "--first", ",".join(mine)]
-        argv += ["--queue-most", str(QUEUE_MOST)]
+        argv += ["--queue-most", str(self._queue_most)]
         log = self.folder / f"receiver-{number}.log"
         self._receivers[number] = Process(argv, log)
 

@@ -20,10 +20,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -68,57 +68,105 @@ def storm(back: Sequence[float], devices: int) -> dict[str, float]:
     }
 
 
-class Fleet:
-    """Workers, broker and receiver in one folder."""
+class FleetPlatform(Protocol):
+    """What a fleet connects to; it goes away and comes back as a whole."""
 
-    def __init__(self, args: argparse.Namespace, folder: Path) -> None:
-        self._args, self._rig = args, Rig(folder)
+    host: str
+    port: int
+    key: Path
+
+    def down(self) -> None: ...
+    def up(self) -> None: ...
+    def stored(self) -> dict[str, Any]: ...
+
+
+class OneBroker:
+    """A Mosquitto and a receiver in one folder."""
+
+    host = "127.0.0.1"
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._broker = rig.broker(extra="max_connections -1")
+        self.port = self._broker.port
+        self._receiver = rig.receiver(self.port)
+        self.key = rig.platform / "platform.pub.pem"
+
+    def down(self) -> None:
+        self._broker.kill()
+
+    def up(self) -> None:
+        self._broker = self._rig.broker(port=self.port, extra="max_connections -1")
+
+    def stored(self) -> dict[str, Any]:
+        """What the platform says it holds: its own summary at its end."""
+        receiver = self._receiver
+        receiver.child.send_signal(signal.SIGTERM)
+        receiver.child.wait(timeout=60)
+        lines = [li for li in receiver.log.read_text().splitlines() if li.startswith('{"summary"')]
+        return counted(json.loads(lines[-1])["summary"])
+
+
+def counted(summary: dict[str, Any]) -> dict[str, Any]:
+    """A store's summary as rows of the table."""
+    return {
+        "stored": summary["records"].get("violation", 0),
+        "files_complete": summary["complete"],
+        "gaps": len(summary["gaps"]) + len(summary["breaks"]),
+        "quarantined": summary["quarantined"],
+    }
+
+
+class Fleet:
+    """Workers in one folder; `platform` None for a broker that runs already, without an outage."""
+
+    def __init__(
+        self, args: argparse.Namespace, folder: Path, platform: FleetPlatform | None
+    ) -> None:
+        self._args, self._folder, self._platform = args, folder, platform
         self._workers: list[Process] = []
         self._marks: dict[str, float] = {}
 
     def run(self) -> dict[str, Any]:
-        """Load, outage, return, drain; workers and broker are stopped however it ends."""
+        """Load, outage, return, drain; workers are stopped however it ends."""
         try:
             return self._run()
         finally:
             for worker in self._workers:
                 worker.stop()
-            self._rig.close()
 
     def _run(self) -> dict[str, Any]:
-        args = self._args
-        port, key = args.port, args.platform_key
-        if port is None:
-            broker = self._rig.broker(extra="max_connections -1")
-            self._rig.receiver(broker.port)
-            port, key = broker.port, self._rig.platform / "platform.pub.pem"
+        args, platform = self._args, self._platform
         start = time.monotonic()
-        busy_s = args.seconds + (args.outage + SETTLE_S if args.port is None else 0.0)
-        self._start_workers(port, key, start + busy_s)
+        busy_s = args.seconds + (args.outage + SETTLE_S if platform else 0.0)
+        if platform:
+            self._start_workers(platform.host, platform.port, platform.key, start + busy_s)
+        else:
+            self._start_workers(args.host, args.port, args.platform_key, start + busy_s)
         self._wait_until(start + args.seconds, "steady")
-        if args.port is None:
-            self._mark("down", broker.kill)
+        if platform:
+            self._mark("down", platform.down)
             self._wait_until(start + args.seconds + args.outage, "outage")
-            self._mark("up", lambda: self._rig.broker(port=port, extra="max_connections -1"))
+            self._mark("up", platform.up)
         self._wait_for_workers(start + busy_s + DRAIN_S + 30.0)
         return self._result(start)
 
-    def _mark(self, name: str, what: Any) -> None:
+    def _mark(self, name: str, what: Callable[[], None]) -> None:
         what()
         self._marks[name] = time.monotonic()
 
-    def _start_workers(self, port: int, key: Path, put_until: float) -> None:
+    def _start_workers(self, host: str, port: int, key: Path, put_until: float) -> None:
         args, tag = self._args, os.urandom(2).hex()
         for first in range(0, args.devices, DEVICES_MAX):
             plan = Plan(
                 first=first, count=min(DEVICES_MAX, args.devices - first), port=port, key=str(key),
-                host=args.host, spread_s=args.seconds / 2,
+                host=host, spread_s=args.seconds / 2,
                 tag=tag, record_every_s=args.every,
                 picture_bytes=args.picture_bytes, put_until=put_until, end=put_until + DRAIN_S,
             )  # fmt: skip
             argv = [sys.executable, "-m", "tools.faultlab.simulated", json.dumps(asdict(plan))]
-            argv.append(str(self._rig.folder / f"worker-{first}.json"))
-            self._workers.append(Process(argv, self._rig.folder / f"worker-{first}.log"))
+            argv.append(str(self._folder / f"worker-{first}.json"))
+            self._workers.append(Process(argv, self._folder / f"worker-{first}.log"))
 
     def _wait_until(self, end: float, what: str) -> None:
         bar, began = ProgressBar(what), time.monotonic()
@@ -137,29 +185,15 @@ class Fleet:
     def _result(self, start: float) -> dict[str, Any]:
         told = [
             msgspec.json.decode(path.read_bytes(), type=Told)
-            for path in sorted(self._rig.folder.glob("worker-*.json"))
+            for path in sorted(self._folder.glob("worker-*.json"))
         ]
         if len(told) != len(self._workers):
-            raise RuntimeError(self._rig.folder.joinpath("worker-0.log").read_text()[-2000:])
+            raise RuntimeError(self._folder.joinpath("worker-0.log").read_text()[-2000:])
         settled = start + self._args.seconds / 2 + 1.0
         result = summary(told, self._args.devices, start, settled, self._marks)
-        if self._args.port is None:
-            result |= self._stored()
+        if self._platform:
+            result |= self._platform.stored()
         return result
-
-    def _stored(self) -> dict[str, Any]:
-        """What the platform says it holds: its own summary at its end."""
-        receiver = self._rig.children[1]
-        receiver.child.send_signal(signal.SIGTERM)
-        receiver.child.wait(timeout=60)
-        lines = [li for li in receiver.log.read_text().splitlines() if li.startswith('{"summary"')]
-        stored = json.loads(lines[-1])["summary"]
-        return {
-            "stored": stored["records"].get("violation", 0),
-            "files_complete": stored["complete"],
-            "gaps": len(stored["gaps"]) + len(stored["breaks"]),
-            "quarantined": stored["quarantined"],
-        }
 
 
 def summary(
@@ -260,7 +294,12 @@ def main() -> int:
         print(json.dumps(result) if args.json else table(result))
         return 0
     with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
-        result = Fleet(args, Path(folder)).run()
+        rig = Rig(Path(folder))
+        try:
+            platform = OneBroker(rig) if args.port is None else None
+            result = Fleet(args, Path(folder), platform).run()
+        finally:
+            rig.close()
     if args.plot:
         draw(result, args.plot)
     shown = {name: value for name, value in result.items() if name != "series"}

@@ -66,6 +66,7 @@ class Receiver:
     def __init__(self, store: Store, signer: seal.Signer, name: str, *, tell: bool) -> None:
         self._store, self._signer, self._name, self._tell = store, signer, name, tell
         self._n = 0
+        self._lines: list[str] = []
         self._answers: dict[Box, Answer] = defaultdict(Answer)
         self._blamed: Counter[str] = Counter()
         self._said: dict[Box, tuple[float, int]] = {}
@@ -75,17 +76,41 @@ class Receiver:
     ) -> dict[str, bytes]:
         """One transaction for all of them; returns topic -> signed ack to publish. What the
         transport found to be poison (`aside`) is put aside with its reason, unread."""
-        self._answers.clear()
         with self._store.commit():
-            for event in arrived:
-                self._one(event)
+            self._store.prepare({box_of(event.topic) for event in arrived} - {NOBODY})
+            if not self._together(arrived):
+                for event in arrived:
+                    self._one(event)
             for event in aside:
                 self._put_aside(box_of(event.topic), event, why)
+        for line in self._lines:
+            print(line, flush=True)
         answers, self._answers = self._answers, defaultdict(Answer)
         return {
             f"{wire.ROOT}/{box.path}/ack": self._ack(box.device, answer)
             for box, answer in answers.items()
         }
+
+    def _together(self, arrived: list[Arrived]) -> bool:
+        """All of them as if each were sound, which is what they nearly always are; whether they
+        were. If not, nothing of it stands, and one by one shows whose fault it is."""
+        self._answers.clear()
+        self._lines.clear()
+        try:
+            with self._store.apart():
+                for event in arrived:
+                    self._said_by(box_of(event.topic), event)
+        except Exception:  # noqa: BLE001
+            # Whatever it was: `_one` meets it again, and knows at which message.
+            self._answers.clear()
+            self._lines.clear()
+            return False
+        return True
+
+    def _said_by(self, box: Box, event: Arrived) -> None:
+        if box == NOBODY:
+            raise ValueError("no topic of a device")
+        self._dispatch(box, event.topic.split("/", 4)[4], event.payload)
 
     def knows(self, box: Box) -> bool:
         """Whether a key of this box is believed."""
@@ -95,9 +120,7 @@ class Receiver:
         box = box_of(event.topic)
         try:
             with self._store.apart():
-                if box == NOBODY:
-                    raise ValueError("no topic of a device")
-                self._dispatch(box, event.topic.split("/", 4)[4], event.payload)
+                self._said_by(box, event)
         except (NoFiles, NoDatabase) as error:
             self._machine(box, event, error)
         except OSError as error:
@@ -260,7 +283,7 @@ class Receiver:
 
     def _say(self, box: Box, kind: str, body: dict[str, Any]) -> None:
         if self._tell:
-            print(json.dumps({**box._asdict(), "kind": kind, **body}), flush=True)
+            self._lines.append(json.dumps({**box._asdict(), "kind": kind, **body}))
 
 
 def box_of(topic: str) -> Box:

@@ -18,6 +18,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -47,14 +48,43 @@ class BoxRegistry:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        # Of one commit, for the boxes that were prepared.
+        self._prepared: dict[Box, tuple[str, set[str]]] = {}
+
+    def prepare(self, boxes: Collection[Box]) -> None:
+        """Read at once what became of these boxes and their keys; held until `forget`."""
+        marks = ", ".join(["(?, ?)"] * len(boxes))
+        names = [word for box in boxes for word in box]
+        which = f"WHERE (tenant, device) IN (VALUES {marks})"
+        states = {
+            Box(tenant, device): f"{state}: {why}"
+            for tenant, device, state, why in self._db.rows(
+                f"SELECT tenant, device, state, why FROM box_end {which}",  # noqa: S608
+                names,
+            )
+        }
+        ended: dict[Box, set[str]] = {box: set() for box in boxes}
+        for tenant, device, kid in self._db.rows(
+            f"SELECT tenant, device, kid FROM key_end {which}",  # noqa: S608
+            names,
+        ):
+            ended[Box(tenant, device)].add(kid)
+        self._prepared = {box: (states.get(box, ""), ended[box]) for box in boxes}
+
+    def forget(self) -> None:
+        self._prepared = {}
 
     def ended(self, box: Box) -> str:
         """`retired` or `revoked`, with why; "" for a box that is heard."""
+        if box in self._prepared:
+            return self._prepared[box][0]
         sql = "SELECT state, why FROM box_end WHERE tenant = ? AND device = ?"
         rows = self._db.rows(sql, box)
         return f"{rows[0][0]}: {rows[0][1]}" if rows else ""
 
     def ended_keys(self, box: Box) -> set[str]:
+        if box in self._prepared:
+            return self._prepared[box][1]
         sql = "SELECT kid FROM key_end WHERE tenant = ? AND device = ?"
         return {kid for (kid,) in self._db.rows(sql, box)}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,23 +84,46 @@ class Store:
         self.files: Files = BucketFiles(bucket) if bucket else FolderFiles(folder)
         self.database = self._db = open_database(folder, database)
         self.registry = registry.BoxRegistry(self._db)
+        # Of one commit: other receivers and tools/boxes change them in between.
+        self._keys: dict[Box, dict[str, str]] = {}
         self.quotas = Quotas(self._db, self.files, limits or Limits())
 
     @contextmanager
     def commit(self) -> Iterator[None]:
         """Bytes are durable before the rows that say they are."""
-        with self._db.transaction():
-            yield
-            try:
-                self.files.sync()
-            except OSError as error:
-                raise NoFiles(str(error)) from None
+        try:
+            with self._db.transaction():
+                yield
+                try:
+                    self.files.sync()
+                except OSError as error:
+                    raise NoFiles(str(error)) from None
+        finally:
+            self._keys = {}
+            self.registry.forget()
 
     def apart(self) -> AbstractContextManager[None]:
         """One message inside a commit: undone alone where it raises."""
         return self._db.apart()
 
+    def prepare(self, boxes: Collection[Box]) -> None:
+        """Read at once what every message of these boxes asks for; held until the commit ends."""
+        if not boxes:
+            return
+        marks = ", ".join(["(?, ?)"] * len(boxes))
+        names = [word for box in boxes for word in box]
+        sql = (
+            "SELECT tenant, device, kid, pem FROM device_key"  # noqa: S608
+            f" WHERE (tenant, device) IN (VALUES {marks})"
+        )
+        self._keys = {box: {} for box in boxes}
+        for tenant, device, kid, pem in self._db.rows(sql, names):
+            self._keys[Box(tenant, device)][kid] = pem
+        self.registry.prepare(boxes)
+
     def keys(self, box: Box) -> dict[str, str]:
+        if box in self._keys:
+            return self._keys[box]
         sql = "SELECT kid, pem FROM device_key WHERE tenant = ? AND device = ?"
         return dict(self._db.rows(sql, box))
 
@@ -112,11 +135,14 @@ class Store:
         if kid not in known and len(known) >= KEYS_MOST:
             raise ValueError(f"more than {KEYS_MOST} keys")
         self._insert("device_key", (*box, kid, pem))
+        self._keys.pop(box, None)
 
-    def _insert(self, table: str, values: tuple[Any, ...]) -> None:
-        """A row that is there already stays as it is. `table` is one of SCHEMA's."""
+    def _insert(self, table: str, values: tuple[Any, ...]) -> bool:
+        """Whether it is new: a row that is there already stays as it is. `table` is one of
+        SCHEMA's."""
         marks = ", ".join("?" * len(values))
-        self._db.run(f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO NOTHING", values)  # noqa: S608
+        sql = f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO NOTHING RETURNING 1"  # noqa: S608
+        return bool(self._db.rows(sql, values))
 
     def add_record(self, box: Box, kind: str, told: m.Envelope, payload: bytes) -> bool:
         """Keep one record; false where it was here before.
@@ -126,13 +152,11 @@ class Store:
         if "\0" in told.subject:
             raise ValueError("NUL in subject")
         sha256 = hashlib.sha256(payload).hexdigest()
-        before = self._record_sha256(box, told.id)
-        if before is None:
-            row = (told.id, kind, told.seq, sha256, told.prev, told.subject, time.time(), payload)
-            self._insert("record", (*box, *row))
-        if self._record_sha256(box, told.id) != sha256:
+        row = (told.id, kind, told.seq, sha256, told.prev, told.subject, time.time(), payload)
+        fresh = self._insert("record", (*box, *row))
+        if not fresh and self._record_sha256(box, told.id) != sha256:
             raise ValueError(f"{told.id} came before with other bytes")
-        return before is None
+        return fresh
 
     def _record_sha256(self, box: Box, record_id: str) -> str | None:
         rows = self._db.rows(
@@ -147,7 +171,8 @@ class Store:
 
         Raises ValueError for a second one that says something else.
         """
-        self._insert("violation", (*box, data.id, data.revision, record_id, time.time()))
+        if self._insert("violation", (*box, data.id, data.revision, record_id, time.time())):
+            return True
         ((first, payload),) = self._db.rows(
             "SELECT r.id, r.payload FROM violation v JOIN record r ON r.tenant = v.tenant"
             " AND r.device = v.device AND r.id = v.record"
