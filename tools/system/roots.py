@@ -31,6 +31,7 @@ BARE = ("python3", "git")
 BOX = ("systemd", "systemd-sysv", "dbus", "udev", "sudo", "iproute2", "procps", "openssl", "kmod")
 # A platform of several machines: brokers, what stands before them, and the database.
 CLUSTER = ("rabbitmq-server", "haproxy", "postgresql")
+STORE = ("radosgw", "ceph-mon", "ceph-osd")
 # Beyond the lock: what pip builds the project's own package with.
 BUILDERS = ("setuptools", "wheel")
 
@@ -157,19 +158,28 @@ def box(system: System) -> Path:
 
 
 def clustered(system: System) -> Path:
-    """A root with the programs of a platform of several machines. It is only ever read, so that
-    one folder serves all runs."""
-    path = CACHE / f"{system.name}-cluster"
+    """A root with the programs of a platform of several machines."""
+    return _only_read(system, "cluster", CLUSTER)
+
+
+def stored(system: System) -> Path:
+    """A root with an S3-compatible store."""
+    return _only_read(system, "store", STORE)
+
+
+def _only_read(system: System, name: str, packages: Sequence[str]) -> Path:
+    """A root that is never written to, so that one folder serves all runs."""
+    path = CACHE / f"{system.name}-{name}"
     with locked(path.name):
         if not path.exists():
-            say(f"a {system.suite} with {', '.join(CLUSTER)} (once; a few minutes)")
-            work = _fresh(CACHE / f".{system.name}-cluster")
+            say(f"a {system.suite} with {', '.join(packages)} (once; a few minutes)")
+            work = _fresh(CACHE / f".{system.name}-{name}")
             unpack(bare(system), work)
             # Nothing may start while it is installed: this is no machine.
             policy = work / "usr/sbin/policy-rc.d"
             policy.write_text("#!/bin/sh\nexit 101\n")
             policy.chmod(0o755)
-            shell(work, f"apt-get update -qq && {APT} {' '.join(CLUSTER)}")
+            shell(work, f"apt-get update -qq && {APT} {' '.join(packages)}")
             work.rename(path)
     return path
 

@@ -35,7 +35,7 @@ class BucketFiles:
     tools take them. Raises NoFiles where the library, a key or the bucket is missing."""
 
     def __init__(self, url: str) -> None:
-        self._client, self._errors = _client(url)
+        self._client, self._errors = client_of(url)
         bucket, _, prefix = urlsplit(url).path.strip("/").partition("/")
         self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
         if not self._try(lambda: self._client.bucket_exists(bucket)):
@@ -192,8 +192,9 @@ def _no_such(error: Exception) -> bool:
     return getattr(error, "code", "") in ("NoSuchKey", "NoSuchObject")
 
 
-def _client(url: str) -> tuple[Any, tuple[type[Exception], ...]]:
-    """The library's client, and what it raises when the world is to blame."""
+def client_of(url: str) -> tuple[Any, tuple[type[Exception], ...]]:
+    """The library's client, and what it raises when the world is to blame. Raises NoFiles without
+    the library, an address or a key."""
     try:
         import minio
         import urllib3
