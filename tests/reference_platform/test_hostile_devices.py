@@ -303,6 +303,27 @@ def test_announced_files_have_a_quota(
     assert b'"need"' in next(iter(receiver.take([honest]).values())), "others are served"
 
 
+def test_the_boxes_of_a_tenant_share_a_quota(tmp_path: Path) -> None:
+    store = Store(tmp_path, limits=Limits(tenant_mb=1, floor_mb=1))
+    with store.commit():
+        sql = "INSERT INTO transfer VALUES ('city', 'box-other', ?, 900000, 0, 1)"
+        store.database.run(sql, ("b" * 64,))
+    rogue = Rogue(Receiver(store, golden.DESK, "desk", tell=False))
+    assert rogue.init("a" * 64, 200_000) == "hold"
+    assert rogue.init("a" * 64, 50_000) == "need"
+    store.close()
+
+
+def test_poison_of_the_transport_is_put_aside_unread_with_its_reason(store: Store) -> None:
+    receiver = Receiver(store, golden.DESK, "desk", tell=False)
+    poison = Arrived("cm/v1/city/box-9/evt/violation", b"\x00 ends whoever reads it", 7, False)
+    assert receiver.take([], aside=[poison], why="brought 20 times and never taken") == {}
+    sql = "SELECT device, why, payload FROM quarantine"
+    ((device, why, payload),) = store.database.rows(sql)
+    assert (device, why) == ("box-9", "brought 20 times and never taken")
+    assert bytes(payload) == poison.payload
+
+
 def test_what_was_announced_long_ago_makes_room(rogue: Rogue, store: Store) -> None:
     for number in range(64):
         rogue.init(f"{number:064x}", 10)

@@ -398,6 +398,40 @@ def _updates(text: str) -> list[Figure]:
     ]
 
 
+def _cluster(text: str) -> list[Figure]:
+    told = _lines(text)[-1]
+    wrong = ("doubled", "invented", "gaps", "breaks", "quarantined", "given_up")
+    return [
+        Figure("boxes", told["boxes"], noise=1e9),
+        Figure("records promised", told["promised"], noise=1e9),
+        Figure("files promised", told["files"], noise=1e9),
+        Figure("faults made", len(told["steps"]), noise=1e9),
+        Figure("records missing", told["missing"], better="less", asked=0.0),
+        Figure("files missing or torn", told["torn"], better="less", asked=0.0),
+        Figure("doubled, invented, given up", sum(told[n] for n in wrong), "", "less", asked=0.0),
+        Figure("drained after the healing", told["drained_s"], "s", "less", 1e9, 60.0),
+    ]
+
+
+def _store(text: str) -> list[Figure]:
+    told = _lines(text)[-1]
+    return [
+        Figure("a file that two receivers put together", told["mb"], "MB", noise=1e9),
+        Figure("whole, byte for byte", float(told["whole"]), asked=1.0),
+        Figure("chunks sent a second time", told["sent_again"], better="less", asked=0.0),
+        Figure("parts of its upload", told["upload_parts"], noise=1e9),
+        Figure("torn file refused", float(told["torn_refused"]), asked=1.0),
+    ]
+
+
+def _throughput(text: str) -> list[Figure]:
+    told = _lines(text)[-1]
+    return [
+        Figure("records a second of a receiver's core", told["per_core_s"], noise=150.0),
+        Figure("lost or doubled", told["lost_or_doubled"], better="less", asked=0.0),
+    ]
+
+
 MEASURES: dict[str, Measure] = {
     "clips": Measure(
         "Events on the project's own clips, from pixels",
@@ -517,6 +551,31 @@ MEASURES: dict[str, Measure] = {
         ),
         _streets,
         about="Market, callers, rain, traffic, bells, beepers, birds; one is allowed in a day.",
+    ),
+    "cluster": Measure(
+        "A cluster whose brokers, database and receivers die and part",
+        "集群：消息服务器、数据库和接收端逐个失效、断网",
+        ("tools/cluster",),
+        _cluster,
+        about="Three RabbitMQ nodes, PostgreSQL with a standby, all in namespaces of one machine: "
+        "[scale.md](scale.md#the-cluster).",
+        output="out/cluster/cluster.json",
+    ),
+    "store": Measure(
+        "Evidence in a real S3-compatible store",
+        "证据存入真实的 S3 兼容存储",
+        (PYTHON, "-m", "tools.clustered.stores"),
+        _store,
+        about="Ceph's gateway with one disk.",
+        output="out/cluster/store.json",
+    ),
+    "throughput": Measure(
+        "Records that a receiver takes",
+        "接收端吞吐",
+        (PYTHON, "-m", "tools.clustered.throughput", "--records", "1500"),
+        _throughput,
+        about="CPU time of the receiver alone; PostgreSQL with a standby, evidence in a folder.",
+        output="out/cluster/throughput.json",
     ),
     "updates": Measure(
         "Software updates of a booted box, killed and cut off on the way",

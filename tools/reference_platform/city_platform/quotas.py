@@ -21,6 +21,8 @@ OPEN_MOST = 64
 OPEN_BYTES_MOST = 8_000 * MB
 # Announced and left alone for so long: given up for a newer one.
 IDLE_S = 86_400.0
+# A tenant may be over its share by what comes in so long.
+TENANT_COUNTED_S = 60.0
 # Chunks of 96 KiB are the rule; so small a cut as this only happens by intent.
 CHUNK_LEAST = 4096
 PARTS_SPARE = 64
@@ -30,9 +32,11 @@ ASIDE_BYTES, ASIDE_WORDS = 65_536, 500
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """box_mb: whole files of one box. floor_mb: what the disk keeps free for records."""
+    """box_mb: whole files of one box, tenant_mb: of all boxes of one tenant. floor_mb: what the
+    disk keeps free for records."""
 
     box_mb: int = 200_000
+    tenant_mb: int = 100_000_000
     floor_mb: int = 1_000
 
 
@@ -41,6 +45,8 @@ class Quotas:
 
     def __init__(self, database: Database, files: Files, limits: Limits) -> None:
         self._db, self._files, self._limits = database, files, limits
+        # Tenant -> (when it was counted, bytes): a sum over all its boxes is not for every file.
+        self._tenants: dict[str, tuple[float, int]] = {}
 
     def room(self, box: Box, size: int) -> bool:
         """Whether a file of so many bytes may be announced now."""
@@ -49,11 +55,21 @@ class Quotas:
             return False
         if self._whole(box) + size > self._limits.box_mb * MB:
             return False
+        if self._of_tenant(box.tenant) + size > self._limits.tenant_mb * MB:
+            return False
         count, total = self._open(box)
         if count >= OPEN_MOST or total + size > OPEN_BYTES_MOST:
             self._give_up_idle(box)
             count, total = self._open(box)
         return count < OPEN_MOST and total + size <= OPEN_BYTES_MOST
+
+    def _of_tenant(self, tenant: str) -> int:
+        at, total = self._tenants.get(tenant, (-TENANT_COUNTED_S, 0))
+        if time.monotonic() - at >= TENANT_COUNTED_S:
+            sql = "SELECT coalesce(sum(size), 0) FROM transfer WHERE tenant = ? AND done = 1"
+            total = int(self._db.rows(sql, (tenant,))[0][0])
+            self._tenants[tenant] = (time.monotonic(), total)
+        return total
 
     def _whole(self, box: Box) -> int:
         sql = (

@@ -133,6 +133,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--session-s", type=int, default=mqtt.SESSION_EXPIRY_S, help=session)
     box_mb, floor_mb = Limits().box_mb, Limits().floor_mb
     parser.add_argument("--box-mb", type=int, default=box_mb, help="evidence of one box, in MB")
+    all_mb = "evidence of all boxes of one tenant, in MB; above it boxes are told to hold theirs"
+    parser.add_argument("--tenant-mb", type=int, default=Limits().tenant_mb, help=all_mb)
     kept = "what the disk keeps free for records, in MB"
     parser.add_argument("--floor-mb", type=int, default=floor_mb, help=kept)
     parser.add_argument("--page", type=int, metavar="PORT", help="list page on the loopback")
@@ -145,7 +147,7 @@ def main() -> int:
     """Receive until a signal; 2 without its database, 1 from --gaps where records are missing."""
     args = arguments()
     try:
-        limits = Limits(args.box_mb, args.floor_mb)
+        limits = Limits(args.box_mb, args.tenant_mb, args.floor_mb)
         store = Store(args.out, args.database, args.s3, limits=limits)
     except (NoDatabase, NoFiles) as error:
         option = "--database" if isinstance(error, NoDatabase) else "--s3"
