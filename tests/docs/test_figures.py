@@ -136,6 +136,17 @@ READINGS = {
         ' {"touched_share": 0.02}, "good": {"touched_share": 1.0}}',
         [200, 0.005, 0.02, 1.0],
     ),
+    "cluster": (
+        '{"boxes": 200, "promised": 10000, "files": 200, "steps": {"1": 0, "2": 1}, "missing": 3,'
+        ' "torn": 2, "doubled": 1, "invented": 1, "gaps": 1, "breaks": 1, "quarantined": 1,'
+        ' "given_up": 1, "drained_s": 41.5}',
+        [200, 10000, 200, 2, 3, 2, 6, 41.5],
+    ),
+    "store": (
+        '{"mb": 40.0, "whole": true, "sent_again": 1, "upload_parts": 5, "torn_refused": false}',
+        [40.0, 1.0, 1, 5, 0.0],
+    ),
+    "throughput": ('{"per_core_s": 356.1, "lost_or_doubled": 0}', [356.1, 0]),
     "updates": (
         '{"updates": 9, "struck": 4, "bad": 2, "wrong": 1, "promised": 50, "missing": 3,'
         ' "gaps": 1, "chain_breaks": 1, "blind_s_most": 3.5, "took_s": 40.5,'
