@@ -106,6 +106,7 @@ def _made(node):
 FIXED_SLEEPS = {
     "tests/camera/test_live.py": 1,
     "tests/console/clumsy.py": 1,  # as long as a person takes
+    "tests/daemons/test_look_rate.py": 1,
     "tests/field/test_notify.py": 2,
     "tests/sensors/test_lines.py": 4,
     "tests/uplink/test_protocol_faults.py": 2,

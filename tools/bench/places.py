@@ -161,6 +161,7 @@ def counted(rows: Iterable[Row], args: argparse.Namespace) -> Row:
 
 
 def shares(free: Counter[str], behind: Counter[str], moved: Counter[str]) -> dict[str, object]:
+    """F1 of the looks of free places, and how often none was given: free, hidden and moved."""
     twice, off = 2 * free["tp"], free["fp"] + free["fn"]
     return {
         "f1": round(twice / max(1, twice + off), 4),
