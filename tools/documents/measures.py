@@ -550,7 +550,8 @@ MEASURES: dict[str, Measure] = {
             " --out out/street-day.jsonl".split()
         ),
         _streets,
-        about="Market, callers, rain, traffic, bells, beepers, birds; one is allowed in a day.",
+        about="Market, callers, rain, traffic, bells, beepers, birds; one is allowed in a day. The "
+        "first row says how many of the 24 hours were reached.",
     ),
     "cluster": Measure(
         "A cluster whose brokers, database and receivers die and part",
