@@ -18,6 +18,10 @@ SWALLOWS = {
     ("edge/isolation.py", "working_for"): "a bug of any kind sets one item aside, at its second",
     ("tools/faultlab/fuzz.py", "_once"): "bugs are what is looked for",
     ("tools/faultlab/fuzz_readers.py", "answer"): "bugs are what is looked for",
+    (
+        "tools/reference_platform/city_platform/intake.py",
+        "_together",
+    ): "taken back, then one by one",
     ("tools/reference_platform/city_platform/intake.py", "_one"): "it would come again and again",
 }
 

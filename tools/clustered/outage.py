@@ -52,6 +52,7 @@ class WholeCluster:
 
 
 def arguments() -> argparse.Namespace:
+    """The options of the outage."""
     parser = argparse.ArgumentParser(prog="tools.clustered.outage", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--devices", type=int, default=2000)

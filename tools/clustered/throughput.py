@@ -58,6 +58,7 @@ class Sender:
         return self._arrived("birth", self._signer.sign(msgspec.to_builtins(told)))
 
     def record(self) -> Arrived:
+        """The next sealed violation of this box, as it comes from the broker."""
         self._seq += 1
         told = replace(golden.violations()[0], id=f"{self.box.device}-{self._seq}", evidence=())
         body = wire.envelope(
