@@ -25,11 +25,11 @@ YEAR_S = 31_536_000
 async def first_page(request: Request) -> Response:
     if not console_of(request).accounts.fresh:
         return RedirectResponse("/login", 303)
-    return render(request, "first.html", error=None)
+    return render(request, "by_code.html", error=None)
 
 
 async def recover_page(request: Request) -> Response:
-    return render(request, "recover.html", error=None)
+    return render(request, "by_code.html", error=None)
 
 
 async def login_page(request: Request) -> Response:
@@ -61,7 +61,7 @@ async def first(request: Request) -> Response:
             client_of(request),
         )
     except LoginRefused as error:
-        return await _turned_away(request, "first.html", form.get("name", ""), error)
+        return await _turned_away(request, "by_code.html", form.get("name", ""), error)
     console.accounts.audit(session.name, "first account", client=client_of(request))
     return _welcome(request, session)
 
@@ -78,7 +78,7 @@ async def recover(request: Request) -> Response:
             client_of(request),
         )
     except LoginRefused as error:
-        return await _turned_away(request, "recover.html", form.get("name", ""), error)
+        return await _turned_away(request, "by_code.html", form.get("name", ""), error)
     console.accounts.audit(session.name, "recovered", client=client_of(request))
     return _welcome(request, session)
 

@@ -3,11 +3,13 @@
 
 import hashlib
 import json
+import re
 import time
 from dataclasses import replace
 
 import pytest
 from argon2 import PasswordHasher
+from starlette.testclient import TestClient
 
 from edge.config import Site, load
 from edge.console.accounts import Accounts
@@ -155,3 +157,17 @@ class Box:
 @pytest.fixture
 def box(tmp_path):
     return Box(tmp_path)
+
+
+@pytest.fixture
+def client(box):
+    """Somebody who has just made the first account, an installer."""
+    found = TestClient(box.app, follow_redirects=False)
+    form = {"code": box.console.accounts.first_code, "name": "张工", "password": PASSWORD}
+    assert found.post("/first", data=form).status_code == 303
+    return found
+
+
+def csrf_of(client):
+    """The word that the forms of who is logged in carry."""
+    return re.search(r'name="csrf" content="([^"]+)"', client.get("/live").text)[1]

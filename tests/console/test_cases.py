@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
 from edge.console import (
     access_texts,
@@ -25,19 +24,7 @@ from edge.console import cases as index
 from edge.console.cases import CaseIndex, Wanted
 from edge.console.texts import TEXTS
 from edge.daemons.console_services import examine_case
-from tests.console.conftest import PASSWORD, put_case, violation
-
-
-@pytest.fixture
-def client(box):
-    found = TestClient(box.app, follow_redirects=False)
-    form = {"code": box.console.accounts.first_code, "name": "张工", "password": PASSWORD}
-    assert found.post("/first", data=form).status_code == 303
-    return found
-
-
-def csrf(client):
-    return re.search(r'name="csrf" content="([^"]+)"', client.get("/live").text)[1]
+from tests.console.conftest import csrf_of, put_case, violation
 
 
 def put_many(root, count, first=0):
@@ -182,7 +169,7 @@ def test_a_case_leads_to_its_neighbours(box, client):
 
 def test_rejecting_needs_a_reason(box, client):
     put_case(box.state / "evidence", 1)
-    form = {"csrf": csrf(client), "verdict": "rejected", "reason": "  "}
+    form = {"csrf": csrf_of(client), "verdict": "rejected", "reason": "  "}
     answer = client.post("/cases/v-0000000001/review", data=form)
     assert (answer.status_code, box.reviews) == (422, [])
     assert TEXTS["reason_needed"][0] in answer.text

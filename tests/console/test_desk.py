@@ -8,7 +8,6 @@ from datetime import datetime, timezone
 
 import numpy as np
 import pytest
-from starlette.testclient import TestClient
 
 from edge.console.stages import CaseStages, progress_of
 from edge.console.texts import TEXTS
@@ -17,21 +16,9 @@ from edge.evidence.thumbnail import BYTES_MOST, HEIGHT, WIDTH, thumbnail
 from edge.handling.life import make_step
 from edge.handling.store import append_steps
 from edge.uplink.wire import utc_text
-from tests.console.conftest import PASSWORD, put_case, sha256_of
+from tests.console.conftest import csrf_of, put_case, sha256_of
 
 HOUR_S = 3600.0
-
-
-@pytest.fixture
-def client(box):
-    found = TestClient(box.app, follow_redirects=False)
-    form = {"code": box.console.accounts.first_code, "name": "张工", "password": PASSWORD}
-    assert found.post("/first", data=form).status_code == 303
-    return found
-
-
-def csrf_of(client):
-    return re.search(r'name="csrf" content="([^"]+)"', client.get("/live").text)[1]
 
 
 def case_id(number):

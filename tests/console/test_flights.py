@@ -3,36 +3,24 @@
 
 import errno
 import json
-import re
 
 import pytest
-from starlette.testclient import TestClient
 
 from edge.console import uploads
 from edge.console.flight_pages import flight_name
 from edge.console.flights import JOB, RECORDINGS
 from edge.console.texts import TEXTS
 from edge.ipc import Spool
-from tests.console.conftest import PASSWORD
+from tests.console.conftest import PASSWORD, csrf_of
 
 MP4 = b"\x00\x00\x00\x20ftypisom" + bytes(3000)
 SRT = "1\n00:00:00,000 --> 00:00:01,000\n北口 [latitude: 30.2]\n".encode()
 
 
-@pytest.fixture
-def client(box):
-    found = TestClient(box.app, follow_redirects=False)
-    form = {"code": box.console.accounts.first_code, "name": "张工", "password": PASSWORD}
-    assert found.post("/first", data=form).status_code == 303
-    return found
-
-
-def csrf(client):
-    return re.search(r'name="csrf" content="([^"]+)"', client.get("/live").text)[1]
-
-
 def put(client, name, body):
-    return client.put(f"/flights/recordings/{name}", content=body, headers={"x-csrf": csrf(client)})
+    return client.put(
+        f"/flights/recordings/{name}", content=body, headers={"x-csrf": csrf_of(client)}
+    )
 
 
 def recordings(box):
@@ -143,7 +131,7 @@ def test_a_body_that_is_cut_or_longer_than_said_leaves_nothing(box, client):
         yield MP4
 
     for said in ("100", str(len(MP4) + 5)):
-        headers = {"x-csrf": csrf(client), "content-length": said}
+        headers = {"x-csrf": csrf_of(client), "content-length": said}
         answer = client.put("/flights/recordings/a.mp4", content=chunks(), headers=headers)
         assert answer.status_code == 422
         assert recordings(box) == []
@@ -171,7 +159,7 @@ def test_sniffing(suffix, head, fits):
 
 def test_a_flight_is_asked_for_through_the_spool(box, client):
     put(client, "a.mp4", MP4)
-    form = {"csrf": csrf(client), "video": "a.mp4", "title": "北口 <x>", "camera": "M3E"}
+    form = {"csrf": csrf_of(client), "video": "a.mp4", "title": "北口 <x>", "camera": "M3E"}
     answer = client.post("/flights/start", data=form)
     assert answer.status_code == 303
     (request,) = Spool(box.run, "flightd").take()
@@ -185,7 +173,7 @@ def test_a_flight_is_asked_for_through_the_spool(box, client):
 
 
 def test_flights_of_nothing_are_refused_on_the_page(client):
-    form = {"csrf": csrf(client), "video": "../site.yaml"}
+    form = {"csrf": csrf_of(client), "video": "../site.yaml"}
     answer = client.post("/flights/start", data=form)
     assert answer.status_code == 422
     assert TEXTS["flight_no_recording"][0] in answer.text
@@ -204,7 +192,7 @@ def test_only_an_installer_with_the_forms_word_changes_flights(box, client, path
     box.console.accounts.add("看客", PASSWORD, "viewer")
     client.cookies.clear()
     client.post("/login", data={"name": "看客", "password": PASSWORD})
-    assert client.post(path, data={"csrf": csrf(client)}).status_code == 403
+    assert client.post(path, data={"csrf": csrf_of(client)}).status_code == 403
     assert put(client, "a.mp4", MP4).status_code == 403
     assert client.put("/flights/recordings/a.mp4", content=MP4).status_code == 403
     assert 'id="upload"' not in client.get("/flights").text
@@ -245,7 +233,7 @@ def test_a_failed_flight_says_why_and_a_running_one_how_far(box, client):
     assert "<progress" in client.get("/flights").text
     row = client.get("/data/flights").json()["flights"]["f-2"]
     assert (row["state"], row["share"]) == ("running", 0.25)
-    client.post("/flights/f-2/cancel", data={"csrf": csrf(client)})
+    client.post("/flights/f-2/cancel", data={"csrf": csrf_of(client)})
     assert Spool(box.run, "flightd").take()[0]["kind"] == "cancel"
 
 

@@ -10,25 +10,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from starlette.testclient import TestClient
 
 from edge.console.clock import LocalClock
 from edge.console.faults import ADVICE, advice_for
 from edge.console.health import BlindLedger, today_and_week
 from edge.console.texts import TEXTS, text
-from tests.console.conftest import PASSWORD
 
 OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
 HOUR_S, DAY_S = 3600.0, 86_400.0
 NOON = datetime(2026, 5, 10, 12, tzinfo=ZoneInfo("Asia/Shanghai")).timestamp()
-
-
-@pytest.fixture
-def client(box):
-    found = TestClient(box.app, follow_redirects=False)
-    form = {"code": box.console.accounts.first_code, "name": "张工", "password": PASSWORD}
-    assert found.post("/first", data=form).status_code == 303
-    return found
 
 
 def rows_of_docs():

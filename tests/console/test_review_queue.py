@@ -1,27 +1,12 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Reviewing as a queue: two questions, the next case by itself, a word taken back, nothing lost."""
 
-import re
-
 import pytest
-from starlette.testclient import TestClient
 
 from edge.console.texts import TEXTS
-from tests.console.conftest import PASSWORD, put_case
+from tests.console.conftest import csrf_of, put_case
 
 FIRST = "/cases/v-0000000001"
-
-
-@pytest.fixture
-def client(box):
-    found = TestClient(box.app, follow_redirects=False)
-    form = {"code": box.console.accounts.first_code, "name": "张工", "password": PASSWORD}
-    assert found.post("/first", data=form).status_code == 303
-    return found
-
-
-def csrf_of(client):
-    return re.search(r'name="csrf" content="([^"]+)"', client.get("/live").text)[1]
 
 
 def judge(client, case, verdict, **more):

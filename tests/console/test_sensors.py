@@ -7,7 +7,6 @@ from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
 import pytest
-from starlette.testclient import TestClient
 
 from edge.console import plots
 from edge.console.plots import Dot, LimitSpan, Plot, Strip
@@ -15,20 +14,11 @@ from edge.console.texts import TEXTS
 from edge.sensors import reasons
 from edge.sensors.acoustics import levels_of
 from edge.sensors.verdict import judge
-from tests.console.conftest import PASSWORD
 from tests.console.sensed import put_sensors
 from tests.sensors.limits_today import limit_for
 
 SVG = "{http://www.w3.org/2000/svg}"
 NOON = 1_777_608_000.0
-
-
-@pytest.fixture
-def client(box):
-    found = TestClient(box.app, follow_redirects=False)
-    form = {"code": box.console.accounts.first_code, "name": "张工", "password": PASSWORD}
-    assert found.post("/first", data=form).status_code == 303
-    return found
 
 
 def test_values_limits_calibration_and_bytes_in_both_languages(box, client):
