@@ -129,6 +129,12 @@ def zones_saved(box: Any) -> int:
     return audited("zones")(box)
 
 
+def crop(box: Any) -> None:
+    from tests.console.test_labels import keep
+
+    keep(box, "north", time.monotonic_ns() % 1_000_000)
+
+
 CASE = "/cases/v-0000000001"
 WALKS: dict[str, Walk] = {
     "POST /cases/{id}/review": Walk(
@@ -238,6 +244,13 @@ WALKS: dict[str, Walk] = {
         "/zones?camera=north", "section.editor", {".title": "人行道"}, press="#try", ready=site,
         done=asked("try"), script=True,
     ),
+    "POST /labels": Walk(
+        "/labels?more", "#label", press="[data-key=Y]", ready=crop, done=audited("labelled"),
+    ),
+    "POST /teach/{camera}/{zone}": Walk(
+        "/teach/north/pavement", "section.teach", press=".now", ready=site,
+        done=audited("place: teach"), script=True,
+    ),
     "POST /flights/start": Walk(
         "/flights", "form[action='/flights/start']", {"title": "河东 7 月"}, ready=recording,
         done=spooled("fly"), open="#upload li summary",
@@ -287,6 +300,9 @@ def fakes(box: Any, services: Any) -> dict[str, Callable[..., Any]]:
         "find_cameras": counted("find", [
             {"host": "10.0.0.9", "name": "cam", "model": "", "source": "rtsp://10.0.0.9/1"}]),
         "camera_streams": counted("streams", [stream]),
+        "teach": counted("teach", {
+            "looks": {"right": [], "wrong": []}, "rules": [], "ready": False, "right": 0,
+            "wrong": 0, "untold": 0, "least": 3}),
         "test_notice": counted("notice", lambda _: None),
     }  # fmt: skip
 

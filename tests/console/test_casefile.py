@@ -18,9 +18,8 @@ from edge.console.texts import TEXTS
 from edge.daemons.console_services import examine_case
 from edge.evidence.album import jpeg
 from tests.console.conftest import sha256_of
-from tests.console.test_desk import case_id, client, put_life, step
+from tests.console.test_desk import case_id, put_life, step
 
-__all__ = ["client"]
 LAW = "《某市市容管理条例》第三十条 <b>"
 
 

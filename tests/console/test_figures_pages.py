@@ -15,10 +15,9 @@ import pytest
 from edge.console.map_pages import read_streets
 from edge.console.texts import TEXTS
 from edge.drone.shifted import gcj02
-from tests.console.test_desk import case_id, client, put_at, put_life, put_overdue, step
+from tests.console.test_desk import case_id, put_at, put_life, put_overdue, step
 from tests.console.test_health import put_spans
 
-__all__ = ["client"]
 ZONE = ZoneInfo("Asia/Shanghai")
 
 

@@ -8,11 +8,10 @@ import pytest
 
 from edge.learning.export import export
 from edge.learning.labels import read_labels
-from tests.console.test_desk import client, csrf_of
+from tests.console.conftest import csrf_of
 from tests.console.test_every_page import street
 from tools.training.foreign import read_box
 
-__all__ = ["client"]
 BOX = [0.2, 0.2, 0.8, 0.8]
 
 

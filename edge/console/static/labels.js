@@ -4,7 +4,7 @@
 "use strict";
 const form = document.getElementById("label"), drawing = document.getElementById("drawing"), rect = drawing.querySelector("rect");
 const STEP = 0.02, LEAST = 0.01;
-let box = (form.elements.box.value || "0,0,0,0").split(",").map(Number), start = null, sent = false;
+let box = (form.elements.box.value || "0,0,0,0").split(",").map(Number), start = null;
 
 const clip = (value) => Math.min(1, Math.max(0, value));
 const at = (event) => {
@@ -37,5 +37,3 @@ document.addEventListener("keydown", (event) => {
   const button = /^[a-z]$/i.test(event.key) && form.querySelector(`[data-key="${event.key.toUpperCase()}"]`);
   if (button) { button.click(); event.preventDefault(); }
 });
-form.onsubmit = (event) => { if (sent) event.preventDefault(); sent = true; };
-addEventListener("pageshow", (event) => { if (event.persisted) sent = false; });

@@ -8,12 +8,11 @@ const csrf = document.querySelector("meta[name=csrf]").content;
 async function step(fields) {
   document.querySelectorAll(".teach button").forEach((one) => { one.disabled = true; });
   surely.className = "soft";
-  const answer = await fetch(address, {method: "POST", body: new URLSearchParams({csrf, ...fields})}).catch(() => null);
-  const body = answer ? await answer.json().catch(() => ({said: String(answer.status)})) : {said: "–"};
+  const answer = await ask(address, {body: new URLSearchParams({csrf, ...fields})});
   document.querySelectorAll(".teach button").forEach((one) => { one.disabled = false; });
-  told.textContent = answer && answer.ok ? "" : body.said; told.className = "bad";
-  if (answer && answer.ok) render(body);
-  return Boolean(answer && answer.ok);
+  told.textContent = answer.said; told.className = "bad";
+  if (answer.ok) render(answer.body);
+  return answer.ok;
 }
 
 function render(body) {
