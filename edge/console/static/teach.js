@@ -10,7 +10,7 @@ async function step(fields) {
   surely.className = "soft";
   const answer = await ask(address, {body: new URLSearchParams({csrf, ...fields})});
   document.querySelectorAll(".teach button").forEach((one) => { one.disabled = false; });
-  told.textContent = answer.said; told.className = "bad";
+  told.textContent = answer.said; told.className = answer.ok ? "" : "bad";
   if (answer.ok) render(answer.body);
   return answer.ok;
 }
