@@ -25,7 +25,7 @@ from edge.learning.verdicts import ReviewVerdict
 from edge.uplink.wire import utc_seconds
 
 # What a list and the statistics ask of the head of a case; the rest stays on the disk.
-_KEPT = ("kind", "anchor", "names", "source_name", "lat", "lon")
+_KEPT = ("kind", "anchor", "names", "source_name", "lat", "lon", "reminded")
 # Cases whose steps came out of order are read again, so many of them in one pass over the files.
 _PASS = 2_000
 _NOBODY = CaseLife("")
@@ -191,11 +191,11 @@ class CaseStages:
 
     def _small(self, life: CaseLife) -> CaseLife:
         """Without what only one case's own page shows; words that many cases share once."""
-        head = {key: life.head[key] for key in _KEPT if life.head.get(key) is not None}
+        head = {key: life.head[key] for key in _KEPT if life.head.get(key) not in (None, "")}
         if "names" in head:
             names = head["names"]
             head["names"] = self._heads.setdefault(tuple(sorted(names.items())), names)
-        for key in ("kind", "source_name"):
+        for key in ("kind", "source_name", "reminded"):
             if isinstance(word := head.get(key), str):
                 head[key] = sys.intern(word)
         if anchor := _cell(head.get("anchor")):

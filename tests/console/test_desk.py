@@ -4,6 +4,7 @@
 import json
 import re
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import numpy as np
@@ -14,7 +15,8 @@ from edge.console.texts import TEXTS
 from edge.evidence.album import jpeg
 from edge.evidence.thumbnail import BYTES_MOST, HEIGHT, WIDTH, thumbnail
 from edge.handling.life import make_step
-from edge.handling.store import append_steps
+from edge.handling.statistics import Share, figures
+from edge.handling.store import append_steps, lives, read_steps
 from edge.uplink.wire import utc_text
 from tests.console.conftest import csrf_of, put_case, sha256_of
 
@@ -32,15 +34,29 @@ def step(number, word, hours_ago, role="page", by="李", reason="", **facts):
     )
 
 
-def found(number, hours_ago=48.0):
+def found(number, hours_ago=48.0, **more):
     head = {"category": "street-vendor", "names": {"zh": "无照经营游商", "en": "vending"},
             "source": "north", "kind": "fixed_camera"}  # fmt: skip
-    return step(number, "found", hours_ago, role="box", by="box", **head)
+    return step(number, "found", hours_ago, role="box", by="box", **head, **more)
 
 
 def put_life(box, number, *steps, hours_ago=48.0):
     put_case(box.state / "evidence", number)
     append_steps(box.state, [found(number, hours_ago), *steps])
+
+
+def test_the_page_counts_what_the_reports_count(box):
+    """Places whose people stayed when they were reminded lower the share that went."""
+    went = step(2, "left", 40.0, role="box", by="box", reminded=True)
+    append_steps(box.state, [found(1, reminded="stayed"), found(2), went, found(3)])
+    stages = CaseStages(box.state)
+    stages.refresh()
+    now = time.time()
+    whole = figures(lives(read_steps(box.state)[0]), now)
+    seen = figures(stages.known(), now)
+    assert seen.went == Share(1, 2)
+    ours, theirs = ({k: sorted(v) for k, v in one.cases.items()} for one in (seen, whole))
+    assert ours == theirs and replace(seen, cases={}) == replace(whole, cases={})
 
 
 def put_overdue(box, number, late_h=3.0):
