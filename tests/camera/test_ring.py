@@ -233,8 +233,8 @@ def test_the_pace_may_change_at_any_picture() -> None:
     seldom = [t / 25 for t in range(250) if pacer.pace(1.0) or pacer.due(t / 25)]
     assert max(b - a for a, b in itertools.pairwise(seldom)) < 1.02 and len(seldom) <= 11
     pacer.pace(0.2)
-    # The next one is due at once, not when the slow pace had it.
-    assert [t / 25 for t in range(250, 263) if pacer.due(t / 25)] == [10.0, 10.2, 10.4]
+    # The next one is due 0.2 s after the last, not when the slow pace had it.
+    assert [t / 25 for t in range(250, 263) if pacer.due(t / 25)] == [10.12, 10.32]
 
 
 def test_pacing_survives_jumps_and_gaps() -> None:

@@ -47,7 +47,7 @@ class Bench:
 
     def __init__(self, *, busy=False, searching=False, faint=False):
         self.busy, self.searching, self.faint, self.brief = busy, searching, faint, False
-        self.need_s = 0.0 if searching else 1.0
+        self.need_s, self.starts = (0.0 if searching else 1.0), {}
         self.scenes = []
 
     def step(self, scene):

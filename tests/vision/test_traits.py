@@ -97,7 +97,7 @@ class OneTruck:
 
 class Listening:
     busy = searching = faint = brief = False
-    need_s = 1.0
+    need_s, starts = 1.0, {}
 
     def step(self, scene):
         self.scene = scene
