@@ -543,15 +543,16 @@ MEASURES: dict[str, Measure] = {
         about="Two minutes each, through rooms, clipping, G.711, AAC 32k; fresh seed, made voices.",
     ),
     "streets": Measure(
-        "Street sound without a repeated loudspeaker, of a generator on which nothing was tuned",
-        "没有循环喇叭的街声（从未用于调参的生成器）",
+        "Street sound without a repeated loudspeaker, of a second generator, on a fresh seed",
+        "没有循环喇叭的街声（第二个生成器，全新随机种子）",
         tuple(
             f"{PYTHON} -m tools.bench.other_streets --seed 20261129 --hours 24"
             " --out out/street-day.jsonl".split()
         ),
         _streets,
-        about="Market, callers, rain, traffic, bells, beepers, birds; one is allowed in a day. The "
-        "first row says how many of the 24 hours were reached.",
+        about="Market, callers, rain, traffic, bells, beepers, birds; one is allowed in a day. Limits "
+        "were set on some windows of both generators with other seeds. The first row says how many "
+        "of the 24 hours were reached.",
     ),
     "cluster": Measure(
         "A cluster whose brokers, database and receivers die and part",
