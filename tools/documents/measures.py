@@ -528,7 +528,7 @@ MEASURES: dict[str, Measure] = {
         "Taught places (rule kind state), drawn, in seven weathers of which one was never taught",
         "教过的位置（种类 state）：画出来的，七种天气，其中一种从未教过",
         tuple(
-            f"{PYTHON} -m tools.bench.places --first-place 300 --seed 20261128 --days 1"
+            f"{PYTHON} -m tools.bench.places --first-place 300 --seed 20261128 --days 5"
             " --out out/places.jsonl".split()
         ),
         _places,
