@@ -551,8 +551,8 @@ MEASURES: dict[str, Measure] = {
         ),
         _streets,
         about="Market, callers, rain, traffic, bells, beepers, birds; one is allowed in a day. "
-        "Limits were set on some windows of both generators with other seeds. The first row says how many "
-        "of the 24 hours were reached.",
+        "Limits were set on some windows of both generators with other seeds. The first row "
+        "says how many of the 24 hours were reached.",
     ),
     "cluster": Measure(
         "A cluster whose brokers, database and receivers die and part",
