@@ -5,8 +5,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from datetime import timezone
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -360,6 +362,10 @@ def test_the_start_clears_up_after_the_dead_only(tmp_path):
         for folder in (f"v-4/.r2.{os.getpid()}.tmp", "v-5/.r1.x.tmp"):
             (tmp_path / folder).mkdir(parents=True)
         (tmp_path / "note.txt").write_text("not a folder")
+        # For a moment after its start a process has no command line yet.
+        until_s = time.monotonic() + 20.0
+        while b"edge" not in Path(f"/proc/{other.pid}/cmdline").read_bytes():
+            assert time.monotonic() < until_s
         counts = clean(tmp_path), clean(tmp_path)
         other.kill()
     assert counts == (3, 0)
