@@ -149,6 +149,12 @@ class StreamStatistics:
         keys = list(self._keys_s)
         return round((keys[-1] - keys[0]) / (len(keys) - 1), 2) if len(keys) > 1 else None
 
+    @property
+    def key_most_s(self) -> float | None:
+        """The longest that one of the last key pictures let wait for it; None as for `key_s`."""
+        keys = list(self._keys_s)
+        return max((b - a for a, b in itertools.pairwise(keys)), default=None)
+
     def _drift_ppm(self) -> int | None:
         bins = list(self._bins)
         if bins[-1][0] - bins[0][0] < self.DRIFT_LEAST_S:

@@ -358,5 +358,12 @@ def _streaming(reader: Grabber) -> Streaming:
     if numbers is None:
         return Streaming()
     if quiet is None:
-        return Streaming(numbers.arrived_fps, numbers.key_s)
-    return Streaming(numbers.arrived_fps, numbers.key_s, True, quiet.wakes, quiet.watch.stirred_s)
+        return Streaming(numbers.arrived_fps, numbers.key_s, key_most_s=numbers.key_most_s)
+    return Streaming(
+        numbers.arrived_fps,
+        numbers.key_s,
+        True,
+        quiet.wakes,
+        quiet.watch.stirred_s,
+        numbers.key_most_s,
+    )

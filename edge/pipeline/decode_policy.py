@@ -34,13 +34,15 @@ MOVEMENT_S, TOLD_BEFORE_S = 1.0, 1.0
 @dataclass(frozen=True, slots=True)
 class Streaming:
     """What is known of the stream at a look. able: its packets can be held back; wakes, stirred_s:
-    how often it woke by itself and when its packet sizes stirred last (mono)."""
+    how often it woke by itself and when its packet sizes stirred last (mono). key_s, key_most_s:
+    between key pictures, on average and at most lately."""
 
     fps: float = 0.0
     key_s: float | None = None
     able: bool = False
     wakes: int = 0
     stirred_s: float = -math.inf
+    key_most_s: float | None = None
 
 
 class DecodePolicy:
@@ -115,8 +117,9 @@ class DecodePolicy:
             self._wakes, self._busy_mono = stream.wakes, now_mono
 
     def _note_often(self, now_mono: float, every_s: float, stream: Streaming) -> None:
-        """When more than key pictures was asked for last; a stream not yet measured counts so."""
-        seldom = stream.key_s is not None and stream.key_s <= every_s * LATE
+        """When more than key pictures was asked for last; a stream not yet measured counts so, and
+        one that let a key picture wait: nothing between them could be decoded meanwhile."""
+        seldom = stream.key_most_s is not None and stream.key_most_s <= every_s * LATE
         if not seldom or self._often_mono is None:
             self._often_mono = now_mono
 
