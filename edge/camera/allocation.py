@@ -11,8 +11,9 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-# The largest picture of a camera, 13 million pixels (libav.LIVE_PIXELS_MAX), in ten bits 4:2:2.
-LARGEST = 64 * 2**20
+# The largest picture that is read, a recording's of 40 million pixels (libav.FILE_PIXELS_MAX), in
+# BGR: a recording may be judged beside cameras.
+LARGEST = 128 * 2**20
 
 
 @functools.cache

@@ -6,9 +6,12 @@ from __future__ import annotations
 import contextlib
 import http.server
 import resource
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import av.error
 import pytest
@@ -127,3 +130,29 @@ def test_a_camera_that_never_comes_to_the_point_is_given_up(
             packet.decode()
     assert time.monotonic() - began_s < 6.0
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 400_000
+
+
+def test_the_largest_recording_is_read_beside_cameras(tmp_path: Path) -> None:
+    """In a process of its own, for the bound holds as long as the process lives."""
+    program = f"""
+import av
+from edge.camera import allocation
+from edge.camera.recording import read_file_frames
+from edge.camera.url import parse_source
+from edge.clock import SystemClock
+path = {str(tmp_path / "large.mp4")!r}
+with av.open(path, "w") as out:
+    stream = out.add_stream("mjpeg", rate=1)
+    stream.width, stream.height, stream.pix_fmt = 7680, 5120, "yuvj420p"
+    for picture in (av.VideoFrame(7680, 5120, "yuvj420p"), None):
+        out.mux(stream.encode(picture))
+assert allocation.bound()
+frames = read_file_frames(
+    parse_source(path), 1.0, camera="c", realtime=False, clock=SystemClock()
+)
+print([frame.image.shape for frame in frames])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "[(5120, 7680, 3)]", done.stderr
