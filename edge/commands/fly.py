@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from edge.config import Category
     from edge.config.dated import DatedFacts
     from edge.drone.flight import ClickedLandmark, Flight
-    from edge.drone.revisits import OpenPlace
     from edge.drone.settings import Drone
     from edge.drone.sites import RegisteredSite
+    from edge.handling.flights import OpenPlace
     from edge.vision.model import Model
 
 EPILOG = """example:
@@ -294,9 +294,9 @@ def _open_places(args: argparse.Namespace, before: float) -> list[OpenPlace]:
     if args.device is None:
         return []
     from edge.config.paths import read_box
-    from edge.drone.revisits import read_open_places
+    from edge.handling.flights import read_open_places
 
-    return read_open_places(read_box(args.device).state / "handling" / "open_places.json", before)
+    return read_open_places(read_box(args.device).state, before)
 
 
 def _send(

@@ -25,7 +25,7 @@ from edge.drone.look import KeyFrame
 from edge.drone.mosaic import Mosaic
 from edge.drone.page import page
 from edge.drone.pairing import Note
-from edge.drone.revisits import RECHECKS, FlightRecheck, OpenPlace, revisited
+from edge.drone.revisits import revisited
 from edge.drone.rows import (
     Row,
     blind_row,
@@ -41,6 +41,7 @@ from edge.drone.sites import INSPECTED, Area, RegisteredSite
 from edge.drone.summary import Stretch, Summary
 from edge.drone.survey import Survey
 from edge.drone.svgmap import svg
+from edge.handling.flights import RECHECKS, FlightRecheck, OpenPlace
 from edge.runtime import write_atomic
 
 

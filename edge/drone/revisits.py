@@ -9,54 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal
-
-import msgspec
+from typing import Any, Literal
 
 from edge.drone import earth
 from edge.drone.look import KeyFrame
+from edge.handling.flights import FlightRecheck, OpenPlace
 
 # Beyond what both places may be wrong by, things that were put down anew may lie so far apart.
 NEAR_M = 3.0
-# A place that was never measured is taken to be this good.
-PLACE_M = 10.0
-RECHECKS = "rechecks.json"
 
 Row = Mapping[str, Any]
-
-
-class OpenPlace(msgspec.Struct, frozen=True, kw_only=True):
-    """An open case with a place. Datum WGS-84; `found_at` in UTC seconds."""
-
-    case: str
-    category: str
-    lat: Annotated[float, msgspec.Meta(ge=-90, le=90)]
-    lon: Annotated[float, msgspec.Meta(ge=-180, le=180)]
-    found_at: float
-    accuracy_m: float = PLACE_M
-
-
-class FlightRecheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What a flight says of one case. `second`: of the look that shows the place best; `finding`:
-    the flight's finding that is the same thing."""
-
-    case: str
-    answer: Literal["still_there", "gone", "cannot_see"]
-    at: float
-    flight: str
-    second: float
-    finding: str = ""
-    why: str = ""
-
-
-def read_open_places(path: Path, before: float) -> list[OpenPlace]:
-    """The cases found before this instant (UTC seconds); [] for no file or one that is none."""
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=list[OpenPlace])
-    except (OSError, msgspec.MsgspecError):
-        return []
-    return [one for one in found if one.found_at < before]
 
 
 def revisited(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -20,8 +20,26 @@ from edge.runtime import write_atomic
 log = logging.getLogger(__name__)
 
 
-class FlightWord(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer as a flight wrote it."""
+OPEN_PLACES = Path("handling", "open_places.json")
+RECHECKS = "rechecks.json"
+# A place that was never measured is taken to be this good.
+PLACE_M = 10.0
+
+
+class OpenPlace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An open case with a place. Datum WGS-84; `found_at` in UTC seconds."""
+
+    case: str
+    category: str
+    lat: Annotated[float, msgspec.Meta(ge=-90, le=90)]
+    lon: Annotated[float, msgspec.Meta(ge=-180, le=180)]
+    accuracy_m: float = PLACE_M
+    found_at: float
+
+
+class FlightRecheck(msgspec.Struct, frozen=True, kw_only=True):
+    """What a flight says of one case. `second`: of the look that shows the place best; `finding`:
+    the flight's finding that is the same thing."""
 
     case: str
     answer: Literal["still_there", "gone", "cannot_see"]
@@ -34,7 +52,7 @@ class FlightWord(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_open_places(state: Path, lives: Iterable[CaseLife]) -> None:
     """Bring the file up to date; nothing is written where it is. Raises OSError."""
-    path = state / "handling" / "open_places.json"
+    path = state / OPEN_PLACES
     rows = [row for life in lives if (row := _place(life)) is not None]
     data = msgspec.json.encode(rows)
     known = path.read_bytes() if path.exists() else b"[]"
@@ -43,28 +61,42 @@ def write_open_places(state: Path, lives: Iterable[CaseLife]) -> None:
         write_atomic(path, data)
 
 
-def _place(life: CaseLife) -> dict[str, Any] | None:
+def read_open_places(state: Path, before: float) -> list[OpenPlace]:
+    """The cases found before this instant (UTC seconds); [] for no file or one that is none."""
+    try:
+        found = msgspec.json.decode((state / OPEN_PLACES).read_bytes(), type=list[OpenPlace])
+    except (OSError, msgspec.MsgspecError):
+        return []
+    return [one for one in found if one.found_at < before]
+
+
+def _place(life: CaseLife) -> OpenPlace | None:
     """Only what was found from the air has a place of its own: a camera's is the camera's."""
     lat, lon = life.head.get("lat"), life.head.get("lon")
     if life.state not in RUNNING or life.medium != "drone" or lat is None or lon is None:
         return None
-    row = {"case": life.case, "category": life.category, "lat": float(lat), "lon": float(lon)}
     accuracy = life.head.get("accuracy_m")
-    more = {} if accuracy is None else {"accuracy_m": float(accuracy)}
-    return {**row, **more, "found_at": life.found_at}
+    return OpenPlace(
+        case=life.case,
+        category=life.category,
+        lat=float(lat),
+        lon=float(lon),
+        accuracy_m=PLACE_M if accuracy is None else float(accuracy),
+        found_at=life.found_at,
+    )
 
 
 def flight_steps(state: Path, now: float) -> Iterator[CaseStep]:
     """A step for each answer of each flight; a flight's file that is none is left out."""
-    for path in sorted((state / "flights").glob("*/rechecks.json")):
+    for path in sorted((state / "flights").glob(f"*/{RECHECKS}")):
         try:
-            words = msgspec.json.decode(path.read_bytes(), type=list[FlightWord])
+            answers = msgspec.json.decode(path.read_bytes(), type=list[FlightRecheck])
         except (OSError, msgspec.MsgspecError) as error:
             log.warning("%s: %s; left out", path, error)
             continue
-        for word in words:
-            facts = {"flight": word.flight, "second": word.second, "finding": word.finding}
+        for one in answers:
+            facts = {"flight": one.flight, "second": one.second, "finding": one.finding}
             yield make_step(
-                word.case, word.answer, word.at, arrived=max(now, word.at), by=word.flight,
-                role="box", reason=word.why, facts=facts,
+                one.case, one.answer, one.at, arrived=max(now, one.at), by=one.flight,
+                role="box", reason=one.why, facts=facts,
             )  # fmt: skip

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Places on Earth: which unit grid a point lies in, and whether a truck keeps to its two points
-and one line (装土点、倒土点、运输线路). WGS-84 degrees in, metres out. Pure."""
+"""Places on Earth: whether a truck keeps to its two points and one line (装土点、倒土点、运输线路).
+WGS-84 degrees in, metres out. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from edge import patterns
 from edge.config.site import Part
 from edge.geometry import inside
 
@@ -19,28 +18,6 @@ LatLon = tuple[float, float]
 EARTH_M = 6_371_008.8
 
 Corners = Annotated[tuple[LatLon, ...], msgspec.Meta(min_length=3, max_length=2000)]
-
-
-class Grid(Part, frozen=True, kw_only=True):
-    """A unit grid of GB/T 30428.1: 6 district, 3 street, 3 community, 3 sequence digits."""
-
-    code: Annotated[str, msgspec.Meta(pattern=patterns.GRID)]
-    polygon: Corners
-    name: str | None = None
-
-
-class Grids(Part, frozen=True, kw_only=True):
-    """grids.yaml: corners as [latitude, longitude]."""
-
-    grids: tuple[Grid, ...]
-
-
-def grid_at(lat: float, lon: float, grids: Sequence[Grid]) -> str | None:
-    """The code of the first grid that holds the point; None where none does."""
-    for grid in grids:
-        if inside((lon, lat), [(x, y) for y, x in grid.polygon]):
-            return grid.code
-    return None
 
 
 class Route(Part, frozen=True, kw_only=True):

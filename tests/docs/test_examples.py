@@ -12,7 +12,7 @@ from edge.config.catalogue import load_categories
 from edge.drone.settings import Drone
 from edge.drone.sites import read_sites
 from edge.register import load_register
-from edge.rules.fence import Grids, grid_at, station_of
+from edge.rules.fence import station_of
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"
@@ -43,13 +43,9 @@ def test_the_drone_team_can_fly(folder):
     assert {"site", "corridor", "dump"} <= {site.kind for site in read_sites(register)}
 
 
-def test_trucks_grids_and_site_tell_one_story():
+def test_trucks_and_site_tell_one_story():
     folder = EXAMPLES / "building-site"
     site = load(folder / "site.yaml", Site)
-    grids = load(folder / "grids.yaml", Grids).grids
-    assert grid_at(site.position.lat, site.position.lon, grids) == site.position.grid
-    zoned = {zone.grid for camera in site.cameras for zone in camera.zones if zone.grid}
-    assert zoned <= {grid.code for grid in grids}
     route = load_register(folder / "trucks.yaml").trucks[0].permits[0].route
     assert station_of(site.position.lat, site.position.lon, route)[0] == "loading"
     assert {station_of(*point, route)[0] for point in route.line} == {"loading", "route", "dumping"}

@@ -18,8 +18,8 @@ from edge import cli
 from edge.commands import fly
 from edge.drone.earth import distance_m
 from edge.drone.exports import ledger_csv
-from edge.drone.revisits import OpenPlace, revisited
-from edge.handling.flights import flight_steps
+from edge.drone.revisits import revisited
+from edge.handling.flights import OpenPlace, flight_steps
 from edge.outbox import Outbox
 from tests.drone.flyover import (
     PLANE,

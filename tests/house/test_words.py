@@ -71,8 +71,6 @@ OF_OTHERS = {
     "parse_envelope": "the reference platform reads records by it",
     "Birth": "its schema is in the contract",
     "ViolationData": "its schema is in the contract",
-    "Grids": "grids.yaml is described and checked in the examples",
-    "grid_at": "grids.yaml is described and checked in the examples",
 }
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Truck register, fences and grids, blind time, ledgers."""
+"""Truck register, fences, blind time, ledgers."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ from edge.config import ConfigError, convert
 from edge.config.dated import Calendar
 from edge.register import load_register
 from edge.rules.blind import BlindTime, rolled_up
-from edge.rules.fence import Grid, Route, grid_at, off_line_m, station_of
+from edge.rules.fence import Route, off_line_m, station_of
 from edge.rules.trucks import (
     Register,
     Truck,
@@ -208,16 +208,6 @@ def test_distance_beyond_the_ends_of_a_line():
     assert off_line_m(36.0, 120.0, [(36.001, 120.0), (36.002, 120.0)]) == pytest.approx(
         111.2, abs=1
     )
-
-
-def test_grids():
-    grid = Grid(
-        code="370282001001001", polygon=((36.0, 120.0), (36.0, 121.0), (37.0, 121.0), (37.0, 120.0))
-    )
-    assert grid_at(36.5, 120.5, [grid]) == "370282001001001"
-    assert grid_at(38.0, 120.5, [grid]) is None
-    with pytest.raises(ConfigError):
-        convert({"code": "37", "polygon": grid.polygon}, Grid, "grids.yaml")
 
 
 def test_minutes_watched_and_blind():

@@ -22,7 +22,7 @@ from edge.config.packs import Pack
 from edge.config.site import Site
 from edge.drone.settings import Drone
 from edge.patterns import whole
-from edge.rules import fence, trucks
+from edge.rules import trucks
 from edge.sensors import settings as senses
 from edge.sensors.maps import Map
 
@@ -37,7 +37,6 @@ FILES: Mapping[str, Kind] = {
     "sensors/*.yaml": Map,
     "drone.yaml": Drone,
     "trucks.yaml": trucks.Register,
-    "grids.yaml": fence.Grids,
 }
 # Lists that site.yaml keeps as plain data because edge.sensors owns their shape.
 OWNED: Mapping[tuple[Kind, str], tuple[Kind, ...]] = {
