@@ -6,8 +6,9 @@ import json
 import pytest
 
 from tools.documents import figures
+from tools.documents.figure import Figure
 from tools.documents.flights import compared, summed
-from tools.documents.measures import MEASURES, ROOT, Figure
+from tools.documents.measures import MEASURES, ROOT
 from tools.documents.shape import measure as measure_shape
 
 

@@ -24,7 +24,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tools.documents.measures import MEASURES, Figure, Measure
+from tools.documents.figure import Figure, Measure
+from tools.documents.measures import MEASURES
 
 ROOT = Path(__file__).resolve().parents[2]
 STORE = ROOT / "docs" / "figures"

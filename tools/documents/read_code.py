@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What the commands print that measure the program itself: its shape, speed and tests."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from tools.documents.figure import Figure, json_lines
+
+
+def read_shape(text: str) -> list[Figure]:
+    told = json_lines(text)[-1]
+    less = {
+        "median": ("lines of a function, median", 0.0),
+        "p90": ("lines of a function, 90th percentile", 1.0),
+        "long": ("functions over 60 lines", 0.0),
+        "longest_file": ("lines of the longest file", 20.0),
+        "without_docstring": ("public functions over 5 lines without a docstring", 5.0),
+        "broad_excepts": ("broad excepts", 0.0),
+    }
+    counted = Figure("functions", told["functions"], noise=1e9)
+    return [
+        counted,
+        *(Figure(name, told[key], "", "less", noise) for key, (name, noise) in less.items()),
+    ]
+
+
+def read_exposure(text: str) -> list[Figure]:
+    found = re.findall(r"exposure level for (\S+?)\.service: ([\d.]+)", text)
+    return [Figure(f"{unit}", float(score), "of 10", "less", 0.1) for unit, score in found]
+
+
+def read_benchmark(text: str) -> list[Figure]:
+    return [
+        Figure(
+            f"{row['what']} (limit {row['limit']})",
+            round(row["value"], 3),
+            better="less" if row["limit"].startswith("<") else "more",
+            noise=0.05 * abs(row["value"]),
+        )
+        for row in json.loads(text)["verdicts"]
+    ]
+
+
+def read_mutation(text: str) -> list[Figure]:
+    told = json_lines(text)[-1]
+    return [
+        Figure("small wrong changes made", told["changes"], noise=1e9),
+        Figure("noticed by the tests", told["score"], noise=0.05, asked=0.85),
+        *(
+            Figure(f"noticed, {package}", value, noise=0.1)
+            for package, value in told["packages"].items()
+        ),
+    ]
