@@ -46,8 +46,8 @@ def _status(args: argparse.Namespace) -> dict[str, Any]:
     import msgspec
 
     from edge import __version__
-    from edge.daemons.updaterd import stage_of
     from edge.release.software.slots import Slots
+    from edge.release.software.state_file import stage_of
 
     where = _where(args)
     state, slots = stage_of(where), Slots(where.program)

@@ -17,13 +17,13 @@ from pathlib import Path
 
 from edge.config import ConfigError, Device
 from edge.config.paths import BoxFiles
-from edge.daemons.updaterd import stage_of
 from edge.faults import FaultLog
 from edge.isolation import ItemGuard
 from edge.release.signing import release_ring
 from edge.release.software.fetch import Postponed, fetch_object, quiet
 from edge.release.software.manifest import MANIFEST_BYTES_MAX, read_release
 from edge.release.software.slots import Slots
+from edge.release.software.state_file import stage_of
 from edge.release.software.steps import SoftwareState
 from edge.runtime import write_atomic
 from edge.uplink.commands import UpdateSoftware

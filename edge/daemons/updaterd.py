@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -26,6 +25,7 @@ from edge.config.paths import BoxFiles, box_files
 from edge.isolation import ItemGuard
 from edge.release.signing import release_ring
 from edge.release.software import steps
+from edge.release.software.incoming import bring, read_bounded
 from edge.release.software.manifest import (
     MANIFEST_BYTES_MAX,
     RELEASE_BYTES_MAX,
@@ -35,96 +35,21 @@ from edge.release.software.manifest import (
     read_release,
 )
 from edge.release.software.slots import Slots, this_machine, this_python
-from edge.release.software.steps import SoftwareState, Stage, Work
-from edge.release.software.trial import DaemonSeen, TrialSeen, TrialWatch
-from edge.release.software.wheels import file_hash, remove_tree
-from edge.runtime import Notify, Stop, make_folder, write_atomic
+from edge.release.software.state_file import StateFile
+from edge.release.software.steps import SoftwareState, Work
+from edge.release.software.systemd import DAEMONS, Host, Systemd
+from edge.release.software.trial import TrialSeen, TrialWatch
+from edge.release.software.wheels import remove_tree
+from edge.runtime import Notify, Stop, make_folder
 from edge.uplink.report import read_status
 
 log = logging.getLogger(__name__)
 
 UNITS = Path("/usr/lib/systemd/system")
-DAEMONS = ("visiond", "sensord", "uplinkd", "consoled", "flightd")
 LOOK_EVERY_S = 2.0
 # Work that failed although it must not (a full disk, an init that does not answer) is tried again.
 AGAIN_S = 10.0
-SYSTEMCTL_S = 900.0
 WHY_BYTES = 2000
-
-
-class Host(Protocol):
-    """systemd as updaterd needs it; what fails raises ConfigError."""
-
-    def systemctl(self, *words: str) -> None: ...
-
-    def daemons(self) -> dict[str, tuple[DaemonSeen, int]]: ...
-
-
-class Systemd:
-    """The init of an installed box."""
-
-    def systemctl(self, *words: str) -> None:
-        """Raises ConfigError with what systemctl said; SystemExit where there is no init to ask any
-        more, or it ends everything: that is no fault of a release, and the step is done again."""
-        done = subprocess.run(
-            ["systemctl", *words], capture_output=True, text=True, timeout=SYSTEMCTL_S
-        )
-        if done.returncode:
-            said = (done.stderr or done.stdout).strip().replace("\n", "; ")
-            text = f"systemctl {' '.join(words)}: {said[:400]}"
-            if _ending():
-                raise SystemExit(f"edge updaterd: {text}; done again at the next start")
-            raise ConfigError(text)
-
-    def daemons(self) -> dict[str, tuple[DaemonSeen, int]]:
-        """Of each daemon what systemd says, and its process id."""
-        return {name: self._daemon(name) for name in DAEMONS}
-
-    def _daemon(self, name: str) -> tuple[DaemonSeen, int]:
-        words = ["show", "--property=ActiveState,NRestarts,MainPID", f"edge-{name}.service"]
-        done = subprocess.run(["systemctl", *words], capture_output=True, text=True, timeout=60)
-        told = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
-        seen = DaemonSeen(told.get("ActiveState") == "active", _whole(told.get("NRestarts")))
-        return seen, _whole(told.get("MainPID"))
-
-
-def _ending() -> bool:
-    """Whether the machine is being switched off, or its init is gone already."""
-    words = ["systemctl", "is-system-running"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
-    return done.stdout.strip() in ("", "offline", "unknown", "stopping")
-
-
-def _whole(text: str | None) -> int:
-    return int(text) if text and text.isdigit() else 0
-
-
-class StateFile:
-    """state.json, and the mark by which a boot finds that an update was under way."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._file, self._busy = folder / "state.json", folder / "busy"
-
-    def read(self) -> SoftwareState:
-        """A damaged file is said and counts as no update: what is in force stays."""
-        try:
-            return msgspec.json.decode(self._file.read_bytes(), type=SoftwareState)
-        except FileNotFoundError:
-            return SoftwareState()
-        except (msgspec.MsgspecError, OSError) as error:
-            log.error("%s: %s; counts as idle", self._file, error)
-            return SoftwareState()
-
-    def write(self, state: SoftwareState) -> SoftwareState:
-        """Durable before it counts; readable by all. Raises OSError."""
-        if state.stage != "idle":
-            write_atomic(self._busy, b"")
-        write_atomic(self._file, msgspec.json.encode(state))
-        self._file.chmod(0o644)
-        if state.stage == "idle":
-            self._busy.unlink(missing_ok=True)
-        return state
 
 
 class Updaterd:
@@ -187,7 +112,7 @@ class Updaterd:
         """What uplinkd has brought: only names, nothing of it is believed."""
         path = self._incoming / "ready.json"
         try:
-            told = json.loads(_read_bounded(path, 4096))
+            told = json.loads(read_bounded(path, 4096))
             number, sha256 = int(told["number"]), str(told["sha256"])
         except FileNotFoundError:
             return None
@@ -274,20 +199,8 @@ class Updaterd:
             snapshot=here.snapshot if here else SNAPSHOT,
         )
 
-    def _bring(self, sha256: str, most: int) -> Path:
-        """A copy that nobody can change any more, checked there. Raises ConfigError, OSError."""
-        source, to = self._incoming / sha256, self._stage / sha256
-        if to.exists():
-            return to
-        handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
-        partial = to.with_suffix(".part")
-        with os.fdopen(handle, "rb") as file, partial.open("wb") as out:
-            for block in _blocks(file, most, sha256):
-                out.write(block)
-        if file_hash(partial) != sha256:
-            raise ConfigError(f"{source}: its bytes are not those of its name")
-        partial.replace(to)
-        return to
+    def _bring(self, sha256: str, most: int) -> None:
+        bring(self._incoming / sha256, self._stage / sha256, most)
 
     def _lay(self, state: SoftwareState) -> SoftwareState:
         self._stage.mkdir(mode=0o700, exist_ok=True)
@@ -296,7 +209,8 @@ class Updaterd:
         sizes = release.objects
 
         def fetched(sha256: str) -> Path:
-            return self._bring(sha256, min(sizes[sha256], RELEASE_BYTES_MAX))
+            self._bring(sha256, min(sizes[sha256], RELEASE_BYTES_MAX))
+            return self._stage / sha256
 
         text = (self._stage / state.sha256).read_bytes()
         self._slots.lay(release, text, fetched, state.slot, interpreter=self._interpreter)
@@ -314,7 +228,7 @@ class Updaterd:
     def _said(self) -> str:
         """The self-test's own words; it is not proven yet, so no more than a few of them."""
         with suppress(OSError):
-            said = _read_bounded(self._where.run / "selftest" / "why.txt", WHY_BYTES)
+            said = read_bounded(self._where.run / "selftest" / "why.txt", WHY_BYTES)
             return said.decode("utf-8", "replace").strip()
         return ""
 
@@ -430,27 +344,6 @@ class Updaterd:
                     path.unlink()
 
 
-def _read_bounded(path: Path, most: int) -> bytes:
-    """What an unprivileged process wrote: no link, no more than `most`. Raises OSError."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    with os.fdopen(handle, "rb") as file:
-        return file.read(most)
-
-
-def _blocks(file: Any, most: int, name: str) -> Iterator[bytes]:
-    left = most
-    while block := file.read(min(1 << 20, left + 1)):
-        left -= len(block)
-        if left < 0:
-            raise ConfigError(f"{name}: more than {most} bytes")
-        yield block
-
-
-def stage_of(where: BoxFiles) -> SoftwareState:
-    """How far an update is, for whoever asks."""
-    return StateFile(where.update).read()
-
-
 def main(
     stop: Stop, notify: Notify, *, site_path: str | Path | None, device_path: str | Path | None
 ) -> int:
@@ -460,6 +353,3 @@ def main(
     notify.ready("updating")
     Updaterd(device, where, Systemd()).run(stop)
     return 0
-
-
-__all__ = ["DAEMONS", "Stage", "StateFile", "Systemd", "Updaterd", "main", "stage_of"]

@@ -15,10 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.config import ConfigError, Device, load
 from edge.config.paths import box_files
-from edge.daemons.updaterd import DAEMONS, Updaterd
+from edge.daemons.updaterd import Updaterd
 from edge.outbox.schema import MIGRATIONS
 from edge.release.signing import sign
 from edge.release.software.slots import Slots, this_machine, this_python
+from edge.release.software.systemd import DAEMONS
 from edge.release.software.trial import DaemonSeen
 from edge.runtime import Stop
 from edge.uplink import seal

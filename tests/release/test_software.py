@@ -7,10 +7,10 @@ import os
 import pytest
 
 from edge.config import ConfigError
-from edge.daemons.updaterd import Systemd
 from edge.release.software import steps
 from edge.release.software.manifest import read_release
 from edge.release.software.steps import STEPS, SoftwareState
+from edge.release.software.systemd import Systemd
 from edge.runtime import Stop
 from tests.release.software_press import KEY, OTHER, OUTBOX, PowerCut, SoftBox, press
 

@@ -13,10 +13,10 @@ from edge.config import ConfigError, Device
 from edge.config.device import Folders
 from edge.config.paths import box_files
 from edge.daemons.software_updates import SoftwareFetch, SoftwareNews, WantedRelease
-from edge.daemons.updaterd import StateFile
 from edge.faults import FaultLog
 from edge.outbox.schema import BACK, MIGRATIONS, connect, lower, lowest
 from edge.release.software.fetch import Postponed, fetch_object, quiet
+from edge.release.software.state_file import StateFile
 from edge.release.software.steps import SoftwareState
 from edge.release.software.trial import DaemonSeen, TrialSeen, TrialWatch
 from edge.runtime import Stop

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""How far an update is, on the disk."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import msgspec
+
+from edge.config.paths import BoxFiles
+from edge.release.software.steps import SoftwareState
+from edge.runtime import write_atomic
+
+log = logging.getLogger(__name__)
+
+
+class StateFile:
+    """state.json, and the mark by which a boot finds that an update was under way."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._file, self._busy = folder / "state.json", folder / "busy"
+
+    def read(self) -> SoftwareState:
+        """A damaged file is said and counts as no update: what is in force stays."""
+        try:
+            return msgspec.json.decode(self._file.read_bytes(), type=SoftwareState)
+        except FileNotFoundError:
+            return SoftwareState()
+        except (msgspec.MsgspecError, OSError) as error:
+            log.error("%s: %s; counts as idle", self._file, error)
+            return SoftwareState()
+
+    def write(self, state: SoftwareState) -> SoftwareState:
+        """Durable before it counts; readable by all. Raises OSError."""
+        if state.stage != "idle":
+            write_atomic(self._busy, b"")
+        write_atomic(self._file, msgspec.json.encode(state))
+        self._file.chmod(0o644)
+        if state.stage == "idle":
+            self._busy.unlink(missing_ok=True)
+        return state
+
+
+def stage_of(where: BoxFiles) -> SoftwareState:
+    """How far an update is, for whoever asks."""
+    return StateFile(where.update).read()
