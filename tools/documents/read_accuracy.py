@@ -7,6 +7,7 @@ from tools.documents.figure import Figure, json_lines
 
 
 def read_replay(text: str) -> list[Figure]:
+    """Cases, those that differ, and F1 of events by category."""
     told = json_lines(text)[-1]
     figures = [
         Figure("recorded cases", told["cases"]),
@@ -20,6 +21,7 @@ def read_replay(text: str) -> list[Figure]:
 
 
 def read_clips(text: str) -> list[Figure]:
+    """F1 of events by clip and over all."""
     *rows, last = json_lines(text)
     figures = [Figure(f"event F1, {row['clip']}", row["all"]["f1"], noise=0.1) for row in rows]
     told = last["all clips"]
@@ -34,6 +36,7 @@ def read_clips(text: str) -> list[Figure]:
 
 
 def read_realclips(text: str) -> list[Figure]:
+    """False cases on real clips, and tippers found."""
     told = json_lines(text)[-1]["all clips"]
     return [
         Figure("clips and folders of stills", told["clips"]),
@@ -50,6 +53,7 @@ def read_realclips(text: str) -> list[Figure]:
 
 
 def read_flights(text: str) -> list[Figure]:
+    """Right and missed findings by flight, precision, recall, errors of place."""
     *rows, last = json_lines(text)
     told = last["all flights"]
     figures = [
@@ -78,6 +82,7 @@ ASKED_AP50 = {"smoke": 0.5, "fire": 0.35, "dust": 0.45}
 
 
 def read_accuracy(text: str) -> list[Figure]:
+    """AP50 by class on real pictures; rendered ones are left out."""
     rows = [row for row in json_lines(text) if row.get("origin") != "scenes"]
     whole = {r["name"] for r in rows if r["source"] == "all"}
     return [
@@ -93,6 +98,7 @@ def read_accuracy(text: str) -> list[Figure]:
 
 
 def read_places(text: str) -> list[Figure]:
+    """F1 of looks at taught places, and what was not told."""
     told = json_lines(text)[-1]
     words = {"": "", "others_": ", of things and people in front on which nothing was tuned"}
     rows = [
@@ -123,6 +129,7 @@ def read_places(text: str) -> list[Figure]:
 
 
 def read_loops(text: str) -> list[Figure]:
+    """The share of loops that was found."""
     told = json_lines(text)[-1]
     return [
         Figure("loops", told["loops"], noise=1e9),
@@ -131,6 +138,7 @@ def read_loops(text: str) -> list[Figure]:
 
 
 def read_streets(text: str) -> list[Figure]:
+    """False windows and cases in street sound, and its price."""
     told = json_lines(text)[-1]
     return [
         Figure("street sound without a loop", told["street_hours"], "h", noise=1e9),

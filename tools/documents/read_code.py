@@ -10,6 +10,7 @@ from tools.documents.figure import Figure, json_lines
 
 
 def read_shape(text: str) -> list[Figure]:
+    """Lengths of functions and files, and what lacks words."""
     told = json_lines(text)[-1]
     less = {
         "median": ("lines of a function, median", 0.0),
@@ -27,11 +28,13 @@ def read_shape(text: str) -> list[Figure]:
 
 
 def read_exposure(text: str) -> list[Figure]:
+    """systemd's score of each unit."""
     found = re.findall(r"exposure level for (\S+?)\.service: ([\d.]+)", text)
     return [Figure(f"{unit}", float(score), "of 10", "less", 0.1) for unit, score in found]
 
 
 def read_benchmark(text: str) -> list[Figure]:
+    """Each verdict with its limit."""
     return [
         Figure(
             f"{row['what']} (limit {row['limit']})",
@@ -44,6 +47,7 @@ def read_benchmark(text: str) -> list[Figure]:
 
 
 def read_mutation(text: str) -> list[Figure]:
+    """The share that was noticed, in all and by package."""
     told = json_lines(text)[-1]
     return [
         Figure("small wrong changes made", told["changes"], noise=1e9),

@@ -10,6 +10,7 @@ from tools.documents.figure import Figure, json_lines
 
 
 def read_faults(text: str) -> list[Figure]:
+    """By test: what was lost, invented or freed too early, and the worst recovery."""
     figures = []
     for row in json_lines(text):
         lost = row["missing"] + row["spurious"] + row["false_releases"]
@@ -30,6 +31,7 @@ def read_faults(text: str) -> list[Figure]:
 
 
 def read_power(text: str) -> list[Figure]:
+    """Records promised, missing and invented over the cuts."""
     told = json_lines(text)[-1]
     return [
         Figure("power cuts", told["cuts"], asked=25),
@@ -45,6 +47,7 @@ def read_power(text: str) -> list[Figure]:
 
 
 def read_flood(text: str) -> list[Figure]:
+    """Peak memory by unit, and what honest visitors and records got."""
     told = json_lines(text)[-1]
     figures = [
         Figure(f"peak memory, {unit}", told["peak_mb"][unit], "MB", "less", 30.0, limit)
@@ -65,6 +68,7 @@ def read_flood(text: str) -> list[Figure]:
 
 
 def read_waves(text: str) -> list[Figure]:
+    """The share of the fleet that a bad release reached before the halt."""
     told = json_lines(text)[-1]
     names = {"bad": "bad everywhere", "now_and_then": "bad on every second box"}
     touched = [
@@ -85,6 +89,7 @@ def read_waves(text: str) -> list[Figure]:
 
 
 def read_updates(text: str) -> list[Figure]:
+    """How updates ended, and what was missing after them."""
     told = json_lines(text)[-1]
     wrong = told["wrong"] + told["missing"] + told["gaps"] + told["chain_breaks"]
     return [
@@ -102,6 +107,7 @@ def read_updates(text: str) -> list[Figure]:
 
 
 def read_cluster(text: str) -> list[Figure]:
+    """Records and files missing after the faults of a cluster."""
     told = json_lines(text)[-1]
     wrong = ("doubled", "invented", "gaps", "breaks", "quarantined", "given_up")
     return [
@@ -117,6 +123,7 @@ def read_cluster(text: str) -> list[Figure]:
 
 
 def read_store(text: str) -> list[Figure]:
+    """Whether a file came whole into the store, and a torn one was refused."""
     told = json_lines(text)[-1]
     return [
         Figure("a file that two receivers put together", told["mb"], "MB", noise=1e9),
@@ -128,6 +135,7 @@ def read_store(text: str) -> list[Figure]:
 
 
 def read_throughput(text: str) -> list[Figure]:
+    """Records a second of one core."""
     told = json_lines(text)[-1]
     return [
         Figure("records a second of a receiver's core", told["per_core_s"], noise=150.0),
@@ -136,6 +144,7 @@ def read_throughput(text: str) -> list[Figure]:
 
 
 def read_uplink(text: str) -> list[Figure]:
+    """Rate, memory and latency; rows that were not measured are left out."""
     told = {row["figure"]: row for row in json_lines(text)}
     return list(_uplink_rows(told))
 
@@ -162,6 +171,7 @@ def read_fleet(text: str) -> list[Figure]:
 
 
 def read_fuzzing(text: str) -> list[Figure]:
+    """By kind: inputs, findings, the slowest and the largest."""
     return [
         figure
         for kind, told in json_lines(text)[-1].items()
@@ -177,6 +187,7 @@ def read_fuzzing(text: str) -> list[Figure]:
 
 
 def read_cameras(text: str) -> list[Figure]:
+    """False faults, looks, and how soon silence shows."""
     told = json_lines(text)[-1]
     return [
         Figure("cameras that work", told["cameras"]),
@@ -190,6 +201,7 @@ def read_cameras(text: str) -> list[Figure]:
 
 
 def read_sites(text: str) -> list[Figure]:
+    """Sites that were foretold, worked beside their fault, and answered."""
     told = json_lines(text)[-1]
     return [
         Figure("sites", told["sites"]),
