@@ -272,7 +272,8 @@ class CaseIndex:
         old_ns = 0 if whole else now_ns - OLD_NS
         self._whole = time.monotonic() if whole else self._whole
         for entry in _folders(self._root):
-            name, known = entry.name, self._heads.get(entry.name)
+            name = sys.intern(entry.name)
+            known = self._heads.get(name)
             if known is not None and 0 < known.stamp < old_ns:
                 found[name] = known
                 continue

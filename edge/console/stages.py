@@ -26,10 +26,22 @@ from edge.uplink.wire import utc_seconds
 
 # What a list and the statistics ask of the head of a case; the rest stays on the disk.
 _KEPT = ("kind", "anchor", "names", "source_name", "lat", "lon", "reminded")
-# Cases whose steps came out of order are read again, so many of them in one pass over the files.
-_PASS = 2_000
+# Cases whose steps came out of order are read again, so many of them in one pass over the files:
+# the steps of more would be the most that the page ever holds.
+_PASS = 400
 _NOBODY = CaseLife("")
+
+
+class _Whose(msgspec.Struct):
+    """Of a step no more than its case."""
+
+    case: str
+
+
+# Whether the found comes first, when, rank: a step that is not behind that is folded in anew.
+_Place = tuple[bool, float, int]
 _steps = msgspec.json.Decoder(CaseStep)
+_whose = msgspec.json.Decoder(_Whose)
 _words = msgspec.json.Decoder(ReviewVerdict)
 
 
@@ -99,7 +111,7 @@ class CaseStages:
 
     def _clear(self) -> None:
         self._folded: dict[str, CaseLife] = {}
-        self._last: dict[str, tuple[bool, float, int, str]] = {}
+        self._last: dict[str, _Place] = {}
         self._said: dict[str, list[ReviewVerdict]] = {}
         self._now: dict[str, CaseLife] = {}
         self._heads: dict[Any, Any] = {}
@@ -150,7 +162,7 @@ class CaseStages:
             step = _decoded(_steps, line)
             if step is None:
                 continue
-            changed.add(step.case)
+            changed.add(sys.intern(step.case))
             if not self._append(step):
                 torn_order.add(step.case)
         waiting = sorted(torn_order)
@@ -161,7 +173,7 @@ class CaseStages:
 
     def _append(self, step: CaseStep) -> bool:
         """False where the step is not the case's last one, so that it must be folded anew."""
-        life, place = self._folded.get(step.case), order(step)
+        life, place = self._folded.get(step.case), _place(step)
         if life is None:
             if step.kind != "found":
                 return False
@@ -172,20 +184,24 @@ class CaseStages:
         self._keep(advance(life, step), place)
         return True
 
-    def _keep(self, life: CaseLife | None, place: tuple[bool, float, int, str]) -> None:
+    def _keep(self, life: CaseLife | None, place: _Place) -> None:
         if life is not None:
-            self._folded[life.case] = self._small(life)
-            self._last[life.case] = place
+            small = self._small(life)
+            self._folded[small.case] = small
+            self._last[small.case] = place
 
     def _fold_again(self, cases: set[str]) -> None:
         for steps in self._steps_of(cases).values():
-            self._keep(fold(steps), max(order(step) for step in steps))
+            self._keep(fold(steps), max(map(_place, steps)))
 
     def _steps_of(self, cases: set[str]) -> dict[str, list[CaseStep]]:
         found: dict[str, list[CaseStep]] = defaultdict(list)
         one = next(iter(cases)).encode() if len(cases) == 1 else b""
         for line in self._steps.every():
-            if one in line and (step := _decoded(_steps, line)) is not None and step.case in cases:
+            of = _decoded(_whose, line) if one in line else None
+            if of is None or of.case not in cases:
+                continue
+            if (step := _decoded(_steps, line)) is not None:
                 found[step.case].append(step)
         return found
 
@@ -202,6 +218,7 @@ class CaseStages:
             head["anchor"] = self._heads.setdefault(anchor, anchor)
         return replace(
             life,
+            case=sys.intern(life.case),
             steps=(),
             refused=(),
             head=head,
@@ -218,7 +235,7 @@ class CaseStages:
             word = _decoded(_words, line)
             if word is None or not _has_time(word):
                 continue
-            changed.add(word.violation)
+            changed.add(sys.intern(word.violation))
             said = self._said.setdefault(word.violation, [])
             if word.withdrawn:
                 said[:] = [one for one in said if (one.at, one.by) != (word.at, word.by)]
@@ -230,7 +247,7 @@ class CaseStages:
         life = self._folded.get(case) or CaseLife(case)
         last = self._last.get(case)
         for step in sorted(self._steps_said(case), key=order):
-            if last is None or order(step) > last:
+            if last is None or _place(step) > last:
                 life = replace(advance(life, step), steps=(), refused=())
         return life
 
@@ -247,6 +264,10 @@ def _cell(anchor: Any) -> tuple[float, ...]:
     """The middle of the cell that a place lies in: what the statistics call one place."""
     numbers = isinstance(anchor, list) and all(isinstance(side, (int, float)) for side in anchor)
     return tuple((int(side * CELLS) + 0.5) / CELLS for side in anchor) if numbers else ()
+
+
+def _place(step: CaseStep) -> _Place:
+    return order(step)[:3]
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], line: bytes) -> Any:
