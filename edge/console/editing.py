@@ -75,21 +75,91 @@ def add_camera(text: str, camera: Mapping[str, Any]) -> str:
 def add_sensor(text: str, entry: Mapping[str, Any], name: str, judged_as: str) -> tuple[str, str]:
     """The text with one more instrument and, if wanted, the place where it is judged; its id."""
     site = parse(text)
-    row, found = dict(entry), _rows(site, "sensors")
+    row, found = dict(entry), rows(site, "sensors")
     row["id"] = _free({str(one.get("id")) for one in found}, name or str(row.get("id", "sensor")))
     if name.strip():
         row["name"] = name.strip()
     site["sensors"] = [*found, row]
-    if judged_as in JUDGED:
-        table, facts = JUDGED[judged_as]
-        others = _rows(site, table)
-        place = _free({str(one.get("id")) for one in others}, str(row["id"]))
-        named = {"name": name.strip()} if name.strip() else {}
-        site[table] = [*others, {"id": place, **named, "sensor": row["id"], **facts}]
-    return _edited(text, site), str(row["id"])
+    return _edited(text, _with_place(site, row, judged_as)), str(row["id"])
 
 
-def _rows(site: Site, key: str) -> list[Site]:
+def _with_place(site: Site, sensor: Mapping[str, Any], judged_as: str) -> Site:
+    """The site with one more place where that instrument is judged; as it is for no such word."""
+    if judged_as not in JUDGED:
+        return site
+    table, facts = JUDGED[judged_as]
+    others = rows(site, table)
+    place = _free({str(one.get("id")) for one in others}, str(sensor["id"]))
+    named = {"name": sensor["name"]} if sensor.get("name") else {}
+    return {**site, table: [*others, {"id": place, **named, "sensor": sensor["id"], **facts}]}
+
+
+def sensor_row(entry: Mapping[str, Any]) -> Site:
+    """An instrument as its form has it: kind and map as one word, nothing to be judged anew."""
+    row = {key: value for key, value in entry.items() if key not in ("kind", "map")}
+    words = [str(entry[key]) for key in ("kind", "map") if entry.get(key)]
+    return {**row, "type": "/".join(words)} if words else row
+
+
+def sensor_entry(row: Mapping[str, Any]) -> Site:
+    """The entry of the site file that a row of the form means."""
+    kind, _, name = str(row.get("type", "")).partition("/")
+    said = {"kind": kind, "map": name}
+    rest = {key: value for key, value in row.items() if key not in ("id", "type", "judged_as")}
+    own = {key: value for key, value in said.items() if value}
+    return {"id": row.get("id", "sensor"), **own, **rest}
+
+
+def set_sensor(text: str, sensor_id: str, row: Mapping[str, Any]) -> str:
+    """Replace one instrument by what its form has; where it is judged already stays."""
+    site, entry = parse(text), sensor_entry({**row, "id": sensor_id})
+    old = rows(site, "sensors")
+    ordered = [_in_order(one, entry) if one.get("id") == sensor_id else one for one in old]
+    site["sensors"] = ordered
+    return _edited(text, _with_place(site, entry, str(row.get("judged_as", ""))))
+
+
+def _in_order(old: Site, new: Site) -> Site:
+    """The new row with the keys that it had in their order, new ones behind."""
+    return {**{key: new[key] for key in old if key in new}, **new}
+
+
+def remove_sensor(text: str, sensor_id: str) -> str:
+    """Without an instrument and all that hangs on it: places that are judged by it, its mention at
+    cameras, shops, weather and backgrounds. A shop stays, without a monitor."""
+    site = parse(text)
+    site["sensors"] = [one for one in rows(site, "sensors") if one.get("id") != sensor_id]
+    for table in ("noise", "dust"):
+        if table in site:
+            site[table] = [one for one in rows(site, table) if one.get("sensor") != sensor_id]
+    for table in ("noise", "dust", "fume"):
+        if table in site:
+            site[table] = [_without(one, sensor_id) for one in rows(site, table)]
+    if "cameras" in site:
+        site["cameras"] = [_unlisted(camera, sensor_id) for camera in cameras(site)]
+    return _edited(text, site)
+
+
+def _without(place: Site, sensor_id: str) -> Site:
+    """A place that names the instrument no more."""
+    names = {"sensor": "sensor", "background_sensor": "background_channel"}
+    gone = {key for key in names if place.get(key) == sensor_id}
+    gone |= {names[key] for key in gone}
+    weather = place.get("weather")
+    if isinstance(weather, dict) and weather.get("sensor") == sensor_id:
+        gone.add("weather")
+    return {key: value for key, value in place.items() if key not in gone}
+
+
+def _unlisted(camera: Site, sensor_id: str) -> Site:
+    listed = camera.get("sensors")
+    if not isinstance(listed, list) or sensor_id not in listed:
+        return camera
+    return {**camera, "sensors": [one for one in listed if one != sensor_id]}
+
+
+def rows(site: Site, key: str) -> list[Site]:
+    """The mappings of a list of the site; [] where there is no such list."""
     found = site.get(key)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 

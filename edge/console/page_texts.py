@@ -131,8 +131,8 @@ SENSORS: dict[str, tuple[str, str]] = {
         "Without valid data a level is unknown, never normal",
     ),
     "no_sensor": (
-        "还没有传感器。在“设置”的配置文件里加 sensors（示例见 sensors.example.yaml）。",
-        "No sensor yet. Add sensors to the configuration under Setup (see sensors.example.yaml).",
+        "还没有传感器。到“设置 → 仪器”里扫描或手动添加：",
+        "No sensor yet. Scan for one or add it by hand under Setup → Instruments:",
     ),
     "sensord_silent": (
         "传感器服务 edge-sensord 没有运行，下面是旧数据",

@@ -38,7 +38,7 @@ def _silent() -> None:
     raise Silent
 
 
-def _no_teacher() -> Mapping[str, Any]:
+def _no_answer() -> Mapping[str, Any]:
     raise Silent
 
 
@@ -105,7 +105,9 @@ class Services:
     snippet); find_cameras -> host, name, model, source;
     test_notice(hook id) -> None, or why the chat did not take it;
     camera_streams(host, user, password) -> name, codec, width, height, source, or NoPicture;
-    teach(camera, zone, do, look, name) -> what edge.pipeline.teaching answers.
+    teach(camera, zone, do, look, name) -> what edge.pipeline.teaching answers;
+    try_sensor(entry of the site file) -> cause, values, told, ports (edge.sensors).
+    instruments: what can hang on a port: kind, or kind/map -> its name.
     """
 
     snap: Snap
@@ -126,4 +128,6 @@ class Services:
     find_cameras: Callable[[], Rows] = _nobody
     test_notice: Callable[[str], str | None] = lambda _: _silent()
     camera_streams: Callable[[str, str, str], Rows] = lambda *_: _nobody()
-    teach: Callable[[Mapping[str, str]], Mapping[str, Any]] = lambda _: _no_teacher()
+    teach: Callable[[Mapping[str, str]], Mapping[str, Any]] = lambda _: _no_answer()
+    try_sensor: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _: _no_answer()
+    instruments: Callable[[], Mapping[str, str]] = dict

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edge.config import Camera, Site
+from edge.sensors.settings import Sensor
 
-FieldKind = Literal["text", "source", "number", "whole", "check", "choice", "list"]
+FieldKind = Literal["text", "source", "number", "date", "check", "choice", "list"]
 Row = dict[str, Any]
 
 # A password is never shown again; what stands in its place means "as it was".
@@ -75,8 +76,40 @@ SITE_FIELDS: tuple[FormField, ...] = (
     FormField(("model",), more=True),
     FormField(("trucks",), more=True),
 )
+INSTRUMENT = (
+    FormField(("instrument", "maker"), more=True),
+    FormField(("instrument", "model"), more=True),
+    FormField(("instrument", "serial"), more=True),
+    FormField(("instrument", "accuracy_class"), "number", 1, 2, more=True),
+    FormField(("instrument", "certificate"), more=True),
+    FormField(("instrument", "expires"), "date", more=True),
+    FormField(("instrument", "calibration", "date"), "date", more=True),
+    FormField(("instrument", "calibration", "reference_db"), "number", 0, 194, more=True),
+    FormField(("instrument", "calibration", "before_db"), "number", 0, 194, more=True),
+    FormField(("instrument", "calibration", "after_db"), "number", 0, 194, more=True),
+)
+# `type` stands for `kind` and `map`, `judged_as` for a place where it is judged: see
+# edge.console.editing. Their choices, and those of `camera`, are the box's.
+SENSOR_FIELDS: tuple[FormField, ...] = (
+    FormField(("name",)),
+    FormField(("type",), "choice"),
+    FormField(("port",)),
+    FormField(("address",), "number", 1, 247),
+    FormField(("judged_as",), "choice"),
+    FormField(("mn",), more=True),
+    FormField(("baud",), "number", 300, 4_000_000, more=True),
+    FormField(("parity",), "choice", choices=("", "N", "E", "O"), more=True),
+    FormField(("every_s",), "number", 0.1, 3600, more=True),
+    FormField(("stale_s",), "number", 0.1, 86_400, more=True),
+    FormField(("tolerant",), "check", more=True),
+    FormField(("camera",), "choice", more=True),
+    *INSTRUMENT,
+)
 CAMERA_DEFAULTS: Camera = Camera(id="x", source="x")
 SITE_DEFAULTS: Site = Site()
+SENSOR_DEFAULTS: Sensor = Sensor(id="x", kind="modbus", port="x")
+# What a row must have: no default is shown for it, and emptied it stays as it was.
+REQUIRED = frozenset({("source",), ("port",), ("type",)})
 
 
 def shown(row: Row, fields: Sequence[FormField], defaults: object) -> dict[str, str]:
@@ -88,7 +121,7 @@ def _shown(field: FormField, row: Row, defaults: object) -> str:
     value = _at(row, field.path)
     if value is None:
         value = _default(defaults, field.path)
-        if field.path == ("source",):
+        if field.path in REQUIRED:
             value = None
     if value is None:
         return ""
@@ -130,7 +163,7 @@ def changed(
     before, result, names = shown(row, fields, defaults), dict(row), []
     for field in fields:
         said = form.get(field.name, "").strip()
-        if said == before[field.name] or (field.path == ("source",) and not said):
+        if said == before[field.name] or (field.path in REQUIRED and not said):
             continue
         result = _put(result, field.path, _value(field, said, _at(row, field.path)))
         names.append(field.name)

@@ -7,7 +7,7 @@ from __future__ import annotations
 SETUP_TEXTS: dict[str, tuple[str, str]] = {
     "tab_cameras": ("摄像机", "Cameras"),
     "tab_link": ("平台", "Platform"),
-    "tab_ports": ("串口", "Serial ports"),
+    "tab_ports": ("仪器", "Instruments"),
     "tab_file": ("配置文件", "File"),
     "tab_accounts": ("账号", "Accounts"),
     "create": ("设置密码并进入", "Set the password and enter"),

@@ -8,6 +8,7 @@ from typing import Literal
 from edge.console.access_texts import ACCESS_TEXTS
 from edge.console.desk_texts import DESK_TEXTS
 from edge.console.field_texts import FIELD_TEXTS
+from edge.console.instrument_texts import INSTRUMENT_TEXTS
 from edge.console.page_texts import PAGE_TEXTS
 from edge.console.setup_texts import SETUP_TEXTS
 
@@ -212,6 +213,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **SETUP_TEXTS,
     **ACCESS_TEXTS,
     **FIELD_TEXTS,
+    **INSTRUMENT_TEXTS,
 }
 
 

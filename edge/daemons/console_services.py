@@ -25,6 +25,7 @@ from edge.uplink.verify import check_chains, folders, verify_folder
 from edge.uplink.wire import utc_text
 
 SNAP_S, STREAMS_S, THUMBNAILS_S, NOTICE_S, TEACH_S = 30.0, 60.0, 60.0, 25.0, 60.0
+TRY_S = 90.0
 PROBE_S = {"broker": 25.0, "ports": 90.0, "find_cameras": 15.0}
 
 
@@ -49,7 +50,11 @@ def services(settings: PageSettings, site_base: Path) -> Services:
         test_notice=lambda hook: _notice(settings.run, hook),
         camera_streams=lambda *words: _streams(settings.run, *words),
         find_cameras=lambda: _asked(settings.run, "visiond", "find_cameras", "cameras"),
-        teach=lambda words: _teach(settings.run, words),
+        teach=lambda words: _told(settings.run, "visiond", "teach", TEACH_S, **words),
+        try_sensor=lambda entry: _told(
+            settings.run, "sensord", "try_instrument", TRY_S, entry=dict(entry)
+        ),
+        instruments=lambda: _instruments(site_base),
     )
 
 
@@ -106,12 +111,22 @@ def _asked(run: Path, daemon: str, kind: str, key: str) -> list[dict[str, Any]]:
     return list(found.facts[key])
 
 
-def _teach(run: Path, words: Mapping[str, str]) -> Mapping[str, Any]:
-    """One step of teaching a place, done by visiond, which has the picture. Raises Silent."""
+def _told(run: Path, daemon: str, kind: str, limit_s: float, **words: Any) -> Mapping[str, Any]:
+    """What a daemon answers, whole. Raises Silent."""
     try:
-        return ask(run, "visiond", "teach", limit_s=TEACH_S, **words).facts
+        return ask(run, daemon, kind, limit_s=limit_s, **words).facts
     except NoAnswer:
         raise Silent from None
+
+
+def _instruments(site_base: Path) -> dict[str, str]:
+    """What can hang on a port, by kind or kind/map. The decoders are loaded by whoever asks."""
+    from edge.sensors.kinds import TALKERS
+    from edge.sensors.maps import map_names
+
+    maps = map_names(site_base)
+    mapped = {f"{one.kind}/{name}": one.name for name, one in maps.items()}
+    return {**mapped, **{str(kind): name for kind, name in TALKERS.items()}}
 
 
 def _broker(device: Device) -> dict[str, str]:

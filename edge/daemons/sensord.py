@@ -16,7 +16,7 @@ from typing import Any
 
 from edge.clock import SystemClock
 from edge.daemons.reload import SiteChange
-from edge.ipc import Answer, Responder, Spool
+from edge.ipc import Answer, Responder, Spool, Work
 from edge.isolation import ItemGuard
 from edge.outbox import Outbox
 from edge.pipeline.publisher import Publisher
@@ -31,6 +31,7 @@ from edge.sensors.dust import DustJudge
 from edge.sensors.fume import FumeJudge
 from edge.sensors.history import History
 from edge.sensors.hours import LocalTime
+from edge.sensors.instrument_trial import try_instrument
 from edge.sensors.live import LiveValues
 from edge.sensors.minutes import Minute, Minutes
 from edge.sensors.noise import NoiseJudge
@@ -114,7 +115,13 @@ class Sensord:
         self._guard = ItemGuard(
             state / "memory" / "sensord-ended.json", settings.sha256, self._broken.__setitem__
         )
-        works = {"ports": lambda _: Answer({"ports": scan(ports())})}
+        held = {line.port.url for line in self.parts.lines}
+        works: dict[str, Work] = {
+            "ports": lambda _: Answer({"ports": scan(ports())}),
+            "try_instrument": lambda asked: Answer(
+                {**try_instrument(asked["entry"], base, held).facts(), "ports": ports()}
+            ),
+        }
         self._probes = Responder(run, works, self._guard.working_for)
         self._cases = SensorCases(
             settings,

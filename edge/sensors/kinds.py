@@ -27,6 +27,14 @@ class Options:
     units: Mapping[str, str] = field(default_factory=dict)
 
 
+# Instruments that talk by themselves and need no map.
+TALKERS: dict[KindName, str] = {
+    "plantower": "particles (Plantower) 颗粒物",
+    "sds": "particles (SDS) 颗粒物",
+    "hj212": "environment station (HJ 212) 环境监测站",
+    "nmea": "GNSS receiver (NMEA) 定位",
+}
+
 KINDS: dict[KindName, Callable[[Options], Decoder]] = {
     "modbus": lambda options: Sniffer(options.map.registers if options.map else ()),
     "hj212": lambda options: Hj212(

@@ -7,6 +7,7 @@ import math
 import re
 import struct
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -158,6 +159,17 @@ def known_maps() -> Iterator[Path]:
     """The map files that come with the software or lie in the system's folders."""
     for folder in FOLDERS:
         yield from sorted(folder.glob("*.yaml"))
+
+
+def map_names(beside: Path | None = None) -> dict[str, Map]:
+    """The maps that can be had by name: those beside the site file first. A broken one of
+    somebody's own is left out; who names it is told what is wrong with it."""
+    folders = [beside, beside / "sensors"] if beside else []
+    found: dict[str, Map] = {}
+    for path in [*(p for folder in folders for p in sorted(folder.glob("*.yaml"))), *known_maps()]:
+        with suppress(ConfigError):
+            found.setdefault(path.stem, load_map(str(path)))
+    return found
 
 
 def _check(found: Map, path: Path) -> None:

@@ -16,23 +16,17 @@ from typing import Any
 from serial.tools.list_ports import comports
 
 from edge.config.yamltext import dump
-from edge.sensors.frames import Decoder, InstrumentValue, KindName
-from edge.sensors.kinds import KINDS, Options
+from edge.sensors.frames import Decoder, InstrumentValue
+from edge.sensors.kinds import KINDS, TALKERS, Options
 from edge.sensors.listing import BY_ID
-from edge.sensors.maps import Map, Serial, blocks, known_maps, load_map, readings
+from edge.sensors.maps import Map, Serial, blocks, map_names, readings
 from edge.sensors.modbus import answer, request
 from edge.sensors.port import Port, PortGone
 
 LISTEN_S = 1.6
 ANSWER_S = 0.35
 ADDRESSES = (1, 2, 3)
-# Instruments that talk by themselves, and the speeds they leave the works with.
-TALKERS: tuple[tuple[KindName, str], ...] = (
-    ("plantower", "particles (Plantower) 颗粒物"),
-    ("sds", "particles (SDS) 颗粒物"),
-    ("hj212", "environment station (HJ 212) 环境监测站"),
-    ("nmea", "GNSS receiver (NMEA) 定位"),
-)
+# The speeds that instruments leave the works with.
 BAUDS = (9600, 4800)
 
 
@@ -68,7 +62,7 @@ def scan(urls: Iterable[str]) -> list[dict[str, Any]]:
 
 def scan_port(url: str, bauds: Iterable[int] = BAUDS) -> PortFound:
     """Listen and ask on one port. Never raises for a port that is busy or goes away."""
-    known = {path.stem: load_map(str(path)) for path in known_maps()}
+    known = map_names()
     found: list[ScannedInstrument] = []
     try:
         for baud in bauds:
@@ -106,7 +100,7 @@ def _talkers(
     """Decoders that find sound frames in what was heard."""
     if not heard:
         return
-    for kind, name in TALKERS:
+    for kind, name in TALKERS.items():
         values = _decoded(KINDS[kind](Options()), heard)
         if values:
             yield _heard(name, values, url, kind=kind, baud=baud)

@@ -65,6 +65,11 @@ def site(box: Any) -> None:
     box.site.write_text(SITE, "utf-8")
 
 
+def meter(box: Any) -> None:
+    entry = "  - {id: west, kind: modbus, map: noise-rs485, port: /dev/ttyUSB0}\n"
+    box.site.write_text(f"{SITE}sensors:\n{entry}", "utf-8")
+
+
 def case(box: Any) -> None:
     for number in range(1, 4):
         if not (box.state / f"evidence/v-{number:010d}").exists():
@@ -229,6 +234,22 @@ WALKS: dict[str, Walk] = {
         "/setup/ports", "form[action='/setup/sensors']", {"name": "西侧噪声"}, ready=site,
         done=audited("sensor added"), open="#probe", script=True,
     ),
+    "POST /setup/sensor": Walk(
+        "/setup/sensor", "form#sensor", {"name": KEPT, "port": "/dev/ttyUSB0"}, ready=site,
+        done=audited("sensor added"), wrong={"address": ("900", "error_other")},
+    ),
+    "POST /setup/sensor/try": Walk(
+        "/setup/sensor", "form#sensor", {"name": KEPT, "port": "/dev/ttyUSB0"}, press="#try",
+        ready=site, done=asked("instrument"), script=True,
+    ),
+    "POST /setup/sensor/remove": Walk(
+        "/setup/ports", "form[action='/setup/sensor/remove']", ready=meter,
+        done=audited("sensor removed"),
+    ),
+    "POST /setup/sensors/{sensor}": Walk(
+        "/setup/sensors/west", "form#sensor", {"name": KEPT, "port": "/dev/ttyUSB1"}, ready=meter,
+        done=audited("sensor changed"), wrong={"every_s": ("-1", "error_other")},
+    ),
     "POST /setup/find": Walk("/setup", "form#camera", press="#find", ready=site,
                              done=asked("find"), script=True),
     "POST /setup/streams": Walk(
@@ -303,6 +324,9 @@ def fakes(box: Any, services: Any) -> dict[str, Callable[..., Any]]:
         "teach": counted("teach", {
             "looks": {"right": [], "wrong": []}, "rules": [], "ready": False, "right": 0,
             "wrong": 0, "untold": 0, "least": 3}),
+        "try_sensor": counted("instrument", {
+            "cause": "well", "values": [["LA", 58.3, "dB"]], "told": "", "ports": []}),
+        "instruments": lambda: {"modbus/noise-rs485": "RS-485 noise transmitter 噪声变送器"},
         "test_notice": counted("notice", lambda _: None),
     }  # fmt: skip
 

@@ -67,6 +67,8 @@
   async function reachable() {
     try { return (await fetch("/healthz", {cache: "no-store", signal: AbortSignal.timeout(PING_MS)})).ok; } catch { return false; }
   }
+  // What takes something away asks "are you sure" first.
+  for (const one of document.querySelectorAll("form.confirm")) one.onsubmit = () => window.confirm(one.dataset.confirm);
   const going = new WeakSet();
   document.addEventListener("submit", async (event) => {
     const form = event.target;

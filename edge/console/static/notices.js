@@ -9,4 +9,3 @@ for (const one of document.querySelectorAll("form.tested")) {
     told.className = answer.ok ? "told good" : "told bad"; told.textContent = answer.said;
   };
 }
-for (const one of document.querySelectorAll("form.confirm")) one.onsubmit = () => window.confirm(one.dataset.confirm);

@@ -1,4 +1,4 @@
-// A test picture before anything is saved; cameras on this network; "are you sure".
+// A test picture before anything is saved; cameras on this network.
 "use strict";
 const form = document.getElementById("camera"), place = document.getElementById("snapped");
 
@@ -65,7 +65,4 @@ if (form) {
   const snapper = document.getElementById("snap"), finder = document.getElementById("find");
   if (snapper) snapper.onclick = snap;
   if (finder) finder.onclick = () => find(finder);
-}
-for (const one of document.querySelectorAll("form.confirm")) {
-  one.onsubmit = () => window.confirm(one.dataset.confirm);
 }
