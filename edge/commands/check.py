@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
 
     from edge.camera.url import redact
     from edge.config import Categories, ConfigError, Device, Site
+    from edge.config.neighbours import doubts
     from edge.pipeline.soundness import load_settings
 
     if args.schema:
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         f"{len(settings.site.sensors)} sensor(s); sha256 {settings.sha256[:12]}",
         file=sys.stderr,
     )
-    for line in (*trust_lines(settings), *pack_lines(settings)):
+    for line in (*doubts(settings.site), *trust_lines(settings), *pack_lines(settings)):
         print(line, file=sys.stderr)
     return 0
 

@@ -11,7 +11,9 @@ from edge.config.site import HourSpan, Name, Part, Positive, Seconds
 from edge.patterns import whole
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
-IpAddress = Annotated[str, msgspec.Meta(pattern=whole(r"[0-9a-fA-F:.]{2,45}"))]
+IpAddress = Annotated[
+    str, msgspec.Meta(pattern=whole(r"[0-9a-fA-F:.]{2,45}"), examples=["10.0.0.7"])
+]
 Megabytes = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 
 
@@ -113,7 +115,12 @@ class Updates(Part, frozen=True, kw_only=True):
 
     release_key: str | None = None
     software_key: str | None = None
-    url: Annotated[str, msgspec.Meta(pattern=r"^https?://")] | None = None
+    url: (
+        Annotated[
+            str, msgspec.Meta(pattern=r"^https?://", examples=["https://platform.example/files"])
+        ]
+        | None
+    ) = None
     watch_s: Seconds = 600.0
     prove_s: Annotated[float, msgspec.Meta(ge=60, le=3600)] = 300.0
     steady_s: Annotated[float, msgspec.Meta(ge=5, le=600)] = 45.0

@@ -16,17 +16,15 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from edge import patterns
 from edge.config.load import ConfigError, convert, read_yaml
-from edge.config.site import MonthDay, Part
+from edge.config.site import Date, MonthDay, Part
 from edge.patterns import whole
 
-Date = Annotated[str, msgspec.Meta(pattern=patterns.DATE)]
 # How far the text was before us: read in full, quoted by others, remembered, not at hand at all.
 Standing = Literal["read", "quoted", "memory", "unread"]
 PackKind = Literal["calendar", "recurring", "exams", "noise", "measuring", "fume", "codes"]
-TwoDigits = Annotated[str, msgspec.Meta(pattern=whole(r"\d{2}"))]
-Region = Annotated[str, msgspec.Meta(pattern=whole(r"CN|\d{2,6}"))]
+TwoDigits = Annotated[str, msgspec.Meta(pattern=whole(r"\d{2}"), examples=["03"])]
+Region = Annotated[str, msgspec.Meta(pattern=whole(r"CN|\d{2,6}"), examples=["CN", "370282"])]
 EVERYWHERE = "CN"
 STANDINGS: Mapping[Standing, str] = {
     "read": "read 已核对原文",
@@ -102,7 +100,7 @@ class CodeRow(Part, frozen=True, kw_only=True):
 
     category: str
     zh: str = ""
-    code: Annotated[str, msgspec.Meta(pattern=whole(r"\d{4}"))] | None = None
+    code: Annotated[str, msgspec.Meta(pattern=whole(r"\d{4}"), examples=["0301"])] | None = None
     main: TwoDigits | None = None
     extension: TwoDigits | None = None
     state: Standing | None = None

@@ -10,14 +10,23 @@ import msgspec
 from edge import patterns
 from edge.patterns import whole
 
-Name = Annotated[str, msgspec.Meta(pattern=patterns.NAME)]
+Name = Annotated[str, msgspec.Meta(pattern=patterns.NAME, examples=["gate-2"])]
+Date = Annotated[str, msgspec.Meta(pattern=patterns.DATE, examples=["2026-05-01"])]
+GridCode = Annotated[str, msgspec.Meta(pattern=patterns.GRID, examples=["370282001001001"])]
 Fraction = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=86_400.0)]
 Positive = Annotated[float, msgspec.Meta(gt=0.0)]
 HourSpan = Annotated[
-    str, msgspec.Meta(pattern=whole(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)"))
+    str,
+    msgspec.Meta(
+        pattern=whole(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)"),
+        examples=["06:30-22:00"],
+    ),
 ]
-MonthDay = Annotated[str, msgspec.Meta(pattern=whole(r"(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"))]
+MonthDay = Annotated[
+    str,
+    msgspec.Meta(pattern=whole(r"(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"), examples=["05-01"]),
+]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DayKind = Literal["workday", "weekend", "holiday", "exam"]
 
@@ -32,7 +41,7 @@ class Position(Part, frozen=True, kw_only=True):
     lat: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
     lon: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
     accuracy_m: Positive = 30.0
-    grid: Annotated[str, msgspec.Meta(pattern=patterns.GRID)] | None = None
+    grid: GridCode | None = None
     address: str | None = None
 
 
@@ -43,8 +52,8 @@ class When(Part, frozen=True, kw_only=True):
     weekdays: tuple[Weekday, ...] = ()
     days: tuple[DayKind, ...] = ()
     season: tuple[MonthDay, MonthDay] | None = None
-    from_date: Annotated[str, msgspec.Meta(pattern=patterns.DATE)] | None = None
-    to_date: Annotated[str, msgspec.Meta(pattern=patterns.DATE)] | None = None
+    from_date: Date | None = None
+    to_date: Date | None = None
 
 
 class Zone(Part, frozen=True, kw_only=True):
@@ -73,7 +82,7 @@ class Zone(Part, frozen=True, kw_only=True):
     when: When = When()
     categories: tuple[str, ...] = ()
     permit: str | None = None
-    grid: Annotated[str, msgspec.Meta(pattern=patterns.GRID)] | None = None
+    grid: GridCode | None = None
 
 
 class Rule(Part, frozen=True, kw_only=True):

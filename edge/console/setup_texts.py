@@ -126,6 +126,31 @@ SETUP_TEXTS: dict[str, tuple[str, str]] = {
         "编号不对：只用小写字母、数字、- 和 _",
         "This is no id: use small letters, digits, - and _",
     ),
+    "error_form": (
+        "写法不对：请照下面一行的样子填写",
+        "It is written in another way: follow the example in the line below",
+    ),
+    "error_timezone": (
+        "没有这个时区：中国内地写作 Asia/Shanghai",
+        "There is no such time zone: write it as Asia/Shanghai",
+    ),
+    "error_number": (
+        "这里要填数字：不带单位和文字",
+        "A number belongs here, without a unit or words",
+    ),
+    "error_true_false": ("这里只能填 true 或 false", "Only true or false belongs here"),
+    "error_one_of": (
+        "只能从几个值里选：下面一行列出了全部",
+        "Only some words fit here: the line below lists them all",
+    ),
+    "error_range": (
+        "数值超出范围：下面一行写明了界限",
+        "The value is out of range: the line below says the limit",
+    ),
+    "error_missing": (
+        "缺少一个必填项：下面一行写明是哪一项",
+        "Something that must be given is missing: the line below says what",
+    ),
     "error_no_file": (
         "设备上没有这个文件：请检查路径",
         "There is no such file on the box: look at the path",

@@ -20,10 +20,14 @@ from edge.config.site import Part, Positive
 from edge.patterns import whole
 from edge.sensors.frames import InstrumentValue
 
-Register = Annotated[str, msgspec.Meta(pattern=whole(r"0[xX][0-9a-fA-F]{1,4}"))]
-RawHex = Annotated[str, msgspec.Meta(pattern=whole("0[xX][0-9a-fA-F]{1,8}"))]
+Register = Annotated[
+    str, msgspec.Meta(pattern=whole(r"0[xX][0-9a-fA-F]{1,4}"), examples=["0x01F4"])
+]
+RawHex = Annotated[str, msgspec.Meta(pattern=whole("0[xX][0-9a-fA-F]{1,8}"), examples=["0x7FFF"])]
 Address = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
-Channel = Annotated[str, msgspec.Meta(pattern=whole(r"[A-Za-z][A-Za-z0-9_.-]{0,31}"))]
+Channel = Annotated[
+    str, msgspec.Meta(pattern=whole(r"[A-Za-z][A-Za-z0-9_.-]{0,31}"), examples=["PM10"])
+]
 Type = Literal["u16", "s16", "u32", "s32", "f32", "bit"]
 WORDS: dict[Type, int] = {"u16": 1, "s16": 1, "u32": 2, "s32": 2, "f32": 2, "bit": 1}
 _FORMATS: dict[Type, str] = {"u16": ">H", "s16": ">h", "u32": ">I", "s32": ">i", "f32": ">f"}

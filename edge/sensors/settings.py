@@ -9,9 +9,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from edge import patterns
 from edge.config import Position, When
-from edge.config.site import HourSpan, Name, Part, Positive, Seconds
+from edge.config.site import Date, HourSpan, Name, Part, Positive, Seconds
 from edge.patterns import whole
 from edge.sensors.frames import KindName
 from edge.sensors.fume_limits import Size
@@ -19,7 +18,6 @@ from edge.sensors.hj212 import CrcName
 from edge.sensors.limits import Standard, ZoneClass
 from edge.sensors.maps import Map, Serial, units
 
-Date = Annotated[str, msgspec.Meta(pattern=patterns.DATE)]
 Decibel = Annotated[float, msgspec.Meta(ge=0, le=194)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 # Kinds that talk by themselves at their own pace.
@@ -52,9 +50,16 @@ class Instrument(Part, frozen=True, kw_only=True):
 class Forward(Part, frozen=True, kw_only=True):
     """Send this sensor's minute values on to an environment platform by HJ 212."""
 
-    to: Annotated[str, msgspec.Meta(pattern=whole(r"tcp://[^/:\s]{1,253}:\d{1,5}"))]
-    mn: Annotated[str, msgspec.Meta(pattern=whole(r"[0-9A-Za-z]{1,24}"))]
-    st: Annotated[str, msgspec.Meta(pattern=whole(r"\d{2}"))] = "39"
+    to: Annotated[
+        str,
+        msgspec.Meta(
+            pattern=whole(r"tcp://[^/:\s]{1,253}:\d{1,5}"), examples=["tcp://platform.example:9001"]
+        ),
+    ]
+    mn: Annotated[
+        str, msgspec.Meta(pattern=whole(r"[0-9A-Za-z]{1,24}"), examples=["37028200100001"])
+    ]
+    st: Annotated[str, msgspec.Meta(pattern=whole(r"\d{2}"), examples=["39"])] = "39"
     # The field PW of every frame; the standard's default, not a secret.
     pw: str = "123456"
     version: Literal["2017", "2025"] = "2017"
@@ -240,7 +245,11 @@ class SoundPoint(Part, frozen=True, kw_only=True):
     id: Name
     name: str = ""
     source: Annotated[
-        str, msgspec.Meta(pattern=whole(r"(alsa|camera|rtsps?|https?|file):.{1,400}"))
+        str,
+        msgspec.Meta(
+            pattern=whole(r"(alsa|camera|rtsps?|https?|file):.{1,400}"),
+            examples=["alsa:plughw:1,0", "camera:north"],
+        ),
     ]
     enabled: bool = False
     category: Name = "repeated-loudspeaker"

@@ -197,11 +197,11 @@ WALKS: dict[str, Walk] = {
     "POST /setup/cameras/{camera}": Walk(
         "/setup/cameras/north", "form#camera", {"name": KEPT, "position_address": "河东路 7 号"},
         ready=site, done=audited("camera changed"),
-        wrong={"min_score": ("7", "error_other")},
+        wrong={"min_score": ("7", "error_range")},
     ),
     "POST /setup/place": Walk(
         "/setup/place", "form#camera", {"name": KEPT}, ready=site, done=audited("site changed"),
-        wrong={"position_grid": ("1", "error_other")},
+        wrong={"position_grid": ("1", "error_form")},
     ),
     "POST /setup/notices": Walk(
         "/setup/notices", "section:last-of-type form[action='/setup/notices']",

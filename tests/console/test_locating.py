@@ -30,12 +30,17 @@ WRONG = [
     (GOOD, "[[0.1, 0.1], [0.2, 0.1], [0.3, 0.1]]", 8, "error_no_area"),
     ("  zones:", "  zonen:", 7, "error_unknown_key"),
     ("id: gate", "id: 门", 8, "error_id"),
-    ("  zones:", "  fps: 99\n  zones:", 7, "error_other"),
+    ("  zones:", "  fps: 99\n  zones:", 7, "error_range"),
     ("id: gate", "id: gate\n    when: {hours: ['7-22']}", 9, "error_hours"),
     ("name: x", "name: [x", 2, "error_yaml"),
     ("street-vendor}", "street-vendor, zones: [q]}", 11, "error_no_such_zone"),
     (GOOD, "[[0.1, 0.1, 0.2], [0.9, 0.1], [0.9, 0.9]]", 9, "error_other"),
-    ("name: x", "timezone: Asia/Shangai", 1, "error_other"),
+    ("name: x", "timezone: Asia/Shangai", 1, "error_timezone"),
+    ("  zones:", "  fps: 5/s\n  zones:", 7, "error_number"),
+    ("  zones:", "  enabled: sure\n  zones:", 7, "error_true_false"),
+    ("id: gate", "id: gate\n    kind: gaet", 9, "error_one_of"),
+    ("id: gate", "id: gate\n    grid: '3702'", 9, "error_form"),
+    ("  source: rtsp://10.0.0.2/1\n", "", 5, "error_missing"),
 ]
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from edge.config import ConfigError, Device, Site, config_sha256, convert, load
+from edge.config.neighbours import doubts
 from edge.config.paths import box_files
 from edge.daemons import janitord
 from edge.pipeline.settings import read_settings
@@ -15,16 +16,31 @@ ZONE = "polygon: [[0, 0], [1, 0], [1, 1]]"
 
 BAD = [
     ("nam: x", "unknown key 'nam' (did you mean 'name'?)"),
-    ("cameras: [{id: n, source: a.mp4, fps: 0}]", "cameras[0].fps = 0: expected"),
-    ("cameras: [{id: N!, source: a.mp4}]", "cameras[0].id = 'N!'"),
-    ("cameras: [{id: n}]", "cameras[0]: object missing required field `source`"),
+    ("cameras: [{id: n, source: a.mp4, fps: 0}]", "cameras[0].fps = 0: must be"),
+    ("cameras: [{id: N!, source: a.mp4}]", "cameras[0].id = 'N!': must be written like gate-2"),
+    ("cameras: [{id: n}]", "cameras[0]: the key 'source' is missing"),
     ("cameras: [{id: n, source: a, zones: [{id: z, polygn: []}]}]", "did you mean 'polygon'?"),
     ("cameras: [{id: n, source: a, zones: [{id: z, polygon: [[0, 0]]}]}]", "polygon"),
+    ("cameras: [{id: n, source: a, fps: fast}]", "fps = 'fast': must be a number, not text"),
+    ("cameras: [{id: n, source: a, rules: {}}]", "rules: must be a list, not keys with values"),
+    (
+        "cameras: [{id: n, source: a, zones: [{id: z, kind: gaet, " + ZONE + "}]}]",
+        "(did you mean 'gate'?)",
+    ),
+    (
+        "cameras: [{id: n, source: a, zones: [{id: z, when: {hours: ['7-22']}, " + ZONE + "}]}]",
+        "hours[0] = '7-22': must be written like 06:30-22:00",
+    ),
+    (
+        "cameras: [{id: n, source: a, zones: [{id: z, polygon: [[0, 0], [1, 1]]}]}]",
+        "must have at least 3 entries",
+    ),
+    ("position: {lat: 120.4}", "position.lat = 120.4: must be at most 90"),
     ("name: a\nname: b", "'name' stands twice"),
     ("name: [", "line 1"),
     ("? [1, 2]\n: x", "line 1"),
     ("name: !!python/object/apply:os.system ['true']", "could not determine a constructor"),
-    ("- 1", "expected `object`, got `array`"),
+    ("- 1", "must be keys with values, not a list"),
 ]
 
 
@@ -88,3 +104,35 @@ def test_relative_folders_start_at_the_device_file_for_every_daemon(tmp_path, mo
 
 FOLDERS = "folders: {state: state, run: run}"
 IDLE = SimpleNamespace(work=lambda now: None, done={})
+
+
+PLACED = "name: x\nposition: {lat: 36.39, lon: 120.45, grid: '370282001001001'}\ncameras:\n"
+
+DOUBTS = [
+    ("- {id: a, source: r, position: {lat: 39.9, lon: 116.4}}", "camera a: position stands 5"),
+    ("- {id: a, source: r, position: {lat: 36.4}}", "camera a: position has only one of"),
+    ("- {id: a, source: r, position: {lat: 0, lon: 0}}", "camera a: position is 0, 0"),
+    ("- {id: a, source: r}\n- {id: b, source: r}", "camera b: source is the one of camera a"),
+    ("- {id: a, source: r, position: {grid: '110101001001001'}}", "camera a: grid 1101"),
+    (
+        "- {id: a, source: r, zones: [{id: z, grid: '110101001001001', " + ZONE + "}]}",
+        "camera a: zone z: grid 1101",
+    ),
+]
+
+
+@pytest.mark.parametrize(("cameras", "said"), DOUBTS)
+def test_what_contradicts_its_neighbours_is_asked_about(tmp_path, cameras, said):
+    path = tmp_path / "site.yaml"
+    path.write_text(PLACED + cameras)
+    found = doubts(load(path, Site))
+    assert len(found) == 1
+    assert found[0].startswith(said)
+
+
+def test_neighbours_that_agree_are_not_asked_about(tmp_path):
+    path = tmp_path / "site.yaml"
+    near = "- {id: a, source: r, position: {lat: 36.4, lon: 120.5, grid: '370282001001007'}}\n"
+    off = "- {id: b, source: r, enabled: false}\n- {id: c, source: s}"
+    path.write_text(PLACED + near + off)
+    assert doubts(load(path, Site)) == []

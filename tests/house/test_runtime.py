@@ -78,7 +78,7 @@ def _bug(*_):
 
 
 def _wrong_file(*_):
-    raise ConfigError("site.yaml: name = 3: expected `str`")
+    raise ConfigError("site.yaml: name = 3: must be text, not a whole number")
 
 
 @pytest.mark.parametrize(("main", "code"), [(_bug, 1), (_wrong_file, 2), (lambda *_: 0, 0)])
