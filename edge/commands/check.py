@@ -29,7 +29,6 @@ def run(args: argparse.Namespace) -> int:
 
     from edge.camera.url import redact
     from edge.config import Categories, ConfigError, Device, Site
-    from edge.config.neighbours import doubts
     from edge.pipeline.soundness import load_settings
 
     if args.schema:
@@ -49,9 +48,17 @@ def run(args: argparse.Namespace) -> int:
         f"{len(settings.site.sensors)} sensor(s); sha256 {settings.sha256[:12]}",
         file=sys.stderr,
     )
-    for line in (*doubts(settings.site), *trust_lines(settings), *pack_lines(settings)):
+    for line in (*doubt_lines(settings), *trust_lines(settings), *pack_lines(settings)):
         print(line, file=sys.stderr)
     return 0
+
+
+def doubt_lines(settings: Settings) -> list[str]:
+    """What in the site file contradicts the rest of it."""
+    from edge.config.neighbours import doubts
+
+    rows = [(doubt.subject, *doubt.words()) for doubt in doubts(settings.site)]
+    return [f"{subject}: {english} ({chinese})" for subject, chinese, english in rows]
 
 
 def pack_lines(settings: Settings) -> list[str]:

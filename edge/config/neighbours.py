@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Literal, NamedTuple
 
 from edge.config.site import Camera, Position, Site
 
@@ -20,25 +21,60 @@ DEGREE_M = 111_130.0
 # The first digits of a grid code name its county (县级) by GB/T 2260.
 COUNTY_DIGITS = 6
 
+DoubtKind = Literal["half_place", "zero_place", "far_place", "same_stream", "other_grid"]
 
-def doubts(site: Site) -> list[str]:
-    """One line for each contradiction: which camera, which key, what to look at; English, then
-    Chinese in brackets."""
+# In Chinese and English; {} is what contradicts.
+WORDS: dict[DoubtKind, tuple[str, str]] = {
+    "half_place": (
+        "位置只填了纬度或经度，地图上显示不了",
+        "position has only one of lat and lon: it stands on no map",
+    ),
+    "zero_place": (
+        "经纬度是 0, 0（海上），还没有测量？",
+        "position is 0, 0, a place in the sea: not measured yet?",
+    ),
+    "far_place": (
+        "与站点位置相距 {} km，请核对经纬度",
+        "position stands {} km from the site's: is a digit wrong?",
+    ),
+    "same_stream": (
+        "与摄像机 {} 地址相同：同一画面用了两个名字",
+        "source is the one of camera {}: one street under two names",
+    ),
+    "other_grid": (
+        "网格编码 {} 与站点不在同一区县",
+        "grid {} lies in another district than the site's",
+    ),
+}
+
+
+class Doubt(NamedTuple):
+    """subject: of the site file, as `camera north: zone gate`; about: what goes into the words."""
+
+    subject: str
+    kind: DoubtKind
+    about: str = ""
+
+    def words(self) -> tuple[str, str]:
+        """The doubt without its subject, in Chinese and in English."""
+        chinese, english = WORDS[self.kind]
+        return chinese.format(self.about), english.format(self.about)
+
+
+def doubts(site: Site) -> list[Doubt]:
+    """Each contradiction once, in the order of the file."""
     return [*_places(site), *_same_streams(site.cameras), *_grids(site)]
 
 
-def _places(site: Site) -> Iterator[str]:
+def _places(site: Site) -> Iterator[Doubt]:
     rows = [(f"camera {camera.id}", camera.position) for camera in site.cameras]
     for name, at in [("site", site.position), *rows]:
         if (at.lat is None) != (at.lon is None):
-            yield f"{name}: position has only one of lat and lon: it stands on no map (经纬度不全)"
+            yield Doubt(name, "half_place")
         elif at.lat == 0 and at.lon == 0:
-            yield f"{name}: position is 0, 0, a place in the sea: not measured yet? (经纬度未填)"
+            yield Doubt(name, "zero_place")
         elif (far := _distance_m(site.position, at)) and far > FAR_M:
-            yield (
-                f"{name}: position stands {far / 1000:.0f} km from the site's: "
-                "is a digit wrong? (与站点位置相距过远，请核对)"
-            )
+            yield Doubt(name, "far_place", f"{far / 1000:.0f}")
 
 
 def _distance_m(a: Position, b: Position) -> float | None:
@@ -49,26 +85,17 @@ def _distance_m(a: Position, b: Position) -> float | None:
     return math.hypot(b.lat - a.lat, east) * DEGREE_M
 
 
-def _same_streams(cameras: tuple[Camera, ...]) -> Iterator[str]:
+def _same_streams(cameras: tuple[Camera, ...]) -> Iterator[Doubt]:
     first: dict[str, str] = {}
     for camera in cameras:
-        if not camera.enabled:
-            continue
-        owner = first.setdefault(camera.source, camera.id)
-        if owner != camera.id:
-            yield (
-                f"camera {camera.id}: source is the one of camera {owner}: one street under two "
-                "names (与另一摄像机地址相同，请核对)"
-            )
+        if camera.enabled and (owner := first.setdefault(camera.source, camera.id)) != camera.id:
+            yield Doubt(f"camera {camera.id}", "same_stream", owner)
 
 
-def _grids(site: Site) -> Iterator[str]:
+def _grids(site: Site) -> Iterator[Doubt]:
     home = site.position.grid
     for camera in site.cameras:
         zones = [(f"camera {camera.id}: zone {zone.id}", zone.grid) for zone in camera.zones]
         for name, grid in [(f"camera {camera.id}", camera.position.grid), *zones]:
             if home and grid and grid[:COUNTY_DIGITS] != home[:COUNTY_DIGITS]:
-                yield (
-                    f"{name}: grid {grid} lies in another district than the site's {home} "
-                    "(网格编码与站点不在同一区县)"
-                )
+                yield Doubt(name, "other_grid", grid)

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edge.console import editing
+from edge.console.doubting import doubt_lines
 from edge.console.health import reason_name
 from edge.console.row_forms import EditedRow, row_page, save_row
 from edge.console.settings_form import (
@@ -34,14 +35,14 @@ def _camera(request: Request) -> EditedRow | None:
         return editing.set_camera(whole, name, row)
 
     path = f"/setup/cameras/{name}"
-    return EditedRow("camera.html", path, CAMERA_FIELDS, CAMERA_DEFAULTS, put, found)
+    facts = {"doubts": doubt_lines(request, name)}
+    return EditedRow("camera.html", path, CAMERA_FIELDS, CAMERA_DEFAULTS, put, found, facts)
 
 
 def _place(request: Request) -> EditedRow:
     site = editing.parse(console_of(request).site.read().text)
-    return EditedRow(
-        "place.html", "/setup/place", SITE_FIELDS, SITE_DEFAULTS, editing.set_site, site
-    )
+    facts, put = {"doubts": doubt_lines(request)}, editing.set_site
+    return EditedRow("place.html", "/setup/place", SITE_FIELDS, SITE_DEFAULTS, put, site, facts)
 
 
 async def camera_page(request: Request) -> Response:

@@ -56,6 +56,7 @@ def row_page(
         "meant": None,
         "conflict": False,
         "labels": {},
+        "doubts": [],
         **about.facts,
     }
     return render(request, about.page, code, **{**facts, **more})

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from edge.config import ConfigError
 from edge.console import editing
 from edge.console.camera_pages import camera_states
+from edge.console.doubting import doubt_lines
 from edge.console.drafts import Conflict
 from edge.console.locating import meaning
 from edge.console.services import NoPicture
@@ -42,6 +43,7 @@ def _values(
             **(given or {}),
         },
         "states": camera_states(request),
+        "doubts": doubt_lines(request),
         "nameless": _nameless(console.site.read().text),
         "error": None,
         "meant": None,

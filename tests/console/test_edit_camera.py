@@ -211,3 +211,18 @@ def test_leaving_with_work_unsaved_asks(visit, box, size):  # noqa: F811
     page.click("#camera button:not([type=button])")
     page.wait_for_url("**changed=name")
     assert asked == ["beforeunload"], "saving does not ask"
+
+
+def test_a_copied_camera_is_asked_about_in_the_language_of_the_reader(client, box):
+    """The same address under two names, and a camera in another city, are shown where one edits."""
+    copied = SITE_TEXT.split("  - id: north")[1].replace("北口", "南口")
+    far = "    position: {lat: 39.9, lon: 116.4}\n"
+    home = "position: {lat: 36.4, lon: 120.4}\n"
+    box.site.write_text(home + SITE_TEXT + "  - id: south" + copied + far, "utf-8")
+    listed = client.get("/setup").text
+    assert "南口：与摄像机 north 地址相同" in listed
+    assert "南口：与站点位置相距" in listed
+    assert "地址相同" in client.get("/setup/cameras/south").text
+    assert "地址相同" not in client.get("/setup/cameras/north").text
+    client.cookies.set("edge-language", "en")
+    assert "南口: position stands" in client.get("/setup").text
