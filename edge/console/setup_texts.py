@@ -138,7 +138,7 @@ SETUP_TEXTS: dict[str, tuple[str, str]] = {
         "这里要填数字：不带单位和文字",
         "A number belongs here, without a unit or words",
     ),
-    "error_true_false": ("这里只能填 true 或 false", "Only true or false belongs here"),
+    "error_true_false": ("这里是开关：填 true 或 false", "This is a switch: write true or false"),
     "error_one_of": (
         "只能从几个值里选：下面一行列出了全部",
         "Only some words fit here: the line below lists them all",
