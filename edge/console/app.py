@@ -23,6 +23,7 @@ from edge.console import (
     health_pages,
     instrument_pages,
     label_pages,
+    manual_pages,
     map_pages,
     notice_pages,
     pages,
@@ -82,6 +83,7 @@ SHOWN = (
     flight_pages.DATA,
     sensor_pages.PAGES,
     health_pages.PAGES,
+    manual_pages.PAGES,
     sensor_pages.DATA,
 )
 DONE = (

@@ -36,13 +36,15 @@ def _camera(request: Request) -> EditedRow | None:
 
     path = f"/setup/cameras/{name}"
     facts = {"doubts": doubt_lines(request, name)}
-    return EditedRow("camera.html", path, CAMERA_FIELDS, CAMERA_DEFAULTS, put, found, facts)
+    fields, section = CAMERA_FIELDS, "cameras"
+    return EditedRow("camera.html", section, path, fields, CAMERA_DEFAULTS, put, found, facts)
 
 
 def _place(request: Request) -> EditedRow:
     site = editing.parse(console_of(request).site.read().text)
     facts, put = {"doubts": doubt_lines(request)}, editing.set_site
-    return EditedRow("place.html", "/setup/place", SITE_FIELDS, SITE_DEFAULTS, put, site, facts)
+    path, fields = "/setup/place", SITE_FIELDS
+    return EditedRow("place.html", "site", path, fields, SITE_DEFAULTS, put, site, facts)
 
 
 async def camera_page(request: Request) -> Response:

@@ -135,7 +135,7 @@ def _form(request: Request, row: Row, path: str, put: Any) -> EditedRow:
     known = {str(one.get("port")) for one in editing.rows(site, "sensors") if one.get("port")}
     fields = tuple(_chosen(field, labels) for field in SENSOR_FIELDS)
     facts = {"labels": labels, "ports": sorted(known)}
-    return EditedRow("instrument.html", path, fields, SENSOR_DEFAULTS, put, row, facts)
+    return EditedRow("instrument.html", "sensors", path, fields, SENSOR_DEFAULTS, put, row, facts)
 
 
 def _chosen(field: FormField, labels: Mapping[str, Mapping[str, str]]) -> FormField:

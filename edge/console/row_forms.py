@@ -23,10 +23,13 @@ from edge.console.web import console_of, form_of, need_installer, render
 
 @dataclass(frozen=True, slots=True)
 class EditedRow:
-    """What one form is about: its fields, where it stands, how the file takes it back; facts:
-    what its page shows besides."""
+    """What one form is about: its fields, where it stands, how the file takes it back.
+
+    section: where the manual explains its settings; facts: what its page shows besides.
+    """
 
     page: str
+    section: str
     path: str
     fields: Sequence[FormField]
     defaults: object
@@ -57,6 +60,7 @@ def row_page(
         "conflict": False,
         "labels": {},
         "doubts": [],
+        "section": about.section,
         **about.facts,
     }
     return render(request, about.page, code, **{**facts, **more})

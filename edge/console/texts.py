@@ -9,6 +9,7 @@ from edge.console.access_texts import ACCESS_TEXTS
 from edge.console.desk_texts import DESK_TEXTS
 from edge.console.field_texts import FIELD_TEXTS
 from edge.console.instrument_texts import INSTRUMENT_TEXTS
+from edge.console.manual_texts import MANUAL_TEXTS
 from edge.console.page_texts import PAGE_TEXTS
 from edge.console.setup_texts import SETUP_TEXTS
 
@@ -214,6 +215,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **ACCESS_TEXTS,
     **FIELD_TEXTS,
     **INSTRUMENT_TEXTS,
+    **MANUAL_TEXTS,
 }
 
 

@@ -170,7 +170,7 @@ WALKS: dict[str, Walk] = {
         wrong={"old": ("not-the-password", "wrong_old_password")},
     ),
     "POST /setup/account": Walk(
-        "/setup/accounts", "form[action='/setup/account']", {"name": "li"},
+        "/setup/accounts", "form[action='/setup/account']", {"name": "wang"},
         {"password": PASSWORD}, done=audited("account added"),
         wrong={"name": (WHO, "name_taken")},
     ),

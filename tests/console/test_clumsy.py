@@ -142,7 +142,7 @@ class Desk:
         try:
             shown = patient(page.evaluate)(
                 """() => ({head: document.querySelectorAll('header .brand, h1').length,
-                refusals: [...document.querySelectorAll('main .bad[role=alert], main .refusal, '
+                refusals: [...document.querySelectorAll('main .bad[role=alert], .refusal, '
                   + '#told.bad, .told.bad, #snapped.bad, #found .bad, #streams .bad, '
                   + '#coming .bad, #told .bad')]
                   .map((one) => (one.firstChild || one).textContent.trim())})"""

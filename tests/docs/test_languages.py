@@ -16,7 +16,9 @@ from edge.console.faults import ADVICE
 
 DOCS = Path(__file__).parents[2] / "docs"
 ZH = DOCS / "zh"
-PAGES = ("cameras", "drone", "install", "operations", "placement", "rules", "sensors")
+PAGES = (
+    "cameras", "drone", "install", "operations", "placement", "rules", "sensors", "settings",
+)  # fmt: skip
 # What only a developer reads: the list of unit directives that nobody has tried.
 ENGLISH_ONLY = {"install": "## What was run, and what never"}
 ZH_CLOSING = {"install": "## 试过什么，没试过什么"}

@@ -2,7 +2,7 @@
 // only; a form goes out once, and not at all while the box cannot be reached. Passwords are never kept.
 "use strict";
 (() => {
-  const said = document.body.dataset, mine = `edge-words ${said.who} `, PING_MS = 8000, LONGEST = 1000000;
+  const said = document.body.dataset, mine = `edge-words ${said.who} `, nobody = "edge-words  ", PING_MS = 8000, LONGEST = 1000000;
   const NEVER = ["hidden", "password", "file", "submit", "button"], ABOUT = ["version", "was"];
   const fields = (form) => [...form.elements].filter((one) => one.name && !NEVER.includes(one.type));
   const about = (form) => [...form.elements].filter((one) => ABOUT.includes(one.name));
@@ -12,7 +12,9 @@
   const value = (one) => (one.type === "checkbox" ? one.checked : one.value);
   const name = (one) => (one.type === "checkbox" ? `${one.name}=${one.value}` : one.name);
   // The same form on another page of this box is the same form; two cases have two.
-  const key = (form) => mine + form.getAttribute("action") + " "
+  // What comes before a log-in belongs to nobody yet, also where another tab has logged in meanwhile.
+  const OUTSIDE = ["/login", "/first", "/recover"];
+  const key = (form) => (OUTSIDE.includes(form.getAttribute("action")) ? nobody : mine) + form.getAttribute("action") + " "
     + [...form.querySelectorAll("input[type=hidden]")].filter((one) => !["csrf", "to", "filters", "username", "snippet", ...ABOUT].includes(one.name)).map((one) => one.value).join(" ");
   const forms = () => [...document.querySelectorAll("form[method=post]")];
 
@@ -44,7 +46,7 @@
   const arrived = !said.refused && !said.login && !(way && way.type === "back_forward");
   for (const where of Object.keys(sessionStorage).filter((one) => one.startsWith("edge-words "))) {
     const kept = read(where);
-    const others = said.who && !where.startsWith(mine);
+    const others = said.who && !where.startsWith(mine) && !where.startsWith(nobody);
     if (others || !kept || (kept.sent && arrived)) sessionStorage.removeItem(where);
     else if (kept.sent) write(where, {...kept, sent: false});
   }
