@@ -13,6 +13,7 @@ from typing import Any
 from edge.config import ConfigError
 from edge.config.paths import DEVICE_FILE, SITE_FILE, usual
 from edge.daemons.model_updates import baseline
+from edge.jsonfile import read_status
 from edge.pipeline.settings import (
     Settings,
     manifest_path,
@@ -23,7 +24,6 @@ from edge.pipeline.settings import (
 from edge.release.package import check_package, write_package
 from edge.release.signing import release_ring, sign
 from edge.release.store import SHIPPED, ReleaseStore
-from edge.uplink.report import read_status
 from edge.vision.manifest import Manifest, read_manifest
 
 

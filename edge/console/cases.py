@@ -21,6 +21,7 @@ import msgspec
 
 from edge.console.stages import CaseStages, late, progress_of
 from edge.handling.life import RUNNING, CaseLife
+from edge.jsonfile import decoded
 
 CASE_ID = re.compile(r"^v-[0-9a-z]{6,64}$")
 REVISION = re.compile(r"^r([1-9]\d{0,4})$")
@@ -81,7 +82,6 @@ class _Manifest(msgspec.Struct):
     files: list[_File]
 
 
-_decoder = msgspec.json.Decoder(_Manifest)
 # Things at one place: their foot points are no further apart than this share of the picture.
 SAME_PLACE = 1 / 12
 
@@ -301,8 +301,8 @@ class CaseIndex:
             return None
         try:
             with open(f"{folder}/r{numbers[-1]}/manifest.json", "rb") as file:  # noqa: PTH123
-                told = _decoder.decode(file.read())
-        except (OSError, msgspec.DecodeError):
+                told = decoded(file.read(), _Manifest)
+        except (OSError, ValueError):
             return None
         case = told.violation
         names = self._words.setdefault(case.category, case.names)

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from edge.jsonfile import decoded, read_object
 from edge.patterns import short
 
 RECORDINGS = "recordings"
@@ -61,8 +62,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 def read_job(path: Path) -> Job | None:
     """None where there is none, or none that can be read."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Job)
-    except (OSError, msgspec.DecodeError):
+        return decoded(path.read_bytes(), Job)
+    except (OSError, ValueError):
         return None
 
 
@@ -187,11 +188,8 @@ class FlightFolder:
 
     def ledger(self, name: str) -> dict[str, Any]:
         """The whole ledger; {} where there is none of a version that the page knows."""
-        try:
-            found = json.loads((self.folder / name / "flight.json").read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) and found.get("version") == 1 else {}
+        found = read_object(self.folder / name / "flight.json")
+        return found if found.get("version") == 1 else {}
 
     def _head(self, name: str) -> dict[str, Any]:
         try:

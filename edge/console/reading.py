@@ -6,7 +6,6 @@ Everything here may be half there, old or gone: a page shows what there is and s
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.console.cases import CASE_ID, revisions
+from edge.jsonfile import read_object
 
 DAEMONS = ("visiond", "sensord", "uplinkd", "janitord", "flightd")
 FRESH_S = 15.0
@@ -50,7 +50,7 @@ class BoxFolders:
 
     def status(self, daemon: str) -> dict[str, Any]:
         """A daemon's status with `age_s`; {} where it never wrote one."""
-        found = read_json(self.run / "status" / f"{daemon}.json")
+        found = read_object(self.run / "status" / f"{daemon}.json")
         if found:
             found["age_s"] = round(max(0.0, time.time() - float(found.get("wall", 0))), 1)
             found["alive"] = found["age_s"] < FRESH_S
@@ -71,7 +71,7 @@ class BoxFolders:
         """What the camera saw last, with `age_s`, and the tag of its picture where there is one;
         asking keeps the picture fresh."""
         folder = self.run / "preview"
-        found = read_json(folder / f"{camera}.json")
+        found = read_object(folder / f"{camera}.json")
         try:
             (folder / f"{camera}.want").touch()
             stamp = (folder / f"{camera}.jpg").stat()
@@ -110,7 +110,7 @@ class BoxFolders:
         numbers = revisions(folder)
         if not numbers:
             return None
-        manifest = read_json(folder / f"r{numbers[-1]}" / "manifest.json")
+        manifest = read_object(folder / f"r{numbers[-1]}" / "manifest.json")
         violation, files = manifest.get("violation"), manifest.get("files")
         if not isinstance(violation, dict) or not isinstance(files, list):
             return None
@@ -137,12 +137,3 @@ class BoxFolders:
 
 def _tag(stamp: os.stat_result) -> str:
     return f'"{stamp.st_mtime_ns:x}"'
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object, or {} where there is none (yet)."""
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -15,8 +15,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from edge.console.plots import NARROW, WIDE, Dot, LimitSpan, Plot, Strip
-from edge.console.reading import BoxFolders, read_json
+from edge.console.reading import BoxFolders
 from edge.console.texts import Language, text
+from edge.jsonfile import read_object
 from edge.sensors import acoustics, history
 from edge.sensors.hours import LocalTime
 
@@ -80,7 +81,7 @@ class Sensing:
 
     def latest(self, sensor: str) -> Json:
         """`<run>/samples/<sensor>.json` with the age of every value; only of a known sensor."""
-        found = read_json(self._reading.run / "samples" / f"{sensor}.json")
+        found = read_object(self._reading.run / "samples" / f"{sensor}.json")
         now = time.time()
         for row in found.get("channels", {}).values():
             row["age_s"] = round(max(0.0, now - float(row.get("wall", 0.0))), 1)

@@ -16,11 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from edge.handling.life import RUNNING, CaseLife, CaseStep, advance, fold, order
 from edge.handling.sources import head_of, steps_of_review
 from edge.handling.statistics import CELLS
+from edge.jsonfile import decoded
 from edge.learning.verdicts import ReviewVerdict
 from edge.uplink.wire import utc_seconds
 
@@ -40,9 +39,6 @@ class _Whose(msgspec.Struct):
 
 # Whether the found comes first, when, rank: a step that is not behind that is folded in anew.
 _Place = tuple[bool, float, int]
-_steps = msgspec.json.Decoder(CaseStep)
-_whose = msgspec.json.Decoder(_Whose)
-_words = msgspec.json.Decoder(ReviewVerdict)
 
 
 @dataclass(slots=True)
@@ -159,7 +155,7 @@ class CaseStages:
     def _take_steps(self) -> set[str]:
         changed, torn_order = set[str](), set[str]()
         for line in self._steps.lines():
-            step = _decoded(_steps, line)
+            step = _decoded(CaseStep, line)
             if step is None:
                 continue
             changed.add(sys.intern(step.case))
@@ -198,10 +194,10 @@ class CaseStages:
         found: dict[str, list[CaseStep]] = defaultdict(list)
         one = next(iter(cases)).encode() if len(cases) == 1 else b""
         for line in self._steps.every():
-            of = _decoded(_whose, line) if one in line else None
+            of = _decoded(_Whose, line) if one in line else None
             if of is None or of.case not in cases:
                 continue
-            if (step := _decoded(_steps, line)) is not None:
+            if (step := _decoded(CaseStep, line)) is not None:
                 found[step.case].append(step)
         return found
 
@@ -232,7 +228,7 @@ class CaseStages:
     def _take_words(self) -> set[str]:
         changed = set[str]()
         for line in self._reviews.lines():
-            word = _decoded(_words, line)
+            word = _decoded(ReviewVerdict, line)
             if word is None or not _has_time(word):
                 continue
             changed.add(sys.intern(word.violation))
@@ -273,8 +269,8 @@ def _place(step: CaseStep) -> _Place:
 def _decoded(decoder: msgspec.json.Decoder[Any], line: bytes) -> Any:
     """None for a line that is none: torn by a power cut, or somebody else's."""
     try:
-        return decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return decoded(line, kind)
+    except ValueError:
         return None
 
 

@@ -23,6 +23,7 @@ import msgspec
 from edge.config import ConfigError, Device, load
 from edge.config.paths import BoxFiles, box_files
 from edge.isolation import ItemGuard
+from edge.jsonfile import read_status
 from edge.release.signing import release_ring
 from edge.release.software import steps
 from edge.release.software.incoming import bring, read_bounded
@@ -41,7 +42,6 @@ from edge.release.software.systemd import DAEMONS, Host, Systemd
 from edge.release.software.trial import TrialSeen, TrialWatch
 from edge.release.software.wheels import remove_tree
 from edge.runtime import Notify, Stop, make_folder
-from edge.uplink.report import read_status
 
 log = logging.getLogger(__name__)
 

@@ -42,6 +42,7 @@ from edge.drone.summary import Stretch, Summary
 from edge.drone.survey import Survey
 from edge.drone.svgmap import svg
 from edge.handling.flights import RECHECKS, FlightRecheck, OpenPlace
+from edge.jsonfile import decoded
 from edge.runtime import write_atomic
 
 
@@ -282,8 +283,7 @@ def read_sent(path: Path) -> tuple[list[Mapping[str, Any]], int]:
 def _as(shape: type[msgspec.Struct], data: bytes) -> Mapping[str, Any] | None:
     """The whole object where it has at least this shape."""
     try:
-        msgspec.json.decode(data, type=shape)
-        found: Mapping[str, Any] = msgspec.json.decode(data)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        decoded(data, shape)
+        return decoded(data, dict)
+    except ValueError:
         return None
-    return found

@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from edge.jsonfile import read_object
 from edge.outbox import MANIFEST
 from edge.values import Image
 
@@ -41,11 +42,7 @@ def thumbnail(case: Path) -> bytes:
 
 def _manifest(case: Path) -> Mapping[str, Any]:
     numbers = sorted(int(p.name[1:]) for p in case.glob("r*") if p.name[1:].isdigit())
-    try:
-        told = json.loads((case / f"r{numbers[-1]}" / MANIFEST).read_bytes())
-    except (OSError, ValueError, IndexError):
-        return {}
-    return told if isinstance(told, dict) else {}
+    return read_object(case / f"r{numbers[-1]}" / MANIFEST) if numbers else {}
 
 
 def _files(manifest: Mapping[str, Any], role: str) -> list[str]:

@@ -29,6 +29,7 @@ from edge.handling.misdetected import write_misdetected
 from edge.handling.scheduled import ReportTerms
 from edge.handling.sources import steps_of_review, steps_of_violation
 from edge.handling.store import append_steps, by_case, read_steps
+from edge.jsonfile import decoded
 from edge.learning.verdicts import ReviewVerdict, parse_lines, standing
 from edge.outbox.schema import connect
 from edge.uplink import messages as m
@@ -214,7 +215,7 @@ def violation_steps(
                 with working_for(key.partition("/")[0]):
                     told = {**_told(body, payload), **_of_manifest(folder)}
                     yield from steps_of_violation(told, min(put_wall, now))
-            except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError) as error:
                 log.warning("handling: a violation in the outbox cannot be read: %s", error)
     except sqlite3.OperationalError as error:
         log.warning("handling: %s; next time", error)
@@ -225,8 +226,8 @@ def violation_steps(
 def _told(body: bytes | None, payload: bytes | None) -> dict[str, Any]:
     """What a violation says. Once it is sealed its body is gone: the sealed bytes hold it."""
     if body is not None:
-        return dict(msgspec.json.decode(body))
-    return dict(msgspec.json.decode(payload or b"")["data"])
+        return decoded(body, dict)
+    return dict(decoded(payload or b"", dict)["data"])
 
 
 def _of_manifest(folder: str | None) -> dict[str, Any]:

@@ -7,7 +7,6 @@ janitord writes `<state>/handling/open_places.json`; whoever concludes a flight 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,10 +14,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from edge.handling.life import RUNNING, CaseLife, CaseStep, make_step
+from edge.jsonfile import read_record
 from edge.runtime import write_atomic
-
-log = logging.getLogger(__name__)
-
 
 OPEN_PLACES = Path("handling", "open_places.json")
 RECHECKS = "rechecks.json"
@@ -63,10 +60,7 @@ def write_open_places(state: Path, lives: Iterable[CaseLife]) -> None:
 
 def read_open_places(state: Path, before: float) -> list[OpenPlace]:
     """The cases found before this instant (UTC seconds); [] for no file or one that is none."""
-    try:
-        found = msgspec.json.decode((state / OPEN_PLACES).read_bytes(), type=list[OpenPlace])
-    except (OSError, msgspec.MsgspecError):
-        return []
+    found = read_record(state / OPEN_PLACES, list[OpenPlace], [], "no case is looked for")
     return [one for one in found if one.found_at < before]
 
 
@@ -89,12 +83,7 @@ def _place(life: CaseLife) -> OpenPlace | None:
 def flight_steps(state: Path, now: float) -> Iterator[CaseStep]:
     """A step for each answer of each flight; a flight's file that is none is left out."""
     for path in sorted((state / "flights").glob(f"*/{RECHECKS}")):
-        try:
-            answers = msgspec.json.decode(path.read_bytes(), type=list[FlightRecheck])
-        except (OSError, msgspec.MsgspecError) as error:
-            log.warning("%s: %s; left out", path, error)
-            continue
-        for one in answers:
+        for one in read_record(path, list[FlightRecheck], [], "left out"):
             facts = {"flight": one.flight, "second": one.second, "finding": one.finding}
             yield make_step(
                 one.case, one.answer, one.at, arrived=max(now, one.at), by=one.flight,

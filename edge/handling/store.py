@@ -16,24 +16,15 @@ import msgspec
 
 from edge.handling.life import CaseLife, CaseStep, fold
 from edge.journal import append
+from edge.jsonfile import decoded_lines
 from edge.uplink.wire import utc_text
-
-_DECODER = msgspec.json.Decoder(CaseStep)
 
 
 def read_steps(state: Path) -> tuple[list[CaseStep], int]:
     """(all steps, oldest file first; lines that could not be read, as after a power cut)."""
-    steps: list[CaseStep] = []
-    torn = 0
-    for path in sorted((state / "handling").glob("steps-*.jsonl")):
-        for line in path.read_bytes().splitlines():
-            if not line.strip():
-                continue
-            try:
-                steps.append(_DECODER.decode(line))
-            except msgspec.MsgspecError:
-                torn += 1
-    return steps, torn
+    paths = sorted((state / "handling").glob("steps-*.jsonl"))
+    lines = (line for path in paths for line in path.read_bytes().splitlines())
+    return decoded_lines(lines, CaseStep)
 
 
 def append_steps(state: Path, steps: Sequence[CaseStep]) -> None:

@@ -23,6 +23,7 @@ import cv2
 import msgspec
 import numpy as np
 
+from edge.jsonfile import decoded_lines, read_object, read_record
 from edge.learning.harvest import Budget, HarvestCandidate, allowed, crop
 from edge.learning.opinion import Example, Opinion, features_of, teach
 from edge.learning.precision import precision
@@ -106,10 +107,8 @@ def _case(evidence: Path, violation: str) -> PublishedSubject | None:
     folders = sorted((evidence / violation).glob("r[0-9]*"), key=lambda p: int(p.name[1:] or 0))
     if not folders:
         return None
-    try:
-        return case_of(json.loads((folders[-1] / "manifest.json").read_bytes()))
-    except (OSError, ValueError):
-        return None
+    manifest = read_object(folders[-1] / "manifest.json")
+    return case_of(manifest) if manifest else None
 
 
 def _keep_sample(evidence: Path, samples: Path, case: PublishedSubject, judged: Judged) -> None:
@@ -231,12 +230,7 @@ def read_judged(folder: Path) -> list[Judged]:
     path = folder / "judged.jsonl"
     if not path.is_file():
         return []
-    decoder, judged, bad = msgspec.json.Decoder(Judged), [], 0
-    for line in path.read_bytes().splitlines():
-        try:
-            judged.append(decoder.decode(line))
-        except msgspec.MsgspecError:
-            bad += 1
+    judged, bad = decoded_lines(path.read_bytes().splitlines(), Judged)
     if bad:
         log.warning("%s: %d unreadable lines left out", path, bad)
     return judged
@@ -252,13 +246,7 @@ def read_offsets(state: Path) -> dict[tuple[str, str], Offset]:
     """By (camera, category): what to add to the configured least score. Empty where nothing was
     learnt or the file is damaged (then what is configured holds)."""
     path = state / "learning" / "offsets.json"
-    try:
-        rows = [Offset(**row) for row in json.loads(path.read_bytes())]
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError) as error:
-        log.warning("%s: %s; the configured thresholds hold", path, error)
-        return {}
+    rows = read_record(path, list[Offset], [], "the configured thresholds hold")
     return {(row.camera, row.category): row for row in rows}
 
 

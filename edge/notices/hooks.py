@@ -17,6 +17,7 @@ import msgspec
 
 from edge.config import ConfigError
 from edge.config.site import HourSpan, Name
+from edge.jsonfile import decoded
 from edge.patterns import whole
 from edge.runtime import write_atomic
 
@@ -71,10 +72,10 @@ def hooks_file(state: Path) -> Path:
 def read_hooks(path: Path) -> tuple[Hook, ...]:
     """All hooks, none where there is no file. Raises ConfigError, which names no address."""
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=tuple[Hook, ...])
+        found = decoded(path.read_bytes(), tuple[Hook, ...])
     except FileNotFoundError:
         return ()
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: {type(error).__name__}: not the web hooks") from None
     return found[:HOOKS_MOST]
 

@@ -6,7 +6,6 @@ The first revision never waits for the camera: pictures and clip come in a later
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections.abc import Callable, Sequence
@@ -14,11 +13,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from edge.handling.misdetected import MisdetectedFile
 from edge.ipc import Spool, SpoolFull
+from edge.jsonfile import read_object
 from edge.outbox import RECEIPT
 from edge.pipeline.publisher import Publisher
 from edge.pipeline.settings import Settings
@@ -97,7 +97,7 @@ class SensorCases:
     def recover(self, now: Stamp) -> int:
         """At start: reopen own cases and put again what has neither row nor receipt."""
         shutil.rmtree(self._asked_root, ignore_errors=True)
-        mine = {_camera_of(path) for path in self._root.glob("*/r1/manifest.json")}
+        mine = {read_object(path).get("camera") for path in self._root.glob("*/r1/manifest.json")}
         again = 0
         for name in mine & set(self._subjects):
             with self._working_for(str(name)):
@@ -251,13 +251,6 @@ class SensorCases:
 
 def _wall(sample: Sample) -> float:
     return sample.at.wall
-
-
-def _camera_of(manifest: Path) -> Any:
-    try:
-        return json.loads(manifest.read_bytes()).get("camera")
-    except (OSError, ValueError):
-        return None
 
 
 def _pictures(folder: Path, now: Stamp) -> tuple[list[Draft], list[Shot]]:

@@ -23,6 +23,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge.config import ConfigError
+from edge.jsonfile import read_record
 from edge.release.package import Checked, check_folder, unpack
 from edge.runtime import sync_folder, write_atomic
 from edge.vision.manifest import read_manifest
@@ -79,13 +80,8 @@ class ReleaseStore:
 
     def read(self) -> ReleaseState:
         """A damaged or missing file is the shipped model, and says so."""
-        try:
-            return msgspec.json.decode(self._file.read_bytes(), type=ReleaseState)
-        except FileNotFoundError:
-            return ReleaseState()
-        except (msgspec.MsgspecError, OSError, UnicodeDecodeError) as error:
-            log.error("%s: %s; the model that came with the program is used", self._file, error)
-            return ReleaseState()
+        then = "the model that came with the program is used"
+        return read_record(self._file, ReleaseState, ReleaseState(), then)
 
     def _write(self, state: ReleaseState) -> ReleaseState:
         write_atomic(self._file, msgspec.json.encode(state))

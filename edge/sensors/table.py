@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from edge.jsonfile import read_object, read_status
 
 COLUMNS = (("sensor 传感器", 16), ("channel 通道", 14), ("value 数值", 12), ("unit", 7),
            ("age s", 7), ("state 状态", 18))  # fmt: skip
@@ -27,8 +28,8 @@ DEAD_S = 10.0
 def rows(run: Path, now_wall: float) -> Iterator[dict[str, Any]]:
     """One row for each channel of each sensor, from the run directory."""
     for path in sorted((run / "samples").glob("*.json")):
-        told = _read(path)
-        if told is None:
+        told = read_object(path)
+        if not told:
             continue
         if not told["channels"]:
             yield {"sensor": told["sensor"], "channel": "-", "value": None, "unit": "",
@@ -48,11 +49,11 @@ def text(run: Path, now_wall: float) -> str:
         age = "-" if row["age_s"] is None else f"{row['age_s']:.1f}"
         cells = (row["sensor"], row["channel"], value, row["unit"], age, STATES[row["state"]])
         lines.append("".join(_cell(c, w) for c, (_, w) in zip(cells, COLUMNS, strict=True)))
-    return "\n".join([*lines, *_below(_read(run / "status" / "sensord.json"), now_wall)])
+    return "\n".join([*lines, *_below(read_status(run, "sensord"), now_wall)])
 
 
-def _below(status: dict[str, Any] | None, now_wall: float) -> Iterator[str]:
-    if status is None or now_wall - status["wall"] > DEAD_S:
+def _below(status: dict[str, Any], now_wall: float) -> Iterator[str]:
+    if not status or now_wall - status["wall"] > DEAD_S:
         yield "sensord is not running 未运行: edge sensord --site SITE.yaml --device DEVICE.yaml"
         return
     for line in status["lines"]:
@@ -62,14 +63,6 @@ def _below(status: dict[str, Any] | None, now_wall: float) -> Iterator[str]:
         if point["open"]:
             name = point["name"] or point["id"]
             yield f"suspected 疑似 {name}: {', '.join(point['open'])}"
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        told = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return told if isinstance(told, dict) else None
 
 
 def _cell(text_: str, width: int) -> str:

@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from edge.config import ConfigError
+from edge.jsonfile import decoded
 from edge.outbox import ChainPosition, Dispatch
 from edge.runtime import make_folder, write_atomic
 from edge.uplink import seal
@@ -60,7 +61,7 @@ def take_over(path: Path, tenant: str, device: str, ring: seal.KeyRing | None, d
             raise ConfigError(f"{path}: trust.down is `tls`: nobody's word can be checked")
         ring.verify(data)
         replacement = msgspec.convert(data, Replacement)
-    except (ValueError, msgspec.DecodeError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise ConfigError(f"{path}: {error}") from None
     if (replacement.tenant, replacement.device) != (tenant, device):
         raise ConfigError(f"{path}: is of {replacement.tenant}/{replacement.device}")
@@ -125,9 +126,9 @@ class HeadsFile:
 
     def _read(self) -> Kept:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Kept)
+            return decoded(self._path.read_bytes(), Kept)
         except FileNotFoundError:
             return Kept(heads={}, heard={})
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             log.error("%s: %s; ignored", self._path, error)
             return Kept(heads={}, heard={})

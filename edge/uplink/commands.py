@@ -23,6 +23,7 @@ from edge import patterns
 from edge.config.site import Name, Part
 from edge.ipc import Spool, SpoolFull
 from edge.isolation import ItemGuard
+from edge.jsonfile import decoded, read_object
 from edge.runtime import make_folder, write_atomic
 from edge.uplink.messages import Command, CommandResult
 from edge.values import EvidenceFile, Role, Stamp
@@ -168,8 +169,8 @@ class Commands:
             if (path.parent / TOLD).exists():
                 continue
             try:
-                command = msgspec.json.decode(path.read_bytes(), type=Command)
-            except (OSError, msgspec.MsgspecError) as error:
+                command = decoded(path.read_bytes(), Command)
+            except (OSError, ValueError) as error:
                 self._lost(path.parent, error)
                 continue
             self._pending.append(_Pending(command, path.parent, now + ANSWER_WITHIN_S))
@@ -280,10 +281,7 @@ class Commands:
         self._say(command, "failed", f"a bug: {why}")
 
     def _answered(self, pending: _Pending, at: Stamp) -> None:
-        try:
-            answer = msgspec.json.decode((pending.folder / ANSWER).read_bytes(), type=dict)
-        except msgspec.DecodeError:
-            answer = {}
+        answer = read_object(pending.folder / ANSWER)
         files = [
             evidence_file(path, at)
             for path in sorted(pending.folder.iterdir())

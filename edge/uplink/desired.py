@@ -18,6 +18,7 @@ import msgspec
 
 from edge.config import ConfigError, read_yaml
 from edge.config.yamltext import dump
+from edge.jsonfile import decoded
 from edge.runtime import make_folder, write_atomic
 from edge.uplink.messages import Desired, Reported
 from edge.uplink.remote_config_policy import dangers
@@ -244,9 +245,9 @@ def _age_s(path: Path, written: float) -> float:
 
 def _read(path: Path) -> Applied:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Applied)
+        return decoded(path.read_bytes(), Applied)
     except FileNotFoundError:
         return Applied()
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         log.error("%s: %s; starting from revision 0", path, error)
         return Applied()

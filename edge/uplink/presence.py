@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from edge.jsonfile import decoded
 from edge.outbox import Dispatch
 from edge.runtime import Backoff
 from edge.uplink import messages as m
@@ -101,8 +102,8 @@ class Presence:
         if self._greeted < 2:
             return False
         try:
-            status = msgspec.json.decode(payload, type=m.Status)
-        except (msgspec.DecodeError, RecursionError):
+            status = decoded(payload, m.Status)
+        except ValueError:
             return True
         return status.state == "online" and status.run != self._run
 

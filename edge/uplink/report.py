@@ -12,6 +12,7 @@ import msgspec
 
 from edge import __version__
 from edge.config import Device
+from edge.jsonfile import read_status
 from edge.outbox import ladder
 from edge.uplink.keys import Keys
 from edge.uplink.pump import Pump, PumpParts
@@ -59,15 +60,6 @@ def _digests(models: object) -> dict[str, str]:
     return {
         name: str(one["sha256"]) for name, one in told if isinstance(one, dict) and "sha256" in one
     }
-
-
-def read_status(run: Path, daemon: str) -> dict[str, Any]:
-    """Another daemon's status file; {} where there is none."""
-    try:
-        body = msgspec.json.decode((run / "status" / f"{daemon}.json").read_bytes())
-    except (OSError, msgspec.DecodeError):
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 def status(parts: PumpParts, pump: Pump, started: float) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from edge.jsonfile import decoded
 from edge.uplink import messages as m
 from edge.values import (
     EvidenceFile,
@@ -300,11 +301,9 @@ class Malformed(ValueError):
 def parse(payload: bytes) -> dict[str, Json]:
     """One JSON object. Raises Malformed for anything else, however deep or odd."""
     try:
-        data = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        data: dict[str, Json] = decoded(payload, dict)
+    except ValueError as error:
         raise Malformed("json", str(error)) from None
-    if not isinstance(data, dict):
-        raise Malformed("json", "not an object")
     # As many brackets as levels at most: few messages are worth a closer look.
     if payload.count(b"{") + payload.count(b"[") > DEPTH_MAX and _deeper(data, DEPTH_MAX):
         raise Malformed("json", f"deeper than {DEPTH_MAX} levels")

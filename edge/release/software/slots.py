@@ -18,9 +18,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from edge.config import ConfigError
+from edge.jsonfile import decoded, read_object
 from edge.release.software.manifest import SoftwareRelease
 from edge.release.software.wheels import (
     file_hash,
@@ -99,19 +98,13 @@ class Slots:
     def release(self, slot: str) -> SoftwareRelease | None:
         """Its manifest, which was checked when it was laid; None where tools/install laid it."""
         try:
-            return msgspec.json.decode(
-                (self.place(slot) / MANIFEST).read_bytes(), type=SoftwareRelease
-            )
-        except (FileNotFoundError, msgspec.MsgspecError):
+            return decoded((self.place(slot) / MANIFEST).read_bytes(), SoftwareRelease)
+        except (FileNotFoundError, ValueError):
             return None
 
     def laid(self, slot: str) -> dict[str, dict[str, str]]:
         """Objects of a slot by hash, with the files that each was laid as."""
-        try:
-            found: dict[str, dict[str, str]] = json.loads((self.place(slot) / LAID).read_bytes())
-            return found
-        except (OSError, ValueError):
-            return {}
+        return read_object(self.place(slot) / LAID)
 
     def lacking(self, release: SoftwareRelease) -> dict[str, int]:
         """SHA-256 -> bytes of what must travel: all that the release in force has not."""

@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import msgspec
 
 from edge.config.paths import BoxFiles
+from edge.jsonfile import read_record
 from edge.release.software.steps import SoftwareState
 from edge.runtime import write_atomic
-
-log = logging.getLogger(__name__)
 
 
 class StateFile:
@@ -24,13 +22,7 @@ class StateFile:
 
     def read(self) -> SoftwareState:
         """A damaged file is said and counts as no update: what is in force stays."""
-        try:
-            return msgspec.json.decode(self._file.read_bytes(), type=SoftwareState)
-        except FileNotFoundError:
-            return SoftwareState()
-        except (msgspec.MsgspecError, OSError) as error:
-            log.error("%s: %s; counts as idle", self._file, error)
-            return SoftwareState()
+        return read_record(self._file, SoftwareState, SoftwareState(), "counts as idle")
 
     def write(self, state: SoftwareState) -> SoftwareState:
         """Durable before it counts; readable by all. Raises OSError."""
