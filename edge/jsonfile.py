@@ -46,8 +46,8 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def read_status(run: Path, daemon: str) -> dict[str, Any]:
-    """Another daemon's status file (`runtime.write_status`); {} where there is none. Parts of it are
-    signed, so a number that JSON does not know makes it none."""
+    """Another daemon's status file (`runtime.write_status`); {} where there is none. Parts of it
+    are signed, so a number that JSON does not know makes it none."""
     try:
         return decoded((run / "status" / f"{daemon}.json").read_bytes(), dict[str, Any])
     except (OSError, ValueError):

@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from edge.handling.life import RUNNING, CaseLife, CaseStep, advance, fold, order
 from edge.handling.sources import head_of, steps_of_review
 from edge.handling.statistics import CELLS
@@ -266,7 +268,7 @@ def _place(step: CaseStep) -> _Place:
     return order(step)[:3]
 
 
-def _decoded(decoder: msgspec.json.Decoder[Any], line: bytes) -> Any:
+def _decoded(kind: type[Any], line: bytes) -> Any:
     """None for a line that is none: torn by a power cut, or somebody else's."""
     try:
         return decoded(line, kind)

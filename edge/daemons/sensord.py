@@ -6,11 +6,9 @@ Threads: one for each line, which owns its port; the main thread owns everything
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import asdict
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +20,21 @@ from edge.outbox import Outbox
 from edge.pipeline.publisher import Publisher
 from edge.pipeline.sensor_build import SensorParts, build
 from edge.pipeline.sensor_evidence import SensorCases
+from edge.pipeline.sensor_intake import SensorIntake
+from edge.pipeline.sensor_memory import SensorMemory
+from edge.pipeline.sensor_status import ITEMS, SensorStatus, clock_off_s
 from edge.pipeline.settings import Settings
 from edge.pipeline.sound_evidence import sound_drafts
 from edge.pipeline.soundness import load_sound
-from edge.runtime import Notify, Progress, Stats, Stop, on_thread_bug, write_atomic, write_status
-from edge.sensors import metrology, raw, reasons
+from edge.runtime import Notify, Progress, Stats, Stop, on_thread_bug, write_status
+from edge.sensors import reasons
 from edge.sensors.dust import DustJudge
 from edge.sensors.fume import FumeJudge
-from edge.sensors.history import History
 from edge.sensors.hours import LocalTime
 from edge.sensors.instrument_trial import try_instrument
-from edge.sensors.live import LiveValues
-from edge.sensors.minutes import Minute, Minutes
 from edge.sensors.noise import NoiseJudge
 from edge.sensors.scan import ports, scan
-from edge.sensors.screening import Screening
-from edge.sensors.settings import Sensor
 from edge.sensors.times import AGREE_S
-from edge.uplink import messages, wire
 from edge.values import Fault, Finding, Sample, Stamp
 
 log = logging.getLogger(__name__)
@@ -52,15 +47,11 @@ MEMORY_EVERY_S = 300.0
 # Shops are many and slow: one step in so many seconds.
 SHOPS_EVERY_S = 5.0
 LINE_LIMIT_S = 60.0
-# Of the items of the site file that are not sound, those that are this daemon's to report.
-ITEMS = ("sensor", "noise", "fume", "dust", "sound")
-# Minutes travel in batches of so many, to spare the card and the link.
-BATCH_MINUTES = 2
 # Valid values are due some time after the start; before that nothing is called silent.
 START_GRACE_S = 30.0
-# What somebody did at an instrument or in a shop -> the ledger that keeps it.
 # A microphone that gives nothing for so long is a fault: silence is not quiet.
 SILENT_S = 60.0
+# What somebody did at an instrument or in a shop -> the ledger that keeps it.
 LEDGER_OF = {
     "cleaning": "cleaning",
     "calibration": "calibration",
@@ -101,19 +92,14 @@ class Sensord:
         state.mkdir(parents=True, exist_ok=True)
         self._outbox = Outbox(settings.outbox, "sensord")
         self.publisher = Publisher(self._outbox, self._clock)
-        self._store, self._recent = raw.SampleStore(state), raw.Recent(run)
-        self._history = History(state, run)
         (run / "lines").mkdir(parents=True, exist_ok=True)
-        self._local = LocalTime(settings.site.timezone, packs=settings.calendar.packs)
-        self._live = LiveValues(self.parts.sensors.sensors, run)
-        constant_s = {name: s.constant_s for name, s in self.parts.sensors.sensors.items()}
-        self._screening = Screening(self._local, constant_s)
-        # Each sensor's own, so that what is wrong with one closes no minute of another.
-        self._minutes = {name: Minutes() for name in self.parts.sensors.sensors}
-        self._batch = list[tuple[Minute, messages.Reading]]()
+        local = LocalTime(settings.site.timezone, packs=settings.calendar.packs)
         self._broken: dict[str, str] = {}
         self._guard = ItemGuard(
             state / "memory" / "sensord-ended.json", settings.sha256, self._broken.__setitem__
+        )
+        self.intake = SensorIntake(
+            settings, self.parts, local, self.publisher, self._guard, self._broken
         )
         held = {line.port.url for line in self.parts.lines}
         works: dict[str, Work] = {
@@ -127,16 +113,20 @@ class Sensord:
             settings,
             self.parts.subjects,
             self.publisher,
-            flush=lambda: self._store.flush(force=True),
+            flush=lambda: self.intake.store.flush(force=True),
             working_for=self._guard.working_for,
         )
         self._spool = Spool(run, "sensord")
-        self._memory = state / "memory" / "sensord.json"
+        self._memory = SensorMemory(
+            state / "memory" / "sensord.json", self.parts, self.intake.screening, self._guard
+        )
         self._progress, self._stats = Progress(notify), Stats(log)
         self._due = dict.fromkeys(("live", "status", "memory", "shops"), 0.0)
         self._shop_samples: list[Sample] = []
         self._began = self._clock.now()
-        self._samples = 0
+        self.status = SensorStatus(
+            settings, self.parts, self.intake, local, self.publisher, self._guard, self._began
+        )
         self.restart = False
         for line in self.parts.lines:
             line.guard = self._guard
@@ -148,7 +138,7 @@ class Sensord:
         again = self._cases.recover(now)
         if again:
             log.info("%d revision(s) put again", again)
-        self._remember(now)
+        self._memory.restore(now)
         self._report_unsound()
         self._progress.register("main", 30.0)
         for line in (*self.parts.lines, *self.parts.microphones):
@@ -168,7 +158,7 @@ class Sensord:
         watchdog."""
         now = self._clock.now()
         samples = [sample for line in self.parts.lines for sample in line.queue.take()]
-        samples = self._take(samples, now)
+        samples = self.intake.take(samples, now)
         self._judge(samples, now)
         self._hear(now)
         self._cases.tick(now)
@@ -178,45 +168,6 @@ class Sensord:
         self._report(now)
         self._progress.mark("main")
         self._progress.feed()
-
-    def _take(self, samples: list[Sample], now: Stamp) -> list[Sample]:
-        """Screened, shown and stored, sensor by sensor; what is left to be judged, in the order of
-        time."""
-        self._samples += len(samples)
-        by_sensor: dict[str, list[Sample]] = {name: [] for name in self._minutes}
-        for sample in sorted(samples, key=_mono):
-            by_sensor[sample.sensor].append(sample)
-        kept: list[Sample] = []
-        for name in by_sensor.keys() - self._broken.keys():
-            with self._guard.working_for(name):
-                kept += self._take_one(name, by_sensor[name], now)
-        self._store.flush()
-        self._history.flush()
-        began = min((minute.began.mono for minute, _ in self._batch), default=now.mono)
-        if now.mono - began >= 60.0 * BATCH_MINUTES - 5.0:
-            self._send_minutes()
-        return sorted(kept, key=_mono)
-
-    def _take_one(self, name: str, samples: list[Sample], now: Stamp) -> list[Sample]:
-        screened = self._screening.step(samples)
-        self._live.add(screened)
-        self._recent.add(screened)
-        self._store.add(screened)
-        minutes = self._minutes[name].step(screened, now)
-        if minutes:
-            self._history.add(minutes)
-            self._batch += [(minute, _reading(minute)) for minute in minutes]
-        return screened
-
-    def _send_minutes(self) -> None:
-        batch, self._batch = self._batch, []
-        if not batch:
-            return
-        for sender in self.parts.senders:
-            sender.add([minute for minute, _ in batch])
-        data = wire.sensor_data([reading for _, reading in batch])
-        key = f"{batch[0][0].began.wall:.3f}"
-        self.publisher.put(lane="telemetry", kind="sensor", key=key, body=data)
 
     def _judge(self, samples: list[Sample], now: Stamp) -> None:
         for judge in self.parts.fast:
@@ -283,13 +234,13 @@ class Sensord:
         if now.mono - self._began.mono < START_GRACE_S:
             return
         holds = self.publisher.faults.holds
-        stale, suspects = set(self._live.stale(now)), self._screening.suspects()
+        stale, suspects = set(self.intake.live.stale(now)), self.intake.screening.suspects()
         for name in self.parts.sensors.sensors:
             holds("sensor_stale", name, name in stale, "no valid value: unknown, not normal")
             channel, why, _ = suspects.get(name, ("", "", None))
             holds("sensor_suspect", name, name in suspects, f"{channel}: {reasons.text(why)}")
             with self._guard.working_for(name):
-                off_s = self._clock_off_s(name)
+                off_s = clock_off_s(self.parts, name)
                 told = f"its clock is off by {off_s:.0f} s · 仪器时钟偏差 {off_s:.0f} 秒"
                 holds("sensor_clock", name, abs(off_s) > AGREE_S, told)
         for microphone in self.parts.microphones:
@@ -306,11 +257,6 @@ class Sensord:
             flooded = line.flooding()
             holds("sensor_flood", line.port.url, flooded, "more values than it should send")
 
-    def _clock_off_s(self, name: str) -> float:
-        """By how much a sensor's own clock is steadily off; 0 where it is right or has none."""
-        bindings = [b for line in self.parts.lines for b in line.bindings if b.sensor.id == name]
-        return next((b.clock.off_s for b in bindings if b.clock.off_s is not None), 0.0)
-
     def _answer(self, now: Stamp) -> None:
         """Requests: a purifier was cleaned, a meter was calibrated (ledger rows); a restart."""
         for request in self._spool.take():
@@ -324,7 +270,7 @@ class Sensord:
             row = {k: v for k, v in request.items() if k not in ("kind", "expires_mono")}
             self.parts.ledgers.add(LEDGER_OF[request["kind"]], {"wall": now.wall, **row})
             if request["kind"] == "calibration":
-                self._screening.forget(str(row.get("sensor", "")))
+                self.intake.screening.forget(str(row.get("sensor", "")))
         elif request["kind"] == "restart":
             log.info("asked to start again")
             self.restart = True
@@ -340,126 +286,13 @@ class Sensord:
 
     def _report(self, now: Stamp) -> None:
         if self._is_due("live", LIVE_EVERY_S):
-            for name in self._minutes.keys() - self._broken.keys():
-                with self._guard.working_for(name):
-                    self._live.write_one(name, now)
-            self._show_lines()
+            self.intake.show(now)
+            self.status.show_lines()
         if self._is_due("status", STATUS_EVERY_S):
-            write_status(self._settings.run, "sensord", self.status(now))
+            write_status(self._settings.run, "sensord", self.status.whole(now))
         if self._is_due("memory", MEMORY_EVERY_S):
-            self._keep()
-        self._stats.report(self._rows)
-
-    def _show_lines(self) -> None:
-        """`<run>/lines/heard.json`: the last bytes of every line and what they meant."""
-        rows = [
-            {"port": line.port.url, "heard": [row.as_json() for row in line.heard.rows]}
-            for line in self.parts.lines
-        ]
-        body = json.dumps(rows, ensure_ascii=False).encode()
-        write_atomic(self._settings.run / "lines" / "heard.json", body, durable=False)
-
-    def _rows(self, elapsed_s: float) -> list[dict[str, Any]]:
-        count, self._samples = self._samples, 0
-        lines = [
-            {"line": line.port.url, "state": "open" if line.state == "open" else "gone",
-             "good": line.counts.good, "bad": line.counts.bad,
-             "unanswered": line.counts.unanswered, "dropped": line.counts.dropped}
-            for line in self.parts.lines
-        ]  # fmt: skip
-        return [{"samples_s": count / elapsed_s, "written_mb": raw.bytes_written() / 1e6}, *lines]
-
-    def status(self, now: Stamp) -> dict[str, Any]:
-        """`<run>/status/sensord.json`: sensors, lines, points, shops, faults, wear of the disk."""
-        up_s = max(1.0, now.mono - self._began.mono)
-        stale, today = set(self._live.stale(now)), self._local.date(now.wall)
-        return {
-            "sensors": self._sensor_rows(stale, today),
-            "lines": [line.status() for line in self.parts.lines],
-            "senders": [sender.status() for sender in self.parts.senders],
-            "points": [judge.status() for judge in self.parts.fast],
-            "shops": [shop.status() for shop in self.parts.shops],
-            "sound": [judge.status() for judge in self.parts.loudspeakers.values()],
-            "cleaning": self.parts.ledgers.cleaning(
-                [s.shop for s in self.parts.shops], now.wall
-            ),
-            "faults": self.publisher.faults.status(),
-            "set_aside": [asdict(item) for item in self._settings.aside if item.kind in ITEMS],
-            "counts": self.publisher.counts,
-            "bytes_written_day": round(raw.bytes_written() / up_s * 86_400.0),
-        }  # fmt: skip
-
-    def _sensor_rows(self, stale: Collection[str], today: str) -> dict[str, Any]:
-        rows = {}
-        for name, sensor in self.parts.sensors.sensors.items():
-            with self._guard.working_for(name):
-                rows[name] = self._sensor_status(sensor, name in stale, today)
-        return rows
-
-    def _sensor_status(self, sensor: Sensor, stale: bool, today: str) -> dict[str, Any]:
-        channel, why, since = self._screening.suspects().get(sensor.id, ("", "", None))
-        zh, en = reasons.words(why)
-        suspect = {"channel": channel, "why": why, "zh": zh, "en": en,
-                   "since_wall": since.wall if since else None}  # fmt: skip
-        return {
-            "name": sensor.name,
-            "kind": sensor.kind,
-            "port": sensor.port,
-            "state": "suspect" if why else "unknown" if stale else "heard",
-            "suspect": suspect if why else None,
-            "clock_off_s": round(self._clock_off_s(sensor.id), 1),
-            "camera": sensor.camera,
-            "certificate": sensor.instrument.certificate,
-            "expires": sensor.instrument.expires,
-            "metrology": metrology.assess(sensor.instrument, today, self._local.packs),
-        }
-
-    def _keep(self) -> None:
-        """What a restart must not forget: open cases, run times of the day."""
-        parts = {part: self._snapshots(judges) for part, judges in self._judges().items()}
-        self._memory.parent.mkdir(parents=True, exist_ok=True)
-        nights = self._screening.snapshot()
-        body = json.dumps({**parts, "nights": nights}).encode()
-        try:
-            write_atomic(self._memory, body)
-        except OSError as error:
-            log.warning("%s: %s", self._memory, error)
-
-    def _snapshots(self, judges: Mapping[str, Any]) -> dict[str, Any]:
-        found = {}
-        for name, judge in judges.items():
-            with self._guard.working_for(name):
-                found[name] = judge.snapshot()
-        return found
-
-    def _remember(self, now: Stamp) -> None:
-        try:
-            memory = json.loads(self._memory.read_bytes())
-            self._screening.restore(memory.get("nights", ()))
-            kept = [(dict(memory.get(part, {})), one) for part, one in self._judges().items()]
-        except FileNotFoundError:
-            return
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("%s: %s; starting afresh", self._memory, error)
-            return
-        for told, judges in kept:
-            for name in judges.keys() & told.keys():
-                with self._guard.working_for(name):
-                    self._restore_one(name, judges[name], told[name], now)
-
-    def _judges(self) -> dict[str, Mapping[str, Any]]:
-        """All that remember something over a restart, by the part of the memory."""
-        return {
-            "judges": {judge.point.id: judge for judge in self.parts.fast},
-            "sound": self.parts.loudspeakers,
-            "shops": {shop.shop.id: shop for shop in self.parts.shops},
-        }
-
-    def _restore_one(self, name: str, judge: Any, memory: Any, now: Stamp) -> None:
-        try:
-            judge.restore(memory, now)
-        except (ValueError, KeyError, TypeError) as error:
-            log.warning("%s: %s: %s; starting afresh", self._memory, name, error)
+            self._memory.keep()
+        self._stats.report(self.status.rows)
 
     def close(self, *, keep: bool = True) -> None:
         """Stop the lines and keep what is on its way. keep: what the judges remember, too; after a
@@ -468,12 +301,10 @@ class Sensord:
         for thread in (*self.parts.lines, *self.parts.senders, *self.parts.microphones):
             if thread.is_alive():
                 thread.join(3.0)
-        self._take([s for line in self.parts.lines for s in line.queue.take()], now)
-        self._send_minutes()
-        self._store.flush(force=True)
-        self._history.flush(force=True)
+        self.intake.take([s for line in self.parts.lines for s in line.queue.take()], now)
+        self.intake.close()
         if keep:
-            self._keep()
+            self._memory.keep()
         self._outbox.close()
 
 
@@ -483,24 +314,3 @@ def _stands(fault: Fault, watched: Collection[str], unsound: Collection[str]) ->
     if fault.kind == "not_sound":
         return fault.subject in unsound
     return fault.kind != "item_set_aside" and fault.subject in watched
-
-
-def _mono(sample: Sample) -> float:
-    return sample.at.mono
-
-
-def _reading(minute: Minute) -> messages.Reading:
-    return messages.Reading(
-        sensor=minute.sensor,
-        channel=minute.channel,
-        unit=minute.unit,
-        began=wire.moment(minute.began),
-        ended=wire.moment(minute.ended),
-        n=minute.n,
-        valid=minute.valid,
-        mean=minute.mean,
-        min=minute.min,
-        max=minute.max,
-        flags=minute.flags,
-        levels=minute.levels,
-    )

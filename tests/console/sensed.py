@@ -84,20 +84,20 @@ def put_sensors(box, minutes=True) -> None:
         samples = [
             Sample(name, channel, value, unit, "ok", at) for name, channel, value, unit in wire
         ]
-        daemon._take(samples, at)
+        daemon.intake.take(samples, at)
         daemon._judge(samples, at)
     if minutes:
-        daemon._history.add(minutes_of_a_day(now.wall))
-        daemon._history.flush(force=True)
-    daemon._live.write(now)
+        daemon.intake.history.add(minutes_of_a_day(now.wall))
+        daemon.intake.history.flush(force=True)
+    daemon.intake.live.write(now)
     noise, fume = daemon.parts.lines
     asked = bytes.fromhex("010300000002c40b")
     noise.heard.answer(asked, bytes.fromhex("010304024700d0faea"),
                        [InstrumentValue("LA", 58.3, "dB")], now.wall)  # fmt: skip
     fume.heard.answer(asked, b"", (), now.wall, "no answer")
     fume.state = "open"
-    write_status(box.run, "sensord", daemon.status(now))
-    daemon._show_lines()
+    write_status(box.run, "sensord", daemon.status.whole(now))
+    daemon.status.show_lines()
     daemon.close()
 
 

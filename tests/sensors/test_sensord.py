@@ -374,11 +374,12 @@ SEAMS = {
     "screen": ("edge.sensors.screening.Screening.step", lambda _, own: _of(own), "noise"),
     "show": ("edge.sensors.live.LiveValues.write_one", lambda _, name, __: name, "noise"),
     "keep": ("edge.sensors.raw.Recent.add", lambda _, own: _of(own), "fume"),
-    "minute": ("edge.daemons.sensord._reading", lambda minute: minute.sensor, "pm"),
+    "minute": ("edge.pipeline.sensor_intake._reading", lambda minute: minute.sensor, "pm"),
     "evidence": ("edge.pipeline.sensor_evidence.SensorCases.file", lambda _, f, *__: f.camera,
                  "west"),
     "snapshot": ("edge.sensors.fume.FumeJudge.snapshot", lambda j: j.shop.id, "shop-17"),
-    "status": ("edge.daemons.sensord.Sensord._sensor_status", lambda _, s, *__: s.id, "pm"),
+    "status": ("edge.pipeline.sensor_status.SensorStatus._sensor_status", lambda _, s, *__: s.id,
+               "pm"),
 }  # fmt: skip
 
 
