@@ -7,24 +7,17 @@ Every text from outside (names, notes) is escaped; the page runs no script but t
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, tzinfo
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from edge.drone.exports import shown
+from edge.drone.page_cells import Row, both, facts_of, mmss, row, t
 from edge.drone.settings import Ledger
 from edge.drone.svgmap import colour
-from edge.drone.words import BLIND, FACTS, MEMBERSHIP, NOTES, STATUS, UNSEEN
-
-Row = Mapping[str, Any]
-
-
-def t(zh: str, en: str) -> str:
-    """A text in both languages; the page shows one of them."""
-    return f'<span class="zh">{zh}</span><span class="en">{en}</span>'
+from edge.drone.words import BLIND, MEMBERSHIP, NOTES, STATUS, UNSEEN
 
 
 def page(flight: Row, map_svg: str, pictures: Path, ledger: Ledger, zone: tzinfo) -> str:
@@ -119,7 +112,7 @@ class _Page:
         """What the marks on the map mean, with the colour of each category that was found."""
         seen = {f["category"]: f["names"] for f in self.flight["findings"]}
         marks = "".join(
-            f'<i style="background:{colour(name)}"></i>{_both(names)}'
+            f'<i style="background:{colour(name)}"></i>{both(names)}'
             for name, names in sorted(seen.items())
         )
         text = t(
@@ -133,7 +126,7 @@ class _Page:
         """The table by site; empty where no register was given."""
         if not self.flight["sites"]:
             return ""
-        head = _row(
+        head = row(
             "th",
             t("工地/路段", "Site"),
             t("已查比例", "Inspected"),
@@ -151,7 +144,7 @@ class _Page:
         share = site["inspected_share"]
         bar = f'<span class="bar"><i style="width:{share * 100:.0f}%"></i></span>{share:.0%}'
         found = ", ".join(
-            f"{_both(names)} {n}"
+            f"{both(names)} {n}"
             for names, n in ((row["names"], row["count"]) for row in site["found"])
         )
         name = t(escape(site["name"]), escape(site["name_en"] or site["name"]))
@@ -163,14 +156,14 @@ class _Page:
         last = (
             self._clock(site["last_utc"], "%Y-%m-%d") if site["last_utc"] else t("无记录", "never")
         )
-        return _row("td", name, bar, *colours, found or "0", compared, last)
+        return row("td", name, bar, *colours, found or "0", compared, last)
 
     def as_flown(self) -> str:
         """How it was flown, and what of it each category could have been seen in."""
         flown = self.flight.get("as_flown")
         if not flown or not flown["categories"]:
             return ""
-        head = _row(
+        head = row(
             "th",
             t("类别", "Category"),
             t("需要的地面分辨率", "Needs, a pixel"),
@@ -178,9 +171,9 @@ class _Page:
             t("其余的原因", "Why not the rest"),
         )
         rows = "".join(
-            _row(
+            row(
                 "td",
-                _both(one["names"]),
+                both(one["names"]),
                 f"{one['needs_gsd_m'] * 100:.1f} cm",
                 f"{one['share']:.0%}",
                 t(*UNSEEN[one["why"]]) if one["why"] else "–",
@@ -241,7 +234,7 @@ class _Page:
     def _name(finding: Row) -> str:
         code = next(iter(finding["codes"].values()), "")
         names = finding["names"]
-        return f"{_both(names)} {escape(code)}"
+        return f"{both(names)} {escape(code)}"
 
     @staticmethod
     def _tags(finding: Row) -> str:
@@ -265,9 +258,9 @@ class _Page:
             (t("位置", "place"), place),
             (t("归属", "site"), f"{site} ({t(*MEMBERSHIP[finding['membership']])})"),
             (t("时间", "time"), self._clock(finding["first_utc"])),
-            (t("视频", "video"), f"{_mmss(first)}–{_mmss(last)}"),
+            (t("视频", "video"), f"{mmss(first)}–{mmss(last)}"),
             (t("置信度", "score"), f"{finding['score']:.2f}"),
-            *_told(finding["facts"]),
+            *facts_of(finding["facts"]),
         ]
         if finding.get("previous"):
             facts.append((t("上次编号", "earlier finding"), escape(finding["previous"])))
@@ -299,11 +292,11 @@ class _Page:
         """Things seen without a pose: a class, a picture and the aircraft's place, never the
         thing's."""
         rows = "".join(
-            _row(
+            row(
                 "td",
                 self._image(group.get("pictures", {}).get("close")),
                 escape(group["label"]),
-                f"{_mmss(group['first_s'])}–{_mmss(group['last_s'])}",
+                f"{mmss(group['first_s'])}–{mmss(group['last_s'])}",
                 str(group["count"]),
                 f"{group['aircraft'][0]:.5f}, {group['aircraft'][1]:.5f}"
                 if group["aircraft"]
@@ -313,7 +306,7 @@ class _Page:
         )
         if not rows:
             return ""
-        head = _row(
+        head = row(
             "th",
             t("画面", "Picture"),
             t("类别", "Class"),
@@ -328,7 +321,7 @@ class _Page:
         """Sites of the register that nobody flew for longer than `overdue_days`."""
         days = self.flight["overdue_days"]
         rows = "".join(
-            _row(
+            row(
                 "td",
                 escape(row["name"]),
                 row["last"] or t("无记录", "never"),
@@ -338,23 +331,23 @@ class _Page:
         )
         if not rows:
             return ""
-        head = _row("th", t("工地", "Site"), t("上次巡飞", "Last flown"), t("天数", "Days"))
+        head = row("th", t("工地", "Site"), t("上次巡飞", "Last flown"), t("天数", "Days"))
         title = t(f"超过 {days} 天未巡飞", f"Not flown for more than {days} days")
         return f"<h2>{title}</h2><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
     def blind(self) -> str:
         """When the camera saw nothing that could be judged, and why; silence is not innocence."""
         rows = "".join(
-            _row(
+            row(
                 "td",
-                f"{_mmss(part['start_s'])}–{_mmss(part['end_s'])}",
+                f"{mmss(part['start_s'])}–{mmss(part['end_s'])}",
                 t(*BLIND.get(part["why"], (escape(part["why"]), escape(part["why"])))),
             )
             for part in self.flight["blind"]
         )
         if not rows:
             return ""
-        head = _row("th", t("视频", "Video"), t("原因", "Why"))
+        head = row("th", t("视频", "Video"), t("原因", "Why"))
         title = t("未能查看的时段", "Not inspected")
         return f"<h2>{title}</h2><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
@@ -375,7 +368,7 @@ class _Page:
             (t("视频", "video"), escape(f"{flight['video']} {flight['video_sha256'][:12]}")),
             (t("坐标系", "datum"), escape(f"WGS-84 ({self.ledger.datum})")),
         ]
-        body = "".join(_row("td", key, value) for key, value in rows)
+        body = "".join(row("td", key, value) for key, value in rows)
         return f"<h2>{t('数据来源', 'How this is known')}</h2><table><tbody>{body}</tbody></table>"
 
     def sign(self) -> str:
@@ -391,33 +384,3 @@ class _Page:
             f'<div class="sign">{lines}</div><footer>{escape(self.flight["flight_id"])} · '
             f"config {escape(self.flight['config_sha256'][:12])}</footer>"
         )
-
-
-def _both(names: Row) -> str:
-    return t(escape(names["zh"]), escape(names["en"]))
-
-
-def _row(cell: str, *values: str) -> str:
-    return "<tr>" + "".join(f"<{cell}>{value}</{cell}>" for value in values) + "</tr>"
-
-
-def _mmss(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{seconds % 60:04.1f}"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "✓" if value else "✗"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "–"
-    return "–" if value is None else str(value)
-
-
-def _told(facts: Row) -> Iterable[tuple[str, str]]:
-    """The facts that people read, in words."""
-    for key, value in facts.items():
-        if value is not None and value != [] and key in FACTS:
-            shown_value = f"{value:.0%}" if key.endswith("_share") else _value(value)
-            yield t(*FACTS[key]), escape(shown_value)
