@@ -25,10 +25,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge.jsonfile import read_object
 from edge.runtime import write_atomic
 
 log = logging.getLogger(__name__)
 
+ANSWER = "answer.json"
 BOUND = 200
 BYTES_MAX = 64 * 1024
 
@@ -87,7 +89,12 @@ def write_answer(into: Path, done: bool, **facts: Any) -> None:
     """The last file of an answer: whoever waits sees it only when the others are there."""
     into.mkdir(parents=True, exist_ok=True)
     body = {"done": done, **facts}
-    write_atomic(into / "answer.json", json.dumps(body, ensure_ascii=False).encode())
+    write_atomic(into / ANSWER, json.dumps(body, ensure_ascii=False).encode())
+
+
+def read_answer(into: Path) -> dict[str, Any] | None:
+    """What `write_answer` wrote; None while it has not, {} for an answer that is none."""
+    return read_object(into / ANSWER) if (into / ANSWER).exists() else None
 
 
 ID = re.compile(r"^[0-9a-f]{24}$")
@@ -173,7 +180,7 @@ def ask(run: Path, daemon: str, kind: str, *, limit_s: float, **fields: Any) -> 
         if time.monotonic() > until:
             raise NoAnswer(f"{daemon} has not answered within {limit_s:.0f} s")
         time.sleep(POLL_S)
-    facts = json.loads(told.read_bytes())
+    facts = read_object(told)
     jpeg = picture.read_bytes() if picture.exists() else None
     for path in (told, picture):
         path.unlink(missing_ok=True)

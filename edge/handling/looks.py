@@ -17,7 +17,8 @@ from typing import Any
 
 from edge.handling.life import CaseLife, CaseStep, make_step
 from edge.handling.rechecks import LATE_S, LOOKS, SPACING_S, Seen, result_of, round_begins
-from edge.ipc import Spool, SpoolFull
+from edge.ipc import Spool, SpoolFull, read_answer
+from edge.jsonfile import read_object
 from edge.runtime import make_folder, write_atomic
 
 log = logging.getLogger(__name__)
@@ -92,13 +93,10 @@ class Looks:
 
     def _answer(self, look: Path, due: float, now: float) -> Seen | None:
         """None while visiond may still answer."""
-        try:
-            told = json.loads((look / "answer.json").read_bytes())
-        except FileNotFoundError:
+        answer = read_answer(look)
+        if answer is None:
             return "blind" if now - max(due, look.stat().st_mtime) > ANSWER_WITHIN_S else None
-        except ValueError:
-            return "blind"
-        return _seen(told)
+        return _seen(answer)
 
     def _forget(self) -> None:
         """The oldest rounds go; their steps and records stay."""
@@ -110,8 +108,8 @@ class Looks:
 def _plan(path: Path) -> list[float]:
     """When each look of a round is due; [] for a file that does not say."""
     try:
-        return [float(at) for at in json.loads(path.read_bytes())["at"]]
-    except (ValueError, KeyError, TypeError):
+        return [float(at) for at in read_object(path).get("at", ())]
+    except (ValueError, TypeError):
         return []
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from edge.handling.misdetected import MisdetectedFile
-from edge.ipc import Spool, SpoolFull
+from edge.ipc import Spool, SpoolFull, read_answer
 from edge.jsonfile import read_object
 from edge.outbox import RECEIPT
 from edge.pipeline.publisher import Publisher
@@ -153,7 +153,7 @@ class SensorCases:
     def tick(self, now: Stamp) -> None:
         """Take in what the camera has answered; give up on what it has not."""
         for asked in list(self._asked):
-            if (asked.folder / "answer.json").exists():
+            if read_answer(asked.folder) is not None:
                 self._asked.remove(asked)
                 with self._working_for(asked.subject.id):
                     self._take_in(asked, now)

@@ -11,7 +11,7 @@ import gzip
 import hashlib
 import logging
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,16 +21,15 @@ import msgspec
 
 from edge import patterns
 from edge.config.site import Name, Part
-from edge.ipc import Spool, SpoolFull
+from edge.ipc import ANSWER, Spool, SpoolFull, read_answer, write_answer
 from edge.isolation import ItemGuard
-from edge.jsonfile import decoded, read_object
+from edge.jsonfile import decoded
 from edge.runtime import make_folder, write_atomic
 from edge.uplink.messages import Command, CommandResult
 from edge.values import EvidenceFile, Role, Stamp
 
 log = logging.getLogger(__name__)
 
-ANSWER = "answer.json"
 REQUEST = "request.json"
 TOLD = "told.json"
 LOGS = "logs.txt"
@@ -262,8 +261,9 @@ class Commands:
     def _follow(self, pending: _Pending, now: float, at: Stamp) -> None:
         if pending.journal is not None and pending.journal.poll() is not None:
             _pack_logs(pending.folder, pending.journal.returncode)
-        if (pending.folder / ANSWER).exists():
-            self._answered(pending, at)
+        answer = read_answer(pending.folder)
+        if answer is not None:
+            self._answered(pending, answer, at)
         elif now > pending.deadline:
             self._finish(pending, "failed", f"no answer within {ANSWER_WITHIN_S:.0f} s")
 
@@ -280,8 +280,7 @@ class Commands:
             write_atomic(folder / TOLD, b"{}")
         self._say(command, "failed", f"a bug: {why}")
 
-    def _answered(self, pending: _Pending, at: Stamp) -> None:
-        answer = read_object(pending.folder / ANSWER)
+    def _answered(self, pending: _Pending, answer: Mapping[str, Any], at: Stamp) -> None:
         files = [
             evidence_file(path, at)
             for path in sorted(pending.folder.iterdir())
@@ -341,4 +340,4 @@ def _pack_logs(folder: Path, code: int) -> None:
     data = (folder / f".{LOGS}").read_bytes()
     write_atomic(folder / f"{LOGS}.gz", gzip.compress(data, mtime=0))
     reason = f"journalctl ended with {code}: is there a journal?" if code else ""
-    write_atomic(folder / ANSWER, msgspec.json.encode({"done": code == 0, "reason": reason}))
+    write_answer(folder, code == 0, reason=reason)

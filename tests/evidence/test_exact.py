@@ -128,6 +128,7 @@ def test_a_line_of_the_strip_is_a_thirtieth_of_the_picture_and_readable(height, 
     assert (second == 24).all(), "the first line stays in its place"
     rows = np.nonzero((first > 100).any(axis=(1, 2)))[0]
     assert 0.3 * line_px < np.ptp(rows) < 0.8 * line_px
+    assert rows[0] > 0.1 * line_px, "no letter is cut off at its top"
 
 
 def test_a_text_that_is_too_long_shrinks_until_its_end_is_seen():
