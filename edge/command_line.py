@@ -28,14 +28,14 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Ends the process with the message and what was meant."""
-        self.exit(2, f"{self.prog}: {self._told(message)}\n")
+        self.exit(2, f"{self.prog}: {self._usage_error(message)}\n")
 
     @property
     def arguments(self) -> list[argparse.Action]:
         """Everything that it takes."""
         return self._actions
 
-    def _told(self, message: str) -> str:
+    def _usage_error(self, message: str) -> str:
         if choice := _CHOICE.search(message):
             known = re.findall(r"[\w.-]+", choice[2])
             listed = f" (one of {', '.join(known)})" if len(known) <= LISTED_MOST else ""

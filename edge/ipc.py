@@ -174,14 +174,14 @@ def ask(run: Path, daemon: str, kind: str, *, limit_s: float, **fields: Any) -> 
         Spool(run, daemon).ask(kind, expires_s=limit_s, id=name, **fields)
     except (SpoolFull, OSError) as error:
         raise NoAnswer(str(error)) from None
-    told, picture = (run / "answers" / f"{name}.{end}" for end in ("json", "jpg"))
+    facts_file, picture = (run / "answers" / f"{name}.{end}" for end in ("json", "jpg"))
     until = time.monotonic() + limit_s
-    while not told.exists():
+    while not facts_file.exists():
         if time.monotonic() > until:
             raise NoAnswer(f"{daemon} has not answered within {limit_s:.0f} s")
         time.sleep(POLL_S)
-    facts = read_object(told)
+    facts = read_object(facts_file)
     jpeg = picture.read_bytes() if picture.exists() else None
-    for path in (told, picture):
+    for path in (facts_file, picture):
         path.unlink(missing_ok=True)
     return Answer(facts, jpeg)

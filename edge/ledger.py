@@ -93,10 +93,10 @@ def read(state: Path, ledger: str) -> tuple[list[dict[str, Any]], int]:
     """
     rows: list[dict[str, Any]] = []
     torn = 0
-    for name, told in {ledger: _as_it_is, **TAKEN_IN.get(ledger, {})}.items():
+    for name, as_rows in {ledger: _as_it_is, **TAKEN_IN.get(ledger, {})}.items():
         for path in files(state, name):
             found, bad = journal.read(path)
-            rows, torn = rows + [row for one in found for row in told(one)], torn + bad
+            rows, torn = rows + [row for one in found for row in as_rows(one)], torn + bad
     return rows, torn
 
 

@@ -232,7 +232,7 @@ class _ForJournal(logging.Formatter):
     """Each line with its level in front, a traceback's too: `journalctl -p err` finds them."""
 
     def format(self, record: logging.LogRecord) -> str:
-        number = next((told for least, told in _SYSLOG if record.levelno >= least), 7)
+        number = next((priority for least, priority in _SYSLOG if record.levelno >= least), 7)
         return "\n".join(f"<{number}>{line}" for line in super().format(record).split("\n"))
 
 

@@ -69,7 +69,7 @@ def _verify(args: argparse.Namespace) -> int:
     broken, missing = check_chains(verdicts)
     verdicts += _around(roots, found, unsealed)
     verdicts += _ends(args, roots, verdicts, trusted)
-    return _tell(args, verdicts, broken, missing)
+    return _report(args, verdicts, broken, missing)
 
 
 def _casefile(args: argparse.Namespace) -> int:
@@ -131,11 +131,11 @@ def _ends(
     from edge.uplink.chain_heads import CHAIN
     from edge.uplink.verify import check_ends
 
-    told = [check_ends(verdicts, path, trusted) for path in args.chain]
+    ends = [check_ends(verdicts, path, trusted) for path in args.chain]
     for path in sorted(path for root in roots for path in root.rglob(CHAIN)):
         below = [v for v in verdicts if v.folder.is_relative_to(path.parent)]
-        told.append(check_ends(below, path, trusted))
-    return [verdict for verdict in told if verdict is not None]
+        ends.append(check_ends(below, path, trusted))
+    return [verdict for verdict in ends if verdict is not None]
 
 
 def _roots(args: argparse.Namespace) -> list[Path]:
@@ -179,7 +179,7 @@ def _nothing(args: argparse.Namespace, roots: list[Path]) -> None:
     print("no evidence here yet", file=sys.stderr)
 
 
-def _tell(
+def _report(
     args: argparse.Namespace,
     verdicts: list[RevisionCheck],
     broken: list[RevisionCheck],

@@ -353,13 +353,13 @@ class _ProgressFile:
     """`--progress FILE`: seconds looked at and of how many, once a second, for who waits for it."""
 
     def __init__(self, path: Path | None) -> None:
-        self._path, self._began_wall, self._told = path, time.time(), 0.0
+        self._path, self._began_wall, self._reported_at = path, time.time(), 0.0
 
     def __call__(self, t_s: float, of_s: float) -> None:
         now = time.monotonic()
-        if self._path is None or now - self._told < 1.0:
+        if self._path is None or now - self._reported_at < 1.0:
             return
-        self._told = now
+        self._reported_at = now
         from edge.runtime import write_atomic
 
         row = {"done_s": round(t_s, 2), "of_s": round(of_s, 2), "began_wall": self._began_wall}
@@ -371,14 +371,14 @@ class _Bar:
     """One line on a terminal that grows; silent elsewhere."""
 
     def __init__(self, what: str) -> None:
-        self._what, self._began, self._told = what, time.monotonic(), 0.0
+        self._what, self._began, self._reported_at = what, time.monotonic(), 0.0
         self._shown = sys.stderr.isatty()
 
     def __call__(self, t_s: float, of_s: float) -> None:
         now = time.monotonic()
-        if not self._shown or now - self._told < 0.5:
+        if not self._shown or now - self._reported_at < 0.5:
             return
-        self._told = now
+        self._reported_at = now
         share = min(1.0, t_s / of_s) if of_s > 0 else 0.0
         left = (now - self._began) * (1 - share) / share if share > 0.01 else 0.0
         filled = "#" * round(share * 30)

@@ -45,9 +45,9 @@ def fly_live(
         args.out, settings, sites, model, list(categories.values()), lambda row: None,
         name=args.name or "live",
     )  # fmt: skip
-    told = (model.name, model.sha256)
+    identity = (model.name, model.sha256)
     opened = ExitStack()
-    flight.publish = _publisher(args, opened, flight, categories, told, config_sha256(settings))
+    flight.publish = _publisher(args, opened, flight, categories, identity, config_sha256(settings))
     feed = PoseFeed(settings.live, clock)
     feed.feed.payload, feed.feed.serial = settings.aircraft.payload, settings.aircraft.serial
     stop.on_signals()

@@ -177,11 +177,11 @@ def _status(args: argparse.Namespace) -> dict[str, Any]:
     settings = _settings(args)
     names = {*model_names(settings), *(f.parent.name for f in settings.models.glob("*/state.json"))}
     found = {name: ReleaseStore(settings.models, name) for name in sorted(names)}
-    told = {
+    models = {
         name: {"release": store.read().current, "trial": store.read().trial is not None}
         for name, store in found.items()
     }
-    return {"ok": True, "models": told, "said": [_line(name, s) for name, s in found.items()]}
+    return {"ok": True, "models": models, "said": [_line(name, s) for name, s in found.items()]}
 
 
 def _line(name: str, store: ReleaseStore) -> str:

@@ -124,14 +124,14 @@ def judge_case(folder: Path) -> tuple[list[dict[str, Any]], int]:
         timezone=_zone(site, folder),
     )
     names: dict[str, int] = {}
-    told, at, count = [], None, 0
+    rows, at, count = [], None, 0
     path = folder / "detections.jsonl"
     for scene in scenes_of(read_lines(path), str(path), tracking=_tracker()):
-        told += [finding_row(f, names) for f in judge.step(scene).findings]
+        rows += [finding_row(f, names) for f in judge.step(scene).findings]
         at, count = scene.at, count + 1
     if at is not None:
-        told += [finding_row(f, names) for f in judge.finish(at).findings]
-    return told, count
+        rows += [finding_row(f, names) for f in judge.finish(at).findings]
+    return rows, count
 
 
 def _settings(folder: Path) -> tuple[Site, Camera, dict[str, Category]]:

@@ -98,11 +98,11 @@ def _selftest(args: argparse.Namespace) -> dict[str, Any]:
     for line in wrong:
         print(line, file=sys.stderr)
     said = "; ".join(wrong) or "imports, configuration, models and outbox are well"
-    _tell_updaterd(said if wrong else "")
+    _report_to_updaterd(said if wrong else "")
     return {"ok": not wrong, "said": said}
 
 
-def _tell_updaterd(why: str) -> None:
+def _report_to_updaterd(why: str) -> None:
     """In the unit's own folder of /run, where there is one."""
     import os
 

@@ -103,18 +103,21 @@ def _show(args: argparse.Namespace, folder: Path, zone: Zone) -> dict[str, Any]:
 
     looks = read_looks(folder)
     counts = {name: len(cuts) for name, cuts in looks.items()}
-    told = ", ".join(f"{name} {count}" for name, count in counts.items()) or "nothing"
+    summary = ", ".join(f"{name} {count}" for name, count in counts.items()) or "nothing"
     row: dict[str, Any] = {"zone": zone.id, "looks": counts, "ready": False}
     if len(looks) < 2 or min(counts.values()) < CLICKS_LEAST:
         need = f"two looks or more, of {CLICKS_LEAST} pictures or more each"
-        return {**row, "said": f"{zone.id}: taught {told}; needed: {need} 样本不足"}
+        return {**row, "said": f"{zone.id}: taught {summary}; needed: {need} 样本不足"}
     found = held_out(looks)
     row |= {"ready": True, "right": found.right, "wrong": found.wrong, "untold": found.untold}
     said = f"held out one by one 留一检验: {found.right} right 对, {found.wrong} wrong 错, "
-    return {**row, "said": f"{zone.id}: taught {told}; {said}{found.untold} cannot tell 无法判断"}
+    return {
+        **row,
+        "said": f"{zone.id}: taught {summary}; {said}{found.untold} cannot tell 无法判断",
+    }
 
 
-def _tell(args: argparse.Namespace, folder: Path, zone: Zone) -> dict[str, Any]:
+def _answer(args: argparse.Namespace, folder: Path, zone: Zone) -> dict[str, Any]:
     """Say which look pictures show."""
     from edge.pipeline.taught_looks import box_of, read_looks
     from edge.rules.taught import TaughtPlace, square
@@ -140,4 +143,4 @@ def _forget(args: argparse.Namespace, folder: Path, zone: Zone) -> dict[str, Any
     return {"zone": zone.id, "said": f"{zone.id}: forgotten {args.look or 'all'} 已清除"}
 
 
-_ACTIONS = {"teach": _teach, "show": _show, "tell": _tell, "forget": _forget}
+_ACTIONS = {"teach": _teach, "show": _show, "tell": _answer, "forget": _forget}

@@ -231,7 +231,7 @@ class ModelUpdates:
 def baseline(status: Mapping[str, Any]) -> dict[str, InferencePace]:
     """The pace that visiond's status file tells; {} where it tells none."""
     try:
-        told = status["updates"]["pace"]
-        return msgspec.convert(json.loads(json.dumps(told)), dict[str, InferencePace])
+        pace = status["updates"]["pace"]
+        return msgspec.convert(json.loads(json.dumps(pace)), dict[str, InferencePace])
     except (KeyError, TypeError, ValueError, msgspec.ValidationError):
         return {}

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 STEP_S = 2.0
 # What is older when it is first seen is no news; what was told is remembered for as long.
 NEWS_S = 3600.0
-TOLD_MOST = 2000
+KNOWN_MOST = 2000
 FAULT = "notice_failed"
 # A record that was sealed has its words in the payload; that is milliseconds after it was put.
 _ROWS = (
@@ -52,7 +52,7 @@ class NoticeDesk:
         kept = _remembered(self._memory)
         self._known: OrderedDict[str, None] = OrderedDict.fromkeys(kept["known"])
         self._sender = NoticeSender(
-            self._told, waits=kept["waiting"], working_for=guard.working_for
+            self._delivered, waits=kept["waiting"], working_for=guard.working_for
         )
         self._kept = 0
         self._only_remember = False
@@ -134,13 +134,13 @@ class NoticeDesk:
         a chat twice, and loses nothing."""
         if self._kept == self._sender.moved:
             return
-        while len(self._known) > TOLD_MOST:
+        while len(self._known) > KNOWN_MOST:
             self._known.popitem(last=False)
         body = {"known": list(self._known), "waiting": self._sender.waiting()}
         write_atomic(self._memory, json.dumps(body).encode())
         self._kept = self._sender.moved
 
-    def _told(self, hook: Hook, wrong: bool, line: str) -> None:
+    def _delivered(self, hook: Hook, wrong: bool, line: str) -> None:
         self._faults.holds(FAULT, hook.id, wrong, f"{hook.name}: {line}")
 
     def test(self, request: Mapping[str, Any]) -> Answer:

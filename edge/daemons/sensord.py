@@ -218,8 +218,8 @@ class Sensord:
     def _level(self, meter: str | None) -> float | None:
         """Leq of the last period of the noise point beside a microphone."""
         for judge in self.parts.fast:
-            if isinstance(judge, NoiseJudge) and judge.point.id == meter and judge.told:
-                levels = judge.told[-1].levels
+            if isinstance(judge, NoiseJudge) and judge.point.id == meter and judge.periods:
+                levels = judge.periods[-1].levels
                 return levels.leq_db if levels else None
         return None
 
@@ -241,12 +241,12 @@ class Sensord:
             holds("sensor_suspect", name, name in suspects, f"{channel}: {reasons.text(why)}")
             with self._guard.working_for(name):
                 off_s = clock_off_s(self.parts, name)
-                told = f"its clock is off by {off_s:.0f} s · 仪器时钟偏差 {off_s:.0f} 秒"
-                holds("sensor_clock", name, abs(off_s) > AGREE_S, told)
+                text = f"its clock is off by {off_s:.0f} s · 仪器时钟偏差 {off_s:.0f} 秒"
+                holds("sensor_clock", name, abs(off_s) > AGREE_S, text)
         for microphone in self.parts.microphones:
             silent = now.mono - microphone.heard_mono > SILENT_S
-            told = f"no sound: {microphone.why} · 没有声音"
-            holds("sensor_stale", microphone.point, silent, told)
+            text = f"no sound: {microphone.why} · 没有声音"
+            holds("sensor_stale", microphone.point, silent, text)
         for line in self.parts.lines:
             if line.port.url in self._broken:
                 continue

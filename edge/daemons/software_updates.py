@@ -112,8 +112,8 @@ class SoftwareFetch:
 
     def _read(self) -> WantedRelease | None:
         try:
-            told = json.loads(self._wanted.read_bytes())
-            return WantedRelease(int(told["number"]), str(told["sha256"]))
+            kept = json.loads(self._wanted.read_bytes())
+            return WantedRelease(int(kept["number"]), str(kept["sha256"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -165,8 +165,8 @@ class SoftwareFetch:
 
     def _restore_budget(self) -> None:
         try:
-            told = json.loads((self._incoming / ".day.json").read_bytes())
-            self._budget.day, self._budget.spent = int(told["day"]), int(told["spent"])
+            kept = json.loads((self._incoming / ".day.json").read_bytes())
+            self._budget.day, self._budget.spent = int(kept["day"]), int(kept["spent"])
         except (OSError, ValueError, KeyError, TypeError):
             return
 
@@ -178,19 +178,19 @@ class SoftwareNews:
 
     def __init__(self, where: BoxFiles, faults: FaultLog) -> None:
         self._where, self._faults = where, faults
-        self._told: SoftwareState | None = None
+        self._reported: SoftwareState | None = None
         self._first = True
         self.state = SoftwareState()
 
     def look(self) -> None:
         """Called every few seconds; nothing where nothing changed."""
         self.state = stage_of(self._where)
-        if self.state == self._told:
+        if self.state == self._reported:
             return
-        self._told = self.state
-        self._tell(self.state)
+        self._reported = self.state
+        self._report(self.state)
 
-    def _tell(self, state: SoftwareState) -> None:
+    def _report(self, state: SoftwareState) -> None:
         faults, facts = self._faults, {"release": state.number, "version": state.version}
         if state.stage in ("switched", "trial", "held"):
             if self._first:

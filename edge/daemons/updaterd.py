@@ -112,8 +112,8 @@ class Updaterd:
         """What uplinkd has brought: only names, nothing of it is believed."""
         path = self._incoming / "ready.json"
         try:
-            told = json.loads(read_bounded(path, 4096))
-            number, sha256 = int(told["number"]), str(told["sha256"])
+            found = json.loads(read_bounded(path, 4096))
+            number, sha256 = int(found["number"]), str(found["sha256"])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -278,20 +278,20 @@ class Updaterd:
 
     def _looked(self, pid: int | None = None) -> frozenset[str]:
         """Cameras that visiond has looked at in its present run. pid: it must be that process."""
-        told = self._status("visiond", pid).get("cameras")
-        rows = told if isinstance(told, dict) else {}
+        found = self._status("visiond", pid).get("cameras")
+        rows = found if isinstance(found, dict) else {}
         return frozenset(
             str(name) for name, row in rows.items() if isinstance(row, dict) and row.get("looks")
         )
 
     def _acknowledged(self, pid: int) -> int:
-        told = self._status("uplinkd", pid).get("records")
-        count = told.get("acknowledged", 0) if isinstance(told, dict) else 0
+        found = self._status("uplinkd", pid).get("records")
+        count = found.get("acknowledged", 0) if isinstance(found, dict) else 0
         return count if isinstance(count, int) else 0
 
     def _status(self, daemon: str, pid: int | None) -> dict[str, Any]:
-        told = read_status(self._where.run, daemon)
-        return told if pid is None or told.get("pid") == pid else {}
+        found = read_status(self._where.run, daemon)
+        return found if pid is None or found.get("pid") == pid else {}
 
     def _settle(self, state: SoftwareState) -> SoftwareState:
         """From here on this release makes the updates, and its predecessor is what is spare."""

@@ -224,22 +224,22 @@ class Uplinkd:
             if not self._probes.take(request):
                 log.warning("request %r: not served", request["kind"])
         self._news.look()
-        told = report.status(self._parts, self._pump, self._started)
+        status = report.status(self._parts, self._pump, self._started)
         at = self._clock.now()
-        told["clock"] = {"quality": at.quality, "error_ms": at.error_ms}
-        told["software"] = {
+        status["clock"] = {"quality": at.quality, "error_ms": at.error_ms}
+        status["software"] = {
             **msgspec.to_builtins(self._news.state),
             "waits": self._software.why,
             "fetched_bytes": self._software.bytes,
         }
-        told["notices"] = self._notices.status()
-        write_status(self._where.run, "uplinkd", told)
+        status["notices"] = self._notices.status()
+        write_status(self._where.run, "uplinkd", status)
         connection = self._pump.link.connection
         if connection is not None and self._parts.presence.health_due(now):
             device, at = self._device.device, self._clock.now()
-            body = report.health(self._parts, told, self._where.run, device, at)
+            body = report.health(self._parts, status, self._where.run, device, at)
             self._parts.presence.health(connection, body)
-        stats.report(lambda _: [report.stats_line(told)])
+        stats.report(lambda _: [report.stats_line(status)])
 
 
 def broker_found(device: Device, base: Path) -> Answer:

@@ -41,7 +41,7 @@ class PoseFeed:
     feed: CloudPoses = field(default_factory=CloudPoses)
     poses: deque[Pose] = field(default_factory=lambda: deque(maxlen=KEPT))
     check: LiveCheck = field(default_factory=lambda: LiveCheck("dji-cloud"))
-    _told: set[str] = field(default_factory=set)
+    _reported: set[str] = field(default_factory=set)
     _client: Client | None = None
     _backoff: Backoff = field(default_factory=Backoff)
     _trouble: Trouble = field(default_factory=lambda: Trouble(log))
@@ -69,12 +69,12 @@ class PoseFeed:
         pose = None if said is None else self.check(said)
         if pose is not None:
             self.poses.append(pose)
-        self._tell_others()
+        self._report_others()
 
-    def _tell_others(self) -> None:
+    def _report_others(self) -> None:
         """Once for each other aircraft heard: which one is followed, and how to follow another."""
-        for serial in self.feed.others.keys() - self._told:
-            self._told.add(serial)
+        for serial in self.feed.others.keys() - self._reported:
+            self._reported.add(serial)
             log.warning(
                 "aircraft %s is heard too; %s is followed (aircraft.serial chooses)",
                 serial,

@@ -132,8 +132,8 @@ class Casework:
         """One pass; how many steps were new."""
         taken = self._take(violation_steps(self._state, now, self._working_for))
         taken += self._take(self._review_steps(now))
-        told = flight_steps(self._state, now)
-        taken += self._take(step for step in told if step.case in self._cases)
+        steps = flight_steps(self._state, now)
+        taken += self._take(step for step in steps if step.case in self._cases)
         running = [life for life in self.lives() if life.state in RUNNING]
         taken += self._take(self._each(running, partial(self._time_steps, now=now)))
         if self._looks is not None:
@@ -213,8 +213,8 @@ def violation_steps(
         for key, body, payload, folder, put_wall in rows:
             try:
                 with working_for(key.partition("/")[0]):
-                    told = {**_told(body, payload), **_of_manifest(folder)}
-                    yield from steps_of_violation(told, min(put_wall, now))
+                    data = {**_data_of(body, payload), **_of_manifest(folder)}
+                    yield from steps_of_violation(data, min(put_wall, now))
             except (KeyError, TypeError, ValueError) as error:
                 log.warning("handling: a violation in the outbox cannot be read: %s", error)
     except sqlite3.OperationalError as error:
@@ -223,7 +223,7 @@ def violation_steps(
         db.close()
 
 
-def _told(body: bytes | None, payload: bytes | None) -> dict[str, Any]:
+def _data_of(body: bytes | None, payload: bytes | None) -> dict[str, Any]:
     """What a violation says. Once it is sealed its body is gone: the sealed bytes hold it."""
     if body is not None:
         return decoded(body, dict)
@@ -259,7 +259,7 @@ def _lines(path: Path) -> list[bytes]:
 def step_data(step: CaseStep, life: CaseLife | None, heard: Stamp) -> dict[str, Json]:
     """A step as `data` of its record; life: the case with the step in it."""
     due = life.due if life else None
-    told = m.HandlingData(
+    data = m.HandlingData(
         id=step.id,
         violation=step.case,
         step=step.kind,
@@ -273,7 +273,7 @@ def step_data(step: CaseStep, life: CaseLife | None, heard: Stamp) -> dict[str, 
         overdue=life.overdue if life else False,
         facts=step.facts,
     )
-    return dict(plain(msgspec.to_builtins(told)))
+    return dict(plain(msgspec.to_builtins(data)))
 
 
 def step_from(data: m.HandlingData) -> CaseStep:

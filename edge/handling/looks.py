@@ -113,7 +113,7 @@ def _plan(path: Path) -> list[float]:
         return []
 
 
-def _seen(told: Mapping[str, Any]) -> Seen:
-    if not told.get("done") or told.get("blind"):
+def _seen(answer: Mapping[str, Any]) -> Seen:
+    if not answer.get("done") or answer.get("blind"):
         return "blind"
-    return "there" if told.get("still_there") else "not_there"
+    return "there" if answer.get("still_there") else "not_there"

@@ -35,8 +35,7 @@ def misdetected_of(lives: Iterable[CaseLife]) -> dict[str, dict[str, int]]:
 def write_misdetected(state: Path, lives: Iterable[CaseLife]) -> None:
     """Bring the file up to date; nothing is written where it is. Raises OSError."""
     path = _path(state)
-    told = misdetected_of(lives)
-    data = json.dumps(told, ensure_ascii=False, sort_keys=True).encode()
+    data = json.dumps(misdetected_of(lives), ensure_ascii=False, sort_keys=True).encode()
     known = path.read_bytes() if path.exists() else b"{}"
     if known != data:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +52,7 @@ class MisdetectedFile:
     def __init__(self, state: Path) -> None:
         self._path = _path(state)
         self._seen: tuple[int, int] | None = None
-        self._told: Misdetected = {}
+        self._known: Misdetected = {}
 
     def of(self, source: str) -> Mapping[str, int]:
         """The keys of this source's misdetections with their numbers; a file that is damaged or
@@ -62,13 +61,13 @@ class MisdetectedFile:
             found = self._path.stat()
             seen = (found.st_mtime_ns, found.st_ino)
             if seen != self._seen:
-                self._told = _checked(json.loads(self._path.read_bytes()))
+                self._known = _checked(json.loads(self._path.read_bytes()))
                 self._seen = seen
         except FileNotFoundError:
             pass
         except (OSError, ValueError, TypeError, AttributeError) as error:
             log.warning("%s: %s; misdetections known before it stay", self._path, error)
-        return self._told.get(source, {})
+        return self._known.get(source, {})
 
 
 def _checked(data: Mapping[str, Mapping[str, int]]) -> Misdetected:

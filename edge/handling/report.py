@@ -244,11 +244,11 @@ def json_of(report: Report) -> dict[str, Any]:
 
 
 def _plain(row: Figures) -> dict[str, Any]:
-    told = {name: getattr(row, name) for name in row.__dataclass_fields__}
+    fields = {name: getattr(row, name) for name in row.__dataclass_fields__}
     for name in ("precision", "on_time", "went"):
-        share: Share = told[name]
-        told[name] = {
+        share: Share = fields[name]
+        fields[name] = {
             "part": share.part, "whole": share.whole, "value": share.value,
             "interval": list(share.interval),
         }  # fmt: skip
-    return {**told, "cases": {name: list(ids) for name, ids in row.cases.items()}}
+    return {**fields, "cases": {name: list(ids) for name, ids in row.cases.items()}}

@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 ReportKind = Literal["week", "month"]
 # Made so long after the period: verdicts of its last evening are in by then.
 AFTER_S = 8 * 3600.0
-TOLD = "published"
+PUBLISHED = "published"
 PUT = Callable[[str, dict[str, Any], Path, Sequence[EvidenceFile]], object]
 _OF: Mapping[str, Callable[..., Period]] = {"week": week_of, "month": month_of}
 
@@ -78,13 +78,13 @@ def publish_reports(
         if not any(life.found_at < period.end for life in lives):
             continue
         folder = _folder(state, kind, period)
-        if (folder / TOLD).exists():
+        if (folder / PUBLISHED).exists():
             continue
         if not folder.exists():
             _make(state, folder, terms, make_report(lives, _watched(state), period, at.wall))
         files = list(report_files(folder, at))
         put(folder.name, report_data(kind, period, folder, files, at), folder, files)
-        write_atomic(folder / TOLD, b"")
+        write_atomic(folder / PUBLISHED, b"")
         log.info("report %s published", folder.name)
         new += 1
     return new
@@ -99,7 +99,7 @@ def _interrupted(state: Path, timezone: tzinfo) -> Iterator[tuple[ReportKind, Pe
     kinds: tuple[ReportKind, ...] = ("week", "month")
     for kind in kinds:
         for folder in sorted((state / "reports").glob(f"{kind}-????-??-??")):
-            if (folder / TOLD).exists():
+            if (folder / PUBLISHED).exists():
                 continue
             try:
                 first = date.fromisoformat(folder.name.removeprefix(f"{kind}-"))
@@ -120,10 +120,10 @@ def _make(state: Path, folder: Path, terms: ReportTerms, report: Report) -> None
     unfinished = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(unfinished, ignore_errors=True)
     make_folder(unfinished)
-    told = json.dumps(json_of(report), ensure_ascii=False, sort_keys=True)
+    content = json.dumps(json_of(report), ensure_ascii=False, sort_keys=True)
     name_en = terms.name_en or terms.name
     for name, text in (
-        ("report.json", told),
+        ("report.json", content),
         ("report.csv", csv_of(report)),
         ("report-zh.html", report_html(report, "zh", terms.name)),
         ("report-en.html", report_html(report, "en", name_en)),
@@ -145,14 +145,14 @@ def report_data(
     kind: ReportKind, period: Period, folder: Path, files: Sequence[EvidenceFile], at: Stamp
 ) -> dict[str, Json]:
     """`data` of the record: the figures of the whole as the JSON file has them, without the ids."""
-    told = json.loads((folder / "report.json").read_bytes())
-    figures = {name: value for name, value in told["whole"].items() if name != "cases"}
+    content = json.loads((folder / "report.json").read_bytes())
+    figures = {name: value for name, value in content["whole"].items() if name != "cases"}
     body = m.ReportData(
         id=folder.name,
         period=kind,
         first=period.first.isoformat(),
         last=period.last.isoformat(),
-        as_of=utc_text(told["made_at"]),
+        as_of=utc_text(content["made_at"]),
         made=moment(at),
         figures=figures,
         files=tuple(m.ReportFile(path=f.path, sha256=f.sha256, size=f.size) for f in files),

@@ -106,8 +106,8 @@ def worded(row: dict[str, Any], label: CropLabel | None) -> dict[str, Any]:
     """A crop's row with what was said of it, as tools/dataset reads it."""
     if label is None:
         return row
-    told = {**row, "verdict": "rejected" if label.answer == "not_this" else "confirmed"}
-    return {**told, "box": list(label.box)} if label.box else told
+    labelled = {**row, "verdict": "rejected" if label.answer == "not_this" else "confirmed"}
+    return {**labelled, "box": list(label.box)} if label.box else labelled
 
 
 def read_kept(folder: Path, *, since_s: float) -> tuple[list[KeptCrop], int]:

@@ -63,7 +63,7 @@ class HookQueue:
 
 
 Post = Callable[[Hook, str, float], str | None]
-Told = Callable[[Hook, bool, str], None]
+Delivered = Callable[[Hook, bool, str], None]
 # Around the work for one chat: its name, and what is done where that fails by a bug again.
 WorkingFor = Callable[[str, Callable[[str], None]], AbstractContextManager[None]]
 
@@ -77,13 +77,13 @@ class NoticeSender:
 
     def __init__(
         self,
-        told: Told,
+        delivered: Delivered,
         post: Post | None = None,
         *,
         waits: Mapping[str, Any] | None = None,
         working_for: WorkingFor = lambda name, aside: nullcontext(),
     ) -> None:
-        self._told, self._post, self._working_for = told, post or post_notice, working_for
+        self._delivered, self._post, self._working_for = delivered, post or post_notice, working_for
         self._queues: dict[str, HookQueue] = {}
         self._waits = dict(waits or {})
         self.moved = 0
@@ -116,7 +116,7 @@ class NoticeSender:
             queue.hook, queue.broken = hook, ""
             self._queues[hook.id] = queue
         for gone in before.values():
-            self._told(gone.hook, False, "")
+            self._delivered(gone.hook, False, "")
 
     def put(self, notice: Notice) -> None:
         """To every chat that wants it."""
@@ -139,7 +139,7 @@ class NoticeSender:
     def _break(self, queue: HookQueue, why: str) -> None:
         # A bug's words may hold the address.
         queue.broken = why.partition(":")[0]
-        self._told(queue.hook, True, f"a bug in sending to it: {queue.broken}")
+        self._delivered(queue.hook, True, f"a bug in sending to it: {queue.broken}")
 
     def _send(self, queue: HookQueue, mono: float, wall: float) -> None:
         together = list(queue.waiting) if len(queue.waiting) > SINGLE_MOST else [queue.waiting[0]]
@@ -150,12 +150,12 @@ class NoticeSender:
             queue.lost, queue.failed, queue.again_at = 0, 0, mono + EVERY_S
             queue.backoff.reset()
             self.moved += 1
-            self._told(queue.hook, False, "")
+            self._delivered(queue.hook, False, "")
             return
         queue.failed += 1
         queue.again_at = mono + max(1.0, queue.backoff.next_s())
         if queue.failed >= FAULT_AFTER:
-            self._told(queue.hook, True, problem)
+            self._delivered(queue.hook, True, problem)
 
     def status(self) -> Mapping[str, Mapping[str, int]]:
         """What waits, was lost and failed in a row, by chat."""

@@ -155,8 +155,8 @@ class Analyzer:
         """With what the camera's own verdicts say of its findings."""
         if self._adviser is None or not judgement.findings:
             return judgement
-        told = tuple(self._adviser.advise(finding, image) for finding in judgement.findings)
-        return replace(judgement, findings=told)
+        advised = tuple(self._adviser.advise(finding, image) for finding in judgement.findings)
+        return replace(judgement, findings=advised)
 
     def _detect(self, frame: Frame) -> Detections:
         self.detections += 1

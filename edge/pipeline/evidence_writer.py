@@ -153,9 +153,11 @@ class EvidenceWriter:
                 there = still_there(asked.box, asked.classes, tracks)
                 write_answer(into, True, still_there=there, blind=blind, at=frame.at.wall)
                 return
-            told = [self._rechecked(key, frame, tracks) for key in sorted(self._book.open_keys())]
-            said = [f"{row['id']} {'stands' if row['still_there'] else 'not seen'}" for row in told]
-            write_answer(into, True, cases=told, reason="; ".join(said) or "no open case")
+            cases = [self._rechecked(key, frame, tracks) for key in sorted(self._book.open_keys())]
+            said = [
+                f"{one['id']} {'stands' if one['still_there'] else 'not seen'}" for one in cases
+            ]
+            write_answer(into, True, cases=cases, reason="; ".join(said) or "no open case")
         except OSError as error:
             self._outputs.trouble("disk", f"recheck: {error}")
             write_answer(into, False, reason=f"disk: {error.strerror or error}")
@@ -197,9 +199,11 @@ class EvidenceWriter:
                 return str(self._rechecked(key, frame, tracks)["id"])
         finding = clue_finding(asked, clue, seen, frame.at, self._camera.id)
         category = self._categories[clue.category]
-        for told, case_id in self._looked_at:
-            same = told.category == clue.category and iou(told.box, seen.box) >= SAME_PLACE_IOU
-            if same and frame.at.mono - told.decided.mono <= category.reopen_s:
+        for earlier, case_id in self._looked_at:
+            same = (
+                earlier.category == clue.category and iou(earlier.box, seen.box) >= SAME_PLACE_IOU
+            )
+            if same and frame.at.mono - earlier.decided.mono <= category.reopen_s:
                 return case_id
         finding = replace(finding, facts={**finding.facts, "deadline_h": category.deadline_h})
         self._finding(frame, finding, tracks)

@@ -217,16 +217,21 @@ def observe(
         chosen = msgspec.structs.replace(chosen, fps=fps)
     _writable(out)
 
-    def told(violation: Violation, sealed: StoredRevision | None) -> None:
+    def publish_as(violation: Violation, sealed: StoredRevision | None) -> None:
         publish(violation, sealed, recording=recording)
 
     if not recording:
-        return _stream(settings, chosen, out, model, told, seconds)
+        return _stream(settings, chosen, out, model, publish_as, seconds)
     frames = read_file_frames(
         address, chosen.fps, camera=chosen.id, start_wall=_wall(start), realtime=realtime
     )
     run = start_offline_run(
-        settings, chosen, out, model=model, clips=file_clips(address, chosen.fps), publish=told
+        settings,
+        chosen,
+        out,
+        model=model,
+        clips=file_clips(address, chosen.fps),
+        publish=publish_as,
     )
     _run_recording(run, frames, str(address))
     return run.looks
@@ -251,14 +256,16 @@ def _stream(
     camera: Camera,
     out: Path,
     model: str | None,
-    told: Callable[[Violation, StoredRevision | None], None],
+    publish_as: Callable[[Violation, StoredRevision | None], None],
     seconds: float | None,
 ) -> int:
     """A live stream until interrupted, or for so many seconds."""
     clock, bell = SystemClock(), threading.Condition()
     ring_mb = settings.device.keep.ring_mb
     feed = open_feed(camera, base=Path.cwd(), clock=clock, bell=bell, ring_mb=ring_mb)
-    run = start_offline_run(settings, camera, out, model=model, clips=feed.clips, publish=told)
+    run = start_offline_run(
+        settings, camera, out, model=model, clips=feed.clips, publish=publish_as
+    )
     until = clock.now().mono + (seconds if seconds is not None else float("inf"))
     feed.start()
     last = None

@@ -80,7 +80,7 @@ class Preview:
             return
         name = self._camera.id
         write_atomic(self._preview / f"{name}.jpg", data.tobytes(), durable=False)
-        body = json.dumps(told(look), ensure_ascii=False, separators=(",", ":")).encode()
+        body = json.dumps(look_row(look), ensure_ascii=False, separators=(",", ":")).encode()
         write_atomic(self._preview / f"{name}.json", body, durable=False)
 
     def _trace(self, look: Analysis, now: float) -> None:
@@ -93,12 +93,12 @@ class Preview:
         row = {
             "mono": round(look.frame.at.mono, 3),
             "wall": round(look.frame.at.wall, 3),
-            "tracks": [track_told(t) for t in look.tracks],
+            "tracks": [track_row(t) for t in look.tracks],
         }
         journal.append(path, [json.dumps(row, separators=(",", ":"))], durable=False)
 
 
-def told(look: Analysis) -> dict[str, Any]:
+def look_row(look: Analysis) -> dict[str, Any]:
     """A look as JSON for the page: tracks, running clocks, findings of this instant."""
     at = look.frame.at
     height, width = look.frame.image.shape[:2]
@@ -109,12 +109,12 @@ def told(look: Analysis) -> dict[str, Any]:
         "wall": at.wall,
         "width": width,
         "height": height,
-        "tracks": [track_told(t) for t in look.tracks],
-        "candidates": [candidate_told(c) for c in look.judgement.candidates],
+        "tracks": [track_row(t) for t in look.tracks],
+        "candidates": [candidate_row(c) for c in look.judgement.candidates],
     }
 
 
-def track_told(track: Track) -> dict[str, Any]:
+def track_row(track: Track) -> dict[str, Any]:
     """One track as previews and track history tell it; box in fractions of the frame."""
     traits = {"traits": [[n, round(p, 3)] for n, p in track.traits]} if track.traits else {}
     return {
@@ -127,7 +127,7 @@ def track_told(track: Track) -> dict[str, Any]:
     }
 
 
-def candidate_told(candidate: Candidate) -> dict[str, Any]:
+def candidate_row(candidate: Candidate) -> dict[str, Any]:
     """A running clock for the page: held so many seconds, due after so many."""
     return {
         "key": candidate.key,

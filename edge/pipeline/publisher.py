@@ -48,7 +48,7 @@ class Publisher:
     def sealed(self, sealed: StoredRevision) -> None:
         """A revision that is durable on disk: make its row."""
         violation = sealed.violation
-        self._told(violation)
+        self._note(violation)
         own = f"r{violation.revision}-"
         self.put(
             lane="violation",
@@ -61,7 +61,7 @@ class Publisher:
 
     def bare(self, violation: Violation) -> None:
         """A violation whose files could not be kept: published all the same."""
-        self._told(violation)
+        self._note(violation)
         self.put(
             lane="violation",
             kind="violation",
@@ -118,7 +118,7 @@ class Publisher:
             self.counts["dropped"] += 1
             log.error("the outbox has been full for too long: a row was dropped")
 
-    def _told(self, violation: Violation) -> None:
+    def _note(self, violation: Violation) -> None:
         self.counts["revisions"] += 1
         if violation.revision == 1:
             self.counts["violations"] += 1

@@ -52,7 +52,7 @@ def answer(
     except OSError as error:
         log.warning("request %r for %s: %s", kind, worker.camera.id, error)
         return False
-    write_answer(into, done, **_told(request))
+    write_answer(into, done, **_echo(request))
     return done
 
 
@@ -118,7 +118,7 @@ def due_wall(request: Mapping[str, Any]) -> float:
         return 0.0
 
 
-def _told(request: Mapping[str, Any]) -> dict[str, Any]:
+def _echo(request: Mapping[str, Any]) -> dict[str, Any]:
     return {key: request.get(key) for key in ("kind", "camera", "for", "at_wall")}
 
 

@@ -162,8 +162,8 @@ def _rules_that_convert(
             kept.append(rule)
             continue
         name = rule.get("category", place) if isinstance(rule, dict) else place
-        told = error.replace("rules[0]", f"rules[{place}]")
-        aside.append(SetAside("rule", f"{row.get('id')}/{name}", told))
+        text = error.replace("rules[0]", f"rules[{place}]")
+        aside.append(SetAside("rule", f"{row.get('id')}/{name}", text))
     return kept
 
 
@@ -194,8 +194,8 @@ def _sound_rules(
         try:
             check_camera(settings, msgspec.structs.replace(camera, rules=(rule,)), where)
         except ConfigError as error:
-            told = str(error).replace("rules[0]", f"rules[{place}]")
-            aside.append(SetAside("rule", f"{camera.id}/{rule.category}", told))
+            text = str(error).replace("rules[0]", f"rules[{place}]")
+            aside.append(SetAside("rule", f"{camera.id}/{rule.category}", text))
         else:
             kept.append(rule)
     return tuple(kept)
@@ -238,8 +238,8 @@ def _fitting(
             try:
                 check({**kept, key: (*kept[key], row)})
             except ConfigError as error:
-                told = str(error).replace(f"{key}[{len(kept[key])}]", f"{key}[{number}]")
-                aside.append(SetAside(_kind(key), _name(row, key, number), told))
+                text = str(error).replace(f"{key}[{len(kept[key])}]", f"{key}[{number}]")
+                aside.append(SetAside(_kind(key), _name(row, key, number), text))
             else:
                 kept[key] = (*kept[key], row)
     return kept

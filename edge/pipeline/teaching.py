@@ -113,5 +113,5 @@ def taught_row(folder: Path) -> dict[str, Any]:
     if len(looks) < 2 or min(len(cuts) for cuts in looks.values()) < CLICKS_LEAST:
         return row
     found = held_out(looks)
-    told = {"right": found.right, "wrong": found.wrong, "untold": found.untold}
-    return {**row, "ready": True, **told}
+    counts = {"right": found.right, "wrong": found.wrong, "untold": found.untold}
+    return {**row, "ready": True, **counts}

@@ -129,16 +129,16 @@ class ThermalPolicy:
             yield BoardTrouble(limit.kind, self._step >= number, limit.text, facts)
 
     def _supply(self, board: BoardState, now: float) -> Iterator[BoardTrouble]:
-        told: dict[str, list[str]] = {}
+        texts: dict[str, list[str]] = {}
         for trouble in board.troubles:
             if trouble in POWER:
                 kind, text = POWER[trouble]
                 self._power[kind] = now
-                told.setdefault(kind, []).append(text)
+                texts.setdefault(kind, []).append(text)
         facts = {"since_boot": list(board.since_boot), "troubles": list(board.troubles)}
         for kind, seen in list(self._power.items()):
             seen = self._power[kind] = now if seen is None else seen
             holds = now - seen < POWER_HOLD_S
             if not holds:
                 del self._power[kind]
-            yield BoardTrouble(kind, holds, "; ".join(told.get(kind, ())), facts)
+            yield BoardTrouble(kind, holds, "; ".join(texts.get(kind, ())), facts)

@@ -81,11 +81,11 @@ class TruckLookup:
         vetted = self._vetted(lines, finding)
         read = [{"text": line.text, "score": round(line.score, 3)} for line in lines]
         truck = {**vetted.facts(), "read": read, "file": self._file.edition}
-        told = replace(finding, facts={**finding.facts, "truck_file": truck})
+        looked_up = replace(finding, facts={**finding.facts, "truck_file": truck})
         if not asked or vetted.breach:
-            return told
+            return looked_up
         if vetted.match.status == "unregistered":
-            return replace(told, priority="lead")
+            return replace(looked_up, priority="lead")
         log.debug("%s: %s; nothing to tell", finding.key, vetted.why[1])
         return None
 

@@ -75,7 +75,7 @@ def rolled_up(
             cell = sums.setdefault((period, str(row["camera"])), {})
             reason = str(row["reason"])
             cell[reason] = cell.get(reason, 0.0) + seconds
-    return [_told(period, camera, cell) for (period, camera), cell in sorted(sums.items())]
+    return [_row(period, camera, cell) for (period, camera), cell in sorted(sums.items())]
 
 
 def _divided(start: float, seconds: float, by: Rollup, timezone: tzinfo) -> list[tuple[str, float]]:
@@ -99,7 +99,7 @@ def _period(local: datetime, by: Rollup) -> str:
     return f"{year}-W{week:02d}"
 
 
-def _told(period: str, camera: str, cell: Mapping[str, float]) -> dict[str, Any]:
+def _row(period: str, camera: str, cell: Mapping[str, float]) -> dict[str, Any]:
     blind = {reason: s for reason, s in cell.items() if reason != WATCHED}
     whole = sum(cell.values())
     watched = cell.get(WATCHED, 0.0)

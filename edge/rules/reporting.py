@@ -138,8 +138,8 @@ def best_of(good_for: Mapping[str, Mapping[Any, str]], views: Iterable[str]) -> 
     """Class to the best that is known of it from any of the views; unproven where nothing is."""
     kept = tuple(views)
     return {
-        name: min((told.get(view, UNPROVEN) for view in kept), key=ORDER.index)
-        for name, told in good_for.items()
+        name: min((grade.get(view, UNPROVEN) for view in kept), key=ORDER.index)
+        for name, grade in good_for.items()
     }
 
 
@@ -153,11 +153,11 @@ def graded(finding: Finding, trust: Mapping[str, str], classes: Iterable[str]) -
     """The finding with the fact `trust`, and a lead where its class is unproven and neither an
     instrument nor smoke and fire beside it say the same. classes: of its category."""
     label = finding.facts.get("class")
-    told = trust.get(str(label)) or of_classes(trust, classes)
-    if told is None:
+    grade = trust.get(str(label)) or of_classes(trust, classes)
+    if grade is None:
         return finding
-    facts = {**finding.facts, "trust": told}
-    if told == UNPROVEN and not _backed(finding):
+    facts = {**finding.facts, "trust": grade}
+    if grade == UNPROVEN and not _backed(finding):
         return replace(finding, facts=facts, priority="lead")
     return replace(finding, facts=facts)
 

@@ -23,7 +23,7 @@ from edge.values import Box, Json, Track
 
 # What passes or stands in front of a place and is not what it is about.
 PASSING = ("person", "car", "truck", "bus", "muck_truck", "bicycle", "motorcycle", "excavator")
-UNTOLD = PlaceAnswer(None, "", 0.0, 0.0)
+NO_ANSWER = PlaceAnswer(None, "", 0.0, 0.0)
 
 
 class TaughtState(PlaceRule):
@@ -40,7 +40,7 @@ class TaughtState(PlaceRule):
     def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None:
         super().__init__(settings, zones)
         self._taught: list[tuple[Box, TaughtPlace]] = []
-        self._told: dict[int, PlaceAnswer] = {}
+        self._answers: dict[int, PlaceAnswer] = {}
         self._asked_mono = -1e9
 
     def learn(self, taught: Mapping[str, tuple[Box, TaughtPlace]]) -> None:
@@ -59,7 +59,7 @@ class TaughtState(PlaceRule):
             self._asked_mono = view.mono
             for n, (box, place) in enumerate(self._taught, 1):
                 covered = in_front(view, box)
-                self._told[n] = place.tell(square(view.scene.image, box), covered=covered)
+                self._answers[n] = place.tell(square(view.scene.image, box), covered=covered)
         super().step(view, out)
 
     def subjects(self, view: SceneView) -> list[Track]:
@@ -67,9 +67,9 @@ class TaughtState(PlaceRule):
         offending = self.settings.words("offending")
         found = []
         for n, (box, _) in enumerate(self._taught, 1):
-            told = self._told.get(n, UNTOLD)
-            if told.look in offending:
-                found.append(Track(-n, str(told.look), box, 1.0, view.now, view.now))
+            answer = self._answers.get(n, NO_ANSWER)
+            if answer.look in offending:
+                found.append(Track(-n, str(answer.look), box, 1.0, view.now, view.now))
         return found
 
     def stands(self, view: SceneView, track: Track) -> bool:
@@ -89,20 +89,20 @@ class TaughtState(PlaceRule):
 
     def _absence(self, view: SceneView, spot: Spot, passed: float) -> Sight:
         """Another look is an answer; none at all is not."""
-        told = self._told.get(int(spot.tallies["taught"]), UNTOLD)
-        if told.look is None:
+        answer = self._answers.get(int(spot.tallies["taught"]), NO_ANSWER)
+        if answer.look is None:
             return "hidden"
         spot.empty_s += passed
         return "missed"
 
     def facts(self, view: SceneView, spot: Spot) -> dict[str, Json]:
         """Which look it is, how sure, and why nothing can be told just now, if so."""
-        told = self._told.get(int(spot.tallies["taught"]), UNTOLD)
+        answer = self._answers.get(int(spot.tallies["taught"]), NO_ANSWER)
         return {
-            "look": told.look,
-            "look_margin": round(told.margin, 3),
-            "look_odd": round(told.odd, 3),
-            "cannot_tell": told.why or None,
+            "look": answer.look,
+            "look_margin": round(answer.margin, 3),
+            "look_odd": round(answer.odd, 3),
+            "cannot_tell": answer.why or None,
         }
 
 

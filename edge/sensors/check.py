@@ -184,14 +184,14 @@ def _check_standard(point: NoisePoint, packs: Packs, today: date, here: str) -> 
     if limit_on(packs, point.standard, point.zone_class, today) is None:
         raise ConfigError(f"{here}: zone_class = {point.zone_class!r}: not in {point.standard}")
     if point.background_db is not None and not pack.standard.emission:
-        told = f"{point.standard} judges a place as it is: no background is taken off"
-        raise ConfigError(f"{here}: background_db = {point.background_db:g}: {told}")
+        text = f"{point.standard} judges a place as it is: no background is taken off"
+        raise ConfigError(f"{here}: background_db = {point.background_db:g}: {text}")
     if night_hours(point.day) != how.number("night_h"):
-        told = f"the night has {how.number('night_h'):g} hours (噪声污染防治法 Art. 88)"
-        raise ConfigError(f"{here}: day = {point.day!r}: {told}")
+        text = f"the night has {how.number('night_h'):g} hours (噪声污染防治法 Art. 88)"
+        raise ConfigError(f"{here}: day = {point.day!r}: {text}")
     if any(special.banned for special in point.special) and point.night_work_db is None:
-        told = "banned work needs night_work_db: from which level on it is work"
-        raise ConfigError(f"{here}: special: {told}")
+        text = "banned work needs night_work_db: from which level on it is work"
+        raise ConfigError(f"{here}: special: {text}")
 
 
 def _check_sound(found: SensorSettings, cameras: set[str], where: str) -> None:

@@ -19,7 +19,7 @@ from edge.values import Finding, Json, Sample, Stamp, ZoneDecision
 
 TO_MG = {"mg/m3": 1.0, "ug/m3": 1e-3, "ng/m3": 1e-6}
 CLEAR_WINDOWS = 2
-EXCEEDANCES_TOLD = 50
+EXCEEDANCES_SHOWN = 50
 
 
 class DustJudge:
@@ -153,7 +153,7 @@ class DustJudge:
             "limit_mg_m3": self._limit_mg,
             "average_min": self.point.average_min,
             "allowed": self.point.allowed,
-            "exceedances": self.exceedances[-EXCEEDANCES_TOLD:],
+            "exceedances": self.exceedances[-EXCEEDANCES_SHOWN:],
             "exceedances_today": len(self.exceedances),
             "background_subtracted": self.point.background_sensor is not None,
             "basis": self.point.basis,

@@ -50,7 +50,7 @@ class Heard:
         self._open = (self._open + data)[-BYTES_MAX:]
         if found:
             whole, self._open = self._open, b""
-            self._add(Exchange(wall, whole, told(found)))
+            self._add(Exchange(wall, whole, values_text(found)))
         elif len(self._open) == BYTES_MAX:
             whole, self._open = self._open, b""
             self._add(Exchange(wall, whole, (), note="no frame in these bytes"))
@@ -64,13 +64,13 @@ class Heard:
         note: str = "",
     ) -> None:
         """One question and what came back."""
-        self._add(Exchange(wall, data[-BYTES_MAX:], told(found), asked, note))
+        self._add(Exchange(wall, data[-BYTES_MAX:], values_text(found), asked, note))
 
     def _add(self, row: Exchange) -> None:
         self.rows = (*self.rows[-(KEPT - 1) :], row)
 
 
-def told(found: Sequence[InstrumentValue]) -> tuple[str, ...]:
+def values_text(found: Sequence[InstrumentValue]) -> tuple[str, ...]:
     """`LA 61.2 dB`, with the flag where it is not "ok"."""
     return tuple(
         f"{r.channel} {r.value} {r.unit}".rstrip() + ("" if r.flag == "ok" else f" [{r.flag}]")

@@ -103,9 +103,9 @@ def latest(run: Path, sensors: Iterable[str], now: Stamp) -> tuple[Sample, ...]:
 
 def _latest_of(run: Path, sensor: str, now: Stamp) -> Iterable[Sample]:
     try:
-        told = json.loads((run / "samples" / f"{sensor}.json").read_bytes())
-        limit_s = float(told["stale_after_s"])
-        rows = told["channels"].items()
+        heard = json.loads((run / "samples" / f"{sensor}.json").read_bytes())
+        limit_s = float(heard["stale_after_s"])
+        rows = heard["channels"].items()
     except (OSError, ValueError, KeyError, AttributeError):
         return
     for channel, row in rows:

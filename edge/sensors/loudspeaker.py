@@ -22,7 +22,7 @@ from edge.sensors.settings import SoundPoint
 from edge.values import Finding, Json, Stamp, ZoneDecision
 
 # Windows listed in the facts.
-TOLD_WINDOWS = 12
+WINDOWS_KEPT = 12
 # Periods of windows in a row are those of one recording: the same, or one a multiple of the other.
 SAME_SHARE, SAME_S = 0.02, 0.15
 LAW: Json = {
@@ -114,7 +114,7 @@ class LoudspeakerJudge:
         self.point, self._local, self._window_s = point, local, window_s
         self._terms = LoopJudgement(point.windows, point.clear_windows)
         self._watch = LoopWatch(self._terms)
-        self.told: deque[LoopWindow] = deque(maxlen=TOLD_WINDOWS)
+        self.windows: deque[LoopWindow] = deque(maxlen=WINDOWS_KEPT)
         terms = (category.realarm_s, category.reopen_s)
         subject = EpisodeSubject(
             point.id, point.category, "loudspeaker.repeated", *terms, category.priority
@@ -125,7 +125,7 @@ class LoudspeakerJudge:
         self, window: LoopWindow, now: Stamp, *, level_db: float | None = None
     ) -> tuple[Finding, ...]:
         """One window that ended. level_db: Leq of the meter beside it, over the same time."""
-        self.told.append(window)
+        self.windows.append(window)
         fits = self._local.fits(self.point.when, window.began.wall)
         loop = fits and window.found.kind == "loop"
         return tuple(self._judged(loop, window, now, level_db))
@@ -136,7 +136,7 @@ class LoudspeakerJudge:
         said = self._watch.step(loop, window.found.period_s, window.began.mono)
         zone, facts = self._zone(window), self._facts(window, level_db)
         if said == "begin" and not self._case.open:
-            began = list(self.told)[-self._terms.windows].began
+            began = list(self.windows)[-self._terms.windows].began
             yield self._case.begin(began, now, zone, facts)
         elif said == "end" and self._case.open:
             yield self._case.end(now, zone, {**facts, "ended_because": "no repetition any more"})
@@ -148,7 +148,7 @@ class LoudspeakerJudge:
         return ZoneDecision(False, words, hours=" ".join(self.point.when.hours) or None)
 
     def _facts(self, window: LoopWindow, level_db: float | None) -> dict[str, Json]:
-        rows = [told.as_json() for told in list(self.told)[-self._terms.windows :]]
+        rows = [kept.as_json() for kept in list(self.windows)[-self._terms.windows :]]
         return {
             "sense": "sound",
             "sensor": self.point.id,
@@ -164,7 +164,7 @@ class LoudspeakerJudge:
 
     def status(self) -> dict[str, Any]:
         """What the page shows: the last window and whether a case is open."""
-        last = self.told[-1].as_json() if self.told else None
+        last = self.windows[-1].as_json() if self.windows else None
         return {
             "id": self.point.id,
             "name": self.point.name,

@@ -138,8 +138,8 @@ def _counted(found: Map, path: Path) -> Map:
     """The map with its registers as they go over the wire, counted from nought."""
     for entry in found.registers:
         if entry.at < found.first:
-            told = f"before the first register, {found.first}"
-            raise ConfigError(f"{path}: {entry.channel}: address {entry.address} lies {told}")
+            text = f"before the first register, {found.first}"
+            raise ConfigError(f"{path}: {entry.channel}: address {entry.address} lies {text}")
     registers = tuple(
         msgspec.structs.replace(entry, address=entry.at - found.first) for entry in found.registers
     )

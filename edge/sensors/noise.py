@@ -21,7 +21,7 @@ from edge.sensors.window import AHEAD_MAX, SensorLag, Window
 from edge.values import Finding, Json, Sample, Stamp, ZoneDecision
 
 # Periods kept for the facts of a violation.
-TOLD_PERIODS = 12
+PERIODS_KEPT = 12
 # A case that nobody can vouch for any more ends, saying so.
 UNKNOWN_ENDS_S = 7200.0
 # Rain or wind is believed for so long after it was last reported.
@@ -64,7 +64,7 @@ class NoiseJudge:
         self._ahead: list[Sample] = []
         self._weather: dict[str, tuple[float, float]] = {}
         self._known_at: float | None = None
-        self.told: deque[MeasuredPeriod] = deque(maxlen=TOLD_PERIODS)
+        self.periods: deque[MeasuredPeriod] = deque(maxlen=PERIODS_KEPT)
         self.suppressed = 0
         # Values of periods that had been judged when they came.
         self.late = 0
@@ -186,7 +186,7 @@ class NoiseJudge:
             return
         limit, period = self._effective(own, special, window.period)
         verdict = judge(levels, limit, period, background_db=self.point.background_db)
-        self.told.append(MeasuredPeriod(window.began, verdict, levels, window.weather_lost))
+        self.periods.append(MeasuredPeriod(window.began, verdict, levels, window.weather_lost))
         if verdict.result != "unknown" or self._known_at is None:
             self._known_at = now.mono
         yield from self._judge_level(limit, period, special, now)
@@ -195,7 +195,7 @@ class NoiseJudge:
     def _unjudged(self, window: Window, levels: Levels | None, now: Stamp) -> Iterable[Finding]:
         """No pack of that day: nothing is over or within; an open case ends after a while."""
         verdict = without_limit(window.period)
-        self.told.append(MeasuredPeriod(window.began, verdict, levels, window.weather_lost))
+        self.periods.append(MeasuredPeriod(window.began, verdict, levels, window.weather_lost))
         if self._over.open and self._lost(now):
             zone = ZoneDecision(False, verdict.reason, hours=self.point.day)
             facts = {**self._facts(None, now), "ended_because": verdict.reason}
@@ -234,9 +234,9 @@ class NoiseJudge:
         self, limit: Limit, period: Period, special: Special | None, now: Stamp
     ) -> Iterable[Finding]:
         zone, facts = self._zone(limit, period, special, now), self._facts(special, now)
-        recent = list(self.told)[-self.point.windows :]
+        recent = list(self.periods)[-self.point.windows :]
         confirmed = len(recent) == self.point.windows and all(
-            told.verdict.result == "over" for told in recent
+            measured.verdict.result == "over" for measured in recent
         )
         # Nothing is judged from a single value.
         confirmed = confirmed and (len(recent) > 1 or not recent[0].verdict.single)
@@ -253,16 +253,16 @@ class NoiseJudge:
 
     def _cleared(self, limit: Limit, period: Period) -> bool:
         """Quiet by more than the hysteresis for the agreed number of periods."""
-        recent = list(self.told)[-self.point.clear_windows :]
+        recent = list(self.periods)[-self.point.clear_windows :]
         quieter = limit.shifted(-self.point.hysteresis_db)
         return len(recent) == self.point.clear_windows and all(
-            self._quiet(told, quieter, period) for told in recent
+            self._quiet(measured, quieter, period) for measured in recent
         )
 
-    def _quiet(self, told: MeasuredPeriod, quieter: Limit, period: Period) -> bool:
+    def _quiet(self, measured: MeasuredPeriod, quieter: Limit, period: Period) -> bool:
         """As measured, not rounded; or without the background, where one is known."""
-        levels, judged_db = told.levels, told.verdict.value_db
-        if told.verdict.result != "within" or levels is None or judged_db is None:
+        levels, judged_db = measured.levels, measured.verdict.value_db
+        if measured.verdict.result != "within" or levels is None or judged_db is None:
             return False
         known = self.point.background_db is not None
         level_db = min(levels.leq_db, judged_db) if known else levels.leq_db
@@ -295,7 +295,7 @@ class NoiseJudge:
         if at_work and permit and not self._work.open:
             self.suppressed += 1
         elif at_work and not self._work.open:
-            yield self._work.begin(self.told[-1].began, now, zone, facts)
+            yield self._work.begin(self.periods[-1].began, now, zone, facts)
         elif self._work.open and (permit or levels.leq_db < least - self.point.hysteresis_db):
             yield self._work.end(now, zone, facts)
         elif self._work.open and (update := self._work.go_on(now, zone, facts)):
@@ -321,7 +321,7 @@ class NoiseJudge:
         )
 
     def _facts(self, special: Special | None, now: Stamp) -> dict[str, Json]:
-        last = self.told[-1]
+        last = self.periods[-1]
         weather = {name: value for name, (value, _) in self._weather.items()}
         return {
             **last.as_json(),
@@ -332,7 +332,7 @@ class NoiseJudge:
             "class": self.point.zone_class,
             "day_hours": self.point.day,
             "window_s": self._length_s,
-            "windows": [told.as_json() for told in list(self.told)[-self.point.windows :]],
+            "windows": [one.as_json() for one in list(self.periods)[-self.point.windows :]],
             "steps": last.verdict.steps_json(),
             "background_db": self.point.background_db,
             "special": special.name if special else None,
@@ -345,7 +345,7 @@ class NoiseJudge:
 
     def status(self) -> dict[str, Any]:
         """For the status file: the last period and what is open."""
-        last = self.told[-1].as_json() if self.told else None
+        last = self.periods[-1].as_json() if self.periods else None
         limit = self.limit(self._window.began.wall) if self._window else None
         return {
             "id": self.point.id,
@@ -361,7 +361,7 @@ class NoiseJudge:
             "window_s": self._length_s,
             "state": last["result"] if last else "unknown",
             "last": last,
-            "steps": self.told[-1].verdict.steps_json() if self.told else [],
+            "steps": self.periods[-1].verdict.steps_json() if self.periods else [],
             "late": self.late,
             "open": [e.case.rule for e in (self._over, self._work) if e.open],
             "suppressed": self.suppressed,

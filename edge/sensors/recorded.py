@@ -152,8 +152,8 @@ def _point(row: _RecordedRow) -> Point:
     if not _number(row.t_s) or not (row.db is None or _level(row.db)):
         raise ConfigError(f"{row.where} = {row.line[:40]!r}: {WANTED}")
     if abs(row.t_s) >= UTC_TO_S:
-        told = f"{row.where}: t_s = {row.t_s:.15g}: milliseconds? seconds wanted"
-        raise ConfigError(told)
+        text = f"{row.where}: t_s = {row.t_s:.15g}: milliseconds? seconds wanted"
+        raise ConfigError(text)
     if row.db is None or row.flag != "ok" or not possible(LEVEL_CHANNEL, float(row.db), "dB"):
         return Point(float(row.t_s), None)
     return Point(float(row.t_s), float(row.db))
@@ -176,6 +176,6 @@ def _once(points: list[Point], name: str) -> tuple[Point, ...]:
         elif found[-1].db is None:
             found[-1] = point
         elif point.db is not None and point.db != found[-1].db:
-            told = f"{found[-1].db:g} and {point.db:g} dB at t_s = {point.t_s:.15g}"
-            raise ConfigError(f"{name}: {told}: two meters in one series, or times cut to seconds?")
+            text = f"{found[-1].db:g} and {point.db:g} dB at t_s = {point.t_s:.15g}"
+            raise ConfigError(f"{name}: {text}: two meters in one series, or times cut to seconds?")
     return tuple(found)

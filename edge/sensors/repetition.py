@@ -124,7 +124,7 @@ def assess(sound: Sound, rate_hz: float) -> Repetition:
     peaks = sharpness(autocorrelation(wave)[: last + round(TONE_S * rate_hz)], rate_hz)
     tried = {*_highest(peaks, first, last, rate_hz), *_moved(movement, last_s, rate_hz)}
     lags = {_on_peak(peaks, lag, rate_hz) for lag in tried}
-    found = [_told(wave, peaks, lag, (first, last), rate_hz) for lag in sorted(lags)]
+    found = [_repetition(wave, peaks, lag, (first, last), rate_hz) for lag in sorted(lags)]
     best = max(found, key=lambda one: (one.kind != "none", one.kind == "loop", one.similarity))
     # Of what is about as alike the shortest: a loop is like itself after two rounds as well.
     same = (one for one in found if one.kind == best.kind)
@@ -204,7 +204,7 @@ def _on_peak(peaks: Sound, lag: int, rate_hz: float) -> int:
     return low + int(np.argmax(near)) if float(near.max()) >= PEAK_LEAST else lag
 
 
-def _told(
+def _repetition(
     wave: Sound, peaks: Sound, lag: int, range_of: tuple[int, int], rate_hz: float
 ) -> Repetition:
     """What one lag says."""

@@ -140,12 +140,12 @@ def _worst(
     results = [row.verdict.result for row in verdicts]
     known = [row for row in verdicts if row.verdict.over_by_db is not None]
     worst = max(known or verdicts, key=_excess)
-    told = worst.verdict.as_json()
+    row = worst.verdict.as_json()
     if worst.verdict.single and results.count("over") == 1:
         # Nothing is judged from a single value.
-        told |= {"result": "unknown", "exceeds": [], "reason": "one single value above the limit"}
+        row |= {"result": "unknown", "exceeds": [], "reason": "one single value above the limit"}
     return {
-        **told,
+        **row,
         "steps": worst.verdict.steps_json(),
         "valid_share": round(worst.levels.valid_share, 4) if worst.levels else 0.0,
         "from_s": worst.start_s,

@@ -28,16 +28,16 @@ DEAD_S = 10.0
 def rows(run: Path, now_wall: float) -> Iterator[dict[str, Any]]:
     """One row for each channel of each sensor, from the run directory."""
     for path in sorted((run / "samples").glob("*.json")):
-        told = read_object(path)
-        if not told:
+        latest = read_object(path)
+        if not latest:
             continue
-        if not told["channels"]:
-            yield {"sensor": told["sensor"], "channel": "-", "value": None, "unit": "",
+        if not latest["channels"]:
+            yield {"sensor": latest["sensor"], "channel": "-", "value": None, "unit": "",
                    "age_s": None, "state": "stale"}  # fmt: skip
-        for channel, sample in told["channels"].items():
+        for channel, sample in latest["channels"].items():
             age_s = max(0.0, now_wall - sample["wall"])
-            flag = "stale" if age_s > told["stale_after_s"] else sample["flag"]
-            yield {"sensor": told["sensor"], "channel": channel, "value": sample["value"],
+            flag = "stale" if age_s > latest["stale_after_s"] else sample["flag"]
+            yield {"sensor": latest["sensor"], "channel": channel, "value": sample["value"],
                    "unit": sample["unit"], "age_s": round(age_s, 1), "state": flag}  # fmt: skip
 
 

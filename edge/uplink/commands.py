@@ -31,7 +31,7 @@ from edge.values import EvidenceFile, Role, Stamp
 log = logging.getLogger(__name__)
 
 REQUEST = "request.json"
-TOLD = "told.json"
+REPORTED = "told.json"
 LOGS = "logs.txt"
 ANSWER_WITHIN_S = 240.0
 LOOK_EVERY_S = 1.0
@@ -165,7 +165,7 @@ class Commands:
     def recover(self, now: float) -> None:
         """At start: what was asked before the restart may still be answered."""
         for path in sorted(self._folder.glob(f"*/{REQUEST}")):
-            if (path.parent / TOLD).exists():
+            if (path.parent / REPORTED).exists():
                 continue
             try:
                 command = decoded(path.read_bytes(), Command)
@@ -180,7 +180,7 @@ class Commands:
         reason = f"the request was lost on the disk: {error}"
         result = CommandResult(cmd_id=folder.name, state="failed", reason=reason[:500])
         self._report(result, None, [])
-        write_atomic(folder / TOLD, b"{}")
+        write_atomic(folder / REPORTED, b"{}")
 
     def obey(self, command: Command, now: float) -> None:
         """Carry out a command that was checked and whose counter is stored, once: a command id that
@@ -270,14 +270,14 @@ class Commands:
     def _give_up(self, pending: _Pending, why: str) -> None:
         """Not looked at again, here or after a restart, before that is told."""
         self._pending.remove(pending)
-        write_atomic(pending.folder / TOLD, b"{}")
+        write_atomic(pending.folder / REPORTED, b"{}")
         self.failed(pending.command, why)
 
     def failed(self, command: Command, why: str) -> None:
         """The work for this command failed by a bug."""
         folder = self._folder / command.cmd_id
         if folder.exists():
-            write_atomic(folder / TOLD, b"{}")
+            write_atomic(folder / REPORTED, b"{}")
         self._say(command, "failed", f"a bug: {why}")
 
     def _answered(self, pending: _Pending, answer: Mapping[str, Any], at: Stamp) -> None:
@@ -302,7 +302,7 @@ class Commands:
         if pending in self._pending:
             self._pending.remove(pending)
         self._say(pending.command, state, reason, pending.folder, files or [], data or {})
-        write_atomic(pending.folder / TOLD, b"{}")
+        write_atomic(pending.folder / REPORTED, b"{}")
 
     def _say(
         self,

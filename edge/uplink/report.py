@@ -56,9 +56,9 @@ def scene(run: Path) -> dict[str, Any]:
 
 def _digests(models: object) -> dict[str, str]:
     """Name -> SHA-256 of the models that visiond reports; any other shape is left out."""
-    told = models.items() if isinstance(models, dict) else ()
+    rows = models.items() if isinstance(models, dict) else ()
     return {
-        name: str(one["sha256"]) for name, one in told if isinstance(one, dict) and "sha256" in one
+        name: str(one["sha256"]) for name, one in rows if isinstance(one, dict) and "sha256" in one
     }
 
 

@@ -155,9 +155,9 @@ class Transfers:
         parcel.announced = True
         parcel.due = now + self._deadline_s
         records = tuple(row.key for row in self._dispatch.links(parcel.file.sha256))
-        self._send(parcel, "init", parcel.init(self._mode, records), self._told, now)
+        self._send(parcel, "init", parcel.init(self._mode, records), self._announced, now)
 
-    def _told(self, parcel: Parcel, now: float) -> None:
+    def _announced(self, parcel: Parcel, now: float) -> None:
         parcel.due = now + self._deadline_s
         if self._mode.blind:
             parcel.need([(0, parcel.file.size)])

@@ -69,8 +69,8 @@ def test_without_a_pack_a_loud_night_is_unknown_and_an_open_case_ends_saying_so(
     noise = judge(gone)
     run = Run(noise, at(date(2026, 3, 1), 1)).go(300, {"LA": 90.0})
     assert run.told == []
-    assert noise.told[-1].verdict.result == "unknown"
-    assert "no pack" in noise.told[-1].verdict.reason
+    assert noise.periods[-1].verdict.result == "unknown"
+    assert "no pack" in noise.periods[-1].verdict.reason
     assert noise.status()["night_db"] is None
     own = judge(gone, day_db=60.0, night_db=50.0)
     assert Run(own, at(date(2026, 3, 1), 1)).go(300, {"LA": 90.0}).told != []

@@ -431,9 +431,9 @@ def test_what_is_no_level_is_no_level(value):
     """A placeholder neither makes a violation, nor hides one, nor ends the daemon."""
     run = Run(noise(), DAY).go(2500, lambda t: {"LA": value if t % 600 == 5 else 60.0})
     assert run.told == []
-    assert run.judge.told[-1].levels.lmax_db == 60.0
+    assert run.judge.periods[-1].levels.lmax_db == 60.0
     half = Run(noise(), DAY).go(2500, lambda t: {"LA": value if t % 2 else 73.0})
-    assert half.judge.told[-1].verdict.result == "unknown"
+    assert half.judge.periods[-1].verdict.result == "unknown"
 
 
 def test_quiet_near_the_background_ends_a_case():
@@ -450,14 +450,14 @@ def test_a_level_counts_by_its_seconds():
         loud = t % 100 < 20
         sample = Sample("s", "LA", 75.0 if loud else 60.0, "dB", "ok", now)
         judge.step([sample] * (5 if loud else 1), now)
-    assert judge.told[-1].levels.leq_db == pytest.approx(68.53, abs=0.01)
+    assert judge.periods[-1].levels.leq_db == pytest.approx(68.53, abs=0.01)
     fast = noise()
     for n in range(5200):
         now = Stamp(1000.0 + n / 4, DAY + n / 4, "ntp", 1.0)
         heard = n / 4 % 1200 < 300
         fast.step([Sample("s", "LA", 75.0, "dB", "ok", now)] if heard else [], now)
-    assert fast.told[-1].levels.valid_share == pytest.approx(0.25, abs=0.002)
-    assert fast.told[-1].verdict.result == "unknown"
+    assert fast.periods[-1].levels.valid_share == pytest.approx(0.25, abs=0.002)
+    assert fast.periods[-1].verdict.result == "unknown"
 
 
 def test_a_late_value_is_judged_in_the_period_in_which_it_was_measured():
@@ -469,7 +469,7 @@ def test_a_late_value_is_judged_in_the_period_in_which_it_was_measured():
         then = Stamp(now.mono - 600.0, now.wall - 600.0, "ntp", 1.0)
         quiet = Sample("s", "LA", 45.0, "dB", "ok", now)
         judge.step([quiet, Sample("s", "LA", 69.0, "dB", "ok", then, now, "instrument")], now)
-    assert judge.told[-1].levels.lmax_db == 45.0
+    assert judge.periods[-1].levels.lmax_db == 45.0
     assert judge.late == 200
 
 

@@ -171,8 +171,8 @@ class Slots:
         wanted = sum(
             size * (UNPACKED_TIMES if sha256 in wheels else 1.0) for sha256, size in lacking.items()
         )
-        told = os.statvfs(self._program)
-        free = told.f_bavail * told.f_frsize
+        disk = os.statvfs(self._program)
+        free = disk.f_bavail * disk.f_frsize
         if free < wanted + SPARE_BYTES:
             raise ConfigError(
                 f"{self._program}: {free // 1_000_000} MB free, release {release.number} needs"

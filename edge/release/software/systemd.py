@@ -44,9 +44,9 @@ class Systemd:
     def _daemon(self, name: str) -> tuple[DaemonSeen, int]:
         words = ["show", "--property=ActiveState,NRestarts,MainPID", f"edge-{name}.service"]
         done = subprocess.run(["systemctl", *words], capture_output=True, text=True, timeout=60)
-        told = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
-        seen = DaemonSeen(told.get("ActiveState") == "active", _whole(told.get("NRestarts")))
-        return seen, _whole(told.get("MainPID"))
+        shown = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
+        seen = DaemonSeen(shown.get("ActiveState") == "active", _whole(shown.get("NRestarts")))
+        return seen, _whole(shown.get("MainPID"))
 
 
 def _ending() -> bool:
