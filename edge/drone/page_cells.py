@@ -29,7 +29,8 @@ def mmss(seconds: float) -> str:
     return f"{int(seconds) // 60}:{seconds % 60:04.1f}"
 
 
-def value(value: Any) -> str:
+def shown_value(value: Any) -> str:
+    """A fact as people read it."""
     if isinstance(value, bool):
         return "✓" if value else "✗"
     if isinstance(value, float):
@@ -43,5 +44,5 @@ def facts_of(facts: Row) -> Iterable[tuple[str, str]]:
     """The facts that people read, in words."""
     for key, value in facts.items():
         if value is not None and value != [] and key in FACTS:
-            shown_value = f"{value:.0%}" if key.endswith("_share") else value(value)
-            yield t(*FACTS[key]), escape(shown_value)
+            text = f"{value:.0%}" if key.endswith("_share") else shown_value(value)
+            yield t(*FACTS[key]), escape(text)

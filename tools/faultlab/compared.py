@@ -50,7 +50,8 @@ def make(tree: Path, clip: str, out: Path) -> Made:
     argv += ["--out", str(out), "--json"]
     env = {**os.environ, "PYTHONPATH": str(tree)}
     done = subprocess.run(argv, cwd=tree, env=env, stdout=subprocess.PIPE, check=True)
-    return Made([json.loads(line) for line in done.stdout.splitlines()], read_manifests(out))
+    lines = done.stdout.decode().replace(f"{out}/", "").splitlines()
+    return Made([json.loads(line) for line in lines], read_manifests(out))
 
 
 def read_manifests(out: Path) -> dict[str, dict[str, Any]]:
