@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Two programs' evidence beside each other: nothing that differs is passed over, nothing invented."""
+"""Two programs' evidence beside each other: what differs is found, and nothing else."""
 
 import json
 
