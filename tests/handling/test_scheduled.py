@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from box_of_cases import TEN, ZONE, Box
 
-from edge.handling.scheduled import TOLD, ReportTerms, last_whole, publish_reports
+from edge.handling.scheduled import PUBLISHED, ReportTerms, last_whole, publish_reports
 from edge.uplink import messages as m
 from edge.values import EvidenceFile, Stamp
 
@@ -86,7 +86,7 @@ def test_a_power_cut_makes_no_other_report_of_the_same_week(box: Box) -> None:
         published(box, WEEK_OVER + 9 * HOUR, platform)
     folder = box.state / "reports" / "week-2026-03-09"
     before = (folder / "report.json").read_bytes()
-    assert not (folder / TOLD).exists()
+    assert not (folder / PUBLISHED).exists()
     # What was reviewed in between changes nothing any more.
     box.reviewed("v-000001", "rejected", WEEK_OVER + 9.1 * HOUR)
     box.work(WEEK_OVER + 10 * HOUR)
