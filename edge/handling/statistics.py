@@ -8,7 +8,6 @@ interval at 95 % (Wilson 1927); two periods differ only where their intervals do
 from __future__ import annotations
 
 import itertools
-import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,12 @@ from statistics import median
 from typing import Any
 
 from edge.handling.life import RUNNING, CaseLife
+from edge.learning.precision import wilson
 
 DAY_S = 86_400.0
 # What counts as one place: so many parts of the picture's width and height.
 CELLS = 12
 # Normal quantile of a two-sided 95 % interval.
-Z95 = 1.959964
 # A return is the next confirmed case at the same place (or of the same truck) within so many days.
 RETURN_DAYS = (7, 30)
 
@@ -40,13 +39,7 @@ class Share:
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's; (0, 1) where nothing was counted."""
-        if not self.whole:
-            return 0.0, 1.0
-        n, p = self.whole, self.part / self.whole
-        middle = p + Z95**2 / (2 * n)
-        reach = Z95 * math.sqrt(p * (1 - p) / n + Z95**2 / (4 * n * n))
-        scale = 1 + Z95**2 / n
-        return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)
+        return wilson(self.part, self.whole)
 
     def differs(self, other: Share) -> bool:
         """Whether the intervals do not overlap: only then may a change be named."""

@@ -32,7 +32,7 @@ class OutboxRow:
     record_id: str | None
     payload: bytes | None
     sha256: str | None
-    refused: int = 0
+    refused: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class FileRow:
     path: str
     size: int
     record: int
-    refused: int = 0
+    refused: int
 
 
 @dataclass(frozen=True, slots=True)

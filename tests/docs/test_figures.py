@@ -104,8 +104,9 @@ READINGS = {
         [29, 31.0, 0, 1, 5],
     ),
     "mutation": (
-        '{"changes": 4, "score": 0.75, "packages": {"edge/rules": 0.75}, "survivors": []}',
-        [4, 0.75, 0.75],
+        '{"changes": 4, "score": 0.75, "interval": [0.3, 0.95],'
+        ' "packages": {"edge/rules": 0.75}, "survivors": []}',
+        [4, 0.75, 0.3, 0.95, 0.75],
     ),
     "fuzzing": (
         '{"ts": {"inputs": 30, "spent_s": 120.0, "findings": 1, "outlived": 2, "slowest_s": 0.5,'

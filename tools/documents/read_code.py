@@ -52,6 +52,8 @@ def read_mutation(text: str) -> list[Figure]:
     return [
         Figure("small wrong changes made", told["changes"], noise=1e9),
         Figure("noticed by the tests", told["score"], noise=0.05, asked=0.85),
+        Figure("at least, at 95 % (Wilson)", told["interval"][0], noise=0.1),
+        Figure("at most", told["interval"][1], noise=0.1),
         *(
             Figure(f"noticed, {package}", value, noise=0.1)
             for package, value in told["packages"].items()

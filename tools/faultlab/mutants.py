@@ -36,6 +36,7 @@ class Mutant:
 
     path: str
     line: int
+    column: int
     kind: str
     before: str
     after: str
@@ -43,7 +44,7 @@ class Mutant:
     names: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line} {self.kind}: {self.before} -> {self.after}"
+        return f"{self.path}:{self.line}:{self.column} {self.kind}: {self.before} -> {self.after}"
 
 
 def mutants_of(path: str, text: str) -> list[Mutant]:
@@ -59,7 +60,8 @@ def mutants_of(path: str, text: str) -> list[Mutant]:
             before = text[begin:end]
             changed = text[:begin] + after + text[end:]
             shown = " ".join(before.split())
-            found.append(Mutant(path, part.lineno, kind, shown[:60], after[:60], changed, names))
+            at = (path, part.lineno, part.col_offset)
+            found.append(Mutant(*at, kind, shown[:60], after[:60], changed, names))
     return sorted(found, key=lambda mutant: (mutant.line, mutant.kind, mutant.before))
 
 

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge.learning.precision import wilson
 from tools.faultlab.forked import ForkedRuns
 from tools.faultlab.mutants import Mutant, mutants_of
 
@@ -39,13 +40,19 @@ PLAIN = ("-m", "not slow and not browser and not decoder and not shared")
 PACKAGES: dict[str, tuple[str, ...]] = {
     "edge/rules": ("tests/rules", "tests/replay"),
     "edge/hold.py": ("tests/rules/test_hold.py",),
-    "edge/outbox": ("tests/outbox", "tests/house/test_faults.py"),
+    "edge/outbox": ("tests/outbox", "tests/house/test_faults.py", "tests/house/test_durable.py"),
     "edge/evidence": (
         "tests/evidence",
         "tests/pipeline/test_frames_way.py",
         "tests/rules/test_packs.py",
+        "tests/house/test_durable.py",
     ),
-    "edge/uplink": ("tests/uplink", "tests/contract"),
+    "edge/uplink": (
+        "tests/uplink",
+        "tests/contract",
+        "tests/house/test_durable.py",
+        "tests/house/test_jsonfile.py",
+    ),
 }
 TESTS_MAX = 40
 # A change is given this much more time than its tests took, and a start of pytest.
@@ -207,7 +214,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _print(rows: dict[str, dict[str, dict[str, Any]]], took_s: float, *, as_json: bool) -> None:
     every = [result for package in rows.values() for result in package.values()]
-    score = sum(result["noticed"] for result in every) / max(1, len(every))
+    noticed_of = sum(result["noticed"] for result in every)
+    score = noticed_of / max(1, len(every))
     scores = {
         package: round(sum(r["noticed"] for r in found.values()) / max(1, len(found)), 3)
         for package, found in rows.items()
@@ -215,9 +223,10 @@ def _print(rows: dict[str, dict[str, dict[str, Any]]], took_s: float, *, as_json
     survivors = [
         change for found in rows.values() for change, r in found.items() if not r["noticed"]
     ]
-    told = {
+    told: dict[str, Any] = {
         "changes": len(every),
         "score": round(score, 3),
+        "interval": [round(end, 3) for end in wilson(noticed_of, len(every))],
         "packages": scores,
         "took_s": round(took_s),
         "survivors": survivors,
@@ -225,7 +234,8 @@ def _print(rows: dict[str, dict[str, dict[str, Any]]], took_s: float, *, as_json
     if as_json:
         print(json.dumps(told, ensure_ascii=False))
         return
-    print(f"{told['changes']} changes, {score:.3f} noticed, in {took_s:.0f} s")
+    low, high = told["interval"]
+    print(f"{len(every)} changes, {score:.3f} ({low} to {high}) noticed, in {took_s:.0f} s")
     for package, value in scores.items():
         print(f"  {package:16} {value:.3f}")
     for change in survivors:

@@ -92,6 +92,8 @@ def _copy(answer: object, out: object, left: int, allow: Callable[[int], None]) 
             break
         out.write(block)  # type: ignore[attr-defined]
         left -= len(block)
+    # What is still in the file's buffer is on no disk.
+    out.flush()  # type: ignore[attr-defined]
     os.fsync(out.fileno())  # type: ignore[attr-defined]
     return left
 
