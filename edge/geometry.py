@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Plane geometry on fractions of the frame: polygons, foot points, overlap. Pure."""
+"""Plane geometry on fractions of the frame or metres of ground: polygons, lines, overlap. Pure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from edge.values import Box, Point
 
 Polygon = Sequence[Point]
+# Mean radius of the Earth (IUGG).
+EARTH_M = 6_371_008.8
 
 
 def inside(point: Point, polygon: Polygon) -> bool:
@@ -58,6 +61,26 @@ def centre(box: Box) -> Point:
 def distance(a: Point, b: Point, aspect: float = 1.0) -> float:
     """Distance in frame heights: x fractions are stretched by width / height."""
     return math.hypot((a[0] - b[0]) * aspect, a[1] - b[1])
+
+
+def from_line(point: Point, line: Sequence[Point]) -> float:
+    """Distance of a point from the nearest point of a polyline, in its unit."""
+    return min(_to_segment(point, a, b) for a, b in pairwise(line))
+
+
+def _to_segment(p: Point, a: Point, b: Point) -> float:
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    length = dx * dx + dy * dy
+    share = 0.0 if length == 0 else ((p[0] - a[0]) * dx + (p[1] - a[1]) * dy) / length
+    share = min(1.0, max(0.0, share))
+    return math.hypot(p[0] - a[0] - share * dx, p[1] - a[1] - share * dy)
+
+
+def east_north(lat: float, lon: float, origin: Point) -> Point:
+    """Metres east and north of the origin (lat, lon), on a plane that touches the Earth there: off
+    by less than 0.1 % within ten kilometres."""
+    east = math.radians(lon - origin[1]) * EARTH_M * math.cos(math.radians(origin[0]))
+    return east, math.radians(lat - origin[0]) * EARTH_M
 
 
 def iou(a: Box, b: Box) -> float:

@@ -17,10 +17,9 @@ import numpy as np
 
 from edge.config import Camera
 from edge.config.site import GroundMark
-from edge.geometry import inside
+from edge.geometry import east_north, inside
 from edge.values import Box, Point
 
-EARTH_M = 6_371_008.8
 # A camera without ground of its own may see what lies so near.
 NEAR_M = 80.0
 # Marks that miss their plane by more than this share of the picture were mixed up.
@@ -44,12 +43,6 @@ class PlaceCover:
     rank: float
 
 
-def metres(lat: float, lon: float, origin: tuple[float, float]) -> tuple[float, float]:
-    """East and north of the origin (lat, lon); good to a part in 10,000 within a few km."""
-    east = math.radians(lon - origin[1]) * EARTH_M * math.cos(math.radians(origin[0]))
-    return east, math.radians(lat - origin[0]) * EARTH_M
-
-
 class GroundPlane:
     """The ground of one camera as a plane: a place to a point of the picture."""
 
@@ -58,7 +51,7 @@ class GroundPlane:
         if len(marks) < 4:
             raise ValueError(f"{len(marks)} marks; a plane needs four or more")
         self._origin = (marks[0].lat, marks[0].lon)
-        ground = np.array([metres(m.lat, m.lon, self._origin) for m in marks])
+        ground = np.array([east_north(m.lat, m.lon, self._origin) for m in marks])
         self._scale = float(np.abs(ground).max()) or 1.0
         picture = np.array([mark.at for mark in marks], float)
         rows = [_equations(g / self._scale, p) for g, p in zip(ground, picture, strict=True)]
@@ -82,7 +75,7 @@ class GroundPlane:
 
     def picture_of(self, lat: float, lon: float) -> Point | None:
         """The point of the picture, in fractions, perhaps outside of it; None behind the camera."""
-        return self._point(*metres(lat, lon, self._origin))
+        return self._point(*east_north(lat, lon, self._origin))
 
     def _point(self, east: float, north: float) -> Point | None:
         x, y, w = self._h @ np.array([east / self._scale, north / self._scale, 1.0])
@@ -102,7 +95,7 @@ class GroundPlane:
 
     def _round(self, lat: float, lon: float, radius_m: float) -> Box:
         """What bounds a circle on the ground, in the picture."""
-        east, north = metres(lat, lon, self._origin)
+        east, north = east_north(lat, lon, self._origin)
         turns = [math.tau * n / 16 for n in range(16)]
         circle = ((radius_m * math.cos(turn), radius_m * math.sin(turn)) for turn in turns)
         found = [self._point(east + dx, north + dy) for dx, dy in circle]
@@ -147,4 +140,4 @@ def _away_m(camera: Camera, lat: float, lon: float) -> float:
     position = camera.position
     if position.lat is None or position.lon is None:
         return math.inf
-    return math.hypot(*metres(lat, lon, (position.lat, position.lon)))
+    return math.hypot(*east_north(lat, lon, (position.lat, position.lon)))

@@ -15,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.drone.shifted import A_M, LatLon
+from edge.geometry import EARTH_M
 
 Vector = NDArray[np.float64]
 
 # WGS-84 (NIMA TR8350.2): semi-major axis (beside the shifted maps) and flattening.
 F = 1.0 / 298.257223563
 E2 = F * (2.0 - F)
-# Mean radius of the GRS-80 ellipsoid (IUGG).
-MEAN_M = 6_371_008.8
 
 
 def ecef(lat: float, lon: float, height_m: float) -> Vector:
@@ -102,4 +101,4 @@ class Local:
 def distance_m(a: LatLon, b: LatLon) -> float:
     """Metres between two places: the chord, bent to an arc of the mean radius (1 cm in 100 km)."""
     chord = float(np.linalg.norm(ecef(*a, 0.0) - ecef(*b, 0.0)))
-    return 2.0 * MEAN_M * math.asin(min(1.0, chord / (2.0 * MEAN_M)))
+    return 2.0 * EARTH_M * math.asin(min(1.0, chord / (2.0 * EARTH_M)))

@@ -7,7 +7,6 @@ corridors are lines with a width. Geometry is asked in metres of a flight's own 
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import re
@@ -21,7 +20,7 @@ from edge.config import ConfigError
 from edge.drone import shifted
 from edge.drone.earth import Local
 from edge.drone.shifted import LatLon
-from edge.geometry import inside
+from edge.geometry import from_line, inside
 
 Kind = Literal["site", "corridor", "watch", "forbidden", "permitted", "dump"]
 KINDS: tuple[Kind, ...] = ("site", "corridor", "watch", "forbidden", "permitted", "dump")
@@ -79,7 +78,7 @@ class Area:
 
     def holds(self, east: float, north: float) -> bool:
         if self.line:
-            return _distance((east, north), self.line) <= self.site.width_m / 2.0
+            return from_line((east, north), self.line) <= self.site.width_m / 2.0
         return any(_in_rings((east, north), rings) for rings in self.polygons)
 
     def share_of_circle(self, east: float, north: float, radius_m: float) -> float:
@@ -112,18 +111,6 @@ def _metres(ring: Ring, plane: Local) -> list[tuple[float, float]]:
 
 def _in_rings(point: tuple[float, float], rings: Sequence[Sequence[tuple[float, float]]]) -> bool:
     return inside(point, rings[0]) and not any(inside(point, hole) for hole in rings[1:])
-
-
-def _distance(point: tuple[float, float], line: Sequence[tuple[float, float]]) -> float:
-    return min(_to_segment(point, a, b) for a, b in itertools.pairwise(line))
-
-
-def _to_segment(p: tuple[float, float], a: tuple[float, float], b: tuple[float, float]) -> float:
-    dx, dy = b[0] - a[0], b[1] - a[1]
-    length = dx * dx + dy * dy
-    share = 0.0 if length == 0 else ((p[0] - a[0]) * dx + (p[1] - a[1]) * dy) / length
-    share = min(1.0, max(0.0, share))
-    return math.hypot(p[0] - a[0] - share * dx, p[1] - a[1] - share * dy)
 
 
 def assign(

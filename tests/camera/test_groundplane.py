@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.camera.groundplane import EARTH_M, GroundPlane, covering
+from edge.camera.groundplane import GroundPlane, covering
 from edge.config import Camera
 from edge.config.site import CameraGround, GroundMark, Position
+from edge.geometry import EARTH_M
 
 LAT, LON = 36.389, 120.447
 HEIGHT_M, TILT, FOCAL = 6.0, math.radians(25.0), 0.9
