@@ -198,19 +198,24 @@ def _fresh(box: Box) -> UpdatedBox:
 
 
 def updated(box: Box) -> None:
-    """A good release, one that follows it, and every bad one taken back or refused."""
-    one = _fresh(box)
+    """A good release, one that follows it, and every bad one taken back or refused; what was
+    promised on the way arrives."""
+    one, run = _fresh(box), UpdatesRun()
     try:
         one.prepare()
-        told = [one.update("next"), one.update("same")]
-        told += [one.update(kind) for kind in BAD]
-        told.append(one.update("next", kill, "trial"))
-        told.append(one.update("same", cut, "switched"))
+        promise(box)
+        run.updates += [one.update("next"), one.update("same")]
+        run.updates += [one.update(kind) for kind in BAD]
+        run.updates.append(one.update("next", kill, "trial"))
+        run.updates.append(one.update("same", cut, "switched"))
     finally:
         one.close()
     box.delivers(SEEN)
-    for row in told:
+    _account(box, run)
+    for row in run.updates:
         print(f"     {json.dumps(asdict(row))}", flush=True)
+    if run.missing or run.gaps or run.breaks:
+        raise Failed(f"{run.missing} missing, {run.gaps} gaps, {run.breaks} breaks")
 
 
 def kill(one: UpdatedBox) -> None:
