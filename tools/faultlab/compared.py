@@ -30,6 +30,7 @@ CLIPS = ROOT / "tests" / "clips"
 START = "2026-05-01T08:00:00Z"
 # Field -> why it differs from the commits before.
 INTENDED: dict[str, str] = {}
+_NUMBER = re.compile(r"\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +56,19 @@ def make(tree: Path, clip: str, out: Path) -> Made:
 
 
 def read_manifests(out: Path) -> dict[str, dict[str, Any]]:
-    """Every sealed manifest below `out` as `<number of the case>/r<revision>`."""
+    """Every sealed manifest below `out` as `<category> <number of the case>/r<revision>`."""
     found = {path: json.loads(path.read_bytes()) for path in out.rglob("r*/manifest.json")}
-    begun: dict[Path, str] = {}
+    cases: dict[Path, tuple[str, str]] = {}
     for path, manifest in found.items():
-        began = json.dumps(manifest.get("violation", {}).get("began"), sort_keys=True)
-        case = path.parent.parent
-        begun[case] = min(begun.get(case, "~"), f"{began} {manifest['violation']['category']}")
-    numbers = {case: n for n, case in enumerate(sorted(begun, key=lambda one: begun[one]), 1)}
-    return {f"{numbers[p.parent.parent]}/{p.parent.name}": m for p, m in sorted(found.items())}
+        told = manifest["violation"]
+        cases[path.parent.parent] = (told["category"], told["began"]["utc"])
+    order = sorted(cases, key=lambda case: cases[case])
+    names, counts = {}, Counter[str]()
+    for case in order:
+        category = cases[case][0]
+        counts[category] += 1
+        names[case] = f"{category} {counts[category]}"
+    return {f"{names[p.parent.parent]}/{p.parent.name}": m for p, m in sorted(found.items())}
 
 
 def fields(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
@@ -79,23 +84,30 @@ def fields(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def differences(before: Made, after: Made) -> Counter[tuple[str, str, str]]:
-    """(field without its numbers, before, after) with how often; what one side lacks is `-`."""
+    """(field without its numbers, before, after) with how often; what one side lacks is `-`. A
+    folder or an event that one side lacks is one difference, named."""
     found: Counter[tuple[str, str, str]] = Counter()
-    old, new = dict(_all(before)), dict(_all(after))
-    for path in old.keys() | new.keys():
-        was, now = (_shown(side, path) for side in (old, new))
-        if was != now:
-            found[re.sub(r"\[\d+\]|^\S+ ", "", path), was, now] += 1
+    old, new = _parts(before), _parts(after)
+    for name in sorted(old.keys() ^ new.keys()):
+        found[(name, "there", "-") if name in old else (name, "-", "there")] += 1
+    for name in sorted(old.keys() & new.keys()):
+        was, now = dict(fields(old[name])), dict(fields(new[name]))
+        for path in sorted(was.keys() | now.keys()):
+            before_text, after_text = _shown(was, path), _shown(now, path)
+            if before_text != after_text:
+                field = f"{name.split()[0]}.{_NUMBER.sub('', path)}"
+                found[field, before_text, after_text] += 1
     return found
 
 
-def _all(made: Made) -> Iterator[tuple[str, Any]]:
-    for name, manifest in made.manifests.items():
-        for path, value in fields(manifest, "manifest"):
-            yield f"{name} {path}", value
-    for n, event in enumerate(made.events):
-        for path, value in fields(event, "event"):
-            yield f"{n} {path}", value
+def _parts(made: Made) -> dict[str, dict[str, Any]]:
+    """Manifests and events by a name that both sides give them."""
+    counts = Counter[str]()
+    parts = {f"manifest {name}": manifest for name, manifest in made.manifests.items()}
+    for event in made.events:
+        counts[str(event.get("category"))] += 1
+        parts[f"event {event.get('category')} {counts[str(event.get('category'))]}"] = event
+    return parts
 
 
 def _shown(side: Mapping[str, Any], path: str) -> str:

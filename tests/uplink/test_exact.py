@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The uplink's limits, waits and answers to the broker, to the second and the byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.faults import FaultLog
+from edge.isolation import ItemGuard
+from edge.outbox import ChainPosition, Dispatch, Outbox, OutboxRow, SealedRecord, State
+from edge.uplink import seal as seals
+from edge.uplink.in_flight import InFlight
+from edge.uplink.isolated import Isolated
+from edge.uplink.mqtt import Answered, Connected
+from edge.uplink.pacing import ChunkSize, DayBudget, TokenBucket
+from edge.uplink.records import OUTSTANDING_MAX, Records
+from edge.uplink.wire import Topics
+from edge.values import Stamp
+
+LIMITS = Connected(8, 100_000, session_present=True)
+
+
+class Wire:
+    """A connection that only numbers what it is given."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, bytes]] = []
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
+        self.sent.append((topic, payload))
+        return len(self.sent)
+
+
+def window(limits: Connected = LIMITS, *, alone: bool = False) -> InFlight:
+    return InFlight(Wire(), limits, alone=alone)  # type: ignore[arg-type]
+
+
+def out(one: InFlight, *ages: float) -> list[tuple[int, float]]:
+    """Publishes of these instants; the answers that come are kept in the list."""
+    answers: list[tuple[int, float]] = []
+    for at in ages:
+        one.send("t", b"p", lambda code, now: answers.append((code, now)), now=at)
+    return answers
+
+
+@pytest.mark.parametrize(("receive_max", "places"), [(0, 1), (1, 1), (3, 3), (8, 8), (65_535, 8)])
+def test_no_more_is_out_than_the_broker_and_we_allow(receive_max: int, places: int) -> None:
+    one = window(Connected(receive_max, 1000, session_present=True))
+    assert one.free() == one.size == places
+    alone = window(Connected(receive_max, 1000, session_present=True), alone=True)
+    assert alone.size == 1
+    alone.widen()
+    assert alone.size == places
+
+
+def test_places_are_kept_for_what_is_urgent_unless_nothing_is_out() -> None:
+    one = window()
+    assert one.free(reserve=20) == 8
+    out(one, 0.0)
+    assert (one.free(), one.free(reserve=3), one.free(reserve=20)) == (7, 4, 0)
+
+
+def test_a_packet_fits_to_the_byte_by_the_bytes_of_its_topic() -> None:
+    one = window(Connected(8, 100, session_present=True))
+    assert one.fits("ab", b"x" * 66)
+    assert not one.fits("ab", b"x" * 67)
+    assert not one.fits("路", b"x" * 66), "three bytes"
+
+
+def test_an_answer_is_given_once_and_counts_where_it_is_good() -> None:
+    one = window()
+    answers = out(one, 1.0, 2.0, 3.0)
+    assert (one.busy, one.oldest_s(9.0), one.alone_at_loss()) == (True, 8.0, None)
+    for mid, code in ((1, 0x7F), (1, 0), (2, 0x80), (77, 0)):
+        one.answered(Answered(mid, code), 5.0)
+    assert (answers, one.answered_ok) == ([(0x7F, 5.0), (0x80, 5.0)], 1)
+    last = one.alone_at_loss()
+    assert last is not None and (last.at, last.size) == (3.0, 1)
+    one.answered(Answered(3, 0), 5.0)
+    assert (one.busy, one.oldest_s(9.0), one.alone_at_loss()) == (False, 0.0, None)
+
+
+def test_a_chunk_shrinks_beyond_two_seconds_and_grows_below_half_a_second() -> None:
+    chunk = ChunkSize()
+    assert (chunk.bytes, chunk.parallel) == (8192, 1)
+    chunk.answered(8192, 2.0)
+    chunk.answered(8192, 0.5)
+    chunk.answered(8191, 0.1)
+    assert chunk.bytes == 8192, "neither slow nor fast, or not a whole chunk"
+    chunk.answered(8192, 0.49)
+    assert (chunk.bytes, chunk.parallel) == (16_384, 1)
+    chunk.answered(8192, 2.01)
+    assert chunk.bytes == 8192
+    for _ in range(9):
+        chunk.answered(chunk.bytes, 0.1)
+    assert (chunk.bytes, chunk.parallel) == (96 * 1024, 4)
+    chunk.answered(chunk.bytes, 1.0)
+    assert chunk.parallel == 4
+    chunk.answered(1, 3.0)
+    assert (chunk.bytes, chunk.parallel) == (48 * 1024, 1)
+
+
+def test_a_bucket_saves_two_seconds_and_lends_one_chunk() -> None:
+    bucket = TokenBucket(100.0)
+    assert not bucket.take(1, 0.0)
+    assert bucket.take(1000, 60.0), "200 were saved; 800 are owed"
+    assert not bucket.take(1, 68.0)
+    assert bucket.take(1, 68.1)
+    bucket.set_rate(None)
+    assert bucket.take(10**9, 68.2)
+    bucket.set_rate(10.0)
+    assert bucket.take(30, 80.0), "20 were saved; 10 are owed"
+    assert not bucket.take(1, 81.0)
+    assert bucket.take(1, 81.1)
+
+
+def test_clips_have_four_fifths_of_the_day() -> None:
+    budget = DayBudget(1000)
+    budget.spend(799, 10.0)
+    assert budget.allows("clip", 10.0)
+    budget.spend(1, 10.0)
+    assert not budget.allows("clip", 10.0)
+    budget.spend(199, 86_399.0)
+    assert budget.allows("picture", 86_399.9)
+    budget.spend(1, 86_399.0)
+    assert not budget.allows("picture", 86_399.9)
+    assert budget.allows("clip", 86_400.0)
+    assert DayBudget(None).allows("clip", 0.0)
+
+
+# Records and what a broker may answer.
+
+
+class Box:
+    """Records over a real outbox and a connection that answers as the test says."""
+
+    def __init__(self, folder: Path, rows: int) -> None:
+        self.path = folder / "outbox.db"
+        self.outbox = Outbox(self.path, "visiond")
+        self.put("violation", rows)
+        self.dispatch = Dispatch(self.path)
+        self.faults: list[tuple[str, str, str]] = []
+        log = FaultLog(lambda: Stamp(0.0, 0.0), self._fault)
+        guard = ItemGuard(folder / "ended.json", "", lambda item, why: None)
+        isolated = Isolated(guard, self.dispatch, log, folder / "aside")
+        self.records = Records(
+            self.dispatch, Topics("t", "b"), self._seal, log, isolated, receipt=lambda row: b"{}"
+        )
+        self.connect()
+
+    def put(self, kind: str, rows: int) -> None:
+        for n in range(rows):
+            self.outbox.put(lane=kind, kind=kind, key=f"{kind[0]}-{n}", body={"n": n})
+
+    def connect(self, limits: Connected = LIMITS, *, session_kept: bool = True) -> None:
+        self.wire = Wire()
+        self.window = InFlight(self.wire, limits)  # type: ignore[arg-type]
+        self.records.attach(self.window, session_kept=session_kept)
+
+    def _fault(self, fault: Any, _: bool) -> None:
+        self.faults.append((fault.kind, fault.subject, fault.phase))
+
+    def _seal(self, row: OutboxRow, head: ChainPosition) -> SealedRecord:
+        payload = f"{row.kind} {row.key}".encode()
+        return SealedRecord(head.seq + 1, f"b:1:{row.key}", payload, seals.sha256(payload))
+
+    def sent(self, now: float) -> list[str]:
+        """Keys that leave now."""
+        before = len(self.wire.sent)
+        self.records.fill(now)
+        return [payload.decode().split()[1] for _, payload in self.wire.sent[before:]]
+
+    def answer(self, code: int, now: float, *mids: int) -> None:
+        for mid in mids or tuple(self.window._out):
+            self.window.answered(Answered(mid, code), now)
+
+    def state(self, key: str) -> State:
+        sql = "SELECT state FROM record WHERE key = ?"
+        return State(self.dispatch._db.execute(sql, (key,)).fetchone()[0])
+
+
+@pytest.fixture
+def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Box]:
+    monkeypatch.setattr("edge.runtime.random.uniform", lambda low, high: high)
+    one = Box(tmp_path, 3)
+    with closing(one.outbox), closing(one.dispatch):
+        yield one
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [(0x10, "nobody_listens"), (0x87, "not_authorized"), (0x97, "quota_exceeded")],
+)
+def test_an_answer_about_the_topic_makes_its_kind_wait_and_loses_nothing(
+    box: Box, code: int, word: str
+) -> None:
+    box.put("fault", 1)
+    assert box.sent(0.0) == ["v-0", "v-1", "v-2", "f-0"]
+    box.answer(code, 1.0, 1, 2, 3)
+    box.answer(0, 1.0, 4)
+    assert box.faults == [(word, "violation", "start")]
+    assert box.records.counts[word] == 3
+    assert box.sent(3.9) == [], "1 s and the first 2 of the back-off"
+    assert box.sent(4.1) == ["v-0", "v-1", "v-2"], "in the outbox's order"
+    box.answer(code, 5.0)
+    assert box.sent(9.9) == []
+    assert box.sent(10.1) == ["v-0", "v-1", "v-2"], "1 s and 4"
+    box.answer(0, 11.0)
+    assert box.faults[1:] == [(word, "violation", "end")]
+
+
+def test_a_held_kind_is_tried_again_at_least_every_sixteen_seconds(box: Box) -> None:
+    now = 0.0
+    for _ in range(8):
+        box.sent(now)
+        box.answer(0x97, now)
+        now += 16.1
+    assert box.sent(now) == ["v-0", "v-1", "v-2"]
+
+
+@pytest.mark.parametrize("code", [0x80, 0x83])
+def test_an_answer_without_a_reason_postpones_the_record_more_each_time(
+    box: Box, code: int
+) -> None:
+    assert box.sent(0.0) == ["v-0", "v-1", "v-2"]
+    box.answer(code, 0.0, 1)
+    box.answer(0, 0.0, 2, 3)
+    assert box.faults[0] == ("quota_exceeded", "violation", "start")
+    assert box.sent(0.9) == []
+    assert box.sent(3.1) == ["v-0"], "due after 1 s, its kind after 3"
+    box.answer(code, 10.0)
+    assert box.sent(11.9) == []
+    assert box.sent(15.1) == ["v-0"], "due after 2 s, its kind after 5"
+    assert box.records.counts["refused"] == 0
+    assert box.state("v-0") in (State.NEW, State.INFLIGHT), "never a dead letter"
+
+
+def test_the_fifth_refusal_of_a_record_is_its_last(box: Box) -> None:
+    assert box.sent(0.0) == ["v-0", "v-1", "v-2"]
+    box.answer(0, 0.0, 2, 3)
+    now, waits = 0.0, []
+    for mid in (1, 4, 5, 6):
+        box.answer(0x99, now, mid)
+        since = now
+        while not box.sent(now):
+            now += 0.25
+        waits.append(now - since)
+    assert waits == [1.0, 2.0, 4.0, 8.0]
+    box.answer(0x99, now, 7)
+    assert box.state("v-0") is State.DEAD
+    assert box.faults == [("dead_letter", "v-0", "start")]
+    assert box.records.counts["dead"] == 1
+
+
+def test_what_does_not_fit_or_changed_on_the_disk_is_a_dead_letter_at_once(box: Box) -> None:
+    box.connect(Connected(8, 20, session_present=True))
+    assert box.sent(0.0) == []
+    assert [kind for kind, _, _ in box.faults] == ["dead_letter"] * 3
+
+
+def test_a_silent_platform_is_asked_again_after_thirty_seconds_then_sixty(box: Box) -> None:
+    box.sent(0.0)
+    box.answer(0, 0.0)
+    box.records.fill(1.0)
+    assert box.records.outstanding == 3
+    assert box.sent(29.9) == []
+    assert box.sent(30.0) == ["v-0", "v-1", "v-2"]
+    box.answer(0, 30.0)
+    assert box.records.counts["resent"] == 3
+    assert box.sent(89.9) == []
+    assert box.sent(90.0) == ["v-0", "v-1", "v-2"]
+    box.answer(0, 90.0)
+    with box.dispatch.commit():
+        released = box.dispatch.acknowledge("b:1:v-0", seals.sha256(b"violation v-0"), b"{}")
+    box.records.released(released if isinstance(released, list) else [released])
+    assert box.records.outstanding == 2
+    assert (box.records._deadline_s, box.records.counts["acknowledged"]) == (30.0, 1)
+    for _ in range(9):
+        box.records._be_patient(1e9)
+        box.records._patient_at = -1e9
+    assert box.records._deadline_s == 600.0
+
+
+def test_no_more_wait_for_the_platform_than_brokers_keep(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert OUTSTANDING_MAX == 256, "of the 1,000 that brokers keep for a platform that is away"
+    monkeypatch.setattr("edge.uplink.records.OUTSTANDING_MAX", 5)
+    box.put("sensor", 4)
+    for now in range(4):
+        box.sent(now)
+        box.answer(0, now)
+    assert box.records.outstanding == 5
+
+
+def test_a_broker_that_forgot_the_session_is_sent_all_again(box: Box) -> None:
+    box.sent(0.0)
+    box.answer(0, 0.0)
+    box.records.detach()
+    box.connect(session_kept=True)
+    assert box.sent(1.0) == []
+    box.records.detach()
+    box.connect(session_kept=False)
+    assert box.sent(2.0) == ["v-0", "v-1", "v-2"]
+
+
+def test_what_no_puback_was_seen_for_goes_again_byte_for_byte(box: Box) -> None:
+    box.sent(0.0)
+    first = list(box.wire.sent)
+    box.answer(0, 0.0, 2)
+    box.records.detach()
+    box.connect()
+    assert box.sent(1.0) == ["v-0", "v-2"]
+    assert box.wire.sent == [first[0], first[2]]
