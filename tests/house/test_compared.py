@@ -35,7 +35,8 @@ def test_the_same_differs_in_nothing_and_a_case_of_another_name_is_found(tmp_pat
 
 def test_a_changed_hash_a_lost_folder_and_a_new_field_are_each_found(tmp_path):
     old = Made(
-        [{"x": 1}], laid(tmp_path / "old", manifest("a", 1, "08:00"), manifest("a", 2, "08:00"))
+        [{"category": "c", "x": 1}],
+        laid(tmp_path / "old", manifest("a", 1, "08:00"), manifest("a", 2, "08:00")),
     )
     changed = manifest("a", 1, "08:00", grade="weak")
     changed["files"][0]["sha256"] = "bb"
