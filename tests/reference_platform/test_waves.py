@@ -18,7 +18,7 @@ from city_platform.page import Page
 from city_platform.store import Store, open_database
 from city_platform.wave_run import Orders, step
 from city_platform.wave_store import NoWave, WaveStore
-from city_platform.waves import ENDED, BoxRow, Wave, chosen, heard, place, plan
+from city_platform.waves import ENDED, BoxRow, Wave, chosen, heard, place, plan, progress
 from edge.uplink import seal, wire
 from edge.uplink.trust import DownlinkTrust
 from edge.values import Fault, Stamp
@@ -117,6 +117,27 @@ def test_silence_after_the_switch_is_a_failure_and_before_it_another_try():
     assert fell.stage == "unreached"
 
 
+def test_the_progress_of_a_share_that_is_watched_says_until_when():
+    first = chosen(WAVE, ROWS)[:5]
+    rows = [replace(row, stage="settled", at=50.0) if row in first else row for row in ROWS]
+    told = progress(WAVE, rows, 60.0)
+    assert [len(one.boxes) for one in told] == [5, 20, 100, 300, 1000]
+    assert [one.turn for one in told] == [True, False, False, False, False]
+    assert told[0].soaks_until == 150.0 and told[1].soaks_until is None
+    assert [one.turn for one in progress(WAVE, rows, 150.0)][:2] == [False, True]
+
+
+def test_a_stopped_wave_goes_on_only_while_no_other_runs(platform):
+    waves = WaveStore(platform.database)
+    with platform.database.transaction():
+        waves.create(WAVE, 1.0)
+        waves.stop("w")
+        waves.create(msgspec.structs.replace(WAVE, name="v"), 2.0)
+    with pytest.raises(NoWave, match="v: is running"):
+        waves.go("w", 3.0)
+    assert waves.one("w").state == "stopped"
+
+
 def test_a_halted_wave_goes_on_by_a_persons_word_and_old_failures_do_not_count():
     rows = [BoxRow(Box("c", f"b{n}"), "rolled_back", at=5.0) for n in range(3)] + ROWS
     assert plan(WAVE, "running", rows, 10.0).state == "halted"
@@ -203,11 +224,16 @@ def test_the_page_shows_it_and_stops_it_but_not_for_another_site(platform, tmp_p
     own = f"http://127.0.0.1:{page.port}"
     try:
         shown = urllib.request.urlopen(f"{own}/waves").read().decode()
+        assert "待升级 5" in shown and "进行中" in shown
+        asked = urllib.request.Request(f"{own}/waves/w", headers={"Cookie": "lang=en"})
+        shown = urllib.request.urlopen(asked).read().decode()
         assert "waiting 5" in shown and "running" in shown and "Stop" in shown
 
         def press(origin):
             asked = urllib.request.Request(
-                f"{own}/waves", data=b"wave=w", headers={"Origin": origin}
+                f"{own}/waves",
+                data=b"what=stop&wave=w",
+                headers={"Origin": origin, "Cookie": "lang=en"},
             )
             return urllib.request.urlopen(asked).read().decode()
 
@@ -238,6 +264,9 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     assert said(*start, "--tag", "school")[1]["boxes"] == {}
     assert said("label", "city/b1", "--grid", "330102001000101", "--tag", "school")[0] == 0
     assert said("show", "w")[1]["boxes"] == {"waiting": 1}
+    told = said("show", "w", "--boxes")[1]
+    assert told["each"][0]["box"] == "city/b1" and told["each"][0]["tags"] == ["school"]
+    assert told["progress"][0] == {"share": 0.005, "boxes": 1, "ended": 0, "now": True}
     assert said("stop", "w")[1]["state"] == "stopped" and said("go", "w")[1]["state"] == "running"
     assert said("list")[1]["name"] == "w"
     for words, why in (
@@ -246,6 +275,7 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
         (("label", "b1"), "TENANT/DEVICE"),
         (("start", "v", "--number", "7", "--sha256", "a"), "sha256"),
         (("start", "v", "--number", "7", "--sha256", "a" * 64, "--shares", "1", "0.1"), "rise"),
+        (("start", "v", "--number", "7", "--sha256", "a" * 64, "--soak-s", "inf"), "finite"),
     ):
         code, _, err = said(*words)
         assert code == 2 and why in err and len(err.splitlines()) == 1

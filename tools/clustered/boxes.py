@@ -48,6 +48,8 @@ class Work:
     """One process's boxes. Times are CLOCK_MONOTONIC, which all processes of a machine share.
 
     records, files: of each box, put evenly from `start` to `put_until`; a file comes with a record.
+    calm: once this file is there, nothing is broken any more: what was not put yet is put at once,
+    and after `wait_s` the box gives up, with what is left. end: so it does if it never comes.
     """
 
     first: int
@@ -61,6 +63,8 @@ class Work:
     start: float
     put_until: float
     end: float
+    calm: str
+    wait_s: float
     picture_bytes: int = 60_000
 
 
@@ -114,9 +118,9 @@ class ClusterBox:
         self._next = next(self._due, (float("inf"), False))
         self._online = False
 
-    def step(self, now: float) -> None:
+    def step(self, now: float, *, calm: bool) -> None:
         """Put the records that are due, turn the uplink once, and note what it did."""
-        while self._next[0] <= now:
+        while self._next[0] <= (self._work.put_until if calm else now):
             self._put(with_file=self._next[1])
             self._next = next(self._due, (float("inf"), False))
         self._pump.step(0.0)
@@ -182,18 +186,20 @@ def run(work: Work) -> Account:
     account = Account()
     numbers = range(work.first, work.first + work.count)
     boxes = [ClusterBox(f"box-{n:04d}", work, account) for n in numbers]
-    second = 0.0
+    second, calm, end = 0.0, False, work.end
     for _ in count():
         began = time.monotonic()
+        if not calm and began >= second and Path(work.calm).exists():
+            calm, end = True, min(work.end, began + work.wait_s)
         for box in boxes:
-            box.step(time.monotonic())
+            box.step(time.monotonic(), calm=calm)
         if began >= second:
-            second = began + (1.0 if began > work.put_until else LOOK_S)
+            second = began + (1.0 if calm else LOOK_S)
             waits = sum(box.waiting()[0] for box in boxes)
             account.waiting.append((began, waits))
-            if began > work.put_until and not waits and all(box.online for box in boxes):
+            if calm and not waits and all(box.online for box in boxes):
                 break
-        if began > work.end:
+        if began > end:
             break
         time.sleep(max(0.0, TURN_S - (time.monotonic() - began)))
     account.left = sum(box.waiting()[0] for box in boxes)

@@ -51,6 +51,11 @@ WAIT_S = 240.0
 DOWN_S = 10.0
 PARTED_S = 40.0
 BETWEEN_S = 4.0
+# Boxes end by themselves after so long, whatever became of their trial.
+MOST_S = 3600.0
+# For their last accounts, when they gave up.
+GRACE_S = 60.0
+CALM = "calm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,45 +66,58 @@ class Step:
     do: Callable[[ClusterPlatform], float]
 
 
-def _killed(node: str) -> Step:
+def _hurt(
+    node: str,
+    word: str,
+    hurt: Callable[[ClusterPlatform], None],
+    heal: Callable[[ClusterPlatform], None],
+    *,
+    held_s: float,
+) -> Step:
+    """Something is done to a broker, stays so, and is undone; timed is how long it then takes until
+    boxes could log in at each of the three again (s)."""
+
     def do(platform: ClusterPlatform) -> float:
-        """Kill the node, leave it down, and time its return (s)."""
-        platform.brokers.kill_node(node)
-        time.sleep(DOWN_S)
+        """Do it, wait, undo it."""
+        hurt(platform)
+        time.sleep(held_s)
         began = time.monotonic()
-        platform.brokers.start_node(node)
-        platform.wait(lambda: platform.brokers.all_up, f"{node} is back")
+        heal(platform)
+        platform.wait(lambda: platform.brokers.all_up, f"{node} is back in the cluster")
         return time.monotonic() - began
 
-    return Step(f"{node} killed", do)
+    return Step(f"{node} {word}", do)
+
+
+def _killed(node: str) -> Step:
+    return _hurt(
+        node,
+        "killed",
+        lambda platform: platform.brokers.kill_node(node),
+        lambda platform: platform.brokers.start_node(node),
+        held_s=DOWN_S,
+    )
 
 
 def _parted(node: str) -> Step:
     peers = [peer for peer in NODES if peer != node]
-
-    def do(platform: ClusterPlatform) -> float:
-        """Cut the node off from these peers, and time its return (s)."""
-        platform.network.part(node, peers)
-        time.sleep(PARTED_S)
-        began = time.monotonic()
-        platform.network.join(node, peers)
-        platform.wait(lambda: platform.brokers.all_up, f"{node} is back in the cluster")
-        return time.monotonic() - began
-
-    return Step(f"{node} parted from the others", do)
+    return _hurt(
+        node,
+        "parted from the others",
+        lambda platform: platform.network.part(node, peers),
+        lambda platform: platform.network.join(node, peers),
+        held_s=PARTED_S,
+    )
 
 
 def _unplugged(node: str) -> Step:
-    def do(platform: ClusterPlatform) -> float:
-        """Take the node off the network, and time its return (s)."""
-        platform.network.unplug(node)
-        time.sleep(PARTED_S)
-        began = time.monotonic()
-        platform.network.plug(node)
-        platform.wait(lambda: platform.brokers.all_up, f"{node} is back in the cluster")
-        return time.monotonic() - began
-
-    return Step(f"{node} unplugged", do)
+    return _hurt(
+        node,
+        "unplugged",
+        lambda platform: platform.network.unplug(node),
+        lambda platform: platform.network.plug(node),
+        held_s=PARTED_S,
+    )
 
 
 def _promoted(platform: ClusterPlatform) -> float:
@@ -166,16 +184,17 @@ class ClusterTrial:
         self._start_boxes(platform, start, put_until)
         time.sleep(max(0.0, start + BETWEEN_S - time.monotonic()))
         steps = SHORT if self._args.short else LONG
-        healed_after = {}
+        healed_after, calm = {}, start
         for turn, step in enumerate(steps):
             log_line(step.name, self._began)
             took = step.do(platform)
             healed_after[f"{turn + 1}. {step.name}"] = round(took, 1)
             log_line(f"healed ({took:.1f} s)", self._began)
-            time.sleep(BETWEEN_S)
-        healed = time.monotonic() - BETWEEN_S
-        accounts = self._accounts(max(healed, put_until) + WAIT_S)
-        return self._result(platform, accounts, max(healed, put_until), healed_after)
+            calm = time.monotonic()
+            time.sleep(BETWEEN_S if turn < len(steps) - 1 else 0.0)
+        (self._folder / CALM).touch()
+        accounts = self._accounts(calm + WAIT_S + GRACE_S)
+        return self._result(platform, accounts, calm, healed_after)
 
     def _start_boxes(self, platform: ClusterPlatform, start: float, put_until: float) -> None:
         args = self._args
@@ -192,7 +211,9 @@ class ClusterTrial:
                 files=args.files // args.boxes,
                 start=start,
                 put_until=put_until,
-                end=put_until + args.seconds + WAIT_S,
+                end=start + MOST_S,
+                calm=str(self._folder / CALM),
+                wait_s=WAIT_S,
             )
             argv = [sys.executable, "-m", "tools.clustered.boxes", json.dumps(asdict(work))]
             argv.append(str(self._folder / f"boxes-{first}.json"))
@@ -207,7 +228,7 @@ class ClusterTrial:
         ]
         if len(found) != len(self._workers):
             said = self._workers[0].log.read_text()[-1500:]
-            raise NoNetwork(f"boxes still wait {WAIT_S:.0f} s after the healing: {said}")
+            raise NoNetwork(f"boxes gave no account: {said}")
         return found
 
     def _result(
@@ -217,7 +238,7 @@ class ClusterTrial:
         calm: float,
         healed_after: dict[str, float],
     ) -> dict[str, Any]:
-        """calm: since when nothing is broken and nothing new is put."""
+        """calm: since when nothing is broken; what was not put by then is put at once."""
         promised = {name: files for one in accounts for name, files in one.promised.items()}
         drained = max((_drained(one.waiting) for one in accounts), default=calm)
         faults: dict[str, int] = {}
@@ -263,7 +284,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--receivers", type=int, default=2)
     parser.add_argument("--keep", action="store_true", help="leave the folder with its logs")
     args = parser.parse_args()
-    small = (10, 500, 10, 60.0) if args.short else (200, 10_000, 200, 450.0)
+    small = (10, 500, 10, 60.0) if args.short else (200, 10_000, 200, 350.0)
     for name, value in zip(("boxes", "records", "files", "seconds"), small, strict=True):
         if getattr(args, name) is None:
             setattr(args, name, value)

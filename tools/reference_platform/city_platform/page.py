@@ -7,6 +7,7 @@ import contextlib
 import html
 import re
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from http import HTTPStatus
@@ -18,12 +19,15 @@ import msgspec
 
 from city_platform.files import Box
 from city_platform.store import Store
-from city_platform.wave_store import NoWave, WaveRow, WaveStore
-from city_platform.waves import FAILED, counts
+from city_platform.wave_requests import Answer, Asked, asked_page, is_wave_path, told
+from city_platform.wave_store import WaveStore
 from edge.uplink import messages as m
 from edge.uplink import wire
 
 LATEST = 200
+FORM_MOST = 4000
+LOOPBACK = ("127.0.0.1", "localhost")
+POLICY = "default-src 'self'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
 FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){1,4}")
 KINDS = {
     ".jpg": "image/jpeg",
@@ -39,9 +43,6 @@ HEAD = """<!doctype html><html lang="zh"><meta charset="utf-8"><title>疑似违�
 COLUMNS = ("收到 / Received (UTC)", "设备 / Device", "类别 / Category", "编号 / Id",
            "开始 / Began (UTC)", "证据 / Evidence")  # fmt: skip
 
-WAVE_COLUMNS = ("名称 / Name", "版本号 / Release", "状态 / State", "设备 / Boxes",
-                "未通过 / Failed", "")  # fmt: skip
-
 
 class Page:
     """Serves one store. `connect` makes a store of its own for each request's thread."""
@@ -49,18 +50,24 @@ class Page:
     def __init__(self, connect: Callable[[], Store], port: int) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                """The page of records, of waves, or one file of evidence."""
+                """The page of records, those of waves, or one file of evidence."""
                 with contextlib.closing(connect()) as store:
-                    if self.path == "/waves":
-                        _send(self, wave_page(store).encode(), "text/html; charset=utf-8")
-                    elif self.path == "/":
-                        _send(self, page(store).encode(), "text/html; charset=utf-8")
+                    if self.path == "/":
+                        _send(self, Answer(page(store)))
+                    elif is_wave_path(self.path):
+                        asked = _asked(self)
+                        _send(self, asked_page(WaveStore(store.database), asked, time.time()))
                     else:
                         _file(self, store)
 
             def do_POST(self) -> None:
+                """A person's word about a wave; from these pages only, of this machine only."""
+                typed = _typed(self)
+                if typed is None:
+                    self.send_error(HTTPStatus.FORBIDDEN)
+                    return
                 with contextlib.closing(connect()) as store:
-                    _stop_wave(self, store)
+                    _send(self, told(store.database, _asked(self), typed, time.time()))
 
             def log_message(self, *_: object) -> None:
                 """Requests are not worth a line."""
@@ -76,11 +83,12 @@ class Page:
 
 def page(store: Store) -> str:
     """The list of the newest records as HTML; reads the store, never writes."""
-    told, latest = store.summary(), store.latest(LATEST)
-    counts = ", ".join(f"{kind} {count}" for kind, count in sorted(told["records"].items()))
+    found, latest = store.summary(), store.latest(LATEST)
+    counts = ", ".join(f"{kind} {count}" for kind, count in sorted(found["records"].items()))
     head = (
-        f"<p>{html.escape(counts) or '-'}; 文件 / files {told['complete']}/{told['files']};"
-        f" 缺号 / gaps {len(told['gaps'])}; 隔离 / quarantined {told['quarantined']}</p>"
+        f"<p>{html.escape(counts) or '-'}; 文件 / files {found['complete']}/{found['files']};"
+        f" 缺号 / gaps {len(found['gaps'])}; 隔离 / quarantined {found['quarantined']}"
+        ' · <a href="/waves">软件分批升级 / Software waves</a></p>'
     )
     titles = "".join(f"<th>{column}" for column in COLUMNS)
     rows = "\n".join(_row(store, *one) for one in latest)
@@ -108,44 +116,6 @@ def _item(store: Store, box: Box, data: m.ViolationData, item: m.EvidenceItem) -
     return f'<a href="{link}">{shown}</a>'
 
 
-def wave_page(store: Store) -> str:
-    """Every wave with its boxes by stage; those that failed, and a button that stops it."""
-    waves = WaveStore(store.database)
-    titles = "".join(f"<th>{column}" for column in WAVE_COLUMNS)
-    rows = "\n".join(_wave_row(waves, row) for row in waves.waves())
-    return f"{HEAD}<h2>软件升级 / Software waves</h2><table><tr>{titles}\n{rows}</table></html>"
-
-
-def _wave_row(waves: WaveStore, row: WaveRow) -> str:
-    boxes = waves.rows(row.wave)
-    by_stage = ", ".join(f"{stage} {n}" for stage, n in sorted(counts(row.wave, boxes).items()))
-    failed = "; ".join(f"{b.box.path}: {b.stage} {b.why}" for b in boxes if b.stage in FAILED)[:500]
-    texts = (row.wave.name, str(row.wave.number), f"{row.state} {row.why}", by_stage, failed)
-    cells = "".join(f"<td>{html.escape(text)}" for text in texts)
-    button = f'<button name="wave" value="{html.escape(row.wave.name)}">停止 / Stop</button>'
-    form = f'<form method="post" action="/waves">{button}</form>' if row.state == "running" else ""
-    return f"<tr>{cells}<td>{form}"
-
-
-def _stop_wave(handler: BaseHTTPRequestHandler, store: Store) -> None:
-    """Only from this page itself: another site's form has another origin."""
-    size = handler.headers.get("Content-Length", "")
-    own = handler.headers.get("Origin") == f"http://{handler.headers.get('Host')}"
-    if handler.path != "/waves" or not own or not size.isdigit() or int(size) > 1000:
-        handler.send_error(HTTPStatus.FORBIDDEN)
-        return
-    name = parse_qs(handler.rfile.read(int(size)).decode("ascii", "replace")).get("wave", [""])[0]
-    try:
-        with store.database.transaction():
-            WaveStore(store.database).stop(name)
-    except NoWave:
-        handler.send_error(HTTPStatus.NOT_FOUND)
-        return
-    handler.send_response(HTTPStatus.SEE_OTHER)
-    handler.send_header("Location", "/waves")
-    handler.end_headers()
-
-
 def _file(handler: BaseHTTPRequestHandler, store: Store) -> None:
     """A laid out file, or 404: nothing else can be named."""
     path = unquote(handler.path).lstrip("/")
@@ -154,14 +124,39 @@ def _file(handler: BaseHTTPRequestHandler, store: Store) -> None:
     if kind is None or data is None:
         handler.send_error(HTTPStatus.NOT_FOUND)
         return
-    _send(handler, data, kind)
+    _send(handler, Answer(data, kind=kind))
 
 
-def _send(handler: BaseHTTPRequestHandler, body: bytes, kind: str) -> None:
-    handler.send_response(HTTPStatus.OK)
-    handler.send_header("Content-Type", kind)
+def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
+    body = answer.body.encode() if isinstance(answer.body, str) else answer.body
+    handler.send_response(answer.status)
+    if answer.to:
+        handler.send_header("Location", answer.to)
+    if answer.language:
+        handler.send_header("Set-Cookie", f"lang={answer.language}; Path=/; SameSite=Strict")
+    handler.send_header("Content-Type", answer.kind)
     handler.send_header("Content-Length", str(len(body)))
     handler.send_header("X-Content-Type-Options", "nosniff")
-    handler.send_header("Content-Security-Policy", "default-src 'self'; style-src 'unsafe-inline'")
+    handler.send_header("Content-Security-Policy", POLICY)
     handler.end_headers()
     handler.wfile.write(body)
+
+
+def _asked(handler: BaseHTTPRequestHandler) -> Asked:
+    headers = handler.headers
+    return Asked(handler.path, headers.get("Cookie", ""), headers.get("Accept-Language", ""))
+
+
+def _typed(handler: BaseHTTPRequestHandler) -> dict[str, str] | None:
+    """The form; None where it is none of ours. Another site's form has another origin, and a name
+    that was made to point at this machine is not its own."""
+    size, host = handler.headers.get("Content-Length", ""), handler.headers.get("Host", "")
+    own = handler.headers.get("Origin") == f"http://{host}" and host.partition(":")[0] in LOOPBACK
+    if handler.path != "/waves" or not own or not size.isdigit() or int(size) > FORM_MOST:
+        return None
+    text = handler.rfile.read(int(size)).decode("ascii", "replace")
+    try:
+        found = parse_qs(text, keep_blank_values=True, max_num_fields=32)
+    except ValueError:
+        return None
+    return {name: values[0] for name, values in found.items()}

@@ -9,7 +9,7 @@
 
 Halts by itself once too many did not hold; `go` goes on, and only failures after it count. What it
 orders is the signed command update_software, and what it believes is what boxes report in signed
-records. The page of tools/receiver (--page, /waves) shows the same, and has a button that stops.
+records. The page of tools/receiver (--page, /waves) shows and does the same.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import os
 import ssl
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,7 +33,7 @@ from city_platform.files import Box
 from city_platform.receiver import platform_signer
 from city_platform.store import open_database
 from city_platform.wave_store import NoWave, WaveStore
-from city_platform.waves import FAILED, SHARES, BoxRow, Wave, counts, plan
+from city_platform.waves import ENDED, FAILED, SHARES, BoxRow, Wave, chosen, counts, plan, progress
 from edge.runtime import Backoff, Stop
 from edge.uplink import messages as m
 from edge.uplink import seal, wire
@@ -144,15 +144,18 @@ def _start(store: WaveStore, args: argparse.Namespace) -> dict[str, Any]:
         wave = msgspec.convert(given, Wave)
     except msgspec.ValidationError as error:
         raise NoWave(f"{args.name}: {error}") from None
-    if list(wave.shares) != sorted(set(wave.shares)):
-        raise NoWave(f"{args.name}: shares must rise: {wave.shares}")
     store.create(wave, time.time())
     return _shown(store, args.name)
 
 
-def _shown(store: WaveStore, name: str) -> dict[str, Any]:
+def _shown(store: WaveStore, name: str, *, boxes: bool = False) -> dict[str, Any]:
+    """A wave as a value for JSON; `boxes` with every one of them."""
     row = store.one(name)
     rows = store.rows(row.wave)
+    shares = [
+        {"share": one.share, "boxes": len(one.boxes), "ended": _ended(one.boxes), "now": one.turn}
+        for one in progress(row.wave, rows, time.time())
+    ]
     failed = [
         {"box": r.box.path, "stage": r.stage, "why": r.why} for r in rows if r.stage in FAILED
     ]
@@ -161,8 +164,23 @@ def _shown(store: WaveStore, name: str) -> dict[str, Any]:
         "state": row.state,
         "why": row.why,
         "boxes": counts(row.wave, rows),
+        "progress": shares,
         "failed": failed,
+        **({"each": [_box(one) for one in chosen(row.wave, rows)]} if boxes else {}),
     }
+
+
+def _ended(rows: Iterable[BoxRow]) -> int:
+    return sum(row.stage in ENDED for row in rows)
+
+
+def _box(row: BoxRow) -> dict[str, Any]:
+    facts = {"stage": row.stage, "since": row.at, "orders": row.orders, "why": row.why}
+    return {"box": row.box.path, **facts, "grid": row.grid, "tags": sorted(row.tags)}
+
+
+def _show(store: WaveStore, args: argparse.Namespace) -> dict[str, Any]:
+    return _shown(store, args.name, boxes=args.boxes)
 
 
 def _set(store: WaveStore, args: argparse.Namespace) -> dict[str, Any]:
@@ -198,6 +216,7 @@ def arguments() -> argparse.Namespace:
     start.add_argument("--one-per-grid", action="store_true", help="never two of one unit grid")
     for name in ("show", "stop", "go"):
         what.add_parser(name).add_argument("name")
+    what.choices["show"].add_argument("--boxes", action="store_true", help="every one of them")
     what.add_parser("list")
     label = what.add_parser("label", help="unit grid and tags of a box")
     label.add_argument("name", metavar="TENANT/DEVICE")
@@ -237,7 +256,7 @@ def _done(args: argparse.Namespace, database: Database) -> int:
         return 0
     with database.transaction():
         works = {"start": _start, "stop": _set, "go": _set, "label": _label}
-        told = works[args.what](store, args) if args.what in works else _shown(store, args.name)
+        told = works[args.what](store, args) if args.what in works else _show(store, args)
     print(json.dumps(told, ensure_ascii=False))
     return 0
 

@@ -28,7 +28,12 @@ OVERLAP_S = 30.0
 
 
 class NoWave(ValueError):
-    """What a person named is not there, or cannot be; one line."""
+    """What a person named is not there, or cannot be; one line. word: the key of the page's
+    sentence for it, where there is one."""
+
+    def __init__(self, text: str, word: str = "") -> None:
+        super().__init__(text)
+        self.word = word
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +57,18 @@ class WaveStore:
     def create(self, wave: Wave, at: float) -> None:
         """Raises NoWave where the name was used before, or another wave is running."""
         if any(row.wave.name == wave.name for row in self.waves()):
-            raise NoWave(f"{wave.name}: there is a wave of this name already")
-        running = [row.wave.name for row in self.waves() if row.state == "running"]
-        if running:
-            raise NoWave(f"{running[0]}: is running; stop it first")
+            raise NoWave(f"{wave.name}: there is a wave of this name already", "taken")
+        self._alone(wave.name)
         told = msgspec.json.encode(wave).decode()
         self._db.run(
             "INSERT INTO wave VALUES (?, ?, 'running', '', ?, ?, ?)", (wave.name, told, at, at, at)
         )
+
+    def _alone(self, name: str) -> None:
+        """Two releases at once would be two trials on one box."""
+        running = [row.wave.name for row in self.waves() if row.state == "running"]
+        if set(running) - {name}:
+            raise NoWave(f"{running[0]}: is running; stop it first", "busy")
 
     def waves(self) -> list[WaveRow]:
         """The newest first."""
@@ -80,14 +89,20 @@ class WaveStore:
         self.one(name)
         self._db.run("UPDATE wave SET state = ?, why = ? WHERE name = ?", (state, why, name))
 
+    def _not_done(self, name: str) -> None:
+        if self.one(name).state == "done":
+            raise NoWave(f"{name}: is done", "state:done")
+
     def stop(self, name: str) -> None:
-        """Nobody more is ordered. Raises NoWave."""
+        """Nobody more is ordered. Raises NoWave, also for one that is done."""
+        self._not_done(name)
         self.set_state(name, "stopped", "stopped by a person")
 
     def go(self, name: str, at: float) -> None:
-        """It goes on; only failures from now on count. Raises NoWave, also for one that is done."""
-        if self.one(name).state == "done":
-            raise NoWave(f"{name}: is done")
+        """It goes on; only failures from now on count. Raises NoWave, also for one that is done,
+        and while another is running."""
+        self._not_done(name)
+        self._alone(name)
         self.set_state(name, "running")
         self._db.run("UPDATE wave SET went = ? WHERE name = ?", (at, name))
 
@@ -113,6 +128,13 @@ class WaveStore:
                 sql, (wave.name,)
             )
         ]
+
+    def tenants_and_tags(self) -> tuple[list[str], list[str]]:
+        """What a wave may be for: tenants with boxes, and the words that boxes are labelled by."""
+        tenants = self._db.rows("SELECT DISTINCT tenant FROM device_key ORDER BY tenant")
+        tags = {tag for (text,) in self._db.rows("SELECT tags FROM box_label")
+                for tag in (text or "").split()}  # fmt: skip
+        return [tenant for (tenant,) in tenants], sorted(tags)
 
     def keep(self, wave: Wave, rows: Iterable[BoxRow]) -> None:
         """Store where each box of the wave stands, over what was stored before."""

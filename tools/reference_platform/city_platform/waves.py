@@ -10,6 +10,7 @@ many of those that ended did not hold, and goes on only by a person's word.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -27,6 +28,7 @@ SOAK_S = 1800.0
 # After these a box that was ordered is asked again, and one on trial that says nothing has failed.
 UNREACHED_S, SILENT_S = 900.0, 3600.0
 ORDERS_MOST = 5
+NOT_RISING = "shares must rise, each once"
 
 BoxStage = Literal[
     "waiting", "ordered", "trial", "settled", "rolled_back", "refused", "silent", "unreached"
@@ -60,6 +62,14 @@ class Wave(msgspec.Struct, frozen=True, kw_only=True):
     silent_s: Annotated[float, msgspec.Meta(gt=0)] = SILENT_S
     at_most: Annotated[int, msgspec.Meta(ge=1)] = 200
     one_per_grid: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for shares that do not rise, and for seconds without an end."""
+        if list(self.shares) != sorted(set(self.shares)):
+            raise ValueError(f"{NOT_RISING}: {list(self.shares)}")
+        for name in ("soak_s", "unreached_s", "silent_s"):
+            if not math.isfinite(getattr(self, name)):
+                raise ValueError(f"$.{name} must be finite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +119,7 @@ def plan(
     since: older failures were seen by a person, who had it go on."""
     mine, fell = _timed(wave, chosen(wave, rows), now)
     share, part = _share(wave, mine, now)
-    wrong = _too_many(wave, [row for row in mine if row.at >= since])
+    wrong = _too_many(wave, mine, since)
     if state != "running":
         return WavePlan(state, share, fell=fell)
     if wrong:
@@ -139,22 +149,61 @@ def _become(row: BoxRow, stage: BoxStage, at: float, why: str) -> BoxRow:
     return BoxRow(row.box, stage, at, row.orders, why, row.grid, row.tags)
 
 
+def _part(rows: list[BoxRow], share: float) -> list[BoxRow]:
+    """At least one box, so that a small fleet begins with one and not with none."""
+    return rows[: max(1, int(share * len(rows)))]
+
+
 def _share(wave: Wave, rows: list[BoxRow], now: float) -> tuple[float, list[BoxRow]]:
-    """The share whose turn it is: the first that has not ended and soaked. A share holds at least
-    one box, so that a small fleet begins with one and not with none."""
+    """The share whose turn it is: the first that has not ended and soaked."""
     for share in wave.shares:
-        part = rows[: max(1, int(share * len(rows)))]
-        if any(row.stage not in ENDED for row in part):
-            return share, part
-        if share != wave.shares[-1] and now - max((r.at for r in part), default=0) < wave.soak_s:
+        part = _part(rows, share)
+        if any(row.stage not in ENDED for row in part) or now < _soaked_at(wave, share, part):
             return share, part
     return wave.shares[-1], part
 
 
-def _too_many(wave: Wave, rows: list[BoxRow]) -> str:
+def _soaked_at(wave: Wave, share: float, part: list[BoxRow]) -> float:
+    """When the next share may begin, where all of this one have ended; nothing follows the last."""
+    last = max((row.at for row in part), default=0.0)
+    return 0.0 if share == wave.shares[-1] else last + wave.soak_s
+
+
+@dataclass(frozen=True, slots=True)
+class ShareProgress:
+    """How far one share is. boxes: all of it, with those of the shares before; turn: whether it is
+    the one that is ordered now; soaks_until: Unix time, where it has ended and the next waits."""
+
+    share: float
+    boxes: tuple[BoxRow, ...]
+    turn: bool
+    soaks_until: float | None
+
+
+def progress(wave: Wave, rows: Iterable[BoxRow], now: float) -> list[ShareProgress]:
+    """Every share of a wave, in its order."""
+    mine = chosen(wave, rows)
+    turn, _ = _share(wave, mine, now)
+    found = []
+    for share in wave.shares:
+        part = _part(mine, share)
+        until = _soaked_at(wave, share, part)
+        soaks = share == turn and until > now and all(row.stage in ENDED for row in part)
+        found.append(ShareProgress(share, tuple(part), share == turn, until if soaks else None))
+    return found
+
+
+def judged(rows: Iterable[BoxRow], since: float) -> tuple[list[BoxRow], list[BoxRow]]:
+    """Those that did not hold, and all that held or did not: what halts a wave. since: Unix time
+    from which on they count."""
+    counted = [row for row in rows if row.at >= since]
+    failed = [row for row in counted if row.stage in FAILED]
+    return failed, failed + [row for row in counted if row.stage == "settled"]
+
+
+def _too_many(wave: Wave, rows: list[BoxRow], since: float) -> str:
     """Why to halt; "" where there is no reason to. One failure is enough where nothing held."""
-    failed = [row for row in rows if row.stage in FAILED]
-    ended = [row for row in rows if row.stage in FAILED or row.stage == "settled"]
+    failed, ended = judged(rows, since)
     few = len(failed) < wave.failed_least and len(failed) < len(ended)
     if not failed or few or len(failed) <= wave.failed_share * len(ended):
         return ""
