@@ -226,7 +226,7 @@ class Inbox:
                     assert isinstance(one.message, m.Ack)
                     self._dispatch.hear(counter_name("ack", one.message), one.message.n)
                     released += self._release(one.message)
-        self._records.released(released)
+        self._records.released(released, at.mono)
         for one in passed:
             with self._isolated.message(one.kind, one.payload) as why:
                 assert isinstance(one.message, m.Ack)

@@ -44,6 +44,9 @@ CAUTION_AFTER = 2
 CAUTION_ENDS_AFTER = 8
 # Taken over so often within so long: two boxes have one name.
 TAKEN_OVER, TAKEN_OVER_S = 3, 600.0
+# A broker that takes connections and answers nothing in time is given twice as long on the next
+# one, up to this: a fleet that hung up and sent all of it again would only keep it from answering.
+PATIENCE_MAX_S = 160.0
 # Longer ago than this a packet is not to blame for the end of a connection.
 BLAME_WITHIN_S = 5.0
 
@@ -77,7 +80,7 @@ class Pump:
         backoff: Backoff | None = None,
     ) -> None:
         self._parts, self._address, self._birth, self._clock = parts, address, birth, clock
-        self._deadline_s = puback_deadline_s
+        self._deadline_s = self._patience_s = puback_deadline_s
         self._window: InFlight | None = None
         self._arrived: list[Arrived] = []
         self._broken_in_a_row = 0
@@ -146,6 +149,8 @@ class Pump:
     def event(self, event: Event) -> None:
         """Take what the connection tells: an answer, a message, a subscription."""
         if isinstance(event, Answered) and self._window is not None:
+            if self._window.oldest_s(self._mono()) < self._deadline_s / 2.0:
+                self._patience_s = self._deadline_s
             self._window.answered(event, self._mono())
             if self._window.answered_ok >= CAUTION_ENDS_AFTER:
                 self._broken_in_a_row = 0
@@ -237,8 +242,9 @@ class Pump:
             return
         now = self._mono()
         age_s = self._window.oldest_s(now)
-        if age_s > self._deadline_s:
+        if age_s > self._patience_s:
             self.counts["stalls"] += 1
+            self._patience_s = max(self._deadline_s, min(2.0 * self._patience_s, PATIENCE_MAX_S))
             self.link.hang_up(f"no PUBACK for {age_s:.0f} s", now)
 
     def close(self) -> None:

@@ -34,7 +34,8 @@ HOLDING = {
 # One window's worth tried again; often enough that a platform that is back is noticed at once.
 HOLD_CAP_S = 15.0
 # Answers that blame nothing: RabbitMQ gives 0x83 while a queue is full or its nodes are away. The
-# kind waits as above; the record itself waits longer each time, and stands in nobody's way.
+# kind waits as above. A record that meets one again though others of its kind passed meanwhile may
+# be what is wrong: it waits longer each time, and stands in nobody's way.
 UNEXPLAINED = {0x80: "quota_exceeded", 0x83: "quota_exceeded"}
 UNEXPLAINED_CAP_S = 300.0
 REFUSALS_MAX = 5
@@ -56,6 +57,14 @@ Seal = Callable[[OutboxRow, ChainPosition], SealedRecord]
 class _Hold:
     until: float
     backoff: Backoff
+
+
+@dataclass(frozen=True, slots=True)
+class _Unexplained:
+    """Refusals of one record that may be its own; how many of its kind had passed at the last."""
+
+    times: int
+    passed: int
 
 
 class Records:
@@ -80,7 +89,8 @@ class Records:
         self._maybe_more = dict.fromkeys(KINDS, True)
         self._waiting: dict[int, float] = {}
         self._later: list[tuple[float, int]] = []
-        self._unexplained: Counter[int] = Counter()
+        self._unexplained: dict[int, _Unexplained] = {}
+        self._passed_of: Counter[str] = Counter()
         self._holds: dict[str, _Hold] = {}
         self._deadline_s = PLATFORM_DEADLINE_S
         self._patient_at = 0.0
@@ -203,6 +213,7 @@ class Records:
         for word in HOLDING.values():
             self._faults.end(word, row.kind)
         self.counts["published"] += 1
+        self._passed_of[row.kind] += 1
         if self._by_broker or not KINDS[row.kind].sealed:
             self._releases.append(row)
             self._waiting.pop(row.id, None)
@@ -221,8 +232,11 @@ class Records:
     def _postpone(self, row: OutboxRow, now: float) -> None:
         """Not put back in its place: were it the record after all, nothing would pass any more."""
         self._waiting.pop(row.id, None)
-        self._unexplained[row.id] += 1
-        wait_s = min(UNEXPLAINED_CAP_S, REFUSAL_WAIT_S * 2.0 ** self._unexplained[row.id])
+        passed, last = self._passed_of[row.kind], self._unexplained.get(row.id)
+        alone = last is None or last.passed != passed
+        times = (last.times if last else 0) + alone
+        self._unexplained[row.id] = _Unexplained(times, passed)
+        wait_s = min(UNEXPLAINED_CAP_S, REFUSAL_WAIT_S * 2.0**times)
         self._later.append((now + wait_s, row.id))
 
     def _put_back(self, row: OutboxRow) -> None:
@@ -289,11 +303,13 @@ class Records:
                     self._dispatch.acknowledge(row.record_id, row.sha256, self._receipt(row))
         self._marks, self._releases = [], []
 
-    def released(self, rows: Sequence[OutboxRow]) -> None:
-        """The platform's acknowledgements were committed: drop these rows and reset the
-        resend time-out."""
+    def released(self, rows: Sequence[OutboxRow], now: float) -> None:
+        """The platform's acknowledgements were committed: drop these rows. It is there again, so
+        what else it owes an answer for is owed no longer than on any other day."""
         self.counts["acknowledged"] += len(rows)
-        self._deadline_s = PLATFORM_DEADLINE_S
+        if self._deadline_s > PLATFORM_DEADLINE_S:
+            self._deadline_s, soon = PLATFORM_DEADLINE_S, now + PLATFORM_DEADLINE_S
+            self._waiting = {row_id: min(due, soon) for row_id, due in self._waiting.items()}
         self._let_go(rows)
 
     def set_aside(self, rows: Sequence[OutboxRow]) -> None:

@@ -61,6 +61,8 @@ class Transfers:
         self._window: InFlight | None = None
         self._active: dict[str, Parcel] = {}
         self._parked: dict[str, float] = {}
+        # Of these the platform said nothing; others are parked by its word or the broker's.
+        self._unanswered: set[str] = set()
         self._chunk = ChunkSize()
         self._deadline_s = ANSWER_DEADLINE_S
         self._hold_until = 0.0
@@ -81,6 +83,7 @@ class Transfers:
         self._window = None
         self._active.clear()
         self._parked.clear()
+        self._unanswered.clear()
 
     def changed(self) -> None:
         self._maybe_more = True
@@ -295,17 +298,20 @@ class Transfers:
         for parcel in silent:
             self.counts["silent"] += 1
             self._park(parcel, now + self._deadline_s)
+            self._unanswered.add(parcel.file.sha256)
         if silent:
             self._deadline_s = min(2.0 * self._deadline_s, ANSWER_DEADLINE_MAX_S)
         for sha256 in [s for s, due in self._parked.items() if due <= now]:
             del self._parked[sha256]
+            self._unanswered.discard(sha256)
             with self._dispatch.commit():
                 self._dispatch.mark_file(sha256, State.NEW)
             self._maybe_more = True
 
     def answered(self, answer: EvidenceAck, now: float) -> None:
         """The platform's word on one file; `have` was stored by the caller's transaction."""
-        self._deadline_s = ANSWER_DEADLINE_S
+        if self._deadline_s > ANSWER_DEADLINE_S:
+            self._hear_again(now)
         parcel = self._active.get(answer.id)
         if parcel is None:
             self._apply(answer, None, now)
@@ -313,10 +319,19 @@ class Transfers:
         with self._working_for(parcel):
             self._apply(answer, parcel, now)
 
+    def _hear_again(self, now: float) -> None:
+        """The platform answers again: nothing waits for it longer than on any other day."""
+        self._deadline_s, soon = ANSWER_DEADLINE_S, now + ANSWER_DEADLINE_S
+        for parcel in self._active.values():
+            parcel.due = min(parcel.due, soon)
+        for sha256 in self._unanswered & self._parked.keys():
+            self._parked[sha256] = min(self._parked[sha256], now)
+
     def _apply(self, answer: EvidenceAck, parcel: Parcel | None, now: float) -> None:
         if answer.state == "have":
             self.counts["files"] += 1
             self._parked.pop(answer.id, None)
+            self._unanswered.discard(answer.id)
             if parcel is not None:
                 self._done(parcel)
         elif answer.state == "need":

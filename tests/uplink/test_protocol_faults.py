@@ -91,6 +91,24 @@ def test_without_a_right_puback_the_link_is_cut_and_all_sent_again(
     eventually(released(box, 2))
 
 
+def test_a_broker_that_answers_nothing_is_given_longer_each_time(
+    box: Box, fake: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An overloaded one would only be kept from answering by a fleet that begins anew."""
+    monkeypatch.setattr("edge.uplink.link.BACKOFF_CAP_S", 0.01)
+    text = box.device.read_text().replace("tls: off}", "tls: off, ack_deadline_s: 0.5}")
+    box.device.write_text(text)
+    fake.manners = Manners(answer=nothing)
+    box.put("v-1")
+    box.start()
+    eventually(lambda: len(fake.connects) >= 5, within_s=60)
+    assert fake.connects[4] - fake.connects[3] > 3.0, "0.5, 1, 2 and then 4 s"
+    fake.manners = Manners()
+    acknowledged = len(fake.connects)
+    eventually(lambda: box.states() == {"broker_ack": 1}, within_s=30)
+    assert len(fake.connects) <= acknowledged + 1
+
+
 @pytest.mark.parametrize("limit", [1, 5])
 def test_receive_maximum_is_never_exceeded(
     box: Box, fake: FakeBroker, limit: int, monkeypatch: pytest.MonkeyPatch
@@ -197,6 +215,23 @@ def test_an_unexplained_refusal_buries_nothing_and_stands_in_nobodys_way(
     assert "dead" not in box.states() and len(fake.connects) == 1
 
 
+def test_records_are_not_to_blame_while_none_of_their_kind_passes(
+    box: Box, fake: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Queues without their nodes refuse everything for minutes; what was refused often must not
+    lie for minutes more once they are back."""
+    monkeypatch.setattr("edge.uplink.records.HOLD_CAP_S", 0.01)
+    fake.manners = Manners(
+        answer=lambda got: [puback(got.mid, 0x83 if "violation" in got.topic else 0)]
+    )
+    box.put("v-1")
+    box.start()
+    eventually(lambda: len(violations(fake)) >= 1, within_s=60)
+    began = time.monotonic()
+    eventually(lambda: len(violations(fake)) >= 5, within_s=60)
+    assert time.monotonic() - began < 12.0, "15 s where each refusal doubles the wait"
+
+
 @pytest.mark.parametrize("code", [0x83, 0x10], ids=["full", "nobody listens yet"])
 def test_a_birth_that_was_not_taken_is_said_again(
     box: Box, fake: FakeBroker, code: int, monkeypatch: pytest.MonkeyPatch
@@ -287,6 +322,26 @@ def test_the_platform_is_asked_again_when_it_stays_silent(
     assert len({got.payload for got in violations(fake)}) == 1
     acknowledge_all(box, fake)
     eventually(released(box, 1))
+
+
+def test_a_platform_that_answers_again_is_owed_no_longer_than_before(
+    box: Box, fake: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silence doubles the time after which a record is sent again, up to ten minutes. The first
+    answer ends that also for what was sent before it, or a lost answer costs so long."""
+    monkeypatch.setattr("edge.uplink.records.PLATFORM_DEADLINE_S", 0.2)
+    box.put("v-1", "v-2")
+    box.start()
+
+    def sent(name: bytes) -> int:
+        return sum(name in got.payload for got in violations(fake))
+
+    eventually(lambda: sent(b"v-2") >= 6, within_s=30)
+    payload = next(got.payload for got in violations(fake) if b"v-1" in got.payload)
+    before, began = sent(b"v-2"), time.monotonic()
+    fake.send(TOPICS.up("ack"), box.platform.ack(payload))
+    eventually(lambda: sent(b"v-2") > before, within_s=30)
+    assert time.monotonic() - began < 4.0, "6.4 s where the old time stands"
 
 
 def test_an_acknowledgement_for_other_bytes_releases_nothing(

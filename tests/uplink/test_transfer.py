@@ -181,6 +181,24 @@ def test_a_platform_that_wants_a_clip_later_is_not_pressed(
     eventually(lambda: finished(box, assembler))
 
 
+def test_a_file_that_waited_for_an_answer_goes_on_as_soon_as_the_platform_answers_again(
+    box: Box, fake: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.uplink.transfer.ANSWER_DEADLINE_S", 0.2)
+    box.rig.put(box.outbox(), "v-1", {"r1-a.jpg": b"p" * 100})
+    box.start()
+
+    def announced() -> int:
+        return sum(got.topic.endswith("/init") for got in fake.got)
+
+    eventually(lambda: announced() >= 5, within_s=60)
+    before, began = announced(), time.monotonic()
+    other = m.EvidenceAck(id="0" * 64, state="hold")
+    fake.send(TOPICS.up("ack"), box.platform.ack(evidence=(other,)))
+    eventually(lambda: announced() > before, within_s=60)
+    assert time.monotonic() - began < 3.0, "6.4 s and more where the old time stands"
+
+
 def test_a_lost_file_is_a_fault_and_holds_up_nothing(
     box: Box, fake: FakeBroker, assembler: Assembler
 ) -> None:
