@@ -33,6 +33,10 @@ BIRTH = "birth"
 # for yet: without our key the platform takes no record of ours.
 REFUSED_FIRST_S, REFUSED_CAP_S = 5.0, 600.0
 REFUSED, NOBODY_LISTENS = 0x80, 0x10
+# Of the moment: a queue that is full or without its nodes. Records wait meanwhile, for a platform
+# that was not told our key takes none of them; no longer than this, whatever is wrong with a birth.
+OF_THE_MOMENT = frozenset({0x80, 0x83, 0x97})
+INTRODUCED_WITHIN_S = 120.0
 # Where the broker keeps no messages, who we are is said again for whoever came later.
 REPEAT_EVERY_S = 600.0
 
@@ -68,6 +72,7 @@ class Presence:
         self._state: dict[str, bytes] = {}
         self._again_due = math.inf
         self._refused = Backoff(first_s=REFUSED_FIRST_S, cap_s=REFUSED_CAP_S)
+        self._introduced, self._introduced_by = False, math.inf
 
     def status(self, state: Literal["online", "offline", "stopping"]) -> bytes:
         return msgspec.json.encode(
@@ -84,6 +89,7 @@ class Presence:
         self._state = {"status": self.status("online"), **self._state}
         self._greeted += 1
         self._again_due = math.inf
+        self._introduced_by = min(self._introduced_by, now + INTRODUCED_WITHIN_S)
         self._refused.reset()
         body = {**birth, "boot": self._session.boot, "conn": self._session.conn}
         self._birth = self._sealer.sign(body)
@@ -128,7 +134,13 @@ class Presence:
             self._chain_due = at.mono + CHAIN_LOOK_S
             self._chain(window, at)
 
+    def introduced(self, now: float) -> bool:
+        """Whether the platform can know who speaks: our birth was taken, on this connection or an
+        earlier one of this run, or has waited for too long."""
+        return self._introduced or now >= self._introduced_by
+
     def _answered_birth(self, code: int, now: float) -> None:
+        self._introduced |= code not in OF_THE_MOMENT
         if code >= REFUSED or code == NOBODY_LISTENS:
             self._again_due = now + REFUSED_FIRST_S + self._refused.next_s()
 

@@ -7,6 +7,7 @@ Nothing here blocks but the network wait of `step` and an fsync; the daemon call
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ TAKEN_OVER, TAKEN_OVER_S = 3, 600.0
 # A broker that takes connections and answers nothing in time is given twice as long on the next
 # one, up to this: a fleet that hung up and sent all of it again would only keep it from answering.
 PATIENCE_MAX_S = 160.0
+SUBSCRIBE_CAP_S = 60.0
 # Longer ago than this a packet is not to blame for the end of a connection.
 BLAME_WITHIN_S = 5.0
 
@@ -85,6 +87,10 @@ class Pump:
         self._arrived: list[Arrived] = []
         self._broken_in_a_row = 0
         self._retain = True
+        # A cluster that loses a node refuses for a moment; a box that left it at that would hear
+        # nothing for as long as the connection lives.
+        self._subscribe_due = math.inf
+        self._subscribe_backoff = Backoff(first_s=2.0, cap_s=SUBSCRIBE_CAP_S)
         standing = parts.faults.standing("name_taken")
         self._taken_over = deque([clock().mono] if standing else [], maxlen=TAKEN_OVER)
         self.counts: Counter[str] = Counter()
@@ -141,6 +147,7 @@ class Pump:
             # handed a will with a delay. Our own status replaces it at once.
             connection.overhear(self._parts.presence.own_status)
         connection.subscribe(self._parts.inbox.topics)
+        self._subscribe_due = math.inf
         self._parts.presence.greet(self._birth(), self._mono(), retain=limits.retain)
         self._report_retain(limits.retain)
         self._parts.records.attach(self._window, session_kept=limits.session_present)
@@ -170,7 +177,9 @@ class Pump:
         if any(code >= 0x80 for code in event.codes):
             codes = " ".join(f"0x{code:02x}" for code in event.codes)
             self._parts.faults.start("subscribe_refused", "broker", f"SUBACK {codes}")
+            self._subscribe_due = self._mono() + 1.0 + self._subscribe_backoff.next_s()
         else:
+            self._subscribe_backoff.reset()
             self._parts.faults.end("subscribe_refused", "broker")
 
     def lost(self, lost: Lost) -> None:
@@ -214,6 +223,8 @@ class Pump:
             return False
         at = self._clock()
         self._parts.presence.fill(self._window, at)
+        if not self._parts.presence.introduced(at.mono):
+            return False
         sent = self._parts.records.fill(at.mono)
         sent += self._parts.transfers.fill(at.mono)
         return sent > 0
@@ -241,6 +252,9 @@ class Pump:
         if self._window is None:
             return
         now = self._mono()
+        if now >= self._subscribe_due and self.link.connection is not None:
+            self._subscribe_due = math.inf
+            self.link.connection.subscribe(self._parts.inbox.topics)
         age_s = self._window.oldest_s(now)
         if age_s > self._patience_s:
             self.counts["stalls"] += 1

@@ -31,6 +31,11 @@ def test_puback_alone_releases_nothing(box: Box, fake: FakeBroker) -> None:
     eventually(released(box, 2))
 
 
+def of_fault(box: Box, kind: str) -> list[str]:
+    """The subjects that stand as faults of this kind in the daemon's status."""
+    return [one["subject"] for one in box.status().get("faults", []) if one["kind"] == kind]
+
+
 def every_way(got: Got) -> list[bytes]:
     return [puback(got.mid)] * 3
 
@@ -248,6 +253,50 @@ def test_a_birth_that_was_not_taken_is_said_again(
     eventually(lambda: len(of_kind(fake, "birth")) > taken, within_s=60)
     said = {got.payload for got in of_kind(fake, "birth")}
     assert len(said) == 1 and len(fake.connects) == 1
+
+
+def test_nothing_is_said_before_the_broker_has_taken_who_says_it(
+    box: Box, fake: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A platform that has not heard the key puts every record aside as a stranger's."""
+    monkeypatch.setattr("edge.uplink.presence.REFUSED_FIRST_S", 0.1)
+    fake.manners = Manners(
+        answer=lambda got: [puback(got.mid, 0x83 if got.topic.endswith("/birth") else 0)]
+    )
+    box.put("v-1")
+    box.start()
+    eventually(lambda: len(of_kind(fake, "birth")) >= 3, within_s=60)
+    assert violations(fake) == []
+    fake.manners = Manners()
+    eventually(lambda: box.states() == {"broker_ack": 1}, within_s=60)
+    order = [got.topic.rsplit("/", 1)[1] for got in fake.got]
+    last = max(n for n, kind in enumerate(order) if kind == "birth")
+    assert last < order.index("violation")
+
+
+@pytest.mark.parametrize("code", [0x87, 0x83], ids=["forbidden for good", "for as long as it is"])
+def test_a_birth_that_is_never_taken_silences_nobody(
+    box: Box, fake: FakeBroker, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setattr("edge.uplink.presence.INTRODUCED_WITHIN_S", 1.0)
+    fake.manners = Manners(
+        answer=lambda got: [puback(got.mid, code if got.topic.endswith("/birth") else 0)]
+    )
+    box.put("v-1")
+    box.start()
+    eventually(lambda: box.states() == {"broker_ack": 1}, within_s=60)
+
+
+def test_a_subscription_that_was_refused_is_asked_for_again(box: Box, fake: FakeBroker) -> None:
+    """A node that is lost refuses for a moment; the box would be deaf while the link lives."""
+    fake.manners = Manners(suback=0x80)
+    box.start()
+    eventually(lambda: bool(of_fault(box, "subscribe_refused")), within_s=60)
+    asked = len(fake.subscribes)
+    eventually(lambda: len(fake.subscribes) > asked, within_s=60)
+    fake.manners = Manners()
+    eventually(lambda: not of_fault(box, "subscribe_refused"), within_s=60)
+    assert len(fake.connects) == 1
 
 
 def test_a_broker_that_ends_every_connection_that_hears_its_own_status(

@@ -31,8 +31,7 @@ from edge.uplink.wire import fault_row
 from tools.faultlab.rig import make_violation, write
 
 TURN_S = 0.1
-# Counting what waits costs three queries a box: now and then while records are put.
-LOOK_S = 5.0
+LOOK_S = 1.0
 TENANT = "city"
 DEVICE = """\
 device: {name}
@@ -47,9 +46,10 @@ folders: {{state: state, run: run}}
 class Work:
     """One process's boxes. Times are CLOCK_MONOTONIC, which all processes of a machine share.
 
-    records, files: of each box, put evenly from `start` to `put_until`; a file comes with a record.
-    calm: once this file is there, nothing is broken any more: what was not put yet is put at once,
-    and after `wait_s` the box gives up, with what is left. end: so it does if it never comes.
+    records, files: of each box; a file comes with a record. They are put in equal parts, one as
+    soon as each of the `steps` has begun, spread over `spread_s`. progress: the file that says how
+    many have; one more than there are means that nothing is broken any more: after `wait_s` a box
+    then gives up, with what is left. end: so it does in any case.
     """
 
     first: int
@@ -61,11 +61,24 @@ class Work:
     records: int
     files: int
     start: float
-    put_until: float
-    end: float
-    calm: str
+    progress: str
+    steps: int
+    spread_s: float
     wait_s: float
+    end: float
     picture_bytes: int = 60_000
+
+    def begun(self) -> int:
+        """How many steps have begun; 0 before the first."""
+        path = Path(self.progress)
+        return int(path.read_text()) if path.exists() else 0
+
+    def part(self, step: int) -> Iterator[bool]:
+        """The records of one step, counted from 1; whether each comes with a file. None after the
+        last step."""
+        first, last = (self.records * min(n, self.steps) // self.steps for n in (step - 1, step))
+        for n in range(first, last):
+            yield n * self.files // self.records != (n + 1) * self.files // self.records
 
 
 @dataclass(slots=True)
@@ -114,15 +127,19 @@ class ClusterBox:
             first_wait_s=max(0.0, work.start - time.monotonic()),
         )
         self._outbox = Outbox(self._where.outbox, "visiond")
-        self._due = iter(sorted(_moments(work)))
-        self._next = next(self._due, (float("inf"), False))
+        self._due: list[tuple[float, bool]] = []
         self._online = False
+
+    def begin(self, step: int, now: float) -> None:
+        """The part of a step that begins is put within the next seconds."""
+        for with_file in self._work.part(step):
+            self._due.append((now + random.uniform(0.0, self._work.spread_s), with_file))
+        self._due.sort()
 
     def step(self, now: float, *, calm: bool) -> None:
         """Put the records that are due, turn the uplink once, and note what it did."""
-        while self._next[0] <= (self._work.put_until if calm else now):
-            self._put(with_file=self._next[1])
-            self._next = next(self._due, (float("inf"), False))
+        while self._due and (calm or self._due[0][0] <= now):
+            self._put(with_file=self._due.pop(0)[1])
         self._pump.step(0.0)
         if self._pump.online and not self._online:
             self._account.connects.append(now)
@@ -174,31 +191,28 @@ class ClusterBox:
         self._stock.outbox.close()
 
 
-def _moments(work: Work) -> Iterator[tuple[float, bool]]:
-    """When a record is put, and whether with a file."""
-    span = work.put_until - work.start
-    for n in range(work.records):
-        yield work.start + random.uniform(0.0, span), n < work.files
-
-
 def run(work: Work) -> Account:
     """Until everything was put and acknowledged, or until the work's end."""
     account = Account()
     numbers = range(work.first, work.first + work.count)
     boxes = [ClusterBox(f"box-{n:04d}", work, account) for n in numbers]
-    second, calm, end = 0.0, False, work.end
+    second, begun, end = 0.0, 0, work.end
     for _ in count():
-        began = time.monotonic()
-        if not calm and began >= second and Path(work.calm).exists():
-            calm, end = True, min(work.end, began + work.wait_s)
+        began, calm = time.monotonic(), begun > work.steps
         for box in boxes:
             box.step(time.monotonic(), calm=calm)
         if began >= second:
-            second = began + (1.0 if calm else LOOK_S)
+            second = began + LOOK_S
             waits = sum(box.waiting()[0] for box in boxes)
             account.waiting.append((began, waits))
             if calm and not waits and all(box.online for box in boxes):
                 break
+            while begun < work.begun():
+                begun += 1
+                for box in boxes:
+                    box.begin(begun, began)
+            if begun > work.steps and not calm:
+                end = min(end, began + work.wait_s)
         if began > end:
             break
         time.sleep(max(0.0, TURN_S - (time.monotonic() - began)))

@@ -5,7 +5,7 @@
                                       and one parted, the database's standby promoted twice, a
                                       receiver killed: some ten minutes
     tools/cluster --short             10 boxes, 500 records; one broker killed, one promotion
-    tools/cluster --boxes 50 --records 2000 --files 50 --seconds 120
+    tools/cluster --boxes 50 --records 2500 --files 50
 
 Three nodes of RabbitMQ (MQTT 5, quorum queues), HAProxy before them, PostgreSQL with a standby that
 has every commit, all from Debian 13's packages in network namespaces of their own; boxes with the
@@ -29,6 +29,7 @@ from typing import Any
 
 import msgspec
 
+from edge.runtime import write_atomic
 from tools.clustered.boxes import Account, Work
 from tools.clustered.brokers import NODES
 from tools.clustered.network import NoNetwork
@@ -51,11 +52,14 @@ WAIT_S = 240.0
 DOWN_S = 10.0
 PARTED_S = 40.0
 BETWEEN_S = 4.0
+FIRST_S = 5.0
+# Over so long the records of one step are put: while it hurts, and after.
+SPREAD_S = 25.0
 # Boxes end by themselves after so long, whatever became of their trial.
 MOST_S = 3600.0
 # For their last accounts, when they gave up.
 GRACE_S = 60.0
-CALM = "calm"
+PROGRESS = "progress"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,24 +183,28 @@ class ClusterTrial:
             platform.close()
 
     def _trial(self, platform: ClusterPlatform) -> dict[str, Any]:
-        start = time.monotonic() + 5.0
-        put_until = start + self._args.seconds
-        self._start_boxes(platform, start, put_until)
-        time.sleep(max(0.0, start + BETWEEN_S - time.monotonic()))
         steps = SHORT if self._args.short else LONG
+        start = time.monotonic() + FIRST_S
+        self._start_boxes(platform, start, len(steps))
+        time.sleep(FIRST_S)
         healed_after, calm = {}, start
-        for turn, step in enumerate(steps):
+        for turn, step in enumerate(steps, 1):
+            self._begin(turn)
             log_line(step.name, self._began)
+            time.sleep(BETWEEN_S)
             took = step.do(platform)
-            healed_after[f"{turn + 1}. {step.name}"] = round(took, 1)
+            healed_after[f"{turn}. {step.name}"] = round(took, 1)
             log_line(f"healed ({took:.1f} s)", self._began)
             calm = time.monotonic()
-            time.sleep(BETWEEN_S if turn < len(steps) - 1 else 0.0)
-        (self._folder / CALM).touch()
+        self._begin(len(steps) + 1)
         accounts = self._accounts(calm + WAIT_S + GRACE_S)
         return self._result(platform, accounts, calm, healed_after)
 
-    def _start_boxes(self, platform: ClusterPlatform, start: float, put_until: float) -> None:
+    def _begin(self, turn: int) -> None:
+        """Boxes put the part of this step from now on; after the last one they only drain."""
+        write_atomic(self._folder / PROGRESS, str(turn).encode())
+
+    def _start_boxes(self, platform: ClusterPlatform, start: float, steps: int) -> None:
         args = self._args
         for first in range(0, args.boxes, BOXES_EACH):
             number = min(BOXES_EACH, args.boxes - first)
@@ -210,10 +218,11 @@ class ClusterTrial:
                 records=args.records // args.boxes,
                 files=args.files // args.boxes,
                 start=start,
-                put_until=put_until,
-                end=start + MOST_S,
-                calm=str(self._folder / CALM),
+                progress=str(self._folder / PROGRESS),
+                steps=steps,
+                spread_s=SPREAD_S,
                 wait_s=WAIT_S,
+                end=start + MOST_S,
             )
             argv = [sys.executable, "-m", "tools.clustered.boxes", json.dumps(asdict(work))]
             argv.append(str(self._folder / f"boxes-{first}.json"))
@@ -280,12 +289,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--boxes", type=int)
     parser.add_argument("--records", type=int)
     parser.add_argument("--files", type=int)
-    parser.add_argument("--seconds", type=float, help="time over which the records are put")
     parser.add_argument("--receivers", type=int, default=2)
     parser.add_argument("--keep", action="store_true", help="leave the folder with its logs")
     args = parser.parse_args()
-    small = (10, 500, 10, 60.0) if args.short else (200, 10_000, 200, 350.0)
-    for name, value in zip(("boxes", "records", "files", "seconds"), small, strict=True):
+    small = (10, 500, 10) if args.short else (200, 10_000, 200)
+    for name, value in zip(("boxes", "records", "files"), small, strict=True):
         if getattr(args, name) is None:
             setattr(args, name, value)
     return args

@@ -54,6 +54,7 @@ class Manners:
     hang_up: Callable[[Got], bool] = lambda _: False
     hang_up_code: int | None = None
     hang_up_on: Callable[[str], bool] = lambda _: False
+    suback: int = 1
     raw_on_connect: bytes = b""
 
 
@@ -71,6 +72,7 @@ class FakeBroker:
         self.manners = manners or Manners()
         self.got: list[Got] = []
         self.connects: list[float] = []
+        self.subscribes: list[list[str]] = []
         self.most_unanswered = 0
         self.will: bytes | None = None
         self._sessions: list[_Session] = []
@@ -106,9 +108,10 @@ class FakeBroker:
             return self._publish(session, flags, body)
         if kind == SUBSCRIBE:
             topics = _topics_in(body)
+            self.subscribes.append(topics)
             if any(map(self.manners.hang_up_on, topics)):
                 return False
-            answer = body[:2] + b"\x00" + bytes([1] * len(topics))
+            answer = body[:2] + b"\x00" + bytes([self.manners.suback] * len(topics))
             session.sock.sendall(_packet(SUBACK << 4, answer))
         elif kind == PINGREQ:
             session.sock.sendall(_packet(PINGRESP << 4, b""))
