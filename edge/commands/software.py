@@ -59,7 +59,10 @@ def _status(args: argparse.Namespace) -> dict[str, Any]:
         said += f"; release {state.number} under way: {state.stage}"
     elif state.outcome:
         said += f"; release {state.number}: {state.outcome}{f': {state.why}' if state.why else ''}"
-    return {"ok": True, "release": number, "slot": slot, **msgspec.to_builtins(state), "said": said}
+    disk = slots.disk()
+    said += f"; disk: {' '.join(f'{name} {n}' for name, n in disk.items())}"
+    told = msgspec.to_builtins(state)
+    return {"ok": True, "release": number, "slot": slot, **told, "disk": disk, "said": said}
 
 
 def _install(args: argparse.Namespace) -> dict[str, Any]:
@@ -79,8 +82,10 @@ def _install(args: argparse.Namespace) -> dict[str, Any]:
     manifest = args.folder / "manifest.json"
     release, sha256 = read_release(manifest.read_bytes(), keys, str(manifest)), file_hash(manifest)
     incoming = where.update / "incoming"
+    slots = Slots(where.program)
     try:
-        for name in Slots(where.program).lacking(release):
+        slots.check_room(release, incoming)
+        for name in slots.lacking(release):
             shutil.copyfile(args.folder / name, incoming / name)
         shutil.copyfile(manifest, incoming / sha256)
         body = {"number": release.number, "sha256": sha256}

@@ -64,7 +64,8 @@ class Folders(Part, frozen=True, kw_only=True):
 class Keep(Part, frozen=True, kw_only=True):
     """How long and how much is kept once the platform has it; unacknowledged is never deleted.
 
-    flights_mb: recordings of drone flights that may be uploaded on the page.
+    flights_mb: recordings of drone flights that may be uploaded on the page. software_mb: free
+    beyond `floor_mb` for the next release of the software; acknowledged evidence goes for it.
     """
 
     evidence_mb: Megabytes = 20_000
@@ -73,6 +74,7 @@ class Keep(Part, frozen=True, kw_only=True):
     ballast_mb: Annotated[int, msgspec.Meta(ge=0, le=4096)] = 32
     ring_mb: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 24
     flights_mb: Megabytes = 8_000
+    software_mb: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 1_000
 
 
 class Console(Part, frozen=True, kw_only=True):

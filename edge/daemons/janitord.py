@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,10 @@ def _revisions(folder: Path) -> list[Path]:
     return [Path(e.path) for e in os.scandir(folder) if e.is_dir(follow_symlinks=False)]
 
 
+def _disk(folder: Path) -> int:
+    return folder.stat().st_dev
+
+
 def _mtime(path: Path) -> float | None:
     try:
         return path.stat().st_mtime
@@ -104,14 +108,17 @@ class Janitor:
         run: Path,
         terms: HandlingTerms | str = "",
         packs: Sequence[PackFault] = (),
+        program: Path | None = None,
     ) -> None:
-        """terms: how cases are handled here, or what is wrong with that; packs: what is missing."""
+        """terms: how cases are handled here, or what is wrong with that; packs: what is missing;
+        program: the two slots of the software, for the next release of which room is kept."""
         self._terms, self._packs = terms, packs
         self._aside, self._cases = dict[str, str](), dict[str, Any]()
         self._guard = ItemGuard(
             state / "memory" / "janitord-ended.json", "", self._aside.__setitem__
         )
         self._keep, self._state, self._run = device.keep, state, run
+        self._slots = program if device.updates.software_key is not None else None
         self._evidence, self._requests = state / "evidence", state / "requests"
         self._outbox_path = state / "outbox.db"
         self.done = {"rows": 0, "folders": 0, "evicted": 0, "shed": 0, "bytes": 0, "steps": 0}
@@ -218,18 +225,27 @@ class Janitor:
         return [case for case in found if case.folder not in gone]
 
     def _make_room(self, found: list[EvidenceFolder]) -> ladder.Room:
-        """Evict acknowledged evidence, oldest first, until there is room; nothing else ever."""
-        used = sum(case.size for case in found)
+        """Evict acknowledged evidence, oldest first, until there is room, for the next release of
+        the software too; nothing else ever, and the ladder sheds nothing for a release."""
+        reserve, used = self._reserve(), sum(case.size for case in found)
         room = self._room(used)
         free = sorted((c for c in found if c.released is not None), key=lambda c: c.released or 0)
         for case in free:
-            if room.short <= 0:
+            if replace(room, free=room.free - reserve).short <= 0:
                 break
             self._delete(case)
             self.done["evicted"] += 1
             used -= case.size
             room = self._room(used)
         return room
+
+    def _reserve(self) -> int:
+        """Bytes kept free for the next release, where its slots lie on the disk of the evidence."""
+        try:
+            shared = self._slots and (self._slots / "current").stat().st_dev == _disk(self._state)
+        except OSError:
+            return 0
+        return self._keep.software_mb * MB if shared else 0
 
     def _room(self, used: int) -> ladder.Room:
         quota = self._keep.evidence_mb * MB - used
@@ -345,7 +361,8 @@ def main(
     terms = terms_of(box)
     notify.ready("tidying")
     while not stop:
-        janitor = Janitor(device, box.state, box.run, terms, pack_faults(box, time.time()))
+        packs = pack_faults(box, time.time())
+        janitor = Janitor(device, box.state, box.run, terms, packs, box.program)
         janitor.work(time.time())
         if any(janitor.done.values()):
             log.info("stats %s", " ".join(f"{k}={v}" for k, v in janitor.done.items()))

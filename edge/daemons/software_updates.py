@@ -28,6 +28,7 @@ from edge.release.software.steps import SoftwareState
 from edge.runtime import write_atomic
 from edge.uplink.commands import UpdateSoftware
 from edge.uplink.pacing import DayBudget, TokenBucket
+from edge.values import Json
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,11 @@ POSTPONED_S = 60.0
 PACE_EVERY_S = 0.2
 SUBJECT = "software"
 # Stages in which nothing was switched to yet.
+NOT_HELD = {
+    "rolled_back": "software_rolled_back",
+    "stuck": "software_rolled_back",
+    "refused": "software_refused",
+}
 FETCHED = frozenset({"asked", "checked", "staged", "tested"})
 
 
@@ -49,7 +55,8 @@ class WantedRelease:
 
 
 class SoftwareFetch:
-    """Owned by uplinkd's main thread; `work` is the thread's. `why` tells what it waits for."""
+    """Owned by uplinkd's main thread; `work` is the thread's. `why` tells what it waits for,
+    `refused` the release that was given up before it was brought, and why."""
 
     def __init__(self, device: Device, where: BoxFiles, guard: ItemGuard) -> None:
         self._device, self._where, self._guard = device, where, guard
@@ -62,6 +69,7 @@ class SoftwareFetch:
         self._budget = DayBudget(limit * 1_000_000 if limit else None)
         self._stop = threading.Event()
         self.why = ""
+        self.refused: tuple[int, str] | None = None
         self.bytes = 0
 
     def want(self, asked: UpdateSoftware) -> None:
@@ -96,6 +104,7 @@ class SoftwareFetch:
         except (ConfigError, OSError) as error:
             self._say(f"release {wanted.number}: {error}")
             if isinstance(error, ConfigError):
+                self.refused = (wanted.number, str(error))
                 self._wanted.unlink(missing_ok=True)
             self._stop.wait(POSTPONED_S)
 
@@ -126,6 +135,7 @@ class SoftwareFetch:
         slots.in_force()
         path = self._object(wanted.sha256, MANIFEST_BYTES_MAX, sized=False)
         release = read_release(path.read_bytes(), keys, f"release {wanted.number}")
+        slots.check_room(release, self._incoming)
         for sha256, size in slots.lacking(release).items():
             self._object(sha256, size)
         body = {"number": wanted.number, "sha256": wanted.sha256}
@@ -179,26 +189,40 @@ class SoftwareNews:
     def __init__(self, where: BoxFiles, faults: FaultLog) -> None:
         self._where, self._faults = where, faults
         self._reported: SoftwareState | None = None
+        self._refused: tuple[int, str] | None = None
         self._first = True
         self.state = SoftwareState()
 
-    def look(self) -> None:
-        """Called every few seconds; nothing where nothing changed."""
+    def look(self, refused: tuple[int, str] | None = None) -> None:
+        """Called every few seconds; nothing where nothing changed. refused: a release that never
+        came to edge-updaterd, and why."""
+        if refused is not None and refused != self._refused:
+            self._refused = refused
+            number, why = refused
+            self._start("software_refused", f"release {number}: {why}", release=number)
         self.state = stage_of(self._where)
         if self.state == self._reported:
             return
         self._reported = self.state
         self._report(self.state)
 
+    def _start(self, kind: str, text: str, **facts: Json) -> None:
+        """One that stands for an earlier release ends first, or this one would never be heard."""
+        standing = self._faults.find(kind, SUBJECT)
+        if standing is not None and standing.facts.get("release") != facts["release"]:
+            self._faults.end(kind, SUBJECT, "another release was named since")
+        self._faults.start(kind, SUBJECT, text, **facts)
+
     def _report(self, state: SoftwareState) -> None:
-        faults, facts = self._faults, {"release": state.number, "version": state.version}
+        faults = self._faults
+        facts: dict[str, Json] = {"release": state.number, "version": state.version}
         if state.stage in ("switched", "trial", "held"):
             if self._first:
                 # Each run says it anew: the record that this very process has to get acknowledged.
                 faults.end("software_on_trial", SUBJECT, "started again", **facts)
             self._first = False
             text = f"release {state.number} ({state.version}) has to prove itself"
-            faults.start("software_on_trial", SUBJECT, text, before=state.before, **facts)
+            self._start("software_on_trial", text, before=state.before, **facts)
             return
         if state.stage in FETCHED:
             return
@@ -206,9 +230,7 @@ class SoftwareNews:
         if state.outcome == "settled":
             faults.end("software_rolled_back", SUBJECT, "", **facts)
             faults.end("software_refused", SUBJECT, "", **facts)
-        elif state.outcome in ("rolled_back", "stuck"):
-            text = f"release {state.number}: {state.why}"
-            faults.start("software_rolled_back", SUBJECT, text, in_force=state.before, **facts)
-        elif state.outcome == "refused":
-            text = f"release {state.number}: {state.why}"
-            faults.start("software_refused", SUBJECT, text, in_force=state.before, **facts)
+        elif kind := NOT_HELD.get(state.outcome):
+            self._start(
+                kind, f"release {state.number}: {state.why}", in_force=state.before, **facts
+            )

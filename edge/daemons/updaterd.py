@@ -206,11 +206,17 @@ class Updaterd:
         self._stage.mkdir(mode=0o700, exist_ok=True)
         self._bring(state.sha256, MANIFEST_BYTES_MAX)
         release = self._release(state)
-        sizes = release.objects
+        self._slots.check_room(release, self._incoming)
+        sizes, laid = release.objects, list[Path]()
 
         def fetched(sha256: str) -> Path:
+            """A copy that nobody else can change, gone once the next one is asked for: all of them
+            beside what was fetched and what is laid would be a third time the disk."""
+            while laid:
+                laid.pop().unlink(missing_ok=True)
             self._bring(sha256, min(sizes[sha256], RELEASE_BYTES_MAX))
-            return self._stage / sha256
+            laid.append(self._stage / sha256)
+            return laid[0]
 
         text = (self._stage / state.sha256).read_bytes()
         self._slots.lay(release, text, fetched, state.slot, interpreter=self._interpreter)

@@ -223,7 +223,7 @@ class Uplinkd:
         for request in self._spool.take():
             if not self._probes.take(request):
                 log.warning("request %r: not served", request["kind"])
-        self._news.look()
+        self._news.look(self._software.refused)
         status = report.status(self._parts, self._pump, self._started)
         at = self._clock.now()
         status["clock"] = {"quality": at.quality, "error_ms": at.error_ms}

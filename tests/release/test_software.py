@@ -244,7 +244,7 @@ def test_links_and_foreign_words_in_the_brought_folder_are_no_way_in(box, tmp_pa
 
 
 def test_a_full_disk_is_refused_before_anything_is_laid(box, tmp_path, monkeypatch):
-    monkeypatch.setattr("edge.release.software.slots.SPARE_BYTES", 10**15)
+    monkeypatch.setattr("edge.release.software.room.SPARE_BYTES", 10**15)
     state = box.update(press(tmp_path / "r1", 1))
     assert state.outcome == "refused" and "MB free" in state.why and box.works() == 0
 

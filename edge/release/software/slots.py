@@ -21,6 +21,16 @@ from pathlib import Path
 from edge.config import ConfigError
 from edge.jsonfile import decoded, read_object
 from edge.release.software.manifest import SoftwareRelease
+from edge.release.software.room import (
+    MB,
+    SPARE_BYTES,
+    UNPACKED_TIMES,
+    ReleaseNeed,
+    bytes_free,
+    check_room,
+    own_bytes,
+    tree_bytes,
+)
 from edge.release.software.wheels import (
     file_hash,
     lay_program,
@@ -37,10 +47,6 @@ MANIFEST, LAID = "release.json", "laid.json"
 UNITS = Path("share/edge/systemd")
 # Units that must outlive a bad release: they come from the last one that held.
 UPDATERS = "edge-update"
-# The disk is never filled by an update beyond this: evidence and outbox live on it too.
-SPARE_BYTES = 300_000_000
-# A wheel unpacked and compiled, against its archive; measured on those of the lock: 3.4.
-UNPACKED_TIMES = 4.0
 
 
 class Slots:
@@ -126,8 +132,6 @@ class Slots:
         """
         place = self.place(slot)
         remove_tree(place)
-        lacking = self.lacking(release)
-        self._check_room(lacking, release)
         place.mkdir(mode=0o755)
         home = self._program.resolve() / slot
         packages = lay_program(
@@ -166,18 +170,33 @@ class Slots:
         (place / path).parent.mkdir(parents=True, exist_ok=True)
         os.link(old / name, place / path)
 
-    def _check_room(self, lacking: dict[str, int], release: SoftwareRelease) -> None:
+    def check_room(self, release: SoftwareRelease, incoming: Path) -> None:
+        """What of it is in `incoming` already need not travel; the slot that is laid anew goes
+        first. Raises ConfigError."""
         wheels = {one.sha256 for one in release.wheels}
-        wanted = sum(
-            size * (UNPACKED_TIMES if sha256 in wheels else 1.0) for sha256, size in lacking.items()
-        )
-        disk = os.statvfs(self._program)
-        free = disk.f_bavail * disk.f_frsize
-        if free < wanted + SPARE_BYTES:
-            raise ConfigError(
-                f"{self._program}: {free // 1_000_000} MB free, release {release.number} needs"
-                f" {(wanted + SPARE_BYTES) // 1_000_000:.0f}"
-            )
+        lacking = self.lacking(release)
+        laid = sum(n * (UNPACKED_TIMES if sha in wheels else 1.0) for sha, n in lacking.items())
+        travels = sum(n for sha, n in lacking.items() if not (incoming / sha).exists())
+        need = ReleaseNeed(travels, round(laid), self._goes())
+        check_room(self._program, incoming, release.number, need)
+
+    def _goes(self) -> int:
+        """What comes free where the spare slot is laid anew; nothing while a trial takes both."""
+        now = self.in_force()
+        return own_bytes(self.place(self.spare())) if now == self.confirmed() else 0
+
+    def disk(self) -> dict[str, int]:
+        """In MB: each slot, what the two take together (a file that did not change stands once),
+        what is free, and what a release needs that has nothing in common with the one in force."""
+        places = [self.place(name) for name in NAMES]
+        here = self.place(self.in_force())
+        release, whole = self.release(here.name), tree_bytes(here)
+        travels = sum(release.objects.values()) if release else round(whole / UNPACKED_TIMES)
+        told = {f"{place.name}_mb": tree_bytes(place) for place in places}
+        told["together_mb"] = tree_bytes(*places)
+        told["free_mb"] = bytes_free(self._program)
+        told["next_needs_mb"] = travels + max(0, whole - self._goes()) + SPARE_BYTES
+        return {name: n // MB for name, n in told.items()}
 
     def discard(self, slot: str) -> None:
         """Never the one in force and never the one to go back to. Raises ConfigError, OSError."""
