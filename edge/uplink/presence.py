@@ -36,7 +36,7 @@ REFUSED, NOBODY_LISTENS = 0x80, 0x10
 # Of the moment: a queue that is full or without its nodes. Records wait meanwhile, for a platform
 # that was not told our key takes none of them; no longer than this, whatever is wrong with a birth.
 OF_THE_MOMENT = frozenset({0x80, 0x83, 0x97})
-INTRODUCED_WITHIN_S = 120.0
+MOMENT_CAP_S, INTRODUCED_WITHIN_S = 15.0, 600.0
 # Where the broker keeps no messages, who we are is said again for whoever came later.
 REPEAT_EVERY_S = 600.0
 
@@ -142,7 +142,9 @@ class Presence:
     def _answered_birth(self, code: int, now: float) -> None:
         self._introduced |= code not in OF_THE_MOMENT
         if code >= REFUSED or code == NOBODY_LISTENS:
-            self._again_due = now + REFUSED_FIRST_S + self._refused.next_s()
+            wait_s = self._refused.next_s()
+            cap_s = MOMENT_CAP_S if code in OF_THE_MOMENT else REFUSED_CAP_S
+            self._again_due = now + REFUSED_FIRST_S + min(cap_s, wait_s)
 
     def _say_again(self, now: float) -> None:
         if now >= self._again_due:
