@@ -205,9 +205,10 @@ MEASURES: dict[str, Measure] = {
     "mutation": Measure(
         "Small wrong changes that the tests notice",
         "测试能察觉的小改动",
-        ("tools/mutation", "--json"),
+        ("tools/mutation", "--json", "--budget", "60"),
         read_mutation,
-        about="A sample drawn with a seed; lines that only child processes run count as unnoticed.",
+        about="A sample drawn with a seed, as many of each package. Lines that only child "
+        "processes run count as unnoticed, and so do changes that cannot show.",
     ),
     "fuzzing": Measure(
         "Changed files and streams through the product's own readers",

@@ -38,7 +38,7 @@ PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-
 PLAIN = ("-m", "not slow and not browser and not decoder and not shared")
 # What is changed, and the tests that answer for it.
 PACKAGES: dict[str, tuple[str, ...]] = {
-    "edge/rules": ("tests/rules", "tests/replay"),
+    "edge/rules": ("tests/rules", "tests/replay", "tests/docs/test_rule_settings.py"),
     "edge/hold.py": ("tests/rules/test_hold.py",),
     "edge/outbox": ("tests/outbox", "tests/house/test_faults.py", "tests/house/test_durable.py"),
     "edge/evidence": (
