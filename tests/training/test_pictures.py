@@ -152,14 +152,18 @@ def test_samples_are_well_formed():
         assert (sample.boxes <= [640, 384, 640, 384]).all()
 
 
-def test_a_class_is_silent_only_where_it_was_not_labelled():
+def test_a_class_of_which_some_things_are_unlabelled_is_silent_in_the_whole_picture():
+    """One box does not make the others background: the objective hears a silent class inside its
+    own boxes only."""
     plain = {"plumes": 0.0, "cutouts": 0.0, "mosaic": 0.0}
     car = CITY.index("car")
     quiet = mixer(shots=[shot(9, unlabelled=("car",))], **plain)
     assert all(quiet.sample(n).silent[car] for n in range(5))
     loud = mixer(shots=[shot(car, unlabelled=("car",))], **plain)
     kept = [s for n in range(10) if len((s := loud.sample(n)).labels)]
-    assert kept and not any(s.silent[car] for s in kept)
+    assert kept and all(s.silent[car] for s in kept)
+    told = mixer(shots=[shot(car)], **plain)
+    assert not any(told.sample(n).silent.any() for n in range(5))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import yaml
 from edge.config import ConfigError
 from edge.vision.manifest import read_manifest
 from edge.vision.model import ScoreMap, load_model
-from tools.training.calibration import fit
+from tools.training.calibration import IDENTITY, Fitted, common, fit
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
@@ -92,6 +92,25 @@ def test_fitting_brings_an_unsure_class_to_what_it_is_worth():
     assert found.shift == pytest.approx(1.2, abs=0.2)
 
 
+def test_few_right_boxes_move_a_class_towards_what_all_classes_need():
+    """Eight right boxes that score 0.1 to 0.2 and nothing false: 0.35 must not hide them all."""
+    scores = np.concatenate([np.linspace(0.1, 0.2, 8), np.full(4, 0.03)])
+    right = np.arange(12) < 8
+    alone, drawn = fit(scores, right), fit(scores, right, Fitted(1.0, 1.5, 0, 0))
+    assert alone.apply(scores[7:8])[0] > 0.35
+    assert drawn.shift > alone.shift
+    many = fit(np.tile(scores, 50), np.tile(right, 50), Fitted(1.0, -2.0, 0, 0))
+    assert many.apply(scores[7:8])[0] > 0.9, "many boxes settle it whatever is expected"
+
+
+def test_the_common_map_weighs_classes_not_boxes():
+    sure = np.full(1000, 0.9), np.arange(1000) % 10 < 9
+    timid = np.full(40, 0.2), np.arange(40) % 5 < 4
+    both = common({"a": sure, "b": timid})
+    assert both.apply(np.array([0.2]))[0] > 0.5
+    assert common({"c": (np.full(3, 0.9), np.zeros(3, bool))}) == IDENTITY
+
+
 def test_a_class_with_next_to_no_picture_keeps_its_scores():
-    found = fit(np.array([0.9, 0.8, 0.3]), np.array([True, True, False]))
+    found = fit(np.array([0.9, 0.8, 0.3]), np.array([True, True, False]), Fitted(1.0, 2.0, 0, 0))
     assert (found.slope, found.shift) == (1.0, 0.0)

@@ -8,6 +8,8 @@ as if one were taken a second: harder than life, where minutes lie between them.
 
     tools/python -m tools.documents.realclips                 every clip, one JSON each, the sum
     tools/python -m tools.documents.realclips tfl --widths 0  names that hold a word; 0: as it is
+    tools/python -m tools.documents.realclips --kept out/rc   in parts: what the same model has
+                                                              judged there is not judged again
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from edge.pipeline.settings import Settings, manifest_path
 from edge.pipeline.soundness import load_settings
 from edge.rules.check import on_trial
 from edge.rules.judge import Judge
+from edge.runtime import write_atomic
 from edge.values import Frame, Scene
 from edge.vision.model import Model, load_model
 from edge.vision.tracker import Tracker
@@ -112,6 +115,19 @@ def judge(path: Path, width: int, settings: Settings, model: Model, fps: float) 
     return told
 
 
+def judged_once(
+    kept: Path, path: Path, width: int, settings: Settings, model: Model, fps: float
+) -> Told:
+    """As `judge`, from the folder `kept` where this model has judged the clip at this width."""
+    file = kept / f"{path.parent.name}-{path.stem}-{width}.json"
+    if file.is_file():
+        return msgspec.json.decode(file.read_bytes(), type=Told)
+    told = judge(path, width, settings, model, fps)
+    kept.mkdir(parents=True, exist_ok=True)
+    write_atomic(file, msgspec.json.encode(told))
+    return told
+
+
 def _best(scores: NDArray[np.float32], labels: NDArray[np.int32], model: Model) -> float:
     mine = scores[labels == model.names.index(TIPPER)]
     return round(float(mine.max(initial=0.0)), 3)
@@ -154,6 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", help="manifest of another model")
     parser.add_argument("--widths", type=int, nargs="+", default=WIDTHS, help="px; 0: as it is")
     parser.add_argument("--fps", type=float, default=5.0, help="looks a second (5)")
+    parser.add_argument("--kept", type=Path, help="a folder for what is judged; go on from there")
     args = parser.parse_args(arguments)
     try:
         paths = clips(args.clip, args.folder)
@@ -161,11 +178,14 @@ def main(arguments: list[str] | None = None) -> int:
             raise ConfigError(f"{args.folder}: no clip there (.mp4, .avi)")
         settings = load_settings(None, None, model=args.model)
         model = load_model(manifest_path(settings, args.model or settings.site.model))
+        # The same model judges; after a change of the rules take another folder.
+        kept = args.kept / model.sha256[:12] if args.kept else None
         rows = []
         for path in paths:
             for width in args.widths:
-                rows.append(judge(path, width, settings, model, args.fps))
-                row = rows[-1]
+                clip = path, width, settings, model, args.fps
+                row = judged_once(kept, *clip) if kept else judge(*clip)
+                rows.append(row)
                 print(json.dumps({k: getattr(row, k) for k in row.__slots__}), flush=True)
     except ConfigError as error:
         print(f"realclips: {error}", file=sys.stderr)

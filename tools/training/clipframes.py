@@ -80,7 +80,8 @@ def harvest(folder: Path, table: Sequence[Clips], network: Network, out: Path) -
             write_labels(out / "labels" / f"{name}.txt", [], durable=False)
             split = "val" if row.held else "train"
             group = f"{row.source}/{path.stem if path.suffix in VIDEOS else path.parent.name}"
-            items.append(Item(f"{name}.jpg", split, group, "real", row.source, row.unlabelled))
+            silent = tuple(sorted({*row.unlabelled, *COCO}))  # nobody labelled what passes by
+            items.append(Item(f"{name}.jpg", split, group, "real", row.source, silent))
     made = Collection(out, CITY, tuple(items))
     write_collection(made)
     return made

@@ -42,11 +42,14 @@ On a Jetson, in the folder of the ONNX (the engine is bound to that board and Te
 
 
 def open_average(
-    paths: Sequence[Path], rows_of: Path | None = None, rows: Sequence[str] = ()
+    paths: Sequence[Path],
+    rows_of: Path | None = None,
+    rows: Sequence[str] = (),
+    share: float | None = None,
 ) -> DetectionModel:
-    """The mean of the checkpoints' weights as it is shipped: float32, fused, one raw output; with
-    the rows of some classes from another (take_rows)."""
-    model = open_mean(paths)
+    """The mean of the checkpoints' weights as it is shipped (`share`: of the last): float32, fused,
+    one raw output; with the rows of some classes from another (take_rows)."""
+    model = open_mean(paths, share)
     if rows_of is not None:
         take_rows(model, open_mean([rows_of]), rows)
     model = model.fuse(verbose=False).eval()
@@ -161,6 +164,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="CHECKPOINT",
         help="another checkpoint of the run, from which the classes of --rows get their last row",
     )
+    parser.add_argument("--share", type=float, help="of the last checkpoint in the mean, 0 to 1")
     parser.add_argument("--rows", nargs="+", default=[], metavar="CLASS", help="see --rows-of")
     parser.add_argument("--pictures", type=int, default=84, help="how many to calibrate on")
     parser.add_argument("--ncnn", action="store_true", help="also NCNN (needs pnnx)")
@@ -175,7 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Writes model and manifest; 2 for a wrong file, in one line."""
     args = parse(arguments)
     try:
-        model = open_average(args.checkpoints, args.rows_of, args.rows)
+        model = open_average(args.checkpoints, args.rows_of, args.rows, args.share)
         names = [model.names[i] for i in range(len(model.names))]
         size = SIZES[args.size]
         suffix = "" if args.size == "384x640" else f"-{args.size}"

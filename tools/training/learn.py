@@ -56,11 +56,12 @@ def collate(samples: list[Sample], device: torch.device) -> Batch:
     )
 
 
-def rate_at(step: int, run: Run) -> float:
-    """Linear warm-up, then half a cosine down to `rate_end`."""
+def rate_at(step: int, run: Run, spent: float = 0.0) -> float:
+    """Linear warm-up, then half a cosine down to `rate_end`: by batches, or by the share of the
+    time allowed that is spent, where that is further."""
     if step < run.warmup:
         return run.rate * (step + 1) / run.warmup
-    done = (step - run.warmup) / max(1, run.steps - run.warmup)
+    done = max((step - run.warmup) / max(1, run.steps - run.warmup), spent)
     return run.rate_end + (run.rate - run.rate_end) * 0.5 * (1 + math.cos(math.pi * min(done, 1)))
 
 
@@ -87,12 +88,16 @@ def freeze(model: DetectionModel, layers: int) -> None:
             parameter.requires_grad = False
 
 
-def wake(model: DetectionModel, layers: int) -> None:
-    """Training mode except for the frozen layers' batch statistics."""
+def wake(model: DetectionModel, layers: int, *, still_norms: bool = False) -> None:
+    """Training mode except for the frozen layers' batch statistics, or those of all layers."""
     model.train()
     for number, layer in enumerate(model.model):
         if number < layers:
             layer.eval()
+    if still_norms:
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
 
 
 class Learner:
@@ -123,16 +128,25 @@ class Learner:
         self.objective = Objective(self.model, names, teacher, run.keep_weight)
         self.step, self.best, self.stale = 0, -1.0, 0
 
-    def fit(self, validate: Callable[[DetectionModel], tuple[float, dict[str, float]]]) -> None:
-        """Run to the last step or until validation stops improving; checkpoints on the way."""
+    def fit(
+        self,
+        validate: Callable[[DetectionModel], tuple[float, dict[str, float]]],
+        limit_s: float = math.inf,
+    ) -> None:
+        """Run to the last step, until validation stops improving, or until limit_s have passed;
+        checkpoints on the way. The rate falls with the clock where that is ahead of the batches."""
         run, saved = self.run, time.monotonic()
         began, start = time.monotonic(), self.step
         with ThreadPoolExecutor(1) as pool:
             ahead = pool.submit(self._batch, self.step)
-            while self.step < run.steps and self.stale < run.patience:
+            while (
+                self.step < run.steps
+                and self.stale < run.patience
+                and time.monotonic() - began < limit_s
+            ):
                 batch = ahead.result()
                 ahead = pool.submit(self._batch, self.step + 1)
-                told = self._learn(batch)
+                told = self._learn(batch, (time.monotonic() - began) / limit_s)
                 self.step += 1
                 if self.step == start + FORETELL_AFTER:
                     self._foretell((time.monotonic() - began) / FORETELL_AFTER)
@@ -155,10 +169,10 @@ class Learner:
         first = step * self.run.batch
         return collate([self.mixer.sample(first + i) for i in range(self.run.batch)], self.device)
 
-    def _learn(self, batch: Batch) -> dict[str, float]:
-        wake(self.model, self.run.freeze)
+    def _learn(self, batch: Batch, spent: float) -> dict[str, float]:
+        wake(self.model, self.run.freeze, still_norms=self.run.still_norms)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate_at(self.step, self.run) * group["share"]
+            group["lr"] = rate_at(self.step, self.run, spent) * group["share"]
         with torch.autocast(self.device.type, torch.bfloat16):
             output = self.model(batch.image)
         remember = self.run.keep_weight > 0 and self.step % REMEMBER_EVERY == 0

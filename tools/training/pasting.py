@@ -34,7 +34,11 @@ HIDDEN_FROM_ABOVE = ("grill",)
 FROM_ABOVE, FROM_GROUND, CLOSE = (0.05, 0.4), (0.1, 0.85), (0.75, 1.6)
 REAL = "real"  # kinds of cut-outs that were taken from photographs begin with it
 # Umbrellas and lorries are painted in any colour; soil is not.
-HUE = {"real_stall": 0.5, "stall": 0.5, "truck": 0.5, "real_truck": 0.5, "spillage": 0.02}
+HUE = {
+    **dict.fromkeys(("stall", "real_stall", "real_market", "real_cart"), 0.5),
+    **dict.fromkeys(("truck", "real_truck"), 0.5),
+    "spillage": 0.02,
+}
 # The parasols of a garden or a terrace: many of one kind in rows, and no stall among them.
 TERRACE_KINDS, TERRACE_SIDE, TERRACE_GAP = ("real_stall",), (2, 5), (1.15, 1.9)
 # Two-wheelers parked side by side, bright boxes on their backs: from afar a stall, to a model that

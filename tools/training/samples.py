@@ -80,9 +80,7 @@ class Mixer:
             inner, placed, kept = _place(canvas, region, shot, picture, rng)
             boxes.append(placed)
             labels.append(shot.labels[kept])
-            missing = shot.unlabelled.copy()
-            missing[shot.labels[kept]] = False
-            silent |= missing
+            silent |= shot.unlabelled
             if shot.item.origin == "real":
                 self._enrich(canvas, inner, shot, boxes, labels, rng)
         every = np.concatenate(boxes), np.concatenate(labels)

@@ -78,8 +78,9 @@ class Run(Part, frozen=True):
     """A whole run. `start`: a .pt checkpoint with 80 COCO classes (the head is remapped) or with
     ours, or a shipped .onnx (a class added since gets its row); the mean of several. `steps` are
     batches; `patience` counts validations without a better score before stopping early; `freeze`:
-    how many of the first layers stay as they are; `backbone_rate`: the share of the rate at which
-    the backbone learns."""
+    how many of the first layers stay as they are; `still_norms`: batch statistics stay those of
+    the start, so that what is learnt lies on a line with it and a mean of both is a network;
+    `backbone_rate`: the share of the rate at which the backbone learns."""
 
     name: str
     start: str | tuple[str, ...]
@@ -93,6 +94,7 @@ class Run(Part, frozen=True):
     warmup: int = 150
     decay: float = 5e-4
     freeze: int = 3
+    still_norms: bool = False
     backbone_rate: Share = 1.0
     keep_weight: float = 0.0
     picture: Picture = Picture()

@@ -32,10 +32,11 @@ class Photographs:
     width: int
 
 
-def open_mean(paths: Sequence[Path]) -> DetectionModel:
-    """The mean of the checkpoints' weights, float32. Raises ConfigError where one is missing or of
+def open_mean(paths: Sequence[Path], share: float | None = None) -> DetectionModel:
+    """The mean of the checkpoints' weights, float32; `share`: of the last of them, the others
+    dividing the rest, instead of an equal one. Raises ConfigError where one is missing or of
     another architecture."""
-    return mean_of([_load(path) for path in paths], paths)
+    return mean_of([_load(path) for path in paths], paths, share)
 
 
 def _load(path: Path) -> DetectionModel:
@@ -44,13 +45,21 @@ def _load(path: Path) -> DetectionModel:
     return load_checkpoint(str(path), device="cpu")[0].float()
 
 
-def mean_of(models: Sequence[DetectionModel], paths: Sequence[Path]) -> DetectionModel:
-    """The mean of their weights. Raises ConfigError naming a path where architectures differ."""
+def mean_of(
+    models: Sequence[DetectionModel], paths: Sequence[Path], share: float | None = None
+) -> DetectionModel:
+    """The mean of their weights (open_mean). Raises ConfigError naming a path."""
+    if share is not None and len(models) < 2:
+        raise ConfigError(f"{paths[-1]}: a share of it in a mean needs another checkpoint")
     states = [model.state_dict() for model in models]
     if any(state.keys() != states[0].keys() for state in states):
         raise ConfigError(f"{paths[-1]}: another architecture than {paths[0]}")
+    last = 1 / len(states) if share is None else share
+    shares = [*((1 - last) / (len(states) - 1) for _ in states[1:]), last]
     mean = {
-        name: torch.stack([state[name].float() for state in states]).mean(0).to(value.dtype)
+        name: sum(s * state[name].float() for s, state in zip(shares, states, strict=True)).to(
+            value.dtype
+        )
         for name, value in states[0].items()
     }
     models[0].load_state_dict(mean)

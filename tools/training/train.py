@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import math
 import os
 import random
 import shutil
@@ -127,6 +128,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--shared", type=Path, default=Path("../shared"), help="$SHARED of the YAML"
     )
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where run folders go")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="stop and save after this long, if earlier"
+    )
     args = parser.parse_args(arguments)
     variables = {"DATA": args.data.resolve(), "SHARED": args.shared.resolve()}
     try:
@@ -137,7 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
     if learner.resume():
         print(f"going on at step {learner.step} of {learner.run.steps}", flush=True)
     print(f"{len(learner.mixer)} training pictures on {learner.device}", flush=True)
-    learner.fit(validation(learner.run, sets))
+    learner.fit(validation(learner.run, sets), 60 * args.minutes)
     return 0
 
 
