@@ -93,6 +93,46 @@ def test_rows_of_another_checkpoint_move_no_other_class():
     assert told["unknown"].startswith("--rows kettle: not a class of both; one of person")
 
 
+LINE = """
+import json, torch
+from pathlib import Path
+from ultralytics.nn.tasks import DetectionModel
+from edge.config import ConfigError
+from tools.training.learn import rate_at, wake
+from tools.training.settings import Run
+from tools.training.surgery import mean_of
+def made(seed):
+    torch.manual_seed(seed)
+    return DetectionModel("yolo11n.yaml", nc=3, verbose=False).eval()
+paths = [Path("start.pt"), Path("last.pt")]
+name = "model.0.conv.weight"
+start, last = (made(seed).state_dict()[name] for seed in (0, 1))
+mixed = mean_of([made(0), made(1)], paths, 0.25)
+told = {"off": (mixed.state_dict()[name] - (0.75 * start + 0.25 * last)).abs().max().item()}
+equal = mean_of([made(0), made(1)], paths)
+told["off equal"] = (equal.state_dict()[name] - (start + last) / 2).abs().max().item()
+try:
+    mean_of([made(0)], paths[:1], 0.5)
+except ConfigError as error:
+    told["alone"] = str(error)
+run = Run(name="a", start="b", data=(), steps=100, warmup=10, rate=1e-3, rate_end=1e-5)
+told["late"] = [rate_at(20, run, 0.0), rate_at(20, run, 1.0)]
+wake(mixed, 2, still_norms=True)
+told["norms"] = any(m.training for m in mixed.modules() if isinstance(m, torch.nn.BatchNorm2d))
+told["head"] = mixed.model[-1].training
+print(json.dumps(told))
+"""
+
+
+def test_a_mean_has_the_share_asked_for_and_a_run_by_the_clock_ends_slowly():
+    told = told_by(LINE)
+    assert told["off"] < 1e-6 and told["off equal"] < 1e-6
+    assert told["alone"] == "start.pt: a share of it in a mean needs another checkpoint"
+    early, late = told["late"]
+    assert early > 9e-4 and late == pytest.approx(1e-5)
+    assert told["head"] and not told["norms"]
+
+
 RESTORE = """
 import json
 from pathlib import Path

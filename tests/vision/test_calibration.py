@@ -13,7 +13,7 @@ import yaml
 from edge.config import ConfigError
 from edge.vision.manifest import read_manifest
 from edge.vision.model import ScoreMap, load_model
-from tools.training.calibration import IDENTITY, Fitted, common, fit
+from tools.training.calibration import IDENTITY, Fitted, Worth, common, fit
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
@@ -101,6 +101,14 @@ def test_few_right_boxes_move_a_class_towards_what_all_classes_need():
     assert drawn.shift > alone.shift
     many = fit(np.tile(scores, 50), np.tile(right, 50), Fitted(1.0, -2.0, 0, 0))
     assert many.apply(scores[7:8])[0] > 0.9, "many boxes settle it whatever is expected"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "holds"),
+    [((0, 0), (4, 10), True), ((3, 18), (0, 0), False), ((50, 60), (48, 58), True)],
+)
+def test_a_map_that_loses_its_class_on_other_places_is_not_used(before, after, holds):
+    assert Worth(80, before, after).holds == holds
 
 
 def test_the_common_map_weighs_classes_not_boxes():

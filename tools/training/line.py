@@ -5,7 +5,7 @@ Weights are averaged with several shares of the trained ones (Wortsman et al. 20
 fine-tuning of zero-shot models"): what was learnt, without forgetting the rest. Judged on
 held-apart pictures, never on `eval/`.
 
-    VENV=train tools/python -m tools.training.line runs/NAME/start.pt runs/NAME/last.pt --out out/line
+    VENV=train tools/python -m tools.training.line runs/NAME/start.pt runs/NAME/last.pt
 """
 
 from __future__ import annotations

@@ -57,9 +57,9 @@ def mean_of(
     last = 1 / len(states) if share is None else share
     shares = [*((1 - last) / (len(states) - 1) for _ in states[1:]), last]
     mean = {
-        name: sum(s * state[name].float() for s, state in zip(shares, states, strict=True)).to(
-            value.dtype
-        )
+        name: torch.stack([s * each[name].float() for s, each in zip(shares, states, strict=True)])
+        .sum(0)
+        .to(value.dtype)
         for name, value in states[0].items()
     }
     models[0].load_state_dict(mean)
