@@ -105,7 +105,12 @@ def test_few_right_boxes_move_a_class_towards_what_all_classes_need():
 
 @pytest.mark.parametrize(
     ("before", "after", "holds"),
-    [((0, 0), (4, 10), True), ((3, 18), (0, 0), False), ((50, 60), (48, 58), True)],
+    [
+        ((0, 0), (4, 10), True),
+        ((3, 18), (0, 0), False),
+        ((50, 60), (48, 58), True),
+        ((0, 0), (0, 3), False),
+    ],
 )
 def test_a_map_that_loses_its_class_on_other_places_is_not_used(before, after, holds):
     assert Worth(80, before, after).holds == holds

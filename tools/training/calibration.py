@@ -145,8 +145,8 @@ class Worth:
 
     @property
     def holds(self) -> bool:
-        """Whether the map may be used: it does not lose the class on other places."""
-        return self._f1(self.after) >= self._f1(self.before) - MOST_LOST
+        """Whether the map may be used: on other places the class is told rightly, and as well."""
+        return self.after[0] > 0 and self._f1(self.after) >= self._f1(self.before) - MOST_LOST
 
     def _f1(self, pair: tuple[int, int]) -> float:
         right, told = pair
