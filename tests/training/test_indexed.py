@@ -131,7 +131,8 @@ def test_frames_that_fool_a_detector_become_hard_negatives(tmp_path):
     assert 1 <= len(made.items) <= 3
     for item in made.items:
         assert cv2.imread(str(made.image(item))).mean() > 200, "the frames that fool it"
-        assert item.unlabelled == ("grill",)
+        assert {"grill", "car", "person"} <= set(item.unlabelled), "what passes by has no box"
+        assert "vendor_stall" not in item.unlabelled
         assert made.label(item).read_text() == ""
     assert len({item.group for item in made.items}) == 1, "a camera is one group"
 
