@@ -159,10 +159,10 @@ class LiveSource:
         wanted = self.want == "watch"
         stirs = quiet.watch.add(at.mono, packet.size, anchor, learn=wanted)
         if quiet.asleep and not wanted:
-            yield from self._again(quiet.wake(at, from_before=False))
-        elif not quiet.asleep and wanted and anchor and not stirs and quiet.may_sleep(at):
+            yield from self._again(quiet.wake(at, "asked"))
+        elif not quiet.asleep and quiet.may_sleep(at, wanted=wanted) and anchor and not stirs:
             yield from self._drained(at)
-            quiet.sleep()
+            quiet.sleep(at)
         if not quiet.asleep:
             yield from self._awake(packet, at)
             return
@@ -199,11 +199,11 @@ class LiveSource:
         fresh = not quiet.holding
         room = quiet.hold(held, anchor)
         if stirs or not room:
-            yield from self._again(quiet.wake(held.at, from_before=False))
+            yield from self._again(quiet.wake(held.at, "sizes" if stirs else "late"))
         elif anchor:
             alone = self._alone(held)
-            if alone is not None and quiet.differs(alone.bgr(), held.at.mono, fresh):
-                yield from self._again(quiet.wake(held.at, from_before=True))
+            if alone is not None and quiet.differs_from_last(alone.bgr(), held.at.mono, fresh):
+                yield from self._again(quiet.wake(held.at, "picture"))
             elif alone is not None:
                 self._last_at = held.at
                 yield alone

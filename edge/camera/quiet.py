@@ -8,22 +8,39 @@ from where it came in, as if every picture had been decoded all along.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, Protocol
 
-from edge.camera.watch import PacketWatch
+from edge.camera.watch import PacketWatch, Restraint
 from edge.values import Image, Stamp
 
 # A stream of key pictures only (Motion JPEG) is looked at so often while it is quiet.
 ANCHOR_S = 1.0
 # Awake for so long after it stirred, for the looks to say whether anything is there.
-STAY_S = 3.0
+STAY_S = 1.0
+# Where the looks let it sleep sooner than this after it woke by itself, they have found nothing:
+# for what moves they let it wait longer (edge.pipeline.decode_policy.QUIET_AFTER_S).
+SOMETHING_S = 4.5
+# No rule lets a picture wait longer, not even a key picture that is late.
+HOLD_MOST_S = 5.0
 # More than this is not held: a group of pictures as large as that is decoded as it comes.
 BYTES_MOST = 12_000_000
 
-# Whether a key picture (BGR) differs from the one before; `fresh`: there is none before.
-Differs = Callable[[Image, float, bool], bool]
+
+class Differs(Protocol):
+    """Whether a key picture (BGR) differs from the one before; `fresh`: there is none before;
+    `times`: as often what else would be told."""
+
+    def __call__(self, image: Image, now_s: float, fresh: bool, times: float) -> bool: ...
+
+    def nothing(self) -> None:
+        """What it told of last was nothing."""
+        ...
+
+    @property
+    def smallest(self) -> float:
+        """What it tells of now, as a share of the picture's height."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +52,10 @@ class HeldPacket:
     size: int
 
 
+# What woke it: packet sizes, a key picture, a key picture that did not come, or whoever looks.
+Waker = Literal["sizes", "picture", "late", "asked"]
+
+
 @dataclass(slots=True)
 class QuietStream:
     """One connection's. Owned by the thread that reads; `asleep`, `wakes` and the watch's
@@ -44,9 +65,14 @@ class QuietStream:
     differs: Differs
     asleep: bool = False
     wakes: int = 0
+    for_nothing: int = 0
+    restraint: Restraint = field(default_factory=Restraint)
+    woken_by: Waker = "asked"
     _groups: list[list[HeldPacket]] = field(default_factory=list)
     _until_s: float = 0.0
     _anchor_s: float = -1e9
+    _woke_s: float = -1e9
+    _let_s: float | None = None
 
     def anchors(self, at: Stamp, key: bool, all_key: bool) -> bool:
         """Whether a group of pictures begins here."""
@@ -55,9 +81,19 @@ class QuietStream:
         self._anchor_s = at.mono
         return True
 
-    def may_sleep(self, at: Stamp) -> bool:
-        """Whether enough is known of it to begin, and it did not stir just now."""
-        return self.watch.ready and at.mono >= self._until_s
+    def may_sleep(self, at: Stamp, *, wanted: bool) -> bool:
+        """Whether it is let, enough is known of it to begin, and it did not stir just now. To be
+        asked at each packet while it is awake."""
+        if not wanted:
+            self._let_s = None
+        elif self._let_s is None:
+            self._let_s = at.mono
+        return wanted and self.watch.ready and at.mono >= self._until_s
+
+    @property
+    def waits_for(self) -> str:
+        """What it waits for before it sleeps, where it is let."""
+        return "the next key picture" if self.watch.ready else "enough packets to know their sizes"
 
     @property
     def holding(self) -> bool:
@@ -65,21 +101,42 @@ class QuietStream:
         return bool(self._groups)
 
     def hold(self, held: HeldPacket, anchor: bool) -> bool:
-        """Take one packet in; false where that is more than may be held."""
+        """Take one packet in; false where that is more, or longer, than may be held."""
         if anchor:
             self._groups = [*self._groups[-1:], []]
         if not self._groups:
             return False
-        self._groups[-1].append(held)
-        return sum(one.size for group in self._groups for one in group) <= BYTES_MOST
+        group = self._groups[-1]
+        group.append(held)
+        size = sum(one.size for group in self._groups for one in group)
+        return size <= BYTES_MOST and held.at.mono - group[0].at.mono <= HOLD_MOST_S
 
-    def sleep(self) -> None:
+    def differs_from_last(self, image: Image, now_s: float, fresh: bool) -> bool:
+        """Whether this key picture wakes it."""
+        return self.differs(image, now_s, fresh, self.restraint.at(now_s))
+
+    def sleep(self, at: Stamp) -> None:
+        """Nothing is decoded from here on but key pictures."""
+        let_s = self._let_s if self._let_s is not None else at.mono
+        if let_s - self._woke_s < SOMETHING_S and self.woken_by in ("sizes", "picture"):
+            self._note_nothing()
         self.asleep, self._groups = True, []
 
-    def wake(self, at: Stamp, *, from_before: bool) -> list[HeldPacket]:
-        """Awake: what was held, from the last key picture on or from the one before that."""
-        self.asleep, self.wakes, self._until_s = False, self.wakes + 1, at.mono + STAY_S
-        groups = self._groups if from_before else self._groups[-1:]
+    def _note_nothing(self) -> None:
+        self.for_nothing += 1
+        if self.woken_by == "sizes":
+            self.watch.restraint.tighten()
+        else:
+            self.differs.nothing()
+            self.restraint.tighten()
+
+    def wake(self, at: Stamp, by: Waker) -> list[HeldPacket]:
+        """Awake: what was held, from the last key picture on, or from the one before that where a
+        key picture told."""
+        self.asleep, self.woken_by, self._woke_s = False, by, at.mono
+        if by != "asked":
+            self.wakes, self._until_s = self.wakes + 1, at.mono + STAY_S
+        groups = self._groups if by == "picture" else self._groups[-1:]
         held = [one for group in groups for one in group]
         self._groups = []
         return held

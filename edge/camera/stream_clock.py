@@ -89,11 +89,14 @@ class StreamStatistics:
 
     OVER_S, MOST = 30.0, 3000
     # Drift shows over minutes only: of each stretch of BIN_S the least delay is kept.
+    # How far apart key pictures are is told by those of a minute, and by three gaps at least: an
+    # encoder that puts them where it likes is one with the longest gap of these.
+    KEYS_S, KEYS_LEAST, KEYS_MOST = 60.0, 4, 256
     BIN_S, BINS, DRIFT_LEAST_S = 5.0, 720, 60.0
 
     def __init__(self) -> None:
         self._rows: deque[tuple[float, float | None]] = deque(maxlen=self.MOST)
-        self._keys_s: deque[float] = deque(maxlen=4)
+        self._keys_s: deque[float] = deque(maxlen=self.KEYS_MOST)
         self._bins: deque[tuple[float, float]] = deque(maxlen=self.BINS)
         self._b_pictures = False
 
@@ -106,6 +109,8 @@ class StreamStatistics:
             self._rows.popleft()
         if key:
             self._keys_s.append(arrived_s)
+        while len(self._keys_s) > self.KEYS_LEAST and self._keys_s[1] < arrived_s - self.KEYS_S:
+            self._keys_s.popleft()
         if decode_s is not None and show_s is not None:
             self._b_pictures |= show_s > decode_s
         if decode_s is not None:
@@ -151,9 +156,13 @@ class StreamStatistics:
 
     @property
     def key_most_s(self) -> float | None:
-        """The longest that one of the last key pictures let wait for it; None as for `key_s`."""
-        keys = list(self._keys_s)
-        return max((b - a for a, b in itertools.pairwise(keys)), default=None)
+        """The longest that one of the last minute's key pictures let wait for it, the one that has
+        yet to come among them; None as for `key_s`."""
+        keys, rows = list(self._keys_s), list(self._rows)
+        if len(keys) < 2:
+            return None
+        gaps = [b - a for a, b in itertools.pairwise(keys)]
+        return max(*gaps, rows[-1][0] - keys[-1])
 
     def _drift_ppm(self) -> int | None:
         bins = list(self._bins)

@@ -24,6 +24,9 @@ GROUPS, GROUPS_LEAST = 9, 3
 DEVIATIONS, SHARE_LEAST, BYTES_LEAST = 7.0, 0.05, 24.0
 # Deviations are those of the last so many windows; fewer tell nothing.
 WINDOWS, WINDOWS_LEAST = 400, 30
+# What woke a camera for nothing must be four times as much to wake it again, MOST times as much at
+# most, and half as much after each HALVED_S: so it wakes once in twice that time, whatever goes on.
+TIGHTER, MOST, HALVED_S = 4.0, 32.0, 100.0
 # So many movements must have been seen before it is known whether sizes tell of them, and they must
 # have told of this share.
 TOLD_LEAST, TOLD_SHARE = 3, 0.9
@@ -32,6 +35,25 @@ TOLD_LEAST, TOLD_SHARE = 3, 0.9
 LATE = 1.25
 # Beyond it a group of pictures is too long to be decoded from its beginning in time.
 PLACES_MOST = 300
+
+
+class Restraint:
+    """How many times as much it takes to be told of something, where what was told was nothing."""
+
+    def __init__(self) -> None:
+        self.times = 1.0
+        self._at_s: float | None = None
+
+    def tighten(self) -> None:
+        self.times = min(MOST, TIGHTER * self.times)
+
+    def at(self, now_s: float) -> float:
+        """The same, less what is forgotten by now."""
+        passed_s = now_s - self._at_s if self._at_s is not None else 0.0
+        self._at_s = now_s
+        if self.times > 1.0:
+            self.times = max(1.0, self.times * 0.5 ** (passed_s / HALVED_S))
+        return self.times
 
 
 class PacketWatch:
@@ -46,6 +68,7 @@ class PacketWatch:
         self._off: deque[float] = deque(maxlen=WINDOWS)
         self._since = 0
         self._spread: float | None = None
+        self.restraint = Restraint()
         # When it stirred last, by the arrival of the packet; read by the thread that looks.
         self.stirred_s = -math.inf
 
@@ -64,7 +87,7 @@ class PacketWatch:
         if usual is None:
             return False
         self._recent.append((size - usual, usual))
-        stirs = self._stirs(learn)
+        stirs = self._stirs(self.restraint.at(at_s), learn)
         self.stirred_s = at_s if stirs else self.stirred_s
         return stirs
 
@@ -86,12 +109,12 @@ class PacketWatch:
         group.append(size)
         self._usual[place] = statistics.median(group)
 
-    def _stirs(self, learn: bool) -> bool:
+    def _stirs(self, times: float, learn: bool) -> bool:
         if len(self._recent) < self._most:
             return False
         off = sum(r for r, _ in self._recent)
         expected = sum(e for _, e in self._recent)
-        stirs = self.ready and off > self._limit(expected)
+        stirs = self.ready and off > times * self._limit(expected)
         self._since += 1
         if learn and self._since >= self._most:
             self._since = 0

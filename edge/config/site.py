@@ -141,7 +141,7 @@ class Camera(Part, frozen=True, kw_only=True):
     tile: bool = False
     gate: bool = True
     # auto: key pictures only while nothing moves, where the stream is fit for it.
-    decode: Literal["auto", "keys", "whole"] = "auto"
+    decode: Literal["auto", "whole"] = "auto"
     # auto: a live camera is looked at `fps` times a second at most, and as seldom as its rules
     # allow while things move; need: a recording too; fixed: always `fps`.
     rate: Literal["auto", "need", "fixed"] = "auto"

@@ -30,7 +30,7 @@ from edge.values import (
 )
 from edge.vision.gate import FAINT_S, GateDecision, MotionGate, refresh_s
 from edge.vision.model import Model
-from edge.vision.tracker import Tracker
+from edge.vision.tracker import Tracker, came, moving
 from edge.vision.traits import TraitModel
 
 # The second stage of the tracker keeps a known object alive on boxes this weak.
@@ -43,10 +43,11 @@ NO_GATE = GateDecision(True, "alive")
 class Analysis:
     """What one look at one frame came to. `detected` is false where the gate spared the model.
 
-    stirs: something moves or changes, as far as pixels tell; still: nothing does, and nothing that
-    is held is looked for. look_s: the longest that may pass until the next look, as the rules
-    stand now. need_s: how far apart looks may be for the rules to tell the same; 0 while the gate
-    spares the detector, for it needs every picture that is due.
+    stirs: something moves or changes, as far as pixels tell; moves: an object that is followed
+    does; came: or one was seen for the first time; searching: something held was not seen.
+    look_s: the longest that may pass until the next look, as the rules stand now. need_s: how far
+    apart looks may be for the rules to tell the same; 0 while the gate spares the detector, for it
+    needs every picture that is due.
     """
 
     frame: Frame
@@ -58,7 +59,9 @@ class Analysis:
     rechecks: tuple[RecheckRequest, ...] = ()
     blind: str | None = None
     stirs: bool = True
-    still: bool = False
+    moves: bool = True
+    came: bool = True
+    searching: bool = True
     look_s: float = FAINT_S
     need_s: float = 0.0
 
@@ -85,6 +88,7 @@ class Analyzer:
         self._masks = tuple(zone.polygon for zone in camera.zones if zone.kind == "mask")
         self._faint, self.brief = judge.faint, judge.brief
         self._tracks: tuple[Track, ...] = ()
+        self._moves = False
         self.looks = 0
         self.detections = 0
 
@@ -99,6 +103,7 @@ class Analyzer:
         aspect = frame.image.shape[1] / frame.image.shape[0]
         found = self._detect(frame) if detected else None
         self._tracks = self._carried(frame) if found is None else self._track(frame, found, aspect)
+        self._moves = gate.stirs and moving(self._tracks, frame.at.mono)
         scene = Scene(
             camera=frame.camera,
             at=frame.at,
@@ -115,7 +120,9 @@ class Analyzer:
             detected,
             found,
             stirs=gate.stirs,
-            still=not gate.stirs and not self._judge.searching,
+            moves=self._moves,
+            came=gate.stirs and came(self._tracks, frame.at.mono),
+            searching=self._judge.searching,
             look_s=self._look_s,
             need_s=0.0 if gate.reason in ("forced", "quiet") else self._judge.need_s,
         )
@@ -139,6 +146,7 @@ class Analyzer:
             alive=not self._settled,
             standing=self._tracker.standing if self._tracker else (),
             forced_s=self._look_s,
+            teaches=not self._moves,
         )
 
     def _carried(self, frame: Frame) -> tuple[Track, ...]:

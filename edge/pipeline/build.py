@@ -107,7 +107,7 @@ def build_worker(
         clock=clock,
         bell=bell,
         ring_mb=settings.device.keep.ring_mb,
-        differs=KeyChange() if camera.gate and camera.decode == "keys" else None,
+        differs=KeyChange() if camera.gate and camera.decode != "whole" else None,
     )
     feed.clips = masked_clips(feed.clips, camera)
     outputs = EvidenceOutputs(

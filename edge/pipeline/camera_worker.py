@@ -73,7 +73,6 @@ class CameraWorker:
         self._decode_policy = DecodePolicy(
             pipeline.camera.fps,
             whole=pipeline.camera.decode == "whole",
-            sleeps=pipeline.camera.decode == "keys",
             brief=pipeline.analyzer.brief,
         )
         self.last: Analysis | None = None
@@ -267,11 +266,14 @@ class CameraWorker:
             need_s = look.need_s if self._by_need and not watched else 0.0
             reader.want = self._decode_policy.step(
                 look.frame.at.mono,
-                still=look.still and not watched,
                 stirs=look.stirs,
+                moves=look.moves,
+                came=look.came,
+                searching=look.searching,
+                watched=watched,
                 look_s=look.look_s,
                 every_s=need_s,
-                stream=_streaming(reader),
+                stream=streaming_of(reader),
                 asleep=self._asleep,
             )
             self.every_s = max(1.0 / self.camera.fps, need_s)
@@ -301,7 +303,8 @@ class CameraWorker:
         }
 
     def _decoding(self) -> dict[str, Any]:
-        """How much is decoded now, why no less, and how often a quiet stream stirred by itself."""
+        """How much is decoded now, why no less, how often a quiet stream stirred by itself and how
+        often for nothing, and which share of the picture's height it would tell of now."""
         reader = self.feed.reader
         if not isinstance(reader, Grabber):
             return {"decoded": "all"}
@@ -311,7 +314,10 @@ class CameraWorker:
         return {
             "decoded": want,
             "quiet": policy.plan.why,
+            "awake": None if asleep else policy.awake or (quiet.waits_for if quiet else None),
             "wakes": quiet.wakes if quiet else 0,
+            "wakes_for_nothing": quiet.for_nothing if quiet else 0,
+            "tells_from": round(quiet.differs.smallest, 3) if quiet else None,
             "sizes_told": [policy.sizes.told, policy.sizes.missed],
             "detected": self.pipeline.analyzer.detections,
         }
@@ -352,7 +358,7 @@ class CameraWorker:
         return ages[int(0.95 * (len(ages) - 1))] if ages else 0.0
 
 
-def _streaming(reader: Grabber) -> Streaming:
+def streaming_of(reader: Grabber) -> Streaming:
     """What the policy is to know of the stream now."""
     numbers, quiet = reader.statistics, reader.quiet
     if numbers is None:
@@ -366,4 +372,5 @@ def _streaming(reader: Grabber) -> Streaming:
         quiet.wakes,
         quiet.watch.stirred_s,
         numbers.key_most_s,
+        quiet.asleep,
     )

@@ -17,8 +17,13 @@ from dataclasses import dataclass
 from edge.camera.source import Want
 from edge.camera.watch import LATE, SizeRecord, WatchPlan, plan
 
-# After so long without anything that moves: on its own, and after a stir that was nothing.
-QUIET_AFTER_S, NOTHING_AFTER_S = 10.0, 2.5
+# After so long without anything that moves: after an object did, and after what was no object.
+QUIET_AFTER_S, NOTHING_AFTER_S = 5.0, 1.0
+# What stirs for so long without that an object moves or comes is looked at in key pictures.
+STIRRING_MOST_S = 8.0
+# What is held and was not seen, though no pixel changed, is looked for in every picture for as long
+# as a rule forgives a detector (edge.hold.Terms.blink_s), so often at most; then at key pictures.
+SEARCH_S, SEARCH_EVERY_S = 2.5, 90.0
 IDLE_AFTER_S = 30.0
 # What is left must still hold the pictures due: cameras put one or two B-frames between others.
 LEFT_LEAST = 1 / 3
@@ -35,7 +40,7 @@ MOVEMENT_S, TOLD_BEFORE_S = 1.0, 1.0
 class Streaming:
     """What is known of the stream at a look. able: its packets can be held back; wakes, stirred_s:
     how often it woke by itself and when its packet sizes stirred last (mono). key_s, key_most_s:
-    between key pictures, on average and at most lately."""
+    between key pictures, on average and at most lately; asleep: only these are decoded now."""
 
     fps: float = 0.0
     key_s: float | None = None
@@ -43,6 +48,7 @@ class Streaming:
     wakes: int = 0
     stirred_s: float = -math.inf
     key_most_s: float | None = None
+    asleep: bool = False
 
 
 class DecodePolicy:
@@ -62,35 +68,45 @@ class DecodePolicy:
         self._moved_mono = -math.inf
         self._wakes = 0
         self._often_mono: float | None = None
-        self._nothing = False
+        self._real_mono = self._stir_mono = self._stir_began = -math.inf
+        self._search_mono = -math.inf
         self.sizes = SizeRecord()
+        self.awake: str | None = None
         self.plan = WatchPlan("whole", "measuring" if self._sleeps else "the site says so")
 
     def step(
         self,
         now_mono: float,
         *,
-        still: bool,
         stirs: bool,
+        moves: bool,
+        came: bool,
+        searching: bool,
+        watched: bool,
         look_s: float,
         every_s: float,
         stream: Streaming,
         asleep: bool,
     ) -> Want:
-        """still: nothing moves, changes or is looked for; stirs: something does move; look_s: the
-        longest that the rules allow between two looks; every_s: what they ask for now; asleep: the
-        board gives it nothing."""
-        self._note_movement(now_mono, stirs, stream)
-        self._note_busy(now_mono, still, stream)
+        """stirs: something moves or changes; moves: an object does; came: or one was
+        seen for the first time; searching: something held was not seen; watched:
+        somebody looks at the page; look_s: the longest that the rules allow between two looks;
+        every_s: what they ask for now; asleep: the board gives it nothing."""
+        self._note_movement(now_mono, moves, stream)
+        # Asleep, what stirs is looked at: that wakes it where an object moves or came.
+        stirs = came if stream.asleep else stirs
+        self._note_busy(now_mono, stirs, moves or watched, stream)
         self._note_often(now_mono, every_s, stream)
         if self._sleeps:
             self.plan = plan(
-                key_s=stream.key_s,
+                key_s=stream.key_most_s,
                 look_s=look_s,
                 brief=self._brief,
                 tells=self.sizes.tells,
                 able=stream.able,
             )
+        searches = self._searches(now_mono, searching)
+        self.awake = self._why_awake(now_mono, watched, searches)
         if asleep:
             return "key"
         if self._whole:
@@ -99,22 +115,43 @@ class DecodePolicy:
             return "key"
         return self._idle(now_mono, stream)
 
-    def _idle(self, now_mono: float, stream: Streaming) -> Want:
+    def _why_awake(self, now_mono: float, watched: bool, searches: bool) -> str | None:
+        """Why it is not let sleep, in words for the page; None where it is."""
         assert self._busy_mono is not None
-        idle_s = now_mono - self._busy_mono
+        reasons = (
+            (self.plan.watching != "key", self.plan.why),
+            (watched, "somebody looks at its page"),
+            (now_mono - self._real_mono < QUIET_AFTER_S, "an object moves, or did just now"),
+            (now_mono - self._busy_mono < NOTHING_AFTER_S, "something stirs, or did just now"),
+            (searches, "what a rule holds was not seen by the last look"),
+        )
+        return next((why for holds, why in reasons if holds), None)
+
+    def _searches(self, now_mono: float, searching: bool) -> bool:
+        """Whether what is held and was not seen is worth every picture now."""
+        if searching and now_mono - self._search_mono >= SEARCH_EVERY_S:
+            self._search_mono = now_mono
+        return searching and now_mono - self._search_mono < SEARCH_S
+
+    def _idle(self, now_mono: float, stream: Streaming) -> Want:
         if self.plan.watching == "key":
-            after_s = NOTHING_AFTER_S if self._nothing else QUIET_AFTER_S
-            return "watch" if idle_s >= after_s else "all"
+            return "all" if self.awake else "watch"
+        assert self._busy_mono is not None
+        idle_s = now_mono - max(self._busy_mono, self._search_mono)
         enough = stream.fps * LEFT_LEAST >= self._fps
         return "nonref" if idle_s >= IDLE_AFTER_S and enough else "all"
 
-    def _note_busy(self, now_mono: float, still: bool, stream: Streaming) -> None:
-        if not still or self._busy_mono is None:
-            self._busy_mono, self._nothing = now_mono, False
-        if stream.wakes != self._wakes:
-            # It stirred: nothing, until a look says otherwise.
-            self._nothing = self._nothing or still
-            self._wakes, self._busy_mono = stream.wakes, now_mono
+    def _note_busy(self, now_mono: float, stirs: bool, real: bool, stream: Streaming) -> None:
+        if stirs:
+            began = now_mono - self._stir_mono > NOTHING_AFTER_S
+            self._stir_began = now_mono if began else self._stir_began
+            self._stir_mono = now_mono
+            stirs = now_mono - self._stir_began < STIRRING_MOST_S
+        if stirs or real or stream.wakes != self._wakes or self._busy_mono is None:
+            self._busy_mono = now_mono
+        if real:
+            self._real_mono = now_mono
+        self._wakes = stream.wakes
 
     def _note_often(self, now_mono: float, every_s: float, stream: Streaming) -> None:
         """When more than key pictures was asked for last; a stream not yet measured counts so, and
@@ -123,9 +160,9 @@ class DecodePolicy:
         if not seldom or self._often_mono is None:
             self._often_mono = now_mono
 
-    def _note_movement(self, now_mono: float, stirs: bool, stream: Streaming) -> None:
+    def _note_movement(self, now_mono: float, moves: bool, stream: Streaming) -> None:
         """Whether packet sizes tell of what moves is learnt from all that does."""
-        if stirs:
+        if moves:
             self._moving_mono = now_mono if self._moving_mono is None else self._moving_mono
             self._moved_mono = now_mono
         elif self._moving_mono is not None and now_mono - self._moved_mono > MOVEMENT_S:

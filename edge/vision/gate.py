@@ -41,9 +41,13 @@ DRIFT_S = 30.0
 # The noise level is learnt with this time constant.
 NOISE_S = 5.0
 # What moves all the time without being anything (rain, leaves, a lamp on alternating current) is
-# learnt while nothing is alive, with this time constant: motion is what exceeds its usual share by
+# learnt while no object moves, with this time constant: motion is what exceeds its usual share by
 # this many usual deviations. Objects lost in it wait for the forced look.
 USUAL_S, DEVIATIONS, USUAL_MOST = 20.0, 2.5, 0.15
+# The same for the one of those that stand around which most changes: of several, one strays more.
+DEVIATIONS_AROUND = 4.0
+# Where so much of what stands changes all the time, something small could come to it unnoticed.
+DULL = 0.05
 
 # Longest time without the detector while no pixel says otherwise. Nothing is judged: a still street
 # costs a look in so many seconds. A clock runs: a refresh that contradicts it comes before the
@@ -79,6 +83,23 @@ class GateDecision:
     stirs: bool = True
 
 
+class Usual:
+    """What share of something differs all the time, and by how much that strays."""
+
+    def __init__(self, deviations: float) -> None:
+        self._deviations = deviations
+        self._mean = self._spread = 0.0
+
+    @property
+    def limit(self) -> float:
+        """More than this is unusual."""
+        return min(USUAL_MOST, self._mean + self._deviations * self._spread)
+
+    def learn(self, value: float, share: float) -> None:
+        self._spread += (abs(value - self._mean) - self._spread) * share
+        self._mean += (value - self._mean) * share
+
+
 class MotionGate:
     """One camera's gate.
 
@@ -95,7 +116,8 @@ class MotionGate:
         self._previous: Plane | None = None
         self._detected: Plane | None = None
         self._mask: NDArray[np.uint8] = np.zeros((1, 1), np.uint8)
-        self._noise, self._usual, self._spread = 2.0, 0.0, 0.0
+        self._noise = 2.0
+        self._moving, self._changing = Usual(DEVIATIONS), Usual(DEVIATIONS_AROUND)
         self._seen_s = self._looked_s = self._moved_s = -math.inf
 
     def look(
@@ -106,10 +128,12 @@ class MotionGate:
         alive: bool = False,
         standing: Sequence[Box] = (),
         forced_s: float | None = None,
+        teaches: bool = True,
     ) -> GateDecision:
         """Judge one picture. alive: tracks or candidates are waiting, so look in any case.
         standing: boxes of what stands there, to be looked at again once anything changes in or
         around them. forced_s: longest time without a look, where it is not the usual one.
+        teaches: no object is known to move, so what moves now is what is usual here.
 
         The gate learns from every picture it is shown, also from those it opens for anyway. A
         picture of another size, or time running backwards, starts it anew.
@@ -121,12 +145,13 @@ class MotionGate:
             return GateDecision(True, "first", 1.0)
         dt = now_s - self._seen_s
         moved = self._compare(detail, dt)
-        changed = self._changed(detail, standing)
-        usual = min(USUAL_MOST, self._usual + DEVIATIONS * self._spread)
-        dulled = usual > self._least
-        moving = moved >= max(self._least, usual)
-        if not alive and not changed:
-            self._learn_usual(moved, min(1.0, dt / USUAL_S))
+        around = self._changed(detail, standing)
+        usual, changing = self._moving.limit, self._changing.limit
+        dulled = usual > self._least or changing > DULL
+        moving, changed = moved >= max(self._least, usual), around > changing
+        if teaches:
+            self._moving.learn(moved, min(1.0, dt / USUAL_S))
+            self._changing.learn(around, min(1.0, dt / USUAL_S))
         self._previous, self._seen_s = detail, now_s
         if moving:
             self._moved_s, self._reference = now_s, detail.copy()
@@ -184,16 +209,14 @@ class MotionGate:
         mask = cv2.morphologyEx((difference > level).astype(np.uint8), cv2.MORPH_OPEN, _BLOB)
         return np.asarray(mask, np.uint8)
 
-    def _changed(self, detail: Plane, standing: Sequence[Box]) -> bool:
-        """Whether anything in or around these boxes differs from the picture detected last."""
+    def _changed(self, detail: Plane, standing: Sequence[Box]) -> float:
+        """The largest share of one of these boxes and its surroundings that differs from the
+        picture detected last."""
         if not standing or self._detected is None:
-            return False
+            return 0.0
         mask = self._differing(detail, self._detected)
-        return any(cv2.countNonZero(part) for part in (_around(mask, b) for b in standing))
-
-    def _learn_usual(self, moved: float, share: float) -> None:
-        self._spread += (abs(moved - self._usual) - self._spread) * share
-        self._usual += (moved - self._usual) * share
+        parts = (_around(mask, box) for box in standing)
+        return max((cv2.countNonZero(part) / part.size for part in parts if part.size), default=0.0)
 
     def _learn_noise(self, step: NDArray[Any], dt: float) -> None:
         """Standard deviation of the picture noise from the median change between two pictures:

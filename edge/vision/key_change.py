@@ -22,8 +22,18 @@ PLACE = 8
 # A place is restless that differed in more than this share of the comparisons of the last
 # RESTLESS_S, and calm again below half of it. A walker each minute makes none restless.
 RESTLESS, RESTLESS_S = 0.25, 60.0
-# So many pixels of 320 x 180 in calm places are a change: 1/60 of the picture's height each way.
+# So many pixels of 320 x 180 close together in calm places are a change: 1/60 of the picture's
+# height each way.
 LEAST_PIXELS = 9
+# A place that told of nothing is restless after two such.
+TOLD_NOTHING = 0.15
+# Across a time in which all was decoded, so many seconds' worth is learnt at most.
+APART_S = 6.0
+# What changes in a larger share of the places (a quarter of the height) is light, or what a look at
+# this very picture could miss: not told any more from so many times on.
+BROAD, BROAD_TIMES = 0.04, 8.0
+# However often it woke for nothing, so many are told: a tenth of the picture's height each way.
+MOST_PIXELS = 324.0
 # What is usual follows in so many comparisons; a change exceeds it by so many usual deviations.
 # What exceeds it by more than this many times its limit came, and teaches nothing more.
 COMPARISONS, DEVIATIONS, TEACHES_MOST = 15.0, 2.5, 3.0
@@ -40,15 +50,24 @@ class KeyChange:
         self._before_s = -math.inf
         self._rates: Rates = np.zeros((1, 1), np.float32)
         self._restless: NDArray[np.bool_] = np.zeros((1, 1), np.bool_)
+        self._told = self._restless
         self._usual = self._spread = 0.0
+        self._limit = float(LEAST_PIXELS)
+
+    @property
+    def smallest(self) -> float:
+        """Side of the smallest square that is told now, as a share of the picture's height."""
+        height = self._before.shape[0] if self._before is not None else 180
+        return math.sqrt(self._limit) / height
 
     @property
     def restless(self) -> float:
         """Share of the picture in which a change is no news."""
         return float(self._restless.mean())
 
-    def __call__(self, image: Image, now_s: float, fresh: bool) -> bool:
-        """Whether this key picture differs from the one before. fresh: there is none before."""
+    def __call__(self, image: Image, now_s: float, fresh: bool, times: float = 1.0) -> bool:
+        """Whether this key picture differs from the one before. fresh: there is none before.
+        times: so often what is usual it must be; from MOST_PIXELS on it is told always."""
         detail = detail_of(image)
         before, dt = self._before, now_s - self._before_s
         self._before, self._before_s = detail, now_s
@@ -56,14 +75,21 @@ class KeyChange:
             self._rates = np.zeros(_places(np.zeros(detail.shape, np.uint8)).shape, np.float32)
             self._restless = self._rates > 0.0
             return False
+        differing = _differing(detail, before)
+        calm = _most_together(np.where(self._restless, np.float32(0.0), differing))
+        self._told = (differing > 0.0) & ~self._restless
+        self._learn(differing > 0.0, min(APART_S, dt) / RESTLESS_S)
         if fresh:
             return False
-        differing = _differing(detail, before)
-        calm = int(differing[~self._restless].sum())
-        self._learn(differing > 0.0, min(1.0, dt / RESTLESS_S))
-        limit = max(float(LEAST_PIXELS), self._usual + DEVIATIONS * self._spread)
-        self._learn_usual(min(calm, TEACHES_MOST * limit))
-        return calm >= limit
+        usual = max(float(LEAST_PIXELS), self._usual + DEVIATIONS * self._spread)
+        self._learn_usual(min(calm, TEACHES_MOST * usual))
+        self._limit = max(usual, min(times * usual, MOST_PIXELS))
+        broad = bool(self._told.mean() > BROAD) and times >= BROAD_TIMES
+        return calm >= self._limit and not broad
+
+    def nothing(self) -> None:
+        """What it told of last was nothing: those places are the less believed."""
+        self._rates[self._told] += np.float32(TOLD_NOTHING)
 
     def _learn_usual(self, calm: float) -> None:
         self._spread += (abs(calm - self._usual) - self._spread) / COMPARISONS
@@ -82,6 +108,14 @@ def _differing(detail: NDArray[np.float32], before: NDArray[np.float32]) -> Rate
     level = max(LEAST_CHANGE, NOISE_SHARE * noise)
     mask = cv2.morphologyEx((difference > level).astype(np.uint8), cv2.MORPH_OPEN, _BLOB)
     return _places(np.asarray(mask, np.uint8))
+
+
+def _most_together(places: Rates) -> float:
+    """The most pixels that differ in any three by three places: what comes is in one piece, rain is
+    everywhere."""
+    return float(
+        cv2.boxFilter(places, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT).max()
+    )
 
 
 def _places(mask: NDArray[np.uint8]) -> Rates:

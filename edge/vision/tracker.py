@@ -44,6 +44,9 @@ LOOK_EVERY_S = 2.0
 # Something unseen is predicted for at least this many usual intervals between pictures.
 LEAST_INTERVALS = 2.5
 
+# What moved by this share of its height so lately is moving.
+LATELY_S, MOVED = 2.5, 0.5
+
 
 @dataclass(slots=True)
 class _Life:
@@ -300,6 +303,23 @@ class Tracker:
             for life, box in zip(self._lives, predicted, strict=True)
             if life.sure
         )
+
+
+def came(tracks: Sequence[Track], now_s: float) -> bool:
+    """Whether one of them was seen for the first time in the last LATELY_S seconds."""
+    return any(now_s - track.first.mono <= LATELY_S for track in tracks)
+
+
+def moving(tracks: Sequence[Track], now_s: float) -> bool:
+    """Whether one of them moved by MOVED of its height in the last LATELY_S seconds."""
+    return any(_moves(track, now_s) for track in tracks)
+
+
+def _moves(track: Track, now_s: float) -> bool:
+    x, y = track.foot
+    far = MOVED * (track.box[3] - track.box[1])
+    lately = [step for step in track.path if now_s - step[0] <= LATELY_S]
+    return any(math.hypot(x - step[1], y - step[2]) > far for step in lately)
 
 
 def _tuples(boxes: Boxes) -> list[Box]:

@@ -19,7 +19,11 @@ from edge.camera.grabber import Grabber
 from edge.camera.live import LiveSource
 from edge.camera.mailbox import Mailbox
 from edge.camera.url import parse_source
+from edge.camera.watch import LATE
 from edge.clock import SystemClock
+from edge.pipeline.camera_worker import streaming_of
+from edge.pipeline.decode_policy import DecodePolicy
+from edge.vision.gate import AT_LATEST_S, MotionGate
 from edge.vision.key_change import KeyChange
 from tools.bench.live_clips import Arrival, Coding, live_clip
 
@@ -36,11 +40,13 @@ def decoded(clip):
 
 
 class Looker:
-    """Reads a stream in "watch" and notes each look: (picture of the clip, s since it came)."""
+    """Reads a stream as the policy has it, where whatever moves is an object, and notes each look:
+    (picture of the clip, s since it came)."""
 
     def __init__(self, url, clip, *, differs=None):
         self.clip, self.arrivals, self.looks = clip, [], []
         self.number_of = {}
+        self.gate, self.policy = MotionGate(), DecodePolicy(5.0)
         address = parse_source(url)
         self.grabber = Grabber(
             "quiet",
@@ -54,10 +60,27 @@ class Looker:
         self.number_of[packet.at.mono] = self.clip.shown[len(self.arrivals) % len(self.clip.units)]
         self.arrivals.append(packet.at.mono)
 
+    def decide(self, frame):
+        stirs = self.gate.look(frame.image, frame.at.mono).stirs
+        self.grabber.want = self.policy.step(
+            frame.at.mono,
+            stirs=stirs,
+            moves=stirs,
+            came=stirs,
+            searching=False,
+            watched=False,
+            look_s=AT_LATEST_S * LATE,
+            every_s=0.0,
+            stream=streaming_of(self.grabber),
+            asleep=False,
+        )
+
     def run(self, seconds):
         states, end_s = [], time.monotonic() + seconds
         while time.monotonic() < end_s:
             frame = self.grabber.mailbox.take(0.05)
+            if frame is not None:
+                self.decide(frame)
             quiet = self.grabber.quiet
             asleep = quiet is not None and quiet.asleep
             if frame is not None:
@@ -71,7 +94,6 @@ def assert_nothing_lost(camera, path, coding, *, share, seconds=52.0, wakes_by=0
     clip = live_clip(SIZE, ROUND_S, coding, (Arrival(COMES_S, 3.0, share),))
     whole = decoded(clip)
     seen = Looker(camera.stream(path, clip), clip, differs=differs)
-    seen.grabber.want = "watch"
     seen.grabber.start()
     try:
         states = seen.run(seconds)

@@ -4,8 +4,15 @@
 import numpy as np
 import pytest
 
-from edge.camera.quiet import ANCHOR_S, BYTES_MOST, HeldPacket, QuietStream
-from edge.camera.watch import PacketWatch, SizeRecord, plan
+from edge.camera.quiet import (
+    ANCHOR_S,
+    BYTES_MOST,
+    HOLD_MOST_S,
+    SOMETHING_S,
+    HeldPacket,
+    QuietStream,
+)
+from edge.camera.watch import HALVED_S, PacketWatch, Restraint, SizeRecord, plan
 from edge.values import Stamp
 
 FPS, GOP = 25, 50
@@ -93,28 +100,42 @@ def at(t):
     return Stamp(t, 1_700_000_000.0 + t)
 
 
+class Same:
+    """Finds no two key pictures different."""
+
+    smallest = 0.02
+    told_nothing = 0
+
+    def __call__(self, image, now_s, fresh, times):
+        return False
+
+    def nothing(self):
+        self.told_nothing += 1
+
+
 def quiet():
-    made = QuietStream(PacketWatch(FPS), lambda *_: False)
-    made.sleep()
+    made = QuietStream(PacketWatch(FPS), Same())
+    made.sleep(at(0.0))
     return made
 
 
 def fill(made, seconds, size=1000):
-    for n in range(int(seconds * FPS)):
-        made.hold(HeldPacket(n, at(n / FPS), size), n % GOP == 0)
+    """Whether there was room for each packet."""
+    packets = [HeldPacket(n, at(n / FPS), size) for n in range(int(seconds * FPS))]
+    return [made.hold(one, n % GOP == 0) for n, one in enumerate(packets)]
 
 
 def test_woken_by_sizes_it_gives_back_the_group_under_way():
     made = quiet()
-    fill(made, 7.0)
-    held = made.wake(at(7.0), from_before=False)
+    assert all(fill(made, 7.0))
+    held = made.wake(at(7.0), "sizes")
     assert [one.packet for one in held] == list(range(150, 175)) and not made.asleep
 
 
 def test_woken_by_a_key_picture_it_gives_back_the_group_before_it():
     made = quiet()
     fill(made, 6.04)
-    assert [one.packet for one in made.wake(at(6.0), from_before=True)] == list(range(100, 151))
+    assert [one.packet for one in made.wake(at(6.0), "picture")] == list(range(100, 151))
 
 
 def test_more_than_may_be_held_is_not():
@@ -123,7 +144,51 @@ def test_more_than_may_be_held_is_not():
     assert not made.hold(HeldPacket(1, at(0.04), 1), False)
 
 
+def test_a_key_picture_that_does_not_come_is_not_waited_for():
+    """A camera with irregular key pictures: no rule lets a look wait longer than this."""
+    made = quiet()
+    fill(made, 0.04)
+    assert made.hold(HeldPacket(1, at(HOLD_MOST_S), 1), False)
+    assert not made.hold(HeldPacket(2, at(HOLD_MOST_S + 0.1), 1), False)
+
+
+def woken_for_nothing(made, from_s, by):
+    """It wakes, the looks let it sleep a second later, and it does."""
+    made.wake(at(from_s), by)
+    assert not made.may_sleep(at(from_s), wanted=False)
+    made.may_sleep(at(from_s + 1.2), wanted=True)
+    made.sleep(at(from_s + 3.0))
+
+
+def test_what_woke_it_for_nothing_must_be_more_to_wake_it_again():
+    made = quiet()
+    woken_for_nothing(made, 10.0, "sizes")
+    assert made.watch.restraint.times > 1.0 and made.restraint.times == 1.0
+    woken_for_nothing(made, 20.0, "picture")
+    assert made.restraint.times > 1.0 and made.differs.told_nothing == 1
+    assert made.for_nothing == made.wakes == 2
+
+
+def test_what_woke_it_and_was_something_teaches_nothing():
+    made = quiet()
+    made.wake(at(10.0), "sizes")
+    made.may_sleep(at(10.0 + SOMETHING_S + 1.0), wanted=True)
+    made.sleep(at(18.0))
+    assert made.watch.restraint.times == 1.0 and made.for_nothing == 0
+
+
+def test_restraint_is_forgotten_and_allows_one_wake_in_a_while():
+    held, wakes = Restraint(), []
+    for t in range(3600):
+        # Whatever comes each second is just above twice what is usual.
+        if held.at(float(t)) < 2.0:
+            wakes.append(t)
+            held.tighten()
+    assert 0.7 * 2 * HALVED_S <= np.diff(wakes).mean() <= 1.3 * 2 * HALVED_S
+    assert held.at(1e6) == 1.0
+
+
 def test_a_stream_of_key_pictures_only_is_looked_at_once_a_second():
-    made = QuietStream(PacketWatch(FPS), lambda *_: False)
+    made = QuietStream(PacketWatch(FPS), Same())
     anchors = [n for n in range(100) if made.anchors(at(n / FPS), True, True)]
     assert anchors == [0, 25, 50, 75] and ANCHOR_S == 1.0

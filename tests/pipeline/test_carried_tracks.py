@@ -90,7 +90,7 @@ def test_what_stands_is_carried_and_refreshed_in_time(judge, limit_s):
     assert len(ids) == 1 and all(len(scene.tracks) == 1 for scene in scenes[5:])
     assert not any(track.coasted for scene in scenes[5:] for track in scene.tracks)
     assert all(scene.tracks[0].seen is scene.at for scene in scenes[5:])
-    assert looks[-1].still
+    assert not looks[-1].stirs and not looks[-1].searching
 
 
 def test_what_leaves_is_seen_to_leave_at_once():
@@ -138,7 +138,7 @@ def test_an_object_seen_once_is_asked_about_again_before_it_is_carried():
 def test_a_scene_without_anything_is_looked_at_as_seldom():
     asked, looks, _ = run(lambda t: [], seconds=30)
     assert np.diff(asked).max() <= AT_LATEST_S + 0.2 + 1e-6 and len(asked) <= 10
-    assert looks[-1].still
+    assert not looks[-1].stirs and not looks[-1].searching
 
 
 def test_limits_in_order():

@@ -9,6 +9,8 @@ from edge.pipeline.decode_policy import (
     IDLE_AFTER_S,
     NOTHING_AFTER_S,
     QUIET_AFTER_S,
+    SEARCH_EVERY_S,
+    SEARCH_S,
     SELDOM_AFTER_S,
     DecodePolicy,
     Streaming,
@@ -16,7 +18,22 @@ from edge.pipeline.decode_policy import (
 )
 
 NO_KEYS = Streaming(fps=25.0)
-FIT = Streaming(fps=25.0, key_s=2.0, able=True)
+FIT = Streaming(fps=25.0, key_s=2.0, able=True, key_most_s=2.0)
+
+
+def step(policy, t, *, stirs=False, moves=None, stream=FIT, look_s=4.0, every_s=0.0, **more):
+    return policy.step(
+        float(t),
+        stirs=stirs,
+        moves=stirs if moves is None else moves,
+        came=more.pop("came", stirs),
+        searching=more.pop("searching", False),
+        watched=more.pop("watched", False),
+        look_s=look_s,
+        every_s=every_s,
+        stream=stream,
+        asleep=more.pop("asleep", False),
+    )
 
 
 def wants(
@@ -24,9 +41,9 @@ def wants(
 ):
     policy = DecodePolicy(fps, **more)
     return [
-        policy.step(
-            float(t),
-            still=not busy_at(t),
+        step(
+            policy,
+            t,
             stirs=bool(busy_at(t)),
             look_s=look_s,
             every_s=every_s(t) if callable(every_s) else every_s,
@@ -103,7 +120,7 @@ def test_a_quiet_camera_is_watched_by_its_key_pictures():
 @pytest.mark.parametrize(
     ("stream", "more", "left"),
     [
-        (Streaming(25.0, 10.0, True), {}, "nonref"),
+        (Streaming(25.0, 10.0, True, key_most_s=10.0), {}, "nonref"),
         (FIT, {"look_s": 1.0}, "nonref"),
         (FIT, {"brief": True}, "nonref"),
         (FIT, {"whole": True}, "all"),
@@ -113,21 +130,51 @@ def test_where_a_key_picture_is_too_little_it_is_not_watched_so(stream, more, le
     assert set(wants(lambda t: False, stream=stream, **more)[60:]) == {left}
 
 
+def looks(policy, from_s, to_s, **more):
+    """{time: want} of five looks a second."""
+    times = [n / 5 for n in range(round(from_s * 5), round(to_s * 5))]
+    return {t: step(policy, t, **more) for t in times}
+
+
 def test_a_stir_that_was_nothing_is_short():
     policy = DecodePolicy(5.0)
-
-    def look(t, wakes, still=True):
-        stream = Streaming(25.0, 2.0, True, wakes, t if not still else -1.0)
-        return policy.step(
-            t, still=still, stirs=not still, look_s=4.0, stream=stream, every_s=0.0, asleep=False
-        )
-
-    assert [look(t / 5, 0) for t in range(80)][-1] == "watch"
-    assert look(16.2, 1) == "all"
-    later = {t / 5: look(t / 5, 1) for t in range(82, 150)}
+    assert set(looks(policy, 0, 20).values()) == {"all", "watch"}
+    woken = Streaming(25.0, 2.0, True, 1, key_most_s=2.0)
+    later = looks(policy, 20, 30, stream=woken)
     assert min(t for t, want in later.items() if want == "watch") == pytest.approx(
-        16.2 + NOTHING_AFTER_S, abs=0.21
+        20.0 + NOTHING_AFTER_S, abs=0.21
     )
+
+
+def test_what_moves_no_object_is_short_and_what_does_is_waited_for():
+    for moves, after_s in ((False, NOTHING_AFTER_S), (True, QUIET_AFTER_S)):
+        policy = DecodePolicy(5.0)
+        looks(policy, 0, 20)
+        assert set(looks(policy, 20, 22, stirs=True, moves=moves).values()) == {"all"}
+        later = looks(policy, 22, 40)
+        first = min(t for t, want in later.items() if want == "watch")
+        assert first == pytest.approx(21.8 + after_s, abs=0.21)
+
+
+def test_asleep_only_an_object_wakes_it_and_stirs_are_looked_at():
+    """Headlights that sweep over a key picture move its pixels; the detector looked at it."""
+    asleep = Streaming(25.0, 2.0, True, key_most_s=2.0, asleep=True)
+    policy = DecodePolicy(5.0)
+    looks(policy, 0, 20)
+    assert step(policy, 22, stirs=True, moves=False, came=False, stream=asleep) == "watch"
+    assert step(policy, 24, stirs=True, moves=False, came=True, stream=asleep) == "all"
+
+
+def test_what_is_held_and_was_not_seen_is_looked_for_in_every_picture_for_a_moment():
+    """The detector has lost what no pixel says has gone: a burst of looks, seldom, then at key
+    pictures. A camera used to stay awake for as long as it took."""
+    policy = DecodePolicy(5.0)
+    looks(policy, 0, 20)
+    lost = looks(policy, 20, 100, searching=True)
+    awake = [t for t, want in lost.items() if want == "all"]
+    assert awake[0] == 20.0 and awake[-1] == pytest.approx(20.0 + SEARCH_S, abs=0.21)
+    again = looks(policy, 100, 100 + SEARCH_EVERY_S + 20, searching=True)
+    assert sum(want == "all" for want in again.values()) / len(again) < 0.05
 
 
 def test_sizes_that_told_of_three_movements_open_the_way_for_what_passes():
@@ -136,18 +183,8 @@ def test_sizes_that_told_of_three_movements_open_the_way_for_what_passes():
         t = n / 5
         moving = any(a <= t < a + 4 for a in (20, 50, 80))
         last = max((a + 0.3 for a in (20, 50, 80) if a + 0.3 <= t), default=-1.0)
-        stream = Streaming(25.0, 2.0, True, 0, last)
-        told.append(
-            policy.step(
-                t,
-                still=not moving,
-                stirs=moving,
-                look_s=4.0,
-                stream=stream,
-                every_s=0.0,
-                asleep=False,
-            )
-        )
+        stream = Streaming(25.0, 2.0, True, 0, last, key_most_s=2.0)
+        told.append(step(policy, t, stirs=moving, stream=stream))
     assert "watch" not in told[: 5 * 84] and told[-1] == "watch"
     assert policy.sizes.told == 3 and policy.sizes.missed == 0
 
@@ -178,25 +215,10 @@ def test_enough_pictures_are_left_of_a_real_stream(tmp_path, between):
     assert all((whole[pts] == image).all() for pts, image in left.items())
 
 
-def test_a_stream_sleeps_at_its_key_pictures_only_where_the_site_asks_for_it():
-    """The same quiet, well-known stream: as shipped it is never held back, with `keys` it is."""
-    stream = Streaming(fps=25.0, key_s=2.0, able=True)
-
+def test_a_stream_sleeps_at_its_key_pictures_unless_the_site_says_otherwise():
     def wants(**asked):
-        policy = DecodePolicy(5.0, **asked)
-        return {
-            policy.step(
-                now / 2,
-                still=True,
-                stirs=False,
-                look_s=4.0,
-                stream=stream,
-                every_s=0.0,
-                asleep=False,
-            )
-            for now in range(240)
-        }
+        return set(looks(DecodePolicy(5.0, **asked), 0, 120).values())
 
-    assert "watch" in wants(sleeps=True)
+    assert "watch" in wants()
     assert wants(sleeps=False) == {"all", "nonref"}
     assert wants(whole=True) == {"all"}

@@ -5,9 +5,8 @@ The stage knows when something really moved, came or went, and when only the det
 look is carried as edge.pipeline.analyzer does it: nothing changed, nothing held is looked for, and
 the refresh is not due. A carried look repeats the last answer of the detector, with its wavering.
 
-Asleep, there are looks at key pictures only, as edge.pipeline.decode_policy has it: after
-QUIET_AFTER_S without a change, where the rules' longest time between looks allows for it; all that
-lay between is looked at where something changed.
+Asleep, there are looks at key pictures only, as edge.pipeline.decode_policy itself decides; all
+that lay between is looked at where something changed.
 """
 
 from dataclasses import replace
@@ -16,8 +15,7 @@ import pytest
 from generate import CASES
 from test_rates import NEAR_S, SOME, sitting
 
-from edge.camera.watch import LATE
-from edge.pipeline.decode_policy import QUIET_AFTER_S
+from edge.pipeline.decode_policy import DecodePolicy, Streaming
 from edge.vision.gate import refresh_s
 
 FPS = 5.0
@@ -50,44 +48,56 @@ def carried(scene, last):
     return replace(scene, tracks=tracks)
 
 
-KEY_S = 2.0
+class Watcher:
+    """Which looks are given at all, and which of them are carried. key_s: seconds between key
+    pictures, where the camera may sleep on them."""
 
-
-class Policy:
-    """Which looks are given at all (asleep), and which of them are carried."""
-
-    def __init__(self, case, *, sleeps):
-        self.case, self.sleeps, self.judge = case, sleeps, sitting(case)
-        self.told, self.asked, self.looks = [], 0, 0
-        self.last = self.before = self.stirred_s = None
+    def __init__(self, case, *, key_s=None):
+        self.case, self.key_s, self.judge = case, key_s, sitting(case)
+        self.policy = DecodePolicy(FPS, sleeps=key_s is not None, brief=self.judge.brief)
+        self.told, self.asked, self.wakes, self.want = [], 0, 0, "all"
+        self.last = self.before = None
 
     def look(self, scene):
-        now = there(self.case.stage, scene.at.mono)
+        now, mono = there(self.case.stage, scene.at.mono), scene.at.mono
         changed = self.before is None or not unchanged(now, self.before)
-        if changed or self.judge.searching or self.stirred_s is None:
-            self.stirred_s = scene.at.mono
-        if self.skipped(scene.at.mono, changed):
+        key = self.key_s is not None and round(mono * FPS) % round(self.key_s * FPS) == 0
+        asleep = self.want == "watch"
+        if asleep and not changed and not key:
             return
-        self.looks += 1
         limit_s = refresh_s(faint=self.judge.faint, clock=self.judge.busy)
-        due = self.last is None or scene.at.mono - self.last.at.mono >= limit_s
+        due = self.last is None or mono - self.last.at.mono >= limit_s
         if changed or self.judge.searching or due:
             self.asked += 1
             self.last, self.before = scene, now
         else:
             scene = carried(scene, self.last)
         self.told += self.judge.step(scene).findings
+        self.wakes += asleep and changed
+        # It sleeps from a key picture on.
+        want = self.decide(mono, changed, asleep)
+        self.want = want if want != "watch" or asleep or key else self.want
 
-    def skipped(self, mono, changed):
-        limit_s = refresh_s(faint=self.judge.faint, clock=self.judge.busy)
-        asleep = self.sleeps and not self.judge.brief and limit_s * LATE >= KEY_S
-        idle = mono - self.stirred_s >= QUIET_AFTER_S
-        return asleep and idle and not changed and round(mono * FPS) % round(KEY_S * FPS) != 0
+    def decide(self, mono, changed, asleep):
+        return self.policy.step(
+            mono,
+            stirs=changed,
+            moves=changed,
+            came=changed,
+            searching=self.judge.searching,
+            watched=False,
+            look_s=refresh_s(faint=self.judge.faint, clock=self.judge.busy),
+            every_s=0.0,
+            stream=Streaming(
+                25.0, self.key_s, True, self.wakes, key_most_s=self.key_s, asleep=asleep
+            ),
+            asleep=False,
+        )
 
 
-def judged(case, *, carry, sleeps=False):
+def judged(case, *, carry, key_s=None):
     """(events, share of the looks due for which the detector was asked)."""
-    policy, due = Policy(case, sleeps=sleeps), 0
+    policy, due = Watcher(case, key_s=key_s), 0
     for scene in case.stage.scenes(FPS, 720):
         due += 1
         if carry:
@@ -103,29 +113,29 @@ def judged(case, *, carry, sleeps=False):
     return events, policy.asked / due
 
 
-def assert_same(name, sleeps=False):
+def assert_same(name, key_s=None):
     case = CASES[name]
     whole, _ = judged(case, carry=False)
-    found, share = judged(case, carry=True, sleeps=sleeps)
+    found, share = judged(case, carry=True, key_s=key_s)
     assert [row[:3] for row in found] == [row[:3] for row in whole]
     for one, other in zip(found, whole, strict=True):
         assert one[3:] == pytest.approx(other[3:], abs=NEAR_S)
     return share
 
 
-@pytest.mark.parametrize("sleeps", [False, True])
+@pytest.mark.parametrize("key_s", [None, 2.0])
 @pytest.mark.parametrize("name", [name for pair in SOME.values() for name in pair])
-def test_carried_looks_tell_the_same_events(name, sleeps):
-    assert_same(name, sleeps)
+def test_carried_looks_tell_the_same_events(name, key_s):
+    assert_same(name, key_s)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sleeps", [False, True])
+@pytest.mark.parametrize("key_s", [None, 1.0, 2.0, 4.0, 5.0])
 @pytest.mark.parametrize("name", CASES)
-def test_carried_looks_tell_the_same_events_of_every_case(name, sleeps):
-    assert_same(name, sleeps)
+def test_carried_looks_tell_the_same_events_of_every_case(name, key_s):
+    assert_same(name, key_s)
 
 
 def test_most_looks_at_a_stall_that_stays_are_carried():
     assert assert_same("vendor-stays") < 0.5
-    assert assert_same("vendor-stays", sleeps=True) < 0.4
+    assert assert_same("vendor-stays", key_s=2.0) < 0.4

@@ -7,8 +7,7 @@
 Each run is a daemon of its own on the same streams, one after the other; CPU is user and system
 time of the daemon alone (the server that plays the cameras is another process), so a busy machine
 hardly changes it. "whole": every picture decoded and the detector asked at `fps`, which is what a
-street with parked things cost before; "auto" is what the box ships with,
-"keys" the same asleep at key pictures.
+street with parked things cost before; "auto" is what the box ships with.
 """
 
 from __future__ import annotations
@@ -39,7 +38,6 @@ SETTLE_S = 35.0
 POLICIES: dict[str, dict[str, Any]] = {
     "whole": {"decode": "whole", "gate": False, "rate": "fixed"},
     "auto": {},
-    "keys": {"decode": "keys"},
 }
 PAVEMENT = [[0.001, 0.999], [0.001, 0.6], [0.5, 0.27], [0.734, 0.288], [0.259, 0.978]]
 # Seconds of the round that is played again and again; a sparse street has one arrival in each.
@@ -141,7 +139,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=_AsWritten)
     parser.add_argument("--cameras", default="1,4", help="how many, one run each (default: 1,4)")
     parser.add_argument("--scenes", default="still", help="still, sparse, busy (default: still)")
-    parser.add_argument("--policies", default="whole,keys", help="(default: whole,keys)")
+    parser.add_argument("--policies", default="whole,auto", help="(default: whole,auto)")
     parser.add_argument("--seconds", type=float, default=40.0, help="of each run (default: 40)")
     parser.add_argument(
         "--key", type=float, default=2.0, help="s between key pictures (default: 2)"
@@ -156,7 +154,7 @@ def main() -> int:
         print(f"live: no RTSP server: {missing}", file=sys.stderr)
         return 2
     if asked.memory:
-        asked.cameras, asked.scenes, asked.policies = "1,4,8", "still", "keys"
+        asked.cameras, asked.scenes, asked.policies = "1,4,8", "still", "auto"
     coding = Coding(asked.codec, asked.key, asked.b_pictures)
     rows = []
     with FakeCamera() as server:

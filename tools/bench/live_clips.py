@@ -110,7 +110,7 @@ class Street:
             part = (at_s - one.at_s) / one.for_s
             if 0.0 <= part < 1.0:
                 self._put(image, thing, part)
-        return self._noisy(image)
+        return self.noisy(image)
 
     def _put(self, image: Image, thing: Image, part: float) -> None:
         """From the left edge to the right one, its foot on the lane."""
@@ -121,7 +121,8 @@ class Street:
         if b > a:
             image[low - tall : low, a:b] = thing[:, a - left : b - left]
 
-    def _noisy(self, image: Image) -> Image:
+    def noisy(self, image: Image) -> Image:
+        """The picture with the grain of the sensor, drawn anew each time."""
         if self._grain is None:
             return image
         dx, dy = self._rng.integers(0, 64, 2).tolist()
