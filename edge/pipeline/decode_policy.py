@@ -12,6 +12,7 @@ rules ask for looks no closer together than key pictures are.
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 
 from edge.camera.source import Want
@@ -21,9 +22,11 @@ from edge.camera.watch import LATE, SizeRecord, WatchPlan, plan
 QUIET_AFTER_S, NOTHING_AFTER_S = 5.0, 1.0
 # What stirs for so long without that an object moves or comes is looked at in key pictures.
 STIRRING_MOST_S = 8.0
-# What is held and was not seen, though no pixel changed, is looked for in every picture for as long
-# as a rule forgives a detector (edge.hold.Terms.blink_s), so often at most; then at key pictures.
-SEARCH_S, SEARCH_EVERY_S = 2.5, 90.0
+# What is held and was not seen in so many looks of MISSED_OVER_S, though no pixel changed, is
+# looked for in every picture for as long as a rule forgives a detector (edge.hold.Terms.blink_s).
+# Found so, the detector wavers in step with key pictures: all is decoded for WAVERS_S. In vain, the
+# next such search waits for VAIN_S.
+MISSED, MISSED_OVER_S, SEARCH_S, WAVERS_S, VAIN_S = 3, 60.0, 2.5, 60.0, 90.0
 IDLE_AFTER_S = 30.0
 # What is left must still hold the pictures due: cameras put one or two B-frames between others.
 LEFT_LEAST = 1 / 3
@@ -68,6 +71,8 @@ class DecodePolicy:
         self._moved_mono = -math.inf
         self._wakes = 0
         self._often_mono: float | None = None
+        self._missed: deque[float] = deque(maxlen=MISSED)
+        self._wavers_mono = -math.inf
         self._real_mono = self._stir_mono = self._stir_began = -math.inf
         self._search_mono = -math.inf
         self.sizes = SizeRecord()
@@ -105,7 +110,7 @@ class DecodePolicy:
                 tells=self.sizes.tells,
                 able=stream.able,
             )
-        searches = self._searches(now_mono, searching)
+        searches = self._searches(now_mono, searching, stream.asleep)
         self.awake = self._why_awake(now_mono, watched, searches)
         if asleep:
             return "key"
@@ -123,15 +128,23 @@ class DecodePolicy:
             (watched, "somebody looks at its page"),
             (now_mono - self._real_mono < QUIET_AFTER_S, "an object moves, or did just now"),
             (now_mono - self._busy_mono < NOTHING_AFTER_S, "something stirs, or did just now"),
-            (searches, "what a rule holds was not seen by the last look"),
+            (searches, "what a rule holds was not seen by the last looks"),
+            (now_mono - self._wavers_mono < WAVERS_S, "the detector wavers on what a rule holds"),
         )
         return next((why for holds, why in reasons if holds), None)
 
-    def _searches(self, now_mono: float, searching: bool) -> bool:
+    def _searches(self, now_mono: float, searching: bool, asleep: bool) -> bool:
         """Whether what is held and was not seen is worth every picture now."""
-        if searching and now_mono - self._search_mono >= SEARCH_EVERY_S:
-            self._search_mono = now_mono
-        return searching and now_mono - self._search_mono < SEARCH_S
+        missed, since_s = self._missed, now_mono - self._search_mono
+        if searching and asleep:
+            missed.append(now_mono)
+        often = len(missed) == MISSED and now_mono - missed[0] <= MISSED_OVER_S
+        if searching and often and since_s >= VAIN_S:
+            self._search_mono, since_s = now_mono, 0.0
+        if not searching and since_s < SEARCH_S:
+            self._wavers_mono = now_mono
+            missed.clear()
+        return searching and since_s < SEARCH_S
 
     def _idle(self, now_mono: float, stream: Streaming) -> Want:
         if self.plan.watching == "key":

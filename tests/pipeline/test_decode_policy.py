@@ -9,9 +9,10 @@ from edge.pipeline.decode_policy import (
     IDLE_AFTER_S,
     NOTHING_AFTER_S,
     QUIET_AFTER_S,
-    SEARCH_EVERY_S,
     SEARCH_S,
     SELDOM_AFTER_S,
+    VAIN_S,
+    WAVERS_S,
     DecodePolicy,
     Streaming,
     look_every_s,
@@ -165,16 +166,40 @@ def test_asleep_only_an_object_wakes_it_and_stirs_are_looked_at():
     assert step(policy, 24, stirs=True, moves=False, came=True, stream=asleep) == "all"
 
 
-def test_what_is_held_and_was_not_seen_is_looked_for_in_every_picture_for_a_moment():
-    """The detector has lost what no pixel says has gone: a burst of looks, seldom, then at key
-    pictures. A camera used to stay awake for as long as it took."""
+ASLEEP = Streaming(25.0, 2.0, True, key_most_s=2.0, asleep=True)
+
+
+def keys(policy, times, *, missed):
+    """Looks at key pictures, asleep; what is held is not seen at those of `missed`."""
+    return [step(policy, t, searching=t in missed, stream=ASLEEP) for t in times]
+
+
+def test_what_is_held_and_is_lost_for_good_is_looked_for_a_moment_in_every_picture():
+    """The detector has lost what no pixel says has gone. A camera stayed awake for as long as it
+    took, which was most of the time on a street with people at the edge of what it can see."""
     policy = DecodePolicy(5.0)
     looks(policy, 0, 20)
-    lost = looks(policy, 20, 100, searching=True)
+    assert keys(policy, (20, 22, 24), missed=(20, 22, 24)) == ["watch", "watch", "all"]
+    lost = looks(policy, 24.2, 24 + VAIN_S, searching=True)
     awake = [t for t, want in lost.items() if want == "all"]
-    assert awake[0] == 20.0 and awake[-1] == pytest.approx(20.0 + SEARCH_S, abs=0.21)
-    again = looks(policy, 100, 100 + SEARCH_EVERY_S + 20, searching=True)
-    assert sum(want == "all" for want in again.values()) / len(again) < 0.05
+    assert awake[-1] <= 24 + SEARCH_S and len(awake) / len(lost) < 0.05
+
+
+def test_a_detector_that_misses_in_step_with_key_pictures_is_given_all():
+    """Without it a stall in the night was lost, which every picture told of."""
+    policy = DecodePolicy(5.0)
+    looks(policy, 0, 20)
+    told = keys(policy, range(20, 34, 2), missed=(20, 24, 28))
+    assert told == ["watch"] * 4 + ["all"] + told[5:]
+    assert step(policy, 28.4) == "all" and "wavers" in policy.awake
+    after = looks(policy, 28.6, 28.4 + WAVERS_S + 5)
+    assert max(t for t, want in after.items() if want == "all") >= 28 + WAVERS_S
+
+
+def test_a_miss_now_and_then_is_asked_again_and_costs_no_more():
+    policy = DecodePolicy(5.0)
+    looks(policy, 0, 20)
+    assert set(keys(policy, range(20, 300, 2), missed=range(20, 300, 40))) == {"watch"}
 
 
 def test_sizes_that_told_of_three_movements_open_the_way_for_what_passes():
