@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """tools/export CHECKPOINT...: the shipped forms of a model, each with its manifest.
 
-fp32 ONNX of fixed size with the raw YOLO head; int8 QDQ calibrated on real pictures, the head's
-sensitive layers left in float; NCNN; and the command that makes a TensorRT engine on a Jetson.
+fp32 ONNX of fixed size with the raw YOLO head; int8 (tools/int8, which also makes it of a file that
+was shipped); NCNN; and the command that makes a TensorRT engine on a Jetson.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import yaml
 from ultralytics.nn.tasks import DetectionModel
 
 from edge.config import ConfigError
-from tools.training.calibrate import quantise
+from tools.training.int8 import COUNT, gather, quantise, write_manifests
 from tools.training.surgery import open_mean
 
 LICENCE = "AGPL-3.0-or-later"
@@ -166,7 +166,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--share", type=float, help="of the last checkpoint in the mean, 0 to 1")
     parser.add_argument("--rows", nargs="+", default=[], metavar="CLASS", help="see --rows-of")
-    parser.add_argument("--pictures", type=int, default=84, help="how many to calibrate on")
+    parser.add_argument("--pictures", type=int, default=COUNT, help="how many to calibrate on")
     parser.add_argument("--ncnn", action="store_true", help="also NCNN (needs pnnx)")
     parser.add_argument(
         "--release", type=int, default=1, help="a box takes only a higher number than it has"
@@ -191,8 +191,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(manifest(plain, names, size, **told))
         if args.int8:
             small = args.out / f"{args.name}{suffix}-int8.onnx"
-            quantise(plain, small, args.int8, args.pictures)
-            print(manifest(small, names, size, **told))
+            quantise(plain, small, gather(args.int8), args.pictures)
+            write_manifests(plain, small)
+            print(small.with_suffix(".yaml"))
         if args.ncnn:
             write_ncnn(model, args.out / f"{args.name}{suffix}-ncnn", *size)
     except ConfigError as error:
