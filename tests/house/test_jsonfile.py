@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Bytes that are no JSON, in every way: each reader of a file or message says so in its own way."""
 
+import msgspec
 import pytest
 
 from edge.config import ConfigError
 from edge.console.flights import read_job
-from edge.handling.flights import flight_steps, read_open_places
+from edge.handling.flights import PLACE_M, flight_steps, read_open_places
 from edge.handling.store import read_steps
 from edge.jsonfile import decoded, decoded_lines, read_object, read_record, read_status
 from edge.learning.store import read_judged, read_offsets
+from edge.learning.thresholds import Offset
 from edge.notices.hooks import read_hooks
 from edge.release.software.state_file import StateFile
 from edge.release.software.steps import SoftwareState
@@ -66,3 +68,31 @@ def test_what_is_there_is_read(tmp_path, caplog):
     path.write_bytes(b"[]")
     assert read_object(path) == {} == read_record(path, dict, {}, "this follows")
     assert "this follows" in caplog.text
+
+
+# As the program wrote them before these readers were one.
+OLDER = {
+    "handling/open_places.json": b'[{"case":"v-1","category":"dumping","lat":36.1,"lon":120.2,'
+    b'"accuracy_m":4.5,"found_at":1764300000.0},{"case":"v-2","category":"dumping","lat":36.2,'
+    b'"lon":120.3,"found_at":1764300000.0}]',
+    "flights/a/rechecks.json": b'[{"case":"v-1","answer":"still_there","at":1764300000.0,'
+    b'"flight":"f-1","second":3.5,"finding":"n1","why":""}]',
+    "learning/offsets.json": b'[\n {\n  "camera": "c1",\n  "category": "street-vendor",\n'
+    b'  "value": 0.05,\n  "moved_s": 1764300000.0,\n  "looked_s": 1764300000.5,\n'
+    b'  "reason": "5 of 6 rejected"\n }\n]',
+}
+
+
+def test_files_of_the_program_before_are_read_and_written_the_same(tmp_path):
+    for name, data in OLDER.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    places = read_open_places(tmp_path, 2e9)
+    assert [(one.case, one.accuracy_m) for one in places] == [("v-1", 4.5), ("v-2", PLACE_M)]
+    assert msgspec.json.encode(places) == OLDER["handling/open_places.json"]
+    (step,) = flight_steps(tmp_path, 0.0)
+    assert (step.case, step.kind, step.facts["finding"]) == ("v-1", "still_there", "n1")
+    (offset,) = read_offsets(tmp_path).values()
+    assert offset == Offset(
+        "c1", "street-vendor", 0.05, 1764300000.0, 1764300000.5, "5 of 6 rejected"
+    )
