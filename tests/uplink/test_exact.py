@@ -13,10 +13,11 @@ import pytest
 from edge.faults import FaultLog
 from edge.isolation import ItemGuard
 from edge.outbox import ChainPosition, Dispatch, Outbox, OutboxRow, SealedRecord, State
+from edge.uplink import keys, wire
 from edge.uplink import seal as seals
 from edge.uplink.in_flight import InFlight
 from edge.uplink.isolated import Isolated
-from edge.uplink.mqtt import Answered, Connected
+from edge.uplink.mqtt import Answered, BrokerAddress, Connected, MqttConnection, Will
 from edge.uplink.pacing import ChunkSize, DayBudget, TokenBucket
 from edge.uplink.records import OUTSTANDING_MAX, Records
 from edge.uplink.wire import Topics
@@ -277,9 +278,11 @@ def test_a_silent_platform_is_asked_again_after_thirty_seconds_then_sixty(box: B
     box.answer(0, 90.0)
     with box.dispatch.commit():
         released = box.dispatch.acknowledge("b:1:v-0", seals.sha256(b"violation v-0"), b"{}")
-    box.records.released(released if isinstance(released, list) else [released])
-    assert box.records.outstanding == 2
-    assert (box.records._deadline_s, box.records.counts["acknowledged"]) == (30.0, 1)
+    assert released is not None
+    box.records.released([released], 100.0)
+    assert (box.records.outstanding, box.records.counts["acknowledged"]) == (2, 1)
+    assert box.sent(129.9) == []
+    assert box.sent(130.0) == ["v-1", "v-2"], "it answers again: as on any other day"
     for _ in range(9):
         box.records._be_patient(1e9)
         box.records._patient_at = -1e9
@@ -317,3 +320,90 @@ def test_what_no_puback_was_seen_for_goes_again_byte_for_byte(box: Box) -> None:
     box.connect()
     assert box.sent(1.0) == ["v-0", "v-2"]
     assert box.wire.sent == [first[0], first[2]]
+
+
+# What goes to the broker and the wire.
+
+
+class Paho:
+    """Remembers what the connection asks of paho; made anew for each test."""
+
+    seen: dict[str, tuple[tuple[Any, ...], dict[str, Any]]]
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        Paho.seen = {"made": (args, named)}
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any, **named: Any) -> None:
+            Paho.seen[name] = (args, named)
+
+        return call
+
+
+def test_what_is_asked_of_the_broker_when_a_connection_opens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edge.uplink.mqtt.Client", Paho)
+    address = BrokerAddress("host", 1883, "box-1", username="u", password=lambda: "p")
+    line = MqttConnection(address, Will("t", b"gone", True))
+    made = Paho.seen["made"][1]
+    assert (made["client_id"], made["reconnect_on_failure"], made["manual_ack"]) == (
+        "box-1",
+        False,
+        True,
+    )
+    assert Paho.seen["max_inflight_messages_set"][0] == (65_535,), "paho holds nothing back"
+    assert Paho.seen["username_pw_set"][0] == ("u", "p")
+    (topic, payload, qos, retain), more = Paho.seen["will_set"]
+    assert (topic, payload, qos, retain) == ("t", b"gone", 1, True)
+    assert more["properties"].WillDelayInterval == 45
+    where, asked = Paho.seen["connect"]
+    assert where == ("host", 1883)
+    assert (asked["keepalive"], asked["clean_start"]) == (30, False), "the session is kept"
+    properties = asked["properties"]
+    assert (properties.SessionExpiryInterval, properties.MaximumPacketSize) == (86_400, 1 << 20)
+    line.overhear("o")
+    options = Paho.seen["subscribe"][1]["options"]
+    assert (options.QoS, options.noLocal) == (0, True), "never our own"
+    line.subscribe(["a", "b"])
+    (topics,) = Paho.seen["subscribe"][0]
+    assert [(topic, options.QoS) for topic, options in topics] == [("a", 1), ("b", 1)]
+    line.acknowledge(7)
+    assert Paho.seen["ack"][0] == (7, 1)
+
+
+def test_without_a_will_or_a_name_none_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.uplink.mqtt.Client", Paho)
+    MqttConnection(BrokerAddress("host", 1, "b"), None)
+    assert not {"will_set", "username_pw_set", "tls_set_context"} & set(Paho.seen)
+
+
+def test_thirty_two_levels_are_read_and_one_more_is_not() -> None:
+    assert wire.parse(b'{"a":' * 32 + b"1" + b"}" * 32)
+    with pytest.raises(wire.Malformed, match="deeper than 32"):
+        wire.parse(b'{"a":' * 33 + b"1" + b"}" * 33)
+    assert wire.parse(b'{"a":[' + b",".join([b"{}"] * 60) + b"]}"), "wide is not deep"
+
+
+def test_times_and_numbers_on_the_wire() -> None:
+    assert wire.utc_text(0.0) == "1970-01-01T00:00:00.000000Z" == wire.utc_text(float("nan"))
+    assert wire.utc_text(1e12) == "9999-12-31T23:59:59.000000Z"
+    assert wire.utc_text(-1e12) == "0001-01-01T00:00:00.000000Z"
+    assert wire.utc_seconds(wire.utc_text(1_764_300_000.123456)) == 1_764_300_000.123456
+    with pytest.raises(ValueError, match="no zone"):
+        wire.utc_seconds("2026-01-01T00:00:00")
+    assert wire.plain([2**53 - 1, 2**53, -(2**53), True, float("inf")]) == [
+        2**53 - 1,
+        "9007199254740992",
+        "-9007199254740992",
+        True,
+        None,
+    ]
+
+
+def test_the_first_key_has_number_one_and_the_next_two(tmp_path: Path) -> None:
+    keys.rotate(tmp_path / "keys", "box-1")
+    keys.rotate(tmp_path / "keys", "box-1")
+    assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == [
+        *("001.pem", "002.json", "002.pem")
+    ]
