@@ -276,6 +276,8 @@ def test_a_shot_says_where_the_scene_lies_in_the_file(tmp_path):
     plated = album.take("a", "plate", stamp(0.0), picture(), (0.4, 0.4, 0.6, 0.8), "c").shot
     assert plated.scene[1:] == (282, 175)
     grey = np.full((720, 1280, 3), 128, np.uint8)
+    nobody = album.take("a", "after", stamp(0.0), grey, None, "c").shot
+    assert nobody.box == (0.0, 0.0, 1.0, 1.0), "where nobody knows where it stood: anywhere"
     before = album.take("a", "before", stamp(0.0), grey, (0.1, 0.1, 0.2, 0.2), "c")
     assert (abs(cv2.imread(str(before.path))[:720].astype(int) - 128) < 9).all(), "no ticks on it"
 
@@ -436,13 +438,13 @@ def test_a_thumbnail_at_the_rim_stays_in_the_picture_and_leaves_out_the_strip(tm
 @pytest.mark.parametrize("box", [None, [0.5, 0.5, 0.4, 0.6], [0.1, 0.1, 1.2, 0.2], ["a", 0, 1, 1]])
 def test_a_box_that_is_none_shows_the_whole_picture(tmp_path, box):
     shown = thumbnail(case_with(tmp_path, "overview", marked((0.0, 0.25, 0.5, 0.75)), box))
-    assert red_of(shown)[:2] == pytest.approx((50, 150), abs=4)
+    assert red_of(shown) == pytest.approx((50, 150, 0, 160), abs=4)
 
 
 def test_a_close_up_is_shown_whole_and_masked_copies_never(tmp_path):
     image = marked((0.0, 0.25, 0.5, 0.75))
     shown = thumbnail(case_with(tmp_path / "a", "close", image, (0.8, 0.8, 0.9, 0.9)))
-    assert red_of(shown)[:2] == pytest.approx((50, 150), abs=4)
+    assert red_of(shown) == pytest.approx((50, 150, 0, 160), abs=4)
     assert thumbnail(case_with(tmp_path / "b", "close", image, masked=True)) == b""
     assert thumbnail(tmp_path / "nothing") == b""
 
