@@ -8,12 +8,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from edge.faults import FaultLog
 from edge.isolation import ItemGuard
 from edge.outbox import ChainPosition, Dispatch, Outbox, OutboxRow, SealedRecord, State
-from edge.uplink import keys, wire
+from edge.uplink import commands, keys, wire
 from edge.uplink import seal as seals
 from edge.uplink.in_flight import InFlight
 from edge.uplink.isolated import Isolated
@@ -407,3 +408,46 @@ def test_the_first_key_has_number_one_and_the_next_two(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == [
         *("001.pem", "002.json", "002.pem")
     ]
+
+
+# Commands: what is meant where a word is left out, and how far each may go.
+
+CLIP = {"camera": "c", "at_wall": 1.0}
+LOOK = {"category": "c", "lat": 36.0, "lon": 120.0}
+LEFT_OUT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "clip": (CLIP, {"before_s": 10.0, "after_s": 10.0}),
+    "look": (LOOK, {"radius_m": 15.0, "source": "desk", "note": ""}),
+    "send_logs": ({}, {"minutes": 60}),
+}
+SHA = "a" * 64
+# Command, its other arguments, the one in question, values that are taken and that are not.
+BOUNDS: list[tuple[str, dict[str, Any], str, tuple[Any, ...], tuple[Any, ...]]] = [
+    ("clip", CLIP, "before_s", (0, 60), (-0.1, 60.1)),
+    ("clip", CLIP, "after_s", (0, 60), (-0.1, 60.1)),
+    ("look", LOOK, "lat", (-90, 90), (-90.1, 90.1)),
+    ("look", LOOK, "lon", (-180, 180), (-180.1, 180.1)),
+    ("look", LOOK, "radius_m", (1, 500), (0.9, 501)),
+    ("look", LOOK, "note", ("x" * 500,), ("x" * 501,)),
+    ("send_logs", {}, "minutes", (1, 1440), (0, 1441)),
+    ("update_model", {"sha256": SHA}, "release", (1,), (0,)),
+    ("update_software", {"sha256": SHA}, "number", (1, 1_000_000_000), (0, 1_000_000_001)),
+]
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_a_command_means_where_it_does_not_say(name: str) -> None:
+    given, meant = LEFT_OUT[name]
+    found = msgspec.to_builtins(msgspec.convert(given, commands.ORDERS[name].arguments))
+    assert found == given | meant
+
+
+@pytest.mark.parametrize(("name", "others", "word", "taken", "refused"), BOUNDS)
+def test_how_far_a_command_may_go(
+    name: str, others: dict[str, Any], word: str, taken: tuple[Any, ...], refused: tuple[Any, ...]
+) -> None:
+    kind = commands.ORDERS[name].arguments
+    for value in taken:
+        msgspec.convert(others | {word: value}, kind)
+    for value in refused:
+        with pytest.raises(msgspec.ValidationError, match=word):
+            msgspec.convert(others | {word: value}, kind)
