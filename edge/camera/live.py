@@ -93,7 +93,9 @@ class LiveSource:
         self._broken_off = False
         self._matrix: tuple[Matrix] | None = None
         rate = self.facts.fps or USUAL_FPS
-        self.quiet = QuietStream(PacketWatch(rate), differs) if differs else None
+        # Of Motion JPEG every picture is a key picture: there is nothing to leave out.
+        held = differs is not None and self.facts.codec != "mjpeg"
+        self.quiet = QuietStream(PacketWatch(rate), differs) if differs and held else None
 
     def pictures(self) -> Iterator[Picture]:
         """Pictures until the stream fails; always ends with SourceError."""
@@ -154,7 +156,7 @@ class LiveSource:
         if quiet is None or not self._key_seen:
             yield from self._awake(packet, at)
             return
-        anchor = quiet.anchors(at, packet.is_keyframe, self._all_key)
+        anchor = packet.is_keyframe
         # Also while reading has fallen behind: nothing catches up faster than to sleep.
         wanted = self.want == "watch"
         stirs = quiet.watch.add(at.mono, packet.size, anchor, learn=wanted)
@@ -187,10 +189,6 @@ class LiveSource:
         elif packet.is_keyframe:
             self._broken_off = False
         return self._broken_off
-
-    @property
-    def _all_key(self) -> bool:
-        return self.facts.codec == "mjpeg"
 
     def _watched(
         self, quiet: QuietStream, held: HeldPacket, anchor: bool, stirs: bool

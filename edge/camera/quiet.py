@@ -14,8 +14,6 @@ from typing import Any, Literal, Protocol
 from edge.camera.watch import PacketWatch, Restraint
 from edge.values import Image, Stamp
 
-# A stream of key pictures only (Motion JPEG) is looked at so often while it is quiet.
-ANCHOR_S = 1.0
 # Awake for so long after it stirred, for the looks to say whether anything is there.
 STAY_S = 1.0
 # Where the looks let it sleep sooner than this after it woke by itself, they have found nothing:
@@ -70,16 +68,8 @@ class QuietStream:
     woken_by: Waker = "asked"
     _groups: list[list[HeldPacket]] = field(default_factory=list)
     _until_s: float = 0.0
-    _anchor_s: float = -1e9
     _woke_s: float = -1e9
     _let_s: float | None = None
-
-    def anchors(self, at: Stamp, key: bool, all_key: bool) -> bool:
-        """Whether a group of pictures begins here."""
-        if not key or (all_key and at.mono - self._anchor_s < ANCHOR_S):
-            return False
-        self._anchor_s = at.mono
-        return True
 
     def may_sleep(self, at: Stamp, *, wanted: bool) -> bool:
         """Whether it is let, enough is known of it to begin, and it did not stir just now. To be

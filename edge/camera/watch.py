@@ -26,13 +26,15 @@ DEVIATIONS, SHARE_LEAST, BYTES_LEAST = 7.0, 0.05, 24.0
 WINDOWS, WINDOWS_LEAST = 400, 30
 # What woke a camera for nothing must be four times as much to wake it again, MOST times as much at
 # most, and half as much after each HALVED_S: so it wakes once in twice that time, whatever goes on.
-TIGHTER, MOST, HALVED_S = 4.0, 32.0, 100.0
+TIGHTER, MOST, HALVED_S = 4.0, 32.0, 60.0
 # So many movements must have been seen before it is known whether sizes tell of them, and they must
 # have told of this share.
 TOLD_LEAST, TOLD_SHARE = 3, 0.9
 # Key pictures may come so much later than looks are wanted: a clock's 2 s are then the 2.5 s that
 # a rule takes for the detector's own miss (edge.hold.Terms.blink_s), and no more.
 LATE = 1.25
+# Nearer together, leaving out what lies between spares next to nothing.
+KEY_LEAST_S = 0.4
 # Beyond it a group of pictures is too long to be decoded from its beginning in time.
 PLACES_MOST = 300
 
@@ -167,9 +169,11 @@ def plan(
     between two looks. brief: a rule judges what may be gone before the next key picture. tells:
     whether packet sizes tell of it (SizeRecord). able: the source has packets to hold back."""
     if not able:
-        return WatchPlan("whole", "no packets: this source gives pictures only")
+        return WatchPlan("whole", "nothing can be held back: pictures only, or Motion JPEG")
     if key_s is None:
         return WatchPlan("whole", "measuring")
+    if key_s < KEY_LEAST_S:
+        return WatchPlan("whole", f"key pictures every {key_s:g} s: little lies between them")
     if key_s > look_s * LATE:
         return WatchPlan(
             "whole", f"key pictures every {key_s:g} s, looks wanted every {look_s:g} s"

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from edge.camera.quiet import (
-    ANCHOR_S,
     BYTES_MOST,
     HOLD_MOST_S,
     SOMETHING_S,
@@ -88,7 +87,8 @@ def test_sizes_must_have_told_before_they_are_believed(told, missed, tells):
         ({"key_s": 2.0, "look_s": 4.0, "brief": True}, "whole", "not known yet"),
         ({"key_s": 2.0, "look_s": 4.0, "brief": True, "tells": False}, "whole", "do not tell"),
         ({"key_s": 2.0, "look_s": 4.0, "brief": True, "tells": True}, "key", "packet sizes"),
-        ({"key_s": 2.0, "look_s": 4.0, "able": False}, "whole", "no packets"),
+        ({"key_s": 2.0, "look_s": 4.0, "able": False}, "whole", "Motion JPEG"),
+        ({"key_s": 0.04, "look_s": 4.0}, "whole", "little lies between"),
     ],
 )
 def test_a_plan_for_each_stream(facts, watching, says):
@@ -186,9 +186,3 @@ def test_restraint_is_forgotten_and_allows_one_wake_in_a_while():
             held.tighten()
     assert 0.7 * 2 * HALVED_S <= np.diff(wakes).mean() <= 1.3 * 2 * HALVED_S
     assert held.at(1e6) == 1.0
-
-
-def test_a_stream_of_key_pictures_only_is_looked_at_once_a_second():
-    made = QuietStream(PacketWatch(FPS), Same())
-    anchors = [n for n in range(100) if made.anchors(at(n / FPS), True, True)]
-    assert anchors == [0, 25, 50, 75] and ANCHOR_S == 1.0

@@ -7,7 +7,8 @@
 Each run is a daemon of its own on the same streams, one after the other; CPU is user and system
 time of the daemon alone (the server that plays the cameras is another process), so a busy machine
 hardly changes it. "whole": every picture decoded and the detector asked at `fps`, which is what a
-street with parked things cost before; "auto" is what the box ships with.
+street with parked things cost before; "auto" is what the box ships with; "boxes" is the usual way
+of a network recorder as a script of ours (tools.bench.motion_boxes), no rules or evidence in it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ SETTLE_S = 35.0
 POLICIES: dict[str, dict[str, Any]] = {
     "whole": {"decode": "whole", "gate": False, "rate": "fixed"},
     "auto": {},
+    "boxes": {},
 }
+BOXES = "tools.bench.motion_boxes"
 PAVEMENT = [[0.001, 0.999], [0.001, 0.6], [0.5, 0.27], [0.734, 0.288], [0.259, 0.978]]
 # Seconds of the round that is played again and again; a sparse street has one arrival in each.
 ROUND_S = {"still": 20.0, "sparse": 60.0, "busy": 9.6}
@@ -46,7 +49,8 @@ ROUND_S = {"still": 20.0, "sparse": 60.0, "busy": 9.6}
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One run. core: CPU seconds a second of each camera; rss_mb: resident at the end; looks and
+    """One run. core: CPU seconds a second of each camera; rss_mb, pss_mb: resident at
+    the end, and the same with shared pages by their share; looks and
     detections a second and camera; asleep: share of the cameras that were, at the end."""
 
     scene: str
@@ -54,6 +58,7 @@ class Cost:
     cameras: int
     core: float
     rss_mb: float
+    pss_mb: float
     looks_per_s: float
     detections_per_s: float
     asleep: float
@@ -95,8 +100,9 @@ def daemon(folder: Path, urls: list[str], policy: str) -> Iterator[subprocess.Po
         "--device",
         str(folder / "device.yaml"),
     ]
+    module, words = ("edge", words) if policy != "boxes" else (BOXES, [str(folder), *urls])
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "edge", *words], cwd=ROOT, stderr=log)
+        process = subprocess.Popen([sys.executable, "-m", module, *words], cwd=ROOT, stderr=log)
         try:
             yield process
         finally:
@@ -116,6 +122,7 @@ def measure(urls: list[str], name: str, policy: str, seconds: float) -> Cost:
             time.sleep(seconds)
             after, took_s = rows(folder), time.monotonic() - at_s
             spent_s, rss_mb = cpu_s(process.pid) - before_s, memory_mb(process.pid)
+            pss_mb = memory_mb(process.pid, "Pss:", "smaps_rollup")
     count = len(urls)
 
     def rate(key: str) -> float:
@@ -127,6 +134,7 @@ def measure(urls: list[str], name: str, policy: str, seconds: float) -> Cost:
         count,
         round(spent_s / took_s / count, 4),
         round(rss_mb, 1),
+        round(pss_mb, 1),
         round(rate("looks"), 2),
         round(rate("detected"), 2),
         round(sum(row["decoded"] == "watch" for row in after.values()) / count, 2),

@@ -112,12 +112,26 @@ class Street:
                 self._put(image, thing, part)
         return self.noisy(image)
 
+    def box(self, number: int, at_s: float) -> Box | None:
+        """Where that arrival is to be seen then, in fractions; None where it is not."""
+        one, (width, height) = self._arrivals[number], self.size
+        part = (at_s - one.at_s) / one.for_s
+        if not 0.0 <= part < 1.0:
+            return None
+        tall = self._things[number].shape[0]
+        a, b, low, _ = self._place(self._things[number], part)
+        return (a / width, (low - tall) / height, b / width, low / height) if b > a else None
+
+    def _place(self, thing: Image, part: float) -> tuple[int, int, int, int]:
+        """From the left edge to the right one, its foot on the lane: left, right, foot, and how far
+        left of the picture it begins."""
+        (width, height), wide = self.size, thing.shape[1]
+        left = round(part * (width + wide)) - wide
+        return max(0, left), min(width, left + wide), round(0.80 * height), left
+
     def _put(self, image: Image, thing: Image, part: float) -> None:
-        """From the left edge to the right one, its foot on the lane."""
-        height, width = image.shape[:2]
-        tall, wide = thing.shape[:2]
-        left, low = round(part * (width + wide)) - wide, round(0.80 * height)
-        a, b = max(0, left), min(width, left + wide)
+        a, b, low, left = self._place(thing, part)
+        tall = thing.shape[0]
         if b > a:
             image[low - tall : low, a:b] = thing[:, a - left : b - left]
 

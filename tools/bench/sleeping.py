@@ -9,7 +9,9 @@ the policy of edge visiond on a film, as fast as the CPU can, its packets arrivi
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import av
+import numpy as np
 
 from edge.camera.grabber import Grabber
 from edge.camera.libav import packets_of
@@ -29,6 +32,7 @@ from edge.camera.source import SourceError
 from edge.camera.url import parse_source
 from edge.config import Camera, convert
 from edge.config.catalogue import load_calendar, load_categories, shipped_packs
+from edge.geometry import iou_matrix
 from edge.pipeline.analyzer import Analyzer
 from edge.pipeline.camera_worker import streaming_of
 from edge.pipeline.decode_policy import DecodePolicy, look_every_s
@@ -38,12 +42,14 @@ from edge.vision.key_change import KeyChange
 from edge.vision.model import Model, load_model
 from tools.bench.arena import ROOT
 from tools.bench.disturbances import DISTURBANCES, disturbed_clip
-from tools.bench.live_clips import Coding
+from tools.bench.live_clips import Arrival, Coding, Street
 from tools.fakes.camera import Clip
 
 FPS = 5.0
 # Learning what is usual takes so long.
 WARM_S = 60.0
+# When the first picture comes.
+FIRST_S = 1.0
 WALL_S = 1_780_000_000.0
 DEFAULT = ROOT / "models" / "city-v1.yaml"
 PAVEMENT = [[0.001, 0.999], [0.001, 0.6], [0.5, 0.27], [0.734, 0.288], [0.259, 0.978]]
@@ -79,7 +85,7 @@ class FilmSource(LiveSource):
             stamped_s = decode_s(packet)
             assert stamped_s is not None
             first_s = stamped_s if first_s is None else first_s
-            self.film_clock.at_s = stamped_s - first_s + 1.0
+            self.film_clock.at_s = stamped_s - first_s + FIRST_S
             at = self.film_clock.now()
             self.statistics.add(at.mono, stamped_s, stamped_s, packet.is_keyframe)
             yield packet, at, 0.02
@@ -102,16 +108,19 @@ class FilmSource(LiveSource):
 class Looker(Mailbox):
     """Looks at once at what is posted, and says what is to be decoded from now on."""
 
-    def __init__(self, analyzer: Analyzer, policy: DecodePolicy) -> None:
+    def __init__(self, analyzer: Analyzer, policy: DecodePolicy, clock: FilmClock) -> None:
         super().__init__()
         self._analyzer, self._policy = analyzer, policy
         self.grabber: Grabber | None = None
+        self.clock = clock
         self.looks: list[Look] = []
 
     def post(self, frame: Frame) -> None:
         assert self.grabber is not None
         look = self._analyzer.analyze(frame)
-        self.looks.append(Look(frame.at.mono, look.detected, look.stirs, look.tracks))
+        self.looks.append(
+            Look(frame.at.mono, self.clock.at_s, look.detected, look.stirs, look.tracks)
+        )
         self.grabber.want = self._policy.step(
             frame.at.mono,
             stirs=look.stirs,
@@ -135,6 +144,7 @@ class Look:
     """One look: seconds of the film, whether the detector was asked, and what is tracked."""
 
     at_s: float
+    given_s: float
     detected: bool
     stirs: bool
     tracks: tuple[Track, ...]
@@ -149,6 +159,7 @@ class Night:
     wakes: list[tuple[float, str]]
     seconds: float
     why: str
+    for_nothing: int
 
     def awake_share(self, since_s: float) -> float:
         """Share of the time after `since_s` in which all was decoded."""
@@ -157,7 +168,7 @@ class Night:
 
 
 def film(clip: Clip, path: Path) -> Path:
-    """The clip as a transport stream with its own times."""
+    """The clip as a file with its own times."""
     with av.open(str(path), "w", format="mpegts") as out:
         stream = out.add_stream({"h264": "libx264", "hevc": "libx265"}[clip.codec], rate=clip.fps)
         stream.width, stream.height, stream.pix_fmt = clip.width, clip.height, "yuv420p"
@@ -171,13 +182,13 @@ def film(clip: Clip, path: Path) -> Path:
     return path
 
 
-def watch(path: Path, model: Model, *, decode: str = "keys", rules: Any = None) -> Night:
+def watch(path: Path, model: Model, *, decode: str = "auto") -> Night:
     """The film seen by one camera that decodes so."""
     body = {
         "id": "c",
         "source": "rtsp://c",
         "zones": [{"id": "pavement", "kind": "watch", "polygon": PAVEMENT}],
-        "rules": rules or [{"category": "street-vendor", "zones": ["pavement"], "dwell_s": 3000}],
+        "rules": [{"category": "street-vendor", "zones": ["pavement"], "dwell_s": 3000}],
     }
     camera = convert(body, Camera, "bench")
     judge = Judge(
@@ -187,8 +198,8 @@ def watch(path: Path, model: Model, *, decode: str = "keys", rules: Any = None) 
         timezone=ZoneInfo("Asia/Shanghai"),
     )
     policy = DecodePolicy(FPS, whole=decode == "whole", sleeps=True, brief=judge.brief)
-    looker = Looker(Analyzer(camera, model, judge), policy)
     clock = FilmClock()
+    looker = Looker(Analyzer(camera, model, judge), policy, clock)
     source = FilmSource(path, clock, KeyChange() if decode != "whole" else None)
     looker.grabber = Grabber("c", lambda: source, fps=FPS, mailbox=looker, clock=clock)
     try:
@@ -196,7 +207,62 @@ def watch(path: Path, model: Model, *, decode: str = "keys", rules: Any = None) 
     except SourceError as error:
         if error.cause != "ended":
             raise
-    return Night(looker.looks, source.awake(), source.wakes, clock.at_s, policy.plan.why)
+    nothing = source.quiet.for_nothing if source.quiet else 0
+    return Night(looker.looks, source.awake(), source.wakes, clock.at_s, policy.plan.why, nothing)
+
+
+def _arrivals(count: int) -> tuple[Arrival, ...]:
+    """Small and large, slow and quick, never at the same place between key pictures."""
+    times = (WARM_S + 40.0 * n + 0.37 * (n * 7 % 13) for n in range(count))
+    kinds = itertools.cycle(itertools.product((0.12, 0.2, 0.3), (3.0, 6.0)))
+    return tuple(Arrival(t, for_s, share) for t, (share, for_s) in zip(times, kinds, strict=False))
+
+
+def followed(night: Night, street: Street, number: int) -> list[Look]:
+    """The looks in which that arrival was followed where it really was."""
+    found = []
+    for look in night.looks:
+        box = street.box(number, look.at_s - FIRST_S)
+        if box is None:
+            continue
+        seen = [t.box for t in look.tracks if not t.coasted]
+        if seen and iou_matrix(np.array([box]), np.array(seen)).max() >= 0.3:
+            found.append(look)
+    return found
+
+
+def compared(count: int, coding: Coding, model: Model) -> dict[str, Any]:
+    """So many arrivals, seen asleep and with everything decoded. late_s: from the first picture
+    that shows it to the first look at such a picture."""
+    arrivals = _arrivals(count)
+    seconds = arrivals[-1].at_s + 10.0
+    with tempfile.TemporaryDirectory(prefix="edge-sleep-") as folder:
+        clip = disturbed_clip("nothing", seconds, coding, arrivals)
+        path = film(clip, Path(folder) / "film")
+        nights = {decode: watch(path, model, decode=decode) for decode in ("whole", "auto")}
+    street, rows = Street((clip.width, clip.height), arrivals, noise=0.0), []
+    for number, one in enumerate(arrivals):
+        seen = {name: followed(night, street, number) for name, night in nights.items()}
+        given = [k for k in nights["auto"].looks if k.at_s - FIRST_S >= one.at_s + 0.1]
+        late_s = min(k.given_s for k in given) - FIRST_S - one.at_s if given else math.inf
+        rows.append((len(seen["whole"]), len(seen["auto"]), late_s))
+    late = sorted(late_s for *_, late_s in rows)
+    return {
+        "arrivals": count,
+        "codec": f"{coding.codec}, key {coding.key_s:g} s, {coding.b_pictures} B",
+        "followed_whole": sum(bool(whole) for whole, *_ in rows),
+        "followed_asleep": sum(bool(asleep) for _, asleep, _ in rows),
+        "lost": sum(bool(whole) and not asleep for whole, asleep, _ in rows),
+        "lost_which": [
+            f"{one.share:g} for {one.for_s:g} s at {one.at_s:.1f}"
+            for one, (whole, asleep, _) in zip(arrivals, rows, strict=True)
+            if whole and not asleep
+        ],
+        "looks_whole_and_asleep": [(whole, asleep) for whole, asleep, _ in rows],
+        "first_look_p95_s": round(late[int(0.95 * (len(late) - 1))], 2),
+        "awake": round(nights["auto"].awake_share(WARM_S), 3),
+        "wakes_for_nothing": nights["auto"].for_nothing,
+    }
 
 
 def main() -> int:
@@ -209,12 +275,17 @@ def main() -> int:
     parser.add_argument("--codec", default="h264")
     parser.add_argument("--fps", type=int, default=25)
     parser.add_argument("--b-pictures", type=int, default=0)
+    parser.add_argument("--arrivals", type=int, default=0, help="so many, against decoding all")
     asked = parser.parse_args()
     coding = Coding(asked.codec, asked.key, asked.b_pictures, fps=asked.fps)
     model = load_model(DEFAULT, provider="cpu", workers=1)
+    if asked.arrivals:
+        row = compared(asked.arrivals, coding, model)
+        print(json.dumps(row), flush=True)
+        return 1 if row["lost"] else 0
     for name in asked.only.split(","):
         with tempfile.TemporaryDirectory(prefix="edge-sleep-") as folder:
-            path = film(disturbed_clip(name, asked.seconds, coding), Path(folder) / "film.ts")
+            path = film(disturbed_clip(name, asked.seconds, coding), Path(folder) / "film")
             night = watch(path, model)
         since_s = min(WARM_S, asked.seconds / 3.0)
         row = {

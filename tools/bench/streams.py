@@ -123,9 +123,9 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def memory_mb(pid: int, kind: str = "VmRSS") -> float:
+def memory_mb(pid: int, kind: str = "VmRSS", file: str = "status") -> float:
     """Resident memory of a process, now or at its peak ("VmHWM")."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+    for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
         if line.startswith(kind):
             return int(line.split()[1]) / 1024
     return 0.0
