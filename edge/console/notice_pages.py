@@ -69,6 +69,9 @@ async def save(request: Request) -> Response:
         hook = _hook(form, picked, old, hooks)
     except msgspec.ValidationError as error:
         return _page(request, 422, _cause(str(error)), form=form)
+    if hook.kind != "plain" and not hook.url.startswith("https://"):
+        # The robots of the three chats have no other; only a server of the bureau's own may.
+        return _page(request, 422, "hook_bad_url", form=form)
     others = [hook if one.id == hook.id else one for one in hooks]
     both = others if old else [*others, hook]
     path = hooks_file(console_of(request).reading.state)

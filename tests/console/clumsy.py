@@ -236,7 +236,7 @@ WALKS: dict[str, Walk] = {
     ),
     "POST /setup/sensor": Walk(
         "/setup/sensor", "form#sensor", {"name": KEPT, "port": "/dev/ttyUSB0"}, ready=site,
-        done=audited("sensor added"), wrong={"address": ("900", "error_other")},
+        done=audited("sensor added"), wrong={"address": ("900", "error_range")},
     ),
     "POST /setup/sensor/try": Walk(
         "/setup/sensor", "form#sensor", {"name": KEPT, "port": "/dev/ttyUSB0"}, press="#try",
@@ -248,7 +248,7 @@ WALKS: dict[str, Walk] = {
     ),
     "POST /setup/sensors/{sensor}": Walk(
         "/setup/sensors/west", "form#sensor", {"name": KEPT, "port": "/dev/ttyUSB1"}, ready=meter,
-        done=audited("sensor changed"), wrong={"every_s": ("-1", "error_other")},
+        done=audited("sensor changed"), wrong={"every_s": ("-1", "error_range")},
     ),
     "POST /setup/find": Walk("/setup", "form#camera", press="#find", ready=site,
                              done=asked("find"), script=True),

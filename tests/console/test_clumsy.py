@@ -14,7 +14,10 @@ import pytest
 from playwright.sync_api import Error, expect
 from starlette.routing import Route
 
+from edge.config import Site, load
+from edge.console.drafts import SiteFile
 from edge.console.texts import TEXTS
+from edge.sensors.check import check_sensors
 from tests.console.clumsy import FILES, KEPT, ODD, WALKS, WHO, fakes, wrong_files
 from tests.console.conftest import PASSWORD, put_case
 from tests.console.test_browser import playwright, served, visit  # noqa: F401 - fixtures
@@ -291,10 +294,16 @@ MISHAPS = (back, over, lost, twice, two_tabs, odd, mistaken)
 FIRST = "POST /first"
 
 
+def sound(draft):
+    """The parts of the daemons' own check that need no process apart."""
+    check_sensors(load(draft, Site), where=str(draft))
+
+
 @pytest.fixture
 def desk(visit, box, served):  # noqa: F811
     services = replace(box.console.services, **fakes(box, box.console.services))
-    box.console = replace(box.console, services=services)
+    site = SiteFile(box.site, sound, box.state / "console/saves.jsonl")
+    box.console = replace(box.console, services=services, site=site)
     box.app.state.console = box.console
     put_case(box.state / "evidence", 2)
     put_case(box.state / "evidence", 3)

@@ -61,7 +61,12 @@ def test_an_address_that_is_not_typed_again_stays(box, client):
 
 @pytest.mark.parametrize(
     ("wrong", "key"),
-    [({"url": "qyapi.example"}, "url"), ({"name": " "}, "name"), ({"quiet_end": "25:99"}, "quiet")],
+    [
+        ({"url": "qyapi.example"}, "url"),
+        ({"url": "http://qyapi.example/send?key=1"}, "url"),
+        ({"name": " "}, "name"),
+        ({"quiet_end": "25:99"}, "quiet"),
+    ],
 )
 def test_what_does_not_fit_is_said_and_nothing_is_saved(box, client, wrong, key):
     answer = client.post(
