@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+from asyncio.sslproto import SSLProtocol
 from pathlib import Path
 
 import uvicorn
@@ -33,6 +34,9 @@ TICK_S = 0.5
 STATUS_EVERY_S = 5.0
 STUCK_S = 40.0
 MAKE_S = 60.0
+# Each connection over TLS holds a buffer of its own: asyncio's are 256 KiB, and every browser opens
+# six. A record of TLS has 16 KiB at most (RFC 8446, 5.1).
+TLS_BUFFER_BYTES = 32 * 1024
 
 
 def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str | Path) -> int:
@@ -116,6 +120,7 @@ def _make_own(cert: Path) -> None:
 def server_config(console: ConsoleContext, settings: PageSettings) -> uvicorn.Config:
     """How the page is served."""
     facts, certificate = settings.device.console, console.reach.certificate
+    SSLProtocol.max_size = TLS_BUFFER_BYTES
     return uvicorn.Config(
         make_app(console),
         host=facts.host,

@@ -22,10 +22,12 @@ table{border-collapse:collapse;width:100%;font-size:13px}
 th,td{border-bottom:1px solid var(--line);padding:1.2mm 1.6mm;text-align:right;vertical-align:top}
 th:first-child,td:first-child{text-align:left;min-width:24mm}
 .tiles+table{margin-top:5mm}
+.wide table{font-size:11.5px}.wide th,.wide td{padding:1.2mm 1mm}
 th{font-weight:600;color:var(--soft)}td.bad,tr.bad td{color:var(--bad);font-weight:600}
 details summary{cursor:pointer;list-style:none;text-decoration:underline dotted}
 details p{font-size:11px;color:var(--soft);text-align:left;word-break:break-all;margin:0}
-svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--soft);text-anchor:middle}
+svg{width:100%;height:auto;overflow:visible}
+svg text{font-size:11px;fill:var(--soft);text-anchor:middle}
 svg text.in{fill:#fff}
 .key span{display:inline-block;width:3mm;height:3mm;margin:0 1mm 0 4mm}
 @page{size:A4;margin:12mm;@bottom-center{content:counter(page) " / " counter(pages);

@@ -8,6 +8,7 @@ A new form without a walk fails. The short run takes one mishap for each form in
 """
 
 import re
+import time
 from dataclasses import replace
 
 import pytest
@@ -73,8 +74,15 @@ class Desk:
 
     def __init__(self, visitor, box, root):
         self.visitor, self.box, self.root, self.wrong = visitor, box, root, []
-        self.page = visitor.page
-        self.page.on("dialog", lambda dialog: dialog.accept())
+        self.page, self.asked = visitor.page, set()
+        self.watch(self.page)
+
+    def watch(self, page):
+        """Questions of a page are answered with yes, its requests are known while they run."""
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.on("request", self.asked.add)
+        page.on("requestfinished", self.asked.discard)
+        page.on("requestfailed", self.asked.discard)
 
     def log_in(self):
         """A new session for this browser, whatever was before."""
@@ -132,11 +140,14 @@ class Desk:
         button.dblclick() if twice else button.click()
 
     def settle(self, page=None):
-        """Until whatever was pressed has come to an end."""
-        page = page or self.page
-        for _ in range(2):
-            page.wait_for_timeout(250)
-            page.wait_for_load_state("networkidle")
+        """Until whatever was pressed has come to an end: nothing asked for a while, on a machine
+        that may be busy."""
+        page, quiet, until = page or self.page, 0, time.monotonic() + LIMIT_MS / 1000
+        while quiet < 4 and time.monotonic() < until:
+            page.wait_for_timeout(100)
+            quiet = 0 if self.asked else quiet + 1
+        self.asked.clear()
+        page.wait_for_load_state("load")
 
     def check(self, what, page=None):
         """A page of ours with something on it, and refusals that are sentences of the catalogue."""
@@ -248,7 +259,7 @@ def two_tabs(desk, walk, what):
     """The same form in two tabs, sent in both."""
     desk.begin(walk)
     other = desk.visitor.context.new_page()
-    other.on("dialog", lambda dialog: dialog.accept())
+    desk.watch(other)
     try:
         desk.enter(walk, other)
         desk.press(walk)
@@ -330,6 +341,7 @@ def test_one_mishap_for_each_form(desk):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("mishap", MISHAPS, ids=lambda one: one.__name__)
 def test_every_mishap_at_every_form(desk, mishap):
     assert walked(desk, [(route, mishap) for route in WALKS if route != FIRST]) == []

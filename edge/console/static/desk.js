@@ -19,7 +19,7 @@ async function count() {
     const now = await answer.json();
     document.title = now.open ? `(${now.open}) ${title}` : title;
     if (navigator.setAppBadge) (now.open ? navigator.setAppBadge(now.open) : navigator.clearAppBadge()).catch(() => {});
-    document.getElementById("waits").textContent = now.open ? String(now.open) : "";
+    document.getElementById("waits").textContent = now.open > 99 ? "99+" : now.open || "";
     if (seen !== null && now.newest && now.newest > seen) ring();
     seen = now.newest || seen || "";
   }
