@@ -429,7 +429,7 @@ BOUNDS: list[tuple[str, dict[str, Any], str, tuple[Any, ...], tuple[Any, ...]]] 
     ("look", LOOK, "radius_m", (1, 500), (0.9, 501)),
     ("look", LOOK, "note", ("x" * 500,), ("x" * 501,)),
     ("send_logs", {}, "minutes", (1, 1440), (0, 1441)),
-    ("update_model", {"sha256": SHA}, "release", (1,), (0,)),
+    ("update_model", {"name": "m", "sha256": SHA}, "release", (1,), (0,)),
     ("update_software", {"sha256": SHA}, "number", (1, 1_000_000_000), (0, 1_000_000_001)),
 ]
 
