@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evidence": ("evidence", "verify evidence folders"),
     "outbox": ("outbox", "what waits for the platform"),
     "software": ("software", "releases of the program itself: status, install, self-test"),
-    "model": ("model", "list, verify or bench models"),
+    "model": ("model", "list, verify, tune or bench models"),
     "harvest": ("harvest", "a week's most telling crops, for a labeller"),
     "state": ("state", "teach the looks of a fixed place: a bin, a railing, a wall"),
     "pack": ("pack", "dated facts: calendar, exam days, limits, codes"),

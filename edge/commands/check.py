@@ -48,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
         f"{len(settings.site.sensors)} sensor(s); sha256 {settings.sha256[:12]}",
         file=sys.stderr,
     )
-    for line in (*doubt_lines(settings), *trust_lines(settings), *pack_lines(settings)):
+    told = (form_lines, doubt_lines, trust_lines, pack_lines)
+    for line in (line for lines in told for line in lines(settings)):
         print(line, file=sys.stderr)
     return 0
 
@@ -77,6 +78,23 @@ def pack_lines(settings: Settings) -> list[str]:
     standards = {str(row.get("standard", DEFAULT_STANDARD)) for row in site.noise}
     faults = [f"{f.kind}: {f.title}: {f.text}" for f in packs.faults(today, standards)]
     return [*faults, *uncoded(known, packs, today)]
+
+
+def form_lines(settings: Settings) -> list[str]:
+    """How each model is opened on this board, where that was measured; else that it was not."""
+    from edge.commands.model_tune import choice_line
+    from edge.pipeline.settings import manifest_path, model_names
+    from edge.vision.choice import choice_for
+
+    lines = []
+    for name in model_names(settings):
+        choice = choice_for(settings.models, manifest_path(settings, name))
+        lines.append(
+            f"model {name}: {choice_line(choice)}"
+            if choice
+            else f"model {name}: not measured on this board: edge model tune (本机未测速)"
+        )
+    return lines
 
 
 TRUST = {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""`edge model`: what models there are, whether they are what they claim, how fast they run; packing
-a release, and putting one in force."""
+"""`edge model`: what models there are, whether they are what they claim, how fast they run; which
+form of them is best on this board; packing a release, and putting one in force."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ EPILOG = """examples:
   edge model list
   edge model verify models/city-v1.yaml --provider tensorrt   (builds the engine, minutes)
   edge model bench models/city-v1.yaml --seconds 5 --json
+  edge model tune                        which file, runtime and workers are best on this board
   edge model pack models/city-v1.yaml --release 2 --pictures models/selftest --key release.pem
   edge model install city-v1-r2.zip      (checked, self-tested, switched, watched by visiond)
   edge model status                      what is in force, what is on trial, what was taken back
@@ -28,7 +29,7 @@ EPILOG = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to do with models, which ones, and how to open them."""
-    parser.add_argument("action", choices=(*_ACTIONS, *RELEASES))
+    parser.add_argument("action", choices=(*_ACTIONS, "tune", *RELEASES))
     parser.add_argument(
         "manifest",
         nargs="*",
@@ -46,13 +47,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="bench: how long")
     parser.add_argument("--workers", type=int, default=0, help="bench: threads; 0: one a core")
     parser.add_argument("--json", action="store_true")
-    release = parser.add_argument_group("pack, install, rollback, status")
+    parser.add_argument(
+        "--if-needed", action="store_true", help="tune: only what was not measured on this board"
+    )
+    release = parser.add_argument_group("tune, pack, install, rollback, status")
     release.add_argument("--site", help="default: /etc/edge/site.yaml, if it exists")
     release.add_argument("--device", help="default: /etc/edge/device.yaml, if it exists")
     release.add_argument("--release", type=int, help="number of the release; it only ever rises")
     release.add_argument("--name", help="name that the site calls the model by")
     release.add_argument("--sha256", help="install: of the package that the platform named")
-    release.add_argument("--pictures", type=Path, help="pack: folder of self-test pictures")
+    release.add_argument("--pictures", type=Path, help="pack, tune: folder of self-test pictures")
     release.add_argument("--key", type=Path, help="pack: private release key (PEM, Ed25519)")
     release.add_argument("--out", type=Path, help="pack: the package to write")
 
@@ -63,6 +67,10 @@ def run(args: argparse.Namespace) -> int:
         from edge.commands.model_release import run_release
 
         return run_release(args)
+    if args.action == "tune":
+        from edge.commands.model_tune import run_tune
+
+        return run_tune(args)
     worst = 0
     for path in _manifests(args):
         row = _ACTIONS[args.action](path, args)

@@ -142,7 +142,19 @@ def _box(settings: Settings) -> Any:
         in_force=in_force,
         fits=lambda name, manifest: _fits(settings, name, manifest),
         baseline=baseline(read_status(settings.run, "visiond")),
+        tune=lambda manifest: _tuned(settings, manifest),
     )
+
+
+def _tuned(settings: Settings, manifest: Path) -> None:
+    """Where this model was measured on this board once, its new release is. Raises ConfigError,
+    OSError."""
+    from edge.release.tuning import tune
+    from edge.vision.choice import tuned_before
+
+    if tuned_before(settings.models, manifest.stem, manifest):
+        _say(f"{manifest.stem}: measuring its forms on this board ...")
+        tune(manifest, settings.models, settings.device.compute)
 
 
 def _fits(settings: Settings, name: str, manifest: Manifest) -> None:

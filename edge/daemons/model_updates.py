@@ -170,6 +170,11 @@ class ModelUpdates:
         log.info("installing %s %s %s", how.command, self._asked, request.get("release", ""))
         return True
 
+    @property
+    def busy(self) -> bool:
+        """A release is being installed or watched: the board is not to be disturbed."""
+        return self._child is not None or bool(self._watches)
+
     def tick(self, workers: Mapping[str, Measured], *, eased: bool) -> bool:
         """True where visiond must start again, with the release that was taken back in force."""
         now = time.monotonic()

@@ -60,12 +60,12 @@ def _configuration(site: str | None, device: str | None) -> None:
 def _models(site: str | None, device: str | None) -> None:
     """Each model in use opens and runs on this board. Raises ConfigError."""
     from edge.pipeline.settings import manifest_path, model_names, read_settings
-    from edge.vision.proof import open_model
+    from edge.vision.choice import open_chosen
 
     settings = read_settings(site, device)
     for name in model_names(settings):
-        provider = settings.device.compute.provider
-        model = open_model(manifest_path(settings, name), provider=provider, workers=1)
+        path = manifest_path(settings, name)
+        model = open_chosen(settings.models, path, settings.device.compute)
         model.detect(np.zeros((720, 1280, 3), np.uint8))
 
 

@@ -8,7 +8,6 @@ each camera, and the main thread, which feeds the watchdog, logs numbers and ans
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from edge import ledger
 from edge.board import Board
 from edge.clock import SystemClock
 from edge.config import Camera, ConfigError
+from edge.daemons.model_tuning import ModelTuning
 from edge.daemons.model_updates import INSTALLS, ModelUpdates, start_releases
 from edge.daemons.reload import SiteChange
 from edge.diagnosis.camera_probes import camera_probes
@@ -49,7 +49,6 @@ log = logging.getLogger(__name__)
 TICK_S = 0.25
 STATUS_EVERY_S = 2.0
 WORKER_LIMIT_S = 30.0
-WORKERS_MOST = 4
 MENDED_EVERY_S = 60.0
 # Of the items that are set aside, those that are this daemon's to tell.
 ITEMS = ("camera", "rule")
@@ -130,6 +129,7 @@ class Visiond:
         self._pending: list[dict[str, Any]] = []
         self._requests = {"served": 0, "refused": 0}
         self._updates = ModelUpdates(settings, releases, self.publisher, words)
+        self._tuning = ModelTuning(settings, words)
         self._aside = [item for item in settings.aside if item.kind in ITEMS]
         self._broken: dict[str, str] = {}
         self._unwatched: dict[str, BlindTime] = {}
@@ -146,6 +146,7 @@ class Visiond:
         models, trucks = load_models(settings, self._unsound), open_truck_file(settings)
         traits = load_traits(settings, models)
         self._models = {m.name: {"sha256": m.sha256, "on": m.provider} for m in models.values()}
+        self._callers = max((m.workers for m in models.values()), default=1)
         for camera in settings.site.cameras:
             name = camera.model or settings.site.model
             if camera.enabled and name in models:
@@ -241,7 +242,7 @@ class Visiond:
 
     def _worker_count(self) -> int:
         asked = self._settings.device.compute.workers
-        return asked or max(1, min(WORKERS_MOST, os.cpu_count() or 1, len(self.workers)))
+        return asked or max(1, min(self._callers, len(self.workers)))
 
     def _analyze(self, name: str) -> None:
         while not self._closing:
@@ -273,6 +274,7 @@ class Visiond:
         eased = self._thermal.status()["step"] > 0
         self.restart |= self._teaching.put_in_force
         self.restart |= self._updates.tick(self.workers, eased=eased)
+        self.restart |= self._tuning.tick(trial=self._updates.busy)
         self._stats.report(self._rows)
         wrong = {(fault.kind, fault.subject) for fault in self.publisher.faults.standing()}
         # Whoever watches the status hears of a fault at once, not with the next regular writing.
@@ -392,6 +394,7 @@ class Visiond:
         for worker in self.workers.values():
             worker.feed.stop()
         self._updates.stopping()
+        self._tuning.stopping()
         self._closing = True
         self._scheduler.close()
         for thread in self._threads:

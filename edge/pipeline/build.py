@@ -24,9 +24,10 @@ from edge.pipeline.settings import DEFAULT_MODEL, Settings, manifest_path
 from edge.pipeline.truck_lookup import TruckFile
 from edge.sensors.live import latest, window_csv
 from edge.values import Finding, Prompt
+from edge.vision.choice import open_chosen
 from edge.vision.key_change import KeyChange
 from edge.vision.model import Model
-from edge.vision.proof import open_model, open_second_classifier
+from edge.vision.proof import open_second_classifier
 from edge.vision.traits import TraitModel
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def load_models(
     for name, cameras in _wanted(settings).items():
         try:
             path = manifest_path(settings, name)
-            models[name] = open_model(path, provider=compute.provider, workers=compute.workers)
+            models[name] = open_chosen(settings.models, path, compute)
         except ConfigError as error:
             for camera in cameras:
                 unsound(camera, error)

@@ -37,7 +37,8 @@ from edge.progress import ProgressBar
 from edge.rules.check import on_trial
 from edge.uplink.wire import utc_seconds
 from edge.values import Frame, Stamp, Violation
-from edge.vision.proof import open_model, open_second_classifier
+from edge.vision.choice import open_chosen
+from edge.vision.proof import open_second_classifier
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ def start_offline_run(
 ) -> OfflineRun:
     """Wire the chain for one camera. Raises ConfigError."""
     manifest = manifest_path(settings, model or camera.model or settings.site.model)
-    loaded = open_model(manifest, provider=settings.device.compute.provider)
+    loaded = open_chosen(settings.models, manifest, settings.device.compute)
     camera = with_default_rules(camera, settings.categories, loaded.names)
     outputs = EvidenceOutputs(
         sealed=lambda sealed: publish(sealed.violation, sealed),

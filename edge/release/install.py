@@ -22,7 +22,8 @@ from edge.vision.proof import open_model
 @dataclass(frozen=True, slots=True)
 class Box:
     """What the installer must know of the box. `shipped`: the manifest that came with the program;
-    fits(manifest) raises ConfigError where the cameras' rules need classes that it lacks."""
+    fits(manifest) raises ConfigError where the cameras' rules need classes that it lacks;
+    tune(manifest) measures its forms on a board where those of the one before were measured."""
 
     folder: Path
     keys: Keys
@@ -31,6 +32,7 @@ class Box:
     in_force: Callable[[str], Path | None]
     fits: Callable[[str, Manifest], None]
     baseline: Mapping[str, InferencePace]
+    tune: Callable[[Path], object] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,13 @@ def _staged(store: ReleaseStore, checked: Checked, box: Box) -> tuple[str, float
         raise ConfigError(f"{checked.path}: selftest: missing; pack it with pictures")
     new = open_model(manifest, provider=box.provider, workers=1)
     said = check_boxes(new, test, manifest.parent)
-    old = box.in_force(checked.name)
-    if old is None:
-        return said, None
-    running = open_model(old, provider=box.provider, workers=1)
-    return said, check_speed(new, running, street(new), slower_at_most=test.slower_at_most)
+    old, slower = box.in_force(checked.name), None
+    if old is not None:
+        running = open_model(old, provider=box.provider, workers=1)
+        slower = check_speed(new, running, street(new), slower_at_most=test.slower_at_most)
+    # Before the switch, or its trial would be held to the pace of another form.
+    box.tune(manifest)
+    return said, slower
 
 
 def _is_asked(checked: Checked, asked: InstallRequest | None) -> None:

@@ -203,7 +203,12 @@ class Model:
         with self._opening:
             if shape not in self._opened:
                 wish = SessionRequest(
-                    self._weights.path, shape, self._provider, self._threads, self._cache
+                    self._weights.path,
+                    shape,
+                    self._provider,
+                    self._threads,
+                    self._cache,
+                    self.workers,
                 )
                 session = open_session(wish)
                 self._opened = {**self._opened, shape: self._read(session)}

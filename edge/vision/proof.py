@@ -11,6 +11,7 @@ import hashlib
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,18 +35,28 @@ def survive(
     Raises ConfigError where the child did, or took longer than `limit_s`. A model that is refused
     in words is refused again, and with these words, by whoever opens it next.
     """
-    argv = [sys.executable, "-m", __name__, str(manifest), provider, variant or ""]
+    run_apart(__name__, [str(manifest), provider, variant or ""], of=manifest, limit_s=limit_s)
+
+
+def run_apart(module: str, words: Sequence[str], *, of: Path, limit_s: float) -> bytes:
+    """What a module of ours prints, run in a child that may die of a model.
+
+    Raises ConfigError, which names the manifest `of`, where the child was killed by a signal or
+    took longer than `limit_s`.
+    """
+    argv = [sys.executable, "-m", module, *words]
     try:
         done = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit_s, check=False
         )
     except subprocess.TimeoutExpired:
-        raise ConfigError(f"{manifest}: opening the model takes over {limit_s:.0f} s") from None
+        raise ConfigError(f"{of}: opening the model takes over {limit_s:.0f} s") from None
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         raise ConfigError(
-            f"{manifest}: not a usable model: the runtime crashes when it opens it ({name})"
+            f"{of}: not a usable model: the runtime crashes when it opens it ({name})"
         )
+    return done.stdout
 
 
 def open_model(

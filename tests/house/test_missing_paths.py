@@ -35,6 +35,9 @@ evidence casefile NONE --out NONE/x.zip
 outbox status --device NONE
 model verify NONE
 model list --models NONE
+model tune NONE
+model tune --device NONE
+model tune --pictures NONE
 categories list --city NONE
 pack list --site NONE
 state show --site NONE

@@ -276,9 +276,9 @@ class FakeSession:
 BOARDS = {
     "all well": ({"cuda": "works", "cpu": "works"}, "cuda", ["cuda"]),
     "crashes": (
-        {"cuda": "crash", "openvino": "works", "cpu": "works"},
-        "openvino",
-        ["cuda", "openvino"],
+        {"cuda": "crash", "tensorrt": "works", "cpu": "works"},
+        "cpu",
+        ["cuda", "cpu"],
     ),
     "lies": ({"cuda": "falls back", "cpu": "works"}, "cpu", ["cuda", "cpu"]),
     "nonsense": ({"cuda": "nonsense", "cpu": "works"}, "cpu", ["cuda", "cpu"]),
@@ -307,7 +307,7 @@ def test_a_named_provider_that_fails_is_an_error_not_a_fall_back(tmp_path, monke
 
 @pytest.mark.parametrize("module", ["edge", "edge.cli", "edge.vision.model", "edge.vision.tracker"])
 def test_imports_stay_light(module):
-    heavy = ("torch", "ultralytics", "scipy", "onnxruntime", "ncnn")
+    heavy = ("torch", "ultralytics", "scipy", "onnxruntime", "openvino", "ncnn")
     code = f"import sys, {module}; print([one for one in {heavy} if one in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
