@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=get_args(Provider),
     )
     parser.add_argument("--image", type=Path, help="a picture to look at instead of a grey one")
-    parser.add_argument("--seconds", type=float, default=3.0, help="bench: how long")
+    parser.add_argument("--seconds", type=float, default=3.0, help="bench, tune: how long")
     parser.add_argument("--workers", type=int, default=0, help="bench: threads; 0: one a core")
     parser.add_argument("--json", action="store_true")
     parser.add_argument(

@@ -43,7 +43,14 @@ def _tuned(path: Path, settings: Settings, args: argparse.Namespace) -> int:
 
     compute = settings.device.compute
     try:
-        choice = tune(path, settings.models, compute, pictures=args.pictures, told=told)
+        choice = tune(
+            path,
+            settings.models,
+            compute,
+            pictures=args.pictures,
+            seconds=args.seconds,
+            told=told,
+        )
     except OSError as error:
         raise ConfigError(f"{settings.models}: {error.strerror or error}") from None
     except ConfigError as error:

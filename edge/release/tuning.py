@@ -36,7 +36,7 @@ from edge.vision.session import cores, onnx_providers
 WORTH = 1.1
 # Differences below this are not shown by such a measurement: the first one listed stays.
 ALIKE = 1.05
-ROUNDS, ROUND_S = 5, 0.5
+ROUNDS, SECONDS = 5, 3.0
 SIZE = (720, 1280, 3)
 ON_PROCESSOR = ("cpu", "openvino", "ncnn")
 
@@ -82,9 +82,11 @@ def tune(
     compute: Compute,
     *,
     pictures: Path | None = None,
+    seconds: float = SECONDS,
     told: Callable[[MeasuredForm], None] = lambda _: None,
 ) -> Choice:
-    """Measure, choose, and write the choice into `folder`. `told` is called after each opening.
+    """Measure, choose, and write the choice into `folder`. `told` is called after each opening,
+    which is measured for so many seconds, and the plain one beside it for as many.
 
     pictures: a folder; else those of the manifest's self-test, or what the program came with.
     Raises ConfigError where no form can be used, OSError for the disk.
@@ -131,10 +133,10 @@ def choose(rows: Sequence[MeasuredForm]) -> MeasuredForm | None:
 
 
 def measured_apart(
-    path: Path, form: Form, counts: Sequence[int], pictures: Path | None
+    path: Path, form: Form, counts: Sequence[int], pictures: Path | None, seconds: float = SECONDS
 ) -> list[MeasuredForm]:
     """A row for each count of workers; one row that says why where the child died or refused."""
-    argv = [str(path), form.provider, form.variant or "", ",".join(map(str, counts))]
+    argv = [str(path), form.provider, form.variant or "", ",".join(map(str, counts)), str(seconds)]
     argv += [str(pictures)] if pictures else []
     unusable = Opening(provider=form.provider, variant=form.variant, workers=counts[0])
     try:
@@ -149,7 +151,7 @@ def _short(error: Exception) -> str:
 
 
 def measured_here(
-    path: Path, form: Form, counts: Sequence[int], pictures: Path | None
+    path: Path, form: Form, counts: Sequence[int], pictures: Path | None, seconds: float
 ) -> Iterator[MeasuredForm]:
     """What the child does: the plain form beside the asked one, in turns."""
     plain = load_model(path, provider="cpu")
@@ -163,7 +165,7 @@ def measured_here(
         except ConfigError as error:
             yield MeasuredForm(opening=opening, ok=False, said=_short(error))
         else:
-            yield _timed(plain, model, opening, said, image)
+            yield _timed((plain, model), opening, said, image, seconds / ROUNDS)
 
 
 def known_boxes(
@@ -187,13 +189,15 @@ def _shipped_pictures() -> Path:
         raise ConfigError(f"{error}; name a folder with --pictures") from None
 
 
-def _timed(plain: Model, model: Model, opening: Opening, said: str, image: Image) -> MeasuredForm:
+def _timed(
+    both: tuple[Model, Model], opening: Opening, said: str, image: Image, round_s: float
+) -> MeasuredForm:
+    """The plain model and the one asked about, in turns."""
     pairs = [
-        [measure(one, image, seconds=ROUND_S, progress=lambda _: None) for one in (plain, model)]
+        [measure(one, image, seconds=round_s, progress=lambda _: None) for one in both]
         for _ in range(ROUNDS)
     ]
-    # As edge.release.selftest.check_speed: where the processor works its time is what is scarce, and
-    # a busy board does not change it.
+    # Where the processor works its time is what is scarce, and a busy board does not change it.
     if opening.provider in ON_PROCESSOR:
         times = statistics.median(old.cpu_ms / new.cpu_ms for old, new in pairs)
     else:
@@ -202,7 +206,7 @@ def _timed(plain: Model, model: Model, opening: Opening, said: str, image: Image
         opening=opening,
         ok=True,
         said=said,
-        input=model.shape_for(image),
+        input=both[1].shape_for(image),
         times=round(times, 3),
         pictures_per_s=round(statistics.median(new.pictures_per_s for _, new in pairs), 2),
         cpu_ms=round(statistics.median(new.cpu_ms for _, new in pairs), 2),
@@ -210,12 +214,13 @@ def _timed(plain: Model, model: Model, opening: Opening, said: str, image: Image
 
 
 def main(words: Sequence[str]) -> None:
-    """MANIFEST PROVIDER VARIANT WORKERS[,WORKERS] [PICTURES]: the rows as JSON."""
-    path, provider, variant, counts, *pictures = words
+    """MANIFEST PROVIDER VARIANT WORKERS[,WORKERS] SECONDS [PICTURES]: the rows as JSON."""
+    path, provider, variant, counts, seconds, *pictures = words
     form = Form(msgspec.convert(provider, Provider), variant or None)
     where = Path(pictures[0]) if pictures else None
+    workers = [int(count) for count in counts.split(",")]
     try:
-        rows = list(measured_here(Path(path), form, [int(n) for n in counts.split(",")], where))
+        rows = list(measured_here(Path(path), form, workers, where, float(seconds)))
     except ConfigError as error:
         opening = Opening(provider=form.provider, variant=form.variant)
         rows = [MeasuredForm(opening=opening, ok=False, said=_short(error))]
