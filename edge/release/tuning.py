@@ -42,19 +42,21 @@ ON_PROCESSOR = ("cpu", "openvino", "ncnn")
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class RunnableForm:
     """A file of the manifest (None: its own) and what runs it."""
 
     provider: Provider
     variant: str | None
 
 
-def forms(manifest: Manifest, provider: Provider) -> list[Form]:
+def forms(manifest: Manifest, provider: Provider) -> list[RunnableForm]:
     """The plain one first: every file of the manifest with all that may run it here. provider:
     "auto", or the only one that is wanted."""
     files: list[tuple[str | None, str]] = [(None, manifest.file)]
     files += [(name, one.file) for name, one in manifest.variants.items()]
-    found = [Form(runtime, variant) for variant, file in files for runtime in _runtimes(file)]
+    found = [
+        RunnableForm(runtime, variant) for variant, file in files for runtime in _runtimes(file)
+    ]
     return [form for form in found if provider in ("auto", form.provider)]
 
 
@@ -133,7 +135,11 @@ def choose(rows: Sequence[MeasuredForm]) -> MeasuredForm | None:
 
 
 def measured_apart(
-    path: Path, form: Form, counts: Sequence[int], pictures: Path | None, seconds: float = SECONDS
+    path: Path,
+    form: RunnableForm,
+    counts: Sequence[int],
+    pictures: Path | None,
+    seconds: float = SECONDS,
 ) -> list[MeasuredForm]:
     """A row for each count of workers; one row that says why where the child died or refused."""
     argv = [str(path), form.provider, form.variant or "", ",".join(map(str, counts)), str(seconds)]
@@ -151,7 +157,7 @@ def _short(error: Exception) -> str:
 
 
 def measured_here(
-    path: Path, form: Form, counts: Sequence[int], pictures: Path | None, seconds: float
+    path: Path, form: RunnableForm, counts: Sequence[int], pictures: Path | None, seconds: float
 ) -> Iterator[MeasuredForm]:
     """What the child does: the plain form beside the asked one, in turns."""
     plain = load_model(path, provider="cpu")
@@ -216,7 +222,7 @@ def _timed(
 def main(words: Sequence[str]) -> None:
     """MANIFEST PROVIDER VARIANT WORKERS[,WORKERS] SECONDS [PICTURES]: the rows as JSON."""
     path, provider, variant, counts, seconds, *pictures = words
-    form = Form(msgspec.convert(provider, Provider), variant or None)
+    form = RunnableForm(msgspec.convert(provider, Provider), variant or None)
     where = Path(pictures[0]) if pictures else None
     workers = [int(count) for count in counts.split(",")]
     try:

@@ -15,6 +15,7 @@ import pytest
 
 from edge.cli import main
 from edge.config.device import Compute
+from edge.daemons import model_tuning
 from edge.daemons.model_tuning import ModelTuning
 from edge.pipeline.settings import read_settings
 from edge.release.install import install
@@ -188,7 +189,8 @@ def test_the_next_release_is_measured_before_it_is_switched_to(tmp_path):
     assert seen == [(".stage", False)]
 
 
-def test_visiond_measures_anew_what_was_measured_before(tmp_path):
+def test_visiond_measures_anew_what_was_measured_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(model_tuning, "TUNER_NICE", 0)
     place = home(tmp_path)
     words = ["--site", str(place / "site.yaml"), "--device", str(place / "device.yaml")]
     device = place / "device.yaml"
