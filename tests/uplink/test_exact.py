@@ -3,26 +3,36 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.faults import FaultLog
 from edge.isolation import ItemGuard
 from edge.outbox import ChainPosition, Dispatch, Outbox, OutboxRow, SealedRecord, State
 from edge.uplink import commands, keys, wire
 from edge.uplink import seal as seals
+from edge.uplink.file_transfer import Mode
 from edge.uplink.in_flight import InFlight
 from edge.uplink.isolated import Isolated
+from edge.uplink.messages import Command
 from edge.uplink.mqtt import Answered, BrokerAddress, Connected, MqttConnection, Will
 from edge.uplink.pacing import ChunkSize, DayBudget, TokenBucket
 from edge.uplink.records import OUTSTANDING_MAX, Records
+from edge.uplink.sealer import Sealer
+from edge.uplink.transfer import Transfers, budget_counter
 from edge.uplink.wire import Topics
 from edge.values import Stamp
+from tests.outbox.test_exact import evidence
+from tools.faultlab.rig import make_violation
 
 LIMITS = Connected(8, 100_000, session_present=True)
 
@@ -451,3 +461,133 @@ def test_how_far_a_command_may_go(
     for value in refused:
         with pytest.raises(msgspec.ValidationError, match=word):
             msgspec.convert(others | {word: value}, kind)
+
+
+def test_what_was_claimed_and_not_sent_goes_once_after_a_loss(box: Box) -> None:
+    box.connect(Connected(1, 1000, session_present=True))
+    assert box.sent(0.0) == ["v-0"]
+    box.records.detach()
+    box.connect()
+    assert box.sent(1.0) == ["v-0", "v-1", "v-2"]
+    box.answer(0, 1.0)
+    assert box.sent(2.0) == []
+
+
+def test_the_row_has_the_number_that_its_bytes_have(box: Box) -> None:
+    signer = seals.Signer("k", Ed25519PrivateKey.generate())
+    sealer = Sealer(signer, Topics("t", "b"), box.dispatch, lambda: 0.0)
+    body = wire.violation_data(make_violation("v-9"))
+    box.outbox.put(lane="violation", kind="violation", key="v-9/r1", body=body)
+    with box.dispatch.commit():
+        *_, row = box.dispatch.claim("violation", 9, box._seal)
+        head = ChainPosition(41, "a" * 64)
+        found = sealer.seal(replace(row, body=msgspec.json.encode(body)), head)
+    said = wire.parse(found.payload)
+    assert (found.seq, said["seq"], said["prev"]) == (42, 42, "a" * 64)
+    assert (found.record_id, found.sha256) == (said["id"], seals.sha256(found.payload))
+
+
+# Evidence.
+
+
+def sender(box: Box, folder: Path, *names: str) -> Transfers:
+    """Transfers that a broker's own word releases, over files of one case."""
+    kept = evidence(folder, "v-7", *names)
+    box.outbox.put(lane="violation", kind="violation", key="v-7", body={"n": 7}, **kept)
+    one = Transfers(
+        box.dispatch, Topics("t", "b"), box.records._faults, box.records._isolated,
+        mode=Mode(by_broker=True), bucket=TokenBucket(None), budget=DayBudget(10**9),
+        wall=lambda: 86_400.0 * 5,
+    )  # fmt: skip
+    one.attach(box.window)
+    return one
+
+
+def parts(box: Box, one: Transfers, now: float, code: int = 0) -> list[str]:
+    """What leaves now, by its part; all of it is answered with this code."""
+    before = len(box.wire.sent)
+    one.fill(now)
+    box.answer(code, now)
+    return [topic.rpartition("evd/")[2].partition("/")[2] for topic, _ in box.wire.sent[before:]]
+
+
+def test_a_file_is_announced_sent_and_closed_and_its_bytes_are_counted_once(
+    box: Box, tmp_path: Path
+) -> None:
+    one = sender(box, tmp_path, "a.jpg")
+    seen = []
+    while left := parts(box, one, 1.0):
+        seen += left
+    assert Counter(seen) == {"init": 2, "c/0": 2, "fin": 2}, "the picture and the manifest"
+    assert (one.active, one.counts["files"]) == (0, 2)
+    sizes = sum(path.stat().st_size for path in (tmp_path / "evidence/v-7/r1").iterdir())
+    assert one.counts["bytes"] == sizes
+    assert box.dispatch.counted(budget_counter(5)) == sizes, "kept for a restart, once"
+
+
+def test_all_evidence_waits_for_a_broker_that_holds_and_an_answer_makes_it_brisk(
+    box: Box, tmp_path: Path
+) -> None:
+    one = sender(box, tmp_path, "a.jpg")
+    assert parts(box, one, 0.0, 0x97)
+    first = one._hold_until
+    assert box.faults == [("quota_exceeded", "evidence", "start")]
+    assert parts(box, one, first - 0.1) == []
+    assert parts(box, one, first, 0x97)
+    assert one._hold_until - first > first, "longer each time"
+    assert parts(box, one, 100.0, 0) == ["init", "init"]
+    assert box.faults[-1] == ("quota_exceeded", "evidence", "end")
+    assert parts(box, one, 101.0, 0x97)
+    assert one._hold_until <= 101.0 + 1.0 + 2.0 + 4.0, "from the beginning again"
+
+
+# The journal, where a system has one.
+
+
+@pytest.mark.parametrize(("script", "state"), [("echo log", "done"), ("exit 3", "failed")])
+def test_the_logs_are_packed_and_say_how_journalctl_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, state: str
+) -> None:
+    found, one = commanded(tmp_path, monkeypatch, f"#!/bin/sh\n{script}\n")
+    while len(found) < 2:
+        one.step(10.0 + len(found), Stamp(0.0, 0.0))
+        time.sleep(0.02)
+        one._look_at = 0.0
+    assert [result.state for result, _ in found] == ["accepted", state]
+    names = [file.path for file in found[1][1]]
+    assert names == ["logs.txt.gz"]
+    if script == "exit 3":
+        assert "journalctl ended with 3" in found[1][0].reason
+
+
+def test_a_system_without_a_journal_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, _ = commanded(tmp_path, monkeypatch, None)
+    assert [(result.state, result.reason) for result, _ in found][1:] == [
+        ("failed", "this system has no journal")
+    ]
+
+
+def commanded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, journalctl: str | None
+) -> tuple[list[tuple[Any, list[Any]]], commands.Commands]:
+    """`send_logs` on a system with this journalctl; the results as they come."""
+    bench = tmp_path / "bin"
+    bench.mkdir()
+    if journalctl is not None:
+        (bench / "journalctl").write_text(journalctl)
+        (bench / "journalctl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(bench) if journalctl is None else f"{bench}:/bin:/usr/bin")
+    found: list[tuple[Any, list[Any]]] = []
+    one = commands.Commands(
+        tmp_path / "run", tmp_path / "commands",
+        report=lambda result, folder, files: found.append((result, files)),
+        restart=lambda: None, update=lambda asked: None,
+        guard=ItemGuard(tmp_path / "ended.json", "", lambda item, why: None),
+    )  # fmt: skip
+    command = Command(
+        device="b", iss="desk", n=1, cmd_id="c-1", exp=9e9, command="send_logs", arguments={}
+    )
+    one.obey(command, 0.0)
+    return found, one
