@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """A fleet that comes back from an outage of the whole cluster: tools/fleet's devices and bars.
 
-    tools/python -m tools.clustered.outage --devices 2000
+    tools/python -m tools.clustered.outage                                   2,000, 10 to 14 minutes
+    tools/python -m tools.clustered.outage --devices 300 --outage 60 --seconds 30     five minutes
 
 All three brokers die at once and come back after five minutes; what waits drains into the database.
+Devices count as back from the moment at which the first broker takes one.
 """
 
 from __future__ import annotations
@@ -41,10 +43,11 @@ class WholeCluster:
             self._platform.brokers.kill_node(node)
 
     def up(self) -> None:
-        """Returns once boxes can log in at each of them."""
+        """Returns once boxes can log in at one of them: from then on they do."""
+        brokers = self._platform.brokers
         for node in NODES:
-            self._platform.brokers.start_node(node)
-        self._platform.wait(lambda: self._platform.brokers.all_up, "three brokers are back")
+            brokers.start_node(node)
+        self._platform.wait(lambda: any(brokers.up(node) for node in NODES), "a broker is back")
 
     def stored(self) -> dict[str, Any]:
         with closing(Store(self._platform.out, self._platform.databases.url)) as store:

@@ -27,6 +27,7 @@ from tools.documents.read_faults import (
     read_fuzzing,
     read_power,
     read_sites,
+    read_slots,
     read_store,
     read_throughput,
     read_updates,
@@ -194,6 +195,14 @@ MEASURES: dict[str, Measure] = {
         "manifest only here; a changed program costs 1.1 MB. 200 updates were asked and not run: "
         "[install.md](install.md#software-releases--软件升级).",
         output="out/updates.json",
+    ),
+    "slots": Measure(
+        "Two releases of the software on one disk",
+        "磁盘上的两个软件版本",
+        (PYTHON, "-m", "tools.field.two_slots"),
+        read_slots,
+        about="What stands in both slots stands once on the disk. Before a release travels the box "
+        "asks for the room of all that it has not, unpacked, with 300 MB left.",
     ),
     "exposure": Measure(
         "Exposure of the daemons, systemd's own score",

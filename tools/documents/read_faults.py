@@ -122,6 +122,20 @@ def read_cluster(text: str) -> list[Figure]:
     ]
 
 
+def read_slots(text: str) -> list[Figure]:
+    """MB of one release, of a second one beside it, and what is asked for beforehand."""
+    found = json_lines(text)[-1]
+    asked = found["free_asked_for_first_mb"]
+    return [
+        Figure("a first release travels", found["first_travels_mb"], "MB", "less", 10.0),
+        Figure("one slot", found["one_slot_mb"], "MB", "less", 20.0),
+        Figure("free before a first release travels, as the box asks", asked, "MB", noise=1e9),
+        Figure("what it then takes", found["free_taken_by_first_mb"], "MB", "less", 20.0, asked),
+        Figure("a changed program travels", found["changed_program_travels_mb"], "MB", "less", 1.0),
+        Figure("both slots, where the program differs", found["both_slots_mb"], "MB", "less", 20.0),
+    ]
+
+
 def read_store(text: str) -> list[Figure]:
     """Whether a file came whole into the store, and a torn one was refused."""
     told = json_lines(text)[-1]

@@ -253,6 +253,8 @@ def problems(result: dict[str, Any], *, outage_s: float, strict: bool) -> list[s
         found += [f"{name} {result[name]}" for name in bad]
         if not result["stored"] == result["put"] == result["released"]:
             found.append(f"stored {result['stored']} of {result['put']} put")
+    if strict and result.get("back", result["devices"]) != result["devices"]:
+        found.append(f"{result['back']} of {result['devices']} devices back")
     if strict and outage_s >= 2 * BACKOFF_CAP_S + STABLE_S:
         if result["peak_share_s"] > PEAK_MAX:
             found.append(f"peak {result['peak_share_s']:.1%} of the fleet in a second")

@@ -9,7 +9,8 @@
     tools/systemtest --bare --ubuntu 22 the same in Ubuntu 22.04 (Python 3.10), 24: 24.04 (3.12)
     tools/systemtest --power N          under a kernel of its own that is killed N times at work
     tools/systemtest --updates N        N software updates, killed and cut off on the way; ended
-                                        early, the next call goes on with the same program
+                                        early, the next call goes on with the same program;
+                                        on Debian 12, or --debian 13
     tools/systemtest --arm [--quick]    the lock and the same cases on Debian 12 and 13 for arm64
 
 Commands are read from the documents. Roots, packages and wheels are kept in /var/cache/city-edge
@@ -286,6 +287,9 @@ def main() -> int:
     args = arguments()
     if args.ubuntu and not args.bare:
         say("Ubuntu is tried with --bare only")
+        return 2
+    if args.updates and len(args.debian or []) > 1:
+        say("--updates is for one --debian at a time")
         return 2
     if os.geteuid() != 0:
         say("run it as root: containers need it")

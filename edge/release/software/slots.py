@@ -170,15 +170,19 @@ class Slots:
         (place / path).parent.mkdir(parents=True, exist_ok=True)
         os.link(old / name, place / path)
 
-    def check_room(self, release: SoftwareRelease, incoming: Path) -> None:
+    def need(self, release: SoftwareRelease, incoming: Path) -> ReleaseNeed:
         """What of it is in `incoming` already need not travel; the slot that is laid anew goes
-        first. Raises ConfigError."""
+        first."""
         wheels = {one.sha256 for one in release.wheels}
         lacking = self.lacking(release)
         laid = sum(n * (UNPACKED_TIMES if sha in wheels else 1.0) for sha, n in lacking.items())
         travels = sum(n for sha, n in lacking.items() if not (incoming / sha).exists())
-        need = ReleaseNeed(travels, round(laid), self._goes())
-        check_room(self._program, incoming, release.number, need)
+        return ReleaseNeed(travels, round(laid), self._goes())
+
+    def check_room(self, release: SoftwareRelease, incoming: Path) -> None:
+        """Before a byte of it travels into `incoming`, and again before it is laid. Raises
+        ConfigError."""
+        check_room(self._program, incoming, release.number, self.need(release, incoming))
 
     def _goes(self) -> int:
         """What comes free where the spare slot is laid anew; nothing while a trial takes both."""
