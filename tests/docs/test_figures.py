@@ -148,6 +148,12 @@ READINGS = {
         '{"mb": 40.0, "whole": true, "sent_again": 1, "upload_parts": 5, "torn_refused": false}',
         [40.0, 1.0, 1, 5, 0.0],
     ),
+    "slots": (
+        '{"first_travels_mb": 160.1, "one_slot_mb": 520.2, "free_asked_for_first_mb": 1000.3,'
+        ' "free_taken_by_first_mb": 680.4, "changed_program_travels_mb": 1.5,'
+        ' "changed_program_takes_mb": 4.6, "both_slots_mb": 525.7}',
+        [160.1, 520.2, 1000.3, 680.4, 1.5, 525.7],
+    ),
     "throughput": ('{"per_core_s": 356.1, "lost_or_doubled": 0}', [356.1, 0]),
     "updates": (
         '{"updates": 9, "struck": 4, "bad": 2, "wrong": 1, "promised": 50, "missing": 3,'

@@ -39,11 +39,13 @@ def test_without_jitter_it_would_not(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"gaps": 1}, "gaps 1"),
         ({"peak_share_s": 0.05}, "peak 5.0%"),
         ({"all_back_s": 150.0}, "all back after 150.0 s"),
+        ({"back": 19}, "19 of 20 devices back"),
     ],
 )
 def test_what_does_not_hold_is_said(change: dict[str, float], words: str) -> None:
     good = {"left": 0, "offline": 0, "refused": 0, "put": 10, "released": 10, "stored": 10,
-            "gaps": 0, "quarantined": 0, "peak_share_s": 0.02, "all_back_s": 110.0}  # fmt: skip
+            "gaps": 0, "quarantined": 0, "peak_share_s": 0.02, "all_back_s": 110.0,
+            "back": 20, "devices": 20}  # fmt: skip
     assert fleet.problems(good, outage_s=300.0, strict=True) == []
     assert words in fleet.problems({**good, **change}, outage_s=300.0, strict=True)[0]
 

@@ -7,16 +7,20 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from city_platform.bindings import Bindings
 from city_platform.files import Box
 from city_platform.queues import TO_AMQP, TO_MQTT, NoQueues, Shares
 from city_platform.receiver import shares
+from edge.runtime import Stop
 from tools.clustered.run import problems
+from tools.faultlab.rig import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,6 +67,48 @@ GOOD = {
 def test_what_does_not_hold_is_said(wrong: dict[str, int]) -> None:
     assert list(problems(GOOD)) == []
     assert len(list(problems({**GOOD, **wrong}))) == 1
+
+
+class BrokerGone(Exception):
+    """As pika raises it."""
+
+
+class SlowBroker:
+    """A connection and its channel: a binding takes its time, and the third one ends it."""
+
+    def __init__(self, bound: list[str], *, breaks: bool) -> None:
+        self._bound, self._breaks = bound, breaks
+
+    def channel(self) -> SlowBroker:
+        return self
+
+    def process_data_events(self, time_limit: float) -> None:
+        time.sleep(min(0.01, time_limit))
+
+    def queue_bind(self, queue: str, exchange: str, key: str) -> None:
+        time.sleep(0.05)
+        if self._breaks and len(self._bound) == 2:
+            raise BrokerGone("gone")
+        assert exchange == "cm.devices"
+        self._bound.append(f"{queue} {key}")
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_slow_binding_holds_up_nobody_and_is_made_once() -> None:
+    bound: list[str] = []
+    connections = [SlowBroker(bound, breaks=True), SlowBroker(bound, breaks=False)]
+    bindings = Bindings(lambda: connections.pop(0), (BrokerGone,), "cm.devices")
+    stop, began = Stop(), time.monotonic()
+    boxes = [Box("city", f"b{n}") for n in range(5)]
+    for box in boxes * 3:
+        bindings.want(box, "cm.share.0", f"cm.v1.{box.device}.#")
+    assert time.monotonic() - began < 0.2 and all(bindings.known(box) for box in boxes)
+    bindings.start(stop)
+    eventually(lambda: len(bound) == 5, within_s=30)
+    stop.set()
+    assert bound == [f"cm.share.0 cm.v1.b{n}.#" for n in range(5)] and not connections
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from contextlib import closing
@@ -69,6 +70,8 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """As tools/fleet; 2 where the cluster could not be had."""
     args = arguments()
+    # What was started goes with this, also where somebody ends it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     folder = Path(tempfile.mkdtemp(prefix="outage-", dir="/var/tmp"))
     folder.chmod(0o755)
     try:

@@ -28,7 +28,7 @@ from tools.faultlab.rig import Process
 SHARES = 4
 # So few that a stop of the receivers fills them: boxes must then be told to keep theirs.
 QUEUE_MOST = 200
-UP_S = 180.0
+UP_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -303,6 +304,8 @@ def main() -> int:
     """0 where nothing was lost or doubled and all drained in time; 1 with a line for each problem;
     2 where it could not be tried."""
     args = arguments()
+    # What was started goes with this, also where somebody ends it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     subprocess.run([str(roots.ROOT / "tools" / "packages"), *PROGRAMS], check=True)
     folder = Path(tempfile.mkdtemp(prefix="cluster-", dir="/var/tmp"))
     folder.chmod(0o755)

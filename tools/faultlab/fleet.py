@@ -253,7 +253,7 @@ def problems(result: dict[str, Any], *, outage_s: float, strict: bool) -> list[s
         found += [f"{name} {result[name]}" for name in bad]
         if not result["stored"] == result["put"] == result["released"]:
             found.append(f"stored {result['stored']} of {result['put']} put")
-    if strict and result.get("back", result["devices"]) != result["devices"]:
+    if strict and "back" in result and result["back"] != result["devices"]:
         found.append(f"{result['back']} of {result['devices']} devices back")
     if strict and outage_s >= 2 * BACKOFF_CAP_S + STABLE_S:
         if result["peak_share_s"] > PEAK_MAX:

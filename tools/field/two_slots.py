@@ -25,7 +25,8 @@ from edge.uplink import seal
 from tools.field.bundle import arguments, bundle
 from tools.system.roots import NoRoot, wheels
 
-LATER_S = 86_400
+# Times that a zip can hold: it begins in 1980.
+MOMENT_S, LATER_S = 1_700_000_000, 86_400
 
 
 class TwoSlots:
@@ -65,9 +66,9 @@ class TwoSlots:
 def measured(folder: Path) -> dict[str, float]:
     """The figures. Raises ConfigError, NoRoot, OSError."""
     two = TwoSlots(folder)
-    _, first = two.lay(1, LATER_S * 366)
+    _, first = two.lay(1, MOMENT_S)
     alone = tree_bytes(two.slots.place("b"))
-    _, second = two.lay(2, LATER_S * 367)
+    _, second = two.lay(2, MOMENT_S + LATER_S)
     a, b = two.slots.place("a"), two.slots.place("b")
     found = {
         "first_travels_mb": first.travels,

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from city_platform.bindings import Bindings
 from city_platform.database import NoDatabase
 from city_platform.files import Box, NoFiles
 from city_platform.intake import NOBODY, Receiver, box_of
@@ -97,11 +98,15 @@ def serve_queues(
     except ImportError:
         raise NoQueues("pika is missing: pip install ./tools/reference_platform") from None
     backoff = Backoff(cap_s=5.0)
+    bindings = Bindings(
+        lambda: _connect(pika, hosts, login), (pika.exceptions.AMQPError, OSError), DEVICES
+    )
+    bindings.start(stop)
     while not stop:
         began = time.monotonic()
         try:
             connection = _connect(pika, hosts, login)
-            _Session(pika, connection, receiver, shares).run(stop)
+            _Session(pika, connection, receiver, shares, bindings).run(stop)
         except pika.exceptions.ChannelClosedByBroker as error:
             if error.reply_code == PRECONDITION_FAILED:
                 raise NoQueues(
@@ -137,13 +142,20 @@ def _connect(pika: Any, hosts: Sequence[str], login: tuple[str, str]) -> Any:
 class _Session:
     """One connection, of one thread."""
 
-    def __init__(self, pika: Any, connection: Any, receiver: Receiver, shares: Shares) -> None:
+    def __init__(
+        self,
+        pika: Any,
+        connection: Any,
+        receiver: Receiver,
+        shares: Shares,
+        bindings: Bindings,
+    ) -> None:
+        self._bindings = bindings
         self._connection, self._receiver, self._shares = connection, receiver, shares
         self._channel = connection.channel()
         self._kept = pika.BasicProperties(delivery_mode=2)
         self._came: list[Arrived] = []
         self._poison: list[Arrived] = []
-        self._bound: set[Box] = set()
         self._unknown: set[Box] = set()
 
     def run(self, stop: Stop) -> None:
@@ -210,7 +222,7 @@ class _Session:
         for topic, payload in answers.items():
             key = topic.translate(TO_AMQP)
             self._channel.basic_publish("amq.topic", key, payload, self._kept)
-        for box in self._unknown - self._bound - {NOBODY}:
+        for box in self._unknown - {NOBODY}:
             self._bind(box)
         last = max(event.mid for event in (*self._came, *self._poison))
         # Everything on this channel up to here was in the commit.
@@ -218,8 +230,7 @@ class _Session:
         self._came, self._poison, self._unknown = [], [], set()
 
     def _bind(self, box: Box) -> None:
-        """From now on its messages wait in its share; only of one whose key is believed."""
-        if self._receiver.knows(box):
+        """Soon its messages wait in its share; only of one whose key is believed."""
+        if not self._bindings.known(box) and self._receiver.knows(box):
             key = f"{wire.ROOT}/{box.path}".translate(TO_AMQP)
-            self._channel.queue_bind(self._shares.queue(box), DEVICES, f"{key}.#")
-            self._bound.add(box)
+            self._bindings.want(box, self._shares.queue(box), f"{key}.#")
