@@ -80,9 +80,9 @@ class Desk:
     def watch(self, page):
         """Questions of a page are answered with yes, its requests are known while they run."""
         page.on("dialog", lambda dialog: dialog.accept())
-        page.on("request", self.asked.add)
-        page.on("requestfinished", self.asked.discard)
-        page.on("requestfailed", self.asked.discard)
+        page.on("request", lambda one: self.asked.add(one))
+        page.on("requestfinished", lambda one: self.asked.discard(one))
+        page.on("requestfailed", lambda one: self.asked.discard(one))
 
     def log_in(self):
         """A new session for this browser, whatever was before."""
