@@ -28,6 +28,7 @@ from edge.outbox import (
     ballast,
     ladder,
     pages,
+    salvage,
 )
 from edge.outbox.dispatch import revive
 from edge.outbox.salvage import _Walk, check_and_salvage
@@ -680,3 +681,35 @@ def test_only_the_rows_that_cannot_be_read_are_left_out() -> None:
     sound = _Walk(Torn(set()))  # type: ignore[arg-type]
     assert len(list(sound.rows(0, 10))) == 10
     assert sound.whole
+
+
+def row_of(number: int, state: State, payload: bytes | None) -> tuple[Any, ...]:
+    values = {"id": number, "state": int(state), "payload": payload}
+    return tuple(values.get(name) for name in salvage._RECORD)
+
+
+def test_of_two_copies_the_sealed_one_is_kept_then_the_one_further_on() -> None:
+    found: dict[int, tuple[Any, ...]] = {}
+    new, sealed = row_of(1, State.NEW, None), row_of(1, State.NEW, b"p")
+    further, other = row_of(1, State.INFLIGHT, b"p"), row_of(2, State.NEW, None)
+    for row, kept in (
+        (new, new),
+        (sealed, sealed),
+        (row_of(1, State.INFLIGHT, None), sealed),
+        (further, further),
+        (sealed, further),
+    ):
+        salvage._keep_better(found, row)
+        assert found[1] == kept
+    salvage._keep_better(found, other)
+    assert found == {1: further, 2: other}
+
+
+def test_a_page_of_the_log_beyond_the_file_is_read_at_its_place() -> None:
+    size = pages.PAGE
+    head = b"\0" * 8 + size.to_bytes(4, "big") + b"\0" * 4 + b"saltsalt" + b"\0" * 8
+    frame = (3).to_bytes(4, "big") + (3).to_bytes(4, "big") + b"saltsalt" + b"\0" * 8
+    whole = pages.with_log(b"a" * size, head + frame + b"c" * size)
+    assert whole == b"a" * size + b"\0" * size + b"c" * size
+    uncommitted = frame[:4] + b"\0" * 4 + frame[8:]
+    assert pages.with_log(b"a" * size, head + uncommitted + b"c" * size) == b"a" * size
