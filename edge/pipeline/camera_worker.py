@@ -276,6 +276,7 @@ class CameraWorker:
                 stream=streaming_of(reader),
                 asleep=self._asleep,
             )
+            need_s = self._decode_policy.need_s(look.frame.at.mono, need_s)
             self.every_s = max(1.0 / self.camera.fps, need_s)
             reader.every_s = look_every_s(self.camera.fps, need_s, want=reader.want)
 

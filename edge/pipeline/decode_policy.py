@@ -20,6 +20,8 @@ from edge.camera.watch import LATE, SizeRecord, WatchPlan, plan
 
 # After so long without anything that moves: after an object did, and after what was no object.
 QUIET_AFTER_S, NOTHING_AFTER_S = 5.0, 1.0
+# All that is due is looked at for so long after it woke by itself.
+WOKEN_S = 3.0
 # What stirs for so long without that an object moves or comes is looked at in key pictures.
 STIRRING_MOST_S = 8.0
 # What is held and was not seen in so many looks of MISSED_OVER_S, though no pixel changed, is
@@ -73,6 +75,7 @@ class DecodePolicy:
         self._often_mono: float | None = None
         self._missed: deque[float] = deque(maxlen=MISSED)
         self._wavers_mono = -math.inf
+        self._woke_mono = -math.inf
         self._real_mono = self._stir_mono = self._stir_began = -math.inf
         self._search_mono = -math.inf
         self.sizes = SizeRecord()
@@ -120,6 +123,11 @@ class DecodePolicy:
             return "key"
         return self._idle(now_mono, stream)
 
+    def need_s(self, now_mono: float, need_s: float) -> float:
+        """How far apart looks may be, of what the rules need: as near as can be for a moment after
+        it woke by itself, to see what it was."""
+        return 0.0 if now_mono - self._woke_mono < WOKEN_S else need_s
+
     def _why_awake(self, now_mono: float, watched: bool, searches: bool) -> str | None:
         """Why it is not let sleep, in words for the page; None where it is."""
         assert self._busy_mono is not None
@@ -162,6 +170,8 @@ class DecodePolicy:
             stirs = now_mono - self._stir_began < STIRRING_MOST_S
         if stirs or real or stream.wakes != self._wakes or self._busy_mono is None:
             self._busy_mono = now_mono
+        if stream.wakes != self._wakes:
+            self._woke_mono = now_mono
         if real:
             self._real_mono = now_mono
         self._wakes = stream.wakes

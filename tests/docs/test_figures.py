@@ -167,6 +167,18 @@ READINGS = {
         ' "cases_of_unchanging_places": 1}',
         [0.98, 0.95, 0.99, 0.97, 0.93, 0.96, 24.0, 1],
     ),
+    "still": (
+        "\n".join(
+            json.dumps({"scene": "still", "policy": name, "cameras": 4, "core": core})
+            for name, core in (("whole", 0.2), ("auto", 0.03), ("boxes", 0.1))
+        ),
+        [0.2, 0.03, 0.1, 0.15, 0.3],
+    ),
+    "asleep": ('{"disturbance": "rain", "awake": 0.02}', [0.02]),
+    "arrivals": (
+        '{"arrivals": 100, "followed_whole": 90, "lost": 0, "first_look_p95_s": 0.8}',
+        [100, 90, 0, 0.8],
+    ),
     "loops": ('{"loops": 64, "found_share": 0.97}', [64, 0.97]),
     "streets": (
         '{"street_hours": 24.0, "false_loops": 2, "false_cases": 1, "cpu_share": 0.004}',

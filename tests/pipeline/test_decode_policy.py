@@ -13,6 +13,7 @@ from edge.pipeline.decode_policy import (
     SELDOM_AFTER_S,
     VAIN_S,
     WAVERS_S,
+    WOKEN_S,
     DecodePolicy,
     Streaming,
     look_every_s,
@@ -145,6 +146,14 @@ def test_a_stir_that_was_nothing_is_short():
     assert min(t for t, want in later.items() if want == "watch") == pytest.approx(
         20.0 + NOTHING_AFTER_S, abs=0.21
     )
+
+
+def test_woken_by_itself_it_looks_at_all_that_is_due_for_a_moment():
+    policy = DecodePolicy(5.0)
+    looks(policy, 0, 20)
+    assert policy.need_s(20.0, 1.0) == 1.0
+    step(policy, 20.0, stream=Streaming(25.0, 2.0, True, 1, key_most_s=2.0))
+    assert policy.need_s(20.0, 1.0) == 0.0 and policy.need_s(20.0 + WOKEN_S, 1.0) == 1.0
 
 
 def test_what_moves_no_object_is_short_and_what_does_is_waited_for():

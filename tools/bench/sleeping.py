@@ -133,7 +133,8 @@ class Looker(Mailbox):
             stream=streaming_of(self.grabber),
             asleep=False,
         )
-        self.grabber.every_s = look_every_s(FPS, look.need_s, want=self.grabber.want)
+        need_s = self._policy.need_s(frame.at.mono, look.need_s)
+        self.grabber.every_s = look_every_s(FPS, need_s, want=self.grabber.want)
 
     def wait_empty(self, timeout_s: float) -> None:
         """Nothing ever waits here."""

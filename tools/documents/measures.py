@@ -34,6 +34,7 @@ from tools.documents.read_faults import (
     read_uplink,
     read_waves,
 )
+from tools.documents.read_live import read_arrivals, read_asleep, read_still
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = "tools/python"
@@ -141,6 +142,31 @@ MEASURES: dict[str, Measure] = {
         read_places,
         about="Eight pictures a look. Features and limits were tuned on other places and "
         "on none of the things and people in front of the second rows. Drawings, no photographs.",
+    ),
+    "still": Measure(
+        "Live 1080p25 cameras on a still street: as shipped, all decoded, and a recorder's way",
+        "静止街道上的实时 1080p25 摄像机：出厂设置、全部解码、录像机的做法",
+        tuple(
+            f"{PYTHON} -m tools.bench.live --cameras 4 --scenes still"
+            " --policies whole,auto,boxes --seconds 40".split()
+        ),
+        read_still,
+        about="The real daemon on a real RTSP server, one after the other in one run; the way of a "
+        "recorder (decode all, motion boxes, detect on change) is our script with the same model.",
+    ),
+    "asleep": Measure(
+        "Share of the time that a camera on a still street is awake, by what disturbs it",
+        "静止街道上摄像机处于唤醒状态的时间占比（按干扰种类）",
+        tuple(f"{PYTHON} -m tools.bench.sleeping --fps 12 --seconds 300".split()),
+        read_asleep,
+        about="Made streams, FFmpeg's encoder and decoder, the real reader, gate, model and judge.",
+    ),
+    "arrivals": Measure(
+        "Arrivals in a sleeping camera's street against the same stream decoded whole",
+        "休眠摄像机画面中的来物，与同一码流全部解码相比",
+        tuple(f"{PYTHON} -m tools.bench.sleeping --fps 12 --arrivals 100".split()),
+        read_arrivals,
+        about="Small and large, slow and quick, one in 40 s, everywhere in a group of pictures.",
     ),
     "loops": Measure(
         "A repeated loudspeaker in made streets at -3 dB",
