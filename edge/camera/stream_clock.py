@@ -90,8 +90,9 @@ class StreamStatistics:
     OVER_S, MOST = 30.0, 3000
     # Drift shows over minutes only: of each stretch of BIN_S the least delay is kept.
     # How far apart key pictures are is told by those of a minute, and by three gaps at least: an
-    # encoder that puts them where it likes is one with the longest gap of these.
-    KEYS_S, KEYS_LEAST, KEYS_MOST = 60.0, 4, 256
+    # encoder that puts them where it likes is one with the longest gap of these. Of so many gaps
+    # one may be the network's.
+    KEYS_S, KEYS_LEAST, KEYS_MOST, GAPS_SURE = 60.0, 4, 256, 8
     BIN_S, BINS, DRIFT_LEAST_S = 5.0, 720, 60.0
 
     def __init__(self) -> None:
@@ -156,13 +157,15 @@ class StreamStatistics:
 
     @property
     def key_most_s(self) -> float | None:
-        """The longest that one of the last minute's key pictures let wait for it, the one that has
-        yet to come among them; None as for `key_s`."""
+        """The longest that the last minute's key pictures let wait for them, but for one, which a
+        hiccup of the network may have held up; the one that has yet to come counts in any case.
+        None as for `key_s`."""
         keys, rows = list(self._keys_s), list(self._rows)
         if len(keys) < 2:
             return None
-        gaps = [b - a for a, b in itertools.pairwise(keys)]
-        return max(*gaps, rows[-1][0] - keys[-1])
+        gaps = sorted(b - a for a, b in itertools.pairwise(keys))
+        usual = gaps[-2] if len(gaps) >= self.GAPS_SURE else gaps[-1]
+        return round(max(usual, rows[-1][0] - keys[-1]), 2)
 
     def _drift_ppm(self) -> int | None:
         bins = list(self._bins)

@@ -170,3 +170,28 @@ def test_a_hiccup_of_the_network_is_no_fault_of_the_clock() -> None:
     assert fit(arrived, stamps).verdict == "true"
     burst = [max(s, 1.5) for s in stamps]
     assert fit(burst, stamps).verdict in ("true", "rate")
+
+
+def statistics_of(gaps_s, then_s=0.0):
+    """Statistics after key pictures with these gaps, ten packets a second, and `then_s` more."""
+    made, at = StreamStatistics(), 0.0
+    for gap_s in [*gaps_s, None]:
+        left = round((gap_s if gap_s is not None else then_s) * 10)
+        for n in range(max(1, left)):
+            made.add(at, at, at, n == 0)
+            at += 0.1
+    return made
+
+
+def test_irregular_key_pictures_count_by_a_minute_of_them():
+    """Only three gaps were remembered: such a camera went back and forth between two ways."""
+    irregular = [2.0, 2.0, 5.0, 2.0, 2.0, 2.0, 5.0, 2.0, 2.0, 2.0]
+    assert statistics_of(irregular).key_most_s == pytest.approx(5.0, abs=0.15)
+    assert statistics_of([5.0, 5.0, *[2.0] * 40]).key_most_s == pytest.approx(2.0, abs=0.15)
+
+
+def test_one_late_key_picture_of_many_is_the_networks_and_one_that_never_comes_is_not():
+    late = [2.0] * 6 + [2.9] + [2.0] * 6
+    assert statistics_of(late).key_most_s == pytest.approx(2.0, abs=0.15)
+    assert statistics_of([2.0, 2.9, 2.0]).key_most_s == pytest.approx(2.9, abs=0.15)
+    assert statistics_of([2.0] * 12, then_s=7.0).key_most_s == pytest.approx(6.9, abs=0.15)
