@@ -108,7 +108,7 @@ TRUST = {
 def trust_lines(settings: Settings) -> list[str]:
     """What each camera's rules rely on, where figures on real pictures do not carry it."""
     from edge.pipeline.settings import manifest_path
-    from edge.rules.reporting import GROUND, best_of, of_classes
+    from edge.rules.trust import GROUND, best_of, of_classes
     from edge.vision.manifest import read_manifest
 
     lines = []

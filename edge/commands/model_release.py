@@ -19,11 +19,10 @@ from edge.pipeline.settings import (
     manifest_path,
     model_names,
     read_settings,
-    shipped_manifest,
 )
 from edge.release.package import check_package, write_package
 from edge.release.signing import release_ring, sign
-from edge.release.store import SHIPPED, ReleaseStore
+from edge.release.store import DEFAULT_MODEL, SHIPPED, ReleaseStore, shipped_manifest
 from edge.vision.manifest import Manifest, read_manifest
 
 
@@ -159,7 +158,6 @@ def _tuned(settings: Settings, manifest: Path) -> None:
 
 def _fits(settings: Settings, name: str, manifest: Manifest) -> None:
     """The rules of every camera that uses the model must know its classes."""
-    from edge.pipeline.settings import DEFAULT_MODEL
     from edge.rules.check import check_site
 
     for camera in settings.site.cameras:

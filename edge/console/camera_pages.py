@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edge.console import editing
-from edge.console.doubting import doubt_lines
+from edge.console.doubting import doubt_lines, trust_lines
 from edge.console.health import reason_name
 from edge.console.row_forms import EditedRow, row_page, save_row
 from edge.console.settings_form import (
@@ -35,7 +35,7 @@ def _camera(request: Request) -> EditedRow | None:
         return editing.set_camera(whole, name, row)
 
     path = f"/setup/cameras/{name}"
-    facts = {"doubts": doubt_lines(request, name)}
+    facts = {"doubts": [*doubt_lines(request, name), *trust_lines(request, site, found)]}
     fields, section = CAMERA_FIELDS, "cameras"
     return EditedRow("camera.html", section, path, fields, CAMERA_DEFAULTS, put, found, facts)
 

@@ -108,6 +108,7 @@ class Services:
     teach(camera, zone, do, look, name) -> what edge.pipeline.teaching answers;
     try_sensor(entry of the site file) -> cause, values, told, ports (edge.sensors).
     instruments: what can hang on a port: kind, or kind/map -> its name.
+    trust(model, "" for the default): what it is weak at or unproven for, by category.
     """
 
     snap: Snap
@@ -131,3 +132,4 @@ class Services:
     teach: Callable[[Mapping[str, str]], Mapping[str, Any]] = lambda _: _no_answer()
     try_sensor: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _: _no_answer()
     instruments: Callable[[], Mapping[str, str]] = dict
+    trust: Callable[[str], Mapping[str, str]] = lambda _: {}

@@ -159,6 +159,14 @@ SETUP_TEXTS: dict[str, tuple[str, str]] = {
         "有一项不符合要求：按下面的提示修改后再保存",
         "Something does not fit: change what the line below names and save again",
     ),
+    "trust_weak": (
+        "模型对此识别较弱（真实画面实测），漏报误报较多",
+        "the model is weak at this, as measured on real pictures: many are missed or wrong",
+    ),
+    "trust_unproven": (
+        "未经真实画面验证：发现只作线索，不成案",
+        "unproven on real pictures: what is found is a lead, not a case",
+    ),
     "kept_drawing": (
         "这是您上次没有保存的绘制，保存后生效",
         "This is what you drew and did not save: it counts once it is saved",

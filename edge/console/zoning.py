@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from edge.config import ConfigError
 from edge.console import editing
+from edge.console.doubting import watchable
 from edge.console.drafts import Conflict
 from edge.console.locating import meaning
 from edge.console.texts import text as text_of
@@ -24,7 +25,8 @@ async def zones(request: Request) -> Response:
     """The editor of one camera's zones and rules, over its newest picture."""
     console = console_of(request)
     saved = console.site.read()
-    cameras = editing.camera_rows(editing.parse(saved.text))
+    site = editing.parse(saved.text)
+    cameras = editing.camera_rows(site)
     wanted = request.query_params.get("camera")
     chosen = next((c for c in cameras if c["id"] == wanted), cameras[0] if cameras else None)
     return render(
@@ -33,7 +35,7 @@ async def zones(request: Request) -> Response:
         cameras=cameras,
         camera=chosen,
         version=saved.version,
-        categories=console.services.categories,
+        categories=watchable(request, site, chosen or {}),
     )
 
 

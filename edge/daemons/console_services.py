@@ -21,8 +21,11 @@ from edge.drone.shifted import gcj02
 from edge.handling.casework import UNDO_S
 from edge.ipc import NoAnswer, ask
 from edge.outbox import RECEIPT
+from edge.release.store import DEFAULT_MODEL, find_manifest
+from edge.rules.trust import GROUND, UNPROVEN, WEAK, best_of, of_classes
 from edge.uplink.verify import check_chains, folders, verify_folder
 from edge.uplink.wire import utc_text
+from edge.vision.manifest import read_manifest
 
 SNAP_S, STREAMS_S, THUMBNAILS_S, NOTICE_S, TEACH_S = 30.0, 60.0, 60.0, 25.0, 60.0
 TRY_S = 90.0
@@ -51,6 +54,7 @@ def services(settings: PageSettings, site_base: Path) -> Services:
         camera_streams=lambda *words: _streams(settings.run, *words),
         find_cameras=lambda: _asked(settings.run, "visiond", "find_cameras", "cameras"),
         teach=lambda words: _told(settings.run, "visiond", "teach", TEACH_S, **words),
+        trust=lambda model: trusted(settings, model),
         try_sensor=lambda entry: _told(
             settings.run, "sensord", "try_instrument", TRY_S, entry=dict(entry)
         ),
@@ -65,6 +69,18 @@ def page_categories(settings: PageSettings) -> dict[str, dict[str, Any]]:
         for name, c in settings.categories.items()
         if c.kind not in ELSEWHERE
     }
+
+
+def trusted(settings: PageSettings, model: str) -> dict[str, str]:
+    """Category to weak or unproven, where a fixed camera's rule relies on such classes of the model
+    (edge.rules.trust); a model that is not there is proven nowhere and told of elsewhere."""
+    try:
+        manifest = read_manifest(find_manifest(settings, model or DEFAULT_MODEL))
+    except ConfigError:
+        return {}
+    known = best_of(manifest.good_for, GROUND)
+    told = {name: of_classes(known, one.classes) for name, one in settings.categories.items()}
+    return {name: word for name, word in told.items() if word in (WEAK, UNPROVEN)}
 
 
 def _snap(source: str, run: Path) -> bytes:

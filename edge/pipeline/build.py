@@ -20,8 +20,9 @@ from edge.pipeline.hard_examples import hard_examples_for, with_learnt
 from edge.pipeline.masked_clips import masked_clips
 from edge.pipeline.preview import Preview
 from edge.pipeline.publisher import Publisher
-from edge.pipeline.settings import DEFAULT_MODEL, Settings, manifest_path
+from edge.pipeline.settings import Settings, manifest_path
 from edge.pipeline.truck_lookup import TruckFile
+from edge.release.store import DEFAULT_MODEL
 from edge.sensors.live import latest, window_csv
 from edge.values import Finding, Prompt
 from edge.vision.choice import open_chosen

@@ -20,7 +20,7 @@ from edge.pipeline.settings import Settings
 from edge.pipeline.taught_looks import taught_places
 from edge.pipeline.truck_lookup import TruckFile
 from edge.rules.judge import Judge
-from edge.rules.reporting import AIR, GROUND, best_of
+from edge.rules.trust import AIR, GROUND, best_of
 from edge.uplink.wire import violation_data
 from edge.values import Finding, Place, Sample, Stamp
 from edge.vision.model import Model

@@ -12,14 +12,11 @@ from edge.config import Category, ConfigError, Device, Site, config_sha256, load
 from edge.config.catalogue import calendar_files, category_files, load_calendar, load_categories
 from edge.config.dated import Calendar, DatedFacts
 from edge.config.paths import BoxFiles, BoxPaths, base_folder
-from edge.config.shipped import shipped
 from edge.register import load_register
 from edge.release.packs import box_packs
-from edge.release.store import installed
+from edge.release.store import DEFAULT_MODEL, find_manifest
 from edge.rules.check import check_timezone
 from edge.rules.trucks import Register
-
-DEFAULT_MODEL = "city-v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,26 +112,4 @@ def model_names(settings: Settings) -> list[str]:
 def manifest_path(settings: Settings, name: str | None) -> Path:
     """The manifest of a model, by name or by the path of its manifest: of the release in force
     where one was installed. Raises ConfigError."""
-    wanted = name or DEFAULT_MODEL
-    for path in (settings.base / wanted, Path(wanted)):
-        if path.suffix == ".yaml" and path.is_file():
-            return path
-    came = shipped_manifest(settings, wanted)
-    found = installed(settings.models, wanted, came) or came
-    if found is None:
-        raise ConfigError(
-            f"model = {wanted!r}: no such model; looked for {wanted}.yaml in "
-            f"{settings.device.folders.models} and beside the site file"
-        )
-    return found
-
-
-def shipped_manifest(settings: Settings, wanted: str) -> Path | None:
-    """The manifest that came with the program, or None."""
-    path = Path(settings.device.folders.models) / f"{wanted}.yaml"
-    if path.is_file():
-        return path
-    try:
-        return shipped(f"models/{wanted}.yaml")
-    except FileNotFoundError:
-        return None
+    return find_manifest(settings, name or DEFAULT_MODEL)

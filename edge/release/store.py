@@ -23,6 +23,8 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge.config import ConfigError
+from edge.config.paths import BoxPaths
+from edge.config.shipped import shipped
 from edge.jsonfile import read_record
 from edge.release.package import Checked, check_folder, unpack
 from edge.runtime import sync_folder, write_atomic
@@ -37,6 +39,7 @@ Step = Literal[
     "unpacking", "unpacked", "named", "counted", "switched", "booted", "rolled_back", "settled"
 ]
 SHIPPED = 0
+DEFAULT_MODEL = "city-v1"
 
 
 class InferencePace(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,3 +212,30 @@ def installed(folder: Path, name: str, shipped: Path | None) -> Path | None:
     if path is None or (shipped is not None and read_manifest(shipped).release > release):
         return None
     return path if path.is_file() else None
+
+
+def find_manifest(box: BoxPaths, wanted: str) -> Path:
+    """The manifest of a model, by name or by the path of its manifest: of the release in force
+    where one was installed. Raises ConfigError."""
+    for path in (box.base / wanted, Path(wanted)):
+        if path.suffix == ".yaml" and path.is_file():
+            return path
+    came = shipped_manifest(box, wanted)
+    found = installed(box.state / "models", wanted, came) or came
+    if found is None:
+        raise ConfigError(
+            f"model = {wanted!r}: no such model; looked for {wanted}.yaml in "
+            f"{box.device.folders.models} and beside the site file"
+        )
+    return found
+
+
+def shipped_manifest(box: BoxPaths, wanted: str) -> Path | None:
+    """The manifest that came with the program, or None."""
+    path = Path(box.device.folders.models) / f"{wanted}.yaml"
+    if path.is_file():
+        return path
+    try:
+        return shipped(f"models/{wanted}.yaml")
+    except FileNotFoundError:
+        return None

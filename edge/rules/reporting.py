@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from edge.rules.rule_settings import RuleSettings
 from edge.rules.spot import Spot
+from edge.rules.trust import UNPROVEN, of_classes
 from edge.rules.view import SceneView
 from edge.values import Candidate, Finding, Json, Phase, Prompt, Sample
 
@@ -128,25 +128,6 @@ def corroboration(samples: Sequence[Sample], channels: Sequence[str], limit: flo
         "unit": sample.unit,
         "limit_ug_m3": limit,
     }
-
-
-VALIDATED, WEAK, UNPROVEN = ORDER = ("validated", "weak", "unproven")
-GROUND, AIR = ("eye", "pole"), ("drone", "top")
-
-
-def best_of(good_for: Mapping[str, Mapping[Any, str]], views: Iterable[str]) -> dict[str, str]:
-    """Class to the best that is known of it from any of the views; unproven where nothing is."""
-    kept = tuple(views)
-    return {
-        name: min((grade.get(view, UNPROVEN) for view in kept), key=ORDER.index)
-        for name, grade in good_for.items()
-    }
-
-
-def of_classes(trust: Mapping[str, str], classes: Iterable[str]) -> str | None:
-    """What a rule may rely on: the best of its classes; None where nothing is claimed of any."""
-    known = [trust[name] for name in classes if name in trust]
-    return min(known, key=ORDER.index) if known else None
 
 
 def graded(finding: Finding, trust: Mapping[str, str], classes: Iterable[str]) -> Finding:

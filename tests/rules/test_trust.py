@@ -15,7 +15,8 @@ from edge.cli import main
 from edge.config import Camera
 from edge.config.dated import Calendar
 from edge.rules.judge import Judge
-from edge.rules.reporting import AIR, GROUND, best_of, graded, of_classes
+from edge.rules.reporting import graded
+from edge.rules.trust import AIR, GROUND, best_of, of_classes
 
 GOOD_FOR = {
     "vendor_stall": {"eye": "weak", "pole": "unproven", "drone": "unproven", "top": "validated"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge.pipeline.settings import DEFAULT_MODEL
+from edge.release.store import DEFAULT_MODEL
 from tools.documents.figure import Measure
 from tools.documents.read_accuracy import (
     read_accuracy,

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.pipeline.settings import DEFAULT_MODEL
+from edge.release.store import DEFAULT_MODEL
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIPS = ROOT / "tests" / "clips"

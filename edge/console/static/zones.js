@@ -82,6 +82,7 @@ function ruleRow(name, facts, judged) {
   row.querySelector(".name").textContent = facts[document.documentElement.lang.slice(0, 2)] || facts.en;
   on.checked = Boolean(rule); on.dataset.category = name;
   row.querySelector(".more").hidden = !rule;
+  row.querySelector(".trust").textContent = words[facts.trust] || ""; row.querySelector(".trust").hidden = !facts.trust;
   dwell.value = rule && rule.dwell_s !== undefined ? rule.dwell_s : facts.dwell_s;
   on.onchange = () => { store.remember(); rules = on.checked ? [...rules, {category: name}] : rules.filter((one) => one.category !== name); store.change(); };
   dwell.onchange = () => { store.remember(); rule.dwell_s = Number(dwell.value); store.change(); };
