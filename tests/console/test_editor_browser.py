@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The zone editor and the tabs of Setup in a real browser, by mouse and keyboard."""
 
+import re
+
 import pytest
 import yaml
 from playwright.sync_api import expect
@@ -13,6 +15,7 @@ from tests.console.test_browser import (  # noqa: F401 - fixtures
     shot,
     visit,
 )
+from tests.console.test_trust_words import with_trust
 
 pytestmark = pytest.mark.browser
 
@@ -165,3 +168,13 @@ def test_an_error_stands_beside_its_line_and_the_daemons_are_asked(visit, box): 
     visitor.page.click("#probe")
     expect(visitor.page.locator("#told li")).to_contain_text("无响应")
     assert "新路口" in box.site.read_text()
+
+
+@pytest.mark.parametrize("word", ["unproven", ""])
+def test_beside_a_rule_stands_what_the_model_is_not_proven_for(visit, box, word):  # noqa: F811
+    with_trust(box, {"street-vendor": word} if word else {})
+    note = Editor(visit("laptop")).page.locator("#rules li .trust")
+    if word:
+        expect(note).to_contain_text(re.compile("未经真实画面验证|unproven on real pictures"))
+    else:
+        expect(note).to_be_hidden()
