@@ -54,7 +54,7 @@ class SquareModel:
     """Sees the magenta square as a vendor's stall."""
 
     names, sha256, name, provider = NAMES, "0" * 64, "square", "cpu"
-    good_for = {name: {"pole": "validated"} for name in NAMES}
+    good_for, workers = {name: {"pole": "validated"} for name in NAMES}, 2
 
     def detect(self, image, *, min_score=0.25, tile=False):
         hit = np.all(np.abs(image.astype(np.int16) - MAGENTA) < 60, axis=2)

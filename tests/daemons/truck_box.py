@@ -57,7 +57,7 @@ plate,company,permit,from_date,to_date,loading
 
 class SquaresModel:
     names, sha256, name, provider = NAMES, "0" * 64, "square", "cpu"
-    good_for = {name: {"pole": "validated"} for name in NAMES}
+    good_for, workers = {name: {"pole": "validated"} for name in NAMES}, 2
 
     def detect(self, image, *, min_score=0.25, tile=False):
         found = [(0, colour) for colour, *_ in TRUCKS.values()] + [(1, SOIL)]
