@@ -27,6 +27,8 @@ TRUE_S = 0.1
 # From a line through arrival over stamp a packet of an even clock is at most so far away.
 STRAY_S = 0.5
 # A rate outside of this is no rate.
+# Stamps of key pictures keep time whose span is within this share of that of their arrivals.
+KEPT_SHARE = 0.1
 RATE_LEAST, RATE_MOST = 0.2, 5.0
 
 
@@ -97,7 +99,8 @@ class StreamStatistics:
 
     def __init__(self) -> None:
         self._rows: deque[tuple[float, float | None]] = deque(maxlen=self.MOST)
-        self._keys_s: deque[float] = deque(maxlen=self.KEYS_MOST)
+        # Of each key picture: when it came, and its stamp.
+        self._keys: deque[tuple[float, float | None]] = deque(maxlen=self.KEYS_MOST)
         self._bins: deque[tuple[float, float]] = deque(maxlen=self.BINS)
         self._b_pictures = False
 
@@ -109,9 +112,9 @@ class StreamStatistics:
         while self._rows[0][0] < arrived_s - self.OVER_S:
             self._rows.popleft()
         if key:
-            self._keys_s.append(arrived_s)
-        while len(self._keys_s) > self.KEYS_LEAST and self._keys_s[1] < arrived_s - self.KEYS_S:
-            self._keys_s.popleft()
+            self._keys.append((arrived_s, decode_s))
+        while len(self._keys) > self.KEYS_LEAST and self._keys[1][0] < arrived_s - self.KEYS_S:
+            self._keys.popleft()
         if decode_s is not None and show_s is not None:
             self._b_pictures |= show_s > decode_s
         if decode_s is not None:
@@ -152,20 +155,22 @@ class StreamStatistics:
     @property
     def key_s(self) -> float | None:
         """Seconds between key pictures; None while too few came to tell."""
-        keys = list(self._keys_s)
+        keys = [arrived_s for arrived_s, _ in list(self._keys)]
         return round((keys[-1] - keys[0]) / (len(keys) - 1), 2) if len(keys) > 1 else None
 
     @property
     def key_most_s(self) -> float | None:
-        """The longest that the last minute's key pictures let wait for them, but for one, which a
-        hiccup of the network may have held up; the one that has yet to come counts in any case.
-        None as for `key_s`."""
-        keys, rows = list(self._keys_s), list(self._rows)
+        """The longest that the last minute's key pictures let wait for them: by their stamps where
+        these keep time, else by arrival, of which the network may have held up one. The one that
+        has yet to come counts in any case. None as for `key_s`."""
+        keys, rows = list(self._keys), list(self._rows)
         if len(keys) < 2:
             return None
-        gaps = sorted(b - a for a, b in itertools.pairwise(keys))
-        usual = gaps[-2] if len(gaps) >= self.GAPS_SURE else gaps[-1]
-        return round(max(usual, rows[-1][0] - keys[-1]), 2)
+        gaps = _stamped_gaps(keys)
+        if gaps is None:
+            gaps = sorted(b[0] - a[0] for a, b in itertools.pairwise(keys))
+            gaps = gaps[:-1] if len(gaps) >= self.GAPS_SURE else gaps
+        return round(max(gaps[-1], rows[-1][0] - keys[-1][0]), 2)
 
     def _drift_ppm(self) -> int | None:
         bins = list(self._bins)
@@ -173,6 +178,17 @@ class StreamStatistics:
             return None
         slope, _ = statistics.linear_regression([a for a, _ in bins], [d for _, d in bins])
         return round(-slope * 1e6)
+
+
+def _stamped_gaps(keys: Sequence[tuple[float, float | None]]) -> list[float] | None:
+    """Seconds between key pictures by their stamps, sorted; None where these do not keep time."""
+    stamps = [stamp for _, stamp in keys if stamp is not None]
+    if len(stamps) < len(keys):
+        return None
+    gaps = sorted(b - a for a, b in itertools.pairwise(stamps))
+    came_s = keys[-1][0] - keys[0][0]
+    keep_time = abs(stamps[-1] - stamps[0] - came_s) <= KEPT_SHARE * came_s
+    return gaps if gaps[0] > 0.0 and keep_time else None
 
 
 def _stamped_fps(stamps: Sequence[float]) -> float | None:

@@ -172,13 +172,14 @@ def test_a_hiccup_of_the_network_is_no_fault_of_the_clock() -> None:
     assert fit(burst, stamps).verdict in ("true", "rate")
 
 
-def statistics_of(gaps_s, then_s=0.0):
-    """Statistics after key pictures with these gaps, ten packets a second, and `then_s` more."""
+def statistics_of(gaps_s, then_s=0.0, stamp=lambda at: 0.0):
+    """Statistics after key pictures with these gaps, ten packets a second, and `then_s` more.
+    stamp: what the camera says of a time; nothing of use, by default."""
     made, at = StreamStatistics(), 0.0
     for gap_s in [*gaps_s, None]:
         left = round((gap_s if gap_s is not None else then_s) * 10)
         for n in range(max(1, left)):
-            made.add(at, at, at, n == 0)
+            made.add(at, stamp(at), stamp(at), n == 0)
             at += 0.1
     return made
 
@@ -195,3 +196,18 @@ def test_one_late_key_picture_of_many_is_the_networks_and_one_that_never_comes_i
     assert statistics_of(late).key_most_s == pytest.approx(2.0, abs=0.15)
     assert statistics_of([2.0, 2.9, 2.0]).key_most_s == pytest.approx(2.9, abs=0.15)
     assert statistics_of([2.0] * 12, then_s=7.0).key_most_s == pytest.approx(6.9, abs=0.15)
+
+
+def test_stamps_that_keep_time_know_better_than_a_network_that_does_not():
+    """Key pictures 2 s apart, every third of them held up by 0.9 s."""
+    arrived = [2.0, 2.9, 1.1] * 8
+    even = iter(range(10_000))
+    made, at = StreamStatistics(), 0.0
+    for gap_s in arrived:
+        made.add(at, 2.0 * next(even), None, True)
+        at += gap_s
+    assert made.key_most_s == pytest.approx(2.0, abs=0.15)
+    assert statistics_of(arrived).key_most_s == pytest.approx(2.9, abs=0.15)
+    # One that runs at half speed does not keep time.
+    slow = statistics_of([2.0] * 12, stamp=lambda at: at / 2)
+    assert slow.key_most_s == pytest.approx(2.0, abs=0.15)

@@ -49,9 +49,9 @@ ROUND_S = {"still": 20.0, "sparse": 60.0, "busy": 9.6}
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One run. core: CPU seconds a second of each camera; rss_mb, pss_mb: resident at
-    the end, and the same with shared pages by their share; looks and
-    detections a second and camera; asleep: share of the cameras that were, at the end."""
+    """One run. core: CPU seconds a second of each camera; rss_mb, pss_mb: resident at the end, and
+    the same with shared pages by their share; looks and detections a second and camera; asleep:
+    share of the cameras that were, at the end; awake: why the others were not."""
 
     scene: str
     policy: str
@@ -63,6 +63,7 @@ class Cost:
     detections_per_s: float
     asleep: float
     age_p95_ms: float
+    awake: str
 
 
 def scene(name: str, coding: Coding, crowd: Path | None) -> Clip:
@@ -139,6 +140,7 @@ def measure(urls: list[str], name: str, policy: str, seconds: float) -> Cost:
         round(rate("detected"), 2),
         round(sum(row["decoded"] == "watch" for row in after.values()) / count, 2),
         max(row["age_ms"] for row in after.values()),
+        " | ".join(sorted({str(row["awake"]) for row in after.values() if row.get("awake")})),
     )
 
 

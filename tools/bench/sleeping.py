@@ -116,6 +116,7 @@ class Looker(Mailbox):
         self.looks: list[Look] = []
 
     def post(self, frame: Frame) -> None:
+        """Look at it as edge.pipeline.camera_worker does, and set what the reader decodes next."""
         assert self.grabber is not None
         look = self._analyzer.analyze(frame)
         self.looks.append(
