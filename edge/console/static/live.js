@@ -14,9 +14,12 @@ async function picture(figure, tag) {
   const camera = figure.dataset.camera, image = figure.querySelector("img");
   const answer = await fetch(`/data/picture/${encodeURIComponent(camera)}`);
   if (answer.status !== 200) return;
-  const before = image.src, address = URL.createObjectURL(await answer.blob());
+  const before = image.src, address = URL.createObjectURL(await answer.blob()), fresh = new Image();
+  fresh.src = address;
+  await fresh.decode().catch(() => {});
+  // Its size keeps its place while it is taken over: nothing below it jumps.
+  if (fresh.naturalWidth) { image.width = fresh.naturalWidth; image.height = fresh.naturalHeight; }
   image.src = address;
-  await image.decode().catch(() => {});
   if (before.startsWith("blob:")) URL.revokeObjectURL(before);
   image.alt = figure.querySelector("b").textContent;
   tags.set(camera, tag);
