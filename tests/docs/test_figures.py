@@ -184,6 +184,13 @@ READINGS = {
         '{"street_hours": 24.0, "false_loops": 2, "false_cases": 1, "cpu_share": 0.004}',
         [24.0, 2, 1, 0.004],
     ),
+    "page": (
+        '{"what": "first_paint_ms /live phone", "value": 150.0, "bound": 250.0}\n'
+        '{"what": "live_core_share", "value": 0.03, "bound": 0.1}\n'
+        '{"what": "live_kbit_s", "value": 3.0, "bound": null}\n'
+        '{"what": "rss_mb", "value": 75.1, "bound": 80.0}',
+        [150.0, 0.03, 75.1],
+    ),
     "shape": (json.dumps(measure_shape([ROOT / "edge" / "config"])), None),
 }
 

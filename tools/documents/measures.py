@@ -17,7 +17,13 @@ from tools.documents.read_accuracy import (
     read_replay,
     read_streets,
 )
-from tools.documents.read_code import read_benchmark, read_exposure, read_mutation, read_shape
+from tools.documents.read_code import (
+    read_benchmark,
+    read_exposure,
+    read_mutation,
+    read_page,
+    read_shape,
+)
 from tools.documents.read_faults import (
     read_cameras,
     read_cluster,
@@ -269,6 +275,14 @@ MEASURES: dict[str, Measure] = {
         (PYTHON, "-m", "tools.faultlab.mutated_sites", "--count", "200"),
         read_sites,
         output="out/mutated-sites.json",
+    ),
+    "page": Measure(
+        "The page on the box: four live views, weight, first paint, memory",
+        "设备网页：四路实时、页面大小、首次显示、内存",
+        ("tools/console-figures",),
+        read_page,
+        about="The real edge-consoled with 10,000 cases over TLS, and Chromium on the same "
+        "machine: a first paint is the best of ten loads and grows with whatever else runs there.",
     ),
     "shape": Measure(
         "Shape of the code",

@@ -27,6 +27,22 @@ def read_shape(text: str) -> list[Figure]:
     ]
 
 
+def read_page(text: str) -> list[Figure]:
+    """What the page of the box costs: each figure with the bound that its command keeps."""
+    units = {"ms": ("ms", 60.0), "kb": ("kB", 5.0), "mb": ("MB", 2.0), "shift": ("", 0.005)}
+    found = []
+    for row in json_lines(text):
+        name, _, where = str(row["what"]).partition(" ")
+        kind = next((one for one in name.split("_") if one in units), "share")
+        unit, noise = units.get(kind, ("of a core", 0.02))
+        if kind == "share" and "share" not in name:
+            continue
+        shown = f"{name.replace('_', ' ')} {where}".strip()
+        figure = Figure(shown, row["value"], unit, "less", noise, asked=row["bound"])
+        found.append(figure)
+    return found
+
+
 def read_exposure(text: str) -> list[Figure]:
     """systemd's score of each unit."""
     found = re.findall(r"exposure level for (\S+?)\.service: ([\d.]+)", text)
