@@ -36,7 +36,7 @@ STUCK_S = 40.0
 MAKE_S = 60.0
 # Each connection over TLS holds a buffer of its own: asyncio's are 256 KiB, and every browser opens
 # six. A record of TLS has 16 KiB at most (RFC 8446, 5.1).
-TLS_BUFFER_BYTES = 32 * 1024
+TLS_BUFFER_BYTES = 16 * 1024
 
 
 def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str | Path) -> int:

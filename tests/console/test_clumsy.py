@@ -113,7 +113,13 @@ class Desk:
 
     def enter(self, walk, page=None):
         page = page or self.page
-        page.goto(self.root + walk.page)
+        try:
+            page.goto(self.root + walk.page)
+        except Error as error:
+            # A form of the walk before was still on its way.
+            if "ERR_ABORTED" not in str(error):
+                raise
+            page.goto(self.root + walk.page)
         self.show(walk, page)
         self.fill(walk, page)
 
