@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edge.hold import Hold, Terms
+from edge.rules.judge import RULES
 from edge.rules.spot import Spot, alike, duplicate, patch_of, unlike
 from edge.rules.view import Memory, Open, TrackCourses
 from edge.rules.zones import OUTSIDE
@@ -218,3 +219,22 @@ def test_looks_of_another_kind_say_nothing():
     assert unlike((1.0, 0.0), (0.0, 1.0)) == 1.0
     assert unlike((1.0, 0.0), (1.0, 0.0)) == 0.0
     assert unlike((1.0, 0.0), (1.0, 0.0, 0.0)) == unlike(None, (1.0,)) == unlike((1.0,), None) == 0
+
+
+# What docs/rules.md says of the kinds: what each needs, and how it has to be looked at.
+KINDS = {
+    "WITH_FILE": {"haulage"},
+    "FROM_PICTURES": {"spill", "state"},
+    "FAINT": {"grilling", "plume"},
+    "BRIEF": {"dumping", "haulage", "spill", "uncovered", "wash"},
+}
+LOOKS_S = {"plume": 0.3, **dict.fromkeys(KINDS["BRIEF"], 0.2)}
+
+
+@pytest.mark.parametrize("flag", KINDS)
+def test_what_each_kind_needs_to_be_judged(flag):
+    assert {name for name, kind in RULES.items() if getattr(kind, flag)} == KINDS[flag]
+
+
+def test_how_far_apart_the_looks_of_each_kind_may_be():
+    assert {name: kind.LOOK_S for name, kind in RULES.items() if kind.LOOK_S != 1.0} == LOOKS_S
