@@ -33,9 +33,9 @@ OPSET = 17  # onnxruntime 1.19, TensorRT 10 and OpenVINO read it
 SIZES = {"384x640": (384, 640), "640x640": (640, 640), "256x448": (256, 448)}
 
 EXAMPLE = """example:
-  tools/export runs/streets-2/last.pt --out models --name city-v1
-  tools/export runs/streets-2/last.pt --name city-v1 --int8 datasets/pack datasets/streets
-  tools/export runs/streets-2/last.pt --out models --name city-v1 --size 640x640 --ncnn
+  tools/export runs/streets-3/last.pt --out models --name city-v1
+  tools/export runs/streets-3/last.pt --name city-v1 --int8 datasets/pack datasets/streets
+  tools/export runs/streets-3/last.pt --out models --name city-v1 --size 640x640 --ncnn
 On a Jetson, in the folder of the ONNX (the engine is bound to that board and TensorRT):
   trtexec --onnx=city-v1.onnx --saveEngine=city-v1.engine --fp16 --memPoolSize=workspace:1024
 """

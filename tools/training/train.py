@@ -39,7 +39,7 @@ MEASURED = 128  # photographs that a shipped file's batch norms are measured on
 LEAST_TRUTHS = 5  # a class with fewer validation boxes says nothing
 
 EXAMPLE = """example:
-  tools/train tools/training/runs/streets.yaml --data datasets --out runs
+  tools/train tools/training/runs/streets-3.yaml --data datasets --out runs
   tools/train tools/training/runs/short.yaml --data datasets --out runs   # minutes, to see it work
 """
 
