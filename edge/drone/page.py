@@ -323,11 +323,11 @@ class _Page:
         rows = "".join(
             row(
                 "td",
-                escape(row["name"]),
-                row["last"] or t("无记录", "never"),
-                "–" if row["days"] is None else str(row["days"]),
+                escape(site["name"]),
+                site["last"] or t("无记录", "never"),
+                "–" if site["days"] is None else str(site["days"]),
             )
-            for row in self.flight["overdue"]
+            for site in self.flight["overdue"]
         )
         if not rows:
             return ""

@@ -16,6 +16,8 @@ from edge.console import (
     desk_texts,
     facts,
     field_texts,
+    instrument_texts,
+    manual_texts,
     page_texts,
     setup_texts,
     texts,
@@ -262,6 +264,8 @@ def test_no_text_hides_another():
         setup_texts.SETUP_TEXTS,
         access_texts.ACCESS_TEXTS,
         field_texts.FIELD_TEXTS,
+        instrument_texts.INSTRUMENT_TEXTS,
+        manual_texts.MANUAL_TEXTS,
     )
     whole = sum(1 for _ in re.finditer(r"^    \"\w[^\"]*\": \(", texts_source(), re.M))
     assert len(TEXTS) == whole + sum(map(len, own))

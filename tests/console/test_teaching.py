@@ -65,7 +65,10 @@ def street(box):
     daemon.probes = Responder(box.run, {"teach": made.teaching.answer})
     daemon.start()
     services = replace(
-        box.console.services, teach=lambda words: console_services._teach(box.run, words)
+        box.console.services,
+        teach=lambda words: console_services._told(
+            box.run, "visiond", "teach", console_services.TEACH_S, **words
+        ),
     )
     box.console = replace(box.console, services=services)
     box.app.state.console = box.console

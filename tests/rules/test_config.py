@@ -63,7 +63,7 @@ def _z(**more):
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"zones": _z(polygon=SQUARE[:2])}, "length >= 3"),
+        ({"zones": _z(polygon=SQUARE[:2])}, "at least 3 entries"),
         ({"zones": _z(polygon=[[0, 0], [1, 1], [1, 0], [0, 1]])}, "crosses itself"),
         ({"zones": _z(polygon=[[0, 0], [0.5, 0.5], [1, 1]])}, "no area"),
         ({"zones": _z(polygon=[[0, 0], [1.2, 0], [1, 1]])}, "1.2, 0] lies outside"),
@@ -167,7 +167,7 @@ def test_an_overlay_changes_only_what_it_names():
     [
         ("categories: [{zh: a}]", "id is missing"),
         ("categories: [{id: street-vendor, dwel_s: 3}]", "did you mean 'dwell_s'"),
-        ("categories: [{id: a, kind: occupation}]", "missing required field"),
+        ("categories: [{id: a, kind: occupation}]", "is missing"),
         ("categories: [{id: street-vendor}, {id: street-vendor}]", "stands twice"),
         ("things: []", "expected one key, categories"),
         ("- 1", "expected one key, categories"),

@@ -149,7 +149,7 @@ def test_the_command_prints_the_table(tmp_path, capsys):
         ({"events": "none"}, [LINE], "events"),
         ({"events": [EVENT]}, [{"id": "x"}], "category"),
         ({"events": [EVENT]}, [[1]], "line 1"),
-        ([], [LINE], "expected"),
+        ([], [LINE], "must be keys"),
     ],
 )
 def test_wrong_input_is_one_line(tmp_path, capsys, truth, lines, says):
