@@ -286,12 +286,16 @@ def _thread_bug(args: threading.ExceptHookArgs) -> None:
 
     Nothing is tidied up; everything durable is made to survive a kill -9 at any line.
     """
-    name = args.thread.name if args.thread else "?"
-    if isinstance(args.exc_value, Exception) and _thread_bug_taken(name, args.exc_value):
-        return
-    log.error("thread %s stopped by a bug; systemd starts again", name, exc_info=args.exc_value)
-    logging.shutdown()
-    os._exit(1)
+    name, taken = args.thread.name if args.thread else "?", False
+    try:
+        taken = isinstance(args.exc_value, Exception) and _thread_bug_taken(name, args.exc_value)
+    finally:
+        # Also where the asking itself is a bug: a daemon without one of its threads is deaf.
+        if not taken:
+            said = "thread %s stopped by a bug; systemd starts again"
+            log.error(said, name, exc_info=args.exc_value)
+            logging.shutdown()
+            os._exit(1)
 
 
 def run(main: Callable[[Stop, Notify], int]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 import time
 from dataclasses import asdict, replace
 from functools import partial
@@ -59,6 +60,7 @@ class Uplinkd:
         self._device, self._where = device, where
         self._clock, self._started = SystemClock(), time.monotonic()
         self._status_due, self._trouble = 0.0, Trouble(log)
+        self._putting = threading.Lock()
         self._stock = open_stock(device, where, self._clock)
         self._bucket = TokenBucket(bytes_s(device.broker.evidence_kbit_s))
         self._reviews = ReviewLog(where.state / "reviews")
@@ -197,13 +199,15 @@ class Uplinkd:
             stop.wait(POLL_S)
 
     def _put_faults(self) -> None:
+        """By the daemon's own thread, and by one that ends of a bug in the same moment."""
         raised = self._stock.raised
-        while raised:
-            fault, stands = raised[0]
-            name = f"fault {fault.kind} of {fault.subject}"
-            with self._stock.guard.working_for(name, partial(self._put_plain, fault, stands)):
-                self._stock.outbox.put(**fault_row(fault, stands))
-            raised.pop(0)
+        with self._putting:
+            while raised:
+                fault, stands = raised[0]
+                name = f"fault {fault.kind} of {fault.subject}"
+                with self._stock.guard.working_for(name, partial(self._put_plain, fault, stands)):
+                    self._stock.outbox.put(**fault_row(fault, stands))
+                raised.pop(0)
 
     def _thread_bug(self, name: str, error: Exception) -> bool:
         """The process ends, and what the thread has said of its items is not lost with it."""

@@ -102,6 +102,24 @@ def test_a_bug_in_a_thread_ends_the_process(tmp_path):
     assert "thread reader stopped by a bug" in done.stderr
 
 
+def test_a_bug_in_asking_about_a_threads_bug_ends_the_process_too():
+    """Else the daemon would go on without the thread, and systemd would see nothing."""
+    program = (
+        "import threading, time\n"
+        "from edge.runtime import on_thread_bug, run\n"
+        "def main(stop, notify):\n"
+        "    on_thread_bug(lambda name, error: [].pop())\n"
+        "    threading.Thread(target=lambda: 1 / 0, name='reader').start()\n"
+        "    time.sleep(30)\n"
+        "raise SystemExit(run(main))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20
+    )
+    assert done.returncode == 1
+    assert "thread reader stopped by a bug" in done.stderr
+
+
 def test_the_journal_gets_the_level_of_every_line(monkeypatch, capsys):
     """Without it everything has the level info, and `journalctl -p err` finds no error of ours."""
     monkeypatch.setenv("JOURNAL_STREAM", "8:1")
