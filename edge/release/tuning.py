@@ -23,6 +23,7 @@ import numpy as np
 from edge.config import ConfigError
 from edge.config.device import Compute, Provider
 from edge.config.shipped import shipped
+from edge.jsonfile import decoded
 from edge.release.selftest import check_boxes, known_picture
 from edge.values import Image
 from edge.vision.choice import Choice, MeasuredForm, Opening, board, write_choice
@@ -147,8 +148,8 @@ def measured_apart(
     unusable = Opening(provider=form.provider, variant=form.variant, workers=counts[0])
     try:
         answer = run_apart(__name__, argv, of=path, limit_s=LIMIT_S)
-        return msgspec.json.decode(answer, type=list[MeasuredForm])
-    except (ConfigError, msgspec.MsgspecError) as error:
+        return decoded(answer, list[MeasuredForm])
+    except (ConfigError, ValueError) as error:
         return [MeasuredForm(opening=unusable, ok=False, said=_short(error))]
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from edge.config import Category, ConfigError, Site, convert
 from edge.config.dated import Packs
+from edge.config.explain import explain
 from edge.sensors.hours import night_hours
 from edge.sensors.limits import in_force, limit_on
 from edge.sensors.maps import Map, load_map
@@ -127,7 +128,7 @@ def _shop_of(row: dict[str, Any], where: str) -> Shop:
     try:
         return msgspec.convert(given, Shop, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {error}") from None
+        raise ConfigError(f"{where}: {explain(str(error), given, Shop)}") from None
 
 
 def _check_lines(found: SensorSettings, where: str) -> None:

@@ -20,6 +20,7 @@ import msgspec
 from edge.config import ConfigError
 from edge.config.device import Compute, Provider
 from edge.config.site import Part
+from edge.jsonfile import read_record
 from edge.runtime import make_folder, write_atomic
 from edge.vision.model import Model
 from edge.vision.proof import open_model
@@ -102,21 +103,16 @@ def named(manifest: Path) -> str:
 
 def read_choices(folder: Path) -> dict[str, Choice]:
     """By manifest (:func:`named`). A damaged file holds no choice, and says so."""
-    path = folder / FILE
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Choice])
-    except FileNotFoundError:
-        return {}
-    except (msgspec.MsgspecError, OSError, UnicodeDecodeError) as error:
-        log.error("%s: %s; models are opened as the device file says", path, error)
-        return {}
+    then = "models are opened as the device file says"
+    return read_record(folder / FILE, dict[str, Choice], {}, then)
 
 
 def write_choice(folder: Path, manifest: Path, choice: Choice) -> None:
     """Put a choice in the place of one for the same manifest. Raises OSError, ConfigError."""
-    choices = {**read_choices(folder), named(manifest): choice}
-    newest = sorted(choices, key=lambda key: choices[key].at)[-KEPT:]
-    kept = {key: choices[key] for key in newest}
+    this, before = named(manifest), read_choices(folder)
+    others = sorted(before.keys() - {this}, key=lambda key: before[key].at)[1 - KEPT :]
+    # Whatever the clock says, the one just measured stays.
+    kept = {**{key: before[key] for key in others}, this: choice}
     make_folder(folder)
     write_atomic(folder / FILE, msgspec.json.format(msgspec.json.encode(kept), indent=1))
 

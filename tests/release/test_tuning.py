@@ -137,7 +137,7 @@ def test_a_choice_holds_for_its_manifest_and_its_board(tmp_path, monkeypatch):
     assert opening_for(tmp_path, path, Compute()) == Opening()
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"x": {}}', '{"x": 1}', "\xff"])
+@pytest.mark.parametrize("text", ["", "{", '{"x": {}}', '{"x": 1}', "\xff", "[" * 9999])
 def test_a_damaged_file_holds_no_choice_and_says_so(tmp_path, text, caplog):
     path = model(tmp_path / "models")
     (tmp_path / choices.FILE).write_bytes(text.encode("latin-1"))
@@ -145,6 +145,25 @@ def test_a_damaged_file_holds_no_choice_and_says_so(tmp_path, text, caplog):
     assert opening_for(tmp_path, path, Compute()) == Opening()
     chosen(path, tmp_path, provider="cpu", workers=1)
     assert choice_for(tmp_path, path)
+
+
+def test_what_was_just_measured_is_kept_whatever_the_clock_says(tmp_path):
+    """A box without a clock battery starts in 1970: its choice is no older than the others."""
+    path = model(tmp_path / "models")
+    for number in range(choices.KEPT):
+        model(tmp_path / "models", release=number + 2)
+        chosen(path, tmp_path, provider="cpu", workers=1)
+    model(tmp_path / "models", release=1)
+    early = Choice(
+        model=NAME,
+        opening=Opening(provider="cpu"),
+        board=choices.board(),
+        at="1970-01-01T00:00:09Z",
+        measured=(),
+    )
+    choices.write_choice(tmp_path, path, early)
+    assert choice_for(tmp_path, path) == early
+    assert len(read_choices(tmp_path)) == choices.KEPT
 
 
 def test_a_chosen_form_that_no_longer_opens_gives_way(tmp_path, caplog):
