@@ -270,7 +270,7 @@ def test_a_registry_of_shops_and_its_wrong_row(tmp_path):
     assert len(found.shops) == 600
     assert found.shops[5].hours.hours == ("10:00-14:00", "17:00-23:00")
     (tmp_path / "shops.csv").write_text(head + rows + "x,y,z,-3,,\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="line 602: limit = .*must be more than 0"):
+    with pytest.raises(ConfigError, match=r"line 602: limit = .*must be more than 0"):
         check_sensors(site, base=tmp_path)
 
 
