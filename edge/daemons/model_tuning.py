@@ -21,6 +21,7 @@ from edge.vision.choice import Opening, opening_for, tuned_before
 log = logging.getLogger(__name__)
 
 TUNER_NICE = 10
+SAID_BYTES = 8192  # the end of what the child printed, as far as it is kept
 
 
 class ModelTuning:
@@ -29,6 +30,7 @@ class ModelTuning:
     def __init__(self, settings: Settings, words: list[str]) -> None:
         self._settings, self._words = settings, words
         self._child: subprocess.Popen[bytes] | None = None
+        self._said = b""
         self._manifests = _manifests(settings)
         self._used = self._openings()
         self._due = any(
@@ -45,18 +47,44 @@ class ModelTuning:
         if self._due and not trial:
             self._due = False
             self._start()
-        if self._child is None or self._child.poll() is None:
+        if self._child is None:
             return False
+        ended = self._child.poll() is not None
+        self._listen(self._child)
+        return ended and self._ended()
+
+    def _listen(self, child: subprocess.Popen[bytes]) -> None:
+        """What it has printed by now: a full pipe would stop it."""
+        assert child.stdout is not None
+        while piece := child.stdout.read(SAID_BYTES):
+            self._said = (self._said + piece)[-SAID_BYTES:]
+
+    def _ended(self) -> bool:
+        """Logs what it said and how it ended. True where another form is chosen."""
+        assert self._child is not None and self._child.stdout is not None
+        self._child.stdout.close()
         code, self._child = self._child.returncode, None
+        level = logging.WARNING if code else logging.INFO
+        for line in self._said.decode(errors="replace").splitlines():
+            log.log(level, "edge model tune: %s", line)
         changed = code == 0 and self._openings() != self._used
-        log.info("edge model tune ended with %d: %s", code, "another form" if changed else "as is")
+        result = "another form" if changed else "as is"
+        log.log(level, "edge model tune ended with %d: %s", code, result)
         return changed
 
     def _start(self) -> None:
         log.info("a model or its runtime is another than was measured: measuring anew")
         argv = [sys.executable, "-m", "edge.cli", "model", "tune", "--if-needed", *self._words]
-        nowhere = subprocess.DEVNULL
-        self._child = subprocess.Popen(argv, stdin=nowhere, stdout=nowhere, stderr=nowhere)
+        self._said = b""
+        self._child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+        )
+        assert self._child.stdout is not None
+        os.set_blocking(self._child.stdout.fileno(), False)
         # It stands behind everybody who watches a street; the unit's filter of system calls may
         # not allow it to be told so.
         with contextlib.suppress(PermissionError):

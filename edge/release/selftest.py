@@ -27,6 +27,8 @@ SCORE_MOST, IOU_LEAST = 0.15, 0.7
 # Share of the sure boxes found again, and of boxes here that nobody knew of.
 FOUND_LEAST, NEW_MOST = 0.9, 0.1
 ROUNDS = 7
+# Of a shipped manifest the pictures lie in a folder beside it; in a package all files lie together.
+PICTURES = "selftest"
 
 
 def known_picture(model: Model, path: Path) -> KnownPicture:
@@ -47,11 +49,22 @@ def _boxes(found: Detections) -> list[KnownBox]:
     ]
 
 
+def stored(folder: Path, picture: KnownPicture) -> Path:
+    """The file of a known picture. Raises ConfigError where it is missing or another one: what is
+    found on another picture proves nothing."""
+    for path in (folder / picture.file, folder / PICTURES / picture.file):
+        if path.is_file():
+            if file_sha256(path) != picture.sha256:
+                raise ConfigError(f"{path}: not the picture that the manifest names (sha256)")
+            return path
+    raise ConfigError(f"{folder / picture.file}: missing, here and in {PICTURES}/: copy it there")
+
+
 def check_boxes(model: Model, test: SelfTest, folder: Path) -> str:
     """What was found, in a line. Raises ConfigError where too much is missing or made up."""
     sure = found_again = here = unknown = 0
     for picture in test.pictures:
-        seen = _boxes(model.detect(_read(folder / picture.file), min_score=HALF_SURE))
+        seen = _boxes(model.detect(_read(stored(folder, picture)), min_score=HALF_SURE))
         wanted = [known for known in picture.boxes if known.score >= SURE]
         sure += len(wanted)
         found_again += sum(any(_alike(one, known) for one in seen) for known in wanted)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import sys
 import time
 from dataclasses import replace
 
@@ -230,6 +231,40 @@ def test_visiond_measures_anew_what_was_measured_before(tmp_path, monkeypatch):
         time.sleep(0.05)
     assert choice_for(settings.models, path) is not None
     assert again  # what was opened as the device file says is opened as chosen now
+
+
+LOUD = "import sys; print('x' * 300_000); sys.exit('no room for the choice')"
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "reason"),
+    [
+        # The configuration's own fault, as the command says it.
+        (["-m", "edge.cli", "model", "tune", "--site", "/none.yaml"], 2, "none.yaml"),
+        # More than a pipe holds, before the reason.
+        (["-c", LOUD], 1, "no room for the choice"),
+    ],
+    ids=["wrong file", "much said"],
+)
+def test_the_journal_says_why_the_tuning_child_failed(
+    command, code, reason, tmp_path, monkeypatch, caplog
+):
+    popen = model_tuning.subprocess.Popen
+    argv = [sys.executable, *command]
+    monkeypatch.setattr(model_tuning.subprocess, "Popen", lambda _, **more: popen(argv, **more))
+    monkeypatch.setattr(model_tuning, "TUNER_NICE", 0)
+    place = home(tmp_path)
+    tuning = ModelTuning(read_settings(place / "site.yaml", place / "device.yaml"), [])
+    tuning._due = True
+    until = time.monotonic() + 60
+    assert not tuning.tick(trial=False) and tuning._child is not None
+    while tuning._child is not None and time.monotonic() < until:
+        assert not tuning.tick(trial=False)
+        time.sleep(0.02)
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert any(reason in line for line in warned), warned
+    assert warned[-1] == f"edge model tune ended with {code}: as is"
+    assert sum(map(len, warned)) < 2 * model_tuning.SAID_BYTES
 
 
 def known(path, place):

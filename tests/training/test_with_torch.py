@@ -29,7 +29,7 @@ import json, torch
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.cfg import get_cfg
 from tools.training.classes import CITY
-from tools.training.objective import Batch, Objective, as_float
+from tools.training.objective import Batch, Objective, Teachers, as_float
 torch.manual_seed(0)
 model = DetectionModel("yolo11n.yaml", nc=len(CITY), verbose=False)
 model.args = get_cfg()
@@ -40,7 +40,7 @@ batch = Batch(torch.rand(1, 3, 128, 256), torch.zeros(1), torch.full((1,), float
               torch.tensor([[0.25, 0.5, 0.3, 0.6]]), silent)
 output = as_float(model.train()(batch.image))
 scores = output["scores"].detach().requires_grad_()
-loss, _ = Objective(model, CITY, None, 0.0)({**output, "scores": scores}, batch, remember=False)
+loss, _ = Objective(model, CITY, Teachers())({**output, "scores": scores}, batch, remember=False)
 loss.backward()
 fine = scores.grad[0, :, : 16 * 32].reshape(len(CITY), 16, 32)  # stride 8
 far = fine[:, :, 20:]
@@ -54,6 +54,23 @@ def test_what_is_pasted_is_learnt_though_its_class_is_silent_elsewhere():
     assert gradient["in it"] != 0
     assert gradient["far"] == 0
     assert gradient["other class, far"] > 0
+
+
+# The same picture, and a teacher whose scores of lorries and stalls stand far from the learner's.
+TAUGHT = SILENT.replace(
+    "loss, _ = Objective(model, CITY, Teachers())",
+    """teacher = DetectionModel("yolo11n.yaml", nc=len(CITY), verbose=False).train()
+for branch in teacher.model[-1].cv3:
+    torch.nn.init.constant_(branch[-1].bias, -1.0)
+loss, _ = Objective(model, CITY, Teachers(city=teacher, city_weight=1.0))""",
+).replace("remember=False", "remember=True")
+
+
+def test_a_teachers_word_stands_where_nobody_labelled_the_class_and_only_there():
+    alone, taught = told_by(SILENT), told_by(TAUGHT)
+    assert taught["far"] > 0
+    for labelled in ("in it", "other class, far"):
+        assert taught[labelled] == pytest.approx(alone[labelled], rel=1e-4)
 
 
 ROWS = """

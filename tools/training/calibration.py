@@ -8,29 +8,37 @@ shift). A class of which no box is right keeps its scores. Pictures of `eval/` a
 those it is fitted on. What the maps are worth is told on pictures that they were not fitted on:
 source groups are left out a fold at a time.
 
+Then it writes what the model, its scores as they will be told, finds on the pictures of
+`models/selftest`: `edge model verify` asks for it again, on any box.
+
     VENV=train tools/python -m tools.training.calibration models/city-v1.onnx
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
 from edge.config import ConfigError, read_yaml
+from edge.release.selftest import PICTURES, known_picture
 from edge.runtime import write_atomic
+from edge.vision.model import load_model
 from tools.training.classes import COCO
 from tools.training.figures import OPERATING
 from tools.training.judge_pictures import Judged, matches
 from tools.training.pictures import read_suite
 
 HERE = Path(__file__).parent
+SELFTEST = HERE.parents[1] / "models" / PICTURES
 VERSION = 1
 # Not every lorry of these pictures has its box.
 NOT_EXHAUSTIVE = ("site_trucks",)
@@ -181,10 +189,25 @@ def into_manifest(path: Path, fitted: dict[str, Fitted], on: str) -> None:
         for name, one in fitted.items()
         if (one.slope, one.shift) != (1.0, 0.0)
     }
-    calibration = {"version": VERSION, "on": on, "classes": classes}
-    fields = {**read_yaml(path), "calibration": calibration}
-    text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=96)
+    _amend(path, calibration={"version": VERSION, "on": on, "classes": classes})
+
+
+def _amend(path: Path, **fields: object) -> None:
+    amended = {**read_yaml(path), **fields}
+    text = yaml.safe_dump(amended, sort_keys=False, allow_unicode=True, width=96)
     write_atomic(path, text.encode())
+
+
+def prove(models: Sequence[Path]) -> None:
+    """Into the manifests of all: what the first of them finds on the self-test pictures, now that
+    its scores are what they will be, and the pictures beside them. Raises ConfigError."""
+    first = load_model(models[0].with_suffix(".yaml"), provider="cpu", workers=1)
+    known = [known_picture(first, picture) for picture in sorted(SELFTEST.glob("*.jpg"))]
+    for model in models:
+        _amend(model.with_suffix(".yaml"), selftest={"pictures": msgspec.to_builtins(known)})
+        beside = model.parent / PICTURES
+        if beside.resolve() != SELFTEST:
+            shutil.copytree(SELFTEST, beside, dirs_exist_ok=True)
 
 
 def table(fitted: dict[str, Fitted], worth: dict[str, Worth]) -> str:
@@ -234,6 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         on = f"{len(pictures)} held-apart real pictures ({args.suite.name})"
         for model in args.models:
             into_manifest(model.with_suffix(".yaml"), fitted, on)
+        prove(args.models)
         print(table(fitted, worth))
     except ConfigError as error:
         print(f"tools.training.calibration: {error}", file=sys.stderr)

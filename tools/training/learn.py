@@ -22,12 +22,12 @@ import torch
 from torch import nn
 from ultralytics.nn.tasks import DetectionModel
 
-from tools.training.objective import Batch, Objective
+from tools.training.objective import Batch, Objective, Teachers
 from tools.training.samples import Mixer, Sample
 from tools.training.settings import Run
 
 AVERAGE_DECAY, AVERAGE_RAMP = 0.999, 400.0  # of the weights' running mean, and steps to reach it
-REMEMBER_EVERY = 3  # the teacher is asked at every third step: a third of its cost
+REMEMBER_EVERY = 3  # teachers are asked at every third step: a third of their cost
 GRADIENT_LIMIT = 10.0
 BACKBONE = 11  # layers of yolo11's backbone
 LOG_EVERY = 20
@@ -107,7 +107,7 @@ class Learner:
         self,
         run: Run,
         model: DetectionModel,
-        teacher: DetectionModel | None,
+        teachers: Teachers,
         mixer: Mixer,
         folder: Path,
     ) -> None:
@@ -119,13 +119,14 @@ class Learner:
         self.optimiser = torch.optim.AdamW(
             groups(self.model, run.decay, run.backbone_rate), lr=run.rate
         )
-        if teacher is not None:
-            teacher = teacher.to(self.device, memory_format=torch.channels_last).train()
-            for module in teacher.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
+        for teacher in (teachers.coco, teachers.city):
+            if teacher is not None:
+                wake(
+                    teacher.to(self.device, memory_format=torch.channels_last), 0, still_norms=True
+                )
         names = tuple(model.names[i] for i in range(len(model.names)))
-        self.objective = Objective(self.model, names, teacher, run.keep_weight)
+        self.objective = Objective(self.model, names, teachers)
+        self._asks = teachers.any
         self.step, self.best, self.stale = 0, -1.0, 0
 
     def fit(
@@ -175,7 +176,7 @@ class Learner:
             group["lr"] = rate_at(self.step, self.run, spent) * group["share"]
         with torch.autocast(self.device.type, torch.bfloat16):
             output = self.model(batch.image)
-        remember = self.run.keep_weight > 0 and self.step % REMEMBER_EVERY == 0
+        remember = self._asks and self.step % REMEMBER_EVERY == 0
         loss, told = self.objective(output, batch, remember=remember)  # in float32
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()

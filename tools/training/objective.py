@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The loss: ultralytics' detection loss, silent classes, and remembering what COCO taught."""
+"""The loss: ultralytics' detection loss, silent classes, and what a teacher knows.
+
+Where nobody labelled a class its places cost nothing, and what was known of it is forgotten there:
+a teacher's scores can stand for the labels (Li and Hoiem 2016, "Learning without forgetting").
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,21 @@ from tools.training.classes import COCO
 
 UNSEEN = -20.0  # a logit that costs nothing as background
 TEACHER_SURE = 0.08  # below this everywhere, the teacher says nothing about a place
+
+
+@dataclass(frozen=True, slots=True)
+class Teachers:
+    """Networks that are asked while another learns, and how much they count: `coco` with the 80
+    classes of COCO, `city` with ours."""
+
+    coco: DetectionModel | None = None
+    keep_weight: float = 0.0
+    city: DetectionModel | None = None
+    city_weight: float = 0.0
+
+    @property
+    def any(self) -> bool:
+        return self.coco is not None or self.city is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +76,10 @@ class Objective:
         self,
         model: DetectionModel,
         names: tuple[str, ...],
-        teacher: DetectionModel | None,
-        keep_weight: float,
+        teachers: Teachers,
     ) -> None:
         self._loss = v8DetectionLoss(model)
-        self._teacher, self._keep_weight = teacher, keep_weight
+        self._teachers = teachers
         pairs = [(names.index(name), row) for name, row in COCO.items() if name in names]
         self._ours = [ours for ours, _ in pairs]
         self._theirs = [theirs for _, theirs in pairs]
@@ -72,25 +90,32 @@ class Objective:
     ) -> tuple[torch.Tensor, dict[str, float]]:
         output = as_float(output)
         scores = output["scores"]  # (b, classes, anchors)
-        heard = scores.masked_fill(self._unheard(output["feats"], batch), UNSEEN)
+        unheard = self._unheard(output["feats"], batch)
+        heard = scores.masked_fill(unheard, UNSEEN)
         parts, _ = self._loss({**output, "scores": heard}, batch.targets())
         told = dict(zip(("box", "cls", "dfl"), (parts / len(scores)).tolist(), strict=True))
         total = parts.sum()
-        if remember and self._teacher is not None:
-            kept = self._remember(scores, output["feats"], batch)
+        teachers = self._teachers
+        if remember and teachers.coco is not None:
+            kept = self._remember(teachers.coco, scores, output["feats"], batch)
             told["keep"] = float(kept.detach())
-            total = total + self._keep_weight * kept * len(scores)
+            total = total + teachers.keep_weight * kept * len(scores)
+        if remember and teachers.city is not None:
+            followed = _followed(teachers.city, scores, unheard, batch)
+            told["teacher"] = float(followed.detach())
+            total = total + teachers.city_weight * followed * len(scores)
         return total, told
 
     def _remember(
-        self, scores: torch.Tensor, feats: list[torch.Tensor], batch: Batch
+        self,
+        teacher: DetectionModel,
+        scores: torch.Tensor,
+        feats: list[torch.Tensor],
+        batch: Batch,
     ) -> torch.Tensor:
         """Cross entropy to the teacher's scores of the COCO classes, where it says anything and
         no class of our own stands: a muck truck must not stay a truck."""
-        assert self._teacher is not None
-        with torch.no_grad(), torch.autocast(batch.image.device.type, torch.bfloat16):
-            said = self._teacher(batch.image)["scores"][:, self._theirs]
-        theirs = said.float().sigmoid()
+        theirs = _said(teacher, batch)[:, self._theirs]
         anchors, strides = make_anchors(feats, self._loss.stride, 0.5)
         own = self._places(anchors * strides, batch)[:, self._new].any(1)
         speaks = (theirs.amax(1) > TEACHER_SURE) & ~own
@@ -117,3 +142,20 @@ class Objective:
             middle, half = box[:2] * size, box[2:] * size / 2
             inside[int(index), int(label)] |= ((centres - middle).abs() <= half).all(1)
         return inside
+
+
+def _said(teacher: DetectionModel, batch: Batch) -> torch.Tensor:
+    """(b, classes, anchors), a teacher's scores of the pictures, 0 to 1."""
+    with torch.no_grad(), torch.autocast(batch.image.device.type, torch.bfloat16):
+        said = teacher(batch.image)["scores"]
+    return torch.as_tensor(said.float().sigmoid())
+
+
+def _followed(
+    teacher: DetectionModel, scores: torch.Tensor, unheard: torch.Tensor, batch: Batch
+) -> torch.Tensor:
+    """Cross entropy to the teacher's scores where nobody labelled the class, over how much of it
+    the teacher sees there: as the detection loss counts it."""
+    theirs = _said(teacher, batch)
+    cost = functional.binary_cross_entropy_with_logits(scores, theirs, reduction="none")
+    return (cost * unheard).sum() / (theirs * unheard).sum().clamp(min=1.0)

@@ -31,6 +31,7 @@ from tools.training.collection import Collection
 from tools.training.judge_pictures import judge, matches
 from tools.training.learn import Learner
 from tools.training.mixture import open_mixer
+from tools.training.objective import Teachers
 from tools.training.pictures import of_collection
 from tools.training.settings import Run, read_run, resolve
 from tools.training.surgery import Photographs, open_checkpoint
@@ -87,6 +88,19 @@ def save_start(model: DetectionModel, path: Path) -> None:
     torch.save({"model": copy.deepcopy(model).eval(), "train_args": {}, "ema": None}, path)
 
 
+def open_teachers(
+    run: Run, path: Path, variables: dict[str, Path], measured: Photographs
+) -> Teachers:
+    """Who is asked while it learns. Raises ConfigError for a file that is none of ours."""
+    coco = city = None
+    if run.keep_weight > 0:
+        weights = resolve("$SHARED/data/weights/yolo11n_coco_deq.pt", path, variables)
+        coco = load_checkpoint(str(weights), device="cpu")[0].float()
+    if run.teacher is not None:
+        city = open_checkpoint([resolve(run.teacher, path, variables)], CITY, measured)
+    return Teachers(coco, run.keep_weight, city, run.teacher_weight)
+
+
 def prepare(path: Path, variables: dict[str, Path], out: Path) -> tuple[Learner, list[Collection]]:
     """Reads the run, seeds everything, loads pictures and weights."""
     run = read_run(path)
@@ -101,17 +115,13 @@ def prepare(path: Path, variables: dict[str, Path], out: Path) -> tuple[Learner,
     mixer, sets = open_mixer(run, path, variables)
     starts = (run.start,) if isinstance(run.start, str) else run.start
     start = [resolve(name, path, {**variables, "RUNS": out}) for name in starts]
-    teacher = None
-    if run.keep_weight > 0:
-        teacher = load_checkpoint(
-            str(resolve("$SHARED/data/weights/yolo11n_coco_deq.pt", path, variables)), device="cpu"
-        )[0].float()
     size = run.picture
     measured = Photographs(mixer.photographs(MEASURED), size.height, size.width)
     model = open_checkpoint(start, CITY, measured)
+    teachers = open_teachers(run, path, variables, measured)
     if not (folder / "start.pt").is_file():
         save_start(model, folder / "start.pt")
-    return Learner(run, model, teacher, mixer, folder), sets
+    return Learner(run, model, teachers, mixer, folder), sets
 
 
 def main(arguments: list[str] | None = None) -> int:
