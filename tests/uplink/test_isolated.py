@@ -22,7 +22,7 @@ from edge.clock import SystemClock
 from edge.notices.hooks import Hook, hooks_file, write_hooks
 from edge.outbox import Outbox, OutboxFull, State
 from edge.uplink import seal
-from edge.uplink.mqtt import BrokerAddress, Connected, MqttConnection, Subscribed
+from edge.uplink.mqtt import Arrived, BrokerAddress, Connected, MqttConnection, Subscribed
 from edge.uplink.wire import Topics
 from tests.daemons.guards import guard_in
 from tests.uplink.throwing import FILES, RECORDS
@@ -163,6 +163,10 @@ class Desk:
         self.poll_until(lambda event: isinstance(event, Connected))
         self._connection.subscribe([self._topics.up("cmd/res")])
         self.poll_until(lambda event: isinstance(event, Subscribed))
+        # A broker keeps nothing for a session that has not subscribed yet; the box subscribes first
+        # and then says that it is there, retained.
+        self._connection.subscribe([self._topics.up("status")])
+        self.poll_until(self._is_online)
 
     def poll_until(self, done: Callable[[Any], bool]) -> None:
         end = time.monotonic() + 20
@@ -170,6 +174,12 @@ class Desk:
             if any(done(event) for event in self._connection.poll(0.05)):
                 return
         raise AssertionError("the broker says nothing")
+
+    def _is_online(self, event: Any) -> bool:
+        if not isinstance(event, Arrived) or event.topic != self._topics.up("status"):
+            return False
+        self._connection.acknowledge(event.mid)
+        return bool(json.loads(event.payload)["state"] == "online")
 
     def say(self, suffix: str, kind: str, issuer: str = "duty", **fields: Any) -> None:
         self._n += 1
@@ -184,8 +194,9 @@ class Desk:
 
     def heard(self, cmd_id: str, state: str) -> bool:
         for event in self._connection.poll(0.0):
-            if hasattr(event, "payload"):
+            if isinstance(event, Arrived):
                 self._connection.acknowledge(event.mid)
+            if isinstance(event, Arrived) and event.topic == self._topics.up("cmd/res"):
                 self.results.append(json.loads(event.payload))
         return any(r["cmd_id"] == cmd_id and r["state"] == state for r in self.results)
 
