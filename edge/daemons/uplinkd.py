@@ -24,8 +24,8 @@ from edge.ipc import Answer, Responder, Spool
 from edge.outbox import OutboxFull, ballast
 from edge.outbox.schema import disk_full
 from edge.runtime import Notify, Progress, Stats, Stop, Trouble, on_thread_bug, write_status
+from edge.uplink import downward, report
 from edge.uplink import messages as m
-from edge.uplink import report
 from edge.uplink.build import (
     address,
     build_parts,
@@ -120,22 +120,22 @@ class Uplinkd:
         rev, at = self._desired.rev, self._clock.now()
         return report.birth(self._device, self._stock.keys, self._where.run, rev, at)
 
-    def _review(self, message: m.Down) -> None:
-        assert isinstance(message, m.Review)
+    def _review(self, message: downward.Down) -> None:
+        assert isinstance(message, downward.Review)
         self._reviews.keep(message)
 
-    def _command(self, message: m.Down) -> None:
-        assert isinstance(message, m.Command)
+    def _command(self, message: downward.Down) -> None:
+        assert isinstance(message, downward.Command)
         self._commands.obey(message, time.monotonic())
 
-    def _want(self, message: m.Down) -> None:
-        assert isinstance(message, m.Desired)
+    def _want(self, message: downward.Down) -> None:
+        assert isinstance(message, downward.Desired)
         self._desired.obey(message, time.monotonic())
 
-    def _failed(self, message: m.Down, why: str) -> None:
-        if isinstance(message, m.Command):
+    def _failed(self, message: downward.Down, why: str) -> None:
+        if isinstance(message, downward.Command):
             self._commands.failed(message, why)
-        elif isinstance(message, m.Desired):
+        elif isinstance(message, downward.Desired):
             self._desired.failed(message, why)
 
     def _report_result(
@@ -150,7 +150,7 @@ class Uplinkd:
             files=files,
         )
 
-    def _pace(self, pace: m.Pace) -> None:
+    def _pace(self, pace: downward.Pace) -> None:
         """The slower of the platform's wish and our own configuration."""
         rates = [r for r in (pace.kbit_s, self._device.broker.evidence_kbit_s) if r is not None]
         self._bucket.set_rate(bytes_s(min(rates, default=None)))

@@ -27,11 +27,12 @@ from edge.jsonfile import decoded
 from edge.release.selftest import check_boxes, known_picture
 from edge.values import Image
 from edge.vision.choice import Choice, MeasuredForm, Opening, board, write_choice
+from edge.vision.inference import cores
 from edge.vision.manifest import Manifest, SelfTest, read_manifest
 from edge.vision.model import MOST_WORKERS, Model, load_model
 from edge.vision.pace import measure
 from edge.vision.proof import LIMIT_S, run_apart
-from edge.vision.session import cores, onnx_providers
+from edge.vision.session import onnx_providers
 
 # A form must give so many times the pictures of the plain one to be worth being another file.
 WORTH = 1.1

@@ -15,8 +15,7 @@ from edge.faults import FaultLog
 from edge.isolation import ItemGuard
 from edge.outbox import Dispatch, Outbox
 from edge.outbox.salvage import Salvage, check_and_salvage
-from edge.uplink import messages as m
-from edge.uplink import wire
+from edge.uplink import downward, wire
 from edge.uplink.chain_heads import HeadsFile, take_over
 from edge.uplink.credentials import Credentials
 from edge.uplink.file_transfer import Mode
@@ -124,7 +123,7 @@ def build_parts(
     obey: dict[str, Obey],
     fail: Fail = lambda message, why: None,
     bucket: TokenBucket,
-    pace: Callable[[m.Pace], None],
+    pace: Callable[[downward.Pace], None],
 ) -> PumpParts:
     """The pump's parts around one outbox; `obey` are the commands it may carry out, `fail` hears of
     those that failed by a bug, `pace` takes the platform's wish for speed."""

@@ -25,7 +25,8 @@ from edge.ipc import ANSWER, Spool, SpoolFull, read_answer, write_answer
 from edge.isolation import ItemGuard
 from edge.jsonfile import decoded
 from edge.runtime import make_folder, write_atomic
-from edge.uplink.messages import Command, CommandResult
+from edge.uplink.downward import Command
+from edge.uplink.messages import CommandResult
 from edge.values import EvidenceFile, Role, Stamp
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,8 @@ from edge.config import ConfigError, read_yaml
 from edge.config.yamltext import dump
 from edge.jsonfile import decoded
 from edge.runtime import make_folder, write_atomic
-from edge.uplink.messages import Desired, Reported
+from edge.uplink.downward import Desired
+from edge.uplink.messages import Reported
 from edge.uplink.remote_config_policy import dangers
 
 log = logging.getLogger(__name__)

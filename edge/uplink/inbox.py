@@ -12,7 +12,7 @@ from typing import Protocol
 from edge.faults import FaultLog
 from edge.isolation import of_the_disk
 from edge.outbox import Dispatch, OutboxRow, State
-from edge.uplink import messages as m
+from edge.uplink import downward
 from edge.uplink.isolated import Isolated
 from edge.uplink.mqtt import Arrived
 from edge.uplink.records import Records
@@ -42,13 +42,13 @@ CLOCKLESS_MAX = 8
 class Obey(Protocol):
     """What is done with a message that passed; it returns once that is on disk."""
 
-    def __call__(self, message: m.Down) -> None: ...
+    def __call__(self, message: downward.Down) -> None: ...
 
 
 class Fail(Protocol):
     """Tells the platform that the work for a message failed by a bug, and why."""
 
-    def __call__(self, message: m.Down, why: str) -> None: ...
+    def __call__(self, message: downward.Down, why: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Passed:
 
     kind: str
     payload: bytes
-    message: m.Down
+    message: downward.Down
 
 
 class Inbox:
@@ -77,7 +77,7 @@ class Inbox:
         isolated: Isolated,
         obey: dict[str, Obey],
         fail: Fail,
-        pace: Callable[[m.Pace], None],
+        pace: Callable[[downward.Pace], None],
     ) -> None:
         self._dispatch, self._trust, self._sealer = dispatch, trust, sealer
         self._records, self._transfers, self._faults = records, transfers, faults
@@ -109,11 +109,11 @@ class Inbox:
     def _take(self, arrived: Sequence[Arrived], at: Stamp) -> None:
         found = [self._read_alone(event, at) for event in arrived]
         passed = [one for one in found if one is not None]
-        acks = [one for one in passed if isinstance(one.message, m.Ack)]
+        acks = [one for one in passed if isinstance(one.message, downward.Ack)]
         if acks:
             self._apply(acks, at)
         for one in passed:
-            if not isinstance(one.message, m.Ack):
+            if not isinstance(one.message, downward.Ack):
                 self._obey_alone(one)
 
     def _read_alone(self, event: Arrived, at: Stamp) -> Passed | None:
@@ -122,7 +122,7 @@ class Inbox:
             message = self._read(kind, event, at)
         return None if message is None else Passed(kind, event.payload, message)
 
-    def _read(self, kind: str, event: Arrived, at: Stamp) -> m.Down | None:
+    def _read(self, kind: str, event: Arrived, at: Stamp) -> downward.Down | None:
         if not kind:
             self.counts["refused:topic"] += 1
             return None
@@ -140,7 +140,7 @@ class Inbox:
             self._faults.end("acks_refused", "platform")
         return message
 
-    def _make_room(self, kind: str, message: m.Down) -> None:
+    def _make_room(self, kind: str, message: downward.Down) -> None:
         oldest = room_for(kind, message, self._heard)
         if oldest is None:
             return
@@ -214,7 +214,7 @@ class Inbox:
                 self._fail(message, why)
             raise
 
-    def _hear_alone(self, kind: str, message: m.Down) -> None:
+    def _hear_alone(self, kind: str, message: downward.Down) -> None:
         with self._dispatch.commit():
             self._dispatch.hear(counter_name(kind, message), message.n)
 
@@ -223,18 +223,18 @@ class Inbox:
         with self._dispatch.commit():
             for one in passed:
                 with self._isolated.message(one.kind, one.payload), self._dispatch.part():
-                    assert isinstance(one.message, m.Ack)
+                    assert isinstance(one.message, downward.Ack)
                     self._dispatch.hear(counter_name("ack", one.message), one.message.n)
                     released += self._release(one.message)
         self._records.released(released, at.mono)
         for one in passed:
             with self._isolated.message(one.kind, one.payload) as why:
-                assert isinstance(one.message, m.Ack)
+                assert isinstance(one.message, downward.Ack)
                 self._follow(one.message, at)
             if not why:
                 self._isolated.message_done(one.kind)
 
-    def _follow(self, ack: m.Ack, at: Stamp) -> None:
+    def _follow(self, ack: downward.Ack, at: Stamp) -> None:
         for answer in ack.evidence:
             self._transfers.answered(answer, at.mono)
         if ack.nonce is not None:
@@ -242,7 +242,7 @@ class Inbox:
         if ack.pace is not None:
             self._pace(ack.pace)
 
-    def _release(self, ack: m.Ack) -> list[OutboxRow]:
+    def _release(self, ack: downward.Ack) -> list[OutboxRow]:
         """Exactly the records whose hash is named, and the files of which it has every byte."""
         rows = []
         for answered in ack.records:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The messages of the MQTT contract as structs; JSON Schemas are generated from them.
 
-Receivers ignore fields they do not know. Hashes are lower-case hex SHA-256. Every name is bounded
-here, by type, and what becomes a file or a key is a plain word: whoever reads a message by these
-structs need not ask again.
+Receivers ignore fields they do not know. Hashes are lower-case hex SHA-256. What a field may hold
+stands in edge.uplink.fields.
 """
 
 from __future__ import annotations
@@ -13,37 +12,24 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from edge import patterns
-from edge.patterns import whole
-from edge.values import Outcome
-
-Sha256 = Annotated[str, msgspec.Meta(pattern=patterns.SHA256)]
-_SECOND = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
-Utc = Annotated[str, msgspec.Meta(pattern=whole(rf"{_SECOND}\.\d{{6}}Z"))]
-# As people's programs write it: no fraction, milliseconds or microseconds.
-UtcSaid = Annotated[str, msgspec.Meta(pattern=whole(rf"{_SECOND}(\.\d{{3}}|\.\d{{6}})?Z"))]
-# A whole number that JSON readers keep exactly (RFC 8259 clause 6).
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
-Word = Annotated[str, msgspec.Meta(pattern=whole(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}"))]
-Name = Annotated[str, msgspec.Meta(pattern=patterns.NAME)]
-# What becomes a folder, a file or a key elsewhere: no dot to climb by, no separator, bounded.
-ViolationId = Annotated[str, msgspec.Meta(pattern=whole(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"))]
-Revision = Annotated[int, msgspec.Meta(ge=1, le=99_999)]
-# Begins with the revision that added it, so none can be called as what lies beside it.
-EvidenceName = Annotated[
-    str, msgspec.Meta(pattern=whole(r"r[1-9][0-9]{0,4}-[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"))
-]
-FileName = Annotated[str, msgspec.Meta(pattern=whole(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"))]
-# device:boot:number, with the kind's mark before the number.
-RecordId = Annotated[
-    str, msgspec.Meta(pattern=whole(r"[a-z0-9][a-z0-9_-]{0,31}:[0-9]{1,16}:[a-z]?[0-9]{1,16}"))
-]
-# Words for people and names that only label: any script, bounded, nothing is made of them.
-Label = Annotated[str, msgspec.Meta(max_length=256)]
-Text = Annotated[str, msgspec.Meta(max_length=4000)]
-Labels = Annotated[tuple[Label, ...], msgspec.Meta(max_length=256)]
-Pem = Annotated[str, msgspec.Meta(max_length=400)]
-KeyId = Annotated[str, msgspec.Meta(max_length=128)]
-Signature = Annotated[str, msgspec.Meta(max_length=88)]
+from edge.uplink.fields import (
+    Count,
+    EvidenceName,
+    FileName,
+    KeyId,
+    Label,
+    Labels,
+    Name,
+    Pem,
+    RecordId,
+    Revision,
+    Sha256,
+    Signature,
+    Text,
+    Utc,
+    ViolationId,
+    Word,
+)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -274,89 +260,6 @@ class Status(Message, frozen=True, kw_only=True):
     run: Annotated[str, msgspec.Meta(max_length=32)] = ""
 
 
-class RecordAck(Message, frozen=True, kw_only=True):
-    """The platform keeps this record, and these were its bytes."""
-
-    id: Label
-    sha256: Sha256
-
-
-class EvidenceAck(Message, frozen=True, kw_only=True):
-    """`have`: stored and its hash checked. `need`: send these byte ranges [from, to).
-    `hold`: keep it, ask again later."""
-
-    id: Sha256
-    state: Literal["have", "need", "hold"]
-    ranges: Annotated[tuple[tuple[Count, Count], ...], msgspec.Meta(max_length=1024)] = ()
-
-
-class Pace(Message, frozen=True, kw_only=True):
-    """Server-directed pacing of evidence; null lifts it."""
-
-    kbit_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
-    clips: bool = True
-
-
-class Down(Message, frozen=True, kw_only=True, tag_field="type"):
-    """What every downward message carries: for whom, from whom, a rising counter, a signature.
-
-    `type` keeps one kind from being replayed as another. `n` rises for each issuer and type;
-    microseconds since 1970, or the last one plus one, will do.
-    `sig`: Ed25519 by the platform's key over the RFC 8785 bytes without `sig`, base64.
-    """
-
-    device: Name
-    iss: Name
-    n: Count
-    kid: KeyId = ""
-    sig: Signature = ""
-
-
-class Ack(Down, frozen=True, kw_only=True, tag="ack"):
-    """Stored after the platform's own commit. Only this releases a record or a file."""
-
-    records: Annotated[tuple[RecordAck, ...], msgspec.Meta(max_length=1024)] = ()
-    evidence: Annotated[tuple[EvidenceAck, ...], msgspec.Meta(max_length=1024)] = ()
-    nonce: Annotated[str, msgspec.Meta(max_length=128)] | None = None
-    pace: Pace | None = None
-
-
-class Review(Down, frozen=True, kw_only=True, tag="review"):
-    """A reviewer's verdict on one revision, bound to the record by its hash, and what becomes of
-    the case. `rejected`: it was not what the box took it for; only this teaches the box."""
-
-    violation: ViolationId
-    revision: Count
-    record_sha256: Sha256
-    verdict: Literal["confirmed", "rejected"]
-    reason: Annotated[str, msgspec.Meta(max_length=2000)] = ""
-    outcome: Outcome = ""
-    reviewer: Annotated[str, msgspec.Meta(max_length=128)] = ""
-    at: UtcSaid
-
-
-CommandName = Literal[
-    "snapshot",
-    "clip",
-    "recheck",
-    "look",
-    "restart",
-    "send_logs",
-    "update_model",
-    "update_software",
-    "update_pack",
-]
-
-
-class Command(Down, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="command"):
-    """A request; `exp` is UTC seconds since 1970, at most ten minutes ahead."""
-
-    cmd_id: Word
-    exp: float
-    command: CommandName
-    arguments: dict[str, Any] = {}
-
-
 class CommandResult(Message, frozen=True, kw_only=True):
     """What became of a command: taken or not, then how it ended."""
 
@@ -364,19 +267,6 @@ class CommandResult(Message, frozen=True, kw_only=True):
     state: Literal["accepted", "rejected", "done", "failed"]
     reason: Text = ""
     data: dict[str, Any] = {}
-
-
-class Desired(Down, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="desired"):
-    """The wanted site configuration: the data of site.yaml. `rev` rises strictly.
-
-    follows: the highest `rev` that the box ever saw, said where this one is lower on purpose: the
-    signed way back after a number that was too high. `cfg/reported` names it in its refusal.
-    """
-
-    rev: Count
-    follows: Count | None = None
-    exp: float
-    site: dict[str, Any]
 
 
 class Reported(Message, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from edge import journal
-from edge.uplink.messages import Review
+from edge.uplink.downward import Review
 
 
 class ReviewLog:

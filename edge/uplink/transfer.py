@@ -18,10 +18,10 @@ from pathlib import Path
 from edge.faults import FaultLog
 from edge.outbox import Dispatch, FileRow, State
 from edge.runtime import Backoff
+from edge.uplink.downward import EvidenceAck
 from edge.uplink.file_transfer import Mode, Parcel
 from edge.uplink.in_flight import PACKET_OVERHEAD, InFlight
 from edge.uplink.isolated import Isolated
-from edge.uplink.messages import EvidenceAck
 from edge.uplink.pacing import ChunkSize, DayBudget, TokenBucket
 from edge.uplink.records import HOLD_CAP_S, HOLDING, REFUSALS_MAX, UNEXPLAINED
 from edge.uplink.wire import CHUNK_MAX, Topics

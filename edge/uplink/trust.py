@@ -17,7 +17,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from edge.uplink import messages as m
+from edge.uplink import downward
 from edge.uplink.seal import Forged, KeyRing
 from edge.uplink.wire import Malformed, parse
 from edge.values import Stamp
@@ -26,11 +26,11 @@ Why = Literal["size", "json", "version", "fields", "signature", "device", "repla
               "clock", "ahead"]  # fmt: skip
 
 BYTES_MAX = {"ack": 256 * 1024, "review": 16 * 1024, "command": 64 * 1024, "desired": 512 * 1024}
-KINDS: dict[str, type[m.Down]] = {
-    "ack": m.Ack,
-    "review": m.Review,
-    "command": m.Command,
-    "desired": m.Desired,
+KINDS: dict[str, type[downward.Down]] = {
+    "ack": downward.Ack,
+    "review": downward.Review,
+    "command": downward.Command,
+    "desired": downward.Desired,
 }
 # Of each kind. More than a city has; the one that was silent longest makes room for a new one.
 ISSUERS_MAX = 64
@@ -43,7 +43,7 @@ COMMAND_AHEAD_S = 600.0
 # A wall clock before this stands on a board without battery that has not met a time server.
 SANE_WALL = 1_767_225_600.0
 
-D = TypeVar("D", bound=m.Down)
+D = TypeVar("D", bound=downward.Down)
 
 
 class RefusedMessage(ValueError):
@@ -61,7 +61,7 @@ class DownlinkTrust:
     def __init__(self, device: str, keys: KeyRing | None) -> None:
         self._device, self._keys = device, keys
 
-    def read(self, kind: str, payload: bytes, heard: Mapping[str, int], at: Stamp) -> m.Down:
+    def read(self, kind: str, payload: bytes, heard: Mapping[str, int], at: Stamp) -> downward.Down:
         """The message, typed. `heard` maps counter names to the highest counter accepted.
         Raises RefusedMessage with the word it is counted under."""
         if len(payload) > BYTES_MAX[kind]:
@@ -82,12 +82,14 @@ class DownlinkTrust:
         _not_expired(message, at)
         return message
 
-    def _fresh(self, kind: str, message: m.Down, heard: Mapping[str, int], at: Stamp) -> None:
+    def _fresh(
+        self, kind: str, message: downward.Down, heard: Mapping[str, int], at: Stamp
+    ) -> None:
         name = counter_name(kind, message)
         latest, now = LAST_N, LAST_N
         if at.quality in SET_CLOCKS and at.wall >= SANE_WALL:
             latest, now = round((at.wall + AHEAD_S) * 1e6), round(at.wall * 1e6)
-        highest = max(message.n, message.rev if isinstance(message, m.Desired) else 0)
+        highest = max(message.n, message.rev if isinstance(message, downward.Desired) else 0)
         if highest > latest:
             raise RefusedMessage("ahead", f"{name}: {highest} is later than any clock says")
         last = min(heard.get(name, heard.get(forgotten(kind), 0)), now)
@@ -95,7 +97,7 @@ class DownlinkTrust:
             raise RefusedMessage("replay", f"{name}: {message.n} after {last}")
 
 
-def room_for(kind: str, message: m.Down, heard: Mapping[str, int]) -> str | None:
+def room_for(kind: str, message: downward.Down, heard: Mapping[str, int]) -> str | None:
     """Whose counter is forgotten so that this message's can be kept; None where there is room.
 
     Nobody can be locked out by names that were invented, and nothing be replayed: what an issuer
@@ -112,7 +114,7 @@ def forgotten(kind: str) -> str:
     return f"{kind}:"
 
 
-def counter_name(kind: str, message: m.Down) -> str:
+def counter_name(kind: str, message: downward.Down) -> str:
     """Counters rise for each kind and issuer: several receivers may acknowledge side by side."""
     return f"{kind}:{message.iss}"
 
@@ -124,7 +126,7 @@ def _convert(data: Mapping[str, object], kind: type[D]) -> D:
         raise RefusedMessage("fields", str(error)) from None
 
 
-def _not_expired(message: m.Down, at: Stamp) -> None:
+def _not_expired(message: downward.Down, at: Stamp) -> None:
     """Commands and configurations expire; where the clock cannot tell, they are not obeyed."""
     exp = getattr(message, "exp", None)
     if exp is None:
@@ -133,5 +135,5 @@ def _not_expired(message: m.Down, at: Stamp) -> None:
         raise RefusedMessage("clock", "the clock is not set, expiry cannot be judged")
     if not math.isfinite(exp) or exp <= at.wall:
         raise RefusedMessage("expired", f"{at.wall - exp:.0f} s ago")
-    if isinstance(message, m.Command) and exp > at.wall + COMMAND_AHEAD_S:
+    if isinstance(message, downward.Command) and exp > at.wall + COMMAND_AHEAD_S:
         raise RefusedMessage("expired", f"more than {COMMAND_AHEAD_S:.0f} s ahead")

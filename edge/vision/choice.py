@@ -22,9 +22,9 @@ from edge.config.device import Compute, Provider
 from edge.config.site import Part
 from edge.jsonfile import read_record
 from edge.runtime import make_folder, write_atomic
+from edge.vision.inference import cores
 from edge.vision.model import Model
 from edge.vision.proof import open_model
-from edge.vision.session import cores
 
 log = logging.getLogger(__name__)
 

@@ -16,15 +16,9 @@ from edge.config import ConfigError
 from edge.config.device import Provider
 from edge.values import Box, Detections, Image
 from edge.vision import yolo
+from edge.vision.inference import Session, SessionRequest, Shape, cores
 from edge.vision.manifest import Weights, input_shape, resolve
-from edge.vision.session import (
-    Session,
-    SessionRequest,
-    Shape,
-    cores,
-    open_session,
-    read_facts,
-)
+from edge.vision.session import open_session, read_facts
 from edge.vision.tiling import Piece, merge, tiles
 
 # Boxes of one class overlapping by more are one object; street vendors stand close together.

@@ -23,8 +23,9 @@ from edge.config.device import Provider
 from edge.config.site import Part
 from edge.geometry import size_of
 from edge.values import Box, Image, Track
+from edge.vision.inference import SessionRequest
 from edge.vision.manifest import ClassName, FileName, InputSize, Sha256
-from edge.vision.session import SessionRequest, open_session
+from edge.vision.session import open_session
 
 # Trucks asked about in one picture, the largest first: what it costs is bounded.
 MOST = 4

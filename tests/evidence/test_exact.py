@@ -208,6 +208,34 @@ def test_a_hidden_face_keeps_too_few_cells_to_be_known():
     assert np.array_equal(edge, picture()), "nobody in the picture"
 
 
+def test_what_is_hidden_ends_at_the_pixel_after_the_box():
+    image = np.random.default_rng(2).integers(0, 256, (720, 1280, 3)).astype(np.uint8)
+    hidden = public_copy(image, [vehicle("person", (0.4, 0.2, 0.5, 0.8))], None)
+    rows, columns = np.nonzero((hidden != image).any(axis=2))
+    x1, y1, x2, y2 = head((0.4, 0.2, 0.5, 0.8))
+    assert (columns.min(), columns.max()) == (int(x1 * 1280), int(x2 * 1280))
+    assert (rows.min(), rows.max()) == (int(y1 * 720), int(y2 * 720))
+
+
+class DatedPacks:
+    """The packs of that day, as they are asked for."""
+
+    def codes(self, category, wall):
+        return {"local": f"{category.id} {wall:.0f}"}
+
+    def named(self, category, wall, standard):
+        return [category.id, wall, standard]
+
+
+@pytest.mark.parametrize(("facts", "standard"), [({"standard": "GB 1"}, "GB 1"), ({}, "")])
+def test_the_packs_of_the_day_it_began_are_named(tmp_path, categories, origin, facts, standard):
+    book = Casebook(tmp_path, origin, categories, lambda v: {"facts": v.facts}, DatedPacks())
+    found = replace(finding("new", 30.0), facts=facts)
+    violation = book.write(found, [Draft("overview", "o.jpg", stamp(1.0), b"o")], []).violation
+    assert violation.facts["packs"] == [found.category, found.began.wall, standard]
+    assert violation.codes == {"local": f"{found.category} {found.began.wall:.0f}"}
+
+
 def test_the_caption_says_what_is_known_and_no_more(categories):
     caption = Caption("路口 c1", Place(), timezone.utc, categories)
     who, when = caption.lines(Stamp(0, 0.96, "holdover", 40.4), "street_vending")
@@ -447,6 +475,19 @@ def test_a_close_up_is_shown_whole_and_masked_copies_never(tmp_path):
     assert red_of(shown) == pytest.approx((50, 150, 0, 160), abs=4)
     assert thumbnail(case_with(tmp_path / "b", "close", image, masked=True)) == b""
     assert thumbnail(tmp_path / "nothing") == b""
+
+
+LADDER = (82, 74, 66, 58, 50, 40, 30, 20, 12)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.16, 0.22, 0.3])
+def test_a_thumbnail_is_as_good_as_twelve_kilobytes_allow(tmp_path, share):
+    noise = np.random.default_rng(1).normal(128, 255 * share, (HEIGHT, WIDTH, 3))
+    image = np.clip(noise, 0, 255).astype(np.uint8)
+    case = case_with(tmp_path, "close", image)
+    stored = cv2.imread(str(case / "r2/r2-one.jpg"))
+    tried = [jpeg(stored, quality) for quality in LADDER]
+    assert thumbnail(case) == next(data for data in tried if len(data) <= BYTES_MOST)
 
 
 def test_the_noisiest_picture_fits_into_twelve_kilobytes(tmp_path):

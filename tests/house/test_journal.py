@@ -14,7 +14,7 @@ from edge.daemons.console_services import _review
 from edge.sensors.history import History
 from edge.sensors.ledgers import Ledgers
 from edge.sensors.raw import Recent, SampleStore, read
-from edge.uplink.messages import Review
+from edge.uplink.downward import Review
 from edge.uplink.reviews import ReviewLog
 from edge.values import Sample
 from tests.fake_clock import FakeClock

@@ -13,20 +13,19 @@ import pytest
 from edge.config.site import Camera, Name
 from edge.console.flights import is_flight_name, is_recording_name
 from edge.patterns import whole
-from edge.uplink import commands
-from edge.uplink import messages as m
+from edge.uplink import commands, fields
 
 EDGE = Path(__file__).parents[2] / "edge"
 WORDS = {
     Name: "box-1",
-    m.Name: "box-1",
-    m.Word: "c-1",
-    m.Sha256: "a" * 64,
-    m.Utc: "2026-03-01T08:00:00.000000Z",
-    m.ViolationId: "v-1",
-    m.RecordId: "box-1:17:f3",
-    m.EvidenceName: "r1-a.jpg",
-    m.FileName: "a.jpg",
+    fields.Name: "box-1",
+    fields.Word: "c-1",
+    fields.Sha256: "a" * 64,
+    fields.Utc: "2026-03-01T08:00:00.000000Z",
+    fields.ViolationId: "v-1",
+    fields.RecordId: "box-1:17:f3",
+    fields.EvidenceName: "r1-a.jpg",
+    fields.FileName: "a.jpg",
 }
 
 

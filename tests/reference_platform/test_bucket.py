@@ -16,7 +16,7 @@ from city_platform.files import NoFiles
 from city_platform.intake import Receiver
 from city_platform.page import Page
 from city_platform.store import Store
-from edge.uplink import messages as m
+from edge.uplink import downward
 from tests.reference_platform.fake_s3 import FakeS3
 from tests.reference_platform.test_instances import two_with_one_killed
 from tests.reference_platform.test_receiver import SOUND, arrived, said
@@ -80,7 +80,7 @@ def test_a_torn_part_is_asked_for_again(receiver: Receiver, s3: FakeS3) -> None:
     s3.objects[part] = b"x" * 512
     receiver.take(arrived(SOUND["evidence-chunk-512"]))
     (answer,) = said(receiver.take(arrived(SOUND["evidence-fin"]))).evidence
-    assert answer == m.EvidenceAck(id=_sha256(), state="need", ranges=((0, 1000),))
+    assert answer == downward.EvidenceAck(id=_sha256(), state="need", ranges=((0, 1000),))
 
 
 def _sha256() -> str:

@@ -21,8 +21,7 @@ from city_platform.intake import Receiver
 from city_platform.page import Page
 from city_platform.receiver import report
 from city_platform.store import Store
-from edge.uplink import messages as m
-from edge.uplink import seal
+from edge.uplink import downward, seal
 from edge.uplink.mqtt import Arrived
 from edge.uplink.verify import verify_folder
 
@@ -48,16 +47,16 @@ def arrived(*messages: golden.Golden) -> list[Arrived]:
     return [Arrived(one.topic, one.payload, next(mids), False) for one in messages]
 
 
-def acked(receiver: Receiver, *names: str) -> m.Ack:
+def acked(receiver: Receiver, *names: str) -> downward.Ack:
     """The answer to these golden messages, its signature checked."""
     answers = receiver.take(arrived(*(SOUND[name] for name in names)))
     return said(answers)
 
 
-def said(answers: dict[str, bytes]) -> m.Ack:
+def said(answers: dict[str, bytes]) -> downward.Ack:
     assert list(answers) == [ACK]
     seal.KeyRing({golden.DESK.kid: golden.DESK.public}).verify(json.loads(answers[ACK]))
-    return msgspec.json.decode(answers[ACK], type=m.Ack)
+    return msgspec.json.decode(answers[ACK], type=downward.Ack)
 
 
 def test_every_golden_message_in_order(receiver: Receiver, store: Store, tmp_path: Path) -> None:

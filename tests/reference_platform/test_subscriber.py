@@ -19,8 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from city_platform import golden, play, schemas
 from city_platform.contract import FOLDER
-from edge.uplink import messages as m
-from edge.uplink import seal, wire
+from edge.uplink import downward, seal, wire
 from edge.uplink.trust import DownlinkTrust
 from edge.values import Stamp
 from tools.faultlab.rig import Process, Rig, eventually
@@ -102,7 +101,11 @@ def test_the_answers_of_the_page_are_what_a_device_takes() -> None:
     at = Stamp(1.0, time.time(), "ntp", 1.0)
     kinds = wire.Topics("city", "box-1").down
     read = [trust.read(kinds[topic], payload.encode(), {}, at) for topic, payload in said.sent]
-    assert [type(message) for message in read] == [m.Command, m.Desired, m.Review]
+    assert [type(message) for message in read] == [
+        downward.Command,
+        downward.Desired,
+        downward.Review,
+    ]
 
 
 class Sent:

@@ -22,7 +22,7 @@ from edge.release.software.trial import DaemonSeen, TrialSeen, TrialWatch
 from edge.runtime import Stop
 from edge.uplink import seal
 from edge.uplink.commands import Commands
-from edge.uplink.messages import Command
+from edge.uplink.downward import Command
 from edge.values import Stamp
 from tests.daemons.guards import guard_in
 from tests.release.software_press import SoftBox, press

@@ -16,8 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge.daemons import uplinkd
 from edge.outbox import Outbox
 from edge.runtime import Backoff, Notify, Stop
-from edge.uplink import messages as m
-from edge.uplink import seal, wire
+from edge.uplink import downward, seal, wire
 from tools.faultlab.fake_broker import FakeBroker, Got
 from tools.faultlab.rig import Rig, make_violation
 
@@ -36,7 +35,7 @@ class Platform:
         body = {"type": kind, "device": "box-1", "iss": "desk", "n": next(self._n), **fields}
         return self.signer.sign(body)
 
-    def ack(self, *payloads: bytes, evidence: tuple[m.EvidenceAck, ...] = ()) -> bytes:
+    def ack(self, *payloads: bytes, evidence: tuple[downward.EvidenceAck, ...] = ()) -> bytes:
         records = [{"id": json.loads(p)["id"], "sha256": seal.sha256(p)} for p in payloads]
         return self.message("ack", records=records, evidence=msgspec.to_builtins(evidence))
 

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.uplink import messages as m
-from edge.uplink import seal
+from edge.uplink import downward, seal
 from edge.uplink.trust import AHEAD_S, LAST_N, DownlinkTrust, RefusedMessage, forgotten, room_for
 from edge.values import Stamp
 from tests.brokers import need_mosquitto
@@ -94,7 +93,7 @@ def test_the_signed_way_back_of_a_revision(tmp_path: Path) -> None:
         (9, 1_000_000, True),
         (8, None, False),
     ):
-        told = m.Desired(
+        told = downward.Desired(
             device="box-1", iss="desk", n=1, rev=rev, follows=follows, exp=9e9, site=NEW
         )
         desk.desired.obey(told, next(now))
@@ -110,7 +109,7 @@ def test_invented_issuers_lock_nobody_out_and_nothing_is_replayed(
     heard: dict[str, int] = {}
     taken = set[tuple[int, int]]()
     for issuer, n in said:
-        message = m.Ack(device="box-1", iss=f"i{issuer}", n=n)
+        message = downward.Ack(device="box-1", iss=f"i{issuer}", n=n)
         name = f"ack:i{issuer}"
         if n <= heard.get(name, heard.get(forgotten("ack"), 0)):
             continue
@@ -258,7 +257,7 @@ def test_what_met_a_full_disk_has_its_turn_again(
 
     real, tries = ReviewLog.keep, itertools.count()
 
-    def full(self: ReviewLog, review: m.Review) -> None:
+    def full(self: ReviewLog, review: downward.Review) -> None:
         if next(tries) < 3:
             raise OSError(errno.ENOSPC, "No space left on device")
         real(self, review)

@@ -14,7 +14,8 @@ import pytest
 
 from edge.config import ConfigError, Site, load
 from edge.uplink.desired import HEALTHY_WITHIN_S, STEADY_S, DesiredSite
-from edge.uplink.messages import Desired, Reported
+from edge.uplink.downward import Desired
+from edge.uplink.messages import Reported
 from edge.uplink.remote_config_policy import dangers
 
 OLD = "name: 旧\ncameras: []\n"

@@ -15,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.ipc import Spool
-from edge.uplink import messages as m
-from edge.uplink import seal
+from edge.uplink import downward, seal
 from edge.uplink.trust import KINDS, DownlinkTrust, RefusedMessage
 from edge.values import Stamp
 from tests.uplink.box import TOPICS, Box, Platform, of_kind, violations
@@ -69,7 +68,7 @@ def deep() -> bytes:
 
 def test_a_good_command_is_read() -> None:
     command = TRUST.read("command", signed(), {}, NOW)
-    assert isinstance(command, m.Command)
+    assert isinstance(command, downward.Command)
     assert command.arguments == {"camera": "north"}
 
 

@@ -20,10 +20,10 @@ from edge.isolation import ItemGuard
 from edge.outbox import ChainPosition, Dispatch, Outbox, OutboxRow, SealedRecord, State
 from edge.uplink import commands, keys, wire
 from edge.uplink import seal as seals
+from edge.uplink.downward import Command
 from edge.uplink.file_transfer import Mode
 from edge.uplink.in_flight import InFlight
 from edge.uplink.isolated import Isolated
-from edge.uplink.messages import Command
 from edge.uplink.mqtt import Answered, BrokerAddress, Connected, MqttConnection, Will
 from edge.uplink.pacing import ChunkSize, DayBudget, TokenBucket
 from edge.uplink.records import OUTSTANDING_MAX, Records

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.uplink import messages as m
+from edge.uplink import downward
 from tools.faultlab import faults, faults_clock, fuzz, tested
 from tools.faultlab.oracle import Oracle, Result
 from tools.faultlab.rig import Rig
@@ -73,7 +73,7 @@ def test_no_changed_message_crashes_its_reader(name: str, tmp_path: Path) -> Non
 
 
 def test_a_crash_is_found_kept_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fresh(_: object, kind: str, message: m.Down, heard: Mapping[str, int]) -> None:
+    def fresh(_: object, kind: str, message: downward.Down, heard: Mapping[str, int]) -> None:
         assert message.n, "as it was: a counter of 0 from somebody new ended the daemon"
 
     monkeypatch.setattr("edge.uplink.trust.DownlinkTrust._fresh", fresh)

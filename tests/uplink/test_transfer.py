@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 
+from edge.uplink import downward
 from edge.uplink import messages as m
 from edge.uplink.pacing import CHUNK_MIN, ChunkSize, DayBudget, TokenBucket, missing
 from edge.uplink.wire import CHUNK_MAX
@@ -41,7 +42,7 @@ class Assembler:
             ack = self.box.platform.ack(evidence=tuple(answers))
             self.broker.send(TOPICS.up("ack"), ack)
 
-    def _one(self, got: Got) -> m.EvidenceAck | None:
+    def _one(self, got: Got) -> downward.EvidenceAck | None:
         prefix = TOPICS.up("evd/")
         if not got.topic.startswith(prefix):
             return None
@@ -59,13 +60,13 @@ class Assembler:
         self.here[sha256] |= set(range(offset, offset + len(got.payload)))
         return None
 
-    def _answer(self, sha256: str) -> m.EvidenceAck:
+    def _answer(self, sha256: str) -> downward.EvidenceAck:
         if self.hold:
-            return m.EvidenceAck(id=sha256, state="hold")
+            return downward.EvidenceAck(id=sha256, state="hold")
         gaps = self.gaps(sha256)
         if not gaps and hashlib.sha256(self.parts[sha256]).hexdigest() == sha256:
-            return m.EvidenceAck(id=sha256, state="have")
-        return m.EvidenceAck(id=sha256, state="need", ranges=tuple(gaps))
+            return downward.EvidenceAck(id=sha256, state="have")
+        return downward.EvidenceAck(id=sha256, state="need", ranges=tuple(gaps))
 
     def gaps(self, sha256: str) -> list[tuple[int, int]]:
         lost = sorted(set(range(len(self.parts[sha256]))) - self.here[sha256])
@@ -174,7 +175,7 @@ def test_a_platform_that_wants_a_clip_later_is_not_pressed(
     assert assembler.bytes_got == 0
     assembler.hold = False
     wanted = tuple(
-        m.EvidenceAck(id=sha256, state="need", ranges=((0, len(part)),))
+        downward.EvidenceAck(id=sha256, state="need", ranges=((0, len(part)),))
         for sha256, part in assembler.parts.items()
     )
     fake.send(TOPICS.up("ack"), box.platform.ack(evidence=wanted))
@@ -193,7 +194,7 @@ def test_a_file_that_waited_for_an_answer_goes_on_as_soon_as_the_platform_answer
 
     eventually(lambda: announced() >= 5, within_s=60)
     before, began = announced(), time.monotonic()
-    other = m.EvidenceAck(id="0" * 64, state="hold")
+    other = downward.EvidenceAck(id="0" * 64, state="hold")
     fake.send(TOPICS.up("ack"), box.platform.ack(evidence=(other,)))
     eventually(lambda: announced() > before, within_s=60)
     assert time.monotonic() - began < 3.0, "6.4 s and more where the old time stands"
@@ -240,7 +241,7 @@ def test_nonsense_ranges_are_harmless(
     box.start()
     eventually(lambda: assembler.work() or sha256 in assembler.parts)
     ranges = [((9, 3),), ((0, 2**50), (5, 10), (-0, 7)), ((60_000, 70_000),)][lie % 3]
-    answer = m.EvidenceAck(id=sha256, state="need", ranges=ranges)
+    answer = downward.EvidenceAck(id=sha256, state="need", ranges=ranges)
     fake.send(TOPICS.up("ack"), box.platform.ack(evidence=(answer,)))
     assembler.mute = False
     eventually(lambda: finished(box, assembler))
@@ -277,7 +278,7 @@ def test_the_file_transfer_of_emqx(box: Box, fake: FakeBroker, assembler: Assemb
     assert told == {"name": "r1-a.jpg", "size": len(data), "checksum": sha256}
     assert b"".join(got.payload for got in sent[1:-1]) == data
     assert files(box)["picture"].get("platform_ack") is None
-    have = m.EvidenceAck(id=sha256, state="have")
+    have = downward.EvidenceAck(id=sha256, state="have")
     fake.send(TOPICS.up("ack"), box.platform.ack(evidence=(have,)))
     eventually(lambda: files(box)["picture"].get("platform_ack") == 1)
 

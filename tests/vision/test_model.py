@@ -12,8 +12,9 @@ import yaml
 
 from edge.config import ConfigError
 from edge.vision import session
+from edge.vision.inference import SessionRequest
 from edge.vision.model import MOST_SHAPES, load_model
-from edge.vision.session import SessionRequest, open_session
+from edge.vision.session import open_session
 from tools.fakes.onnx_files import bright, damaged, fixed_rows, write
 
 BRIGHT = bright(128, 192, ["lamp", "cart"], classes=2)
@@ -291,7 +292,7 @@ def test_auto_takes_the_first_provider_that_really_works(tmp_path, name, monkeyp
     behaviour, wanted, tried = BOARDS[name]
     write(tmp_path, BRIGHT, CLASSES)
     runtime = FakeRuntime(behaviour)
-    monkeypatch.setattr(session, "_import", lambda *_: runtime)
+    monkeypatch.setattr(session, "import_runtime", lambda *_: runtime)
     opened = open_session(SessionRequest(tmp_path / "m.onnx", (128, 192)))
     assert opened.provider == wanted and runtime.tried == tried
 
@@ -299,7 +300,7 @@ def test_auto_takes_the_first_provider_that_really_works(tmp_path, name, monkeyp
 def test_a_named_provider_that_fails_is_an_error_not_a_fall_back(tmp_path, monkeypatch):
     write(tmp_path, BRIGHT, CLASSES)
     monkeypatch.setattr(
-        session, "_import", lambda *_: FakeRuntime({"cuda": "crash", "cpu": "works"})
+        session, "import_runtime", lambda *_: FakeRuntime({"cuda": "crash", "cpu": "works"})
     )
     with pytest.raises(ConfigError, match="no kernel image is available for this device"):
         open_session(SessionRequest(tmp_path / "m.onnx", (128, 192), provider="cuda"))

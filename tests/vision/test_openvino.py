@@ -38,7 +38,8 @@ told["threads"] = [np.array_equal(one.boxes, seen[0].boxes) and len(one) for one
 rows = measured_apart(path, RunnableForm("openvino", None), [1], None, 0.5)
 told["measured"] = [rows[0].ok, rows[0].said, rows[0].times]
 Path(sys.argv[1]).joinpath("bad.onnx").write_bytes(b"x" * 100)
-from edge.vision.session import SessionRequest, open_session
+from edge.vision.inference import SessionRequest
+from edge.vision.session import open_session
 try:
     open_session(SessionRequest(Path(sys.argv[1]) / "bad.onnx", (384, 640), "openvino"))
 except ConfigError as error:

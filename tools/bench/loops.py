@@ -16,8 +16,9 @@ def bare(settings: dict[str, Any]) -> Iterator[int]:
     """`session.run` on one tensor again and again: what no pipeline can be cheaper than."""
     import numpy as np
 
+    from edge.vision.inference import SessionRequest
     from edge.vision.manifest import resolve
-    from edge.vision.session import SessionRequest, open_session
+    from edge.vision.session import open_session
 
     weights = resolve(Path(settings["manifest"]), settings.get("variant"))
     shape = tuple(settings["shape"])

@@ -17,9 +17,10 @@ def stages(manifest: Path, clip: str, *, rounds: int, frames: int) -> dict[str, 
     from edge.camera.recording import read_file_frames
     from edge.vision import yolo
     from edge.vision.gate import MotionGate
+    from edge.vision.inference import SessionRequest
     from edge.vision.manifest import resolve
     from edge.vision.model import load_model
-    from edge.vision.session import SessionRequest, open_session
+    from edge.vision.session import open_session
     from edge.vision.tracker import Tracker
 
     model = load_model(manifest, provider="cpu", workers=64)

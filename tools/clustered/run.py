@@ -71,58 +71,54 @@ class Step:
     do: Callable[[ClusterPlatform], float]
 
 
-def _hurt(
-    node: str,
-    word: str,
-    hurt: Callable[[ClusterPlatform], None],
-    heal: Callable[[ClusterPlatform], None],
-    *,
-    held_s: float,
-) -> Step:
-    """Something is done to a broker, stays so, and is undone; timed is how long it then takes until
-    boxes could log in at each of the three again (s)."""
+@dataclass(frozen=True, slots=True)
+class Hurt:
+    """What is done to a broker, for how long (s), and how it is undone."""
+
+    word: str
+    held_s: float
+    hurt: Callable[[ClusterPlatform, str], None]
+    heal: Callable[[ClusterPlatform, str], None]
+
+
+def _peers(node: str) -> list[str]:
+    return [peer for peer in NODES if peer != node]
+
+
+KILLED = Hurt(
+    "killed",
+    DOWN_S,
+    lambda platform, node: platform.brokers.kill_node(node),
+    lambda platform, node: platform.brokers.start_node(node),
+)
+PARTED = Hurt(
+    "parted from the others",
+    PARTED_S,
+    lambda platform, node: platform.network.part(node, _peers(node)),
+    lambda platform, node: platform.network.join(node, _peers(node)),
+)
+UNPLUGGED = Hurt(
+    "unplugged",
+    PARTED_S,
+    lambda platform, node: platform.network.unplug(node),
+    lambda platform, node: platform.network.plug(node),
+)
+
+
+def _step(node: str, how: Hurt) -> Step:
+    """Timed is how long it takes, once it is undone, until boxes could log in at each of the three
+    again (s)."""
 
     def do(platform: ClusterPlatform) -> float:
         """Do it, wait, undo it."""
-        hurt(platform)
-        time.sleep(held_s)
+        how.hurt(platform, node)
+        time.sleep(how.held_s)
         began = time.monotonic()
-        heal(platform)
+        how.heal(platform, node)
         platform.wait(lambda: platform.brokers.all_up, f"{node} is back in the cluster")
         return time.monotonic() - began
 
-    return Step(f"{node} {word}", do)
-
-
-def _killed(node: str) -> Step:
-    return _hurt(
-        node,
-        "killed",
-        lambda platform: platform.brokers.kill_node(node),
-        lambda platform: platform.brokers.start_node(node),
-        held_s=DOWN_S,
-    )
-
-
-def _parted(node: str) -> Step:
-    peers = [peer for peer in NODES if peer != node]
-    return _hurt(
-        node,
-        "parted from the others",
-        lambda platform: platform.network.part(node, peers),
-        lambda platform: platform.network.join(node, peers),
-        held_s=PARTED_S,
-    )
-
-
-def _unplugged(node: str) -> Step:
-    return _hurt(
-        node,
-        "unplugged",
-        lambda platform: platform.network.unplug(node),
-        lambda platform: platform.network.plug(node),
-        held_s=PARTED_S,
-    )
+    return Step(f"{node} {how.word}", do)
 
 
 def _promoted(platform: ClusterPlatform) -> float:
@@ -148,16 +144,16 @@ def _receivers_held(platform: ClusterPlatform) -> float:
 HELD = Step("no receiver does anything, queues fill", _receivers_held)
 PROMOTED = Step("database killed, standby promoted", _promoted)
 RECEIVER = Step("a receiver killed", _receiver_killed)
-SHORT = (_killed("n2"), PROMOTED)
+SHORT = (_step("n2", KILLED), PROMOTED)
 LONG = (
-    *(_killed(node) for node in NODES),
+    *(_step(node, KILLED) for node in NODES),
     PROMOTED,
     RECEIVER,
     HELD,
-    *(_killed(node) for node in NODES),
+    *(_step(node, KILLED) for node in NODES),
     PROMOTED,
-    _parted("n2"),
-    _unplugged("n3"),
+    _step("n2", PARTED),
+    _step("n3", UNPLUGGED),
 )
 
 

@@ -18,7 +18,9 @@ from edge.rules.rule_settings import Setting
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "rules.md"
 BEGIN, END = "<!-- settings begin -->", "<!-- settings end -->"
-HEAD = ("| `set:` | default | meaning |", "|---|---|---|")
+HEAD = ("| `set:` | default | allowed | meaning |", "|---|---|---|---|")
+# A setting without an upper bound of its own has this one.
+UNBOUNDED = Setting(0.0, "").high
 # Kinds that have settings in common; what they share is told once.
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "that watches a place": ("occupation", "grilling", "plume", "spill", "dumping", "state"),
@@ -35,6 +37,14 @@ def shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value) or "none"
 
 
+def allowed(setting: Setting) -> str:
+    """The bounds of a number; nothing for words."""
+    if not isinstance(setting.default, float):
+        return ""
+    least = f"{setting.low:.10g}"
+    return f"{least} and more" if setting.high == UNBOUNDED else f"{least} to {setting.high:.10g}"
+
+
 def shared(kinds: Sequence[str]) -> dict[str, Setting]:
     """What all of these kinds take, with the same default and meaning."""
     first = RULES[kinds[0]].SETTINGS
@@ -46,7 +56,10 @@ def shared(kinds: Sequence[str]) -> dict[str, Setting]:
 
 
 def table(settings: Mapping[str, Setting]) -> list[str]:
-    rows = [f"| `{name}` | {shown(s.default)} | {s.meaning} |" for name, s in settings.items()]
+    rows = [
+        f"| `{name}` | {shown(s.default)} | {allowed(s)} | {s.meaning} |"
+        for name, s in settings.items()
+    ]
     return [*HEAD, *rows]
 
 

@@ -21,8 +21,8 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from city_platform import golden
+from edge.uplink import downward, seal, wire
 from edge.uplink import messages as m
-from edge.uplink import seal, wire
 from edge.uplink.in_flight import InFlight
 from edge.uplink.link import Link
 from edge.uplink.mqtt import (
@@ -182,7 +182,7 @@ class SimulatedDevice:
         except RefusedMessage:
             self._told.refused += 1
             return
-        assert isinstance(ack, m.Ack)
+        assert isinstance(ack, downward.Ack)
         self._heard[counter_name("ack", ack)] = ack.n
         for record in ack.records:
             item = self._pending.get(record.id)
@@ -199,7 +199,7 @@ class SimulatedDevice:
         except RefusedMessage:
             self._told.refused += 1
             return
-        assert isinstance(told, m.Command)
+        assert isinstance(told, downward.Command)
         self._heard[counter_name("command", told)] = told.n
         number = int(told.arguments["number"])
         if told.command != "update_software" or number in self._releases:
@@ -236,7 +236,7 @@ class SimulatedDevice:
         now = time.monotonic()
         self._told.latency.append((now, now - item.born))
 
-    def _evidence(self, answer: m.EvidenceAck) -> None:
+    def _evidence(self, answer: downward.EvidenceAck) -> None:
         data = self._files.get(answer.id)
         if data is None:
             return

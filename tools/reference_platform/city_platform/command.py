@@ -19,8 +19,8 @@ from typing import Any, get_args
 import msgspec
 
 from city_platform.play import NoBroker
+from edge.uplink import downward, seal
 from edge.uplink import messages as m
-from edge.uplink import seal
 from edge.uplink.mqtt import Arrived, BrokerAddress, Connected, Lost, MqttConnection, Subscribed
 from edge.uplink.wire import Topics
 
@@ -91,7 +91,7 @@ def main() -> int:
     parser.add_argument("--device", required=True)
     parser.add_argument("--issuer", default="duty", help="who of the platform says so")
     parser.add_argument("--limit", type=float, default=240.0, help="seconds to wait for the end")
-    parser.add_argument("command", choices=get_args(m.CommandName))
+    parser.add_argument("command", choices=get_args(downward.CommandName))
     parser.add_argument("arguments", nargs="*", metavar="key=value")
     args = parser.parse_args()
     try:

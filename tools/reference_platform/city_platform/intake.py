@@ -24,8 +24,8 @@ from city_platform.files import Box, NoFiles
 from city_platform.store import Store
 from edge import patterns
 from edge.outbox import MANIFEST
+from edge.uplink import downward, seal, wire
 from edge.uplink import messages as m
-from edge.uplink import seal, wire
 from edge.uplink.chain_heads import CHAIN
 from edge.uplink.mqtt import Arrived
 from edge.uplink.sealer import ENVELOPE, SIGNER
@@ -41,8 +41,8 @@ KIND_OF_TOPIC = {kind.suffix: name for name, kind in wire.KINDS.items()}
 class Answer:
     """What one device is told after the commit."""
 
-    records: list[m.RecordAck] = field(default_factory=list)
-    evidence: dict[str, m.EvidenceAck] = field(default_factory=dict)
+    records: list[downward.RecordAck] = field(default_factory=list)
+    evidence: dict[str, downward.EvidenceAck] = field(default_factory=dict)
 
 
 # Errors of the machine, not of the message that happens to meet them.
@@ -219,7 +219,7 @@ class Receiver:
         fresh = self._store.add_record(box, kind, told, payload)
         if kind == "violation":
             self._want(box, told, payload)
-        answer = m.RecordAck(id=told.id, sha256=seal.sha256(payload))
+        answer = downward.RecordAck(id=told.id, sha256=seal.sha256(payload))
         self._answers[box].records.append(answer)
         if fresh:
             self._say(box, kind, {"id": told.id, "type": told.type, "subject": told.subject})
@@ -250,7 +250,7 @@ class Receiver:
             if self._store.announce(box, transfer, told.size):
                 self._answer(box, transfer)
             else:
-                later = m.EvidenceAck(id=transfer, state="hold")
+                later = downward.EvidenceAck(id=transfer, state="hold")
                 self._answers[box].evidence[transfer] = later
         elif len(rest) == 2 and rest[0] == "c" and OFFSET.fullmatch(rest[1]):
             self._store.write(box, transfer, int(rest[1]), payload)
@@ -264,14 +264,14 @@ class Receiver:
     def _answer(self, box: Box, transfer: str) -> None:
         have = self._store.done(box, transfer)
         gaps = () if have else tuple(self._store.gaps(box, transfer)[:1000])
-        answer = m.EvidenceAck(id=transfer, state="have" if have else "need", ranges=gaps)
+        answer = downward.EvidenceAck(id=transfer, state="have" if have else "need", ranges=gaps)
         self._answers[box].evidence[transfer] = answer
         if have:
             self._say(box, "evidence", {"sha256": transfer})
 
     def _ack(self, device: str, answer: Answer) -> bytes:
         self._n = max(self._n + 1, time.time_ns() // 1000)
-        ack = m.Ack(
+        ack = downward.Ack(
             device=device,
             iss=self._name,
             n=self._n,

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from edge.uplink import downward, wire
 from edge.uplink import messages as m
-from edge.uplink import wire
 from edge.uplink.mqtt import WILL_DELAY_S
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -52,11 +52,11 @@ RECORDS = {
     "handling": "A step in the life of a case: verdict, outcome, recheck, end",
     "report": "A work report of a week or month: figures, and its files with their hashes",
 }
-DOWN: dict[str, tuple[type[m.Down], str]] = {
-    "ack": (m.Ack, "What the platform has stored, and which bytes it needs"),
-    "review": (m.Review, "A reviewer's verdict on one revision"),
-    "command": (m.Command, "A request: signed, expiring, from a list"),
-    "desired": (m.Desired, "The wanted site configuration"),
+DOWN: dict[str, tuple[type[downward.Down], str]] = {
+    "ack": (downward.Ack, "What the platform has stored, and which bytes it needs"),
+    "review": (downward.Review, "A reviewer's verdict on one revision"),
+    "command": (downward.Command, "A request: signed, expiring, from a list"),
+    "desired": (downward.Desired, "The wanted site configuration"),
 }
 STATE = (
     Channel("status", "status", f"online, offline (last will, after {WILL_DELAY_S} s) or stopping",

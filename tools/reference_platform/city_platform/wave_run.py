@@ -35,8 +35,7 @@ from city_platform.store import open_database
 from city_platform.wave_store import NoWave, WaveStore
 from city_platform.waves import ENDED, FAILED, SHARES, BoxRow, Wave, chosen, counts, plan, progress
 from edge.runtime import Backoff, Stop
-from edge.uplink import messages as m
-from edge.uplink import seal, wire
+from edge.uplink import downward, seal, wire
 from edge.uplink.mqtt import BrokerAddress, Connected, Lost, MqttConnection
 
 STEP_S = 2.0
@@ -55,7 +54,7 @@ class Orders:
     def update(self, box: Box, wave: Wave) -> tuple[str, bytes]:
         """Topic and payload of the command for one box."""
         self._n = max(self._n + 1, time.time_ns() // 1000)
-        told = m.Command(
+        told = downward.Command(
             device=box.device,
             iss=self.issuer,
             n=self._n,
