@@ -16,8 +16,8 @@ from city_platform import contract, golden, schemas
 from edge.config import Site, load
 from edge.config.yamltext import dump
 from edge.runtime import Backoff
+from edge.uplink import downward, seal, wire
 from edge.uplink import messages as m
-from edge.uplink import seal, wire
 from edge.uplink.trust import DownlinkTrust, RefusedMessage, counter_name
 from tests.uplink.box import Box, Platform
 from tools.faultlab.fake_broker import FakeBroker
@@ -67,7 +67,7 @@ def test_each_message_struct_is_published() -> None:
             known |= schemas.schema(channel)["$defs"].keys()
     defined = {
         name
-        for name, item in vars(m).items()
+        for name, item in (vars(m) | vars(downward)).items()
         if isinstance(item, type) and issubclass(item, m.Message)
     }
     assert defined - known == {"Message", "Down"}
