@@ -46,6 +46,7 @@ class OpenvinoSession:
 
 
 def open_openvino(wish: SessionRequest) -> Session:
+    """OpenVINO on the CPU, with as many streams as there are callers. Raises ConfigError."""
     ov = import_runtime("openvino", "openvino", wish.path)
     callers = max(1, wish.callers)
     # Half precision where the processor has it (its own default); cores are not bound to streams,
@@ -87,6 +88,7 @@ class NcnnSession:
 
 
 def open_ncnn(wish: SessionRequest) -> Session:
+    """The network of a .param file, its weights in the .bin beside it. Raises ConfigError."""
     ncnn = import_runtime("ncnn", "ncnn", wish.path)
     net = ncnn.Net()
     # OpenMP threads that wait by spinning cost more than they bring; callers run side by side.
@@ -124,6 +126,7 @@ class UltralyticsSession:
 
 
 def open_ultralytics(wish: SessionRequest) -> Session:
+    """On the first GPU where there is one and the provider allows it, else on the CPU. Raises ConfigError."""
     torch = import_runtime("torch", "train", wish.path)
     backend = import_runtime("ultralytics.nn.autobackend", "train", wish.path)
     on_gpu = torch.cuda.is_available() and wish.provider in ("auto", "cuda", "tensorrt")
