@@ -126,7 +126,8 @@ class UltralyticsSession:
 
 
 def open_ultralytics(wish: SessionRequest) -> Session:
-    """On the first GPU where there is one and the provider allows it, else on the CPU. Raises ConfigError."""
+    """On the first GPU, where there is one that the provider allows, else on the CPU. Raises
+    ConfigError."""
     torch = import_runtime("torch", "train", wish.path)
     backend = import_runtime("ultralytics.nn.autobackend", "train", wish.path)
     on_gpu = torch.cuda.is_available() and wish.provider in ("auto", "cuda", "tensorrt")
