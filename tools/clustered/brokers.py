@@ -26,6 +26,12 @@ vm_memory_high_watermark.absolute = {memory_mb}MB
 disk_free_limit.absolute = 200MB
 log.console.level = warning
 """
+# As Debian's unit does (Restart=on-failure, RestartSec=10): a node that comes up beside others that
+# do may fail at its database's start, and is started again.
+SERVED = """\
+until /usr/lib/rabbitmq/bin/rabbitmq-server; do
+  echo "ended by itself; started again in 10 s"; sleep 10
+done"""
 ERLANG = "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none"
 BALANCER = """\
 global
@@ -109,7 +115,7 @@ class Brokers:
         self._balancer.start(["haproxy", "-db", "-f", "/etc/haproxy/haproxy.cfg"])
 
     def start_node(self, name: str) -> None:
-        self._nodes[name].start(["/usr/lib/rabbitmq/bin/rabbitmq-server"])
+        self._nodes[name].start(["sh", "-c", SERVED])
 
     def kill_node(self, name: str) -> None:
         self._nodes[name].kill()
