@@ -257,19 +257,19 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 LARGE_BYTES, ARENAS = 1_000_000, 2
 
 
-def bound_memory() -> None:
+def bound_memory(arenas: int = ARENAS) -> None:
     """Keep freed memory from being kept. To be called before threads are started.
 
     glibc gives every thread a heap of its own and, once a picture was freed, serves the next ones
     from those heaps, where they leave holes: one camera grew from 310 to 490 MB in two minutes.
-    Only the GNU C library has this function.
+    arenas: heaps that all threads share. Only the GNU C library has this function.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         for parameter, value in (
             (_MMAP_THRESHOLD, LARGE_BYTES),
             (_TRIM_THRESHOLD, LARGE_BYTES),
-            (_ARENA_MAX, ARENAS),
+            (_ARENA_MAX, arenas),
         ):
             mallopt(parameter, value)
 

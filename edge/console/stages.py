@@ -26,7 +26,7 @@ from edge.learning.verdicts import ReviewVerdict
 from edge.uplink.wire import utc_seconds
 
 # What a list and the statistics ask of the head of a case; the rest stays on the disk.
-_KEPT = ("kind", "anchor", "names", "source_name", "lat", "lon", "reminded")
+_KEPT = ("kind", "anchor", "names", "source_name", "reminded")
 # Cases whose steps came out of order are read again, so many of them in one pass over the files:
 # the steps of more would be the most that the page ever holds.
 _PASS = 400
@@ -112,7 +112,8 @@ class CaseStages:
         self._last: dict[str, _Place] = {}
         self._said: dict[str, list[ReviewVerdict]] = {}
         self._now: dict[str, CaseLife] = {}
-        self._heads: dict[Any, Any] = {}
+        # By what it says: cases of one camera and one cell of its picture share one.
+        self._heads: dict[str, dict[str, Any]] = {}
 
     def refresh(self) -> None:
         """Take in what was written since. Raises OSError for files that cannot be read."""
@@ -206,20 +207,14 @@ class CaseStages:
     def _small(self, life: CaseLife) -> CaseLife:
         """Without what only one case's own page shows; words that many cases share once."""
         head = {key: life.head[key] for key in _KEPT if life.head.get(key) not in (None, "")}
-        if "names" in head:
-            names = head["names"]
-            head["names"] = self._heads.setdefault(tuple(sorted(names.items())), names)
-        for key in ("kind", "source_name", "reminded"):
-            if isinstance(word := head.get(key), str):
-                head[key] = sys.intern(word)
         if anchor := _cell(head.get("anchor")):
-            head["anchor"] = self._heads.setdefault(anchor, anchor)
+            head["anchor"] = anchor
         return replace(
             life,
             case=sys.intern(life.case),
             steps=(),
             refused=(),
-            head=head,
+            head=self._heads.setdefault(repr(head), head),
             outcome=sys.intern(life.outcome),
             category=sys.intern(life.category),
             source=sys.intern(life.source),

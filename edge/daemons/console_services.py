@@ -18,7 +18,7 @@ from edge.daemons.page_settings import PageSettings
 from edge.daemons.zone_trial import run_trial
 from edge.drone.optics import CAMERAS
 from edge.drone.shifted import gcj02
-from edge.handling.casework import UNDO_S
+from edge.handling.sources import UNDO_S
 from edge.ipc import NoAnswer, ask
 from edge.outbox import RECEIPT
 from edge.release.store import DEFAULT_MODEL, find_manifest

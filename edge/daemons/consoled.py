@@ -26,7 +26,15 @@ from edge.daemons.apart import python_apart
 from edge.daemons.console_services import services
 from edge.daemons.page_settings import PageSettings, check_draft, load_page_settings
 from edge.ipc import Spool
-from edge.runtime import Notify, Progress, Stop, under_systemd, write_atomic, write_status
+from edge.runtime import (
+    Notify,
+    Progress,
+    Stop,
+    bound_memory,
+    under_systemd,
+    write_atomic,
+    write_status,
+)
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +49,8 @@ TLS_BUFFER_BYTES = 16 * 1024
 
 def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str | Path) -> int:
     """Serve until stopped. Raises ConfigError where the address cannot be had."""
+    # Its threads mostly wait: heaps of their own would be five megabytes of holes.
+    bound_memory(arenas=1)
     settings = load_page_settings(Path(site_path), Path(device_path))
     console = build(settings, Path(site_path), Path(device_path))
     server, thread = _serve(console, settings)

@@ -27,7 +27,7 @@ from edge.handling.life import RUNNING, CaseLife, CaseStep, fold, make_step
 from edge.handling.looks import Looks
 from edge.handling.misdetected import write_misdetected
 from edge.handling.scheduled import ReportTerms
-from edge.handling.sources import steps_of_review, steps_of_violation
+from edge.handling.sources import UNDO_S, steps_of_review, steps_of_violation
 from edge.handling.store import append_steps, by_case, read_steps
 from edge.jsonfile import decoded
 from edge.learning.verdicts import ReviewVerdict, parse_lines, standing
@@ -37,9 +37,6 @@ from edge.uplink.wire import moment, plain, utc_seconds, utc_text
 from edge.values import Json, Stamp
 
 log = logging.getLogger(__name__)
-
-# For so long a word of the page can be taken back there.
-UNDO_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from edge.uplink.wire import utc_seconds
 
 # A later step must sort behind the verdict that it came with.
 AFTER_S = 1e-6
+# For so long a word of the page can be taken back there.
+UNDO_S = 60.0
 
 _VERDICTS: dict[Said, StepKind] = {"confirmed": "confirmed", "rejected": "misdetected"}
 

@@ -146,12 +146,13 @@ class Desk:
         button.dblclick() if twice else button.click()
 
     def settle(self, page=None):
-        """Until whatever was pressed has come to an end: nothing asked for a while, on a machine
-        that may be busy."""
+        """Until whatever was pressed has come to an end: nothing asked, three times in a row. The
+        page answers each time, so that on a busy machine it is waited for as long as it needs."""
         page, quiet, until = page or self.page, 0, time.monotonic() + LIMIT_MS / 1000
-        while quiet < 4 and time.monotonic() < until:
-            page.wait_for_timeout(100)
-            quiet = 0 if self.asked else quiet + 1
+        while quiet < 3 and time.monotonic() < until:
+            page.wait_for_timeout(40)
+            ready = patient(page.evaluate)("document.readyState") == "complete"
+            quiet = quiet + 1 if ready and not self.asked else 0
         self.asked.clear()
         page.wait_for_load_state("load")
 
