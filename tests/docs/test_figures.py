@@ -144,6 +144,11 @@ READINGS = {
         ' "given_up": 1, "drained_s": 41.5}',
         [200, 10000, 200, 2, 3, 2, 6, 41.5],
     ),
+    "outage": (
+        '{"devices": 2000, "put": 7377, "back": 1999, "peak_share_s": 0.02, "all_back_s": 92.5,'
+        ' "drained_s": 140.0, "stored": 7370}',
+        [2000, 1999, 0.02, 92.5, 140.0, 7377, 7],
+    ),
     "store": (
         '{"mb": 40.0, "whole": true, "sent_again": 1, "upload_parts": 5, "torn_refused": false}',
         [40.0, 1.0, 1, 5, 0.0],

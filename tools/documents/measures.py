@@ -31,6 +31,7 @@ from tools.documents.read_faults import (
     read_fleet,
     read_flood,
     read_fuzzing,
+    read_outage,
     read_power,
     read_sites,
     read_slots,
@@ -201,6 +202,15 @@ MEASURES: dict[str, Measure] = {
         about="Three RabbitMQ nodes, PostgreSQL with a standby, all in namespaces of one machine: "
         "[scale.md](scale.md#the-cluster).",
         output="out/cluster/cluster.json",
+    ),
+    "outage": Measure(
+        "A fleet that comes back after its whole cluster was away for five minutes",
+        "整个集群中断五分钟后，终端重新接入",
+        (PYTHON, "-m", "tools.clustered.outage"),
+        read_outage,
+        about="All three RabbitMQ nodes killed at once; devices share eight processes, each with "
+        "the product's link and outbox: [scale.md](scale.md#the-cluster).",
+        output="out/cluster/outage.json",
     ),
     "store": Measure(
         "Evidence in a real S3-compatible store",

@@ -122,6 +122,20 @@ def read_cluster(text: str) -> list[Figure]:
     ]
 
 
+def read_outage(text: str) -> list[Figure]:
+    """How a fleet comes back after all brokers were away, and what of its records is missing."""
+    told = json_lines(text)[-1]
+    return [
+        Figure("devices", told["devices"], noise=1e9),
+        Figure("of them back", told["back"], asked=told["devices"]),
+        Figure("most of the fleet in one second", told["peak_share_s"], "", "less", 0.01, 0.03),
+        Figure("all back after", told["all_back_s"], "s", "less", 30.0, 130.0),
+        Figure("the last record stored after", told["drained_s"], "s", "less", 1e9),
+        Figure("records put", told["put"], noise=1e9),
+        Figure("of them not stored", told["put"] - told["stored"], "", "less", asked=0.0),
+    ]
+
+
 def read_slots(text: str) -> list[Figure]:
     """MB of one release, of a second one beside it, and what is asked for beforehand."""
     found = json_lines(text)[-1]
