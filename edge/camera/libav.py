@@ -241,11 +241,76 @@ def _video(container: Any, address: Address) -> Any:
         raise SourceError("unsupported", f"codec {name} is not supported; set H.264 or H.265")
     limit = FILE_PIXELS_MAX if address.kind == "file" else LIVE_PIXELS_MAX
     check_size(context.width, context.height, limit)
+    _bound(context, limit, context.width * context.height)
+    return stream
+
+
+def _bound(context: Any, limit: int, pixels: int) -> None:
+    """How large a decoder's pictures may become, and with how many threads it works."""
     context.options = {"max_pixels": str(limit)}
-    many = context.width * context.height > ONE_THREAD_PIXELS
+    many = pixels > ONE_THREAD_PIXELS
     context.thread_count = 2 if many else 1
     context.thread_type = "SLICE" if not many else "AUTO"
-    return stream
+
+
+class StreamDecoder:
+    """The decoder of a live stream. It keeps each picture that it ever held at once, and tables
+    beside them, for the next ones: 12 MB of 1080p. `release` gives them back, and the next packet
+    begins anew with one of its own.
+
+    Only codecs whose packets and parameter sets tell all that a decoder must know are released
+    (ANEW); another keeps the stream's own, emptied.
+    """
+
+    ANEW = frozenset({"h264", "hevc"})
+
+    def __init__(self, opened: Input) -> None:
+        self._stream = opened.stream
+        self._anew = opened.stream.codec_context.name in self.ANEW
+        # In band as the stream told them last, else as it told them at its opening.
+        self.parameters = bytes(opened.stream.codec_context.extradata or b"")
+        self._context: Any = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it holds pictures and tables."""
+        return self._context is not None
+
+    @property
+    def context(self) -> Any:
+        """The one at work; made where there is none."""
+        if self._context is None:
+            self._context = self._made() if self._anew else self._stream.codec_context
+        return self._context
+
+    def _made(self) -> Any:
+        described = self._stream.codec_context
+        made: Any = av.CodecContext.create(described.name, "r")
+        made.extradata = self.parameters
+        # Or its first pictures come out in the order of decoding, where nothing tells another.
+        made.reorder_depth = described.reorder_depth
+        _bound(made, LIVE_PIXELS_MAX, described.width * described.height)
+        return made
+
+    def decode(self, packet: Any, skip: str) -> list[Any]:
+        """Pictures that this packet lets out. skip: what of them is left out (FFmpeg's
+        AVDiscard). Raises av.error.FFmpegError."""
+        context = self.context
+        context.skip_frame = skip
+        return list(context.decode(packet))
+
+    def release(self) -> list[Any]:
+        """What is still inside it; after that it begins anew."""
+        if self._context is None:
+            return []
+        try:
+            frames = list(self._context.decode(None))
+        except av.error.FFmpegError:
+            frames = []
+        if not self._anew:
+            self._context.flush_buffers()
+        self._context = None
+        return frames
 
 
 def check_size(width: int, height: int, limit: int) -> None:

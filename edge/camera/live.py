@@ -13,6 +13,7 @@ from edge.camera.libav import LIVE_PIXELS_MAX as PIXELS_MAX
 from edge.camera.libav import (
     Input,
     Matrix,
+    StreamDecoder,
     check_size,
     display_matrix,
     explain,
@@ -82,6 +83,7 @@ class LiveSource:
         self.facts: SourceFacts = replace(
             self._input.facts, packets=bool(self._connection.header) and keep is not None
         )
+        self.decoder = StreamDecoder(self._input)
         self._parameters = self._connection.extradata
         self._arrived: dict[int, Stamp] = {}
         self._key_seen = False
@@ -219,15 +221,9 @@ class LiveSource:
 
     def _drained(self, at: Stamp) -> Iterator[Picture]:
         """What is still inside the decoder, which begins anew after it."""
-        context = self._input.stream.codec_context
-        try:
-            frames = context.decode(None)
-        except av.error.FFmpegError:
-            frames = []
-        for frame in frames:
+        for frame in self.decoder.release():
             if not frame.is_corrupt:
                 yield self._picture(frame, at)
-        context.flush_buffers()
         self._arrived.clear()
 
     def _again(self, held: list[HeldPacket]) -> Iterator[Picture]:
@@ -239,18 +235,19 @@ class LiveSource:
                     yield replace(picture, held=True)
 
     def _pictures(self, packet: Any, at: Stamp) -> Iterator[Picture]:
-        context = self._input.stream.codec_context
-        context.skip_frame = _SKIP[self.want]
         # A picture that builds on one we never got would be a wrong picture.
         self._key_seen = self._key_seen or packet.is_keyframe
         if not self._key_seen:
             return
         if packet.pts is not None:
             self._remember(packet.pts, at)
+        if packet.is_keyframe:
+            self.decoder.parameters = self._sets(bytes(packet), self.decoder.parameters)
         try:
-            frames = packet.decode()
+            frames = self.decoder.decode(packet, _SKIP[self.want])
         except av.error.FFmpegError:
             self.undecodable += 1
+            context = self.decoder.context
             check_size(context.width, context.height, PIXELS_MAX)
             return
         for frame in frames:
@@ -288,10 +285,14 @@ class LiveSource:
             del self._arrived[next(iter(self._arrived))]
         self._arrived[pts] = at
 
+    def _sets(self, data: bytes, known: bytes) -> bytes:
+        """The parameter sets that this key packet brings with it, or those known before."""
+        return parameter_sets(self._connection.codec, data) or known
+
     def _encoded(self, packet: Any, at: Stamp) -> Encoded:
         data = bytes(packet)
         if packet.is_keyframe:
-            self._parameters = parameter_sets(self._connection.codec, data) or self._parameters
+            self._parameters = self._sets(data, self._parameters)
         return Encoded(
             data,
             packet.pts,

@@ -166,11 +166,15 @@ class StreamStatistics:
         keys, rows = list(self._keys), list(self._rows)
         if len(keys) < 2:
             return None
-        gaps = _stamped_gaps(keys)
+        gaps, stamp, before = _stamped_gaps(keys), rows[-1][1], keys[-1][1]
+        since_s = rows[-1][0] - keys[-1][0]
         if gaps is None:
             gaps = sorted(b[0] - a[0] for a, b in itertools.pairwise(keys))
             gaps = gaps[:-1] if len(gaps) >= self.GAPS_SURE else gaps
-        return round(max(gaps[-1], rows[-1][0] - keys[-1][0]), 2)
+        elif stamp is not None and before is not None:
+            # A network that held packets up gives them all at once, and the key picture after them.
+            since_s = min(since_s, stamp - before)
+        return round(max(gaps[-1], since_s), 2)
 
     def _drift_ppm(self) -> int | None:
         bins = list(self._bins)

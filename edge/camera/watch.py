@@ -114,8 +114,10 @@ class PacketWatch:
     def _stirs(self, times: float, learn: bool) -> bool:
         if len(self._recent) < self._most:
             return False
-        off = sum(r for r, _ in self._recent)
-        expected = sum(e for _, e in self._recent)
+        # One packet by itself is the encoder's own: what comes is in the ones after it too.
+        most = max(self._recent)
+        off = sum(r for r, _ in self._recent) - most[0]
+        expected = sum(e for _, e in self._recent) - most[1]
         stirs = self.ready and off > times * self._limit(expected)
         self._since += 1
         if learn and self._since >= self._most:
@@ -126,7 +128,7 @@ class PacketWatch:
 
     def _limit(self, expected: float) -> float:
         assert self._spread is not None
-        least = max(SHARE_LEAST * expected, BYTES_LEAST * self._most)
+        least = max(SHARE_LEAST * expected, BYTES_LEAST * (self._most - 1))
         return max(DEVIATIONS * self._spread, least)
 
 

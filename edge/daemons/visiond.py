@@ -38,7 +38,16 @@ from edge.pipeline.thermal_control import ThermalControl
 from edge.pipeline.truck_lookup import TruckFile, open_truck_file
 from edge.release.store import ReleaseState
 from edge.rules.blind import BlindTime
-from edge.runtime import Notify, Progress, Stats, Stop, bound_memory, on_thread_bug, write_status
+from edge.runtime import (
+    Notify,
+    Progress,
+    Stats,
+    Stop,
+    bound_memory,
+    give_back_memory,
+    on_thread_bug,
+    write_status,
+)
 from edge.uplink.wire import utc_text
 from edge.values import Fault, Image, Prompt, Stamp, Violation
 from edge.vision.model import Model
@@ -50,6 +59,7 @@ TICK_S = 0.25
 STATUS_EVERY_S = 2.0
 WORKER_LIMIT_S = 30.0
 MENDED_EVERY_S = 60.0
+GIVE_BACK_EVERY_S = 30.0
 # Of the items that are set aside, those that are this daemon's to tell.
 ITEMS = ("camera", "rule")
 
@@ -120,6 +130,7 @@ class Visiond:
         self._progress = Progress(notify)
         self._stats, self._counted = Stats(log), dict[str, dict[str, int]]()
         self._status_at, self._wrong = -1e9, set[tuple[str, str]]()
+        self._given_back_s = -1e9
         self._threads: list[threading.Thread] = []
         self.workers: dict[str, CameraWorker] = {}
         self._thermal = ThermalControl(
@@ -281,6 +292,9 @@ class Visiond:
         if time.monotonic() - self._status_at >= STATUS_EVERY_S or wrong != self._wrong:
             self._status_at, self._wrong = time.monotonic(), wrong
             write_status(self._settings.run, "visiond", self.status())
+        if time.monotonic() - self._given_back_s >= GIVE_BACK_EVERY_S:
+            self._given_back_s = time.monotonic()
+            give_back_memory()
 
     def _picture_of(self, camera: str) -> Image | None:
         """The newest picture of a camera, from any thread."""

@@ -43,6 +43,8 @@ CLOSE_BETTER = 1.2
 HISTORY_S = 60.0
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 HISTORY_EVERY_S = 1.0
+# Of 1080p a picture takes 0.6 MB: all sixty of them were more than everything else of a camera.
+HISTORY_BYTES = 12_000_000
 
 
 def jpeg(image: Image, quality: int = JPEG_QUALITY) -> bytes:
@@ -62,25 +64,56 @@ class AlbumPicture:
 
 
 class RecentFrames:
-    """The last minute of one camera as JPEGs in memory: a "before" is only known afterwards."""
+    """The last minute of one camera as JPEGs in memory: a "before" is only known afterwards.
 
-    def __init__(self, *, every_s: float = HISTORY_EVERY_S, keep_s: float = HISTORY_S) -> None:
-        self._every_s, self._keep_s = every_s, keep_s
+    One a second where they fit into `bytes_most`; else the older, the further apart.
+    """
+
+    def __init__(
+        self,
+        *,
+        every_s: float = HISTORY_EVERY_S,
+        keep_s: float = HISTORY_S,
+        bytes_most: int = HISTORY_BYTES,
+    ) -> None:
+        self._every_s, self._keep_s, self._bytes_most = every_s, keep_s, bytes_most
         self._frames: deque[tuple[Stamp, bytes]] = deque()
+        self.bytes = 0
 
     def look(self, frame: Frame) -> None:
         """Keep the frame as JPEG, unless one was kept a moment ago; forget what is too old."""
         if self._frames and frame.at.mono - self._frames[-1][0].mono < self._every_s:
             return
-        self._frames.append((frame.at, jpeg(frame.image, 95)))
+        data = jpeg(frame.image, 95)
+        self._frames.append((frame.at, data))
+        self.bytes += len(data)
         while frame.at.mono - self._frames[0][0].mono > self._keep_s:
-            self._frames.popleft()
+            self._forget(0)
+        while self.bytes > self._bytes_most and len(self._frames) > 1:
+            self._forget(self._least_missed(frame.at.mono))
+
+    def _forget(self, index: int) -> None:
+        self.bytes -= len(self._frames[index][1])
+        del self._frames[index]
+
+    def _least_missed(self, now_s: float) -> int:
+        """The one without which the gap is smallest for its age; of two the older."""
+        times = [at.mono for at, _ in self._frames]
+        gaps = {
+            index: (times[index + 1] - times[index - 1]) / (now_s - times[index])
+            for index in range(1, len(times) - 1)
+        }
+        return min(gaps, key=gaps.__getitem__, default=0)
 
     def nearest(self, mono: float) -> tuple[Stamp, Image] | None:
-        """The kept picture closest to that instant, or None while there is none."""
+        """The kept picture closest to that instant, or None while there is none. Where pictures are
+        further apart the one before it: what is to be shown without may have come meanwhile."""
         if not self._frames:
             return None
         at, data = min(self._frames, key=lambda kept: abs(kept[0].mono - mono))
+        if at.mono - mono >= self._every_s:
+            earlier = [kept for kept in self._frames if kept[0].mono <= mono]
+            at, data = earlier[-1] if earlier else (at, data)
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         assert image is not None, "a JPEG of our own"
         return at, image.astype(np.uint8, copy=False)

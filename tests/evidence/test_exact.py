@@ -250,7 +250,7 @@ def test_the_caption_says_what_is_known_and_no_more(categories):
 
 
 def test_a_before_picture_reaches_back_a_minute_at_one_a_second():
-    frames = RecentFrames()
+    frames = RecentFrames(bytes_most=1 << 30)
     assert frames.nearest(0.0) is None
     for step in range(141):
         frames.look(frame(step * 0.5, seed=step % 3))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 
 LAUNCH = (
-    "( appsrc name=src is-live=true format=time do-timestamp=true block=false "
+    "( appsrc name=src is-live=true format=time do-timestamp=false block=false "
     "caps=video/x-{codec},stream-format=byte-stream,alignment=au ! {pay} name=pay0 pt=96 "
     "config-interval=-1 )"
 )
@@ -50,14 +51,20 @@ class Mount:
         """Feed one viewer at the camera's pace, with the mode of the moment: silent, frozen,
         changed."""
         index, units, pause = 0, self.units, threading.Event()
-        while not pause.wait(1 / self.fps):
+        began_s, tick = time.monotonic(), 0
+        while True:
+            # A sensor keeps its pace and stamps by it, however busy whoever listens is.
+            tick += 1
+            pause.wait(max(0.0, began_s + tick / self.fps - time.monotonic()))
             if units is not self.units:
                 index, units = 0, self.units
             if self.mode == "silent":
                 continue
             data = units[0 if self.mode == "freeze" else index % len(units)]
             index += 1
-            if source.emit("push-buffer", Gst.Buffer.new_wrapped(data)) != Gst.FlowReturn.OK:
+            buffer = Gst.Buffer.new_wrapped(data)
+            buffer.pts = buffer.dts = tick * Gst.SECOND // self.fps
+            if source.emit("push-buffer", buffer) != Gst.FlowReturn.OK:
                 return
 
 
