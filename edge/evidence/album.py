@@ -13,23 +13,16 @@ import logging
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 
 from edge.config import Recipe
-from edge.evidence.pictures import (
-    PictureQuality,
-    Shot,
-    crop,
-    measure,
-    spacing_s,
-    with_strip,
-    with_ticks,
-)
+from edge.evidence.pictures import Shot, crop, measure, spacing_s, with_strip, with_ticks
 from edge.evidence.pictures import plate as plate_of
 from edge.runtime import write_atomic
 from edge.values import Box, Candidate, Frame, Image, Role, Stamp
@@ -269,16 +262,9 @@ def _picture(folder: Path, row: dict[str, Any], now: Stamp) -> AlbumPicture:
 
 
 def shot_from(row: dict[str, Any], now: Stamp) -> Shot:
-    """A shot as stored, its instant on this boot's clock."""
-    x1, y1, x2, y2 = row["box"]
-    x, width, height = row["scene"]
-    return Shot(
-        row["role"],
-        rebased(Stamp(**row["at"]), now),
-        PictureQuality(**row["quality"]),
-        (x1, y1, x2, y2),
-        (x, width, height),
-    )
+    """A shot as stored, its instant on this boot's clock. Raises ValueError for another shape."""
+    shot = msgspec.convert(row, Shot)
+    return replace(shot, at=rebased(shot.at, now))
 
 
 def rebased(at: Stamp, now: Stamp) -> Stamp:

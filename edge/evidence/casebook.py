@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from edge.config import Category
 from edge.config.dated import DatedFacts
@@ -26,19 +29,13 @@ from edge.evidence.store import (
     file_from_json,
     file_json,
     revisions,
-    stamp_json,
 )
-from edge.values import (
-    Box,
-    EvidenceFile,
-    Finding,
-    Json,
-    Phase,
-    Place,
-    Stamp,
-    Violation,
-    ZoneDecision,
-)
+from edge.values import Box, EvidenceFile, Finding, Json, Place, Stamp, Violation
+
+log = logging.getLogger(__name__)
+
+# Of a finding: what its manifest names already, and what the next revision does not need.
+ELSEWHERE = frozenset({"key", "camera", "phase", "subject", "moments"})
 
 Encode = Callable[[Violation], dict[str, Any]]
 
@@ -214,7 +211,7 @@ class Casebook:
             "phase": case.finding.phase,
             "violation": body,
             "files": [file_json(f) for f in case.files],
-            "shots": [_shot_json(s) for s in case.shots],
+            "shots": [asdict(s) for s in case.shots],
             "finding": _finding_json(case.finding),
         }
 
@@ -222,39 +219,26 @@ class Casebook:
         """At start: discard unfinished folders, reopen this source's cases.
 
         Returns every sealed revision of this source (folder, manifest), for the caller to put
-        those again that have neither outbox row nor receipt.
+        those again that have neither outbox row nor receipt. One of another shape is passed over.
         """
         clean(self._root)
-        found = [
-            (folder, manifest)
-            for folder, manifest in revisions(self._root)
-            if manifest.get("camera") == self._origin.source.get("id")
-        ]
-        for _, manifest in found:
-            self._remember(_case_from(manifest, now))
+        found = []
+        for folder, manifest in revisions(self._root):
+            if manifest.get("camera") != self._origin.source.get("id"):
+                continue
+            try:
+                self._remember(_case_from(manifest, now))
+            except (KeyError, TypeError, ValueError) as error:
+                log.warning("%s: %s; run `edge evidence verify`", folder, error)
+                continue
+            found.append((folder, manifest))
         return found
 
 
-def _shot_json(shot: Shot) -> dict[str, Any]:
-    return asdict(shot)
-
-
 def _finding_json(finding: Finding) -> dict[str, Any]:
-    """What is needed to write the next revision after a restart."""
-    return {
-        "category": finding.category,
-        "rule": finding.rule,
-        "began": stamp_json(finding.began),
-        "decided": stamp_json(finding.decided),
-        "ended": stamp_json(finding.ended) if finding.ended else None,
-        "place": list(finding.place),
-        "box": list(finding.box),
-        "zone": asdict(finding.zone),
-        "facts": finding.facts,
-        "occurrence": finding.occurrence,
-        "parent": finding.parent,
-        "priority": finding.priority,
-    }
+    """What the next revision needs after a restart, beside what the manifest names anyway."""
+    row = asdict(replace(finding, subject=None))
+    return {name: value for name, value in row.items() if name not in ELSEWHERE}
 
 
 def _case_from(manifest: dict[str, Any], now: Stamp) -> OpenCase:
@@ -265,30 +249,13 @@ def _case_from(manifest: dict[str, Any], now: Stamp) -> OpenCase:
 
 
 def finding_from(row: dict[str, Any], manifest: dict[str, Any], now: Stamp) -> Finding:
-    """A finding as stored, its instants on this boot's clock."""
-    zone = dict(row["zone"])
-    zone["zones"] = tuple(zone["zones"])
-    phase: Phase = manifest["phase"]
-    x, y = row["place"]
-    x1, y1, x2, y2 = row["box"]
-    return Finding(
-        key=manifest["key"],
-        camera=manifest["camera"],
-        category=row["category"],
-        rule=row["rule"],
-        phase=phase,
-        began=rebased(Stamp(**row["began"]), now),
-        decided=rebased(Stamp(**row["decided"]), now),
-        ended=rebased(Stamp(**row["ended"]), now) if row["ended"] else None,
-        place=(x, y),
-        box=(x1, y1, x2, y2),
-        subject=None,
-        zone=ZoneDecision(**zone),
-        facts=row["facts"],
-        occurrence=row["occurrence"],
-        parent=row["parent"],
-        priority=row["priority"],
-    )
+    """A finding as stored, its instants on this boot's clock. Raises ValueError for another shape
+    and KeyError for a manifest that does not name the finding."""
+    named = {name: manifest[name] for name in ("key", "camera", "phase")}
+    found = msgspec.convert({**row, **named, "subject": None}, Finding)
+    ended = rebased(found.ended, now) if found.ended else None
+    began, decided = rebased(found.began, now), rebased(found.decided, now)
+    return replace(found, began=began, decided=decided, ended=ended)
 
 
 def what_stands(finding: Finding) -> Box:

@@ -20,6 +20,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from edge.jsonfile import decoded
 from edge.runtime import make_folder, sync_folder
 from edge.values import EvidenceFile, Role, Stamp
 
@@ -107,32 +110,14 @@ def _copy(source: Path, path: Path) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def stamp_json(at: Stamp) -> dict[str, Any]:
-    return asdict(at)
-
-
 def file_json(file: EvidenceFile) -> dict[str, Any]:
     """One file as the manifest lists it; `file_from_json` is its inverse."""
-    return {
-        "role": file.role,
-        "path": file.path,
-        "sha256": file.sha256,
-        "size": file.size,
-        "at": stamp_json(file.at),
-        "masked": file.masked,
-    }
+    return asdict(file)
 
 
 def file_from_json(data: dict[str, Any]) -> EvidenceFile:
-    """A listed file back from a manifest. Raises KeyError or TypeError for another shape."""
-    return EvidenceFile(
-        data["role"],
-        data["path"],
-        data["sha256"],
-        data["size"],
-        Stamp(**data["at"]),
-        data.get("masked", False),
-    )
+    """A listed file back from a manifest. Raises ValueError for another shape."""
+    return msgspec.convert(data, EvidenceFile)
 
 
 def located(folder: Path, name: str) -> Path:
@@ -174,7 +159,7 @@ def revisions(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """
     for path in sorted(root.glob("*/r*/" + MANIFEST), key=_order):
         try:
-            yield path.parent, json.loads(path.read_bytes())
+            yield path.parent, decoded(path.read_bytes(), dict[str, Any])
         except (OSError, ValueError) as error:
             log.warning("%s: %s; run `edge evidence verify`", path, error)
 

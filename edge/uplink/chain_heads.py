@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from edge.config import ConfigError
-from edge.jsonfile import decoded
+from edge.jsonfile import read_record
 from edge.outbox import ChainPosition, Dispatch
 from edge.runtime import make_folder, write_atomic
 from edge.uplink import seal
@@ -99,7 +99,7 @@ class HeadsFile:
 
     def restore(self, dispatch: Dispatch) -> list[str]:
         """At start: the chains that lost their end and were given a new start above it."""
-        kept = self._read()
+        kept = read_record(self._path, Kept, Kept(heads={}, heard={}), "ignored")
         jumped = []
         with dispatch.commit():
             for kind, description in KINDS.items():
@@ -123,12 +123,3 @@ class HeadsFile:
         log.error("chain %s: its end was lost; going on at %d", kind, known + JUMP)
         dispatch.set_head(kind, ChainPosition(known + JUMP, kept.sha256))
         return True
-
-    def _read(self) -> Kept:
-        try:
-            return decoded(self._path.read_bytes(), Kept)
-        except FileNotFoundError:
-            return Kept(heads={}, heard={})
-        except ValueError as error:
-            log.error("%s: %s; ignored", self._path, error)
-            return Kept(heads={}, heard={})

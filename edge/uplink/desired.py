@@ -18,7 +18,7 @@ import msgspec
 
 from edge.config import ConfigError, read_yaml
 from edge.config.yamltext import dump
-from edge.jsonfile import decoded
+from edge.jsonfile import read_record
 from edge.runtime import make_folder, write_atomic
 from edge.uplink.downward import Desired
 from edge.uplink.messages import Reported
@@ -75,7 +75,7 @@ class DesiredSite:
         self._previous = folder / "previous.yaml"
         self._file = folder / "applied.json"
         make_folder(folder)
-        self._applied = _read(self._file)
+        self._applied = read_record(self._file, Applied, Applied(), "starting from revision 0")
         self._deadline = now + HEALTHY_WITHIN_S
         self._look_at = 0.0
         self._steady: tuple[dict[str, int], float] | None = None
@@ -242,13 +242,3 @@ def _age_s(path: Path, written: float) -> float:
     probe = path.with_name(".now")
     probe.touch()
     return probe.stat().st_mtime - written
-
-
-def _read(path: Path) -> Applied:
-    try:
-        return decoded(path.read_bytes(), Applied)
-    except FileNotFoundError:
-        return Applied()
-    except ValueError as error:
-        log.error("%s: %s; starting from revision 0", path, error)
-        return Applied()

@@ -364,6 +364,58 @@ def test_a_case_goes_on_after_a_restart_as_it_was(tmp_path, categories, origin):
     )
 
 
+def test_a_manifest_has_the_bytes_that_it_always_had(tmp_path, categories, origin):
+    book = Casebook(tmp_path, origin, categories, lambda violation: {"id": violation.id})
+    one = replace(
+        finding("new", 30.0),
+        facts={"n": 1, "box": (0.1, 0.2)},
+        subject=vehicle("car", (0, 0, 1, 1)),
+    )
+    folder = book.write(
+        one, [Draft("overview", "o.jpg", stamp(30.0), b"o")], overviews(30.0)
+    ).folder
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    at = json.loads(json.dumps(vars_of(stamp(30.0))))
+    assert list(manifest["finding"]) == [
+        *("category", "rule", "began", "decided", "ended", "place", "box", "zone"),
+        *("facts", "occurrence", "parent", "priority"),
+    ]
+    assert manifest["finding"]["facts"] == {"n": 1, "box": [0.1, 0.2]}
+    assert manifest["finding"]["ended"] is None
+    assert list(manifest["finding"]["decided"].items()) == list(at.items())
+    (row,) = manifest["files"]
+    assert list(row) == ["role", "path", "sha256", "size", "at", "masked"]
+    assert list(row["at"].items()) == list(at.items())
+    (shot,) = manifest["shots"]
+    assert list(shot) == ["role", "at", "quality", "box", "scene"]
+    assert list(shot["quality"]) == ["width", "height", "mean", "clipped_share", "sharpness"]
+
+
+def vars_of(at):
+    return {"mono": at.mono, "wall": at.wall, "quality": at.quality, "error_ms": at.error_ms}
+
+
+@pytest.mark.parametrize("wrong", [b"[1]", b"{" * 5000, b'{"camera": "north", "id": "v-1"}'])
+def test_a_damaged_manifest_is_passed_over_at_the_start(tmp_path, categories, origin, wrong):
+    book = Casebook(tmp_path, origin, categories, lambda violation: {"id": violation.id})
+    one = finding("new", 30.0)
+    book.write(one, [Draft("overview", "o.jpg", stamp(30.0), b"o")], [])
+    damaged = tmp_path / "v-1" / "r1"
+    damaged.mkdir(parents=True)
+    named = wrong.replace(b"north", str(origin.source["id"]).encode())
+    (damaged / "manifest.json").write_bytes(named)
+    again = Casebook(tmp_path, origin, categories, lambda violation: {"id": violation.id})
+    assert [folder.parent.name for folder, _ in again.recover(stamp(40.0))] != ["v-1"]
+    assert again.case(one.key) is not None
+
+
+def test_a_manifest_of_another_shape_is_refused_by_name():
+    row = file_json(EvidenceFile("close", "r1-a.jpg", "0" * 64, 1, stamp(0)))
+    for wrong in ({**row, "size": "1"}, {**row, "role": "photo"}, {"role": "close"}):
+        with pytest.raises(ValueError, match=r"size|role|path"):
+            file_from_json(wrong)
+
+
 def test_a_revision_that_fails_leaves_nothing_and_one_that_stands_is_not_replaced(tmp_path):
     with pytest.raises(RuntimeError), Revision(tmp_path, "v-1", 1) as revision:
         revision.add(Draft("overview", "o.jpg", stamp(0), b"half"))
