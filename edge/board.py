@@ -124,7 +124,6 @@ class Storage:
 
     path: Path
     free_mb: int
-    total_mb: int
     writable: bool
 
 
@@ -135,7 +134,6 @@ def storage(path: Path) -> Storage:
     return Storage(
         path,
         facts.f_bavail * facts.f_frsize // 1_000_000,
-        facts.f_blocks * facts.f_frsize // 1_000_000,
         not readonly,
     )
 

@@ -89,8 +89,6 @@ class Notify:
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         path = environ.get("NOTIFY_SOCKET", "")
         self._path = "\0" + path[1:] if path.startswith("@") else path
-        usec = environ.get("WATCHDOG_USEC", "")
-        self.watchdog_s = int(usec) / 1e6 if usec.isdigit() else None
 
     def send(self, *lines: str) -> None:
         """Tell systemd, such as `READY=1`, where it listens; a lost message is logged."""

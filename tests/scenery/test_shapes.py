@@ -20,7 +20,6 @@ SHAPES = {
     "sphere": lambda: shapes.sphere(1.0),
     "tube": lambda: shapes.tube([(0, 0, 0), (0, 1, 1), (0, 2, 1)], [0.1, 0.2, 0.1]),
     "heap": lambda: shapes.heap(np.random.default_rng(1), (3, 2, 1)),
-    "prism": lambda: shapes.polygon_prism([(0, 0), (1, 0), (0, 1)], 2.0),
 }
 
 

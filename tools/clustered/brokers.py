@@ -11,7 +11,7 @@ from pathlib import Path
 from tools.clustered.network import SWITCH, Machine, Network
 
 NODES = ("n1", "n2", "n3")
-MQTT, AMQP = 1883, 5672
+MQTT = 1883
 # A session that outlives its connection would be a queue of the node that the box was at, and lost
 # with it: the platform says again what was not heard, so nothing needs to be kept for a box.
 CONFIG = """\

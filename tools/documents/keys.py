@@ -6,7 +6,6 @@ What a key is for stands in `keys.yaml`, in both languages; `unexplained` compar
 
 from __future__ import annotations
 
-import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -255,8 +254,3 @@ def unexplained(words: Mapping[str, Any]) -> list[str]:
         wrong += [f"{name}.{key}: no words" for key in known[name] if key not in told]
         wrong += [f"{name}.{key}: words, but no such key" for key in told if key not in known[name]]
     return sorted(wrong)
-
-
-def strip_indices(path: str) -> list[str]:
-    """`cameras[0].zones[1].polygon` as its keys: what an error of `edge check` leads to."""
-    return [step for step in re.sub(r"\[[^\]]*\]", "", path).split(".") if step]

@@ -14,7 +14,7 @@ import math
 import sys
 from dataclasses import dataclass
 
-INPUT_WIDTH_PX, INPUT_HEIGHT_PX = 640, 384
+INPUT_WIDTH_PX = 640
 # Below this the shipped model finds little (models/city-v1.md, recall by size).
 LEAST_PX = 32
 THINGS_M = {"person, upright": 1.7, "stall or tricycle": 1.8, "small grill": 0.8, "muck truck": 2.5}

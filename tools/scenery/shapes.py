@@ -192,16 +192,6 @@ def sheet(width: float, depth: float) -> Mesh:
     return mesh([(-x, -y, 0), (x, -y, 0), (x, y, 0), (-x, y, 0)], quads=[(0, 1, 2, 3)])
 
 
-def polygon_prism(outline: Sequence[tuple[float, float]], height: float) -> Mesh:
-    """Outline (x, z) swept along y over `height`, centred on y = 0; convex outlines only."""
-    flat = np.asarray(outline, np.float32)
-    rings = [
-        np.column_stack([flat[:, 0], np.full(len(flat), y), flat[:, 1]])
-        for y in (-height / 2, height / 2)
-    ]
-    return loft(np.asarray(rings, np.float32))
-
-
 def noise_grid(rng: np.random.Generator, size: int, *, cells: int = 4, octaves: int = 4) -> Floats:
     """(size, size) fractal noise, about -1..1, by summing stretched random grids."""
     out = np.zeros((size, size), np.float32)

@@ -180,7 +180,3 @@ def _copy_once(source: Path, target: Path) -> None:
     partial = target.with_name(f".{target.name}.part")
     shutil.copyfile(source, partial)
     partial.replace(target)
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
