@@ -713,3 +713,20 @@ def test_a_page_of_the_log_beyond_the_file_is_read_at_its_place() -> None:
     assert whole == b"a" * size + b"\0" * size + b"c" * size
     uncommitted = frame[:4] + b"\0" * 4 + frame[8:]
     assert pages.with_log(b"a" * size, head + uncommitted + b"c" * size) == b"a" * size
+
+
+def test_the_first_page_is_read_behind_the_header_of_the_file(tmp_path: Path) -> None:
+    data = raw(tmp_path / "t.db", [(1, "a", "b")])
+    ((rowid, values),) = [found for found in pages.rows(data, 5) if found[1][0] == "table"]
+    assert (rowid, values[1:4]) == (1, ["t", "t", 2])
+
+
+def test_a_database_that_is_busy_is_not_taken_for_a_broken_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.outbox.schema.BUSY_TIMEOUT_MS", 1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE t (a)")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            connect(path)

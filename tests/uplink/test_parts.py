@@ -25,7 +25,7 @@ from edge.outbox import ChainPosition, Dispatch, Outbox, State
 from edge.uplink import credentials, seal
 from edge.uplink.chain_heads import HeadsFile, take_over
 from edge.uplink.credentials import Credentials
-from edge.uplink.downward import EvidenceAck
+from edge.uplink.downward import Desired, EvidenceAck
 from edge.uplink.file_transfer import Mode
 from edge.uplink.isolated import Isolated
 from edge.uplink.mqtt import Answered, Arrived, BrokerAddress, Connected, MqttConnection, Subscribed
@@ -36,8 +36,9 @@ from edge.uplink.wire import Topics
 from edge.values import Stamp
 from tests.outbox.test_exact import evidence
 from tests.uplink.box import Platform
+from tests.uplink.test_desired import NEW, Desk
 from tests.uplink.test_exact import Box, Paho
-from tests.uplink.test_limits import PLATFORM, TRUST, WALL
+from tests.uplink.test_limits import PLATFORM, TRUST, WALL, asked
 
 WIDE = Connected(8, 100_000, session_present=True)
 
@@ -479,3 +480,38 @@ def test_a_refused_connection_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     (lost,) = line.poll(0.0)
     assert (lost.reason, lost.code) == ("refused: Banned", 0x8A)  # type: ignore[union-attr]
     assert line.poll(0.0) == []
+
+
+def test_a_clean_step_of_what_was_set_aside_tells_who_has_it_already(
+    box: Box, tmp_path: Path
+) -> None:
+    up = Upload(box, tmp_path, "a.jpg")
+    up.sent(0.0)
+    first, second = (parcel.file for parcel in up.one._active.values())
+    with box.dispatch.commit():
+        box.dispatch.mark_file(first.sha256, State.PLATFORM_ACK)
+    isolated = box.records._isolated
+    isolated._files = [(first, "why"), (second, "why")]
+    assert isolated.settle() == []
+    told = [subject for kind, subject, _ in box.faults if kind == "record_set_aside"]
+    assert len(told) == 2 and len(set(told)) == 2
+    assert box.records._faults.find("record_set_aside", told[0]) is None, "has no end"
+    assert box.records._faults.find("record_set_aside", told[1]) is not None
+
+
+def test_a_way_back_needs_the_number_that_was_seen(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.want(9, NEW)
+    desk.desired.step(2.0)
+    for rev, follows, status in ((5, None, "rejected"), (5, 8, "rejected"), (5, 9, "applying")):
+        wanted = Desired(device="b", iss="d", n=1, rev=rev, follows=follows, exp=9e9, site=NEW)
+        desk.desired.obey(wanted, 3.0)
+        assert desk.reported[-1].status == status
+
+
+def test_a_bug_in_a_command_is_answered(tmp_path: Path) -> None:
+    one, results = asked(tmp_path, "snapshot", {"camera": "c"})
+    one.failed(one._pending[0].command, "KeyError: x")
+    assert [result.state for result in results] == ["accepted", "failed"]
+    assert results[1].reason == "a bug: KeyError: x"
+    assert (tmp_path / "commands/c-1/told.json").exists()
