@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
         f"{len(settings.site.sensors)} sensor(s); sha256 {settings.sha256[:12]}",
         file=sys.stderr,
     )
-    told = (form_lines, doubt_lines, trust_lines, pack_lines)
-    for line in (line for lines in told for line in lines(settings)):
+    sections = (form_lines, doubt_lines, trust_lines, pack_lines)
+    for line in (line for lines in sections for line in lines(settings)):
         print(line, file=sys.stderr)
     return 0
 

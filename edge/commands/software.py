@@ -61,8 +61,8 @@ def _status(args: argparse.Namespace) -> dict[str, Any]:
         said += f"; release {state.number}: {state.outcome}{f': {state.why}' if state.why else ''}"
     disk = slots.disk()
     said += f"; disk: {' '.join(f'{name} {n}' for name, n in disk.items())}"
-    told = msgspec.to_builtins(state)
-    return {"ok": True, "release": number, "slot": slot, **told, "disk": disk, "said": said}
+    fields = msgspec.to_builtins(state)
+    return {"ok": True, "release": number, "slot": slot, **fields, "disk": disk, "said": said}
 
 
 def _install(args: argparse.Namespace) -> dict[str, Any]:

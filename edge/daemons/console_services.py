@@ -79,8 +79,8 @@ def trusted(settings: PageSettings, model: str) -> dict[str, str]:
     except ConfigError:
         return {}
     known = best_of(manifest.good_for, GROUND)
-    told = {name: of_classes(known, one.classes) for name, one in settings.categories.items()}
-    return {name: word for name, word in told.items() if word in (WEAK, UNPROVEN)}
+    grades = {name: of_classes(known, one.classes) for name, one in settings.categories.items()}
+    return {name: word for name, word in grades.items() if word in (WEAK, UNPROVEN)}
 
 
 def _snap(source: str, run: Path) -> bytes:

@@ -306,7 +306,7 @@ class Janitor:
         write_status(self._run, "janitord", status)
 
     def _speaks(self, step: int) -> bool:
-        """Whether there is a fault to tell, or may be one to end."""
+        """Whether there is a fault to report, or may be one to end."""
         return bool(step or self._packs) or self._outbox_path.exists()
 
     def _hold_packs(self, faults: FaultLog) -> None:

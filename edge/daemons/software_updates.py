@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""uplinkd's part in a software update: fetches what the box lacks, and tells how it went.
+"""uplinkd's part in a software update: fetches what the box lacks, and reports how it went.
 
 A thread of its own fetches, so that a thin line never holds up a record. It needs no right but to
 write one folder; edge-updaterd, which has no network, takes it from there.

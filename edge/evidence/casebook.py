@@ -131,7 +131,7 @@ class Casebook:
         return StoredRevision(violation, folder, body)
 
     def bare(self, finding: Finding, failed: tuple[str, ...]) -> Violation:
-        """The case without any file, for when the disk refuses: told, not kept."""
+        """The case without any file, for when the disk refuses: published, not stored."""
         case = self._case_for(finding)
         self._remember(case)
         return self._violation(case, True, failed)

@@ -145,7 +145,7 @@ class _Pending:
 
 
 class Commands:
-    """tell(result, folder, files) makes the durable row; `restart` ends this very process;
+    """report(result, folder, files) makes the durable row; `restart` ends this very process;
     `update` keeps which software release is wanted."""
 
     def __init__(
@@ -269,7 +269,7 @@ class Commands:
             self._finish(pending, "failed", f"no answer within {ANSWER_WITHIN_S:.0f} s")
 
     def _give_up(self, pending: _Pending, why: str) -> None:
-        """Not looked at again, here or after a restart, before that is told."""
+        """Not looked at again, here or after a restart, before that is reported."""
         self._pending.remove(pending)
         write_atomic(pending.folder / REPORTED, b"{}")
         self.failed(pending.command, why)

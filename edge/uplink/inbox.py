@@ -62,7 +62,7 @@ class Passed:
 
 class Inbox:
     """`obey` maps review, command and desired to what they set off; acks are applied here. `fail`
-    is told of those of them whose work failed by a bug."""
+    reports those of them whose work failed by a bug."""
 
     def __init__(
         self,
@@ -208,7 +208,7 @@ class Inbox:
             self._obey[kind](message)
         except Exception as error:
             if not of_the_disk(error):
-                # It is not given a second time, so this is its end, and is told before ours.
+                # It is not given a second time, so this is its end, and is reported before ours.
                 why = f"{type(error).__name__}: {error}"
                 self._isolated.let_go(kind, passed.payload, why)
                 self._fail(message, why)

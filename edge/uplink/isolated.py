@@ -69,7 +69,7 @@ class Isolated:
             self.let_go(kind, payload, why[0])
 
     def let_go(self, kind: str, payload: bytes, why: str) -> None:
-        """Keeps a message as a file, and tells the fault."""
+        """Keeps a message as a file, and reports the fault."""
         digest = hashlib.sha256(payload).hexdigest()[:16]
         self.counts[f"set_aside:{kind}"] += 1
         path = self._kept(f"{kind or 'unknown'}-{digest}", payload)
@@ -116,7 +116,7 @@ class Isolated:
         named: dict[str, str] = {}
         for kind, name, known_as, why in self._dispatch.aside(NAMED_MAX):
             text = f"{why}; edge outbox retry {known_as}, or drop {known_as}"
-            # A bug in the telling of faults may not be told by one fault after another.
+            # A bug in the reporting of faults may not be reported by one fault after another.
             named.setdefault(kind if kind == "fault" else _short(name), text)
         for fault in self._faults.standing(RECORD_FAULT):
             if fault.subject not in named:

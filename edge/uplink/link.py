@@ -27,7 +27,7 @@ PENALTY_S = 5.0
 
 
 class Owner(Protocol):
-    """Who is told what the link does."""
+    """Who hears what the link does."""
 
     def connected(self, connection: MqttConnection, limits: Connected) -> None: ...
     def event(self, event: Event) -> None: ...

@@ -154,7 +154,7 @@ class Pump:
         self._parts.transfers.attach(self._window)
 
     def event(self, event: Event) -> None:
-        """Take what the connection tells: an answer, a message, a subscription."""
+        """Take what the connection reports: an answer, a message, a subscription."""
         if isinstance(event, Answered) and self._window is not None:
             if self._window.oldest_s(self._mono()) < self._deadline_s / 2.0:
                 self._patience_s = self._deadline_s

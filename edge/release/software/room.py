@@ -43,8 +43,8 @@ def check_room(program: Path, incoming: Path, number: int, need: ReleaseNeed) ->
 
 
 def bytes_free(folder: Path) -> int:
-    told = os.statvfs(folder)
-    return told.f_bavail * told.f_frsize
+    stats = os.statvfs(folder)
+    return stats.f_bavail * stats.f_frsize
 
 
 def tree_bytes(*trees: Path) -> int:

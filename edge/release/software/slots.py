@@ -196,11 +196,11 @@ class Slots:
         here = self.place(self.in_force())
         release, whole = self.release(here.name), tree_bytes(here)
         travels = sum(release.objects.values()) if release else round(whole / UNPACKED_TIMES)
-        told = {f"{place.name}_mb": tree_bytes(place) for place in places}
-        told["together_mb"] = tree_bytes(*places)
-        told["free_mb"] = bytes_free(self._program)
-        told["next_needs_mb"] = travels + max(0, whole - self._goes()) + SPARE_BYTES
-        return {name: n // MB for name, n in told.items()}
+        sizes = {f"{place.name}_mb": tree_bytes(place) for place in places}
+        sizes["together_mb"] = tree_bytes(*places)
+        sizes["free_mb"] = bytes_free(self._program)
+        sizes["next_needs_mb"] = travels + max(0, whole - self._goes()) + SPARE_BYTES
+        return {name: n // MB for name, n in sizes.items()}
 
     def discard(self, slot: str) -> None:
         """Never the one in force and never the one to go back to. Raises ConfigError, OSError."""
