@@ -16,10 +16,11 @@ from unittest.mock import MagicMock
 import pytest
 
 from edge.faults import FaultLog
-from edge.ipc import Spool
+from edge.ipc import Spool, write_answer
 from edge.isolation import ItemGuard
-from edge.outbox import ChainPosition
+from edge.outbox import ChainPosition, State
 from edge.uplink import commands, downward, seal
+from edge.uplink.in_flight import InFlight
 from edge.uplink.inbox import Inbox
 from edge.uplink.link import Link
 from edge.uplink.messages import CommandResult
@@ -218,6 +219,30 @@ def test_only_the_first_refusal_of_a_kind_is_a_warning_and_a_replay_is_none(
         heard.take("ack", b"{")
     levels = [record.levelno for record in caplog.records]
     assert levels.count(logging.WARNING) == 1 and len(levels) == 6
+
+
+def test_exactly_the_records_and_files_that_an_answer_names_are_released() -> None:
+    heard = Heard()
+    rows = {"id-1": "row-1", "id-2": None}
+    heard.parts.dispatch.sent.side_effect = lambda name, sha256: rows[name]
+    body = {
+        "type": "ack", "device": "box-1", "iss": "desk", "n": 1, "nonce": "abc",
+        "records": [{"id": name, "sha256": "a" * 64} for name in rows],
+        "evidence": [{"id": "b" * 64, "state": "have"}, {"id": "c" * 64, "state": "hold"}],
+        "pace": {"kbit_s": 5.0, "clips": False},
+    }  # fmt: skip
+    heard.take("ack", PLATFORM.signer.sign(body))
+    heard.parts.records.released.assert_called_once_with(["row-1"], 0.0)
+    assert heard.inbox.counts == {"ack_for_nothing": 1}
+    heard.parts.dispatch.mark_file.assert_called_once_with("b" * 64, State.PLATFORM_ACK)
+    heard.parts.dispatch.hear.assert_called_once_with("ack:desk", 1)
+    heard.parts.sealer.receipt.assert_called_once_with("id-1", "a" * 64, "desk", 1)
+    assert [call.args[0].id for call in heard.parts.transfers.answered.call_args_list] == [
+        "b" * 64,
+        "c" * 64,
+    ]
+    assert heard.parts.sealer.nonce == "abc"
+    heard.parts.pace.assert_called_once_with(downward.Pace(kbit_s=5.0, clips=False))
 
 
 # A configuration from afar.
@@ -606,6 +631,22 @@ def test_a_change_by_others_and_what_was_set_aside_reach_the_parts(driven: Drive
     driven.parts.records.set_aside.assert_called_once_with(["row"])
 
 
+def test_a_loss_puts_back_what_was_on_its_way(driven: Driven) -> None:
+    driven.connect()
+    driven.tell(Arrived("a", b"1", 11, retain=False), Lost("gone"))
+    assert not driven.pump.online
+    assert not driven.parts.inbox.take.called, "it was not confirmed, so it comes again"
+    for detached in (driven.parts.records.detach, driven.parts.transfers.detach):
+        assert detached.call_count == 1
+
+
+def test_only_state_is_retained() -> None:
+    connection = MagicMock()
+    one = InFlight(connection, UP)
+    one.send("t", b"p", lambda code, at: None, now=0.0)
+    connection.publish.assert_called_once_with("t", b"p", retain=False)
+
+
 def test_a_goodbye_is_said_once_and_all_goes_back_to_the_outbox(driven: Driven) -> None:
     driven.connect()
     driven.pump.close()
@@ -822,6 +863,60 @@ def test_who_is_asked_for_what(
     )
     states = ["accepted", "done"] if name == "restart" else ["accepted"]
     assert [result.state for result in results] == states
+
+
+def test_which_commands_are_answered_by_who_serves_them() -> None:
+    handed_over = {name for name, order in commands.ORDERS.items() if not order.answers}
+    assert handed_over == {"restart", "update_model", "update_software", "update_pack"}
+    ours = {name for name, order in commands.ORDERS.items() if order.daemon is None}
+    assert ours == {"restart", "send_logs", "update_software"}
+
+
+def test_an_answer_is_reported_with_its_data_and_its_files(tmp_path: Path) -> None:
+    one, results = asked(tmp_path, "snapshot", {"camera": "c"})
+    folder = tmp_path / "commands/c-1"
+    (folder / "north.jpg").write_bytes(b"picture")
+    (folder / ".half").write_bytes(b"")
+    write_answer(folder, True, reason="seen", data={"answer": "note"})
+    one.step(1.0, Stamp(1.0, 1.0))
+    assert (results[1].state, results[1].reason) == ("done", "seen")
+    assert results[1].data["answer"] == "note"
+    assert [file["path"] for file in results[1].data["files"]] == ["north.jpg"]
+    assert one._pending == []
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_release_of_the_software_is_handed_over_or_refused(tmp_path: Path, taken: bool) -> None:
+    one, results = asked(tmp_path, "snapshot", {"camera": "c"})
+    one._update = MagicMock(side_effect=None if taken else OSError("no slots"))
+    wanted = {"number": 5, "sha256": "a" * 64}
+    command = downward.Command(
+        device="b", iss="desk", n=2, cmd_id="c-2", exp=9e9, command="update_software",
+        arguments=wanted,
+    )  # fmt: skip
+    one.obey(command, 0.0)
+    assert [result.state for result in results[1:]] == ["accepted", "done" if taken else "failed"]
+    assert one._update.call_args.args[0].number == 5
+
+
+def test_a_bug_in_following_a_command_is_its_end(tmp_path: Path) -> None:
+    one, results = asked(tmp_path, "snapshot", {"camera": "c"})
+    one._give_up(one._pending[0], "KeyError: x")
+    assert one._pending == [] and results[1].state == "failed"
+    again, _ = asked(tmp_path, "snapshot", {"camera": "c"})
+    again.recover(0.0)
+    assert again._pending == [], "nor after a restart"
+
+
+def test_a_request_that_rotted_is_lost_aloud(tmp_path: Path) -> None:
+    asked(tmp_path, "snapshot", {"camera": "c"})
+    (tmp_path / "commands/c-1/request.json").write_bytes(b"\xff{")
+    again, results = asked(tmp_path, "snapshot", {"camera": "c"})
+    results.clear()
+    again.recover(0.0)
+    assert (results[0].cmd_id, results[0].state) == ("c-1", "failed")
+    again.recover(0.0)
+    assert len(results) == 1
 
 
 def test_this_daemon_answers_before_it_ends_itself(tmp_path: Path) -> None:

@@ -121,6 +121,15 @@ def test_what_is_set_aside_is_off_the_line(box: Box) -> None:
     assert not box.records.idle
 
 
+@pytest.mark.parametrize(("code", "left"), [(0x97, 2), (0x99, 2), (0x83, 2), (0, 3)])
+def test_what_the_broker_refused_is_not_waited_for(box: Box, code: int, left: int) -> None:
+    assert box.records.idle
+    box.sent(0.0)
+    assert box.records.idle and box.records.outstanding == 3
+    box.answer(code, 0.0, 1)
+    assert box.records.outstanding == left
+
+
 # Evidence.
 
 
@@ -283,6 +292,15 @@ def test_a_lost_connection_forgets_what_the_platform_said(box: Box, tmp_path: Pa
     up.told("hold", 0.0)
     up.one.detach()
     assert (up.one.active, up.one._parked, up.sent(1.0, None)) == (0, {}, [])
+
+
+def test_no_more_than_256_files_are_parked(box: Box, tmp_path: Path) -> None:
+    up = Upload(box, tmp_path, "a.jpg")
+    up.one._parked = {f"{n}": 1e9 for n in range(256)}
+    assert up.sent(0.0) == []
+    del up.one._parked["0"]
+    assert up.sent(0.0) == ["init", "init"]
+    assert up.one.fill(0.0) == 0
 
 
 # What was set aside.
@@ -469,7 +487,21 @@ def test_what_the_broker_says_becomes_events(monkeypatch: pytest.MonkeyPatch) ->
     ]
     assert (lost.reason, lost.code) == ("disconnected: Session taken over", 0x8E), "only the first"
     line.acknowledge(3)
-    assert "ack" not in Paho.seen, "the connection is over"
+    line.poll(0.0)
+    line.close()
+    assert not {"ack", "loop", "disconnect"} & set(Paho.seen), "the connection is over"
+
+
+def test_a_goodbye_hangs_up_and_a_drop_says_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for leave, words in (("close", 1), ("drop", 0)):
+        client = MagicMock()
+        monkeypatch.setattr("edge.uplink.mqtt.Client", lambda *_, one=client, **__: one)
+        line = MqttConnection(BrokerAddress("h", 1, "b"), None)
+        getattr(line, leave)()
+        assert client.disconnect.call_count == words
+        assert client.socket().close.call_count == 1
+        client.loop.reset_mock()
+        assert line.poll(0.0) == [] and not client.loop.called
 
 
 def test_a_refused_connection_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
