@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 from tools.faultlab.forked import OVER, ForkedRuns
+from tools.faultlab.mutants import mutants_of
+from tools.faultlab.mutation import Touch, lines_of, near
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = """
@@ -59,3 +61,35 @@ def test_a_fork_says_what_pytest_says_and_ends_what_hangs(tmp_path):
         assert run("test_failing_anyway") == 1
         assert run("test_hanging", 3.0) == OVER
         assert run("test_sound") == 0, "the next one is not hurt"
+
+
+def seen(test, seconds, *lines):
+    return Touch(test, seconds, frozenset(("edge/uplink/seal.py", line) for line in lines))
+
+
+def test_the_quick_tests_of_a_line_are_run_up_to_a_time_and_all_others_where_none_runs_it():
+    known = [
+        *(seen("tests/uplink/slow", 80.0, 7), seen("tests/uplink/quick", 1.0, 7)),
+        *(seen("tests/uplink/slower", 85.0, 7), seen("tests/rules/other", 0.5, 9)),
+    ]
+    wanted = frozenset({("edge/uplink/seal.py", 7)})
+    assert [t.test for t in near(known, wanted, "edge/uplink")] == [
+        *("tests/uplink/quick", "tests/uplink/slow"),
+    ]
+    nowhere = frozenset({("edge/uplink/seal.py", 1)})
+    assert [t.test for t in near(known, nowhere, "edge/uplink")] == [
+        *("tests/uplink/quick", "tests/uplink/slow"),
+    ]
+    alone = [seen("tests/uplink/long", 500.0, 7)]
+    assert near(alone, wanted, "edge/uplink") == alone, "one at least"
+
+
+def test_who_runs_a_function_could_notice_a_default_of_it():
+    text = 'def f(\n    a=1,\n    b=2,\n):\n    """Words."""\n    if a:\n        return b\n'
+    (first, *_) = mutants_of("edge/uplink/seal.py", text)
+    assert first.line == 2
+    lines = {line for _, line in lines_of(first, {"edge/uplink/seal.py": text})}
+    assert lines >= {1, 6, 7}
+    inner = next(one for one in mutants_of("edge/uplink/seal.py", text.replace("b\n", "3\n"))
+                 if one.line == 7)  # fmt: skip
+    assert {line for _, line in lines_of(inner, {inner.path: text})} == {7}
