@@ -1,23 +1,27 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What stands, moves, belongs together and counts: limits of the rules, within and beyond."""
 
+import json
 from dataclasses import replace
+from datetime import timezone
 
 import numpy as np
 import pytest
 
+from edge.config.dated import Calendar
 from edge.hold import Hold, Terms
 from edge.rules.judge import RULES
+from edge.rules.passage import Passages, _unclipped
 from edge.rules.spot import Spot, alike, duplicate, patch_of, unlike
-from edge.rules.view import Memory, Open, TrackCourses
-from edge.rules.zones import OUTSIDE
+from edge.rules.view import Memory, Open, SceneView, TrackCourses
+from edge.rules.zones import OUTSIDE, WHOLE_FRAME, LocalMoment, ZoneMap
 from edge.values import Scene, Stamp, Track
 
 
-def track(number=1, label="car", x=0.4, y=0.6, side=0.2, **more):
+def track(number=1, label="car", x=0.4, y=0.6, side=0.2, score=0.9, **more):
     """A square of this side (aspect 1) whose foot is at x, y."""
     box = (x - side / 2, y - side, x + side / 2, y)
-    return Track(number, label, box, 0.9, Stamp(0, 0), Stamp(0, 0), **more)
+    return Track(number, label, box, score, Stamp(0, 0), Stamp(0, 0), **more)
 
 
 def scene(now, *tracks):
@@ -238,3 +242,179 @@ def test_what_each_kind_needs_to_be_judged(flag):
 
 def test_how_far_apart_the_looks_of_each_kind_may_be():
     assert {name: kind.LOOK_S for name, kind in RULES.items() if kind.LOOK_S != 1.0} == LOOKS_S
+
+
+# A truck on its way.
+
+
+class Road:
+    """Trucks that come by, as a rule follows them."""
+
+    def __init__(self, min_score=0.5):
+        self.courses, self.memory = TrackCourses(), Memory()
+        self.trucks = Passages("c/haul", ("truck", "car"), min_score)
+
+    def step(self, now, *tracks):
+        seen = scene(now, *tracks)
+        self.courses.step(seen)
+        moment = LocalMoment.of(seen.at, timezone.utc, Calendar())
+        view = SceneView(seen, moment, self.courses, ZoneMap([WHOLE_FRAME]), self.memory)
+        return self.trucks.step(view)
+
+
+def test_a_truck_is_followed_from_where_it_came_to_its_furthest():
+    road = Road()
+    for n in range(11):
+        (truck,) = road.step(n * 0.5, track(x=0.2 + 0.05 * n, score=0.5 + 0.04 * n))
+    assert truck.key == "c/haul/200-600/0.000"
+    assert truck.seen_s == 5.0 and truck.stood_s <= 1.0
+    assert truck.moved(1.0) == pytest.approx(0.5 / 0.2)
+    assert truck.facts(1.0) == {
+        "class": "car", "seen_s": 5.0, "displacement": 2.5, "best_score": 0.9, "track_ids": 1,
+        "truck_box": [0.6, 0.4, 0.8, 0.6], "truck_at_s": 5.0,
+    }  # fmt: skip
+    assert truck.moments() == (5.0, 1.0, 4.0)
+    (truck,) = road.step(5.5, track(x=0.2))
+    assert truck.moved(1.0) == pytest.approx(2.5), "the furthest it has been"
+
+
+def test_looks_closer_than_a_fifth_of_a_second_add_no_point_and_240_are_kept():
+    road = Road()
+    for n in range(21):
+        (truck,) = road.step(n * 0.125, track())
+    assert [round(at, 3) for at, _ in truck.way] == [n * 0.25 for n in range(11)]
+    for n in range(11, 400):
+        (truck,) = road.step(n * 0.25, track())
+    assert len(truck.way) == 240
+    assert truck.stood_s == pytest.approx(truck.seen_s)
+
+
+@pytest.mark.parametrize(("after_s", "adds"), [(1.0, 1.0), (2.0, 2.0), (9.0, 2.0)])
+def test_time_that_nobody_looked_counts_for_two_seconds_at_most(after_s, adds):
+    road = Road()
+    road.step(0.0, track())
+    (truck,) = road.step(after_s, track())
+    assert truck.seen_s == adds
+
+
+def test_weak_boxes_keep_a_truck_and_start_one_from_three_fifths_of_the_score():
+    road = Road(min_score=0.5)
+    assert road.step(0.0, track(score=0.29)) == []
+    assert len(road.step(0.1, track(score=0.3))) == 1
+    assert road.step(0.2, track(label="person")) == []
+
+
+def test_a_truck_has_left_after_two_seconds_and_is_remembered_for_a_quarter_of_an_hour():
+    road = Road()
+    road.step(0.0, track())
+    assert road.trucks.left(1.9) == [] and len(road.trucks.left(2.0)) == 1
+    road.step(900.0)
+    assert len(road.trucks.all()) == 1
+    road.step(900.1)
+    assert road.trucks.all() == []
+
+
+def test_an_id_that_changes_is_counted_and_the_truck_goes_on():
+    road = Road()
+    road.step(0.0, track(1))
+    road.step(0.5, track(1))
+    (truck,) = road.step(1.0, track(2))
+    assert (truck.ids, len(road.trucks.all())) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("place", "times"),
+    [
+        ((0.28, 0.5, 0.32, 0.55), (0.0, 0.125)),
+        ((0.48, 0.5, 0.52, 0.55), (0.125, 0.5)),
+        ((0.28, 0.4, 0.32, 0.45), None),
+        ((0.28, 0.5, 0.32, 0.62), (0.0, 0.125)),
+        ((0.28, 0.5, 0.32, 0.64), None),
+    ],
+)
+def test_the_ground_that_a_truck_covered_is_below_its_lower_half(place, times):
+    road = Road()
+    road.step(0.0, track(x=0.3))
+    (truck,) = road.step(0.5, track(x=0.7))
+    found = truck.over(place)
+    assert (found is None) is (times is None)
+    if times:
+        assert found == pytest.approx(times, abs=0.13)
+    assert [at for at, _ in truck.between()] == [0.0, 0.125, 0.25, 0.375, 0.5]
+    assert truck.between()[2][1] == pytest.approx((0.4, 0.4, 0.6, 0.6))
+
+
+@pytest.mark.parametrize(
+    ("box", "whole"),
+    [
+        ((0.1, 0.1, 0.5, 0.98), 1.0),
+        ((0.1, 0.1, 0.5, 0.989), 0.25),
+        ((0.011, 0.1, 0.5, 0.9), 0.5),
+        ((0.1, 0.011, 0.5, 0.9), 0.5),
+        ((0.5, 0.1, 0.989, 0.9), 0.5),
+        ((0.5, 0.013, 0.987, 0.987), 1.0),
+    ],
+)
+def test_a_truck_that_the_picture_cuts_off_is_no_good_look(box, whole):
+    assert _unclipped(box) == whole
+
+
+def test_the_best_look_is_the_largest_surest_and_whole():
+    road = Road()
+    road.step(0.0, track(y=0.6, side=0.2, score=0.9))
+    road.step(0.5, track(y=0.6, side=0.21, score=0.8))
+    (truck,) = road.step(1.0, track(y=0.995, side=0.4, score=0.9))
+    assert truck.best[0] == 0.0
+    (truck,) = road.step(1.5, track(y=0.7, side=0.22, score=0.9))
+    assert truck.best[0] == 1.5
+
+
+# What a place keeps over a restart.
+
+
+def test_a_place_comes_back_from_its_snapshot_on_the_clock_of_now():
+    patch = np.linspace(-0.1, 0.1, 144, dtype=np.float32)
+    first = spot(
+        began=Stamp(10.0, 1010.0, "ntp", 1.0), seen=Stamp(20.0, 1020.0), state="open", reach=0.7,
+        decided=Stamp(15.0, 1015.0), reported_mono=15.0, occurrence=3, outcome="self_corrected",
+        reminded="left", ids=4, gaps=2, score=0.8, allowed=True, suppressed=True,
+        tallies={"seen": 9.0}, look=(0.6, 0.8), patch=patch,
+    )  # fmt: skip
+    first.hold.step(5.0, "seen")
+    stored = json.loads(json.dumps(first.snapshot()))
+    again = Spot.restore(stored, Terms(dwell_s=10.0), 100.0)
+    assert (again.began.mono, again.began.wall, again.seen.mono) == (110.0, 1010.0, 120.0)
+    assert (again.decided.mono, again.reported_mono) == (115.0, 115.0)
+    assert again.hold.held_s == first.hold.held_s == 5.0
+    for name in (
+        *("key", "label", "anchor", "home", "size", "reach", "box", "state", "verdict"),
+        *("occurrence", "outcome", "reminded", "ids", "gaps", "score", "allowed", "suppressed"),
+        *("tallies", "look"),
+    ):
+        assert getattr(again, name) == getattr(first, name), name
+    assert again.patch == pytest.approx(patch, abs=1e-4)
+    assert list(stored) == [
+        *("key", "label", "anchor", "home", "size", "began", "hold", "seen", "box", "state"),
+        *("decided", "told", "zone", "occurrence", "outcome", "reminded", "counts", "lawful"),
+        *("tallies", "look", "patch"),
+    ]
+    bare = json.loads(json.dumps(spot().snapshot()))
+    del bare["reminded"]
+    again = Spot.restore(bare, Terms(dwell_s=10.0), 0.0)
+    assert (again.decided, again.look, again.patch, again.reminded) == (None, None, None, "")
+
+
+def test_what_is_remembered_of_places_comes_back():
+    memory = Memory()
+    opened(memory, "k1", wall=5.0)
+    opened(memory, "k2", wall=9.0)
+    opened(memory, "k3", (0.9, 0.9), "b", grid="h")
+    memory.ended("k1", Stamp(9.0, 9.0))
+    memory.suppressed("a", "zone")
+    memory.suppressed("a", "zone")
+    stored = json.loads(json.dumps(memory.snapshot()))
+    assert stored["suppressed"] == {"zone/a": 2}
+    again = Memory.restore(stored)
+    assert json.loads(json.dumps(again.snapshot())) == stored
+    assert (again.open_in("g", "a"), again.open_in("h", "b")) == (1, 1)
+    assert opened(again, "k4", wall=20.0).count == 3
