@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import logging
@@ -129,7 +130,7 @@ class Heard:
         self.faults: list[tuple[str, str]] = []
         self.now = 0.0
         self.parts = MagicMock()
-        self.parts.dispatch.issuers.return_value = {}
+        self.parts.dispatch.issuers.side_effect = dict
         self.parts.records.outstanding = 1
         self.parts.isolated.message.side_effect = lambda kind, payload: nullcontext([])
         log = FaultLog(lambda: self.at(), lambda fault, _: self._fault(fault))
@@ -243,6 +244,36 @@ def test_exactly_the_records_and_files_that_an_answer_names_are_released() -> No
     ]
     assert heard.parts.sealer.nonce == "abc"
     heard.parts.pace.assert_called_once_with(downward.Pace(kbit_s=5.0, clips=False))
+
+
+def test_a_command_is_heard_before_it_is_obeyed_and_a_configuration_after() -> None:
+    heard = Heard()
+    steps: list[str] = []
+    heard.parts.dispatch.hear.side_effect = lambda name, n: steps.append(f"heard {name}")
+    for kind in ("desired", "command"):
+        heard.inbox._obey[kind] = lambda message, kind=kind: steps.append(kind)
+    body = {"device": "box-1", "iss": "desk", "n": 1, "exp": WALL + 60}
+    heard.take("desired", PLATFORM.signer.sign({**body, "type": "desired", "rev": 1, "site": {}}))
+    restart = {"type": "command", "cmd_id": "c-1", "command": "restart", "arguments": {}}
+    heard.take("command", PLATFORM.signer.sign({**body, **restart}))
+    assert steps == ["desired", "heard desired:desk", "heard command:desk", "command"]
+    assert heard.parts.isolated.message_done.call_count == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(KeyError("x"), 1), (OSError(errno.ENOSPC, "full"), 0)]
+)
+def test_a_command_that_fails_by_a_bug_is_answered_before_the_process_ends(
+    error: Exception, told: int
+) -> None:
+    heard = Heard()
+    heard.inbox._obey["command"] = MagicMock(side_effect=error)
+    body = {"type": "command", "device": "box-1", "iss": "desk", "n": 1, "exp": WALL + 60}
+    payload = PLATFORM.signer.sign({**body, "cmd_id": "c-1", "command": "restart", "arguments": {}})
+    with pytest.raises(type(error)):
+        heard.take("command", payload)
+    assert heard.parts.fail.call_count == heard.parts.isolated.let_go.call_count == told
+    assert heard.inbox._heard == {}, "only what is on the disk was heard"
 
 
 # A configuration from afar.

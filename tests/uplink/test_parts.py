@@ -124,7 +124,7 @@ def test_what_is_set_aside_is_off_the_line(box: Box) -> None:
 @pytest.mark.parametrize(("code", "left"), [(0x97, 2), (0x99, 2), (0x83, 2), (0, 3)])
 def test_what_the_broker_refused_is_not_waited_for(box: Box, code: int, left: int) -> None:
     assert box.records.idle
-    box.sent(0.0)
+    assert box.records.fill(0.0) == 3
     assert box.records.idle and box.records.outstanding == 3
     box.answer(code, 0.0, 1)
     assert box.records.outstanding == left
