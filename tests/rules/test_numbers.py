@@ -11,6 +11,7 @@ from edge.config import When, Zone
 from edge.config.dated import Calendar
 from edge.rules import lane, taught
 from edge.rules.lane import Aftermath, Backdrop, swept, thumb
+from edge.rules.stirring import Ground
 from edge.rules.taught import TaughtPlace, cells_of, held_out, square, tone_of
 from edge.rules.zones import (
     OUTSIDE,
@@ -399,3 +400,67 @@ def test_an_earlier_stamp_is_read_by_a_clock_that_is_trusted_more(was, now, step
     assert (found != at) is again
     assert found.wall == (pytest.approx(100.0 + stepped_s) if again else 100.0)
     assert at_mono(4.0, present) == Stamp(4.0, 104.0 + stepped_s, now, 1.0)
+
+
+# Dust: how the ground stirs.
+
+AREA = (30 / 96, 20 / 54, 60 / 96, 40 / 54)
+
+
+def ground(looks, amount, stirred=8):
+    """A site seen twice a second; over the last looks its middle rolls by so many grey levels."""
+    found = Ground()
+    y, x = np.mgrid[:54, :96].astype(np.float32)
+    for n in range(looks):
+        grey = 100 + 20 * np.sin(x / 7) + 10 * np.cos(y / 5) + (n % 3) * 2
+        grey = grey + np.random.default_rng(n).normal(0, 1, grey.shape)
+        if n >= looks - stirred:
+            grey[20:40, 30:60] += amount * np.sin(x[20:40, 30:60] / 3 + n * 0.9)
+        picture = np.clip(np.repeat(grey[..., None], 3, axis=2), 0, 255).astype(np.uint8)
+        found.look(picture, n * 0.5, NOBODY)
+        found.look(picture, n * 0.5 + 0.4, NOBODY)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("amount", "within", "outside", "unusual", "times"),
+    [(0.0, 0.185, 0.183, 0.205, 0.926), (4.0, 2.408, 0.187, 2.163, 12.04),
+     (12.0, 7.359, 0.195, 6.578, 36.79)],
+)  # fmt: skip
+def test_how_much_the_ground_of_a_site_stirs(amount, within, outside, unusual, times):
+    found = ground(68, amount).stir(AREA, NOBODY)
+    assert (found.within, found.outside, found.unusual, found.times) == pytest.approx(
+        (within, outside, unusual, times), rel=0.01
+    )
+
+
+def test_ground_is_measured_after_four_looks_and_known_after_four_that_are_twelve_seconds_old():
+    assert ground(3, 0.0).stir(AREA, NOBODY) is None
+    assert ground(4, 0.0).stir(AREA, NOBODY).unusual is None
+    assert ground(48, 0.0).stir(AREA, NOBODY).unusual is None
+    assert ground(49, 0.0).stir(AREA, NOBODY).unusual is not None
+
+
+@pytest.mark.parametrize(
+    ("area", "others", "told"),
+    [
+        (AREA, (0.3, 0.3, 0.7, 0.9), False),
+        (AREA, (0.0, 0.0, 0.2, 0.2), True),
+        ((0.0, 0.0, 1.0, 1.0), (0.0, 0.0, 0.0, 0.0), False),
+        ((0.5, 0.5, 0.5 + 2.5 / 96, 0.5 + 2.5 / 54), (0.0, 0.0, 0.0, 0.0), False),
+        ((0.5, 0.5, 0.5 + 3.5 / 96, 0.5 + 2.5 / 54), (0.0, 0.0, 0.0, 0.0), True),
+    ],
+)
+def test_an_area_says_nothing_below_twelve_free_pixels_of_it_or_beside_it(area, others, told):
+    found = ground(68, 4.0).stir(area, np.array([others], np.float32))
+    assert (found is not None) is told
+
+
+def test_looks_at_the_ground_are_half_a_second_apart_and_kept_for_three():
+    found = ground(68, 0.0)
+    assert [at for at, _ in found._recent] == [30.5, 31.0, 31.5, 32.0, 32.5, 33.0, 33.5]
+    assert [at for at, _, _ in found._usual] == [float(at) for at in range(0, 33, 4)]
+    seldom = Ground()
+    for n in range(6):
+        seldom.look(np.zeros((54, 96, 3), np.uint8), n * 5.0, NOBODY)
+    assert [at for at, _ in seldom._recent] == [10.0, 15.0, 20.0, 25.0]
