@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tools.faultlab.forked import OVER, ForkedRuns
 from tools.faultlab.mutants import mutants_of
-from tools.faultlab.mutation import Touch, lines_of, near
+from tools.faultlab.mutation import PACKAGES, Touch, lines_of, near
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = """
@@ -93,3 +93,7 @@ def test_who_runs_a_function_could_notice_a_default_of_it():
     inner = next(one for one in mutants_of("edge/uplink/seal.py", text.replace("b\n", "3\n"))
                  if one.line == 7)  # fmt: skip
     assert {line for _, line in lines_of(inner, {inner.path: text})} == {7}
+
+
+def test_the_tests_that_answer_for_a_package_are_there():
+    assert [t for tests in PACKAGES.values() for t in tests if not (ROOT / t).exists()] == []

@@ -40,8 +40,15 @@ PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-
 PLAIN = ("-m", "not slow and not browser and not decoder and not shared")
 # What is changed, and the tests that answer for it.
 PACKAGES: dict[str, tuple[str, ...]] = {
-    "edge/rules": ("tests/rules", "tests/replay", "tests/docs/test_rule_settings.py"),
-    "edge/hold.py": ("tests/rules/test_hold.py",),
+    "edge/rules": (
+        "tests/rules",
+        "tests/replay",
+        "tests/docs/test_rule_settings.py",
+        "tests/docs/test_examples.py",
+        "tests/handling/test_notice.py",
+        "tests/vision/test_plates.py",
+    ),
+    "edge/hold.py": ("tests/rules/test_hold.py", "tests/rules/test_exact.py"),
     "edge/outbox": ("tests/outbox", "tests/house/test_faults.py", "tests/house/test_durable.py"),
     "edge/evidence": (
         "tests/evidence",
@@ -53,7 +60,12 @@ PACKAGES: dict[str, tuple[str, ...]] = {
         "tests/uplink",
         "tests/contract",
         "tests/house/test_durable.py",
+        "tests/house/test_faults.py",
+        "tests/house/test_journal.py",
         "tests/house/test_jsonfile.py",
+        "tests/house/test_patterns.py",
+        "tests/reference_platform/test_replacement.py",
+        "tests/reference_platform/test_subscriber.py",
     ),
 }
 # Of tests that run a line, so many seconds are run, as they took without a change.
