@@ -101,6 +101,15 @@ def test_sixty_four_rows_are_claimed_at_a_time(box: Box) -> None:
     assert not box.records._maybe_more["sensor"]
 
 
+def test_the_last_place_for_what_waits_is_used(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.uplink.records.OUTSTANDING_MAX", 4)
+    box.put("sensor", 3)
+    for now in range(3):
+        box.sent(float(now))
+        box.answer(0, float(now))
+    assert box.records.outstanding == 4
+
+
 def test_results_of_commands_are_released_by_the_broker_alone(box: Box) -> None:
     box.put("cmd_res", 1)
     box.sent(0.0)
@@ -188,6 +197,21 @@ def test_two_clips_are_under_way_at_a_time_and_pictures_go_first(box: Box, tmp_p
     up.one.clips = True
     assert up.sent(29.9) == [], "looked for again every 30 s"
     assert up.sent(30.0) == ["init"]
+
+
+def test_a_picture_goes_before_a_clip_that_came_first(box: Box, tmp_path: Path) -> None:
+    up = Upload(box, tmp_path, "a.mp4", role="clip")
+    up.sent(0.0)
+    one = up.one
+    one._active = dict(sorted(one._active.items(), key=lambda item: item[1].file.lane != "clip"))
+    lanes = {sha: parcel.file.lane for sha, parcel in one._active.items()}
+    assert list(lanes.values()) == ["clip", "picture"]
+    up.told("need", 0.0, ((0, 10**6),))
+    one._chunk.parallel = 1
+    before = len(box.wire.sent)
+    one.fill(1.0)
+    first = box.wire.sent[before][0].split("/evd/")[1].split("/")[0]
+    assert lanes[first] == "picture"
 
 
 def test_a_silent_platform_is_asked_again_after_30_s_then_later(box: Box, tmp_path: Path) -> None:
