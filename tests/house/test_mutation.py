@@ -80,6 +80,9 @@ def test_the_quick_tests_of_a_line_are_run_up_to_a_time_and_all_others_where_non
     assert [t.test for t in near(known, nowhere, "edge/uplink")] == [
         *("tests/uplink/quick", "tests/uplink/slow"),
     ]
+    page = seen("tests/contract/page", 0.1)
+    assert near([*known, page], wanted, "edge/uplink", named=True)[0] == page
+    assert page not in near([*known, page], wanted, "edge/uplink")
     alone = [seen("tests/uplink/long", 500.0, 7)]
     assert near(alone, wanted, "edge/uplink") == alone, "one at least"
 

@@ -342,6 +342,10 @@ def test_twenty_are_named_and_thirty_two_messages_kept(box: Box, tmp_path: Path)
     assert [row.key for row in one.settle()] == [f"s-{n}" for n in range(25)]
     assert len(faults) == 20
     assert one.settle() == []
+    again: list[str] = []
+    started = FaultLog(lambda: Stamp(0.0, 0.0), lambda f, _: again.append(f.phase))
+    Isolated(guard, box.dispatch, started, tmp_path / "messages")
+    assert again == ["start"] * 20, "known from the start of the next run"
     notes = box.dispatch._db.execute("SELECT DISTINCT length(note) FROM record").fetchall()
     assert (500,) in notes
     faults.clear()

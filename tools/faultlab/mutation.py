@@ -153,11 +153,16 @@ def _statement(text: str, line: int) -> range:
     return best
 
 
-def near(known: Sequence[Touch], wanted: frozenset[tuple[str, int]], own: str) -> list[Touch]:
+def near(
+    known: Sequence[Touch], wanted: frozenset[tuple[str, int]], own: str, *, named: bool = False
+) -> list[Touch]:
     """The tests that could notice a change of these lines, the quick ones first, TESTS_S of them;
-    where none runs a line, the quickest of the package `own`."""
-    running = [test for test in known if test.lines & wanted]
+    where none runs a line, the quickest of the package `own`. named: a constant or a table of a
+    class, which also those may read that run no line, such as one that compares a page with it."""
     others = [test for test in known if test.test.startswith(PACKAGES[own])]
+    running = [test for test in known if test.lines & wanted]
+    if named and running:
+        running += [test for test in others if not test.lines]
     found: list[Touch] = []
     seconds = 0.0
     for test in sorted(running or others, key=lambda test: test.seconds):
@@ -198,7 +203,7 @@ def run_package(
     with ForkedRuns(tree) as runs:
         for n, mutant in enumerate(chosen, 1):
             wanted = lines_of(mutant, sources)
-            ran = near(known, wanted, package)
+            ran = near(known, wanted, package, named=bool(mutant.names))
             found = bool(ran) and noticed(tree, mutant, ran, runs)
             results[str(mutant)] = {"noticed": found, "tests": len(ran)}
             mark = "noticed " if found else ("SURVIVED" if ran else "NOT RUN ")
