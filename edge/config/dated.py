@@ -14,6 +14,15 @@ import msgspec
 from edge.config.category import Category
 from edge.config.packs import EVERYWHERE, CodeRow, FumeRow, Pack, PackKind, Span, Yearly
 
+PACK_ZH: dict[PackKind, str] = {
+    "calendar": "日历",
+    "recurring": "固定日子",
+    "exams": "考试日",
+    "codes": "代码表",
+    "noise": "噪声限值",
+    "fume": "油烟限值",
+    "measuring": "测量方法",
+}
 # What every box needs on every day; noise standards are asked for by those points that use them.
 NEEDED: tuple[tuple[PackKind, str], ...] = (
     ("calendar", ""),
@@ -103,13 +112,20 @@ class Packs:
     def _fault(self, kind: PackKind, of: str, today: date) -> PackFault | None:
         now, title = self.at(kind, today, of), f"{kind} {of}".strip()
         if now is None:
-            return PackFault("pack_missing", title, f"no pack in force on {today}")
+            return PackFault(
+                "pack_missing",
+                title,
+                f"no pack in force on {today} {today} 没有有效的{PACK_ZH[kind]}",
+            )
         last = date.fromisoformat(now.valid_to) if now.valid_to else None
         while last is not None:
             following = self.at(kind, last + timedelta(days=1), of)
             if following is None:
                 left = (last - today).days
-                text = f"{now.edition} ends {last}, in {left} days, and none follows"
+                text = (
+                    f"{now.edition} ends {last}, in {left} days, and none follows "
+                    f"{PACK_ZH[kind]}到 {last} 为止，还有 {left} 天，没有下一期"
+                )
                 return PackFault("pack_ending", title, text) if left <= ENDING_DAYS else None
             last = date.fromisoformat(following.valid_to) if following.valid_to else None
         return None

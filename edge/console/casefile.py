@@ -37,11 +37,13 @@ overflow-wrap:anywhere}
 th{background:#eef2f5;font-weight:600;width:26%}thead th{width:auto}
 .pictures{display:grid;grid-template-columns:1fr 1fr;gap:3mm}
 figure{margin:0;break-inside:avoid}
-img{width:100%;max-height:90mm;object-fit:contain;background:#eee}
-figcaption{font-size:11px}.hash{font:9px/1.3 monospace;overflow-wrap:anywhere}
+img{width:100%;height:52mm;object-fit:contain;background:#eee}
+figcaption{font-size:11px}.hash{font:8px/1.4 monospace;overflow-wrap:anywhere}
+.files td:not(.hash){white-space:nowrap}
 .note{color:#44525f;font-size:11px}
 .sign{display:grid;grid-template-columns:1fr 1fr;gap:10mm;margin-top:14mm;break-inside:avoid}
 .sign p{border-top:1px solid}
+.end{break-inside:avoid}
 @page{size:A4;margin:14mm}
 @media print{body{padding:0;max-width:none}tr,h2{break-inside:avoid}h2{break-after:avoid}}
 """
@@ -85,10 +87,11 @@ def sheet_html(case: CaseFile, language: Language, prefix: str, script: str = ""
         _part("3", "law_basis", language, _law(case, language)),
         _part("4", "life", language, _steps(case, language)),
         _part("5", "evidence_list", language, _files(case, language)),
-        _part("6", "verification", language, _checks(case, language)),
+        # Signatures stand below what is signed for, never on a page of their own.
+        '<div class="end">' + _part("6", "verification", language, _checks(case, language)),
         f'<p class="note">{_w("case_file_note", language)}</p>',
         f'<div class="sign"><p>{_w("sign_handler", language)}</p>'
-        f"<p>{_w('sign_reviewer', language)}</p></div>",
+        f"<p>{_w('sign_reviewer', language)}</p></div></div>",
     ]
     lang = "zh-CN" if language == "zh" else "en"
     end = f'<script src="{script}"></script>' if script else ""
@@ -125,7 +128,8 @@ def _head(case: CaseFile, language: Language) -> list[tuple[str, str]]:
     codes = " ".join(str(code) for code in (v.get("codes") or {}).values())
     place = " · ".join(str(where[key]) for key in ("address", "grid") if where.get(key))
     if where.get("lat") is not None:
-        place += f" ({where['lat']:.6f}, {where['lon']:.6f} WGS-84)"
+        there = f"{where['lat']:.6f}, {where['lon']:.6f} WGS-84"
+        place = f"{place} ({there})" if place else there
     name = escape(str((v.get("names") or {}).get(language, "")))
     return [
         (_w("case_id", language), escape(case.id)),
@@ -216,7 +220,7 @@ def _files(case: CaseFile, language: Language) -> str:
     heads = "".join(
         f"<th>{_w(key, language)}</th>" for key in ("file", "kind", "period_of", "bytes")
     )
-    return f"<table><thead><tr>{heads}<th>SHA-256</th></tr></thead>{rows}</table>"
+    return f'<table class="files"><thead><tr>{heads}<th>SHA-256</th></tr></thead>{rows}</table>'
 
 
 def _checks(case: CaseFile, language: Language) -> str:

@@ -19,7 +19,7 @@ from edge.clock import SystemClock
 from edge.console.clock import LocalClock
 from edge.console.faults import advice_for
 from edge.console.reading import DAEMONS, BoxFolders
-from edge.console.texts import Language
+from edge.console.texts import Language, half
 
 DAY_S = 86_400.0
 PICTURE_OLD_S = 30.0
@@ -147,13 +147,14 @@ def faults(reading: BoxFolders, language: Language) -> list[Wrong]:
 
 
 def _wrong(row: Mapping[str, Any], language: Language) -> Wrong:
-    kind = str(row.get("kind", ""))
+    kind, told = str(row.get("kind", "")), str(row.get("text", ""))
     advice = advice_for(kind)
     return Wrong(
         kind=kind,
         name=advice.name(language),
         subject=str(row.get("subject", "")),
-        text=str(row.get("text", "")),
+        # Other faults name cameras, whose names are Chinese in English sentences too.
+        text=half(told, language) if kind.startswith("pack_") else told,
         do=advice.do(language),
         wall=row.get("wall"),
     )

@@ -20,7 +20,7 @@ from edge.console.probe_pages import daemon_silent
 from edge.console.row_forms import EditedRow, row_page, save_row
 from edge.console.services import Silent
 from edge.console.settings_form import SENSOR_DEFAULTS, SENSOR_FIELDS, FormField, Row, changed
-from edge.console.texts import Language, text
+from edge.console.texts import Language, half, text
 from edge.console.web import console_of, form_of, language_of, need_installer, render
 
 NAME_MAX = 64
@@ -64,7 +64,12 @@ def _name(row: Mapping[str, Any]) -> str:
 def _kinds(request: Request, instruments: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Name of each kind of instrument, those that only this site has by their own word."""
     used = {str(editing.sensor_row(one).get("type", "")) for one in instruments} - {""}
-    return {**{word: word for word in sorted(used)}, **console_of(request).services.instruments()}
+    language, known = language_of(request), console_of(request).services.instruments()
+    told = {word: half(name, language) for word, name in known.items()}
+    if language == "zh":
+        # Two makers' instruments may have one Chinese name; the map's own tells them apart.
+        told = {word: f"{name} · {word.rpartition('/')[2]}" for word, name in told.items()}
+    return {**{word: word for word in sorted(used)}, **told}
 
 
 async def scan_ports(request: Request) -> Response:

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The manual on the box: the documents for installers, officers and crews, offline."""
+"""The manual on the box: the documents for installers, officers and crews, and their pictures,
+offline."""
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from edge.config.shipped import shipped
 from edge.console.markdown import ManualPage, manual_page, slug
@@ -28,6 +30,9 @@ MANUAL: dict[str, str] = {
     "settings": "manual_settings",
     "configuration": "manual_configuration",
 }
+
+
+_PICTURE = re.compile(r"pictures/([a-z0-9-]+\.webp)")
 
 
 def manual_file(name: str, language: Language) -> Path:
@@ -50,6 +55,8 @@ def linked(target: str, here: str) -> str | None:
     path, _, heading = target.partition("#")
     if "://" in path:
         return None
+    if _PICTURE.fullmatch(path):
+        return f"/manual/{path}"
     name = Path(path).stem if path else here
     if path and (not path.endswith(".md") or name not in MANUAL):
         return None
@@ -79,4 +86,16 @@ async def manual(request: Request) -> Response:
     return render(request, "manual.html", names=MANUAL, page=page, chosen=name)
 
 
-PAGES = {"/manual": manual, "/manual/{name}": manual}
+async def picture(request: Request) -> Response:
+    """A picture of a document, as it was shipped."""
+    path = f"pictures/{request.path_params['name']}"
+    try:
+        file = shipped(f"docs/zh/{path}") if _PICTURE.fullmatch(path) else None
+    except FileNotFoundError:
+        file = None
+    if file is None:
+        return render(request, "message.html", 404, message="manual_missing")
+    return FileResponse(file, media_type="image/webp")
+
+
+PAGES = {"/manual": manual, "/manual/{name}": manual, "/manual/pictures/{name}": picture}

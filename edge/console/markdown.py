@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The documents of the project as HTML: headings, paragraphs, lists, tables, code, quotations.
+"""The documents of the project as HTML: headings, paragraphs, lists, tables, code, quotations,
+pictures on lines of their own.
 
 Only what docs/*.md use of Markdown; everything else is shown as it stands, and all text is escaped.
 A heading has the anchor that GitHub gives it. A row of a table whose first cell begins with words
@@ -20,6 +21,7 @@ Linked = Callable[[str], str | None]
 _HEADING = re.compile(r"^(#{1,6}) +(.*?)\s*$")
 _ITEM = re.compile(r"^( *)(?:[-*]|(\d+)[.)]) +(.*)$")
 _FENCE = re.compile(r"^ *```")
+_PICTURE = re.compile(r"^!\[([^\]]*)\]\(([^)\s]+)\)\s*$")
 _RULE_OF_TABLE = re.compile(r"^ *\|?[ :|-]+\|[ :|-]*$")
 _KEY = re.compile(r"[\w.-]+")
 _CODED = re.compile(r"`([^`]+)`")
@@ -79,6 +81,8 @@ def _block(writer: _Writer) -> None:
         _table(writer)
     elif _ITEM.match(line):
         _list(writer)
+    elif match := _PICTURE.match(line):
+        _picture(writer, match[1], match[2])
     elif line.startswith(">"):
         _quotation(writer)
     else:
@@ -194,6 +198,14 @@ def _within(writer: _Writer, indent: int) -> None:
             return
         writer.at = ahead
         _block(writer)
+
+
+def _picture(writer: _Writer, words: str, target: str) -> None:
+    """With its words below it; the words alone where the page has no such picture."""
+    writer.at += 1
+    there, words = writer.linked(target), escape(words)
+    shown = f'<img src="{escape(there)}" alt="" loading="lazy">' if there else ""
+    writer.out.append(f"<figure>{shown}<figcaption>{words}</figcaption></figure>")
 
 
 def _quotation(writer: _Writer) -> None:

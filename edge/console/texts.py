@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from edge.console.access_texts import ACCESS_TEXTS
@@ -217,6 +218,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     **INSTRUMENT_TEXTS,
     **MANUAL_TEXTS,
 }
+
+
+def half(words: str, language: Language) -> str:
+    """Of words that stand in both languages, English first, those of the reader; others whole."""
+    begins = re.search("[一-鿿]", words)
+    if begins is None or not begins.start():
+        return words
+    at = begins.start()
+    return words[at:] if language == "zh" else words[:at].rstrip()
 
 
 def text(key: str, language: Language, **values: object) -> str:

@@ -250,6 +250,8 @@ class _ReportPage:
             for row in self._r.watch
         ]
         note = f'<p class="sub">{self.t("watch_note")}</p>'
+        if not rows:
+            return f"{note}<p>{self.t('none')}</p>"
         return note + self._grid([self.t(key) for key in keys], rows)
 
     def _reasons(self, reasons: Mapping[str, float]) -> str:

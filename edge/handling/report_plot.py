@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-WIDTH, HEIGHT, FOOT = 720, 180, 24
+WIDTH, HEIGHT, FOOT, LABEL = 720, 180, 24, 34
 
 
 def day_plot(
@@ -32,7 +32,9 @@ def day_plot(
             bars.append(f'<text class="in" x="{middle:.1f}" y="{HEIGHT - FOOT - 4}">{real}</text>')
         if len(days) <= 14 or n % 3 == 0:
             label = f"{int(day[5:7])}/{int(day[8:])}"
-            bars.append(f'<text x="{middle:.1f}" y="{HEIGHT - 8}">{label}</text>')
+            # Half of a label may stick out at either end: paper ends there.
+            at = min(max(middle, LABEL / 2), WIDTH - LABEL / 2)
+            bars.append(f'<text x="{at:.1f}" y="{HEIGHT - 8}">{label}</text>')
     line = f'<line x1="0" x2="{WIDTH}" y1="{HEIGHT - FOOT}" y2="{HEIGHT - FOOT}" stroke="#888"/>'
     key = (
         f'<p class="key"><span style="background:var(--found)"></span>{found}'

@@ -29,7 +29,7 @@ details p{font-size:11px;color:var(--soft);text-align:left;word-break:break-all;
 svg{width:100%;height:auto;overflow:visible}
 svg text{font-size:11px;fill:var(--soft);text-anchor:middle}
 svg text.in{fill:#fff}
-.key span{display:inline-block;width:3mm;height:3mm;margin:0 1mm 0 4mm}
+.key span{print-color-adjust:exact;display:inline-block;width:3mm;height:3mm;margin:0 1mm 0 4mm}
 @page{size:A4;margin:12mm;@bottom-center{content:counter(page) " / " counter(pages);
 font-size:10px;color:#5c6b78}}
 @media print{body{padding:0;font-size:12px}details p{display:none}

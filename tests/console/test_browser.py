@@ -183,6 +183,14 @@ def test_live_shows_the_picture_its_age_and_the_running_clock(visit):
     assert visitor.wrong == []
 
 
+def test_a_camera_alone_is_seen_whole_with_its_clocks(visit):
+    visitor = visit("laptop")
+    expect(visitor.page.locator(".clocks")).to_contain_text("1:01", timeout=20_000)
+    bottom = "document.querySelector('.camera').getBoundingClientRect().bottom"
+    assert visitor.page.evaluate(bottom) <= SIZES["laptop"]["height"]
+    assert visitor.page.evaluate("document.querySelector('.view img').clientWidth") > 600
+
+
 CORNERS = [(0.3, 0.2), (0.7, 0.2), (0.7, 0.45), (0.3, 0.45), (0.3, 0.2)]
 
 

@@ -5,12 +5,13 @@ import html
 import json
 import re
 import time
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from edge.config.catalogue import shipped_packs
 from edge.console.clock import LocalClock
 from edge.console.faults import ADVICE, advice_for
 from edge.console.health import BlindLedger, today_and_week
@@ -177,3 +178,17 @@ def test_installers_see_how_a_stream_comes(box, client, clock):
 def test_a_box_without_streams_has_no_such_table(box, client):
     box.status(cameras={"north": {"blind": None, "looks": 9, "stream": None}})
     assert 'id="streams"' not in client.get("/health").text
+
+
+@pytest.mark.parametrize(("language", "words"), [("zh", "日历到 "), ("en", "ends ")])
+def test_what_ends_soon_is_told_in_the_readers_language(box, client, language, words):
+    (fault, _) = shipped_packs().faults(date(2026, 12, 1))
+    row = {"kind": fault.kind, "subject": fault.title, "text": fault.text, "wall": 1.0}
+    named = {"kind": "camera_moved", "subject": "north", "text": "north 北口 moved", "wall": 1.0}
+    box.status("janitord", faults=[row, named])
+    client.cookies.set("edge-language", language)
+    page = client.get("/health").text
+    told = re.findall(r'<span class="soft">([^<]+)</span>', page)
+    assert any(words in line for line in told)
+    assert not any(re.search("[一-鿿].*none follows|none follows.*[一-鿿]", line) for line in told)
+    assert "north 北口 moved" in told

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """An instrument on a serial line by form: tried, added, changed and removed without YAML."""
 
+import re
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -203,3 +204,24 @@ def test_a_daemon_that_is_busy_says_so(able, client):
         able.app.state.console = able.console
         form = {**form_of(client, "/setup/sensor"), **FORM}
         assert client.post("/setup/sensor/try", data=form).json()["said"] == TEXTS[words][0]
+
+
+def test_models_are_told_in_the_readers_language(box, client):
+    from edge.sensors.kinds import TALKERS
+    from edge.sensors.maps import map_names
+
+    maps = {f"modbus/{name}": one.name for name, one in map_names(box.folder).items()}
+    known = {**maps, **{str(kind): name for kind, name in TALKERS.items()}}
+    services = replace(box.console.services, instruments=lambda: known)
+    box.console = replace(box.console, services=services)
+    box.app.state.console = box.console
+    told = {}
+    for language in ("zh", "en"):
+        client.cookies.set("edge-language", language)
+        page = client.get("/setup/sensor").text
+        select = page.partition('name="type"')[2].partition("</select>")[0]
+        told[language] = re.findall(r"<option[^>]*>([^<]+)", select)
+        assert len(told[language]) >= len(known) > 8
+    named = [line for line in told["zh"] if " · " in line]
+    assert len(set(named)) == len(known) and all(re.match("[一-鿿A-Z]", line) for line in named)
+    assert not any(re.search("[一-鿿]", line) for line in told["en"])

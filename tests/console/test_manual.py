@@ -125,6 +125,19 @@ def test_every_document_is_shown_and_every_link_of_it_leads_somewhere(box, clien
         assert not re.search(r'(src|href)="(?!/|#)', page.text), "nothing from outside"
 
 
+def test_the_pictures_of_a_guide_come_from_the_box(client):
+    page = client.get("/manual/operations").text
+    shown = re.findall(r'<figure><img src="(/manual/pictures/[^"]+)"', page)
+    assert len(shown) > 3 and page.count("<figcaption>") == len(shown)
+    for path in shown:
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "image/webp")
+    for name in ("none.webp", "..%2Foperations.md", "x.png"):
+        assert client.get(f"/manual/pictures/{name}").status_code == 404
+    told = manual_page("![a < b](elsewhere.png)\n", lambda target: None).body
+    assert told == "<figure><figcaption>a &lt; b</figcaption></figure>"
+
+
 def test_the_chinese_manual_is_chinese_and_the_english_one_english():
     for name in MANUAL:
         if name not in ("quick-card", "configuration"):

@@ -26,6 +26,8 @@ ZH_CLOSING = {"install": "## 试过什么，没试过什么"}
 FENCE = re.compile(r"^( *)```.*?^\1```", re.M | re.S)
 TICKED = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+# The Chinese guides show the page; both languages say the same without.
+PICTURE = re.compile(r"^!\[[^\]]*\]\([^)\s]+\)$", re.M)
 NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 
 
@@ -34,7 +36,7 @@ def page(name: str, chinese: bool) -> str:
     for heading in [*ZH_CLOSING.items()] if chinese else [*ENGLISH_ONLY.items()]:
         if heading[0] == name:
             text = text[: text.index(heading[1])]
-    return text
+    return PICTURE.sub("", text)
 
 
 def code(text: str) -> list[str]:

@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The wheel is the whole program: built, laid into an empty environment, it finds its own files."""
 
+import http.client
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
+import time
 import venv
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("edge", "config", "models", "contract", "pyproject.toml", "README.md", "LICENSE")
+PARTS = ("edge", "config", "models", "contract", "docs", "pyproject.toml", "README.md", "LICENSE")
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +80,63 @@ def test_the_page_and_the_ledger_have_their_templates(home):
         if name.suffix in {".html", ".css", ".js"}:
             inside = name.relative_to(Path(here.__file__).parent)
             assert list((home / "lib").glob(f"python3*/site-packages/edge/{inside}")), inside
+
+
+@pytest.fixture
+def page(home, tmp_path):
+    """The page of the installed wheel, entered: (path) -> (status, body)."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / "site.yaml").write_text("name: wheel\ncameras: [{id: a, source: a.mp4}]\n")
+    (tmp_path / "device.yaml").write_text(
+        f"device: wheel\nfolders: {{state: {tmp_path}/state, run: {tmp_path}/run}}\n"
+        f"console: {{host: 127.0.0.1, port: {port}}}\n"
+    )
+    words = ["consoled", "--site", str(tmp_path / "site.yaml")]
+    argv = [str(home / "bin" / "edge"), *words, "--device", str(tmp_path / "device.yaml")]
+    log = tmp_path / "log"
+    with log.open("wb") as out:
+        child = subprocess.Popen(argv, cwd=tmp_path, stdout=out, stderr=out)
+    until = time.monotonic() + 60
+    try:
+        while "the page" not in log.read_text():
+            assert child.poll() is None and time.monotonic() < until, log.read_text()
+            time.sleep(0.1)
+        code = (tmp_path / "state/console/first-code").read_text().strip()
+        form = urlencode({"code": code, "name": "wang", "password": "a-long-password"})
+        head = {"Content-Type": "application/x-www-form-urlencoded"}
+        cookie = asked(port, "POST", "/first", form, head).headers["Set-Cookie"].partition(";")[0]
+
+        def get(path, language="zh"):
+            words = {"Cookie": f"{cookie}; edge-language={language}"}
+            answer = asked(port, "GET", path, None, words)
+            return answer.status, answer.read()
+
+        yield get
+    finally:
+        child.terminate()
+        child.wait(20)
+
+
+def asked(port, method, path, body, head):
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    link.request(method, path, body, head)
+    return link.getresponse()
+
+
+@pytest.mark.slow
+def test_the_page_of_the_wheel_has_the_whole_manual_with_its_pictures(home, page):
+    from edge.console.manual_pages import MANUAL
+
+    for language, word in (("zh", "摄像机"), ("en", "camera")):
+        for name in MANUAL:
+            status, body = page(f"/manual/{name}", language)
+            assert status == 200 and word in body.decode(), (name, language)
+    pictures = sorted((ROOT / "docs/zh/pictures").glob("*.webp"))
+    assert pictures
+    for file in pictures:
+        assert page(f"/manual/pictures/{file.name}") == (200, file.read_bytes())
+    laid = {
+        str(p.relative_to(home / "share/edge/docs")) for p in (home / "share/edge/docs").rglob("*")
+    }
+    assert {str(p.relative_to(ROOT / "docs")) for p in (ROOT / "docs").glob("**/*.md")} <= laid

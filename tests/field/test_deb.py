@@ -52,6 +52,14 @@ def test_nothing_of_the_boxs_own_is_in_it(package):
     assert {"/usr/share/edge/seed/site.yaml", "/usr/share/edge/source/requirements.lock"} <= laid
 
 
+def test_the_manual_that_the_page_shows_is_in_it(package):
+    laid = files(package[1])
+    pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs/zh").rglob("*.*")]
+    assert pages
+    missing = {f"/usr/share/edge/{page.relative_to(ROOT)}" for page in pages} - laid
+    assert not missing
+
+
 def test_no_command_of_it_leads_through_a_slot(package):
     """dpkg lays none, so what is started through one is not found."""
     commands = [path for part in ("bin", "sbin") for path in (package[1] / "usr" / part).iterdir()]
