@@ -12,7 +12,7 @@ from edge.config.dated import Calendar
 from edge.hold import Hold, Terms
 from edge.rules.judge import RULES
 from edge.rules.passage import Passages, _unclipped
-from edge.rules.spot import Spot, alike, duplicate, patch_of, unlike
+from edge.rules.spot import Spot, alike, duplicate, new_spot, patch_of, unlike
 from edge.rules.view import Memory, Open, SceneView, TrackCourses
 from edge.rules.zones import OUTSIDE, WHOLE_FRAME, LocalMoment, ZoneMap
 from edge.values import Scene, Stamp, Track
@@ -367,6 +367,23 @@ def test_the_best_look_is_the_largest_surest_and_whole():
     assert truck.best[0] == 0.0
     (truck,) = road.step(1.5, track(y=0.7, side=0.22, score=0.9))
     assert truck.best[0] == 1.5
+
+
+@pytest.mark.parametrize(("shuffle", "since"), [(0.0, 6.0), (0.09, 6.0), (0.11, 8.0)])
+def test_the_clock_of_a_place_runs_since_its_track_came_to_a_stand(shuffle, since):
+    road, one = Road(), None
+    for n in range(21):
+        one = track(x=0.4 + (shuffle if n >= 16 else 0.0))
+        road.step(n * 0.5, one)
+    view = SceneView(
+        scene(10.0, one), LocalMoment.of(Stamp(10, 10), timezone.utc, Calendar()),
+        road.courses, ZoneMap([WHOLE_FRAME]), road.memory,
+    )  # fmt: skip
+    made = new_spot(view, "c/haul", Terms(dwell_s=10.0), one, OUTSIDE)
+    assert made.began.mono == since and made.hold.held_s == 10.0 - since
+    assert made.tallies == {"seen": 10.0 - since}
+    assert made.key == f"c/haul/{one.foot[0] * 1000:.0f}-600/{since:.3f}"
+    assert made.size == pytest.approx(0.2)
 
 
 # What a place keeps over a restart.

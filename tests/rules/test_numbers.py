@@ -464,3 +464,6 @@ def test_looks_at_the_ground_are_half_a_second_apart_and_kept_for_three():
     for n in range(6):
         seldom.look(np.zeros((54, 96, 3), np.uint8), n * 5.0, NOBODY)
     assert [at for at, _ in seldom._recent] == [10.0, 15.0, 20.0, 25.0]
+    for n in range(6, 40):
+        seldom.look(np.zeros((54, 96, 3), np.uint8), n * 5.0, NOBODY)
+    assert [at for at, _, _ in seldom._usual] == [n * 5.0 for n in range(16, 40)], "24 of them"
