@@ -107,7 +107,7 @@ def test_rows_of_another_checkpoint_move_no_other_class():
     told = told_by(ROWS)
     assert told["bin"] > 1e-3
     assert told["others"] == 0
-    assert told["unknown"].startswith("--rows kettle: not a class of both; one of person")
+    assert told["unknown"].startswith("--rows-of kettle: not a class of both; one of person")
 
 
 LINE = """
@@ -127,6 +127,11 @@ start, last = (made(seed).state_dict()[name] for seed in (0, 1))
 mixed = mean_of([made(0), made(1)], paths, 0.25)
 told = {"off": (mixed.state_dict()[name] - (0.75 * start + 0.25 * last)).abs().max().item()}
 equal = mean_of([made(0), made(1)], paths)
+head = mean_of([made(0), made(1)], paths, 0.0, 0.25).state_dict()
+last_row = "model.23.cv3.0.2.weight"
+both = [made(seed).state_dict()[last_row] for seed in (0, 1)]
+told["features moved"] = (head[name] - start).abs().max().item()
+told["head off"] = (head[last_row] - 0.75 * both[0] - 0.25 * both[1]).abs().max().item()
 told["off equal"] = (equal.state_dict()[name] - (start + last) / 2).abs().max().item()
 try:
     mean_of([made(0)], paths[:1], 0.5)
@@ -144,6 +149,7 @@ print(json.dumps(told))
 def test_a_mean_has_the_share_asked_for_and_a_run_by_the_clock_ends_slowly():
     told = told_by(LINE)
     assert told["off"] < 1e-6 and told["off equal"] < 1e-6
+    assert told["features moved"] == 0 and told["head off"] < 1e-6
     assert told["alone"] == "start.pt: a share of it in a mean needs another checkpoint"
     early, late = told["late"]
     assert early > 9e-4 and late == pytest.approx(1e-5)

@@ -36,6 +36,7 @@ EXAMPLE = """example:
   tools/export runs/streets-3/last.pt --out models --name city-v1
   tools/export runs/streets-3/last.pt --name city-v1 --int8 datasets/pack datasets/streets
   tools/export runs/streets-3/last.pt --out models --name city-v1 --size 640x640 --ncnn
+  tools/export start.pt last.pt --share 0.2 --head-share 0.7 --rows-of start.pt grill
 On a Jetson, in the folder of the ONNX (the engine is bound to that board and TensorRT):
   trtexec --onnx=city-v1.onnx --saveEngine=city-v1.engine --fp16 --memPoolSize=workspace:1024
 """
@@ -43,15 +44,15 @@ On a Jetson, in the folder of the ONNX (the engine is bound to that board and Te
 
 def open_average(
     paths: Sequence[Path],
-    rows_of: Path | None = None,
-    rows: Sequence[str] = (),
+    rows: Sequence[tuple[Path, Sequence[str]]] = (),
     share: float | None = None,
+    head_share: float | None = None,
 ) -> DetectionModel:
-    """The mean of the checkpoints' weights as it is shipped (`share`: of the last): float32, fused,
-    one raw output; with the rows of some classes from another (take_rows)."""
-    model = open_mean(paths, share)
-    if rows_of is not None:
-        take_rows(model, open_mean([rows_of]), rows)
+    """The mean of the checkpoints' weights as it is shipped (open_mean): float32, fused, one raw
+    output; with the rows of some classes from other checkpoints (take_rows)."""
+    model = open_mean(paths, share, head_share)
+    for path, names in rows:
+        take_rows(model, open_mean([path]), names)
     model = model.fuse(verbose=False).eval()
     head = model.model[-1]
     head.export, head.format, head.dynamic = True, "onnx", False
@@ -71,7 +72,7 @@ def take_rows(
     rows, theirs = ({n: row for row, n in each.names.items()} for each in (model, other))
     for name in names:
         if name not in rows or name not in theirs:
-            raise ConfigError(f"--rows {name}: not a class of both; one of {', '.join(rows)}")
+            raise ConfigError(f"--rows-of {name}: not a class of both; one of {', '.join(rows)}")
         for mine, its in zip(model.model[-1].cv3, other.model[-1].cv3, strict=True):
             for part in ("weight", "bias"):
                 old = getattr(mine[-1], part).data
@@ -160,12 +161,16 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--rows-of",
-        type=Path,
-        metavar="CHECKPOINT",
-        help="another checkpoint of the run, from which the classes of --rows get their last row",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar=("CHECKPOINT", "CLASS"),
+        help="classes that get their last row from a checkpoint of the run; may be given again",
     )
     parser.add_argument("--share", type=float, help="of the last checkpoint in the mean, 0 to 1")
-    parser.add_argument("--rows", nargs="+", default=[], metavar="CLASS", help="see --rows-of")
+    parser.add_argument(
+        "--head-share", type=float, help="the share of the last in the head, where it is another"
+    )
     parser.add_argument("--pictures", type=int, default=COUNT, help="how many to calibrate on")
     parser.add_argument("--ncnn", action="store_true", help="also NCNN (needs pnnx)")
     parser.add_argument(
@@ -179,7 +184,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Writes model and manifest; 2 for a wrong file, in one line."""
     args = parse(arguments)
     try:
-        model = open_average(args.checkpoints, args.rows_of, args.rows, args.share)
+        rows = [(Path(checkpoint), names) for checkpoint, *names in args.rows_of]
+        model = open_average(args.checkpoints, rows, args.share, args.head_share)
         names = [model.names[i] for i in range(len(model.names))]
         size = SIZES[args.size]
         suffix = "" if args.size == "384x640" else f"-{args.size}"

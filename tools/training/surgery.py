@@ -32,11 +32,14 @@ class Photographs:
     width: int
 
 
-def open_mean(paths: Sequence[Path], share: float | None = None) -> DetectionModel:
+def open_mean(
+    paths: Sequence[Path], share: float | None = None, head_share: float | None = None
+) -> DetectionModel:
     """The mean of the checkpoints' weights, float32; `share`: of the last of them, the others
-    dividing the rest, instead of an equal one. Raises ConfigError where one is missing or of
-    another architecture."""
-    return mean_of([_load(path) for path in paths], paths, share)
+    dividing the rest, instead of an equal one; `head_share`: another for the head, which follows
+    the data faster than the features. Raises ConfigError where one is missing or of another
+    architecture."""
+    return mean_of([_load(path) for path in paths], paths, share, head_share)
 
 
 def _load(path: Path) -> DetectionModel:
@@ -46,7 +49,10 @@ def _load(path: Path) -> DetectionModel:
 
 
 def mean_of(
-    models: Sequence[DetectionModel], paths: Sequence[Path], share: float | None = None
+    models: Sequence[DetectionModel],
+    paths: Sequence[Path],
+    share: float | None = None,
+    head_share: float | None = None,
 ) -> DetectionModel:
     """The mean of their weights (open_mean). Raises ConfigError naming a path."""
     if share is not None and len(models) < 2:
@@ -55,15 +61,23 @@ def mean_of(
     if any(state.keys() != states[0].keys() for state in states):
         raise ConfigError(f"{paths[-1]}: another architecture than {paths[0]}")
     last = 1 / len(states) if share is None else share
-    shares = [*((1 - last) / (len(states) - 1) for _ in states[1:]), last]
+    head = f"model.{len(models[0].model) - 1}."
     mean = {
-        name: torch.stack([s * each[name].float() for s, each in zip(shares, states, strict=True)])
-        .sum(0)
-        .to(value.dtype)
-        for name, value in states[0].items()
+        name: _weighed(
+            [state[name] for state in states],
+            head_share if head_share is not None and name.startswith(head) else last,
+        )
+        for name in states[0]
     }
     models[0].load_state_dict(mean)
     return models[0]
+
+
+def _weighed(values: Sequence[torch.Tensor], last: float) -> torch.Tensor:
+    """Their mean: `last` of the last, the others dividing the rest."""
+    shares = [*((1 - last) / (len(values) - 1) for _ in values[1:]), last]
+    terms = [share * value.float() for share, value in zip(shares, values, strict=True)]
+    return torch.stack(terms).sum(0).to(values[0].dtype)
 
 
 def open_start(path: Path, photographs: Photographs) -> DetectionModel:
