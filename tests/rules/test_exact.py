@@ -13,6 +13,8 @@ from edge.hold import Hold, Terms
 from edge.rules.judge import RULES
 from edge.rules.passage import Passages, _unclipped
 from edge.rules.spot import Spot, alike, duplicate, new_spot, patch_of, unlike
+from edge.rules.trucks import PlateMatch
+from edge.rules.vetting import WORDS, Vetted
 from edge.rules.view import Memory, Open, SceneView, TrackCourses
 from edge.rules.zones import OUTSIDE, WHOLE_FRAME, LocalMoment, ZoneMap
 from edge.values import Scene, Stamp, Track
@@ -435,3 +437,23 @@ def test_what_is_remembered_of_places_comes_back():
     assert json.loads(json.dumps(again.snapshot())) == stored
     assert (again.open_in("g", "a"), again.open_in("h", "b")) == (1, 1)
     assert opened(again, "k4", wall=20.0).count == 3
+
+
+# Words of a truck's papers.
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "review", "breach", "en"),
+    [
+        ("registered", "valid", False, False, None),
+        ("registered", "expired", False, True, None),
+        ("unregistered", None, True, False, "not in the truck file; please review"),
+        ("unknown", None, True, False, "plate unknown (too short); please review"),
+    ],
+)
+def test_why_a_truck_is_reported_or_reviewed(status, state, review, breach, en):
+    found = Vetted(PlateMatch(status, None, why="too short"), state)
+    assert (found.review, found.breach) == (review, breach)
+    assert found.why[1] == (en or WORDS[state][1])
+    assert found.facts()["why_en"] == found.why[1]
+    assert (found.facts()["company"], found.facts()["off_line_m"]) == (None, None)
