@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -55,6 +56,12 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         begin, _, end = self.quiet.partition("-")
         now = f"{local:%H:%M}"
         return begin <= now < end if begin < end else now >= begin or now < end
+
+    @property
+    def shown_url(self) -> str:
+        """Host and the last four letters: enough to tell two apart, too little to write with."""
+        parts = urlsplit(self.url)
+        return f"{parts.hostname or ''}/…{self.url[-4:]}"
 
 
 def hooks_file(state: Path) -> Path:

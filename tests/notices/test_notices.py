@@ -205,6 +205,7 @@ def test_the_file_is_strict_and_its_error_names_no_address(tmp_path):
     with pytest.raises(ConfigError) as error:
         read_hooks(path)
     assert "secret" not in str(error.value)
+    assert "secret" not in hook("https://h.example/very-secret-1234").shown_url
     for bad in ("ftp://h/x", "https://user@h/x", "h", "https://h/x y"):
         with pytest.raises(msgspec.ValidationError):
             msgspec.convert({"id": "a", "name": "b", "url": bad}, Hook)
