@@ -14,7 +14,7 @@ from edge.console import health as measured
 from edge.console.clock import clock_of
 from edge.console.editing import camera_rows, parse
 from edge.console.health import BlindLedger
-from edge.console.texts import text
+from edge.console.texts import TEXTS, Language, text
 from edge.console.web import console_of, language_of, render
 
 
@@ -48,10 +48,16 @@ async def health(request: Request) -> Response:
         names={name: str(row.get("name") or name) for name, row in known.items()},
         blind=blind,
         trust=measured.clock_trust(),
+        word=lambda group, key: _word(f"{group}_{key}", str(key), language),
         reason=lambda key: measured.reason_name(key, language, words),
         clock=clock,
         now=now,
     )
+
+
+def _word(key: str, plain: str, language: Language) -> str:
+    """What a daemon calls a thing, in words; as it stands where a newer daemon has a new one."""
+    return text(key, language) if key in TEXTS else plain
 
 
 def _camera(row: dict[str, Any], now: float) -> dict[str, Any]:

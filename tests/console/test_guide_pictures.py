@@ -154,6 +154,7 @@ def flown(page, root):
     # The page comes anew once a file has arrived, and what was opened is closed again.
     listed = page.locator("#upload li summary")
     until(lambda: listed.count() == 2 or page.wait_for_timeout(1000))
+    page.wait_for_timeout(2000)
     page.goto(root + "/flights")
     film = "#upload li:has(summary:has-text('flyover.mp4'))"
     page.click(f"{film} summary")

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The page Health and the live view's data: faults with advice, blind time, pictures sent once."""
 
+import ast
 import html
 import json
 import re
 import time
 from datetime import date, datetime
 from pathlib import Path
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,7 +18,9 @@ from edge.console.clock import LocalClock
 from edge.console.faults import ADVICE, advice_for
 from edge.console.health import BlindLedger, today_and_week
 from edge.console.texts import TEXTS, text
+from edge.outbox import Lane
 
+EDGE = Path(__file__).parents[2] / "edge"
 OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
 HOUR_S, DAY_S = 3600.0, 86_400.0
 NOON = datetime(2026, 5, 10, 12, tzinfo=ZoneInfo("Asia/Shanghai")).timestamp()
@@ -126,7 +130,7 @@ def test_lanes_of_the_outbox_and_the_clock(box, client):
     outbox = {"records": records, "files": {}, "waiting_bytes": 2_000_000, "oldest_wall": 1.0}
     box.status("uplinkd", online=True, outbox=outbox)
     page = client.get("/health").text
-    assert re.search(r"violation</th><td>2</td><td>0</td><td>0</td><td>15</td>", page)
+    assert re.search(r"疑似违规</th><td>2</td><td>0</td><td>0</td><td>15</td>", page)
     assert "2.0" in page
     assert "±" in page
 
@@ -192,3 +196,25 @@ def test_what_ends_soon_is_told_in_the_readers_language(box, client, language, w
     assert any(words in line for line in told)
     assert not any(re.search("[一-鿿].*none follows|none follows.*[一-鿿]", line) for line in told)
     assert "north 北口 moved" in told
+
+
+def test_what_daemons_count_and_send_is_told_in_words(box, client):
+    source = "".join(
+        (EDGE / name).read_text("utf-8") for name in ("pipeline/publisher.py", "daemons/flightd.py")
+    )
+    counters = re.findall(r"self\.counts = (\{[^}]+\})", source)
+    counted = {key for row in counters for key in ast.literal_eval(row)}
+    put = "".join(path.read_text("utf-8") for path in EDGE.rglob("*.py"))
+    kinds = set(re.findall(r'lane="\w+",\s*kind="(\w+)"', put)) | {"violation", "fault"}
+    assert len(counted) > 6 and len(kinds) > 4
+    lanes = kinds | set(get_args(Lane))
+    assert {f"count_{key}" for key in counted} | {f"lane_{key}" for key in lanes} <= set(TEXTS)
+    outbox = {"records": {key: {"new": 1} for key in kinds}, "files": {"clip": {"new": 1}}}
+    box.status("visiond", counts=dict.fromkeys(counted, 1))
+    box.status("uplinkd", outbox=outbox, counts={})
+    client.cookies.set("edge-language", "zh")
+    page = client.get("/health").text
+    part = page[page.index('id="lanes"') :]
+    told = re.findall(r'<th scope="row">([^<]+)|<span class="value">([^<]+)<b>', part)
+    words = {one.strip() for row in told for one in row if one and not one.startswith("edge-")}
+    assert len(words) > 8 and not [one for one in words if not re.search("[一-鿿]", one)]
