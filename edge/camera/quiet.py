@@ -113,12 +113,12 @@ class QuietStream:
         self.asleep, self._groups = True, []
 
     def _note_nothing(self) -> None:
+        """What sizes told of for nothing, key pictures would tell of next, and the reverse."""
         self.for_nothing += 1
-        if self.woken_by == "sizes":
-            self.watch.restraint.tighten()
-        else:
+        self.watch.restraint.tighten()
+        self.restraint.tighten()
+        if self.woken_by == "picture":
             self.differs.nothing()
-            self.restraint.tighten()
 
     def wake(self, at: Stamp, by: Waker) -> list[HeldPacket]:
         """Awake: what was held, from the last key picture on, or from the one before that where a

@@ -33,6 +33,12 @@ SURROUND = 31
 LEAST_CHANGE, NOISE_SHARE = 7.0, 5.0
 # Least side of a changed blob, in pixels of 320: rain streaks and single noisy pixels are thinner.
 LEAST_BLOB = 3
+# Light makes a part of the street at most so many times as bright, or as dark, between two
+# pictures; a black picture is told by levels above this.
+LIGHT_MOST, BLACK = 2.0, 8.0
+# A camera sways by so many pixels of 320 at most, and all of the picture with it: by the median of
+# tiles that have edges in both directions, so many at least. A thing is in a few of them.
+SWAY_MOST, TILES_ACROSS, TILES_DOWN, TILES_LEAST, EDGES_LEAST = 1.0, 10, 6, 12, 2.0
 # A change smaller than this share of the picture counts only where something changed before, this
 # many pixels of 320 around: a leaf flashes once, a far walker goes on.
 SUDDEN, AROUND = 0.005, 15
@@ -74,13 +80,36 @@ def refresh_s(*, faint: bool, clock: bool) -> float:
 class GateDecision:
     """Whether to run the detector now, why, and which share of the picture moved. `dulled`: so much
     moves here all the time that something small could come unnoticed. stirs: it moved a moment ago,
-    or what stands there changed, whatever else the reason is."""
+    or what stands there changed, whatever else the reason is, by more than light on a part of the
+    street or a swaying pole explains: what opens the gate need not stir."""
 
     open: bool
     reason: Reason
     moved: float = 0.0
     dulled: bool = False
     stirs: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """A picture as it is compared: grey, small, lightly smoothed, float32 (about 180, 320). fine:
+    without its broad part; broad: that part."""
+
+    fine: Plane
+    broad: Plane
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.fine.shape
+
+    def copy(self) -> Detail:
+        """One that may be changed by itself."""
+        return Detail(self.fine.copy(), self.broad.copy())
+
+    def follow(self, now: Detail, share: float) -> None:
+        """Become more like `now`, in place."""
+        cv2.accumulateWeighted(now.fine, self.fine, share)
+        cv2.accumulateWeighted(now.broad, self.broad, share)
 
 
 class Usual:
@@ -112,13 +141,15 @@ class MotionGate:
         self, *, forced_s: float = 1.5, after_s: float = 0.3, least: float = 0.0005
     ) -> None:
         self._forced_s, self._after_s, self._least = forced_s, after_s, least
-        self._reference: Plane | None = None
-        self._previous: Plane | None = None
-        self._detected: Plane | None = None
+        self._reference: Detail | None = None
+        self._previous: Detail | None = None
+        self._detected: Detail | None = None
         self._mask: NDArray[np.uint8] = np.zeros((1, 1), np.uint8)
         self._noise = 2.0
         self._moving, self._changing = Usual(DEVIATIONS), Usual(DEVIATIONS_AROUND)
-        self._seen_s = self._looked_s = self._moved_s = -math.inf
+        self._seen_s = self._looked_s = self._moved_s = self._stirred_s = -math.inf
+        # Share of the picture that moved and is neither light nor a swaying pole.
+        self._left = 0.0
 
     def look(
         self,
@@ -145,7 +176,7 @@ class MotionGate:
             return GateDecision(True, "first", 1.0)
         dt = now_s - self._seen_s
         moved = self._compare(detail, dt)
-        around = self._changed(detail, standing)
+        around, left = self._changed(detail, standing)
         usual, changing = self._moving.limit, self._changing.limit
         dulled = usual > self._least or changing > DULL
         moving, changed = moved >= max(self._least, usual), around > changing
@@ -155,12 +186,13 @@ class MotionGate:
         self._previous, self._seen_s = detail, now_s
         if moving:
             self._moved_s, self._reference = now_s, detail.copy()
+            self._stirred_s = now_s if self._left >= self._least else self._stirred_s
         wait_s = self._forced_s if forced_s is None else forced_s
         wait_s = min(wait_s, self._forced_s) if dulled else wait_s
         reason = self._reason(now_s, alive, moving, changed, wait_s)
         if reason != "quiet":
             self.detected()
-        stirs = changed or now_s - self._moved_s <= self._after_s
+        stirs = (changed and left > changing) or now_s - self._stirred_s <= self._after_s
         return GateDecision(reason != "quiet", reason, moved, dulled, stirs)
 
     def detected(self) -> None:
@@ -185,38 +217,48 @@ class MotionGate:
             return "after"
         return "forced" if now_s - self._looked_s >= wait_s - 1e-6 else "quiet"
 
-    def _restart(self, detail: Plane, now_s: float) -> None:
+    def _restart(self, detail: Detail, now_s: float) -> None:
         self._reference, self._previous, self._detected = detail.copy(), detail, detail
         self._mask = np.zeros(detail.shape, np.uint8)
         self._seen_s = self._looked_s = now_s
 
-    def _compare(self, detail: Plane, dt: float) -> float:
+    def _compare(self, detail: Detail, dt: float) -> float:
         """Moved share against the reference: the picture of the last motion, not of the last
         frame, so that a creeping object adds up until it shows."""
         assert self._reference is not None and self._previous is not None
-        self._learn_noise(cv2.absdiff(detail[::4, ::4], self._previous[::4, ::4]), dt)
+        self._learn_noise(cv2.absdiff(detail.fine[::4, ::4], self._previous.fine[::4, ::4]), dt)
         mask = self._differing(detail, self._reference)
         lasting = cv2.countNonZero(cv2.bitwise_and(mask, cv2.dilate(self._mask, _NEAR)))
         sudden = cv2.countNonZero(mask)
-        cv2.accumulateWeighted(detail, self._reference, min(1.0, dt / DRIFT_S))
-        self._mask = np.asarray(mask, np.uint8)
+        self._left = self._unexplained(mask, detail, self._reference, self._least)
+        self._reference.follow(detail, min(1.0, dt / DRIFT_S))
+        self._mask = mask
         return (sudden if sudden >= SUDDEN * mask.size else lasting) / mask.size
 
-    def _differing(self, detail: Plane, earlier: Plane) -> Grey:
+    def _differing(self, detail: Detail, earlier: Detail) -> Grey:
         """1 where the picture differs from an earlier one by more than noise and light."""
-        level = max(LEAST_CHANGE, NOISE_SHARE * self._noise)
-        difference = cv2.absdiff(detail, earlier * gain_of(detail, earlier))
-        mask = cv2.morphologyEx((difference > level).astype(np.uint8), cv2.MORPH_OPEN, _BLOB)
-        return np.asarray(mask, np.uint8)
+        return differing(detail, earlier, self._level)
 
-    def _changed(self, detail: Plane, standing: Sequence[Box]) -> float:
-        """The largest share of one of these boxes and its surroundings that differs from the
-        picture detected last."""
-        if not standing or self._detected is None:
+    @property
+    def _level(self) -> float:
+        return max(LEAST_CHANGE, NOISE_SHARE * self._noise)
+
+    def _unexplained(self, mask: Grey, detail: Detail, earlier: Detail, least: float) -> float:
+        """Share of the picture that differs and is neither light nor a swaying pole; 0 where less
+        than so much differs at all."""
+        if cv2.countNonZero(mask) < least * mask.size:
             return 0.0
+        left = unexplained(mask, detail, earlier, self._level)
+        return cv2.countNonZero(left) / left.size
+
+    def _changed(self, detail: Detail, standing: Sequence[Box]) -> tuple[float, float]:
+        """The largest share of one of these boxes and its surroundings that differs from the
+        picture detected last, and the largest that is neither light nor a swaying pole."""
+        if not standing or self._detected is None:
+            return 0.0, 0.0
         mask = self._differing(detail, self._detected)
-        parts = (_around(mask, box) for box in standing)
-        return max((cv2.countNonZero(part) / part.size for part in parts if part.size), default=0.0)
+        left = unexplained(mask, detail, self._detected, self._level)
+        return _most_around(mask, standing), _most_around(left, standing)
 
     def _learn_noise(self, step: NDArray[Any], dt: float) -> None:
         """Standard deviation of the picture noise from the median change between two pictures:
@@ -225,22 +267,9 @@ class MotionGate:
         self._noise += (noise - self._noise) * min(1.0, dt / NOISE_S)
 
 
-def detail_of(image: Image) -> Plane:
-    """Grey, small, lightly smoothed, without its broad part: float32 (about 180, 320)."""
-    height, width = image.shape[:2]
-    scale = LONG_SIDE / max(height, width)
-    size = (max(8, round(width * scale)), max(8, round(height * scale)))
-    small = cv2.resize(image, size)
-    grey = cv2.cvtColor(as_bgr(np.asarray(small, np.uint8)), cv2.COLOR_BGR2GRAY)
-    fine = cv2.blur(grey, (3, 3)).astype(np.float32)
-    broad = cv2.blur(fine, (SURROUND, SURROUND))
-    return np.asarray(fine - broad, np.float32)
-
-
-def gain_of(detail: Plane, reference: Plane) -> float:
-    """How much stronger all contrast has become: an exposure step scales detail as a whole."""
-    now, then = float(np.abs(detail).mean()), float(np.abs(reference).mean())
-    return min(2.0, max(0.5, now / then)) if then > 0.5 else 1.0
+def _most_around(mask: Grey, standing: Sequence[Box]) -> float:
+    parts = (_around(mask, box) for box in standing)
+    return max((cv2.countNonZero(part) / part.size for part in parts if part.size), default=0.0)
 
 
 def _around(mask: Grey, box: Box) -> Grey:
@@ -263,3 +292,75 @@ def _regions(mask: Grey) -> tuple[Box, ...]:
         x, y, w, h = (int(stats[index][column]) for column in range(4))
         boxes.append((x / width, y / height, (x + w) / width, (y + h) / height))
     return tuple(boxes)
+
+
+def detail_of(image: Image) -> Detail:
+    """The detail of a picture (BGR or grey) of any size."""
+    height, width = image.shape[:2]
+    scale = LONG_SIDE / max(height, width)
+    size = (max(8, round(width * scale)), max(8, round(height * scale)))
+    small = cv2.resize(image, size)
+    grey = cv2.cvtColor(as_bgr(np.asarray(small, np.uint8)), cv2.COLOR_BGR2GRAY)
+    smooth = cv2.blur(grey, (3, 3)).astype(np.float32)
+    broad = np.asarray(cv2.blur(smooth, (SURROUND, SURROUND)), np.float32)
+    return Detail(np.asarray(smooth - broad, np.float32), broad)
+
+
+def differing(now: Detail, before: Detail, level: float) -> Grey:
+    """1 where the picture differs from an earlier one by more than so many grey levels, and not by
+    the exposure."""
+    return _beyond(cv2.absdiff(now.fine, before.fine * gain_of(now, before)), level)
+
+
+def unexplained(mask: Grey, now: Detail, before: Detail, level: float) -> Grey:
+    """What of `differing` neither light on a part of the street nor a swaying camera explains."""
+    if not mask.any():
+        return mask
+    expected = before.fine * _light(now, before)
+    across, down = _gradient(expected)
+    dx, dy = _sway(now.fine - expected, across, down)
+    left = _beyond(cv2.absdiff(now.fine, expected - dx * across - dy * down), level)
+    return np.asarray(cv2.bitwise_and(mask, left), np.uint8)
+
+
+def gain_of(now: Detail, before: Detail) -> float:
+    """How much stronger all contrast has become: an exposure step scales detail as a whole."""
+    strong, was = float(np.abs(now.fine).mean()), float(np.abs(before.fine).mean())
+    return min(2.0, max(0.5, strong / was)) if was > 0.5 else 1.0
+
+
+def _beyond(difference: Any, level: float) -> Grey:
+    mask = cv2.morphologyEx((difference > level).astype(np.uint8), cv2.MORPH_OPEN, _BLOB)
+    return np.asarray(mask, np.uint8)
+
+
+def _light(now: Detail, before: Detail) -> Plane:
+    """How much brighter each part of the street is."""
+    ratio = (now.broad + BLACK) / (before.broad + BLACK)
+    return np.asarray(np.clip(ratio, 1.0 / LIGHT_MOST, LIGHT_MOST), np.float32)
+
+
+def _gradient(plane: Plane) -> tuple[Plane, Plane]:
+    """Grey levels a pixel, across and down."""
+    step = np.array([[-0.5, 0.0, 0.5]], np.float32)
+    across, down = cv2.filter2D(plane, -1, step), cv2.filter2D(plane, -1, step.T)
+    return np.asarray(across, np.float32), np.asarray(down, np.float32)
+
+
+def _sway(difference: Plane, across: Plane, down: Plane) -> tuple[float, float]:
+    """By how many pixels all of the picture has moved (Lucas and Kanade 1981, tile by tile, and
+    the median of the tiles); 0 where too few can tell, or it is too far."""
+
+    def mean(values: Plane) -> Plane:
+        size = (TILES_ACROSS, TILES_DOWN)
+        return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
+
+    xx, yy, xy = mean(across * across), mean(down * down), mean(across * down)
+    x, y = mean(across * difference), mean(down * difference)
+    det = xx * yy - xy * xy
+    tells = det > np.maximum(EDGES_LEAST**2, 0.1 * (xx + yy) ** 2 / 4.0)
+    if int(tells.sum()) < TILES_LEAST:
+        return 0.0, 0.0
+    dx = float(np.median(-(yy * x - xy * y)[tells] / det[tells]))
+    dy = float(np.median(-(xx * y - xy * x)[tells] / det[tells]))
+    return (dx, dy) if max(abs(dx), abs(dy)) <= SWAY_MOST else (0.0, 0.0)

@@ -15,7 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.values import Image
-from edge.vision.gate import LEAST_BLOB, LEAST_CHANGE, NOISE_SHARE, detail_of, gain_of
+from edge.vision.gate import (
+    LEAST_CHANGE,
+    NOISE_SHARE,
+    Detail,
+    detail_of,
+    differing,
+    gain_of,
+    unexplained,
+)
 
 # Sides of a place, in pixels of 320.
 PLACE = 8
@@ -37,7 +45,6 @@ MOST_PIXELS = 324.0
 # What is usual follows in so many comparisons; a change exceeds it by so many usual deviations.
 # What exceeds it by more than this many times its limit came, and teaches nothing more.
 COMPARISONS, DEVIATIONS, TEACHES_MOST = 15.0, 2.5, 3.0
-_BLOB = np.ones((LEAST_BLOB, LEAST_BLOB), np.uint8)
 
 Rates = NDArray[np.float32]
 
@@ -46,7 +53,7 @@ class KeyChange:
     """One camera's. Owned by the thread that reads."""
 
     def __init__(self) -> None:
-        self._before: NDArray[np.float32] | None = None
+        self._before: Detail | None = None
         self._before_s = -math.inf
         self._rates: Rates = np.zeros((1, 1), np.float32)
         self._restless: NDArray[np.bool_] = np.zeros((1, 1), np.bool_)
@@ -75,16 +82,16 @@ class KeyChange:
             self._rates = np.zeros(_places(np.zeros(detail.shape, np.uint8)).shape, np.float32)
             self._restless = self._rates > 0.0
             return False
-        differing = _differing(detail, before)
-        calm = _most_together(np.where(self._restless, np.float32(0.0), differing))
-        self._told = (differing > 0.0) & ~self._restless
-        self._learn(differing > 0.0, min(APART_S, dt) / RESTLESS_S)
+        differs, left = _differing(detail, before)
+        calm = _most_together(np.where(self._restless, np.float32(0.0), left))
+        self._told = (left > 0.0) & ~self._restless
+        self._learn(differs > 0.0, min(APART_S, dt) / RESTLESS_S)
         if fresh:
             return False
         usual = max(float(LEAST_PIXELS), self._usual + DEVIATIONS * self._spread)
         self._learn_usual(min(calm, TEACHES_MOST * usual))
         self._limit = max(usual, min(times * usual, MOST_PIXELS))
-        broad = bool(self._told.mean() > BROAD) and times >= BROAD_TIMES
+        broad = bool(((differs > 0.0) & ~self._restless).mean() > BROAD) and times >= BROAD_TIMES
         return calm >= self._limit and not broad
 
     def nothing(self) -> None:
@@ -101,13 +108,14 @@ class KeyChange:
         self._restless = self._rates > limit
 
 
-def _differing(detail: NDArray[np.float32], before: NDArray[np.float32]) -> Rates:
-    """Pixels of each place by which the pictures differ, beyond light and noise."""
-    difference = np.asarray(cv2.absdiff(detail, before * gain_of(detail, before)), np.float32)
-    noise = float(np.median(difference)) / 0.954
-    level = max(LEAST_CHANGE, NOISE_SHARE * noise)
-    mask = cv2.morphologyEx((difference > level).astype(np.uint8), cv2.MORPH_OPEN, _BLOB)
-    return _places(np.asarray(mask, np.uint8))
+def _differing(detail: Detail, before: Detail) -> tuple[Rates, Rates]:
+    """Pixels of each place by which the pictures differ beyond exposure and noise, and of these
+    what is no light and no swaying pole either."""
+    gain = gain_of(detail, before)
+    difference = np.asarray(cv2.absdiff(detail.fine, before.fine * gain), np.float32)
+    level = max(LEAST_CHANGE, NOISE_SHARE * float(np.median(difference)) / 0.954)
+    mask = differing(detail, before, level)
+    return _places(mask), _places(unexplained(mask, detail, before, level))
 
 
 def _most_together(places: Rates) -> float:

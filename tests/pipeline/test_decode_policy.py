@@ -11,6 +11,7 @@ from edge.pipeline.decode_policy import (
     QUIET_AFTER_S,
     SEARCH_S,
     SELDOM_AFTER_S,
+    STEADY_S,
     VAIN_S,
     WAVERS_S,
     WOKEN_S,
@@ -201,8 +202,20 @@ def test_a_detector_that_misses_in_step_with_key_pictures_is_given_all():
     told = keys(policy, range(20, 34, 2), missed=(20, 24, 28))
     assert told == ["watch"] * 4 + ["all"] + told[5:]
     assert step(policy, 28.4) == "all" and "wavers" in policy.awake
-    after = looks(policy, 28.6, 28.4 + WAVERS_S + 5)
-    assert max(t for t, want in after.items() if want == "all") >= 28 + WAVERS_S
+    wants = {
+        n / 5: step(policy, n / 5, searching=n % 20 == 0)
+        for n in range(143, round(5 * (28 + WAVERS_S)))
+    }
+    assert set(wants.values()) == {"all"}, "while it misses one look in twenty"
+
+
+def test_a_detector_that_misses_nothing_any_more_lets_it_sleep():
+    policy = DecodePolicy(5.0)
+    looks(policy, 0, 20)
+    keys(policy, range(20, 30, 2), missed=(20, 24, 28))
+    after = looks(policy, 28.4, 28.4 + WAVERS_S)
+    awake = [t for t, want in after.items() if want == "all"]
+    assert STEADY_S <= max(awake) - 28.4 <= STEADY_S + SEARCH_S
 
 
 def test_a_miss_now_and_then_is_asked_again_and_costs_no_more():

@@ -148,20 +148,27 @@ DISTURBANCES = {
 }
 
 
+# How much quicker or slower than the first film another one may run, and how much later begin.
+PACES, LATER_S = (0.75, 1.35), 400.0
+
+
 def pictures(
     name: str,
     seconds: float,
     fps: float,
     arrivals: tuple[Arrival, ...] = (),
     size: tuple[int, int] = SIZE,
+    seed: int = 0,
 ) -> Iterator[Image]:
-    """The street under this disturbance, picture by picture."""
-    row, rng = DISTURBANCES[name], np.random.default_rng(5)
+    """The street under this disturbance, picture by picture. seed: another film of the same: it
+    begins elsewhere, runs at another pace, and its noise is another."""
+    row, rng = DISTURBANCES[name], np.random.default_rng(5 + seed)
+    pace, later_s = (rng.uniform(*PACES), rng.uniform(0.0, LATER_S)) if seed else (1.0, 0.0)
     street = Street(size, arrivals, noise=0.0)
-    grain = Street(size, noise=row.noise)
+    grain = Street(size, noise=row.noise, seed=seed)
     for number in range(round(seconds * fps)):
         at_s = number / fps
-        yield grain.noisy(row.disturb(street.picture(at_s), at_s, rng))
+        yield grain.noisy(row.disturb(street.picture(at_s), later_s + pace * at_s, rng))
 
 
 def disturbed_clip(
@@ -170,12 +177,13 @@ def disturbed_clip(
     coding: Coding,
     arrivals: tuple[Arrival, ...] = (),
     size: tuple[int, int] = SIZE,
+    seed: int = 0,
 ) -> Clip:
     """The same as a camera encodes it."""
     from dataclasses import replace
 
     area = size[0] * size[1] / (SIZE[0] * SIZE[1])
     coding = replace(coding, rate=coding.rate or round(DISTURBANCES[name].rate * area))
-    made = pictures(name, seconds, coding.fps, arrivals, size)
+    made = pictures(name, seconds, coding.fps, arrivals, size, seed)
     units, shown = encoded(made, size, coding)
     return Clip(coding.codec, *size, coding.fps, tuple(units), tuple(shown))

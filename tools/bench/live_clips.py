@@ -93,15 +93,20 @@ class Street:
     """Pictures of one street, by their time. noise: standard deviation in grey levels."""
 
     def __init__(
-        self, size: tuple[int, int], arrivals: tuple[Arrival, ...] = (), *, noise: float = NOISE
+        self,
+        size: tuple[int, int],
+        arrivals: tuple[Arrival, ...] = (),
+        *,
+        noise: float = NOISE,
+        seed: int = 0,
     ) -> None:
         self.size, self._arrivals = size, arrivals
         self._ground = photograph(STANDS_S, size)
         self._things = [cut_out(TRUCK, TRUCK_S, size, one.share) for one in arrivals]
-        rng = np.random.default_rng(7)
+        rng = np.random.default_rng(7 + seed)
         shape = (size[1] + 64, size[0] + 64, 3)
         self._grain = rng.normal(0.0, noise, shape).round().astype(np.int8) if noise else None
-        self._rng = np.random.default_rng(11)
+        self._rng = np.random.default_rng(11 + seed)
 
     def picture(self, at_s: float) -> Image:
         """The street at a second of the film, with what stands or passes there, and noise."""

@@ -213,9 +213,9 @@ def watch(path: Path, model: Model, *, decode: str = "auto") -> Night:
     return Night(looker.looks, source.awake(), source.wakes, clock.at_s, policy.plan.why, nothing)
 
 
-def _arrivals(count: int) -> tuple[Arrival, ...]:
+def _arrivals(count: int, seed: int) -> tuple[Arrival, ...]:
     """Small and large, slow and quick, never at the same place between key pictures."""
-    times = (WARM_S + 40.0 * n + 0.37 * (n * 7 % 13) for n in range(count))
+    times = (WARM_S + 40.0 * n + 0.37 * ((n * 7 + 5 * seed) % 13) for n in range(count))
     kinds = itertools.cycle(itertools.product((0.12, 0.2, 0.3), (3.0, 6.0)))
     return tuple(Arrival(t, for_s, share) for t, (share, for_s) in zip(times, kinds, strict=False))
 
@@ -233,13 +233,13 @@ def followed(night: Night, street: Street, number: int) -> list[Look]:
     return found
 
 
-def compared(count: int, coding: Coding, model: Model) -> dict[str, Any]:
+def compared(count: int, coding: Coding, model: Model, seed: int = 0) -> dict[str, Any]:
     """So many arrivals, seen asleep and with everything decoded. late_s: from the first picture
     that shows it to the first look at such a picture."""
-    arrivals = _arrivals(count)
+    arrivals = _arrivals(count, seed)
     seconds = arrivals[-1].at_s + 10.0
     with tempfile.TemporaryDirectory(prefix="edge-sleep-") as folder:
-        clip = disturbed_clip("nothing", seconds, coding, arrivals)
+        clip = disturbed_clip("nothing", seconds, coding, arrivals, seed=seed)
         path = film(clip, Path(folder) / "film")
         nights = {decode: watch(path, model, decode=decode) for decode in ("whole", "auto")}
     street, rows = Street((clip.width, clip.height), arrivals, noise=0.0), []
@@ -277,21 +277,25 @@ def main() -> int:
     parser.add_argument("--codec", default="h264")
     parser.add_argument("--fps", type=int, default=25)
     parser.add_argument("--b-pictures", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="another film of each (default: 0)")
     parser.add_argument("--arrivals", type=int, default=0, help="so many, against decoding all")
     asked = parser.parse_args()
     coding = Coding(asked.codec, asked.key, asked.b_pictures, fps=asked.fps)
     model = load_model(DEFAULT, provider="cpu", workers=1)
     if asked.arrivals:
-        row = compared(asked.arrivals, coding, model)
+        row = compared(asked.arrivals, coding, model, asked.seed)
         print(json.dumps(row), flush=True)
         return 1 if row["lost"] else 0
     for name in asked.only.split(","):
         with tempfile.TemporaryDirectory(prefix="edge-sleep-") as folder:
-            path = film(disturbed_clip(name, asked.seconds, coding), Path(folder) / "film")
+            path = film(
+                disturbed_clip(name, asked.seconds, coding, seed=asked.seed), Path(folder) / "film"
+            )
             night = watch(path, model)
         since_s = min(WARM_S, asked.seconds / 3.0)
         row = {
             "disturbance": name,
+            "seed": asked.seed,
             "awake": round(night.awake_share(since_s), 3),
             "wakes": len([at for at, _ in night.wakes if at >= since_s]),
             "detections_per_s": round(sum(k.detected for k in night.looks) / asked.seconds, 2),
