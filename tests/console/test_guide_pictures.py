@@ -174,9 +174,7 @@ def test_the_guides_pictures_are_made(street):
     folder, root = street
     code = until(lambda: code_in(folder / "run.log"))
     with sync_playwright() as started:
-        # Its own words, as of the fields for files and days, are Chinese too.
-        words = {**os.environ, "LANGUAGE": "zh_CN"}
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGS, env=words)
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         context = browser.new_context(locale="zh-CN", ignore_https_errors=True)
         context.set_default_timeout(LIMIT_MS)
         page = entered(context, root, code)
