@@ -105,7 +105,7 @@ def test_a_throttled_board_a_weak_supply_and_heat(tmp_path, monkeypatch, bits, h
     [(9000, False, "cannot be written"), (120, True, "120 MB free")],
 )
 def test_a_disk_that_is_read_only_or_full(tmp_path, monkeypatch, free_mb, writable, said):
-    monkeypatch.setattr(doctor, "storage", lambda path: Storage(path, free_mb, 32_000, writable))
+    monkeypatch.setattr(doctor, "storage", lambda path: Storage(path, free_mb, writable))
     found = [a for a in doctor._disk(box(tmp_path)) if a.level == "wrong"]
     assert found and said in found[0].found and found[0].do_zh
 
