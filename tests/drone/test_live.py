@@ -139,7 +139,7 @@ def test_poses_from_a_real_broker_that_starts_late(tmp_path):
     broker = subprocess.Popen(["mosquitto", "-c", str(config)], stderr=subprocess.DEVNULL)
     try:
         shot = Shot(0.0, 0.0, 0.0, 60.0, 0.0, -60.0)
-        publish = ["mosquitto_pub", "-p", str(port), "-V", "5", "-r"]
+        publish = ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(port), "-V", "5", "-r"]
         publish += ["-t", "thing/product/SN1/osd", "-m", osd(shot).decode()]
         deadline = time.monotonic() + 120
         while not feed.poses and time.monotonic() < deadline:
