@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import time
 import venv
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -105,12 +106,13 @@ def page(home, tmp_path):
         code = (tmp_path / "state/console/first-code").read_text().strip()
         form = urlencode({"code": code, "name": "wang", "password": "a-long-password"})
         head = {"Content-Type": "application/x-www-form-urlencoded"}
-        cookie = asked(port, "POST", "/first", form, head).headers["Set-Cookie"].partition(";")[0]
+        _, told, _ = asked(port, "POST", "/first", form, head)
+        cookie = told["Set-Cookie"].partition(";")[0]
 
         def get(path, language="zh"):
             words = {"Cookie": f"{cookie}; edge-language={language}"}
-            answer = asked(port, "GET", path, None, words)
-            return answer.status, answer.read()
+            status, _, body = asked(port, "GET", path, None, words)
+            return status, body
 
         yield get
     finally:
@@ -119,9 +121,11 @@ def page(home, tmp_path):
 
 
 def asked(port, method, path, body, head):
-    link = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    link.request(method, path, body, head)
-    return link.getresponse()
+    """(status, headers, body) of one request."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as link:
+        link.request(method, path, body, head)
+        answer = link.getresponse()
+        return answer.status, answer.headers, answer.read()
 
 
 @pytest.mark.slow
