@@ -73,6 +73,8 @@ class CameraWorker:
         self._decode_policy = DecodePolicy(
             pipeline.camera.fps,
             whole=pipeline.camera.decode == "whole",
+            # Who asks for so many looks always gets them, also where nothing moves.
+            sleeps=pipeline.camera.rate != "fixed",
             brief=pipeline.analyzer.brief,
         )
         self.last: Analysis | None = None
