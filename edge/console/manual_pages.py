@@ -5,6 +5,7 @@ offline."""
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,6 +34,7 @@ MANUAL: dict[str, str] = {
 
 
 _PICTURE = re.compile(r"pictures/([a-z0-9-]+\.webp)")
+_SHOWN = re.compile(r'<img src="/manual/pictures/([^"]+)"')
 
 
 def manual_file(name: str, language: Language) -> Path:
@@ -56,7 +58,7 @@ def linked(target: str, here: str) -> str | None:
     if "://" in path:
         return None
     if _PICTURE.fullmatch(path):
-        return f"/manual/{path}"
+        return f"/manual/{path}" if _picture_file(path) else None
     name = Path(path).stem if path else here
     if path and (not path.endswith(".md") or name not in MANUAL):
         return None
@@ -66,11 +68,27 @@ def linked(target: str, here: str) -> str | None:
     return f"/manual/{name}" + (f"#{slug(heading)}" if heading else "")
 
 
+def _picture_file(path: str) -> Path | None:
+    """None where it was not shipped: its words stand alone then."""
+    try:
+        return shipped(f"docs/zh/{path}") if _PICTURE.fullmatch(path) else None
+    except FileNotFoundError:
+        return None
+
+
 @lru_cache(maxsize=4)
 def read_manual(name: str, language: Language) -> ManualPage:
     """One document as HTML. Raises FileNotFoundError."""
     text = manual_file(name, language).read_text("utf-8")
-    return manual_page(text, lambda target: linked(target, name))
+    page = manual_page(text, lambda target: linked(target, name))
+    return replace(page, body=_SHOWN.sub(_sized, page.body))
+
+
+def _sized(shown: re.Match[str]) -> str:
+    """With its size in pixels (RFC 6386, 9.1), so that nothing moves once the picture is there."""
+    head = shipped(f"docs/zh/pictures/{shown[1]}").read_bytes()[26:30]
+    width, height = (int.from_bytes(head[at : at + 2], "little") & 0x3FFF for at in (0, 2))
+    return f'{shown[0]} width="{width}" height="{height}"'
 
 
 async def manual(request: Request) -> Response:
@@ -88,11 +106,7 @@ async def manual(request: Request) -> Response:
 
 async def picture(request: Request) -> Response:
     """A picture of a document, as it was shipped."""
-    path = f"pictures/{request.path_params['name']}"
-    try:
-        file = shipped(f"docs/zh/{path}") if _PICTURE.fullmatch(path) else None
-    except FileNotFoundError:
-        file = None
+    file = _picture_file(f"pictures/{request.path_params['name']}")
     if file is None:
         return render(request, "message.html", 404, message="manual_missing")
     return FileResponse(file, media_type="image/webp")
