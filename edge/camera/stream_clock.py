@@ -26,9 +26,9 @@ PACKETS_LEAST, SPAN_LEAST_S = 10, 1.0
 TRUE_S = 0.1
 # From a line through arrival over stamp a packet of an even clock is at most so far away.
 STRAY_S = 0.5
-# A rate outside of this is no rate.
 # Stamps of key pictures keep time whose span is within this share of that of their arrivals.
 KEPT_SHARE = 0.1
+# A rate outside of this is no rate.
 RATE_LEAST, RATE_MOST = 0.2, 5.0
 
 
