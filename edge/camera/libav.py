@@ -259,17 +259,21 @@ class StreamDecoder:
     begins anew with one of its own.
 
     Only codecs whose packets and parameter sets tell all that a decoder must know are released
-    (ANEW); another keeps the stream's own, emptied.
+    (ANEW); another keeps the stream's own, emptied. parameters: the sets that it begins anew with,
+    as the stream told them last; a packet held back from before they changed brings its own.
     """
 
     ANEW = frozenset({"h264", "hevc"})
 
-    def __init__(self, opened: Input) -> None:
+    def __init__(self, opened: Input, parameters: bytes) -> None:
         self._stream = opened.stream
         self._anew = opened.stream.codec_context.name in self.ANEW
-        # In band as the stream told them last, else as it told them at its opening.
-        self.parameters = bytes(opened.stream.codec_context.extradata or b"")
+        self.parameters = parameters
         self._context: Any = None
+
+    def learn(self, sets: bytes) -> None:
+        """The parameter sets that a packet brought with it; b"": none."""
+        self.parameters = sets or self.parameters
 
     @property
     def open(self) -> bool:

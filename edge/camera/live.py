@@ -83,8 +83,7 @@ class LiveSource:
         self.facts: SourceFacts = replace(
             self._input.facts, packets=bool(self._connection.header) and keep is not None
         )
-        self.decoder = StreamDecoder(self._input)
-        self._parameters = self._connection.extradata
+        self.decoder = StreamDecoder(self._input, self._connection.extradata)
         self._arrived: dict[int, Stamp] = {}
         self._key_seen = False
         self._lag = Lag()
@@ -150,6 +149,8 @@ class LiveSource:
                 decoded_s = seconds(packet.dts, packet.time_base)
                 shown_s = seconds(packet.pts, packet.time_base)
                 self.statistics.add(at.mono, decoded_s, shown_s, packet.is_keyframe)
+                if packet.is_keyframe:
+                    self.decoder.learn(parameter_sets(self._connection.codec, bytes(packet)))
                 yield packet, at, at.mono - asked_s
 
     def _wanted(self, packet: Any, at: Stamp) -> Iterator[Picture]:
@@ -241,8 +242,6 @@ class LiveSource:
             return
         if packet.pts is not None:
             self._remember(packet.pts, at)
-        if packet.is_keyframe:
-            self.decoder.parameters = self._sets(bytes(packet), self.decoder.parameters)
         try:
             frames = self.decoder.decode(packet, _SKIP[self.want])
         except av.error.FFmpegError:
@@ -285,21 +284,14 @@ class LiveSource:
             del self._arrived[next(iter(self._arrived))]
         self._arrived[pts] = at
 
-    def _sets(self, data: bytes, known: bytes) -> bytes:
-        """The parameter sets that this key packet brings with it, or those known before."""
-        return parameter_sets(self._connection.codec, data) or known
-
     def _encoded(self, packet: Any, at: Stamp) -> Encoded:
-        data = bytes(packet)
-        if packet.is_keyframe:
-            self._parameters = self._sets(data, self._parameters)
         return Encoded(
-            data,
+            bytes(packet),
             packet.pts,
             packet.dts,
             packet.time_base,
             packet.is_keyframe,
             at,
             self._connection,
-            self._parameters,
+            self.decoder.parameters,
         )

@@ -10,6 +10,7 @@ import pytest
 
 from edge.camera.libav import StreamDecoder, open_input, packets_of
 from edge.camera.quiet import BYTES_MOST, HeldPacket, QuietStream
+from edge.camera.remux import describe
 from edge.camera.source import SourceError
 from edge.camera.url import parse_source
 from edge.camera.watch import PacketWatch
@@ -56,7 +57,7 @@ def test_a_sleeping_camera_keeps_no_decoder(street):
 def test_a_decoder_made_anew_gives_the_same_pictures_in_the_same_order(street):
     def marks(release):
         opened, found = open_input(parse_source(str(street))), []
-        decoder = StreamDecoder(opened)
+        decoder = StreamDecoder(opened, describe(opened).extradata)
         for packet in packets_of(opened):
             if not packet.size:
                 break
@@ -95,6 +96,7 @@ def test_what_is_held_back_is_bounded_in_bytes():
 
 
 def test_a_decoder_is_bounded_in_size_and_threads(street):
-    context = StreamDecoder(open_input(parse_source(str(street)))).context
+    opened = open_input(parse_source(str(street)))
+    context = StreamDecoder(opened, describe(opened).extradata).context
     assert isinstance(context, av.CodecContext)
     assert context.options["max_pixels"] == "13000000" and context.thread_count == 1
