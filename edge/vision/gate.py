@@ -33,9 +33,13 @@ SURROUND = 31
 LEAST_CHANGE, NOISE_SHARE = 7.0, 5.0
 # Least side of a changed blob, in pixels of 320: rain streaks and single noisy pixels are thinner.
 LEAST_BLOB = 3
-# Light makes a part of the street at most so many times as bright, or as dark, between two
-# pictures; a black picture is told by levels above this.
-LIGHT_MOST, BLACK = 2.0, 8.0
+# Light (headlights at night) makes a part of the street at most so many times as bright, or as
+# dark, between two pictures; a black picture is told by levels above this. Light has no edges: it
+# is the mean of so many pixels of 320 each way. It makes the noise and the coarse steps of what was
+# dark as many times as strong.
+LIGHT_MOST, BLACK, LIGHT_SIDE = 6.0, 8.0, 15
+# The brightest that a picture tells of.
+WHITE = 255.0
 # A camera sways by so many pixels of 320 at most, and all of the picture with it: by the median of
 # tiles that have edges in both directions, so many at least. A thing is in a few of them.
 SWAY_MOST, TILES_ACROSS, TILES_DOWN, TILES_LEAST, EDGES_LEAST = 1.0, 10, 6, 12, 2.0
@@ -102,6 +106,11 @@ class Detail:
     def shape(self) -> tuple[int, ...]:
         return self.fine.shape
 
+    @property
+    def whole(self) -> Plane:
+        """The picture itself: broad and fine."""
+        return np.asarray(self.fine + self.broad, np.float32)
+
     def copy(self) -> Detail:
         """One that may be changed by itself."""
         return Detail(self.fine.copy(), self.broad.copy())
@@ -164,7 +173,8 @@ class MotionGate:
         """Judge one picture. alive: tracks or candidates are waiting, so look in any case.
         standing: boxes of what stands there, to be looked at again once anything changes in or
         around them. forced_s: longest time without a look, where it is not the usual one.
-        teaches: no object is known to move, so what moves now is what is usual here.
+        teaches: no object is known to move, so what moves now is what is usual here, and it is
+        asked whether light or a swaying pole explains it.
 
         The gate learns from every picture it is shown, also from those it opens for anyway. A
         picture of another size, or time running backwards, starts it anew.
@@ -175,8 +185,8 @@ class MotionGate:
             self._restart(detail, now_s)
             return GateDecision(True, "first", 1.0)
         dt = now_s - self._seen_s
-        moved = self._compare(detail, dt)
-        around, left = self._changed(detail, standing)
+        moved = self._compare(detail, dt, explain=teaches)
+        around, left = self._changed(detail, standing, explain=teaches)
         usual, changing = self._moving.limit, self._changing.limit
         dulled = usual > self._least or changing > DULL
         moving, changed = moved >= max(self._least, usual), around > changing
@@ -222,7 +232,7 @@ class MotionGate:
         self._mask = np.zeros(detail.shape, np.uint8)
         self._seen_s = self._looked_s = now_s
 
-    def _compare(self, detail: Detail, dt: float) -> float:
+    def _compare(self, detail: Detail, dt: float, *, explain: bool) -> float:
         """Moved share against the reference: the picture of the last motion, not of the last
         frame, so that a creeping object adds up until it shows."""
         assert self._reference is not None and self._previous is not None
@@ -230,7 +240,10 @@ class MotionGate:
         mask = self._differing(detail, self._reference)
         lasting = cv2.countNonZero(cv2.bitwise_and(mask, cv2.dilate(self._mask, _NEAR)))
         sudden = cv2.countNonZero(mask)
-        self._left = self._unexplained(mask, detail, self._reference, self._least)
+        left = mask
+        if explain and sudden >= self._least * mask.size:
+            left = unexplained(mask, detail, self._reference, self._level)
+        self._left = cv2.countNonZero(left) / left.size
         self._reference.follow(detail, min(1.0, dt / DRIFT_S))
         self._mask = mask
         return (sudden if sudden >= SUDDEN * mask.size else lasting) / mask.size
@@ -243,22 +256,19 @@ class MotionGate:
     def _level(self) -> float:
         return max(LEAST_CHANGE, NOISE_SHARE * self._noise)
 
-    def _unexplained(self, mask: Grey, detail: Detail, earlier: Detail, least: float) -> float:
-        """Share of the picture that differs and is neither light nor a swaying pole; 0 where less
-        than so much differs at all."""
-        if cv2.countNonZero(mask) < least * mask.size:
-            return 0.0
-        left = unexplained(mask, detail, earlier, self._level)
-        return cv2.countNonZero(left) / left.size
-
-    def _changed(self, detail: Detail, standing: Sequence[Box]) -> tuple[float, float]:
+    def _changed(
+        self, detail: Detail, standing: Sequence[Box], *, explain: bool
+    ) -> tuple[float, float]:
         """The largest share of one of these boxes and its surroundings that differs from the
         picture detected last, and the largest that is neither light nor a swaying pole."""
         if not standing or self._detected is None:
             return 0.0, 0.0
         mask = self._differing(detail, self._detected)
+        around = _most_around(mask, standing)
+        if not explain or around == 0.0:
+            return around, around
         left = unexplained(mask, detail, self._detected, self._level)
-        return _most_around(mask, standing), _most_around(left, standing)
+        return around, _most_around(left, standing)
 
     def _learn_noise(self, step: NDArray[Any], dt: float) -> None:
         """Standard deviation of the picture noise from the median change between two pictures:
@@ -316,10 +326,12 @@ def unexplained(mask: Grey, now: Detail, before: Detail, level: float) -> Grey:
     """What of `differing` neither light on a part of the street nor a swaying camera explains."""
     if not mask.any():
         return mask
-    expected = before.fine * _light(now, before)
+    light = _light(now, before)
+    expected = np.minimum(light * (before.whole + BLACK) - BLACK, np.float32(WHITE))
     across, down = _gradient(expected)
-    dx, dy = _sway(now.fine - expected, across, down)
-    left = _beyond(cv2.absdiff(now.fine, expected - dx * across - dy * down), level)
+    dx, dy = _sway(now.whole - expected, across, down)
+    difference = cv2.absdiff(now.whole, expected - dx * across - dy * down)
+    left = _beyond(difference, np.asarray(level * np.maximum(light, 1.0), np.float32))
     return np.asarray(cv2.bitwise_and(mask, left), np.uint8)
 
 
@@ -329,15 +341,17 @@ def gain_of(now: Detail, before: Detail) -> float:
     return min(2.0, max(0.5, strong / was)) if was > 0.5 else 1.0
 
 
-def _beyond(difference: Any, level: float) -> Grey:
+def _beyond(difference: Any, level: float | Plane) -> Grey:
     mask = cv2.morphologyEx((difference > level).astype(np.uint8), cv2.MORPH_OPEN, _BLOB)
     return np.asarray(mask, np.uint8)
 
 
 def _light(now: Detail, before: Detail) -> Plane:
-    """How much brighter each part of the street is."""
-    ratio = (now.broad + BLACK) / (before.broad + BLACK)
-    return np.asarray(np.clip(ratio, 1.0 / LIGHT_MOST, LIGHT_MOST), np.float32)
+    """How much brighter each part of the street is. What comes changes the ratio of the pictures at
+    its edges, where light does not."""
+    ratio = (now.whole + BLACK) / (before.whole + BLACK)
+    bounded = np.clip(ratio, 1.0 / LIGHT_MOST, LIGHT_MOST).astype(np.float32)
+    return np.asarray(cv2.blur(bounded, (LIGHT_SIDE, LIGHT_SIDE)), np.float32)
 
 
 def _gradient(plane: Plane) -> tuple[Plane, Plane]:

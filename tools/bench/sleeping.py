@@ -4,6 +4,7 @@ the policy of edge visiond on a film, as fast as the CPU can, its packets arrivi
 
     tools/python -m tools.bench.sleeping [--seconds 240] [--key 2] [--only rain,flicker]
     tools/python -m tools.bench.sleeping --arrivals 100     cases lost against decoding everything
+    tools/python -m tools.bench.sleeping --arrivals 24 --only headlights       the same under it
 """
 
 from __future__ import annotations
@@ -220,6 +221,11 @@ def _arrivals(count: int, seed: int) -> tuple[Arrival, ...]:
     return tuple(Arrival(t, for_s, share) for t, (share, for_s) in zip(times, kinds, strict=False))
 
 
+def _woken(night: Night, one: Arrival) -> bool:
+    begins_s, ends_s = one.at_s + FIRST_S, one.at_s + one.for_s + FIRST_S
+    return any(a < ends_s and b > begins_s for a, b in night.awake)
+
+
 def followed(night: Night, street: Street, number: int) -> list[Look]:
     """The looks in which that arrival was followed where it really was."""
     found = []
@@ -233,13 +239,16 @@ def followed(night: Night, street: Street, number: int) -> list[Look]:
     return found
 
 
-def compared(count: int, coding: Coding, model: Model, seed: int = 0) -> dict[str, Any]:
-    """So many arrivals, seen asleep and with everything decoded. late_s: from the first picture
-    that shows it to the first look at such a picture."""
+def compared(
+    count: int, coding: Coding, model: Model, seed: int = 0, under: str = "nothing"
+) -> dict[str, Any]:
+    """So many arrivals, seen asleep and with everything decoded, under a disturbance. late_s: from
+    the first picture that shows it to the first look at such a picture. woken: it was awake while
+    the thing was there, whatever the detector makes of it."""
     arrivals = _arrivals(count, seed)
     seconds = arrivals[-1].at_s + 10.0
     with tempfile.TemporaryDirectory(prefix="edge-sleep-") as folder:
-        clip = disturbed_clip("nothing", seconds, coding, arrivals, seed=seed)
+        clip = disturbed_clip(under, seconds, coding, arrivals, seed=seed)
         path = film(clip, Path(folder) / "film")
         nights = {decode: watch(path, model, decode=decode) for decode in ("whole", "auto")}
     street, rows = Street((clip.width, clip.height), arrivals, noise=0.0), []
@@ -251,9 +260,12 @@ def compared(count: int, coding: Coding, model: Model, seed: int = 0) -> dict[st
     late = sorted(late_s for *_, late_s in rows)
     return {
         "arrivals": count,
+        "under": under,
+        "seed": seed,
         "codec": f"{coding.codec}, key {coding.key_s:g} s, {coding.b_pictures} B",
         "followed_whole": sum(bool(whole) for whole, *_ in rows),
         "followed_asleep": sum(bool(asleep) for _, asleep, _ in rows),
+        "woken": sum(_woken(nights["auto"], one) for one in arrivals),
         "lost": sum(bool(whole) and not asleep for whole, asleep, _ in rows),
         "lost_which": [
             f"{one.share:g} for {one.for_s:g} s at {one.at_s:.1f}"
@@ -271,7 +283,7 @@ def main() -> int:
     """A line for each disturbance."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--only", default=",".join(DISTURBANCES), help="names, with commas")
+    parser.add_argument("--only", help="names, with commas (default: all; --arrivals: nothing)")
     parser.add_argument("--seconds", type=float, default=240.0)
     parser.add_argument("--key", type=float, default=2.0, help="s between key pictures")
     parser.add_argument("--codec", default="h264")
@@ -283,10 +295,13 @@ def main() -> int:
     coding = Coding(asked.codec, asked.key, asked.b_pictures, fps=asked.fps)
     model = load_model(DEFAULT, provider="cpu", workers=1)
     if asked.arrivals:
-        row = compared(asked.arrivals, coding, model, asked.seed)
-        print(json.dumps(row), flush=True)
-        return 1 if row["lost"] else 0
-    for name in asked.only.split(","):
+        lost = 0
+        for name in (asked.only or "nothing").split(","):
+            row = compared(asked.arrivals, coding, model, asked.seed, name)
+            lost += row["lost"]
+            print(json.dumps(row), flush=True)
+        return 1 if lost else 0
+    for name in asked.only.split(",") if asked.only else DISTURBANCES:
         with tempfile.TemporaryDirectory(prefix="edge-sleep-") as folder:
             path = film(
                 disturbed_clip(name, asked.seconds, coding, seed=asked.seed), Path(folder) / "film"
