@@ -14,7 +14,7 @@ from tools.training.cutouts import Cutout, paste
 from tools.training.regions import Region
 from tools.training.settings import Picture
 from tools.training.shots import SEEN_FROM_ABOVE, Shot
-from tools.training.transplants import transplants
+from tools.training.transplants import ONLY_NAMED, transplants
 from tools.training.wear import (
     clad,
     disguised,
@@ -37,6 +37,7 @@ REAL = "real"  # kinds of cut-outs that were taken from photographs begin with i
 HUE = {
     **dict.fromkeys(("stall", "real_stall", "real_market", "real_cart"), 0.5),
     **dict.fromkeys(("truck", "real_truck"), 0.5),
+    "real_orderly_bin": 0.5,
     "spillage": 0.02,
 }
 # The parasols of a garden or a terrace: many of one kind in rows, and no stall among them.
@@ -44,6 +45,11 @@ TERRACE_KINDS, TERRACE_SIDE, TERRACE_GAP = ("real_stall",), (2, 5), (1.15, 1.9)
 # Two-wheelers parked side by side, bright boxes on their backs: from afar a stall, to a model that
 # has only seen them alone. How many, and the step in their own widths, sideways and down.
 ROW_KINDS, ROW_LENGTH, ROW_STEP, ROW_SLOPE = ("two_wheeler",), (3, 7), (0.25, 0.7), 0.15
+# An overflowing bin that is cut out of its photograph loses what makes it one: the refuse about it.
+# So an orderly one is pasted, and half of the time bags at its foot or over its rim: how many, and
+# their height in its own.
+ORDERLY, FULL, BAG_KIND = "real_orderly_bin", "overflowing_bin", "real_bag"
+FULL_SHARE, BAGS, BAG_SIDE, OVER_RIM = 0.5, (2, 5), (0.2, 0.5), 0.4
 
 Boxes = list[NDArray[np.float32]]
 Labels = list[NDArray[np.int64]]
@@ -105,7 +111,8 @@ class Paster:
         self, cutouts: list[Cutout], shots: list[Shot], names: tuple[str, ...], picture: Picture
     ) -> None:
         self._names, self._picture, self._shots = names, picture, shots
-        cutouts = [*cutouts, *transplants(shots, names)]
+        real = [one for one in transplants(shots, names) if _wished(one, picture)]
+        cutouts = [*cutouts, *real]
         self._shelves = {above: _shelve(cutouts, above) for above in (False, True)}
 
     def paste(
@@ -144,10 +151,28 @@ class Paster:
         if cutout.above:
             cutout = cutout.turned(int(rng.integers(4)))
         found = ground.lay(cutout, scale, corner, rng)
+        if found and cutout.kind == ORDERLY and rng.random() < FULL_SHARE:
+            found = self._overfilled(pools.get(BAG_KIND, []), ground, found[0][1], shot, rng)
         ground.keep(found, self._names)
         if found and rng.random() < self._picture.hidden:
             hide = under_trees if cutout.above and rng.random() < 0.6 else half_hidden
             hide(ground.part, found[0][1], shot.image, rng)
+
+    def _overfilled(
+        self, pool: list[Cutout], ground: Ground, sides: Sides, shot: Shot, rng: Generator
+    ) -> list[tuple[str, Sides]]:
+        """Bags about an orderly bin: what is seen of both."""
+        x1, y1, x2, y2 = sides
+        found = [(FULL if pool else "bin", sides)]
+        for _ in range(rng.integers(*BAGS, endpoint=True) if pool else 0):
+            bag = self._worn(pool[rng.integers(len(pool))], shot, rng)
+            side = (y2 - y1) * rng.uniform(*BAG_SIDE)
+            scale = side / bag.rgba.shape[0]
+            over = rng.random() < OVER_RIM
+            foot = y1 + (y2 - y1) * (rng.uniform(0.05, 0.3) if over else rng.uniform(0.92, 1.1))
+            left = rng.uniform(x1, x2) - bag.rgba.shape[1] * scale / 2
+            found += ground.lay(bag, scale, (int(left), int(foot - side)), rng)
+        return found
 
     def _row(
         self,
@@ -245,6 +270,10 @@ class Paster:
         left = rng.uniform(leftmost, rightmost)
         foot = region.height * (rng.uniform(0.8, 1.2) if close else rng.uniform(0.3, 1.1))
         return scale, (int(left), int(foot - high * scale))
+
+
+def _wished(cutout: Cutout, picture: Picture) -> bool:
+    return cutout.kind not in ONLY_NAMED or cutout.kind in picture.cutout_kinds
 
 
 def _shelve(cutouts: list[Cutout], above: bool) -> dict[str, list[Cutout]]:

@@ -43,7 +43,12 @@ TRANSPLANTS: dict[tuple[str, str], tuple[str, Shape]] = {
     ("side_excavators", "excavator"): ("real_digger", "outline"),
     ("street_bins", "overflowing_bin"): ("real_bin", "outline"),
     ("street_bins", "bin"): ("real_bin", "outline"),
+    ("web_bins", "bin"): ("real_orderly_bin", "outline"),
+    ("garbage_bags", "garbage"): ("real_bag", "outline"),
+    ("refuse_bags", "garbage"): ("real_bag", "outline"),
 }
+# Kinds that a run has only where it names them: runs of before draw what they drew.
+ONLY_NAMED = ("real_orderly_bin", "real_bag")
 
 
 def transplants(shots: list[Shot], names: tuple[str, ...]) -> Iterator[Cutout]:
