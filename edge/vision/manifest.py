@@ -7,6 +7,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,7 @@ ClassName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Side = Annotated[int, msgspec.Meta(ge=32, le=4096, multiple_of=32)]
 Slope = Annotated[float, msgspec.Meta(ge=0.2, le=5.0)]
 Shift = Annotated[float, msgspec.Meta(ge=-6.0, le=6.0)]
+Power = Annotated[float, msgspec.Meta(gt=0.0, le=10.0)]
 # The views that cameras have of the ground, and how far a model is to be trusted with a class.
 View = Literal["eye", "pole", "drone", "top"]
 Trust = Literal["validated", "weak", "unproven"]
@@ -94,11 +96,13 @@ class SelfTest(_Part, frozen=True, kw_only=True):
 
 
 class CalibrationMap(_Part, frozen=True, kw_only=True):
-    """What makes scores promise the same of every class (edge.vision.model.ScoreMap): class to
-    (slope, shift) in log odds. `version`: of this form; `on`: the pictures it was fitted on."""
+    """What makes scores promise the same of every class (edge.vision.score_map): class to
+    (slope, shift) in log odds; `rivals`: class to the classes that speak against it, and how much.
+    `version`: of this form; `on`: the pictures it was fitted on."""
 
     version: Literal[1]
     classes: dict[ClassName, tuple[Slope, Shift]]
+    rivals: dict[ClassName, dict[ClassName, Power]] = {}
     on: str = ""
 
 
@@ -152,11 +156,13 @@ def read_manifest(path: Path) -> Manifest:
     twice = sorted({name for name in manifest.classes if manifest.classes.count(name) > 1})
     if twice:
         raise ConfigError(f"{path}: classes: {twice[0]!r} stands twice")
-    for key, given in (
-        ("calibration.classes", manifest.calibration.classes if manifest.calibration else ()),
+    given = manifest.calibration
+    for key, named in (
+        ("calibration.classes", given.classes if given else ()),
+        ("calibration.rivals", {*given.rivals, *chain(*given.rivals.values())} if given else ()),
         ("good_for", manifest.good_for),
     ):
-        strange = sorted(set(given) - set(manifest.classes))
+        strange = sorted(set(named) - set(manifest.classes))
         if strange:
             raise ConfigError(f"{path}: {key}: {strange[0]!r} is not one of its classes")
     return manifest

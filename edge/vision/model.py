@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.config import ConfigError
 from edge.config.device import Provider
@@ -18,6 +16,7 @@ from edge.values import Box, Detections, Image
 from edge.vision import yolo
 from edge.vision.inference import Session, SessionRequest, Shape, cores
 from edge.vision.manifest import Weights, input_shape, resolve
+from edge.vision.score_map import ScoreMap
 from edge.vision.session import open_session, read_facts
 from edge.vision.tiling import Piece, merge, tiles
 
@@ -26,39 +25,6 @@ MAX_IOU = 0.6
 # Free-sized models are opened once per picture aspect; a camera turned on its side is the second.
 MOST_SHAPES = 3
 MOST_WORKERS = 4
-# Scores are calibrated between these: the odds of 0 and 1 are not finite.
-LEAST_SCORE, MOST_SCORE = 1e-4, 1.0 - 1e-4
-
-Floats = NDArray[np.float32]
-
-
-class ScoreMap:
-    """From a detector's scores to scores that promise the same of every class.
-
-    A score is calibrated where boxes reported at 0.35 are right as often whatever their class. The
-    map of a class is monotonic, in log odds: slope times the raw score's, plus a shift (Platt
-    1999); it comes with the model, fitted on held-apart real pictures. `pairs`: class name to
-    (slope, shift); a class without one keeps its scores.
-    """
-
-    def __init__(self, names: Sequence[str], pairs: Mapping[str, tuple[float, float]]) -> None:
-        both = np.array([pairs.get(name, (1.0, 0.0)) for name in names], np.float32)
-        self._slope, self._shift = both[:, 0], both[:, 1]
-
-    def apply(self, scores: Floats, labels: NDArray[np.int32]) -> Floats:
-        """Calibrated scores of boxes with these raw scores (n,) and classes (n,)."""
-        odds = _odds(scores) * self._slope[labels] + self._shift[labels]
-        return np.asarray(1.0 / (1.0 + np.exp(-odds)), np.float32)
-
-    def raw_floor(self, score: float) -> float:
-        """The least raw score that can come to `score` in any class."""
-        odds = (float(_odds(np.array([score], np.float32))[0]) - self._shift) / self._slope
-        return float(min(score, (1.0 / (1.0 + np.exp(-odds))).min()))
-
-
-def _odds(scores: Floats) -> Floats:
-    inside = np.clip(scores, LEAST_SCORE, MOST_SCORE)
-    return np.asarray(np.log(inside / (1.0 - inside)), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +57,8 @@ class Model:
         self._weights, self._provider = weights, provider
         self.good_for = weights.good_for
         given = weights.calibration
-        self._scores = ScoreMap(weights.classes, given.classes) if given else None
+        names = weights.classes
+        self._scores = ScoreMap(names, given.classes, given.rivals) if given else None
         self._threads, self._cache = threads, cache
         facts = read_facts(weights.path)
         _check_names(weights, facts.classes)
@@ -156,14 +123,13 @@ class Model:
         canvas = self._canvas(shape)
         placement = canvas.fill(picture)
         outputs = opened.run(canvas.tensor)
-        floor = self._scores.raw_floor(min_score) if self._scores else min_score
-        found = yolo.decode(opened.head, outputs, shape=shape, min_score=floor)
+        found = yolo.decode(
+            opened.head, outputs, shape=shape, min_score=min_score, scores=self._scores
+        )
         if len(found) and found.labels.max() >= len(self.names):
             found = found[found.labels < len(self.names)]
         if opened.head in yolo.NEEDS_NMS:
             found = yolo.thin(found, max_iou=MAX_IOU)
-        if self._scores:
-            found = _calibrated(found, self._scores, min_score)
         boxes = placement.to_fractions(found.boxes)
         inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         seen = yolo.InputBoxes(boxes, found.scores, found.labels)
@@ -231,14 +197,6 @@ class Model:
         raise ConfigError(
             f"{self._weights.path}: head = {said!r}: its outputs are of kind {seen!r}"
         )
-
-
-def _calibrated(found: yolo.InputBoxes, scores: ScoreMap, least: float) -> yolo.InputBoxes:
-    """With scores that promise the same of every class; best first, the weak ones gone."""
-    calibrated = scores.apply(found.scores, found.labels)
-    order = np.argsort(-calibrated, kind="stable")
-    order = order[calibrated[order] >= least]
-    return yolo.InputBoxes(found.boxes[order], calibrated[order], found.labels[order])
 
 
 def load_model(

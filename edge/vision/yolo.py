@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.values import Image
+from edge.vision.score_map import ScoreMap
 
 Tensor = NDArray[np.float32]
 Outputs = Sequence[NDArray[Any]]
@@ -282,16 +283,30 @@ def _mismatch(shapes: list[tuple[int, ...]], classes: int, shape: Shape) -> str:
     return f"outputs {shapes} fit no known head for {classes} classes at {shape[0]}x{shape[1]}"
 
 
-def decode(head: HeadName, outputs: Outputs, *, shape: Shape, min_score: float) -> InputBoxes:
-    """Boxes of at least `min_score`, before NMS; only survivors are ever decoded.
+def decode(
+    head: HeadName,
+    outputs: Outputs,
+    *,
+    shape: Shape,
+    min_score: float,
+    scores: ScoreMap | None = None,
+) -> InputBoxes:
+    """Boxes of at least `min_score`, before NMS; only survivors are ever decoded. `scores`: what
+    the detector's scores are told as; a place is of the class that is told most surely.
 
     Scores that are not numbers survive nothing. At most MOST_SURVIVORS, the best first.
     """
-    found = _HEADS[head](outputs, shape, min_score)
+    floor = scores.raw_floor(min_score) if scores else min_score
+    if head == "raw":
+        found = _raw(outputs, shape, floor, scores)
+    else:
+        found = _HEADS[head](outputs, shape, floor)
+        if scores:
+            found = InputBoxes(found.boxes, scores.apply(found.scores, found.labels), found.labels)
     wide = (found.boxes[:, 2] > found.boxes[:, 0]) & (found.boxes[:, 3] > found.boxes[:, 1])
     good = wide & np.isfinite(found.boxes).all(axis=1)
     # Exporters fill unused rows with class -1.
-    good &= found.labels >= 0
+    good &= (found.labels >= 0) & (found.scores >= min_score)
     order = np.argsort(-found.scores, kind="stable")
     if not good.all():
         order = order[good[order]]
@@ -304,7 +319,9 @@ def _corners(boxes: Tensor) -> Tensor:
     return np.concatenate([boxes[:, :2] - half, boxes[:, :2] + half], axis=1)
 
 
-def _raw(outputs: Outputs, shape: Shape, min_score: float) -> InputBoxes:
+def _raw(
+    outputs: Outputs, shape: Shape, min_score: float, told: ScoreMap | None = None
+) -> InputBoxes:
     table = outputs[0][0]
     if table.shape[1] != anchors(shape):
         table = table.T
@@ -312,6 +329,8 @@ def _raw(outputs: Outputs, shape: Shape, min_score: float) -> InputBoxes:
     # The maximum down 8400 columns costs a tenth of the argmax: ask the class of survivors only.
     survivors = np.flatnonzero(scores.max(axis=0) >= min_score)
     some = scores[:, survivors]
+    if told is not None:
+        some = told.table(some)
     labels = some.argmax(axis=0).astype(np.int32)
     best = some[labels, np.arange(len(survivors))]
     return InputBoxes(_corners(table[:4, survivors].T), best, labels)

@@ -12,7 +12,9 @@ import yaml
 
 from edge.config import ConfigError
 from edge.vision.manifest import read_manifest
-from edge.vision.model import ScoreMap, load_model
+from edge.vision.model import load_model
+from edge.vision.score_map import ScoreMap
+from edge.vision.yolo import decode
 from tools.training.calibration import IDENTITY, Fitted, Worth, common, fit
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -35,6 +37,33 @@ def test_the_floor_lets_through_all_that_comes_to_the_score_asked_for(pair):
     below = np.array([floor * 0.98], np.float32)
     assert scores.apply(below, np.zeros(1, np.int32))[0] < 0.351
     assert floor <= 0.35
+
+
+RAW = np.array([[0.6, 0.6], [0.05, 0.5], [0.3, 0.1]], np.float32)  # classes a, b, c; two places
+
+
+def test_what_may_as_well_be_a_rival_is_told_less_surely_and_nothing_else_moves():
+    told = ScoreMap(("a", "b", "c"), {}, {"a": {"b": 2.0}}).table(RAW)
+    assert told[0] == pytest.approx([0.6 * 0.95**2, 0.6 * 0.5**2], abs=1e-4)
+    assert told[1:] == pytest.approx(RAW[1:], abs=1e-4)
+
+
+def test_each_rival_is_counted_by_its_own_score_not_by_what_its_rivals_left_of_it():
+    both = {"a": {"b": 1.0}, "b": {"a": 1.0}}
+    told = ScoreMap(("a", "b", "c"), {}, both).table(RAW)
+    assert told[1] == pytest.approx([0.05 * 0.4, 0.5 * 0.4], abs=1e-4)
+
+
+def test_a_place_is_of_the_class_that_is_told_most_surely():
+    table = np.zeros((1, 4 + 3, 21), np.float32)  # an input of 32 x 32: 16, 4 and 1 places
+    table[0, :4] = np.array([[16], [16], [8], [8]])
+    table[0, 4:, 0] = RAW[:, 0]
+    lifted = ScoreMap(("a", "b", "c"), {"c": (1.0, 3.0)})
+    plain = decode("raw", [table], shape=(32, 32), min_score=0.3)
+    told = decode("raw", [table], shape=(32, 32), min_score=0.3, scores=lifted)
+    assert (plain.labels.tolist(), told.labels.tolist()) == ([0], [2])
+    assert told.scores[0] > 0.85
+    assert not len(decode("raw", [table], shape=(32, 32), min_score=0.95, scores=lifted))
 
 
 def copy_of(folder, **changes):
@@ -71,6 +100,12 @@ def test_a_model_tells_the_scores_that_its_manifest_makes_of_them(tmp_path):
         ({"calibration": {"version": 2, "classes": {}}}, "version"),
         ({"calibration": {"version": 1, "classes": {"unicorn": [1, 0]}}}, "unicorn"),
         ({"calibration": {"version": 1, "classes": {"grill": [0, 0]}}}, "0.2"),
+        ({"calibration": {"version": 1, "classes": {}, "rivals": {"bin": {"elf": 1}}}}, "elf"),
+        ({"calibration": {"version": 1, "classes": {}, "rivals": {"elf": {"bin": 1}}}}, "elf"),
+        (
+            {"calibration": {"version": 1, "classes": {}, "rivals": {"bin": {"grill": 0}}}},
+            "more than 0",
+        ),
         ({"good_for": {"unicorn": {"eye": "weak"}}}, "unicorn"),
         ({"good_for": {"grill": {"eye": "splendid"}}}, "good_for"),
     ],

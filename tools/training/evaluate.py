@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from edge.config import ConfigError, read_yaml
 from edge.runtime import write_atomic
+from edge.vision.score_map import ScoreMap
 from tools.training import figures, report, trust
 from tools.training.classes import CITY, COCO
 from tools.training.collection import read_collection
@@ -53,16 +54,13 @@ class Form:
 class Calibrated:
     """A network whose class rows are what the manifest's score map makes of them."""
 
-    def __init__(self, inner: Network, names: Sequence[str], pairs: dict[str, list[float]]) -> None:
-        self.height, self.width, self._inner = inner.height, inner.width, inner
-        both = np.array([pairs.get(name, [1.0, 0.0]) for name in names], np.float64)
-        self._slope, self._shift = both[:, :1], both[:, 1:]
+    def __init__(self, inner: Network, scores: ScoreMap) -> None:
+        self.height, self.width = inner.height, inner.width
+        self._inner, self._scores = inner, scores
 
     def __call__(self, blob: NDArray[np.float32]) -> NDArray[np.float32]:
         raw = self._inner(blob).copy()
-        inside = np.clip(raw[0, 4:].astype(np.float64), 1e-4, 1 - 1e-4)
-        odds = np.log(inside / (1 - inside)) * self._slope + self._shift
-        raw[0, 4:] = 1 / (1 + np.exp(-odds))
+        raw[0, 4:] = self._scores.table(np.asarray(raw[0, 4:], np.float32))
         return raw
 
 
@@ -75,7 +73,8 @@ def open_form(path: Path, *, calibrated: bool = True) -> Form:
     given = fields.get("calibration")
     if not (given and calibrated):
         return form
-    return replace(form, network=Calibrated(form.network, form.names, given["classes"]))
+    scores = ScoreMap(form.names, given["classes"], given.get("rivals"))
+    return replace(form, network=Calibrated(form.network, scores))
 
 
 def _open_raw(path: Path, fields: dict[str, Any], manifest: str) -> Form:
