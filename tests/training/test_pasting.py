@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -92,6 +93,53 @@ def test_real_umbrellas_and_trucks_are_transplanted_whole_ones_only():
     assert not list(transplants([shot("street", [whole])], CITY))
     (truck,) = transplants([shot("drone_trucks", [whole], "muck_truck")], CITY)
     assert truck.kind == "real_truck"
+
+
+def bare(label, kind):
+    """A cut-out of one colour that fills its outline, seen from the ground."""
+    rgba = np.full((120, 120, 4), 255, np.uint8)
+    return Cutout(rgba, np.ones((120, 120), np.uint8), {1: label}, kind, "eye")
+
+
+def pasted(cutouts, count=60):
+    """Classes of what each of `count` single things on an empty street came to."""
+    picture = Picture(wear=0.0, close=0.0, cutout_kinds={"real_orderly_bin": 1.0, "real_bag": 1e-9})
+    paster, where = Paster(cutouts, [], CITY, picture), Region(0, 0, 640, 384)
+    told = []
+    for seed in range(count):
+        boxes, labels = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.int64)]
+        canvas = np.zeros((384, 640, 3), np.uint8)
+        paster.paste(canvas, where, shot("street", []), boxes, labels, rng(seed))
+        told.append([CITY[label] for label in np.concatenate(labels)])
+    return told
+
+
+def test_a_bin_is_overflowing_where_bags_lie_about_it_and_only_there():
+    told = pasted([bare("bin", "real_orderly_bin"), bare("garbage", "real_bag")])
+    full = [names for names in told if "overflowing_bin" in names]
+    orderly = [names for names in told if "bin" in names]
+    assert 15 < len(full) < 45 and len(full) + len(orderly) >= 57  # some lie outside
+    assert sum("garbage" in names for names in full) > 0.9 * len(full)
+    assert all(names == ["bin"] for names in orderly)
+
+
+def test_without_a_bag_to_lay_about_it_every_bin_stays_in_order():
+    told = pasted([bare("bin", "real_orderly_bin")])
+    assert {name for names in told for name in names} == {"bin"}
+
+
+def test_orderly_bins_are_cut_out_for_the_runs_that_name_them_alone():
+    bag = shot("garbage_bags", [[0.2, 0.2, 0.6, 0.8]], "garbage")
+    image = np.full((200, 300, 3), 200, np.uint8)
+    cv2.ellipse(image, (120, 100), (55, 55), 0, 0, 360, (20, 10, 30), -1)
+    bag = replace(bag, image=image)
+    (one,) = transplants([bag], CITY)
+    assert one.kind == "real_bag"
+    for kinds, drawn in (({}, False), ({"real_bag": 1.0}, True)):
+        canvas, boxes, labels = np.zeros((384, 640, 3), np.uint8), [], []
+        paster = Paster([], [bag], CITY, Picture(cutout_kinds=kinds))
+        paster.paste(canvas, Region(0, 0, 640, 384), bag, boxes, labels, rng())
+        assert canvas.any() == drawn
 
 
 def test_wear_is_seeded_and_changes_colour_not_place():
