@@ -98,6 +98,12 @@ READINGS = {
         '{"name": "dust", "source": "dust_photos", "ap50": 0.776, "truths": 8, "pictures": 8}',
         [0.776],
     ),
+    "corner": (
+        '{"camera": "a", "verdicts": 40, "speaks": 1.0}\n{"camera": "b", "verdicts": 40,'
+        ' "speaks": 0.0}\n{"all cameras, 40 verdicts": {"false_left": 0.5, "right_left": 0.97,'
+        ' "teach_s": 0.01}}',
+        [2, 1, 0.5, 0.97, 0.01],
+    ),
     "realclips": (
         '{"all clips": {"clips": 29, "minutes": 31.0, "shipped dwell": 0, "short dwell": 1,'
         ' "tippers": 6, "tippers found": 5}}',

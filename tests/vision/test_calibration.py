@@ -15,7 +15,11 @@ from edge.vision.manifest import read_manifest
 from edge.vision.model import load_model
 from edge.vision.score_map import ScoreMap
 from edge.vision.yolo import decode
-from tools.training.calibration import IDENTITY, Fitted, Worth, common, fit
+from tools.training.average_precision import Seen
+from tools.training.calibration import IDENTITY, Fitted, Worth, common, fit, guarded
+from tools.training.collection import Item
+from tools.training.judge_pictures import Judged
+from tools.training.pictures import Picture
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
@@ -157,6 +161,45 @@ def test_the_common_map_weighs_classes_not_boxes():
     both = common({"a": sure, "b": timid})
     assert both.apply(np.array([0.2]))[0] > 0.5
     assert common({"c": (np.full(3, 0.9), np.zeros(3, bool))}) == IDENTITY
+
+
+def looked(source, scores, truths):
+    """A picture with boxes of class 0 at these scores, the first so many of them right."""
+    places = np.array([[i / 40, 0.0, i / 40 + 0.02, 0.1] for i in range(len(scores))])
+    item = Item("a.jpg", "val", f"{source}/a", "real", source)
+    zeros = np.zeros(len(scores), np.int64)
+    seen = Seen(
+        places.reshape(-1, 4),
+        np.array(scores, np.float64),
+        zeros,
+        places.reshape(-1, 4)[:truths],
+        zeros[:truths],
+        frozenset(),
+        1.0,
+    )
+    return Judged(Picture(Path("a.jpg"), item, ()), seen)
+
+
+STALLS = [looked("stalls", np.linspace(0.3, 0.95, 27), 27)]
+
+
+@pytest.mark.parametrize(
+    ("empty", "false_after", "kept_at_least"),
+    [
+        ([0.37, 0.1, 0.1], 0, 0.95),  # one step down silences it
+        ([0.9, 0.1, 0.1], 1, 0.94),  # too dear: no more is given up than may be
+        ([0.2, 0.1, 0.1], 0, 1.0),  # nothing to do
+    ],
+)
+def test_empty_streets_are_kept_empty_as_far_as_right_boxes_allow(
+    empty, false_after, kept_at_least
+):
+    judged = [*STALLS, *(looked("street_empty", [score], 0) for score in empty)]
+    one = guarded(IDENTITY, judged, ["vendor_stall"], "vendor_stall", ("street_empty",))
+    assert sum(one.apply(np.array(empty)) >= 0.35) == false_after
+    right = STALLS[0].seen.scores
+    before, after = (m.apply(right) >= 0.35 for m in (IDENTITY, one))
+    assert after.sum() >= kept_at_least * before.sum()
 
 
 def test_a_class_with_next_to_no_picture_keeps_its_scores():

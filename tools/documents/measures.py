@@ -10,6 +10,7 @@ from tools.documents.figure import Measure
 from tools.documents.read_accuracy import (
     read_accuracy,
     read_clips,
+    read_corner,
     read_flights,
     read_loops,
     read_places,
@@ -79,6 +80,15 @@ MEASURES: dict[str, Measure] = {
         ("tools/evaluate", f"models/{DEFAULT_MODEL}.onnx", "--json"),
         read_accuracy,
         about=f"Intervals, sources, weak spots: [its card](../models/{DEFAULT_MODEL}.md).",
+    ),
+    "corner": Measure(
+        "A camera's second opinion, taught by verdicts (simulated)",
+        "摄像机的第二意见：由核查结论教会（模拟）",
+        ("env", "VENV=train", PYTHON, "-m", "tools.training.corner"),
+        read_corner,
+        about="Sources of real pictures stand for cameras, truth for the officer. They are many "
+        "places each, not one corner: a harder thing than what the opinion is for. Pictures that "
+        "the model was trained on are among them. Needs datasets/streets (tools/recipe).",
     ),
     "replay": Measure(
         "Rules on recorded cases",

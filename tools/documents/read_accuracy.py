@@ -77,6 +77,24 @@ def read_flights(text: str) -> list[Figure]:
     ]
 
 
+def read_corner(text: str) -> list[Figure]:
+    """What second opinions left after 40 verdicts, over the groups that stand for cameras."""
+    rows = json_lines(text)
+    forty = [row for row in rows if row.get("verdicts") == 40]
+    told = rows[-1]["all cameras, 40 verdicts"]
+    return [
+        Figure("groups that stand for cameras", len(forty)),
+        Figure(
+            "of them with an opinion that speaks after 40 verdicts",
+            sum(bool(row["speaks"]) for row in forty),
+            f"of {len(forty)}",
+        ),
+        Figure("false cases left, share", told["false_left"], better="less", noise=0.1, asked=0.3),
+        Figure("right cases left, share", told["right_left"], noise=0.03, asked=0.95),
+        Figure("one teaching", told["teach_s"], "s", "less", 0.5, asked=5),
+    ]
+
+
 # Classes whose real pictures are of one source; the others have a floor a source (the card).
 ASKED_AP50 = {"smoke": 0.5, "fire": 0.35, "dust": 0.45}
 
