@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.stuck import pytest_runtest_protocol as pytest_runtest_protocol
+
 HERE = Path(__file__).parent
 BETWEEN = tuple(f"{HERE.parent}/{folder}/" for folder in ("edge/outbox", "tools/faultlab"))
 

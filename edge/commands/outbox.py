@@ -98,10 +98,10 @@ def _list(args: argparse.Namespace, db: sqlite3.Connection) -> int:
     """Records, and for a given state the files that are in it, under their hash."""
     rows = db.execute(
         "SELECT kind, key, state, put_wall, record_id, refused, note, folder, id FROM record"
-        " WHERE ?1 IS NULL OR state = ?1 UNION ALL"
+        " WHERE :state IS NULL OR state = :state UNION ALL"
         " SELECT 'file', sha256, state, NULL, NULL, refused, note, path, record FROM file"
-        " WHERE state = ?1 ORDER BY 9 LIMIT ?2",
-        (_state(args.id), args.limit),
+        " WHERE state = :state ORDER BY 9 LIMIT :limit",
+        {"state": _state(args.id), "limit": args.limit},
     )
     if not args.json:
         heading(("STATE", 12), ("KIND", 9), ("KEY", 40), ("RECORD", 0), ("NOTE", 0))

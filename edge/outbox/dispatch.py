@@ -267,10 +267,10 @@ class Dispatch:
     def aside(self, limit: int) -> list[tuple[str, str, str, str]]:
         """What lies aside, oldest first: (kind, name, what `edge outbox retry` takes, why)."""
         found = self._db.execute(
-            "SELECT kind, key, key, note, id FROM record WHERE state = ?1 AND destination = ?2"
+            "SELECT kind, key, key, note, id FROM record WHERE state = :state AND destination = :to"
             " UNION ALL SELECT 'file', path, sha256, note, record FROM file"
-            " WHERE state = ?1 AND destination = ?2 ORDER BY 5 LIMIT ?3",
-            (State.ASIDE, self._to, limit),
+            " WHERE state = :state AND destination = :to ORDER BY 5 LIMIT :limit",
+            {"state": State.ASIDE, "to": self._to, "limit": limit},
         )
         return [row[:4] for row in found]
 
@@ -375,7 +375,7 @@ def count(db: sqlite3.Connection, name: str, n: int) -> None:
     )
 
 
-_NAMED = {"record": "key = ?2 OR record_id = ?2", "file": "sha256 = ?2"}
+_NAMED = {"record": "key = :key OR record_id = :key", "file": "sha256 = :key"}
 _STOPPED = f"{State.ASIDE:d}, {State.DEAD:d}, {State.MISSING:d}"
 
 
@@ -385,10 +385,10 @@ def revive(db: sqlite3.Connection, key: str | None) -> int:
     moved = 0
     for table, named in _NAMED.items():
         done = db.execute(
-            f"UPDATE {table} SET state = ?1, refused = 0 WHERE"  # noqa: S608  literals
-            f" state IN ({_STOPPED}) AND ?2 IS NULL OR ({named})"
+            f"UPDATE {table} SET state = :state, refused = 0 WHERE"  # noqa: S608  literals
+            f" state IN ({_STOPPED}) AND :key IS NULL OR ({named})"
             f" AND state IN ({_STOPPED}, {State.DROPPED:d})",
-            (State.NEW, key),
+            {"state": State.NEW, "key": key},
         )
         moved += done.rowcount
     return moved
@@ -400,9 +400,9 @@ def drop(db: sqlite3.Connection, key: str, why: str) -> int:
     moved = 0
     for table, named in _NAMED.items():
         done = db.execute(
-            f"UPDATE {table} SET state = ?1, note = ?3 WHERE ({named})"  # noqa: S608  literals
+            f"UPDATE {table} SET state = :state, note = :why WHERE ({named})"  # noqa: S608  literals
             f" AND state IN ({_STOPPED})",
-            (State.DROPPED, key, why),
+            {"state": State.DROPPED, "key": key, "why": why},
         )
         moved += done.rowcount
     return moved

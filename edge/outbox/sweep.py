@@ -37,12 +37,13 @@ class Sweep:
         """The oldest records of which every part was confirmed, and those of the other
         destinations like them: their receipt speaks for the folder."""
         rows = self._db.execute(
-            "SELECT id, key, folder, receipt FROM record r WHERE state = ?1 AND NOT EXISTS"
+            "SELECT id, key, folder, receipt FROM record r WHERE state = :confirmed AND NOT EXISTS"
             " (SELECT 1 FROM record s LEFT JOIN record_file l ON l.record = s.id LEFT JOIN file f"
             "  ON f.sha256 = l.sha256 AND f.destination = s.destination WHERE s.kind = r.kind"
-            "  AND s.key = r.key AND (s.state <> ?1 OR f.state NOT IN (?1, ?2)))"
-            " ORDER BY id LIMIT ?3",
-            (State.PLATFORM_ACK, State.DROPPED, BATCH),
+            "  AND s.key = r.key AND (s.state <> :confirmed"
+            "   OR f.state NOT IN (:confirmed, :dropped)))"
+            " ORDER BY id LIMIT :limit",
+            {"confirmed": State.PLATFORM_ACK, "dropped": State.DROPPED, "limit": BATCH},
         )
         return [Released(*row) for row in rows]
 

@@ -63,6 +63,20 @@ def test_no_form_ends_in_a_bare_dollar() -> None:
     assert found == []
 
 
+def test_no_statement_numbers_its_placeholders() -> None:
+    """Python 3.12.0 to 3.12.3 takes ?1 for a name and warns of a sequence bound to it."""
+    numbered = re.compile(r"""[=(<>,\s"']\?[1-9]""")
+    folders = (EDGE, EDGE.parent / "tools")
+    found = [
+        f"{path}: {line.strip()}"
+        for folder in folders
+        for path in folder.rglob("*.py")
+        for line in path.read_text("utf-8").splitlines()
+        if numbered.search(line)
+    ]
+    assert found == []
+
+
 def test_a_file_s_name_is_bounded_in_bytes() -> None:
     """A hundred Chinese letters are 300 bytes, more than a file system takes."""
     assert is_recording_name("航拍" * 20 + ".mp4") and is_flight_name("飞" * 60)

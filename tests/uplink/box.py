@@ -61,12 +61,17 @@ class Box:
         self.stop = Stop()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.code: int | None = None
+        self.error: BaseException | None = None
 
     def _run(self) -> None:
         site = self.folder / "site.yaml"
-        self.code = uplinkd.main(
-            self.stop, Notify({}), site_path=site, device_path=self.device, boot_spread_s=0.0
-        )
+        try:
+            self.code = uplinkd.main(
+                self.stop, Notify({}), site_path=site, device_path=self.device, boot_spread_s=0.0
+            )
+        except BaseException as error:
+            self.error = error
+            raise
 
     def start(self) -> Box:
         self.thread.start()
@@ -91,7 +96,10 @@ class Box:
         outbox.close()
 
     def status(self) -> dict[str, Any]:
-        """The daemon's status file, or that of one that has not started."""
+        """The daemon's status file, or that of one that has not started. Raises RuntimeError where
+        the daemon ended by an error: nobody waits for what a dead one would do."""
+        if self.error is not None:
+            raise RuntimeError("uplinkd ended by an error") from self.error
         try:
             return dict(json.loads((self.folder / "run/status/uplinkd.json").read_bytes()))
         except FileNotFoundError:
