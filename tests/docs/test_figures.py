@@ -81,6 +81,12 @@ READINGS = {
         ' "false_releases": 0, "worst_recovery_s": 3.5, "ok": false}',
         [3, 3.5],
     ),
+    "arm": (
+        '{"debian": 12, "packages": 81, "cases": {"a": 3, "b": 2}, "same_as_x86": true,'
+        ' "tests": "9 passed in 3 s", "passed": 9, "took_s": 3.0}\n'
+        '{"debian": 13, "packages": 80, "cases": {"a": 3}, "same_as_x86": false, "passed": 8}',
+        [81, 5, 9, 80, 0, 8],
+    ),
     "fleet": ('{"devices": 100, "lost": 0, "ok": true}', [100, 0]),
     "uplink": ('{"figure": "idle latency", "p50_ms": 40, "p95_ms": 60}', [60]),
     "clips": (

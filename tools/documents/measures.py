@@ -26,6 +26,7 @@ from tools.documents.read_code import (
     read_shape,
 )
 from tools.documents.read_faults import (
+    read_arm,
     read_cameras,
     read_cluster,
     read_faults,
@@ -134,6 +135,15 @@ MEASURES: dict[str, Measure] = {
         about="A kernel of its own (User-Mode Linux) with ext4, killed; what a disk's own cache "
         "loses besides is tried on images (tools/faultlab/powercut.py).",
         output="out/systemtest/power.json",
+    ),
+    "arm": Measure(
+        "Debian for 64-bit ARM, emulated: the lock, twenty pictures, tests",
+        "64 位 ARM 的 Debian（仿真）：依赖包、二十张图片、测试",
+        ("tools/systemtest", "--arm", "--quick"),
+        read_arm,
+        about="qemu's user emulation on x86-64: no board. Wheels were unpacked by the host's pip; "
+        "the tests are those of the outbox, of learning, seals and keys.",
+        output="out/systemtest/arm.json",
     ),
     "flood": Measure(
         "Floods at every door at once",

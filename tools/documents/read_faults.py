@@ -46,6 +46,24 @@ def read_power(text: str) -> list[Figure]:
     ]
 
 
+def read_arm(text: str) -> list[Figure]:
+    """By Debian: whether the same was judged as on x86-64, and the tests that passed there."""
+    return [figure for row in json_lines(text) for figure in _arm_rows(row)]
+
+
+def _arm_rows(row: dict[str, Any]) -> list[Figure]:
+    called, revisions = f"Debian {row['debian']}", sum(row["cases"].values())
+    categories = f"of {revisions} in {len(row['cases'])} categories"
+    same = revisions if row["same_as_x86"] else 0
+    return [
+        Figure(f"{called}: packages of the lock installed", row["packages"], noise=1e9),
+        Figure(
+            f"{called}: revisions of cases as on x86-64", same, categories, asked=float(revisions)
+        ),
+        Figure(f"{called}: tests passed, none failed", row["passed"], noise=1e9),
+    ]
+
+
 def read_flood(text: str) -> list[Figure]:
     """Peak memory by unit, and what honest visitors and records got."""
     told = json_lines(text)[-1]

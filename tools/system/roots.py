@@ -246,15 +246,20 @@ def wheels(python: str, machine: str = "") -> Path:
         if not stamp.exists() or stamp.read_text() != told:
             say(f"wheels for Python {python}, {machine} (once for each lock; some 230 MB)")
             words = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-            words += ["--disable-pip-version-check", "--only-binary=:all:", "--dest", str(folder)]
-            words += ["--python-version", python, "--implementation", "cp"]
-            for tag in ("2_35", "2_34", "2_31", "2_28", "2_27", "2_26", "2_24", "2_17"):
-                words += ["--platform", f"manylinux_{tag}_{machine}"]
-            words += ["--platform", f"manylinux2014_{machine}"]
+            words += ["--disable-pip-version-check", "--dest", str(folder)]
+            words += made_for(python, machine)
             run([*words, *wanted(python, machine), *BUILDERS], "pip download")
             _prune(folder, wanted(python, machine))
             stamp.write_text(told)
     return folder
+
+
+def made_for(python: str, machine: str) -> list[str]:
+    """What pip is told so that it takes wheels for another Python or machine, and no others."""
+    words = ["--only-binary=:all:", "--python-version", python, "--implementation", "cp"]
+    for tag in ("2_35", "2_34", "2_31", "2_28", "2_27", "2_26", "2_24", "2_17"):
+        words += ["--platform", f"manylinux_{tag}_{machine}"]
+    return [*words, "--platform", f"manylinux2014_{machine}"]
 
 
 def _prune(folder: Path, lines: list[str]) -> None:

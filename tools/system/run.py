@@ -105,6 +105,7 @@ PACKAGE: tuple[Step, ...] = (
 )
 # What tools/figures takes.
 POWER = roots.ROOT / "out" / "systemtest" / "power.json"
+ARM = roots.ROOT / "out" / "systemtest" / "arm.json"
 WALKS = ("install", "upgrade", "package")
 # Without these there is nothing to try anything on.
 NEEDED = frozenset(
@@ -202,6 +203,9 @@ def _walks(system: System, args: argparse.Namespace) -> None:
 def _arm(system: System, *, quick: bool) -> None:
     outcome = arm.tried(system, quick=quick)
     print(json.dumps(asdict(outcome)), flush=True)
+    ARM.parent.mkdir(parents=True, exist_ok=True)
+    with ARM.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(outcome)) + "\n")
     if not outcome.same_as_x86:
         raise Failed(f"Debian {system.number} arm64 judges other cases than x86-64")
 
@@ -311,6 +315,8 @@ def main() -> int:
             return _power(args.power, args.keep)
         if args.updates:
             return _updates(args)
+        if args.arm:
+            ARM.unlink(missing_ok=True)
         for system in systems:
             if args.arm:
                 _arm(system, quick=args.quick)
