@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ CLOUD = (0.3, 0.45, 0.6, 0.8)
 NOBODY = np.zeros((0, 4), np.float32)
 
 
+@cache
 def ground(size):
     rng = np.random.default_rng(4)
     rough = rng.integers(60, 190, (18, 32, 3)).astype(np.float32)
@@ -30,15 +33,16 @@ def picture(t, *, size=(640, 360), plume=False, light=1.0, grain=3.0, sway=0.0):
         shift = np.float32([[1, 0, sway * np.sin(3 * t)], [0, 1, sway * np.cos(2 * t)]])
         image = cv2.warpAffine(image, shift, size, borderMode=cv2.BORDER_REPLICATE)
     if plume:
-        w, h = size
+        w, h = size[0] // 4, size[1] // 4
         veil = np.zeros((h, w), np.float32)
         for k in range(6):
             x = CLOUD[0] + (0.05 * k + 0.03 * t) % 0.3
             y = 0.62 + 0.1 * np.sin(t / 2 + k)
             cv2.circle(veil, (int(x * w), int(y * h)), int(0.09 * w), 0.6, -1)
-        veil = cv2.GaussianBlur(veil, (0, 0), 0.03 * w)[..., None]
+        veil = cv2.resize(cv2.GaussianBlur(veil, (0, 0), 0.03 * w), size)[..., None]
         image = image * (1 - veil) + np.float32([150, 175, 190]) * veil
-    image = image * light + rng.normal(0, grain, image.shape)
+    noise = rng.standard_normal(image.shape, np.float32)
+    image = image * light + grain * noise
     return np.clip(image, 0, 255).astype(np.uint8)
 
 

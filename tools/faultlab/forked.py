@@ -4,8 +4,8 @@
 Three quarters of a short run are the start of Python and the loading of libraries. Nothing of the
 product or of its tests is loaded here: each fork reads them anew, with the change that is tried.
 
-python -m tools.faultlab.forked      one JSON [seconds, arguments] a line in, one exit status out
-                                     (124 where the time was over)
+python -m tools.faultlab.forked      one JSON [seconds, arguments] a line in, one JSON [exit status,
+                                     first test that failed or null] out (124: the time was over)
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 LIBRARIES = (
     *("av", "cv2", "cryptography.hazmat.primitives.asymmetric.ed25519", "cryptography.x509"),
@@ -51,17 +52,44 @@ class ForkedRuns:
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
 
-    def run(self, arguments: Sequence[str], seconds: float) -> int:
-        """The exit status of pytest with these arguments; OVER where it did not end in time."""
+    def run(self, arguments: Sequence[str], seconds: float) -> tuple[int, str | None]:
+        """(exit status of pytest with these arguments, OVER where it did not end in time; the first
+        test that failed, None where none came to that)."""
         assert self._process.stdin is not None and self._process.stdout is not None
         print(json.dumps([seconds, list(arguments)]), file=self._process.stdin, flush=True)
-        return int(self._process.stdout.readline())
+        status, failed = json.loads(self._process.stdout.readline())
+        return int(status), failed
 
 
-def _in_a_fork(arguments: Sequence[str], seconds: float) -> int:
+class FirstFailure:
+    """A pytest plugin: writes the id of the first test that fails into a pipe."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe: int | None = pipe
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed and self._pipe is not None:
+            os.write(self._pipe, report.nodeid.encode())
+            self._pipe = None
+
+
+def _in_a_fork(arguments: Sequence[str], seconds: float) -> tuple[int, str | None]:
+    reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        _run(arguments)
+        _run(arguments, writing)
+    os.close(writing)
+    try:
+        status = _ended(child, seconds)
+        os.set_blocking(reading, False)
+        with suppress(BlockingIOError):
+            return status, os.read(reading, 65536).decode() or None
+        return status, None
+    finally:
+        os.close(reading)
+
+
+def _ended(child: int, seconds: float) -> int:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         done, status = os.waitpid(child, os.WNOHANG)
@@ -74,7 +102,7 @@ def _in_a_fork(arguments: Sequence[str], seconds: float) -> int:
     return OVER
 
 
-def _run(arguments: Sequence[str]) -> None:
+def _run(arguments: Sequence[str], pipe: int) -> None:
     """Never returns. What the tests start ends with their process group."""
     os.setsid()
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -83,7 +111,7 @@ def _run(arguments: Sequence[str]) -> None:
     import pytest
 
     loaded = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
-    status = int(pytest.main([*loaded, *arguments]))
+    status = int(pytest.main([*loaded, *arguments], plugins=[FirstFailure(pipe)]))
     os._exit(status)
 
 
@@ -93,7 +121,7 @@ def main() -> int:
         importlib.import_module(name)
     for line in sys.stdin:
         seconds, arguments = json.loads(line)
-        print(_in_a_fork(arguments, seconds), flush=True)
+        print(json.dumps(_in_a_fork(arguments, seconds)), flush=True)
     return 0
 
 

@@ -4,10 +4,12 @@
 First every test of the packages runs once and the lines it runs are kept. Then, in a copy of the
 tree, each change of the sample is made alone and the tests that run its line are run, the quick
 ones first and no more than 90 s of them, in a fork of a process that has the libraries loaded. A
-change is noticed if one of them fails or outlasts its time. Where no test runs the line in its own
-process (a type of the contract, code of a child process), the quickest of the package are run: what
-none of them notices is not noticed. Neither is a change that cannot show, nor one whose tests
-failed without it, as some do under load (survivors are printed: read them).
+change is noticed if one of them fails, and passes again without it, or outlasts its time. Where no
+test runs the line in its own process (a type of the contract, code of a child process), the
+quickest of the package are run: what none of them notices is not noticed. Neither is a change that
+cannot show (survivors are printed: read them).
+
+What is known of a tree is kept in out/mutation: a run that was ended goes on.
 
 tools/mutation                          120 changes, evenly over the packages
 tools/mutation --only edge/rules/places.py --budget 40
@@ -16,73 +18,33 @@ tools/mutation --only edge/rules/places.py --budget 40
 from __future__ import annotations
 
 import argparse
-import ast
 import json
-import os
 import random
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge import journal
 from edge.learning.precision import wilson
+from tools.faultlab.answering import PACKAGES, Touch, digest, lines_of, near, touches
 from tools.faultlab.forked import ForkedRuns
 from tools.faultlab.mutants import Mutant, mutants_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header")
-PLAIN = ("-m", "not slow and not browser and not decoder and not shared")
-# What is changed, and the tests that answer for it.
-PACKAGES: dict[str, tuple[str, ...]] = {
-    "edge/rules": (
-        "tests/rules",
-        "tests/replay",
-        "tests/docs/test_rule_settings.py",
-        "tests/docs/test_examples.py",
-        "tests/handling/test_notice.py",
-        "tests/vision/test_plates.py",
-    ),
-    "edge/hold.py": ("tests/rules/test_hold.py", "tests/rules/test_exact.py"),
-    "edge/outbox": ("tests/outbox", "tests/house/test_faults.py", "tests/house/test_durable.py"),
-    "edge/evidence": (
-        "tests/evidence",
-        "tests/pipeline/test_frames_way.py",
-        "tests/rules/test_packs.py",
-        "tests/house/test_durable.py",
-    ),
-    "edge/uplink": (
-        "tests/uplink",
-        "tests/contract",
-        "tests/house/test_durable.py",
-        "tests/house/test_faults.py",
-        "tests/house/test_journal.py",
-        "tests/house/test_jsonfile.py",
-        "tests/house/test_patterns.py",
-        "tests/reference_platform/test_replacement.py",
-        "tests/reference_platform/test_subscriber.py",
-    ),
-}
-# Of tests that run a line, so many seconds are run, as they took without a change.
-TESTS_S = 90.0
+CACHE = ROOT / "out/mutation"
 # A change is given this much more time than its tests took, and a start of pytest.
 PATIENCE, START_S = 4.0, 60.0
+# Exit statuses of pytest: a name that is not there, as of a test named after the changed number.
+NO_SUCH_TEST = (4, 5)
 # Neither the environment nor what runs have written is copied.
 LEFT_OUT = ("/.git", "/.venv*", "/out", "/.mypy_cache", "/.ruff_cache", "/data", "__pycache__")
-
-
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """One test: its id, seconds, and (file, line) that it runs."""
-
-    test: str
-    seconds: float
-    lines: frozenset[tuple[str, int]]
 
 
 def files_of(tree: Path, package: str) -> list[str]:
@@ -100,115 +62,123 @@ def sample(tree: Path, files: Sequence[str], budget: int, rng: random.Random) ->
     return rng.sample(every, min(budget, len(every)))
 
 
-def touches(tree: Path, tests: Sequence[str], files: Sequence[str]) -> list[Touch]:
-    """The tests that pass in `tree`, and the lines they run."""
-    with tempfile.TemporaryDirectory() as folder:
-        wanted, out = Path(folder, "files"), Path(folder, "touched.json")
-        wanted.write_text("\n".join(files))
-        where = {"TOUCHED_FILES": str(wanted), "TOUCHED_OUT": str(out)}
-        argv = [*PYTEST, *PLAIN, "-p", "tools.faultlab.touched", "--timeout", "600", *tests]
-        subprocess.run(argv, cwd=tree, env={**os.environ, **where}, stdout=2, check=False)
-        told: dict[str, Any] = json.loads(out.read_text())
-    return [
-        Touch(
-            test,
-            row["seconds"],
-            frozenset((name, n) for name, lines in row["lines"].items() for n in lines),
-        )
-        for test, row in told.items()
-        if row["passed"]
-    ]
+class Bench:
+    """A copy of the tree and a process that runs tests in it. Use as a context manager."""
 
+    def __init__(self, tree: Path) -> None:
+        self.tree, self._runs = tree, ForkedRuns(tree)
 
-def lines_of(mutant: Mutant, sources: dict[str, str]) -> frozenset[tuple[str, int]]:
-    """Lines that must run for a change to show: its own statement's, or, where it is run at the
-    import, those that name the constant or the class that it belongs to."""
-    if not mutant.names:
-        return frozenset((mutant.path, n) for n in _statement(sources[mutant.path], mutant.line))
-    named = re.compile(r"\b(" + "|".join(map(re.escape, mutant.names)) + r")\b")
-    return frozenset(
-        (path, n)
-        for path, text in sources.items()
-        for n, line in enumerate(text.splitlines(), 1)
-        if named.search(line) and (path, n) != (mutant.path, mutant.line)
-    )
+    def __enter__(self) -> Bench:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        self._runs.__exit__()
 
-def _statement(text: str, line: int) -> range:
-    """The lines of the smallest statement that holds this line; of one with a body, its head."""
-    best = range(line, line + 1)
-    size = 10**9
-    for node in ast.walk(ast.parse(text)):
-        if not isinstance(node, ast.stmt) or isinstance(node, ast.ClassDef):
-            continue
-        body = getattr(node, "body", None)
-        end = body[0].lineno - 1 if body else node.end_lineno or node.lineno
-        end = max(end, node.lineno)
-        if node.lineno <= line <= end and end - node.lineno < size:
-            size = end - node.lineno
-            best = range(node.lineno, end + 1)
-            if isinstance(node, ast.FunctionDef):
-                # Defaults are set at the import; who runs the function is who could notice.
-                best = range(node.lineno, (node.end_lineno or end) + 1)
-    return best
+    def noticed(self, mutant: Mutant, tests: Sequence[Touch]) -> bool:
+        """Make the change, run these tests, take it back. A test that fails without the change as
+        well, under load, has not answered: the others are asked."""
+        left, allowed_s = [test.test for test in tests], PATIENCE * sum(t.seconds for t in tests)
+        while left:
+            status, failed = self._changed(mutant, left, allowed_s)
+            if status in NO_SUCH_TEST:
+                left = sorted({name.partition("[")[0] for name in left})
+                status, failed = self._changed(mutant, left, allowed_s)
+            if status == 0:
+                return False
+            if failed is None or self._pytest([failed], allowed_s)[0] == 0:
+                return True
+            left = [name for name in left if failed not in (name, name.partition("[")[0])]
+        return False
 
+    def _changed(
+        self, mutant: Mutant, tests: Sequence[str], allowed_s: float
+    ) -> tuple[int, str | None]:
+        path = self.tree / mutant.path
+        before = path.read_text("utf-8")
+        path.write_text(mutant.text, "utf-8")
+        try:
+            return self._pytest(tests, allowed_s)
+        finally:
+            path.write_text(before, "utf-8")
 
-def near(
-    known: Sequence[Touch], wanted: frozenset[tuple[str, int]], own: str, *, named: bool = False
-) -> list[Touch]:
-    """The tests that could notice a change of these lines, the quick ones first, TESTS_S of them;
-    where none runs a line, the quickest of the package `own`. named: a constant or a table of a
-    class, which also those may read that run no line, such as one that compares a page with it."""
-    others = [test for test in known if test.test.startswith(PACKAGES[own])]
-    running = [test for test in known if test.lines & wanted]
-    if named and running:
-        running += [test for test in others if not test.lines]
-    found: list[Touch] = []
-    seconds = 0.0
-    for test in sorted(running or others, key=lambda test: test.seconds):
-        seconds += test.seconds
-        if found and seconds > TESTS_S:
-            break
-        found.append(test)
-    return found
-
-
-def noticed(tree: Path, mutant: Mutant, tests: Sequence[Touch], runs: ForkedRuns) -> bool:
-    """Make the change in `tree`, run these tests, take it back."""
-    path = tree / mutant.path
-    before = path.read_text("utf-8")
-    path.write_text(mutant.text, "utf-8")
-    allowed_s = START_S + PATIENCE * sum(test.seconds for test in tests)
-    argv = ["-q", "-p", "no:cacheprovider", "-x", "--timeout", str(int(allowed_s))]
-    try:
-        return runs.run([*argv, *(test.test for test in tests)], allowed_s + START_S) != 0
-    finally:
-        path.write_text(before, "utf-8")
+    def _pytest(self, tests: Sequence[str], allowed_s: float) -> tuple[int, str | None]:
+        limit = int(allowed_s + START_S)
+        argv = ["-q", "-p", "no:cacheprovider", "-x", "--timeout", str(limit), *tests]
+        return self._runs.run(argv, limit + START_S)
 
 
 def copy_tree(to: Path) -> Path:
     """The tree as it stands, without what is made."""
-    tree = to / "tree"
     left_out = [part.strip("/") for part in LEFT_OUT]
-    shutil.copytree(ROOT, tree, symlinks=True, ignore=shutil.ignore_patterns(*left_out))
-    return tree
+    shutil.copytree(ROOT, to, symlinks=True, ignore=shutil.ignore_patterns(*left_out))
+    return to
 
 
-def run_package(
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One change of a package's sample and the tests that may notice it."""
+
+    package: str
+    mutant: Mutant
+    tests: tuple[Touch, ...]
+
+    def row(self, *, noticed: bool) -> dict[str, Any]:
+        """As it is kept."""
+        return {"change": str(self.mutant), "noticed": noticed, "tests": len(self.tests)}
+
+
+def tasks_of(
     tree: Path, package: str, chosen: Sequence[Mutant], known: Sequence[Touch]
-) -> dict[str, dict[str, Any]]:
-    """{change: {"noticed", "tests"}} of one package's sample."""
+) -> list[Task]:
+    """The sample of one package."""
     sources = {name: (tree / name).read_text("utf-8") for name in files_of(tree, package)}
-    results = {}
-    with ForkedRuns(tree) as runs:
-        for n, mutant in enumerate(chosen, 1):
-            wanted = lines_of(mutant, sources)
-            ran = near(known, wanted, package, named=bool(mutant.names))
-            found = bool(ran) and noticed(tree, mutant, ran, runs)
-            results[str(mutant)] = {"noticed": found, "tests": len(ran)}
-            mark = "noticed " if found else ("SURVIVED" if ran else "NOT RUN ")
-            print(f"{package} {n}/{len(chosen)} {mark} {mutant}", file=sys.stderr, flush=True)
-    return results
+    return [
+        Task(
+            package,
+            mutant,
+            tuple(near(known, lines_of(mutant, sources), package, named=bool(mutant.names))),
+        )
+        for mutant in chosen
+    ]
+
+
+class Results:
+    """What came of each change of this very tree, kept in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._lock = path, threading.Lock()
+        self.rows = {row["change"]: row for row in journal.read(path)[0]} if path.exists() else {}
+
+    def add(self, row: dict[str, Any]) -> None:
+        with self._lock:
+            self.rows[row["change"]] = row
+            journal.append(self._path, [row])
+
+
+def run_all(trees: Sequence[Path], tasks: Sequence[Task], results: Results) -> None:
+    """Try each change that nothing is known of, one in each tree at a time."""
+    left = [task for task in tasks if str(task.mutant) not in results.rows]
+    numbered = iter(list(enumerate(left, 1)))
+    taking = threading.Lock()
+
+    def each() -> Iterator[tuple[int, Task]]:
+        while True:
+            with taking:
+                one = next(numbered, None)
+            if one is None:
+                return
+            yield one
+
+    def work(tree: Path) -> None:
+        with Bench(tree) as bench:
+            for n, task in each():
+                found = bool(task.tests) and bench.noticed(task.mutant, task.tests)
+                results.add(task.row(noticed=found))
+                mark = "noticed " if found else ("SURVIVED" if task.tests else "NOT RUN ")
+                print(f"{n}/{len(left)} {mark} {task.mutant}", file=sys.stderr, flush=True)
+
+    with ThreadPoolExecutor(len(trees)) as pool:
+        list(pool.map(work, trees))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -221,6 +191,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--budget", type=int, default=120, help="changes in all (default 120)")
     found.add_argument("--seed", type=int, default=1, help="which sample (default 1)")
     found.add_argument("--only", action="append", metavar="PATH", help="packages or files of them")
+    found.add_argument("--jobs", type=int, default=1, help="changes tried at once (default 1)")
     found.add_argument("--json", action="store_true", help="one JSON line on standard output")
     return found
 
@@ -234,18 +205,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown:
         print(f"--only {unknown[0]}: not in {', '.join(PACKAGES)}", file=sys.stderr)
         return 2
-    began, rows = time.monotonic(), {}
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
-        tree = copy_tree(Path(folder))
+        trees = [copy_tree(Path(folder, f"tree-{n}")) for n in range(args.jobs)]
         wanted = [package for package in PACKAGES if any(p.startswith(package) for p in only)]
         tests = sorted({test for package in wanted for test in PACKAGES[package]})
-        known = touches(tree, tests, [name for p in wanted for name in files_of(tree, p)])
+        files = [name for package in PACKAGES for name in files_of(trees[0], package)]
+        known = touches(trees[0], tests, files, CACHE, args.jobs)
+        tasks = []
         for package in wanted:
             parts = [path for path in only if path.startswith(package)]
-            files = sorted({name for part in parts for name in files_of(tree, part)})
+            files = sorted({name for part in parts for name in files_of(trees[0], part)})
             rng = random.Random(f"{args.seed} {package}")
-            chosen = sample(tree, files, max(1, args.budget // len(wanted)), rng)
-            rows[package] = run_package(tree, package, chosen, known)
+            chosen = sample(trees[0], files, max(1, args.budget // len(wanted)), rng)
+            tasks += tasks_of(trees[0], package, chosen, known)
+        results = Results(CACHE / f"results-{digest(trees[0], tests=True)}.jsonl")
+        run_all(trees, tasks, results)
+    rows: dict[str, dict[str, dict[str, Any]]] = {package: {} for package in wanted}
+    for task in tasks:
+        rows[task.package][str(task.mutant)] = results.rows[str(task.mutant)]
     _print(rows, time.monotonic() - began, as_json=args.json)
     return 0
 

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""A pytest plugin: which lines of which files each test runs, written as JSON.
+"""A pytest plugin: which lines of which files each test runs, a JSON file for each test file.
 
-TOUCHED_FILES names the files, one a line, relative to the root; TOUCHED_OUT where to write. Lines
-run by child processes are not seen.
+TOUCHED_FILES names the files, one a line, relative to the root; TOUCHED_OUT the folder to write to.
+A test file is written once its last test has run, so that a run that was ended keeps what it has.
+Lines run by child processes are not seen.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FrameType
@@ -23,30 +24,53 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def written_as(path: str, content: bytes) -> str:
+    """The name of the file that holds what the tests of one file, of this content, ran."""
+    return f"{path.replace('/', '--')}.{hashlib.sha256(content).hexdigest()[:12]}.json"
+
+
 class Tracer:
-    """Collects (file, line) of the wanted files; every other function runs untraced."""
+    """Collects (file, line) of the wanted files; every other function runs untraced, and so does
+    one whose every line has run."""
 
     def __init__(self, wanted: set[str]) -> None:
         self._wanted = wanted
-        self._names: dict[CodeType, str | None] = {}
-        self.lines: dict[str, set[int]] = defaultdict(set)
+        # Lines not run yet of each function of a wanted file; None for the functions of others.
+        self._left: dict[CodeType, set[int] | None] = {}
 
     def __call__(self, frame: FrameType, event: str, arg: object) -> Any:
         code = frame.f_code
-        if code not in self._names:
-            path = code.co_filename.removeprefix(f"{ROOT}/")
-            self._names[code] = path if path in self._wanted else None
-        name = self._names[code]
-        if name is None:
+        try:
+            left = self._left[code]
+        except KeyError:
+            left = self._left[code] = self._lines_of(code) if self._is_wanted(code) else None
+        if not left:
             return None
-        lines = self.lines[name]
-        lines.add(frame.f_lineno)
+        left.discard(frame.f_lineno)
+        return self._each
 
-        def each(frame: FrameType, event: str, arg: object) -> Any:
-            lines.add(frame.f_lineno)
-            return each
+    def _each(self, frame: FrameType, event: str, arg: object) -> Any:
+        left = self._left[frame.f_code]
+        if left:
+            left.discard(frame.f_lineno)
+        return self._each
 
-        return each
+    def _is_wanted(self, code: CodeType) -> bool:
+        return code.co_filename.removeprefix(f"{ROOT}/") in self._wanted
+
+    @staticmethod
+    def _lines_of(code: CodeType) -> set[int]:
+        return {line for _, _, line in code.co_lines() if line}
+
+    @property
+    def lines(self) -> dict[str, set[int]]:
+        """The lines that have run, by file."""
+        found: dict[str, set[int]] = {}
+        for code, left in self._left.items():
+            if left is not None:
+                name = code.co_filename.removeprefix(f"{ROOT}/")
+                found.setdefault(name, set()).update(self._lines_of(code) - left)
+        return found
 
 
 class Touched:
@@ -58,7 +82,9 @@ class Touched:
         self._failed: set[str] = set()
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Iterator[None]:
         """Run one test under the tracer and keep which lines it ran."""
         tracer, began = Tracer(self._wanted), time.monotonic()
         threading.settrace(tracer)
@@ -73,14 +99,21 @@ class Touched:
                 "passed": item.nodeid not in self._failed,
                 "lines": {name: sorted(lines) for name, lines in tracer.lines.items()},
             }
+            if nextitem is None or nextitem.path != item.path:
+                self._write(item)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Comes before the protocol of the test has ended."""
         if not report.passed:
             self._failed.add(report.nodeid)
 
-    def pytest_sessionfinish(self) -> None:
-        self._out.write_text(json.dumps(self._tests))
+    def _write(self, last: pytest.Item) -> None:
+        path = last.nodeid.partition("::")[0]
+        place = self._out / written_as(path, last.path.read_bytes())
+        temporary = place.with_suffix(".tmp")
+        temporary.write_text(json.dumps(self._tests))
+        temporary.rename(place)
+        self._tests = {}
 
 
 def pytest_configure(config: pytest.Config) -> None:
