@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
-from edge.values import Json
+import msgspec
 
 # What one look at a place said. seen: it was there. missed: the place was in view, it was not
 # found. kept: not found, but the ground still looks as it did while it was there. hidden: the
@@ -35,6 +35,30 @@ class Terms:
     hidden_s: float = 900.0
     blink_s: float = 2.5
     look_s: float = 5.0
+
+
+class RunRow(msgspec.Struct, frozen=True, array_like=True):
+    """Visible seconds in one state."""
+
+    seconds: float
+    seen: bool
+
+
+class SinceSeenRow(msgspec.Struct, frozen=True, array_like=True):
+    """Seconds since it was last seen: in view and missed, of those with changed ground, hidden."""
+
+    missed_s: float
+    absent_s: float
+    hidden_s: float
+
+
+class HoldSnapshot(msgspec.Struct, frozen=True):
+    """A clock as a checkpoint keeps it; its form is part of `edge.rules.snapshots.FORM`."""
+
+    now: float
+    held: float
+    since: SinceSeenRow
+    runs: tuple[RunRow, ...]
 
 
 class Hold:
@@ -152,21 +176,18 @@ class Hold:
         """Held for so long, and seen for the agreed share lately, this very look included."""
         return self._missed_s == 0.0 and self.held_s >= seconds and self.share >= self._terms.share
 
-    def snapshot(self) -> Json:
-        """Plain JSON for the checkpoint; `restore` goes on from it after a restart."""
-        return {
-            "now": self.now,
-            "held": self.held_s,
-            "since": [self._missed_s, self._absent_s, self._hidden_s],
-            "runs": [list(run) for run in self._runs],
-        }
+    def snapshot(self) -> HoldSnapshot:
+        """For the checkpoint; `restore` goes on from it after a restart."""
+        since = SinceSeenRow(self._missed_s, self._absent_s, self._hidden_s)
+        return HoldSnapshot(self.now, self.held_s, since, tuple(RunRow(*r) for r in self._runs))
 
     @staticmethod
-    def restore(terms: Terms, data: Json, shift_s: float) -> Hold:
+    def restore(terms: Terms, kept: HoldSnapshot, shift_s: float) -> Hold:
         """The clock as it stood; `shift_s` moves its monotonic seconds onto this boot's."""
-        hold = Hold(terms, float(data["now"]) + shift_s)
-        hold.held_s = float(data["held"])
-        hold._missed_s, hold._absent_s, hold._hidden_s = (float(v) for v in data["since"])
-        hold._runs = deque((float(s), bool(seen)) for s, seen in data["runs"])
+        hold = Hold(terms, kept.now + shift_s)
+        hold.held_s, since = kept.held, kept.since
+        hold._missed_s, hold._absent_s = since.missed_s, since.absent_s
+        hold._hidden_s = since.hidden_s
+        hold._runs = deque((run.seconds, run.seen) for run in kept.runs)
         hold._visible_s = sum(seconds for seconds, _ in hold._runs)
         return hold

@@ -186,7 +186,7 @@ class Updaterd:
 
     def _in_force(self, state: SoftwareState) -> SoftwareInForce:
         from edge.outbox.schema import MIGRATIONS
-        from edge.rules.judge import SNAPSHOT
+        from edge.rules import snapshots
 
         here = self._slots.release(self._slots.in_force())
         return SoftwareInForce(
@@ -196,7 +196,7 @@ class Updaterd:
             python=this_python(),
             machine=this_machine(),
             outbox=here.outbox if here else len(MIGRATIONS),
-            snapshot=here.snapshot if here else SNAPSHOT,
+            snapshot=here.snapshot if here else snapshots.FORM,
         )
 
     def _bring(self, sha256: str, most: int) -> None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import msgspec
+
 from edge.geometry import apart, distance, foot, size_of
 from edge.hold import Sight
 from edge.rules.places import PlaceRule
 from edge.rules.rule_settings import PLACE_SETTINGS, RuleSettings, Setting, Settings
+from edge.rules.snapshots import HeapRow, HeapsSnapshot
 from edge.rules.spot import Spot
 from edge.rules.view import SceneView, Verdicts
 from edge.rules.zones import ZoneRule
@@ -147,11 +150,13 @@ class Dumping(PlaceRule):
         return {"seen_by": "body raised" if self._is_truck(spot) else "matter newly on the ground"}
 
     def snapshot(self) -> Json:
-        return {"spots": super().snapshot(), "old": [[mono, list(box)] for mono, box in self._old]}
+        old = msgspec.to_builtins([HeapRow(*heap) for heap in self._old])
+        return {"spots": super().snapshot(), "old": old}
 
     def restore(self, data: Any, shift_s: float, down_s: float) -> None:
-        super().restore(data["spots"], shift_s, down_s)
-        self._old = [(t + shift_s, (b[0], b[1], b[2], b[3])) for t, b in data["old"]]
+        kept = msgspec.convert(data, HeapsSnapshot)
+        super().restore(kept.spots, shift_s, down_s)
+        self._old = [(heap.mono + shift_s, heap.box) for heap in kept.old]
 
 
 def _near(box: Box, spot: Spot, aspect: float) -> bool:

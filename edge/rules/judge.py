@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from typing import Any, ClassVar, Protocol
 
+import msgspec
 import numpy as np
 
 from edge.config import Camera, Category, ConfigError, Rule
@@ -23,6 +24,7 @@ from edge.rules.places import Occupation, PlaceRule
 from edge.rules.plume import Plume
 from edge.rules.reporting import graded
 from edge.rules.rule_settings import RuleSettings, Settings, settle
+from edge.rules.snapshots import FORM, JudgeSnapshot, StampRow
 from edge.rules.spill import Spill
 from edge.rules.state import TaughtState
 from edge.rules.taught import TaughtPlace
@@ -35,12 +37,8 @@ from edge.rules.zones import (
     ZoneMap,
     ZoneRule,
     shift_between,
-    stamp_from,
-    stamp_json,
 )
 from edge.values import Box, Finding, Json, Judgement, Scene, Stamp, ZoneDecision
-
-SNAPSHOT = 1
 
 
 class RuleKind(Protocol):
@@ -213,9 +211,9 @@ class Judge:
     def snapshot(self) -> Json:
         """Everything worth keeping over a restart, as JSON."""
         return {
-            "version": SNAPSHOT,
-            "now": stamp_json(self._now) if self._now else None,
-            "memory": self._memory.snapshot(),
+            "version": FORM,
+            "now": msgspec.to_builtins(StampRow.of(self._now)) if self._now else None,
+            "memory": msgspec.to_builtins(self._memory.snapshot()),
             "rules": {name: rule.snapshot() for name, rule in self._rules.items()},
         }
 
@@ -224,19 +222,19 @@ class Judge:
 
         Raises ValueError for a snapshot of another version or shape; the judge is fresh then.
         """
-        if not isinstance(data, dict) or data.get("version") != SNAPSHOT:
-            raise ValueError("not a snapshot of this version of the judge")
-        if data["now"] is None:
+        if not isinstance(data, dict) or data.get("version") != FORM:
+            raise ValueError(f"no snapshot of form {FORM}")
+        if data.get("now") is None:
             return
-        shift_s, down_s = shift_between(stamp_from(data["now"], 0.0), now)
         try:
-            memory = Memory.restore(data["memory"])
+            kept = msgspec.convert(data, JudgeSnapshot)
+            shift_s, down_s = shift_between(kept.now.stamp(0.0), now)
             for name, rule in self._rules.items():
-                if name in data["rules"]:
-                    rule.restore(data["rules"][name], shift_s, down_s)
-        except (KeyError, TypeError, IndexError) as error:
+                if name in kept.rules:
+                    rule.restore(kept.rules[name], shift_s, down_s)
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"a damaged snapshot: {error}") from None
-        self._memory = memory
+        self._memory = Memory.restore(kept.memory)
         self._memory.judged(self._misdetected)
 
 

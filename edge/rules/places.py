@@ -7,14 +7,17 @@ Rule kinds say what stands (`subjects`), what counts as seen (`shows`) and what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
+
+import msgspec
 
 from edge.geometry import distance, size_of
 from edge.hold import Hold, Sight
 from edge.rules.reporting import place_candidate, place_facts, place_finding, place_prompt
 from edge.rules.rule_settings import PLACE_SETTINGS, RuleSettings, Setting, Settings
+from edge.rules.snapshots import SpotSnapshot
 from edge.rules.spot import (
     CHANGED,
     SAME,
@@ -377,12 +380,13 @@ class PlaceRule:
         self._spots = []
 
     def snapshot(self) -> Json:
-        return [spot.snapshot() for spot in self._spots]
+        return msgspec.to_builtins([spot.snapshot() for spot in self._spots])
 
     def restore(self, data: Any, shift_s: float, down_s: float) -> None:
         """Places as they stood; what nobody watched for too long starts afresh when seen again."""
         terms = self.settings.terms()
-        spots: Sequence[Spot] = [Spot.restore(row, terms, shift_s) for row in data]
+        kept = msgspec.convert(data, tuple[SpotSnapshot, ...])
+        spots = [Spot.restore(row, terms, shift_s) for row in kept]
         self._spots = [s for s in spots if s.state == "open" or down_s <= terms.hidden_s]
 
 

@@ -11,11 +11,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
+import msgspec
+
 from edge.geometry import distance, iou
 from edge.rules.lane import Patch
 from edge.rules.passage import Passage, Passages, RoadWatch
 from edge.rules.places import PlaceRule
 from edge.rules.rule_settings import PLACE_SETTINGS, RuleSettings, Setting, Settings
+from edge.rules.snapshots import HeapRow, HeapsSnapshot
 from edge.rules.spot import Spot
 from edge.rules.view import SceneView, Verdicts
 from edge.rules.zones import ZoneRule, at_mono
@@ -254,11 +257,13 @@ class Spill(PlaceRule):
         }
 
     def snapshot(self) -> Json:
-        return {"spots": super().snapshot(), "old": [[mono, list(box)] for mono, box in self._old]}
+        old = msgspec.to_builtins([HeapRow(*heap) for heap in self._old])
+        return {"spots": super().snapshot(), "old": old}
 
     def restore(self, data: Any, shift_s: float, down_s: float) -> None:
-        super().restore(data["spots"], shift_s, down_s)
-        self._old = [(t + shift_s, (b[0], b[1], b[2], b[3])) for t, b in data["old"]]
+        kept = msgspec.convert(data, HeapsSnapshot)
+        super().restore(kept.spots, shift_s, down_s)
+        self._old = [(heap.mono + shift_s, heap.box) for heap in kept.old]
 
 
 def _lies(spot: Spot) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,9 +16,18 @@ from numpy.typing import NDArray
 
 from edge.geometry import distance, iou, size_of, within
 from edge.hold import Hold, Terms
+from edge.rules.snapshots import (
+    CountsRow,
+    LawfulRow,
+    SizeRow,
+    SpotSnapshot,
+    StampRow,
+    State,
+    ZoneRow,
+)
 from edge.rules.view import SceneView
-from edge.rules.zones import OUTSIDE, ZoneVerdict, at_mono, stamp_from, stamp_json
-from edge.values import Box, Image, Json, Point, Stamp, Track, ZoneDecision
+from edge.rules.zones import OUTSIDE, ZoneVerdict, at_mono
+from edge.values import Box, Image, Point, Stamp, Track
 
 SIDE = 12
 # Grey levels: below this spread a patch is fog, glare or night and says nothing.
@@ -66,9 +74,6 @@ def blended(old: Patch, new: Patch, share: float) -> Patch:
     result: Patch = (mixed / norm if norm > 0 else new).astype(np.float32)
     return result
 
-
-# standing: its clock runs. reminded: told to go, not reported yet. open: a violation is out.
-State = Literal["standing", "reminded", "open"]
 
 REACH = 0.5
 OVERLAP = 0.3
@@ -144,81 +149,63 @@ class Spot:
         norm = sum(v * v for v in mixed) ** 0.5 or 1.0
         self.look = tuple(v / norm for v in mixed)
 
-    def snapshot(self) -> Json:
-        """The place as plain JSON for the checkpoint; `restore` is its inverse."""
-        return {
-            "key": self.key,
-            "label": self.label,
-            "anchor": self.anchor,
-            "home": self.home,
-            "size": [self.size, self.reach],
-            "began": stamp_json(self.began),
-            "hold": self.hold.snapshot(),
-            "seen": stamp_json(self.seen),
-            "box": self.box,
-            "state": self.state,
-            "decided": stamp_json(self.decided) if self.decided else None,
-            "told": self.reported_mono,
-            "zone": _zone_json(self.verdict),
-            "occurrence": self.occurrence,
-            "outcome": self.outcome,
-            "reminded": self.reminded,
-            "counts": [self.ids, self.gaps, self.score],
-            "lawful": [self.allowed, self.suppressed],
-            "tallies": self.tallies,
-            "look": self.look,
-            "patch": [round(float(v), 4) for v in self.patch] if self.patch is not None else None,
-        }
-
-    @staticmethod
-    def restore(data: Json, terms: Terms, shift_s: float) -> Spot:
-        """A place from its snapshot, monotonic times moved by `shift_s` to this boot's clock."""
-        x, y = data["anchor"]
-        ids, gaps, score = data["counts"]
-        allowed, suppressed = data["lawful"]
-        patch = data["patch"]
-        return Spot(
-            key=data["key"],
-            label=data["label"],
-            anchor=(x, y),
-            home=_box(data["home"]),
-            size=data["size"][0],
-            reach=data["size"][1],
-            began=stamp_from(data["began"], shift_s),
-            hold=Hold.restore(terms, data["hold"], shift_s),
-            seen=stamp_from(data["seen"], shift_s),
-            box=_box(data["box"]),
-            state=data["state"],
-            verdict=_verdict(data["zone"]),
-            decided=stamp_from(data["decided"], shift_s) if data["decided"] else None,
-            reported_mono=data["told"] + shift_s,
-            occurrence=data["occurrence"],
-            outcome=data["outcome"],
-            reminded=data.get("reminded", ""),
-            ids=ids,
-            gaps=gaps,
-            score=score,
-            allowed=allowed,
-            suppressed=suppressed,
-            tallies=dict(data["tallies"]),
-            look=tuple(data["look"]) if data["look"] else None,
-            patch=np.array(patch, np.float32) if patch else None,
+    def snapshot(self) -> SpotSnapshot:
+        """The place for the checkpoint; `restore` is its inverse."""
+        patch = self.patch
+        return SpotSnapshot(
+            key=self.key,
+            label=self.label,
+            anchor=self.anchor,
+            home=self.home,
+            size=SizeRow(self.size, self.reach),
+            began=StampRow.of(self.began),
+            hold=self.hold.snapshot(),
+            seen=StampRow.of(self.seen),
+            box=self.box,
+            state=self.state,
+            decided=StampRow.of(self.decided) if self.decided else None,
+            reported_mono=self.reported_mono,
+            zone=ZoneRow.of(self.verdict.judged, self.verdict.decision),
+            occurrence=self.occurrence,
+            outcome=self.outcome,
+            reminded=self.reminded,
+            counts=CountsRow(self.ids, self.gaps, self.score),
+            lawful=LawfulRow(self.allowed, self.suppressed),
+            tallies=dict(self.tallies),
+            look=self.look,
+            patch=None if patch is None else tuple(round(float(v), 4) for v in patch),
         )
 
-
-def _box(values: Sequence[float]) -> Box:
-    x1, y1, x2, y2 = values
-    return (x1, y1, x2, y2)
-
-
-def _zone_json(verdict: ZoneVerdict) -> Json:
-    zone = verdict.decision
-    return [verdict.judged, zone.allowed, zone.reason, zone.zones, zone.permit, zone.hours]
-
-
-def _verdict(data: Json) -> ZoneVerdict:
-    judged, allowed, reason, zones, permit, hours = data
-    return ZoneVerdict(judged, ZoneDecision(allowed, reason, tuple(zones), permit, hours))
+    @staticmethod
+    def restore(kept: SpotSnapshot, terms: Terms, shift_s: float) -> Spot:
+        """A place from its snapshot, monotonic times moved by `shift_s` to this boot's clock."""
+        return Spot(
+            key=kept.key,
+            label=kept.label,
+            anchor=kept.anchor,
+            home=kept.home,
+            size=kept.size.size,
+            reach=kept.size.reach,
+            began=kept.began.stamp(shift_s),
+            hold=Hold.restore(terms, kept.hold, shift_s),
+            seen=kept.seen.stamp(shift_s),
+            box=kept.box,
+            state=kept.state,
+            verdict=ZoneVerdict(kept.zone.judged, kept.zone.decision),
+            decided=kept.decided.stamp(shift_s) if kept.decided else None,
+            reported_mono=kept.reported_mono + shift_s,
+            occurrence=kept.occurrence,
+            outcome=kept.outcome,
+            reminded=kept.reminded,
+            ids=kept.counts.ids,
+            gaps=kept.counts.gaps,
+            score=kept.counts.score,
+            allowed=kept.lawful.allowed,
+            suppressed=kept.lawful.suppressed,
+            tallies=dict(kept.tallies),
+            look=kept.look or None,
+            patch=np.array(kept.patch, np.float32) if kept.patch else None,
+        )
 
 
 def unlike(look: tuple[float, ...] | None, other: tuple[float, ...] | None) -> float:

@@ -13,12 +13,14 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.geometry import apart, contact_band, distance, iou, size_of, within
+from edge.rules.snapshots import MemorySnapshot, OpenRow, PastRow
 from edge.rules.zones import LocalMoment, ZoneMap
-from edge.values import Box, Candidate, Finding, Json, Point, Prompt, Scene, Stamp, Track
+from edge.values import Box, Candidate, Finding, Point, Prompt, Scene, Stamp, Track
 
 PLACES = 500
 # So many offences of a place are known by their keys: older ones are judged by then.
@@ -132,23 +134,21 @@ class Memory:
         name = f"{zone}/{category}"
         self._suppressed[name] = self._suppressed.get(name, 0) + 1
 
-    def snapshot(self) -> Json:
-        past = [[getattr(p, name) for name in Past.__slots__] for p in self._past]
-        opened = {key: [o.grid, o.category, o.box] for key, o in self._open.items()}
-        return {"past": past, "open": opened, "suppressed": self._suppressed}
+    def snapshot(self) -> MemorySnapshot:
+        """For the checkpoint; `restore` is its inverse."""
+        past = tuple(PastRow(*(getattr(p, f) for f in Past.__slots__)) for p in self._past)
+        opened = {key: OpenRow(o.grid, o.category, o.box) for key, o in self._open.items()}
+        return MemorySnapshot(past, opened, dict(self._suppressed))
 
     @staticmethod
-    def restore(data: Json) -> Memory:
-        """The memory of a snapshot; raises KeyError or ValueError for another shape."""
+    def restore(kept: MemorySnapshot) -> Memory:
         memory = Memory()
-        for category, place, size, count, key, began, ended, *keys in data["past"]:
-            known = tuple(keys[0]) if keys else (key,)
-            memory._past.append(
-                Past(category, (place[0], place[1]), size, count, key, began, ended, known)
-            )
-        for key, (grid, name, box) in data["open"].items():
-            memory._open[key] = Open(grid, name, (box[0], box[1], box[2], box[3]))
-        memory._suppressed = {name: int(n) for name, n in data["suppressed"].items()}
+        for row in kept.past:
+            past = Past(*msgspec.structs.astuple(row))
+            past.keys = (row.key,) if row.keys is None else row.keys
+            memory._past.append(past)
+        memory._open = {key: Open(o.grid, o.category, o.box) for key, o in kept.open.items()}
+        memory._suppressed = dict(kept.suppressed)
         return memory
 
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.config import When, Zone
 from edge.config.dated import Calendar
-from edge.values import Json, Stamp, ZoneDecision
+from edge.values import Stamp, ZoneDecision
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -267,16 +266,6 @@ class ZoneRule:
 TRUST = {"unsynced": 0, "recording": 1, "holdover": 1, "ntp": 2, "gnss": 2}
 # A clock that moved by less was only corrected, not set.
 STEP_S = 1.0
-
-
-def stamp_json(at: Stamp) -> Json:
-    return [at.mono, at.wall, at.quality, at.error_ms]
-
-
-def stamp_from(data: Any, shift_s: float) -> Stamp:
-    """`shift_s` is added to the monotonic seconds: see `shift_between`."""
-    mono, wall, quality, error_ms = data
-    return Stamp(float(mono) + shift_s, float(wall), quality, float(error_ms))
 
 
 def shift_between(saved: Stamp, now: Stamp) -> tuple[float, float]:

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
+
+import msgspec
 
 from edge.config import Category
 from edge.sensors.acoustics import VALID_SHARE
-from edge.sensors.episode import Episode, EpisodeSubject
+from edge.sensors.episode import Episode, EpisodeSnapshot, EpisodeSubject
 from edge.sensors.hours import LocalTime
 from edge.sensors.plausible import usable
 from edge.sensors.settings import DustPoint
@@ -20,6 +22,14 @@ from edge.values import Finding, Json, Sample, Stamp, ZoneDecision
 TO_MG = {"mg/m3": 1.0, "ug/m3": 1e-3, "ng/m3": 1e-6}
 CLEAR_WINDOWS = 2
 EXCEEDANCES_SHOWN = 50
+
+
+class DustSnapshot(msgspec.Struct, frozen=True):
+    """What of a dust point outlives a restart."""
+
+    episode: EpisodeSnapshot
+    day: str
+    exceedances: list[dict[str, Any]]
 
 
 class DustJudge:
@@ -180,12 +190,11 @@ class DustJudge:
 
     def snapshot(self) -> Json:
         """What must outlive a restart, as plain JSON; `restore` is its inverse."""
-        return {
-            "episode": self._episode.snapshot(),
-            "day": self._day,
-            "exceedances": self.exceedances,
-        }
+        kept = DustSnapshot(self._episode.snapshot(), self._day, self.exceedances)
+        return msgspec.to_builtins(kept)
 
-    def restore(self, data: Mapping[str, Any], now: Stamp) -> None:
-        self._episode.restore(data["episode"], now)
-        self._day, self.exceedances = data["day"], list(data["exceedances"])
+    def restore(self, data: Any, now: Stamp) -> None:
+        """Raises ValueError for another shape, before anything is taken over."""
+        kept = msgspec.convert(data, DustSnapshot)
+        self._episode.restore(kept.episode, now)
+        self._day, self.exceedances = kept.day, list(kept.exceedances)

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
 
 from edge.values import Finding, Json, Stamp, ZoneDecision
 
@@ -23,6 +24,15 @@ class EpisodeSubject:
     realarm_s: float = 3600.0
     reopen_s: float = 3600.0
     priority: str = "normal"
+
+
+class EpisodeSnapshot(msgspec.Struct, frozen=True):
+    """What a restart needs to go on with; monotonic seconds are of the boot that wrote it."""
+
+    began: Stamp | None
+    reported: Stamp | None = msgspec.field(name="told")
+    ended_wall: float | None
+    count: int
 
 
 class Episode:
@@ -91,28 +101,21 @@ class Episode:
             priority="lead" if case.priority == "lead" else "normal",
         )
 
-    def snapshot(self) -> Json:
-        """What a restart needs to go on with: plain JSON, given back to `restore`."""
-        return {
-            "began": asdict(self._began) if self._began else None,
-            "told": asdict(self._reported) if self._reported else None,
-            "ended_wall": self._ended_wall,
-            "count": self._count,
-        }
+    def snapshot(self) -> EpisodeSnapshot:
+        """Given back to `restore` after a restart."""
+        return EpisodeSnapshot(self._began, self._reported, self._ended_wall, self._count)
 
-    def restore(self, data: Mapping[str, Any], now: Stamp) -> None:
+    def restore(self, kept: EpisodeSnapshot, now: Stamp) -> None:
         """Continue after a restart: instants move onto this boot's monotonic clock."""
-        self._began = rebased(data["began"], now)
-        self._reported = rebased(data["told"], now)
-        self._ended_wall, self._count = data["ended_wall"], int(data["count"])
+        self._began, self._reported = rebased(kept.began, now), rebased(kept.reported, now)
+        self._ended_wall, self._count = kept.ended_wall, kept.count
 
 
-def rebased(stored: Mapping[str, Any] | None, now: Stamp) -> Stamp | None:
+def rebased(stored: Stamp | None, now: Stamp) -> Stamp | None:
     """A stored instant on this boot's monotonic clock, by the wall clock."""
     if stored is None:
         return None
-    mono = now.mono - max(0.0, now.wall - stored["wall"])
-    return Stamp(mono, stored["wall"], stored["quality"], stored["error_ms"])
+    return replace(stored, mono=now.mono - max(0.0, now.wall - stored.wall))
 
 
 class Held:

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
+
 from edge.config import Category
-from edge.sensors.episode import Episode, EpisodeSubject, Held
+from edge.sensors.episode import Episode, EpisodeSnapshot, EpisodeSubject, Held
 from edge.sensors.fume_limits import FumeLimit, fume_limit
 from edge.sensors.fume_signs import Means, Oddities
 from edge.sensors.hours import LocalTime
@@ -40,6 +42,13 @@ F2_WINDOWS = 2
 F2_HYSTERESIS = 0.1
 # A day with less cooking than this says nothing about usage.
 USAGE_LEAST_S = 3600.0
+
+
+class FumeSnapshot(msgspec.Struct, frozen=True):
+    """What of a shop outlives a restart; only rules that ever found anything."""
+
+    episodes: dict[str, EpisodeSnapshot]
+    day: Day | None
 
 
 class FumeJudge:
@@ -260,16 +269,17 @@ class FumeJudge:
         }
 
     def snapshot(self) -> Json:
-        return {
-            "episodes": {rule: e.snapshot() for rule, e in self._episodes.items() if e.used},
-            "day": asdict(self.day) if self.day else None,
-        }
+        """What must outlive a restart, as plain JSON; `restore` is its inverse."""
+        used = {rule: e.snapshot() for rule, e in self._episodes.items() if e.used}
+        return msgspec.to_builtins(FumeSnapshot(used, self.day))
 
-    def restore(self, data: Mapping[str, Any], now: Stamp) -> None:
-        for rule, stored in data["episodes"].items():
+    def restore(self, data: Any, now: Stamp) -> None:
+        """Raises ValueError for another shape, before anything is taken over."""
+        kept = msgspec.convert(data, FumeSnapshot)
+        for rule, stored in kept.episodes.items():
             if rule in self._episodes:
                 self._episodes[rule].restore(stored, now)
-        self.day = Day(**data["day"]) if data["day"] else None
+        self.day = kept.day
 
 
 def _case(shop: Shop, rule: str, categories: Mapping[str, Category]) -> EpisodeSubject:

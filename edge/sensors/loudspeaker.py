@@ -10,12 +10,14 @@ advertising a person. So the case is a lead or a suspicion, never more.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
+
 from edge.config import Category
-from edge.sensors.episode import Episode, EpisodeSubject
+from edge.sensors.episode import Episode, EpisodeSnapshot, EpisodeSubject
 from edge.sensors.hours import LocalTime
 from edge.sensors.repetition import Repetition
 from edge.sensors.settings import SoundPoint
@@ -105,6 +107,12 @@ class LoopWatch:
         return None
 
 
+class LoudspeakerSnapshot(msgspec.Struct, frozen=True):
+    """What of a sound point outlives a restart."""
+
+    case: EpisodeSnapshot
+
+
 class LoudspeakerJudge:
     """Judges the windows of one place. One owner; windows in the order of time."""
 
@@ -176,8 +184,9 @@ class LoudspeakerJudge:
 
     def snapshot(self) -> Json:
         """What must outlive a restart, as plain JSON; `restore` is its inverse."""
-        return {"case": self._case.snapshot()}
+        return msgspec.to_builtins(LoudspeakerSnapshot(self._case.snapshot()))
 
-    def restore(self, data: Mapping[str, Any], now: Stamp) -> None:
-        self._case.restore(data["case"], now)
+    def restore(self, data: Any, now: Stamp) -> None:
+        """Raises ValueError for another shape, before anything is taken over."""
+        self._case.restore(msgspec.convert(data, LoudspeakerSnapshot).case, now)
         self._watch.open = self._case.open

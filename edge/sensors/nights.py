@@ -11,9 +11,10 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, ClassVar
+from typing import ClassVar
+
+import msgspec
 
 NIGHT_HOURS = (1, 5)
 # Ten minutes of one value a second; less says nothing of a night.
@@ -26,8 +27,7 @@ WALK_DB, WALK_TIMES, WALK_ORDER = 6.0, 2.5, 0.75
 APART_DB, APART_TIMES = 3.0, 1.6
 
 
-@dataclass(frozen=True, slots=True)
-class Night:
+class Night(msgspec.Struct, frozen=True, array_like=True):
     """One night of one channel: the local date and the value exceeded 90 % of the time."""
 
     KEPT: ClassVar[int] = 30
@@ -47,13 +47,6 @@ class Night:
             if passed >= 0.1 * total:
                 return Night(date, value)
         return None
-
-    def as_json(self) -> list[Any]:
-        return [self.date, self.ground]
-
-    @staticmethod
-    def from_json(data: Sequence[Any]) -> Night:
-        return Night(str(data[0]), float(data[1]))
 
 
 def _scale(ground: float, level: bool) -> float:

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
 
 from edge.config import Category
 from edge.sensors import metrology
 from edge.sensors.acoustics import DaySums, Levels
-from edge.sensors.episode import Episode, EpisodeSubject
+from edge.sensors.episode import Episode, EpisodeSnapshot, EpisodeSubject
 from edge.sensors.hours import LocalTime
 from edge.sensors.limits import Limit, Method, Period, limit_on, window_of
 from edge.sensors.plausible import usable
@@ -41,6 +43,14 @@ class MeasuredPeriod:
         levels = self.levels.as_json() if self.levels else {"valid_share": 0.0}
         lost = {"weather_lost": self.weather_lost} if self.weather_lost else {}
         return {"began_wall": self.began.wall, **levels, **self.verdict.as_json(), **lost}
+
+
+class NoiseSnapshot(msgspec.Struct, frozen=True):
+    """What of a noise point outlives a restart."""
+
+    over: EpisodeSnapshot
+    work: EpisodeSnapshot
+    day: DaySums | None
 
 
 class NoiseJudge:
@@ -370,17 +380,15 @@ class NoiseJudge:
 
     def snapshot(self) -> Json:
         """What must outlive a restart, as plain JSON; `restore` is its inverse."""
-        return {
-            "over": self._over.snapshot(),
-            "work": self._work.snapshot(),
-            "day": asdict(self.day) if self.day else None,
-        }
+        kept = NoiseSnapshot(self._over.snapshot(), self._work.snapshot(), self.day)
+        return msgspec.to_builtins(kept)
 
-    def restore(self, data: Mapping[str, Any], now: Stamp) -> None:
-        self._over.restore(data["over"], now)
-        self._work.restore(data["work"], now)
-        self._known_at = now.mono
-        self.day = DaySums(**data["day"]) if data["day"] else None
+    def restore(self, data: Any, now: Stamp) -> None:
+        """Raises ValueError for another shape, before anything is taken over."""
+        kept = msgspec.convert(data, NoiseSnapshot)
+        self._over.restore(kept.over, now)
+        self._work.restore(kept.work, now)
+        self._known_at, self.day = now.mono, kept.day
 
 
 def _own(point: NoisePoint, found: Limit) -> Limit:

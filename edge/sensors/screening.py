@@ -12,12 +12,13 @@ import statistics
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+
+import msgspec
 
 from edge.sensors.hours import LocalTime
 from edge.sensors.nights import NIGHT_HOURS, Night, drifting, drifting_apart
 from edge.sensors.plausible import usable
-from edge.values import Json, Sample, Stamp
+from edge.values import Sample, Stamp
 
 # Units of values that always move a little; a switch or a wind direction need not.
 MEASURED = ("dB", "dB(A)", "mg/m3", "ug/m3")
@@ -71,6 +72,15 @@ class _Channel:
     nights: list[Night] = field(default_factory=list)
     night: Counter[float] = field(default_factory=Counter)
     night_date: str = ""
+
+
+class ChannelNights(msgspec.Struct, frozen=True, array_like=True):
+    """What of one channel outlives a restart."""
+
+    sensor: str
+    channel: str
+    unit: str
+    nights: tuple[Night, ...]
 
 
 class Screening:
@@ -169,19 +179,18 @@ class Screening:
             if channel.sign
         }
 
-    def snapshot(self) -> Json:
+    def snapshot(self) -> tuple[ChannelNights, ...]:
         """The nights of every channel: what an hour cannot bring back after a restart."""
-        return [
-            [sensor, channel, found.unit, [night.as_json() for night in found.nights]]
+        return tuple(
+            ChannelNights(sensor, channel, found.unit, tuple(found.nights))
             for (sensor, channel), found in self._channels.items()
             if found.nights
-        ]
+        )
 
-    def restore(self, data: Iterable[Any]) -> None:
-        """Raises ValueError, KeyError or TypeError for another shape."""
-        for sensor, channel, unit, nights in data:
-            found = _Channel(str(unit), nights=[Night.from_json(n) for n in nights])
-            self._channels[(str(sensor), str(channel))] = found
+    def restore(self, kept: Iterable[ChannelNights]) -> None:
+        """The nights of an earlier run, in the place of those of the same channel."""
+        for row in kept:
+            self._channels[(row.sensor, row.channel)] = _Channel(row.unit, nights=[*row.nights])
 
 
 def _stepped(blocks: list[_Block], unit: str) -> bool:

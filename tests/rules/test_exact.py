@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from datetime import timezone
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from edge.config.dated import Calendar
 from edge.hold import Hold, Terms
 from edge.rules.judge import RULES
 from edge.rules.passage import Passages, _unclipped
+from edge.rules.snapshots import MemorySnapshot, SpotSnapshot
 from edge.rules.spot import Spot, alike, duplicate, new_spot, patch_of, unlike
 from edge.rules.trucks import PlateMatch
 from edge.rules.vetting import WORDS, Vetted
@@ -400,8 +402,8 @@ def test_a_place_comes_back_from_its_snapshot_on_the_clock_of_now():
         tallies={"seen": 9.0}, look=(0.6, 0.8), patch=patch,
     )  # fmt: skip
     first.hold.step(5.0, "seen")
-    stored = json.loads(json.dumps(first.snapshot()))
-    again = Spot.restore(stored, Terms(dwell_s=10.0), 100.0)
+    stored = json.loads(msgspec.json.encode(first.snapshot()))
+    again = Spot.restore(msgspec.convert(stored, SpotSnapshot), Terms(dwell_s=10.0), 100.0)
     assert (again.began.mono, again.began.wall, again.seen.mono) == (110.0, 1010.0, 120.0)
     assert (again.decided.mono, again.reported_mono) == (115.0, 115.0)
     assert again.hold.held_s == first.hold.held_s == 5.0
@@ -417,9 +419,9 @@ def test_a_place_comes_back_from_its_snapshot_on_the_clock_of_now():
         *("decided", "told", "zone", "occurrence", "outcome", "reminded", "counts", "lawful"),
         *("tallies", "look", "patch"),
     ]
-    bare = json.loads(json.dumps(spot().snapshot()))
+    bare = json.loads(msgspec.json.encode(spot().snapshot()))
     del bare["reminded"]
-    again = Spot.restore(bare, Terms(dwell_s=10.0), 0.0)
+    again = Spot.restore(msgspec.convert(bare, SpotSnapshot), Terms(dwell_s=10.0), 0.0)
     assert (again.decided, again.look, again.patch, again.reminded) == (None, None, None, "")
 
 
@@ -431,10 +433,10 @@ def test_what_is_remembered_of_places_comes_back():
     memory.ended("k1", Stamp(9.0, 9.0))
     memory.suppressed("a", "zone")
     memory.suppressed("a", "zone")
-    stored = json.loads(json.dumps(memory.snapshot()))
+    stored = json.loads(msgspec.json.encode(memory.snapshot()))
     assert stored["suppressed"] == {"zone/a": 2}
-    again = Memory.restore(stored)
-    assert json.loads(json.dumps(again.snapshot())) == stored
+    again = Memory.restore(msgspec.convert(stored, MemorySnapshot))
+    assert again.snapshot() == memory.snapshot()
     assert (again.open_in("g", "a"), again.open_in("h", "b")) == (1, 1)
     assert opened(again, "k4", wall=20.0).count == 3
 

@@ -169,4 +169,4 @@ def test_a_restart_goes_on_in_the_middle_of_a_gap():
         hold.step(shift + 40.5, "seen")
     assert after.held_s == before.held_s == pytest.approx(40.5)
     assert after.share == before.share
-    assert after.snapshot()["runs"] == before.snapshot()["runs"]
+    assert after.snapshot().runs == before.snapshot().runs

@@ -129,7 +129,7 @@ def test_open_cases_of_a_grid_return_to_nought():
         counts.append(sitting.memory.open_in(grid, "street-vendor"))
     assert max(counts) == 1
     assert counts[-1] == 0
-    assert sitting.memory.snapshot()["open"] == {}
+    assert sitting.memory.snapshot().open == {}
 
 
 def test_candidates_show_a_running_clock():
@@ -314,6 +314,6 @@ def test_an_open_case_keeps_its_unit_grid_over_a_restart():
     box, at = (0.4, 0.4, 0.6, 0.6), Stamp(1.0, 1e9, "ntp", 3.0)
     case = Open("350203001001001", "street-vendor", box)
     memory.opened("k", case, (0.5, 0.6), size=0.2, aspect=16 / 9, now=at)
-    restored = Memory.restore(json.loads(json.dumps(memory.snapshot())))
+    restored = Memory.restore(memory.snapshot())
     assert restored.open_in("350203001001001", "street-vendor") == 1
     assert restored.open_in("", "street-vendor") == 0

@@ -11,6 +11,7 @@ from edge.config import When, Zone
 from edge.config.dated import Calendar
 from edge.rules import lane, taught
 from edge.rules.lane import Aftermath, Backdrop, swept, thumb
+from edge.rules.snapshots import StampRow
 from edge.rules.stirring import Ground
 from edge.rules.taught import TaughtPlace, cells_of, held_out, square, tone_of
 from edge.rules.zones import (
@@ -21,8 +22,6 @@ from edge.rules.zones import (
     at_mono,
     reread,
     shift_between,
-    stamp_from,
-    stamp_json,
     when_fits,
 )
 from edge.values import Stamp
@@ -358,8 +357,8 @@ def test_every_minute_of_every_day_has_its_own_number():
 
 def test_a_stamp_comes_back_as_it_was_and_is_shifted():
     at = Stamp(5.0, 100.0, "gnss", 3.0)
-    assert stamp_from(stamp_json(at), 0.0) == at
-    assert stamp_from(stamp_json(at), 2.5).mono == 7.5
+    assert StampRow.of(at).stamp(0.0) == at
+    assert StampRow.of(at).stamp(2.5).mono == 7.5
 
 
 @pytest.mark.parametrize(

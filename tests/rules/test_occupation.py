@@ -114,7 +114,7 @@ def test_a_permitted_zone_is_counted_not_raised():
         rule("street-vendor"), zones=(zone(), zone("market", "permitted", permit="2026-17"))
     )
     assert play(Stage([stall(), VENDOR], 400), sitting) == []
-    assert sitting.memory.snapshot()["suppressed"] == {"market/street-vendor": 1}
+    assert sitting.memory.snapshot().suppressed == {"market/street-vendor": 1}
 
 
 def test_prohibition_wins_over_a_permit():

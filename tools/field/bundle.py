@@ -33,7 +33,7 @@ from edge.outbox.schema import MIGRATIONS, lowest
 from edge.release.signing import sign
 from edge.release.software.manifest import read_release
 from edge.release.software.wheels import file_hash
-from edge.rules.judge import SNAPSHOT
+from edge.rules import snapshots
 from edge.uplink import seal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -142,7 +142,7 @@ def release_of(args: argparse.Namespace, wheel: Path, objects: Path) -> dict[str
         "most": args.number - 1 if args.most is None else args.most,
         "outbox": args.outbox or len(MIGRATIONS),
         "outbox_back": args.outbox_back or lowest(),
-        "snapshot": args.snapshot or SNAPSHOT,
+        "snapshot": args.snapshot or snapshots.FORM,
         "forgets": args.forgets,
         "wheels": [_object(path, path.name, objects) for path in wheels],
         "files": [_object(path, name, objects) for path, name in files],
