@@ -79,10 +79,10 @@ class Memory:
         if past is None:
             past = Past(category, place, size, 0, "", now.wall, 0.0)
             self._past.append(past)
-            self._forget()
         before = self._counted(past)
         past.count, past.key, past.began_wall, past.ended_wall = past.count + 1, key, now.wall, 0.0
         past.keys = (*past.keys, key)[-KEYS:]
+        self._forget()
         return before
 
     def _counted(self, past: Past) -> Past:
@@ -142,6 +142,7 @@ class Memory:
 
     @staticmethod
     def restore(kept: MemorySnapshot) -> Memory:
+        """The memory as it stood; of an early one each place is known by its latest offence."""
         memory = Memory()
         for row in kept.past:
             past = Past(*msgspec.structs.astuple(row))

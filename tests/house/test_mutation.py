@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tools.faultlab.answering import PACKAGES, Touch, digest, lines_of, near, touches
 from tools.faultlab.forked import OVER, ForkedRuns
 from tools.faultlab.mutants import mutants_of
@@ -184,6 +186,24 @@ def test_who_runs_a_function_could_notice_a_default_of_it():
     inner = next(one for one in mutants_of("edge/uplink/seal.py", text.replace("b\n", "3\n"))
                  if one.line == 7)  # fmt: skip
     assert {line for _, line in lines_of(inner, {inner.path: text})} == {7}
+
+
+@pytest.mark.parametrize(
+    ("line", "changed"),
+    [
+        ("x = zip(a, b, strict=True)", []),
+        ("x = -1e9 if a < 1e-6 else b + 1e-4", ["(a >= 1e-06)", "b + 0.001"]),
+        ("x = a > 100_000_000", ["(a <= 100000000)", "a > 1000000000"]),
+        ("x = f(strict=a > 2)", []),
+        ('log.warning("%d", 3)', []),
+        ("x = 0.0", ["1"]),
+    ],
+)
+def test_changes_that_cannot_show_are_not_made_by_rule(line, changed):
+    found = [one.text for one in mutants_of("edge/one.py", f"def f(a, b):\n    {line}\n")]
+    assert len(found) == len(changed)
+    for words in changed:
+        assert any(words in text for text in found), (words, found)
 
 
 def test_the_tests_that_answer_for_a_package_are_there():

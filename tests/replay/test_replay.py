@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from course import course_of
 from generate import CASES, write
 
 from edge.cli import main
@@ -20,6 +21,12 @@ def test_case(folder):
     assert outcome.diff == []
     assert outcome.scores or not outcome.lines, "a negative case must stay silent"
     assert all(score.fp == score.fn == 0 for score in outcome.scores.values())
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_what_the_judge_does_between_its_findings_and_each_finding_whole(folder):
+    written = (folder / "course.jsonl").read_text("utf-8").splitlines()
+    assert course_of(folder) == written, "tests/replay/course.py writes it anew"
 
 
 def test_there_are_enough_cases_of_both_kinds():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What the rules measure in pictures, zones and clocks, in numbers: the same on every board."""
 
+import copy
 from datetime import datetime, timedelta, timezone
 
 import cv2
@@ -466,3 +467,114 @@ def test_looks_at_the_ground_are_half_a_second_apart_and_kept_for_three():
     for n in range(6, 40):
         seldom.look(np.zeros((54, 96, 3), np.uint8), n * 5.0, NOBODY)
     assert [at for at, _, _ in seldom._usual] == [n * 5.0 for n in range(16, 40)], "24 of them"
+
+
+# What teaching makes of a place, to a thousandth: every step between pixels and an answer.
+
+
+def numbers(values):
+    """Mean, spread, least and most."""
+    found = np.asarray(values, np.float64)
+    return found.mean(), found.std(), found.min(), found.max()
+
+
+LEARNT = {
+    "_means": (0.13465, 0.73232, -3.95012, 7.86124),
+    "_spread": (0.05395, 0.13325, 0.00354, 1.63611),
+    "_weight": (0.00032, 0.00166, 0.0, 0.04009),
+    "_usual": (1.56689, 0.1893, 1.01034, 1.95814),
+    "_rim": (0.0, 0.03944, -0.02967, 0.2024),
+}
+
+
+@pytest.mark.parametrize("name", LEARNT)
+def test_what_a_place_has_learnt(place, name):
+    assert numbers(getattr(place, name)) == pytest.approx(LEARNT[name], rel=2e-3, abs=1e-5)
+
+
+def test_a_quarter_of_the_features_count_and_five_ninths_of_the_cells_are_rim(place):
+    assert (place._weight > 0).sum() == 792 == place._weight.size // 4
+    assert (taught._RIM_CELLS.sum(), taught._AROUND.sum()) == (80, 5120)
+
+
+def test_pictures_are_taught_in_ten_more_lights(looks):
+    made = taught.variants(looks["full"][0], np.random.default_rng(0))
+    assert [(round(v.mean(), 1), round(v.std(), 1)) for v in map(np.float64, made)] == [
+        (98.8, 30.2), (100.4, 30.7), (59.7, 21.3), (118.0, 36.1), (77.9, 29.1), (117.1, 24.0),
+        (76.8, 25.8), (156.0, 23.5), (56.6, 27.7), (92.5, 31.3), (44.7, 15.0),
+    ]  # fmt: skip
+
+
+def test_edges_rim_and_light_of_one_picture(looks):
+    cut = looks["full"][0]
+    tone = tone_of(looks["full"])
+    close = {"rel": 2e-3, "abs": 1e-5}
+    grey, colours = taught._by_colour(cut)
+    assert numbers(grey) == pytest.approx((102.59814, 15.53268, 91.89301, 204.05), **close)
+    assert numbers(colours) == pytest.approx((-0.0606, 0.28509, -0.77398, 1.03036), **close)
+    grey, colours = taught._by_contrast(cut, tone)
+    assert numbers(grey) == pytest.approx((127.08978, 144.01971, 27.83121, 1067.75598), **close)
+    assert numbers(colours) == pytest.approx((0.03506, 2.36344, -4.0, 8.0), **close)
+    assert numbers(tone) == pytest.approx((110.42217, 263.55261, -365.48242, 1155.74292), **close)
+    edges = taught._edges(cut.astype(np.float32) @ taught.GREY)
+    assert numbers(edges) == pytest.approx((0.00864, 0.06594, 0.0, 1.7871), **close)
+    rim = taught._rim_of(cut)
+    assert numbers(rim) == pytest.approx((0.0, 0.05002, -0.03374, 0.27391), **close)
+    assert not rim[16:-16, 16:-16].any()
+
+
+def test_a_slope_is_never_far_below_what_the_spreads_say():
+    x = np.arange(10, dtype=np.float32)
+    assert taught._line(x, 2 * x + 1) == pytest.approx((2.0, 1.0))
+    assert taught._line(x, 0 * x) == pytest.approx((0.03, -0.135))
+    assert taught._line(x, np.array([0, 9] * 5, np.float32)) == pytest.approx(
+        (0.54834, 2.03245), rel=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("by", "found"), [((0, 0), (0, 0)), ((3, -2), (3, -2)), ((-5, 5), (-5, 5))]
+)
+def test_by_how_much_the_camera_is_off(place, looks, by, found):
+    moved = np.roll(looks["full"][0], (by[1], by[0]), (0, 1))
+    assert place._shift(moved) == found
+    back = taught.shifted(moved, found)
+    assert (back[24:-24, 24:-24] == looks["full"][0][24:-24, 24:-24]).all()
+
+
+def test_a_large_picture_is_softened_before_it_is_thinned():
+    large = np.kron(bin_(1, "full"), np.ones((4, 4, 1), np.uint8))
+    cut = square(large, BOX).astype(np.float64)
+    assert (cut.mean(), cut.std()) == pytest.approx((98.76678, 30.21093), rel=1e-4)
+
+
+def looked(place, away, odd=0.5):
+    """The answer where the second look is so much further away."""
+    cells = place._means[0]
+    place = copy.copy(place)
+    place._odd = lambda _: odd
+    place._means = np.stack([cells, cells])
+    place._spread = np.ones_like(place._spread)
+    place._weight = np.zeros_like(place._weight)
+    place._weight[0, 0, 0] = 1.0
+    place._means[1, 0, 0, 0] += np.sqrt(away)
+    return place._nearest(cells)
+
+
+@pytest.mark.parametrize(
+    ("away", "odd", "why", "margin"),
+    [
+        (0.41, 0.5, "", 0.41), (0.39, 0.5, "between", 0.39), (9.0, 1.0, "", 9.0),
+        (9.0, 1.01, "covered", 9.0), (39.0, 0.5, "", 39.0), (41.0, 0.5, "", 40.0),
+    ],
+)  # fmt: skip
+def test_the_nearest_look_must_be_likelier_by_enough(place, away, odd, why, margin):
+    answer = looked(place, away, odd)
+    assert (answer.why, answer.look) == (why, None if why else "empty")
+    assert answer.margin == pytest.approx(margin, rel=1e-4)
+
+
+def test_counts_of_pictures_left_out():
+    found = taught.HeldOut(right=3, wrong=1, untold=2)
+    assert (found.accuracy, found.count) == (0.75, 6)
+    assert taught.HeldOut(0, 0, 4).accuracy == 0.0

@@ -2,7 +2,9 @@
 """Small wrong changes to a Python file: a constant changed, a comparison turned, a call dropped.
 
 Each is something a tired person could have written. Changes that no behaviour shows are not made:
-words for people, log lines, metrics of speed, annotations, docstrings and defaults of `__slots__`.
+words for people, log lines, metrics of speed, annotations, docstrings and defaults of `__slots__`;
+`strict` of a zip, which is an assertion; and numbers with a point that stand for "never" and for
+"as good as nothing" (NEVER and more, NOTHING and less), of which ten times is the same.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ TURNED: dict[type[ast.cmpop], str] = {
     ast.In: "not in",
     ast.NotIn: "in",
 }
+# As old or as far as nothing is; so little that only rounding makes it.
+NEVER, NOTHING = 1e8, 1e-6
 # Calls whose loss nobody is promised to notice.
 SPARED = ("log.", "warnings.", "print", "super().__init__")
 
@@ -114,6 +118,8 @@ def _inside(node: ast.AST) -> Iterator[ast.AST]:
     """The node and what is below it, without annotations, messages of errors and formats."""
     if isinstance(node, (ast.Raise, ast.JoinedStr, ast.Assert, ast.Import, ast.ImportFrom)):
         return
+    if isinstance(node, ast.keyword) and node.arg == "strict":
+        return
     yield node
     spared = {"annotation", "returns", "decorator_list", "type_comment"}
     for name, value in ast.iter_fields(node):
@@ -153,5 +159,11 @@ def _constant(node: ast.Constant) -> Iterator[tuple[str, ast.expr, str]]:
     value = node.value
     if isinstance(value, bool):
         yield "constant", node, str(not value)
-    elif isinstance(value, (int, float)):
+    elif isinstance(value, (int, float)) and not _is_bound(value):
         yield "constant", node, repr(value * 10 if value else 1)
+
+
+def _is_bound(value: float) -> bool:
+    """Only of numbers with a point: a whole one counts bytes or rows."""
+    size = abs(value)
+    return isinstance(value, float) and (size >= NEVER or 0 < size <= NOTHING)

@@ -162,6 +162,7 @@ def run_all(trees: Sequence[Path], tasks: Sequence[Task], results: Results) -> N
     taking = threading.Lock()
 
     def each() -> Iterator[tuple[int, Task]]:
+        """The next change that nobody has taken."""
         while True:
             with taking:
                 one = next(numbered, None)
@@ -170,6 +171,7 @@ def run_all(trees: Sequence[Path], tasks: Sequence[Task], results: Results) -> N
             yield one
 
     def work(tree: Path) -> None:
+        """One tree, one change at a time, until none is left."""
         with Bench(tree) as bench:
             for n, task in each():
                 found = bool(task.tests) and bench.noticed(task.mutant, task.tests)
