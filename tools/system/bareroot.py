@@ -77,20 +77,29 @@ def _run(system: System, root: Path, line: str) -> str:
     words += ["-E", "PIP_NO_INDEX=1", "-E", "PIP_FIND_LINKS=/srv/wheels"]
     # Ubuntu has Chromium as a snap only: there its tests are skipped, as on a developer's machine.
     words += ["-E", "CI=true"] if system.maker == "Debian" else []
-    done = subprocess.run(
-        [*words, "sh", "-c", line],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        timeout=LIMIT_S,
-    )
-    if done.returncode:
+    code, said = _said([*words, "sh", "-c", line])
+    if code:
         kept = roots.ROOT / "out" / "systemtest" / f"bare-{system.name}.log"
         kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(done.stdout, "utf-8")
-        sys.stdout.write(done.stdout[-12_000:])
-        raise Failed(f"{system.called}, bare: {line} ended with {done.returncode}; see {kept}")
+        kept.write_text(said, "utf-8")
+        sys.stdout.write(said[-12_000:])
+        raise Failed(f"{system.called}, bare: {line} {code}; see {kept}")
     # What systemd-nspawn says of its own folder at the end of every container here.
-    return "\n".join(row for row in done.stdout.splitlines() if "/run/systemd/nspawn" not in row)
+    return "\n".join(row for row in said.splitlines() if "/run/systemd/nspawn" not in row)
+
+
+def _said(words: list[str]) -> tuple[str, str]:
+    """How it ended, empty where well, and all that it said, also until its time was over."""
+    try:
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=LIMIT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        said = (error.stdout or b"").decode("utf-8", "replace")
+        return f"did not end within {LIMIT_S:.0f} s", said
+    code = f"ended with {done.returncode}" if done.returncode else ""
+    return code, done.stdout.decode("utf-8", "replace")
