@@ -131,6 +131,9 @@ def _unpack_packages(root: Path) -> None:
     for name in ("passwd", "group"):
         shutil.copy(root / f"usr/share/base-passwd/{name}.master", root / "etc" / name)
     shutil.rmtree(root / "debootstrap")
+    # Where it may not mount, its first stage leaves a link to the host's.
+    (root / "proc").unlink()
+    (root / "proc").mkdir()
 
 
 def tried(system: System, *, quick: bool) -> Outcome:
