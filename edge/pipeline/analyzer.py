@@ -103,7 +103,7 @@ class Analyzer:
         aspect = frame.image.shape[1] / frame.image.shape[0]
         found = self._detect(frame) if detected else None
         self._tracks = self._carried(frame) if found is None else self._track(frame, found, aspect)
-        self._moves = gate.stirs and moving(self._tracks, frame.at.mono)
+        self._moves, has_come = self._news(gate, frame.at.mono)
         scene = Scene(
             camera=frame.camera,
             at=frame.at,
@@ -121,11 +121,23 @@ class Analyzer:
             found,
             stirs=gate.stirs,
             moves=self._moves,
-            came=gate.stirs and came(self._tracks, frame.at.mono),
+            came=has_come,
             searching=self._judge.searching,
             look_s=self._look_s,
             need_s=0.0 if gate.reason in ("forced", "quiet") else self._judge.need_s,
         )
+
+    def _news(self, gate: GateDecision, now_s: float) -> tuple[bool, bool]:
+        """Whether a track moves, and whether one came. A detector wavers where a light or a pole
+        moves: what stood where it is now did neither. While something is known to move already,
+        nobody asks."""
+        if not gate.stirs:
+            return False, False
+        said = [one for one in self._tracks if moving([one], now_s) or came([one], now_s)]
+        if said and self._gate is not None and not self._moves:
+            stood = self._gate.stood([one.box for one in said])
+            said = [one for one, still in zip(said, stood, strict=True) if not still]
+        return moving(said, now_s), came(said, now_s)
 
     @property
     def _look_s(self) -> float:

@@ -26,10 +26,11 @@ WOKEN_S = 3.0
 STIRRING_MOST_S = 8.0
 # What is held and was not seen in so many looks of MISSED_OVER_S, though no pixel changed, is
 # looked for in every picture for as long as a rule forgives a detector (edge.hold.Terms.blink_s).
-# Found so, the detector wavers in step with key pictures: all is decoded for WAVERS_S, or until
-# it missed nothing for STEADY_S. In vain, the next such search waits for VAIN_S.
+# Found so a second time within AGAIN_S, the detector wavers in step with key pictures: all is
+# decoded for WAVERS_S, or until it missed nothing for STEADY_S. In vain, the next such search waits
+# for VAIN_S.
 MISSED, MISSED_OVER_S, SEARCH_S, WAVERS_S, VAIN_S = 3, 60.0, 2.5, 60.0, 90.0
-STEADY_S = 8.0
+STEADY_S, AGAIN_S = 8.0, 20.0
 IDLE_AFTER_S = 30.0
 # What is left must still hold the pictures due: cameras put one or two B-frames between others.
 LEFT_LEAST = 1 / 3
@@ -78,7 +79,7 @@ class DecodePolicy:
         self._wavers_mono = self._missed_mono = -math.inf
         self._woke_mono = -math.inf
         self._real_mono = self._stir_mono = self._stir_began = -math.inf
-        self._search_mono = -math.inf
+        self._search_mono = self._found_mono = -math.inf
         self.sizes = SizeRecord()
         self.awake: str | None = None
         self.plan = WatchPlan("whole", "measuring" if self._sleeps else "the site says so")
@@ -155,7 +156,9 @@ class DecodePolicy:
         if searching and often and since_s >= VAIN_S:
             self._search_mono, since_s = now_mono, 0.0
         if not searching and since_s < SEARCH_S:
-            self._wavers_mono = now_mono
+            again = now_mono - self._found_mono <= AGAIN_S
+            self._wavers_mono = now_mono if again else self._wavers_mono
+            self._found_mono, self._search_mono = now_mono, -math.inf
             missed.clear()
         return searching and since_s < SEARCH_S
 

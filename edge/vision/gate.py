@@ -56,6 +56,10 @@ NOISE_S = 5.0
 USUAL_S, DEVIATIONS, USUAL_MOST = 20.0, 2.5, 0.15
 # The same for the one of those that stand around which most changes: of several, one strays more.
 DEVIATIONS_AROUND = 4.0
+# What is said to have come or moved lately is compared with the picture of so long before at least
+# (longer than edge.vision.tracker.LATELY_S): where no more than this share of its box differs, it
+# stood there all along.
+EARLIER_S, STOOD = 3.0, 0.02
 # Where so much of what stands changes all the time, something small could come to it unnoticed.
 DULL = 0.05
 
@@ -159,6 +163,8 @@ class MotionGate:
         self._seen_s = self._looked_s = self._moved_s = self._stirred_s = -math.inf
         # Share of the picture that moved and is neither light nor a swaying pole.
         self._left = 0.0
+        # Two pictures, the older one EARLIER_S old or more, and when they were.
+        self._earlier: tuple[tuple[float, Detail], ...] = ()
 
     def look(
         self,
@@ -194,6 +200,8 @@ class MotionGate:
             self._moving.learn(moved, min(1.0, dt / USUAL_S))
             self._changing.learn(around, min(1.0, dt / USUAL_S))
         self._previous, self._seen_s = detail, now_s
+        if now_s - self._earlier[-1][0] >= EARLIER_S:
+            self._earlier = (self._earlier[-1], (now_s, detail))
         if moving:
             self._moved_s, self._reference = now_s, detail.copy()
             self._stirred_s = now_s if self._left >= self._least else self._stirred_s
@@ -208,6 +216,16 @@ class MotionGate:
     def detected(self) -> None:
         """The detector looks at the picture shown last: what stands is compared with it."""
         self._looked_s, self._detected = self._seen_s, self._previous
+
+    def stood(self, boxes: Sequence[Box]) -> list[bool]:
+        """Of each box, whether what the picture shown last has there was there EARLIER_S before,
+        but for light and a swaying pole; never where nothing is known of that time."""
+        at_s, earlier = self._earlier[0] if self._earlier else (math.inf, None)
+        if earlier is None or self._previous is None or self._seen_s - at_s < EARLIER_S:
+            return [False] * len(boxes)
+        mask = self._differing(self._previous, earlier)
+        left = unexplained(mask, self._previous, earlier, self._level)
+        return [_share(_part(left, box)) <= STOOD for box in boxes]
 
     def regions(self) -> tuple[Box, ...]:
         """Up to eight boxes (fractions) around what differed in the last picture, largest first:
@@ -231,6 +249,7 @@ class MotionGate:
         self._reference, self._previous, self._detected = detail.copy(), detail, detail
         self._mask = np.zeros(detail.shape, np.uint8)
         self._seen_s = self._looked_s = now_s
+        self._earlier = ((now_s, detail),)
 
     def _compare(self, detail: Detail, dt: float, *, explain: bool) -> float:
         """Moved share against the reference: the picture of the last motion, not of the last
@@ -278,16 +297,20 @@ class MotionGate:
 
 
 def _most_around(mask: Grey, standing: Sequence[Box]) -> float:
-    parts = (_around(mask, box) for box in standing)
-    return max((cv2.countNonZero(part) / part.size for part in parts if part.size), default=0.0)
+    parts = (_part(mask, box, AROUND_SHARE, AROUND_LEAST) for box in standing)
+    return max(map(_share, parts), default=0.0)
 
 
-def _around(mask: Grey, box: Box) -> Grey:
-    """The part of the mask that a box (fractions) and its surroundings cover."""
+def _share(part: Grey) -> float:
+    return cv2.countNonZero(part) / part.size if part.size else 0.0
+
+
+def _part(mask: Grey, box: Box, around: float = 0.0, least: int = 0) -> Grey:
+    """The part of the mask that a box (fractions) and its surroundings cover: a share of its size,
+    and so many pixels at least."""
     height, width = mask.shape
     x1, y1, x2, y2 = box[0] * width, box[1] * height, box[2] * width, box[3] * height
-    dx = max(AROUND_LEAST, AROUND_SHARE * (x2 - x1))
-    dy = max(AROUND_LEAST, AROUND_SHARE * (y2 - y1))
+    dx, dy = max(least, around * (x2 - x1)), max(least, around * (y2 - y1))
     rows = slice(max(0, int(y1 - dy)), max(1, math.ceil(y2 + dy)))
     return mask[rows, max(0, int(x1 - dx)) : max(1, math.ceil(x2 + dx))]
 

@@ -186,14 +186,32 @@ READINGS = {
     ),
     "still": (
         "\n".join(
-            json.dumps({"scene": "still", "policy": name, "cameras": 4, "core": core})
-            for name, core in (("whole", 0.2), ("auto", 0.03), ("boxes", 0.1))
+            json.dumps(
+                {
+                    "scene": "still",
+                    "policy": name,
+                    "coding": "h264 25/s, key 2 s, 0 B",
+                    "cameras": 4,
+                    "core": core,
+                    "arrivals": came,
+                    "followed": 3,
+                    "first_look_p95_s": 0.5,
+                    "distrust": late,
+                }
+            )
+            for name, core, came, late in (
+                ("whole", 0.2, 0, ""),
+                ("auto", 0.03, 4, ""),
+                ("boxes", 0.1, 0, ""),
+                ("boxes", 0.9, 0, "senders were late"),
+            )
         ),
-        [0.2, 0.03, 0.1, 0.15, 0.3],
+        [0.2, 0.03, 0.5, 0.75, 0.1, 0.15, 0.3],
     ),
-    "asleep": ('{"disturbance": "rain", "awake": 0.02}', [0.02]),
+    "asleep": ('{"disturbance": "rain", "seed": 1, "awake": 0.02}', [0.02]),
     "arrivals": (
-        '{"arrivals": 100, "followed_whole": 90, "lost": 0, "first_look_p95_s": 0.8}',
+        '{"arrivals": 100, "under": "rain", "seed": 1, "followed_whole": 90, "lost": 0,'
+        ' "first_look_p95_s": 0.8}',
         [100, 90, 0, 0.8],
     ),
     "loops": ('{"loops": 64, "found_share": 0.97}', [64, 0.97]),

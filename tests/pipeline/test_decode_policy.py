@@ -195,27 +195,44 @@ def test_what_is_held_and_is_lost_for_good_is_looked_for_a_moment_in_every_pictu
     assert awake[-1] <= 24 + SEARCH_S and len(awake) / len(lost) < 0.05
 
 
+def wavering(policy, began=20):
+    """Missed at three key pictures and found by a search, and again within AGAIN_S: when (s)."""
+    looks(policy, 0, began)
+    for first in (began, began + 10):
+        told = keys(policy, range(first, first + 10, 2), missed=(first, first + 2, first + 6))
+        assert told == ["watch"] * 3 + ["all"] + told[4:]
+        step(policy, first + 6.4)
+    return began + 16.4
+
+
 def test_a_detector_that_misses_in_step_with_key_pictures_is_given_all():
     """Without it a stall in the night was lost, which every picture told of."""
     policy = DecodePolicy(5.0)
-    looks(policy, 0, 20)
-    told = keys(policy, range(20, 34, 2), missed=(20, 24, 28))
-    assert told == ["watch"] * 4 + ["all"] + told[5:]
-    assert step(policy, 28.4) == "all" and "wavers" in policy.awake
+    since = wavering(policy)
+    assert step(policy, since + 2) == "all" and "wavers" in policy.awake
     wants = {
         n / 5: step(policy, n / 5, searching=n % 20 == 0)
-        for n in range(143, round(5 * (28 + WAVERS_S)))
+        for n in range(round(5 * (since + 2)), round(5 * (since + WAVERS_S - 1)))
     }
     assert set(wants.values()) == {"all"}, "while it misses one look in twenty"
 
 
 def test_a_detector_that_misses_nothing_any_more_lets_it_sleep():
     policy = DecodePolicy(5.0)
-    looks(policy, 0, 20)
-    keys(policy, range(20, 30, 2), missed=(20, 24, 28))
-    after = looks(policy, 28.4, 28.4 + WAVERS_S)
+    since = wavering(policy)
+    after = looks(policy, since, since + WAVERS_S)
     awake = [t for t, want in after.items() if want == "all"]
-    assert STEADY_S <= max(awake) - 28.4 <= STEADY_S + SEARCH_S
+    assert STEADY_S <= max(awake) - since <= STEADY_S + SEARCH_S
+
+
+def test_what_is_found_at_once_and_not_missed_again_soon_lets_it_sleep_at_once():
+    """A swaying pole: each half minute the detector missed the stall three times."""
+    policy = DecodePolicy(5.0)
+    looks(policy, 0, 20)
+    for first in (20, 60, 100):
+        keys(policy, (first, first + 2, first + 4), missed=(first, first + 2, first + 4))
+        after = looks(policy, first + 4.2, first + 34)
+        assert sum(want == "all" for want in after.values()) / 5 <= 2.0
 
 
 def test_a_miss_now_and_then_is_asked_again_and_costs_no_more():

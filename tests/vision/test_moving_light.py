@@ -66,3 +66,22 @@ def test_a_beam_over_what_stands_stirs_nothing_and_a_walker_in_it_does():
         lit(with_square(DARK, 250 + 8 * n, 150, 24, 70), 260 + 8 * n) for n in range(len(beams))
     ]
     assert any(stirring([*still, *walker], rng, MotionGate())[10:13])
+
+
+def test_what_stood_before_the_beam_has_not_come_and_what_stands_there_now_has():
+    """A detector sees under a beam what it did not see in the dark, or another box of it."""
+    rng, gate = np.random.default_rng(4), MotionGate()
+    stirring([DARK] * 20, rng, gate)
+    boxes = [(0.30, 0.35, 0.45, 0.60), (0.60, 0.30, 0.70, 0.60)]
+    gate.look(noisy(lit(DARK, 240), 2, rng), 4.2)
+    assert gate.stood(boxes) == [True, True]
+    came = with_square(DARK, 225, 150, 30, 60)
+    gate.look(noisy(lit(came, 240), 2, rng), 4.4)
+    assert gate.stood(boxes) == [False, True]
+
+
+def test_nothing_is_said_to_have_stood_before_anything_was_seen():
+    rng, gate = np.random.default_rng(5), MotionGate()
+    assert gate.stood([(0.1, 0.1, 0.5, 0.5)]) == [False]
+    stirring([DARK] * 5, rng, gate)
+    assert gate.stood([(0.1, 0.1, 0.5, 0.5)]) == [False]

@@ -21,6 +21,8 @@ SIZE = (640, 360)
 Random = np.random.Generator
 # (the picture, seconds of the film, random) -> the picture as it is under it.
 Disturb = Callable[[Image, float, Random], Image]
+# (the street as it is, seconds of the film) -> the street with something in it.
+Put = Callable[[Image, float], Image]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +161,19 @@ def pictures(
     arrivals: tuple[Arrival, ...] = (),
     size: tuple[int, int] = SIZE,
     seed: int = 0,
+    put: Put | None = None,
 ) -> Iterator[Image]:
     """The street under this disturbance, picture by picture. seed: another film of the same: it
-    begins elsewhere, runs at another pace, and its noise is another."""
+    begins elsewhere, runs at another pace, and its noise is another. put: what else is there."""
     row, rng = DISTURBANCES[name], np.random.default_rng(5 + seed)
     pace, later_s = (rng.uniform(*PACES), rng.uniform(0.0, LATER_S)) if seed else (1.0, 0.0)
     street = Street(size, arrivals, noise=0.0)
     grain = Street(size, noise=row.noise, seed=seed)
     for number in range(round(seconds * fps)):
         at_s = number / fps
-        yield grain.noisy(row.disturb(street.picture(at_s), later_s + pace * at_s, rng))
+        image = street.picture(at_s)
+        image = put(image, at_s) if put else image
+        yield grain.noisy(row.disturb(image, later_s + pace * at_s, rng))
 
 
 def disturbed_clip(
@@ -178,12 +183,13 @@ def disturbed_clip(
     arrivals: tuple[Arrival, ...] = (),
     size: tuple[int, int] = SIZE,
     seed: int = 0,
+    put: Put | None = None,
 ) -> Clip:
     """The same as a camera encodes it."""
     from dataclasses import replace
 
     area = size[0] * size[1] / (SIZE[0] * SIZE[1])
     coding = replace(coding, rate=coding.rate or round(DISTURBANCES[name].rate * area))
-    made = pictures(name, seconds, coding.fps, arrivals, size, seed)
+    made = pictures(name, seconds, coding.fps, arrivals, size, seed, put)
     units, shown = encoded(made, size, coding)
     return Clip(coding.codec, *size, coding.fps, tuple(units), tuple(shown))

@@ -24,12 +24,14 @@ STREET = ROOT / "tests" / "clips" / "street" / "street.mp4"
 STANDS_S = 30.0
 TRUCK_S, TRUCK = 43.5, (0.640, 0.250, 0.800, 0.530)
 NOISE = 1.6
+JPEG_QUALITY = 80
 WARM_GROUPS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """How the camera encodes. rate: kbit/s, kept constant; 0: constant quality."""
+    """How the camera encodes: h264, hevc or mjpeg. rate: kbit/s, kept constant; 0: constant
+    quality."""
 
     codec: str = "h264"
     key_s: float = 2.0
@@ -100,7 +102,7 @@ class Street:
         noise: float = NOISE,
         seed: int = 0,
     ) -> None:
-        self.size, self._arrivals = size, arrivals
+        self.size, self.arrivals = size, arrivals
         self._ground = photograph(STANDS_S, size)
         self._things = [cut_out(TRUCK, TRUCK_S, size, one.share) for one in arrivals]
         rng = np.random.default_rng(7 + seed)
@@ -111,15 +113,20 @@ class Street:
     def picture(self, at_s: float) -> Image:
         """The street at a second of the film, with what stands or passes there, and noise."""
         image = self._ground.copy()
-        for one, thing in zip(self._arrivals, self._things, strict=True):
+        for one, thing in zip(self.arrivals, self._things, strict=True):
             part = (at_s - one.at_s) / one.for_s
             if 0.0 <= part < 1.0:
                 self._put(image, thing, part)
         return self.noisy(image)
 
+    def on(self, image: Image, at_s: float) -> Image:
+        """Another street at that second, with what passes there."""
+        self._ground = image
+        return self.picture(at_s)
+
     def box(self, number: int, at_s: float) -> Box | None:
         """Where that arrival is to be seen then, in fractions; None where it is not."""
-        one, (width, height) = self._arrivals[number], self.size
+        one, (width, height) = self.arrivals[number], self.size
         part = (at_s - one.at_s) / one.for_s
         if not 0.0 <= part < 1.0:
             return None
@@ -159,6 +166,10 @@ def encoded(
 
     import av
 
+    if coding.codec == "mjpeg":
+        quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+        jpegs = [cv2.imencode(".jpg", image, quality)[1].tobytes() for image in pictures]
+        return jpegs, list(range(len(jpegs)))
     name = {"h264": "libx264", "hevc": "libx265"}[coding.codec]
     units: list[bytes] = []
     shown: list[int] = []
@@ -191,14 +202,25 @@ def live_clip(
     return Clip(coding.codec, *size, coding.fps, tuple(units[warm:]), left)
 
 
-def recorded(path: Path, coding: Coding, seconds: float, size: tuple[int, int]) -> Clip:
-    """Another film (a crowd) as such a camera would send it, from its beginning."""
+def recorded(
+    path: Path,
+    coding: Coding,
+    seconds: float,
+    size: tuple[int, int],
+    arrivals: tuple[Arrival, ...] = (),
+) -> Clip:
+    """Another film (a crowd) as such a camera would send it, from its beginning, and what else
+    comes there."""
     import itertools
 
     from edge.camera.recording import read_file_frames
 
     frames = read_file_frames(str(path), float(coding.fps), camera="bench")
     pictures = itertools.islice(frames, round(seconds * coding.fps))
-    scaled = (np.asarray(cv2.resize(one.image, size), np.uint8) for one in pictures)
-    units, shown = encoded(scaled, size, coding)
+    street = Street(size, arrivals, noise=0.0)
+    shown_at = (
+        street.on(np.asarray(cv2.resize(one.image, size), np.uint8), number / coding.fps)
+        for number, one in enumerate(pictures)
+    )
+    units, shown = encoded(shown_at, size, coding)
     return Clip(coding.codec, *size, coding.fps, tuple(units), tuple(shown))

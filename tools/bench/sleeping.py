@@ -5,6 +5,7 @@ the policy of edge visiond on a film, as fast as the CPU can, its packets arrivi
     tools/python -m tools.bench.sleeping [--seconds 240] [--key 2] [--only rain,flicker]
     tools/python -m tools.bench.sleeping --arrivals 100     cases lost against decoding everything
     tools/python -m tools.bench.sleeping --arrivals 24 --only headlights       the same under it
+    tools/python -m tools.bench.sleeping --hidden           the smallest change that wakes it
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import av
+import cv2
 import numpy as np
 
 from edge.camera.grabber import Grabber
@@ -38,7 +40,7 @@ from edge.pipeline.analyzer import Analyzer
 from edge.pipeline.camera_worker import streaming_of
 from edge.pipeline.decode_policy import DecodePolicy, look_every_s
 from edge.rules.judge import Judge
-from edge.values import Frame, Stamp, Track
+from edge.values import Frame, Image, Stamp, Track
 from edge.vision.key_change import KeyChange
 from edge.vision.model import Model, load_model
 from tools.bench.arena import ROOT
@@ -46,12 +48,17 @@ from tools.bench.disturbances import DISTURBANCES, disturbed_clip
 from tools.bench.live_clips import Arrival, Coding, Street
 from tools.fakes.camera import Clip
 
+Row = dict[str, Any]
 FPS = 5.0
 # Learning what is usual takes so long.
 WARM_S = 60.0
 # When the first picture comes.
 FIRST_S = 1.0
 WALL_S = 1_780_000_000.0
+# Squares that are put on the street between two key pictures: when, how bright, of what sides and
+# where (pixels of 640 x 360): on the road, before the wall, on the pavement.
+HIDDEN_S, HIDDEN_LEVEL = 45.3, 225
+HIDDEN_SIDES, HIDDEN_AT = (3, 4, 5, 6, 8, 12, 20, 40), ((400, 250), (210, 110), (120, 300))
 DEFAULT = ROOT / "models" / "city-v1.yaml"
 PAVEMENT = [[0.001, 0.999], [0.001, 0.6], [0.5, 0.27], [0.734, 0.288], [0.259, 0.978]]
 
@@ -241,7 +248,7 @@ def followed(night: Night, street: Street, number: int) -> list[Look]:
 
 def compared(
     count: int, coding: Coding, model: Model, seed: int = 0, under: str = "nothing"
-) -> dict[str, Any]:
+) -> Row:
     """So many arrivals, seen asleep and with everything decoded, under a disturbance. late_s: from
     the first picture that shows it to the first look at such a picture. woken: it was awake while
     the thing was there, whatever the detector makes of it."""
@@ -279,45 +286,92 @@ def compared(
     }
 
 
+def hidden(side: int, place: tuple[int, int], under: str, coding: Coding, model: Model) -> Night:
+    """A street on which a square is put between two key pictures, and stays. side, place: pixels
+    of a picture 360 high."""
+
+    def put(image: Image, at_s: float) -> Image:
+        if at_s >= HIDDEN_S:
+            (x, y), level = place, (HIDDEN_LEVEL,) * 3
+            cv2.rectangle(image, (x, y), (x + side - 1, y + side - 1), level, -1)
+        return image
+
+    with tempfile.TemporaryDirectory(prefix="edge-sleep-") as folder:
+        clip = disturbed_clip(under, HIDDEN_S + 7.0, coding, put=put)
+        return watch(film(clip, Path(folder) / "film"), model)
+
+
+def _hidden_row(side: int, under: str, coding: Coding, model: Model) -> Row:
+    """After how long each of the squares woke it; None: not by itself."""
+    after: list[float | None] = []
+    for place in HIDDEN_AT:
+        night, put_s = hidden(side, place, under, coding, model), HIDDEN_S + FIRST_S
+        woke = [round(at - put_s, 1) for at, by in night.wakes if at >= put_s and by != "asked"]
+        after.append(woke[0] if woke else None)
+    told = sum(at is not None and at <= coding.key_s + 0.1 for at in after)
+    return {
+        "hidden": side,
+        "of_the_height": f"1/{round(360 / side)}",
+        "under": under,
+        "places": len(HIDDEN_AT),
+        "told_by_the_next_key_picture": told,
+        "after_s": after,
+    }
+
+
+def _awake_row(name: str, seed: int, seconds: float, coding: Coding, model: Model) -> Row:
+    """How long one film kept the camera awake, after what it learns in."""
+    with tempfile.TemporaryDirectory(prefix="edge-sleep-") as folder:
+        path = film(disturbed_clip(name, seconds, coding, seed=seed), Path(folder) / "film")
+        night = watch(path, model)
+    since_s = min(WARM_S, seconds / 3.0)
+    return {
+        "disturbance": name,
+        "seed": seed,
+        "awake": round(night.awake_share(since_s), 3),
+        "wakes": len([at for at, _ in night.wakes if at >= since_s]),
+        "detections_per_s": round(sum(k.detected for k in night.looks) / seconds, 2),
+        "why": night.why,
+    }
+
+
+def _measured(asked: argparse.Namespace) -> Iterator[Row]:
+    coding = Coding(asked.codec, asked.key, asked.b_pictures, fps=asked.fps)
+    model = load_model(DEFAULT, provider="cpu", workers=1)
+    still = asked.arrivals or asked.hidden
+    names = asked.only.split(",") if asked.only else ["nothing"] if still else [*DISTURBANCES]
+    for seed, name in itertools.product(map(int, asked.seeds.split(",")), names):
+        if asked.hidden:
+            yield from (_hidden_row(side, name, coding, model) for side in HIDDEN_SIDES)
+        elif asked.arrivals:
+            yield compared(asked.arrivals, coding, model, seed, name)
+        else:
+            yield _awake_row(name, seed, asked.seconds, coding, model)
+
+
 def main() -> int:
-    """A line for each disturbance."""
+    """A line for each film; 1 where an arrival was lost."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--only", help="names, with commas (default: all; --arrivals: nothing)")
+    parser.add_argument("--only", help="names, with commas (default: all, or nothing)")
     parser.add_argument("--seconds", type=float, default=240.0)
     parser.add_argument("--key", type=float, default=2.0, help="s between key pictures")
     parser.add_argument("--codec", default="h264")
     parser.add_argument("--fps", type=int, default=25)
     parser.add_argument("--b-pictures", type=int, default=0)
-    parser.add_argument("--seed", type=int, default=0, help="another film of each (default: 0)")
+    parser.add_argument("--seeds", default="0", help="films of each, with commas (default: 0)")
     parser.add_argument("--arrivals", type=int, default=0, help="so many, against decoding all")
+    parser.add_argument("--hidden", action="store_true", help="squares put on a still street")
+    parser.add_argument("--out", type=Path, help="write the lines there too")
     asked = parser.parse_args()
-    coding = Coding(asked.codec, asked.key, asked.b_pictures, fps=asked.fps)
-    model = load_model(DEFAULT, provider="cpu", workers=1)
-    if asked.arrivals:
-        lost = 0
-        for name in (asked.only or "nothing").split(","):
-            row = compared(asked.arrivals, coding, model, asked.seed, name)
-            lost += row["lost"]
-            print(json.dumps(row), flush=True)
-        return 1 if lost else 0
-    for name in asked.only.split(",") if asked.only else DISTURBANCES:
-        with tempfile.TemporaryDirectory(prefix="edge-sleep-") as folder:
-            path = film(
-                disturbed_clip(name, asked.seconds, coding, seed=asked.seed), Path(folder) / "film"
-            )
-            night = watch(path, model)
-        since_s = min(WARM_S, asked.seconds / 3.0)
-        row = {
-            "disturbance": name,
-            "seed": asked.seed,
-            "awake": round(night.awake_share(since_s), 3),
-            "wakes": len([at for at, _ in night.wakes if at >= since_s]),
-            "detections_per_s": round(sum(k.detected for k in night.looks) / asked.seconds, 2),
-            "why": night.why,
-        }
+    rows = []
+    for row in _measured(asked):
+        rows.append(row)
         print(json.dumps(row), flush=True)
-    return 0
+    if asked.out:
+        asked.out.parent.mkdir(parents=True, exist_ok=True)
+        asked.out.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return 1 if any(row.get("lost") for row in rows) else 0
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ from tools.documents.read_faults import (
     read_uplink,
     read_waves,
 )
-from tools.documents.read_live import read_arrivals, read_asleep, read_still
+from tools.documents.read_live import read_arrivals, read_asleep, read_live
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = "tools/python"
@@ -175,25 +175,37 @@ MEASURES: dict[str, Measure] = {
         "静止街道上的实时 1080p25 摄像机：出厂设置、全部解码、录像机的做法",
         tuple(
             f"{PYTHON} -m tools.bench.live --cameras 4 --scenes still"
-            " --policies whole,auto,boxes --seconds 40".split()
+            " --policies whole,auto,boxes --seconds 40 --out out/live.jsonl".split()
         ),
-        read_still,
-        about="The real daemon on a real RTSP server, one after the other in one run; the way of a "
-        "recorder (decode all, motion boxes, detect on change) is our script with the same model.",
+        read_live,
+        about="The real daemon on live cameras, one after the other in one run; the way of a "
+        "recorder (decode all, motion boxes, detect on change) is our script with the same model. "
+        "Rows of other runs of the same program may be put into the file and taken.",
+        output="out/live.jsonl",
     ),
     "asleep": Measure(
         "Share of the time that a camera on a still street is awake, by what disturbs it",
         "静止街道上摄像机处于唤醒状态的时间占比（按干扰种类）",
-        tuple(f"{PYTHON} -m tools.bench.sleeping --fps 12 --seconds 300".split()),
+        tuple(
+            f"{PYTHON} -m tools.bench.sleeping --fps 12 --seconds 150 --seeds 0,1"
+            " --out out/asleep.jsonl".split()
+        ),
         read_asleep,
-        about="Made streams, FFmpeg's encoder and decoder, the real reader, gate, model and judge.",
+        about="Made streams, FFmpeg's encoder and decoder, the real reader, gate, model and judge. "
+        "The policy was tuned on film 0.",
+        output="out/asleep.jsonl",
     ),
     "arrivals": Measure(
         "Arrivals in a sleeping camera's street against the same stream decoded whole",
         "休眠摄像机画面中的来物，与同一码流全部解码相比",
-        tuple(f"{PYTHON} -m tools.bench.sleeping --fps 12 --arrivals 100".split()),
+        tuple(
+            f"{PYTHON} -m tools.bench.sleeping --fps 12 --arrivals 24 --only nothing,headlights"
+            " --seeds 0,1 --out out/arrivals.jsonl".split()
+        ),
         read_arrivals,
-        about="Small and large, slow and quick, one in 40 s, everywhere in a group of pictures.",
+        about="Small and large, slow and quick, one in 40 s, everywhere in a group of pictures, by "
+        "day and in a night with headlights.",
+        output="out/arrivals.jsonl",
     ),
     "loops": Measure(
         "A repeated loudspeaker in made streets at -3 dB",

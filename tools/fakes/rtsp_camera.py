@@ -101,7 +101,14 @@ class RtspCamera(LoopbackServer):
 
     def serve(self, client: socket.socket) -> None:
         """One viewer, until it leaves."""
-        _Viewer(self, client).serve()
+        Viewer(self, client).serve()
+
+    def play(self, viewer: Viewer) -> None:
+        """Give a viewer the packets from now on; each viewer has a thread for it."""
+        for packet in self.packets(viewer.closing):
+            if self.closing.is_set():
+                break
+            viewer.send(b"$\0" + struct.pack(">H", len(packet)) + packet)
 
     def packets(self, closing: threading.Event) -> Iterator[bytes]:
         """RTP packets for one viewer, each when it is due; ends when `closing` is set."""
@@ -179,13 +186,15 @@ def _pieces(codec: str, unit: bytes) -> Iterator[bytes]:
             yield head + bytes([first << 7 | last << 6 | kind]) + body[at : at + RTP_PAYLOAD]
 
 
-class _Viewer:
+class Viewer:
     """One connection: requests in, answers and interleaved packets out."""
 
     def __init__(self, camera: RtspCamera, client: socket.socket) -> None:
         self._camera, self._client = camera, client
-        self._lock, self._closing = threading.Lock(), threading.Event()
+        self._lock, self.closing = threading.Lock(), threading.Event()
         self._speaks_on = -1
+        # The address that it asked for, as it was written.
+        self.asked = ""
 
     def serve(self) -> None:
         """Answer one client's requests until it tears down, leaves, or the camera closes."""
@@ -194,7 +203,7 @@ class _Viewer:
                 if method == "TEARDOWN" or self._camera.closing.is_set():
                     break
                 self._answer(method, head)
-        self._closing.set()
+        self.closing.set()
 
     def _requests(self) -> Iterator[tuple[str, str]]:
         data = b""
@@ -241,6 +250,7 @@ class _Viewer:
             self._say(head, "200 OK", way + _SESSION)
         else:
             self._say(head, "200 OK", _SESSION)
+            self.asked = head.split(" ")[1]
             if method == "PLAY":
                 threading.Thread(target=self._play, daemon=True).start()
 
@@ -248,16 +258,16 @@ class _Viewer:
         number = re.search(r"CSeq: *(\d+)", head, re.IGNORECASE)
         length = f"Content-Length: {len(body)}\r\n" if body else ""
         text = f"RTSP/1.0 {status}\r\nCSeq: {number[1] if number else 0}\r\n{extra}{length}\r\n"
+        self.send(text.encode() + body)
+
+    def send(self, data: bytes) -> None:
+        """Whole packets, or an answer. Raises OSError where the viewer is gone."""
         with self._lock:
-            self._client.sendall(text.encode() + body)
+            self._client.sendall(data)
 
     def _play(self) -> None:
         with contextlib.suppress(OSError):
-            for packet in self._camera.packets(self._closing):
-                if self._camera.closing.is_set():
-                    break
-                with self._lock:
-                    self._client.sendall(b"$\0" + struct.pack(">H", len(packet)) + packet)
+            self._camera.play(self)
             self._client.shutdown(socket.SHUT_RDWR)
 
     def _challenge(self) -> str:
