@@ -40,12 +40,12 @@ from edge.release.software.state_file import StateFile
 from edge.release.software.steps import SoftwareState, Work
 from edge.release.software.systemd import DAEMONS, Host, Systemd
 from edge.release.software.trial import TrialSeen, TrialWatch
+from edge.release.software.units import ENABLED, UNITS, Units
 from edge.release.software.wheels import remove_tree
 from edge.runtime import Notify, Stop, make_folder
 
 log = logging.getLogger(__name__)
 
-UNITS = Path("/usr/lib/systemd/system")
 LOOK_EVERY_S = 2.0
 # Work that failed although it must not (a full disk, an init that does not answer) is tried again.
 AGAIN_S = 10.0
@@ -63,17 +63,19 @@ class Updaterd:
         host: Host,
         *,
         units: Path = UNITS,
+        enabled: Path = ENABLED,
         passed: Callable[[str], None] = lambda _: None,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         interpreter: Path | None = None,
     ) -> None:
         self._device, self._where, self._host = device, where, host
-        self._units, self._passed, self._sleep = units, passed, sleep
+        self._passed, self._sleep = passed, sleep
         self._clock, self._interpreter = clock, interpreter
         self._folder = where.update
         self._incoming, self._stage = self._folder / "incoming", self._folder / "stage"
         self._slots, self._file = Slots(where.program), StateFile(self._folder)
+        self._units = Units(self._slots, units, enabled)
         self._guard = ItemGuard(self._folder / "ended.json", "", lambda item, why: None)
         self._works: Mapping[Work, Callable[[SoftwareState], SoftwareState]] = {
             "check": self._check,
@@ -219,9 +221,22 @@ class Updaterd:
             return laid[0]
 
         text = (self._stage / state.sha256).read_bytes()
+        self._unpin()
         self._slots.lay(release, text, fetched, state.slot, interpreter=self._interpreter)
         remove_tree(self._stage)
         return state
+
+    def _unpin(self) -> None:
+        """Before a slot goes: nothing that a boot starts leads into it. An earlier version laid
+        links where `systemctl enable` needs files. Raises ConfigError, OSError."""
+        pinned = self._units.pinned()
+        if pinned:
+            log.warning(
+                "%s: enabled from a slot that is laid anew; enabled anew", ", ".join(pinned)
+            )
+            self._units.lay()
+            self._host.systemctl("daemon-reload")
+            self._host.systemctl("reenable", *pinned)
 
     def _test(self, state: SoftwareState) -> SoftwareState:
         """In a unit of its own, as nobody in particular, with nothing to write and no network."""
@@ -250,7 +265,7 @@ class Updaterd:
 
     def _start(self, state: SoftwareState) -> SoftwareState:
         """Every daemon anew, from the release that is in force now."""
-        self._slots.link_units(self._units)
+        self._units.lay()
         self._host.systemctl("daemon-reload")
         self._host.systemctl("restart", "edge-update-accounts.service")
         self._passed("linked")
@@ -302,7 +317,7 @@ class Updaterd:
     def _settle(self, state: SoftwareState) -> SoftwareState:
         """From here on this release makes the updates, and its predecessor is what is spare."""
         self._slots.confirm(state.slot)
-        self._slots.link_units(self._units)
+        self._units.lay()
         self._host.systemctl("daemon-reload")
         self._empty()
         return msgspec.structs.replace(state, before=state.number, why="")
@@ -327,7 +342,7 @@ class Updaterd:
 
     def _go_on(self, state: SoftwareState) -> SoftwareState:
         self._slots.confirm(state.slot)
-        self._slots.link_units(self._units)
+        self._units.lay()
         self._host.systemctl("daemon-reload")
         self._host.systemctl("restart", "edge.target", *self._services())
         self._empty()
@@ -336,6 +351,7 @@ class Updaterd:
     def _clean(self, state: SoftwareState) -> SoftwareState:
         """A refused release leaves nothing: its slot goes where it was begun."""
         if state.slot:
+            self._unpin()
             self._slots.discard(state.slot)
         self._empty()
         return state

@@ -116,6 +116,26 @@ def test_a_neighbours_file_stays(laid, tmp_path):
     assert set(files(root)) == {"usr/lib/systemd/system/other.service"}
 
 
+def test_what_is_enabled_names_no_slot(laid, tmp_path):
+    """The real systemctl on the laid files: a link is followed to its end when it is enabled."""
+    if shutil.which("systemctl") is None:
+        pytest.skip("systemctl is missing: apt-get install systemd")
+    root = shutil.copytree(laid[0], tmp_path / "box", symlinks=True)
+    units = ("edge.target", "edge-updaterd.path")
+    argv = ["systemctl", f"--root={root}", "enable", *units]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    links = [path for path in (root / "etc/systemd").rglob("*") if path.is_symlink()]
+    assert {path.name for path in links} == set(units)
+    assert not [path for path in links if "city-edge" in str(path.readlink())]
+
+
+def test_nobody_can_enable_what_is_a_link(laid):
+    """edge.target starts the daemons; one enabled by itself would be kept from a slot for ever."""
+    for path in (laid[0] / "usr/lib/systemd/system").iterdir():
+        assert path.is_symlink() != ("[Install]" in path.read_text()), path.name
+
+
 def test_units_start_what_is_installed(laid):
     root, _ = laid
     units = root / "usr/lib/systemd/system"

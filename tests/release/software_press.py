@@ -30,6 +30,8 @@ KEY = Ed25519PrivateKey.from_private_bytes(b"s" * 32)
 OTHER = Ed25519PrivateKey.from_private_bytes(b"x" * 32)
 UNIT = "share/edge/systemd/edge-{}.service"
 SHARED = b"[Unit]\nDescription=the same in every release\n"
+ENABLED_UNITS = ("edge.target", "edge-updaterd.path")
+CAN_BE_ENABLED = SHARED + b"\n[Install]\nWantedBy=multi-user.target\n"
 
 
 def wheel(name: str, files: dict[str, str]) -> bytes:
@@ -52,6 +54,7 @@ def press(folder: Path, number: int, *, key=KEY, behaves: str = "well", **change
         "other-1-py3-none-any.whl": wheel("b.whl", shared),
     }
     files = {UNIT.format(name): SHARED for name in DAEMONS}
+    files |= {f"share/edge/systemd/{name}": CAN_BE_ENABLED for name in ENABLED_UNITS}
     files |= {UNIT.format("updaterd"): b"[Unit]\n", "share/edge/config/x.yaml": b"%d" % number}
     data = {
         "format": 1,
@@ -102,11 +105,23 @@ class FakeInit:
             if self.behaves(self.box.slots.in_force()) == "no way back":
                 raise ConfigError("Job failed")
             self.box.schema = int(words[1].partition("@")[2].partition(".")[0])
+        if words[0] == "reenable":
+            self.enable(*words[1:])
         if words[0] == "stop":
             self.up = False
         if words[0] in ("restart", "start") and "edge.target" in words:
             self.pid, self.up, self.restarts = self.pid + 10, True, 0
             self.box.schema = max(self.box.schema, self.box.writes())
+
+    def enable(self, *names: str) -> None:
+        """As systemd: where a unit is a link, it is its end that is written down, in two places."""
+        etc = self.box.folder / "etc"
+        for name in names:
+            unit = self.box.folder / "units" / name
+            for link in (etc / name, etc / "multi-user.target.wants" / name):
+                link.unlink(missing_ok=True)
+                if link.parent != etc or unit.is_symlink():
+                    link.symlink_to(unit.resolve())
 
     def daemons(self):
         how = self.behaves(self.box.slots.in_force())
@@ -120,7 +135,7 @@ class FakeInit:
 
 
 class SoftBox:
-    """A box whose program tools/install laid into slot a."""
+    """A box whose program tools/install laid into slot a, and whose units are enabled."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.schema = folder, OUTBOX
@@ -128,9 +143,14 @@ class SoftBox:
         slot.mkdir(parents=True)
         for name in (*DAEMONS, "updaterd"):
             (slot / f"edge-{name}.service").write_bytes(SHARED)
+        for name in ENABLED_UNITS:
+            (slot / name).write_bytes(CAN_BE_ENABLED)
         for link in ("current", "confirmed"):
             (folder / "program" / link).symlink_to("a")
         (folder / "units").mkdir()
+        for name in ENABLED_UNITS:
+            (folder / "units" / name).write_bytes(CAN_BE_ENABLED)
+        (folder / "etc/multi-user.target.wants").mkdir(parents=True)
         (folder / "update/incoming").mkdir(parents=True)
         (folder / "key.pem").write_bytes(seal.public_pem(KEY.public_key()))
         said = {
@@ -139,7 +159,16 @@ class SoftBox:
         }
         (folder / "device.yaml").write_text(yaml.safe_dump(said))
         self.slots, self.init, self.now = Slots(folder / "program"), FakeInit(self), 0.0
+        self.init.enable(*ENABLED_UNITS)
         self.status("visiond", 1, cameras={"n": {"looks": 5}, "new": {"looks": 0}})
+
+    def pin(self) -> None:
+        """As version 0.1.0 left a box: every unit was a link when it was enabled."""
+        for name in ENABLED_UNITS:
+            (self.folder / "units" / name).unlink()
+            end = self.folder / "program/current/share/edge/systemd" / name
+            (self.folder / "units" / name).symlink_to(end)
+        self.init.enable(*ENABLED_UNITS)
 
     @property
     def where(self):
@@ -167,8 +196,9 @@ class SoftBox:
     def updaterd(self, passed=lambda _: None) -> Updaterd:
         where = self.where
         return Updaterd(
-            where.device, where, self.init, units=self.folder / "units", passed=passed,
-            sleep=self.sleep, clock=lambda: self.now, interpreter=Path(sys.executable),
+            where.device, where, self.init, units=self.folder / "units",
+            enabled=self.folder / "etc", passed=passed, sleep=self.sleep,
+            clock=lambda: self.now, interpreter=Path(sys.executable),
         )  # fmt: skip
 
     def sleep(self, seconds: float) -> None:
@@ -182,7 +212,7 @@ class SoftBox:
     def works(self) -> int:
         """The number in force; everything that a boot needs is there, whole."""
         slot = self.slots.in_force()
-        for link in (self.folder / "units").iterdir():
+        for link in (*(self.folder / "units").iterdir(), *(self.folder / "etc").rglob("edge*")):
             assert link.exists(), f"{link} leads nowhere"
         release = self.slots.release(slot)
         if release is None:

@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -46,6 +47,27 @@ def test_installed_watched_and_settled(box, tmp_path):
     assert not (box.folder / "update/busy").exists()
     assert box.update(press(tmp_path / "r2", 2)).outcome == "settled"
     assert box.works() == 2 and box.slots.in_force() == "a"
+
+
+def test_what_a_boot_starts_leads_through_no_slot(box, tmp_path):
+    """`systemctl enable` of a link had written down slot a; cut while that was laid anew, the box
+    booted without a unit of ours, and nothing but a visit brought it back."""
+    box.update(press(tmp_path / "r1", 1))
+    assert box.slots.spare() == "a"
+    with pytest.raises(PowerCut):
+        box.update(press(tmp_path / "r2", 2), cut_at("begin:checked"))
+    shutil.rmtree(box.slots.place("a"))
+    assert box.works() == 1
+    assert not (box.folder / "units/edge.target").is_symlink()
+
+
+def test_a_box_that_an_earlier_version_enabled_is_mended_before_its_slot_goes(box, tmp_path):
+    box.pin()
+    box.update(press(tmp_path / "r1", 1))
+    with pytest.raises(PowerCut):
+        box.update(press(tmp_path / "r2", 2), cut_at("done:checked"))
+    assert box.works() == 1
+    assert "reenable edge-updaterd.path edge.target" in box.init.said
 
 
 def test_what_the_box_has_is_linked_and_need_not_travel(box, tmp_path):

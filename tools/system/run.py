@@ -64,6 +64,7 @@ HEALTHY: tuple[Step, ...] = (
     ("started", Box.start),
     ("a visual and a sensed violation delivered and released", trials.first_deliveries),
     ("permissions as in the table", trials.permissions),
+    ("what a boot starts leads through no slot", trials.enabled),
     ("sandboxes as the units say", sandboxes.sandboxed),
     ("what the units forbid cannot be done", sandboxes.forbidden),
     ("doctor while it runs", Box.doctor),

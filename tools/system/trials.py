@@ -47,6 +47,15 @@ def permissions(box: Box) -> None:
         raise Failed("; ".join(wrong))
 
 
+def enabled(box: Box) -> None:
+    """What `systemctl enable` wrote down names no slot: one of the two is laid anew by an update,
+    and a boot in the middle of that has to find its units."""
+    box.container.run("systemctl is-enabled edge.target edge-updaterd.path")
+    found = box.container.run("find /etc/systemd -lname '*/opt/city-edge/*'").split()
+    if found:
+        raise Failed(f"{', '.join(found)}: leads into a slot")
+
+
 def _compare(box: Box, place: OwnedPath) -> list[str]:
     said = box.container.ask(f"stat -c '%a %U %G %n' {place.path}")
     wanted = (f"{place.mode:o}", place.owner, place.group)

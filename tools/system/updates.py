@@ -208,6 +208,8 @@ def updated(box: Box) -> None:
         run.updates += [one.update(kind) for kind in BAD]
         run.updates.append(one.update("next", kill, "trial"))
         run.updates.append(one.update("same", cut, "switched"))
+        # While a slot is laid anew: each of the two, whatever the one is in force now.
+        run.updates += [one.update("next", cut, "checked"), one.update("same", cut, "checked")]
     finally:
         one.close()
     box.delivers(SEEN)

@@ -43,10 +43,6 @@ from edge.runtime import sync_folder, write_atomic
 
 NAMES = ("a", "b")
 MANIFEST, LAID = "release.json", "laid.json"
-# Below a slot: linked to from the folders in which systemd looks.
-UNITS = Path("share/edge/systemd")
-# Units that must outlive a bad release: they come from the last one that held.
-UPDATERS = "edge-update"
 
 
 class Slots:
@@ -54,6 +50,10 @@ class Slots:
 
     def __init__(self, program: Path) -> None:
         self._program = program
+
+    @property
+    def program(self) -> Path:
+        return self._program
 
     def place(self, slot: str) -> Path:
         return self._program / slot
@@ -207,44 +207,6 @@ class Slots:
         if slot in (self.in_force(), self.confirmed()):
             raise ConfigError(f"{self.place(slot)}: is in use")
         remove_tree(self.place(slot))
-
-    def link_units(self, folder: Path) -> bool:
-        """Links in systemd's folder for every unit of the release in force; whether any changed.
-
-        A link of ours whose unit the release no longer has goes. Raises ConfigError, OSError.
-        """
-        wanted = {
-            path.name: self._unit(path.name)
-            for path in sorted((self.place(self.in_force()) / UNITS).iterdir())
-            if path.suffix in (".service", ".timer", ".target", ".slice", ".path")
-        }
-        changed = False
-        for name, target in wanted.items():
-            link = folder / name
-            if not link.is_symlink() or link.readlink() != target:
-                _link(link, target)
-                changed = True
-        for link in folder.glob("edge*"):
-            if link.is_symlink() and link.name not in wanted and self._ours(link):
-                link.unlink()
-                changed = True
-        if changed:
-            sync_folder(folder)
-        return changed
-
-    def _unit(self, name: str) -> Path:
-        which = "confirmed" if name.startswith(UPDATERS) else "current"
-        return self._program / which / UNITS / name
-
-    def _ours(self, link: Path) -> bool:
-        return Path(os.path.normpath(link.parent / link.readlink())).is_relative_to(self._program)
-
-
-def _link(link: Path, target: Path) -> None:
-    partial = link.with_name(f".{link.name}.new")
-    partial.unlink(missing_ok=True)
-    partial.symlink_to(target)
-    partial.replace(link)
 
 
 def _checked(path: Path, sha256: str, name: str) -> Path:
