@@ -229,14 +229,10 @@ class Updaterd:
     def _unpin(self) -> None:
         """Before a slot goes: nothing that a boot starts leads into it. An earlier version laid
         links where `systemctl enable` needs files. Raises ConfigError, OSError."""
-        pinned = self._units.pinned()
-        if pinned:
-            log.warning(
-                "%s: enabled from a slot that is laid anew; enabled anew", ", ".join(pinned)
-            )
-            self._units.lay()
+        names = self._units.unpin()
+        if names:
+            log.warning("%s: enabled from a slot that goes; enabled anew", ", ".join(names))
             self._host.systemctl("daemon-reload")
-            self._host.systemctl("reenable", *pinned)
 
     def _test(self, state: SoftwareState) -> SoftwareState:
         """In a unit of its own, as nobody in particular, with nothing to write and no network."""

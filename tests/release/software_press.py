@@ -105,8 +105,6 @@ class FakeInit:
             if self.behaves(self.box.slots.in_force()) == "no way back":
                 raise ConfigError("Job failed")
             self.box.schema = int(words[1].partition("@")[2].partition(".")[0])
-        if words[0] == "reenable":
-            self.enable(*words[1:])
         if words[0] == "stop":
             self.up = False
         if words[0] in ("restart", "start") and "edge.target" in words:

@@ -13,7 +13,7 @@ from edge.release.software.manifest import read_release
 from edge.release.software.steps import STEPS, SoftwareState
 from edge.release.software.systemd import Systemd
 from edge.runtime import Stop
-from tests.release.software_press import KEY, OTHER, OUTBOX, PowerCut, SoftBox, press
+from tests.release.software_press import ENABLED_UNITS, KEY, OTHER, OUTBOX, PowerCut, SoftBox, press
 
 # How a release may be bad, and where it shows.
 TAKEN_BACK = ("crashes", "dead", "blind", "deaf")
@@ -67,7 +67,9 @@ def test_a_box_that_an_earlier_version_enabled_is_mended_before_its_slot_goes(bo
     with pytest.raises(PowerCut):
         box.update(press(tmp_path / "r2", 2), cut_at("done:checked"))
     assert box.works() == 1
-    assert "reenable edge-updaterd.path edge.target" in box.init.said
+    links = list((box.folder / "etc").rglob("edge*"))
+    assert {link.readlink() for link in links} == {box.folder / "units" / n for n in ENABLED_UNITS}
+    assert {link.parent.name for link in links} == {"multi-user.target.wants"}
 
 
 def test_what_the_box_has_is_linked_and_need_not_travel(box, tmp_path):

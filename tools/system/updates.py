@@ -24,6 +24,7 @@ import msgspec
 from city_platform.store import Store
 from edge.release.software.steps import SoftwareState
 from edge.uplink import seal
+from tools.system import trials
 from tools.system.box import ROOT, SEEN, UNITS, Box
 from tools.system.container import Failed, until
 from tools.system.update_releases import BAD, GOOD, KINDS, Publisher
@@ -208,8 +209,11 @@ def updated(box: Box) -> None:
         run.updates += [one.update(kind) for kind in BAD]
         run.updates.append(one.update("next", kill, "trial"))
         run.updates.append(one.update("same", cut, "switched"))
-        # While a slot is laid anew: each of the two, whatever the one is in force now.
+        # While a slot is laid anew: each of the two, whichever is in force now, on a box that an
+        # older version enabled.
+        _pin(box)
         run.updates += [one.update("next", cut, "checked"), one.update("same", cut, "checked")]
+        trials.enabled(box)
     finally:
         one.close()
     box.delivers(SEEN)
@@ -218,6 +222,17 @@ def updated(box: Box) -> None:
         print(f"     {json.dumps(asdict(row))}", flush=True)
     if run.missing or run.gaps or run.breaks:
         raise Failed(f"{run.missing} missing, {run.gaps} gaps, {run.breaks} breaks")
+
+
+def _pin(box: Box) -> None:
+    """As version 0.1.0 was enabled at first: every unit a link, written down where it ended."""
+    for name in ("edge.target", "edge-updaterd.path"):
+        unit = f"/usr/lib/systemd/system/{name}"
+        box.container.run(
+            f"systemctl disable {name} && rm {unit} && systemctl daemon-reload &&"
+            f" ln -s /opt/city-edge/current/share/edge/systemd/{name} {unit} &&"
+            f" systemctl enable {name}"
+        )
 
 
 def kill(one: UpdatedBox) -> None:

@@ -47,10 +47,24 @@ class Units:
             sync_folder(self._folder)
         return bool(changed)
 
-    def pinned(self) -> list[str]:
-        """Units that were enabled while they were links: what starts them names a slot."""
-        links = (*self._enabled.glob("edge*"), *self._enabled.glob("*.wants/edge*"))
-        return sorted({link.name for link in links if self._ours(link)})
+    def unpin(self) -> list[str]:
+        """Units that were enabled while they were links, enabled as the files that they are now.
+
+        `systemctl reenable` follows the old link again (seen with systemd 252), so it is done here,
+        such that a boot in the middle finds every unit. Raises ConfigError, OSError.
+        """
+        wanted = [link for link in self._enabled.glob("*.wants/edge*") if self._ours(link)]
+        linked = [link for link in self._enabled.glob("edge*") if self._ours(link)]
+        if not wanted and not linked:
+            return []
+        self.lay()
+        for link in wanted:
+            _link(link, self._folder / link.name)
+            sync_folder(link.parent)
+        for link in linked:
+            link.unlink()
+        sync_folder(self._enabled)
+        return sorted({link.name for link in (*wanted, *linked)})
 
     def _lay(self, name: str) -> bool:
         source, place = self._source(name), self._folder / name
