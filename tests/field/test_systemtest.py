@@ -12,6 +12,7 @@ from tools.system import limits, power, roots
 from tools.system.container import Failed
 from tools.system.document import Undocumented, blocks, command
 from tools.system.probe import in_place
+from tools.system.updates import BlindTime
 
 FOLLOWED = (
     ("git clone", {"ADDRESS": "/src"}),
@@ -118,3 +119,22 @@ def test_a_package_that_is_nowhere_keeps_no_other_away(tmp_path):
     assert done.returncode == 1 and "could not install: nowhere." in done.stderr
     alone = [line for line in log.read_text().splitlines() if line.endswith(" here")]
     assert alone and "install" in alone[0]
+
+
+@pytest.mark.parametrize(
+    ("seen", "blind_s"),
+    [
+        # Looks of one visiond, however far apart, are no restart.
+        ([(7, 100.0, 0.0), (7, 104.0, 4.0), (7, 120.0, 20.0)], None),
+        # The recording begins anew; what counts is when a look was seen.
+        ([(7, 100.0, 0.0), (7, 102.0, 2.0), (0, 0.0, 3.0), (9, 0.0, 4.0), (9, 60.0, 8.5)], 6.5),
+        ([(7, 1.0, 0.0), (8, 2.0, 5.0), (8, 3.0, 6.0), (9, 1.0, 9.0)], 5.0),
+        ([(0, 0.0, 0.0), (7, 1.0, 30.0)], None),
+    ],
+)
+def test_blind_time_is_from_one_visiond_to_the_next(seen, blind_s):
+    """It had been read from the recording's own clock: 3.5 s at every load."""
+    blind = BlindTime()
+    for reading in seen:
+        blind.see(*reading)
+    assert blind.most_s == blind_s

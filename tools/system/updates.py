@@ -48,13 +48,14 @@ RANDOM = "a random moment"
 
 @dataclass(frozen=True, slots=True)
 class Updated:
-    """One update as it was seen. blind_s: the longest time without a look at the camera."""
+    """One update as it was seen. blind_s: from the last that the old visiond wrote to the first
+    look that the new one did; None where no visiond took over from another."""
 
     kind: str
     struck: str
     outcome: str
     took_s: float
-    blind_s: float
+    blind_s: float | None
     sent: int
 
 
@@ -85,7 +86,10 @@ class UpdatesRun:
             "gaps": self.gaps,
             "chain_breaks": self.breaks,
             "took_s": _middle([one.took_s for one in calm]),
-            "blind_s_most": max((one.blind_s for one in calm), default=None),
+            "blind_s_most": max(
+                (one.blind_s for one in calm if one.blind_s is not None), default=None
+            ),
+            "blind_of": sum(one.blind_s is not None for one in calm),
             "bytes_first": self.updates[0].sent if self.updates else None,
             "bytes_next": _middle([float(one.sent) for one in calm[1:]]),
         }
@@ -96,6 +100,26 @@ def _come(stage: str, at: str) -> bool:
     """Whether a stage has come; one that was too short to be seen has with the next."""
     ways = (STAGES, BACK_STAGES)
     return any(at in way and stage in way[way.index(at) :] for way in ways)
+
+
+class BlindTime:
+    """How long a camera is not looked at while one visiond takes over from another. The clock of a
+    recording says nothing about it: it begins anew with every visiond."""
+
+    def __init__(self) -> None:
+        self.most_s: float | None = None
+        self._pid, self._changed_s = 0, 0.0
+        self._before: tuple[int, float] | None = None
+
+    def see(self, pid: int, looked: float, now_s: float) -> None:
+        """One reading of visiond's status: its process, its camera's last look or 0, and when."""
+        if (pid, looked) == self._before or not pid:
+            return
+        if looked and self._pid and pid != self._pid:
+            self.most_s = max(self.most_s or 0.0, now_s - self._changed_s)
+        if looked:
+            self._pid, self._changed_s = pid, now_s
+        self._before = (pid, looked)
 
 
 def _middle(values: list[float]) -> float | None:
@@ -137,13 +161,17 @@ class UpdatedBox:
             return SoftwareState()
 
     def looked(self) -> float:
-        """Wall time of the last look at the camera; 0 where visiond tells none."""
+        """When the camera was last looked at, by its own clock; 0 where visiond tells none."""
+        return self._status()[1]
+
+    def _status(self) -> tuple[int, float]:
+        """visiond's process and its camera's last look; zeros where it tells none."""
         run = self.box.container.inside / "run/edge/status/visiond.json"
         try:
             told = json.loads(run.read_bytes())
-            return float(told["cameras"]["street"]["last_wall"] or 0.0)
+            return int(told["pid"]), float(told["cameras"]["street"]["last_wall"] or 0.0)
         except (OSError, ValueError, KeyError, TypeError):
-            return 0.0
+            return 0, 0.0
 
     def update(self, kind: str, strike: Callable[[UpdatedBox], None] | None = None, at: str = "",
                **changes: Any) -> Updated:  # fmt: skip
@@ -153,8 +181,7 @@ class UpdatedBox:
         named = self.publisher.publish(kind, **changes)
         self._desk.order("update_software", **named)
         moment = began + random.uniform(0.0, 60.0)
-        looked = time.monotonic(), self.looked()
-        blind = 0.0
+        blind = BlindTime()
         while True:
             state, now = self.state(), time.monotonic()
             mine = state.number == named["number"]
@@ -165,23 +192,24 @@ class UpdatedBox:
                 break
             if now - began > UPDATED_S:
                 raise Failed(f"release {named['number']} ({kind}): still {state.stage}")
-            last = self.looked()
-            if last > looked[1] > 0:
-                blind = max(blind, last - looked[1])
-            looked = (now, last) if last else looked
+            blind.see(*self._status(), now)
             time.sleep(0.02)
         self._check(kind, state, named["number"])
         # One that was taken back is idle before the camera is looked at again.
-        until(lambda: self.looked() > looked[1], "the camera is looked at again", 300)
-        blind = max(blind, self.looked() - looked[1])
+        until(lambda: self._looked_again(blind), "the camera is looked at again", 300)
         return Updated(
             kind,
             "" if at == "" or strike else struck,
             state.outcome,
             round(now - began, 1),
-            round(blind, 1),
+            None if blind.most_s is None else round(blind.most_s, 1),
             self.publisher.mirror.sent - sent,
         )
+
+    def _looked_again(self, blind: BlindTime) -> bool:
+        pid, looked = self._status()
+        blind.see(pid, looked, time.monotonic())
+        return looked > 0
 
     def _check(self, kind: str, state: SoftwareState, number: int) -> None:
         wanted = KINDS[kind][1]
