@@ -34,7 +34,7 @@ class ItemGuard:
     """Remembers on disk which items have ended this daemon. Any thread may call.
 
     path: one file of this daemon. config: the hash of its configuration; with another one every
-    item starts anew. set_aside: takes an item out of the work and tells the fault.
+    item starts anew. set_aside: takes an item out of the work and reports the fault.
     """
 
     def __init__(self, path: Path, config: str, set_aside: Callable[[str, str], None]) -> None:

@@ -230,15 +230,15 @@ class _Rtsp:
         realm, nonce = said.get("realm", ""), said.get("nonce", "")
         ours = hashed(f"{self._user}:{realm}:{self._password}")
         theirs = hashed(f"{method}:{url}")
-        told = f'username="{self._user}", realm="{realm}", nonce="{nonce}", uri="{url}"'
+        fields = f'username="{self._user}", realm="{realm}", nonce="{nonce}", uri="{url}"'
         if "auth" in said.get("qop", "").split(","):
             own = secrets.token_hex(8)
             answer = hashed(f"{ours}:{nonce}:00000001:{own}:auth:{theirs}")
-            told += f', qop=auth, nc=00000001, cnonce="{own}"'
+            fields += f', qop=auth, nc=00000001, cnonce="{own}"'
         else:
             answer = hashed(f"{ours}:{nonce}:{theirs}")
         named = f", algorithm={algorithm}" if "algorithm" in said else ""
-        return f'Digest {told}, response="{answer}"{named}'
+        return f'Digest {fields}, response="{answer}"{named}'
 
 
 def _headers(head: str) -> dict[str, str]:

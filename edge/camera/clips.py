@@ -127,7 +127,7 @@ class FileClips:
 
 
 def _order_unknown(opened: Input) -> bool:
-    """Whether pictures are shown in another order than they are decoded, and nothing tells which
+    """Whether pictures are shown in another order than they are decoded, and nothing states which
     (AVI and raw streams with B-pictures)."""
     first = next(_read(opened), None)
     return first is not None and first.pts is None and opened.stream.codec_context.has_b_frames

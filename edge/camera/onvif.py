@@ -90,8 +90,10 @@ class _Camera:
     def set_clock(self) -> None:
         """A camera takes a signature by its own clock only; this one question needs no login."""
         try:
-            told = self.ask(DEVICE_PATH, f'<GetSystemDateAndTime xmlns="{_DEVICE}"/>', open_to=True)
-            utc = told.all("UTCDateTime")[0]
+            answer = self.ask(
+                DEVICE_PATH, f'<GetSystemDateAndTime xmlns="{_DEVICE}"/>', open_to=True
+            )
+            utc = answer.all("UTCDateTime")[0]
             numbers = [
                 int(utc.word(n)) for n in ("Year", "Month", "Day", "Hour", "Minute", "Second")
             ]
@@ -166,8 +168,8 @@ class _Camera:
         """WS-UsernameToken: digest = Base64(SHA-1(nonce + created + password))."""
         nonce = os.urandom(16)
         created = (datetime.now(timezone.utc) + self._ahead).strftime("%Y-%m-%dT%H:%M:%SZ")
-        told = hashlib.sha1(nonce + created.encode() + self._password.encode())  # noqa: S324
-        digest, salt = (base64.b64encode(b).decode() for b in (told.digest(), nonce))
+        proof = hashlib.sha1(nonce + created.encode() + self._password.encode())  # noqa: S324
+        digest, salt = (base64.b64encode(b).decode() for b in (proof.digest(), nonce))
         return (
             f'<w:Security xmlns:w="{_WSSE}secext-1.0.xsd"><w:UsernameToken><w:Username>'
             f'{escape(self._user)}</w:Username><w:Password Type="{_TOKEN}#PasswordDigest">{digest}'

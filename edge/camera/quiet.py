@@ -32,7 +32,7 @@ class Differs(Protocol):
     def __call__(self, image: Image, now_s: float, fresh: bool, times: float) -> bool: ...
 
     def nothing(self) -> None:
-        """What it told of last was nothing."""
+        """What it woke for last was nothing."""
         ...
 
     @property
@@ -113,7 +113,7 @@ class QuietStream:
         self.asleep, self._groups = True, []
 
     def _note_nothing(self) -> None:
-        """What sizes told of for nothing, key pictures would tell of next, and the reverse."""
+        """What sizes woke for in vain, key pictures would wake for next, and the reverse."""
         self.for_nothing += 1
         self.watch.restraint.tighten()
         self.restraint.tighten()

@@ -196,8 +196,8 @@ def _complete(stream: Any) -> bool:
     copied (MPEG-4 part 2 as some recorders write it)."""
     context = stream.codec_context
     extradata = bytes(context.extradata or b"")
-    told = context.name != "mpeg4" or bool(extradata)
-    return context.width > 0 and told and sound_sets(context.name, extradata)
+    described = context.name != "mpeg4" or bool(extradata)
+    return context.width > 0 and described and sound_sets(context.name, extradata)
 
 
 def sound_sets(codec: str, sets: bytes) -> bool:

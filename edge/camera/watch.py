@@ -29,7 +29,7 @@ WINDOWS, WINDOWS_LEAST = 400, 30
 TIGHTER, MOST, HALVED_S = 4.0, 32.0, 60.0
 # So many movements must have been seen before it is known whether sizes tell of them, and they must
 # have told of this share.
-TOLD_LEAST, TOLD_SHARE = 3, 0.9
+NOTICED_LEAST, NOTICED_SHARE = 3, 0.9
 # Key pictures may come so much later than looks are wanted: a clock's 2 s are then the 2.5 s that
 # a rule takes for the detector's own miss (edge.hold.Terms.blink_s), and no more.
 LATE = 1.25
@@ -142,18 +142,18 @@ class SizeRecord:
     """Whether the sizes of this stream have told so far of what moved in it. A constant bit rate
     hides what comes; only having been told shows that it will be told."""
 
-    told: int = 0
+    noticed: int = 0
     missed: int = 0
 
-    def note(self, told: bool) -> None:
-        self.told, self.missed = self.told + told, self.missed + (not told)
+    def note(self, noticed: bool) -> None:
+        self.noticed, self.missed = self.noticed + noticed, self.missed + (not noticed)
 
     @property
     def tells(self) -> bool | None:
         """None while too little has moved to know."""
-        if self.told + self.missed < TOLD_LEAST:
+        if self.noticed + self.missed < NOTICED_LEAST:
             return None
-        return self.told >= TOLD_SHARE * (self.told + self.missed)
+        return self.noticed >= NOTICED_SHARE * (self.noticed + self.missed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def dwell_limits(lines: list[dict[str, Any]]) -> Callable[[str], float]:
-    """The dwell limit of a category: as its violations tell it, else as shipped."""
+    """The dwell limit of a category: as its violations state it, else as shipped."""
     from edge.config.catalogue import load_categories
     from edge.config.shipped import shipped
 

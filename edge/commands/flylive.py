@@ -85,7 +85,7 @@ def _publisher(
     model: tuple[str, str],
     sha256: str,
 ) -> Callable[[dict[str, Any]], None]:
-    """Tell a finding on stdout, and put it into the outbox where a device file names one."""
+    """Print a finding on stdout, and put it into the outbox where a device file names one."""
     send = _outbox(args, opened)
 
     def publish(row: dict[str, Any]) -> None:

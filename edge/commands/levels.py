@@ -12,7 +12,7 @@ examples:
 
 Each line of the file is {"t_s": seconds, "db": level}, with "flag" where a sample is not valid; or
 the file is a table with these columns, such as what `edge sensors export` writes.
-Without --period, day or night follows from t_s where it is UTC seconds; else both are told.
+Without --period, day or night follows from t_s where it is UTC seconds; else both are printed.
 """
 
 

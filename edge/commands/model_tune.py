@@ -38,7 +38,7 @@ def _tuned(path: Path, settings: Settings, args: argparse.Namespace) -> int:
         _say(args, _plain("kept", choice, path), f"{choice_line(choice)}; measured before")
         return 0
 
-    def told(row: MeasuredForm) -> None:
+    def show(row: MeasuredForm) -> None:
         _say(args, {"measured": msgspec.to_builtins(row)}, form_line(row))
 
     compute = settings.device.compute
@@ -49,7 +49,7 @@ def _tuned(path: Path, settings: Settings, args: argparse.Namespace) -> int:
             compute,
             pictures=args.pictures,
             seconds=args.seconds,
-            told=told,
+            measured=show,
         )
     except OSError as error:
         raise ConfigError(f"{settings.models}: {error.strerror or error}") from None

@@ -112,7 +112,7 @@ def replay(folder: Path, *, update: bool = False) -> Outcome:
 
 
 def judge_case(folder: Path) -> tuple[list[dict[str, Any]], int]:
-    """(what the judge told, as golden rows; scenes judged)."""
+    """(what the judge reported, as golden rows; scenes judged)."""
     from edge.rules.judge import Judge
     from edge.rules.recording import finding_row, scenes_of
 

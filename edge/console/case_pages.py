@@ -11,7 +11,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
@@ -220,9 +220,18 @@ def kept_filters(query: QueryParams) -> dict[str, str]:
     return {k: v for k, v in kept.items() if k not in ("from", "to") or DAY.fullmatch(v)}
 
 
-def done_ids(told: str) -> list[str]:
+def day_of(text: str) -> date | None:
+    """The day that an address names; None where it names none."""
+    try:
+        found = date.fromisoformat(text) if DAY.fullmatch(text) else None
+    except ValueError:
+        return None
+    return found if found is not None and 1971 < found.year < 9000 else None
+
+
+def done_ids(listed: str) -> list[str]:
     """The cases just judged, whose words may be taken back."""
-    return [one for one in told.split(",")[: EQUAL_SHOWN + 1] if CASE_ID.fullmatch(one)]
+    return [one for one in listed.split(",")[: EQUAL_SHOWN + 1] if CASE_ID.fullmatch(one)]
 
 
 def _pictures(found: PublishedCase) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

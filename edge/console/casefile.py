@@ -66,10 +66,10 @@ class CaseFile:
     def at(self, moment: Any) -> str:
         """A manifest's instant or UTC seconds as local text to the second."""
         try:
-            told = moment
+            stated = moment
             if isinstance(moment, Mapping):
-                told = moment.get("wall") or moment.get("utc")
-            seconds = utc_seconds(told) if isinstance(told, str) else float(told)
+                stated = moment.get("wall") or moment.get("utc")
+            seconds = utc_seconds(stated) if isinstance(stated, str) else float(stated)
             return f"{datetime.fromtimestamp(seconds, ZoneInfo(self.timezone)):%Y-%m-%d %H:%M:%S}"
         except (TypeError, ValueError, OverflowError, OSError):
             return "–"
@@ -118,7 +118,7 @@ def _part(number: str, key: str, language: Language, inner: str) -> str:
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> str:
-    inner = "".join(f"<tr><th>{name}</th><td>{told}</td></tr>" for name, told in rows)
+    inner = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)
     return f"<table>{inner}</table>"
 
 
@@ -144,11 +144,11 @@ def _head(case: CaseFile, language: Language) -> list[tuple[str, str]]:
 
 
 def _facts(case: CaseFile, language: Language) -> str:
-    told = facts.sentences(case.violation.get("facts") or {}, language)
+    sentences = facts.sentences(case.violation.get("facts") or {}, language)
     zone = case.violation.get("zone") or {}
-    told.append(facts.place_words(str(zone.get("reason", "")), language))
+    sentences.append(facts.place_words(str(zone.get("reason", "")), language))
     quality = (case.violation.get("began") or {}).get("quality", "")
-    lines = "".join(f"<li>{escape(one)}</li>" for one in told if one)
+    lines = "".join(f"<li>{escape(one)}</li>" for one in sentences if one)
     clock = f"{_w('clock', language)}: {_word('clock', quality, language)}"
     return f"<ul>{lines}<li>{clock}</li></ul>"
 
@@ -162,10 +162,10 @@ def _own_pictures(case: CaseFile) -> list[Mapping[str, Any]]:
 def _pictures(case: CaseFile, language: Language, prefix: str) -> str:
     figures = []
     for file in _own_pictures(case):
-        told = f"{_word('role', file.get('role'), language)} · {case.at(file.get('at'))}"
+        caption = f"{_word('role', file.get('role'), language)} · {case.at(file.get('at'))}"
         name = escape(file_path(str(file["path"]), prefix))
         figures.append(
-            f'<figure><img src="{name}" alt="{told}"><figcaption>{told}<br>'
+            f'<figure><img src="{name}" alt="{caption}"><figcaption>{caption}<br>'
             f'<span class="hash">{escape(str(file.get("sha256")))}</span></figcaption></figure>'
         )
     return f'<div class="pictures">{"".join(figures)}</div>'
@@ -259,8 +259,8 @@ def write_zip(case: CaseFile, folder: Path, out: BinaryIO) -> None:
         rows = [(str(f["path"]), str(f.get("role")), case.at(f.get("at")), str(f.get("size")),
                  str(f.get("sha256"))) for f in case.files]  # fmt: skip
         archive.writestr("04-证据清单.csv", _csv(heads, rows))
-        told = json.dumps(list(case.checks), ensure_ascii=False, indent=1)
-        archive.writestr("05-校验.json", told)
+        checked = json.dumps(list(case.checks), ensure_ascii=False, indent=1)
+        archive.writestr("05-校验.json", checked)
         for path in sorted(folder.rglob("*")):
             if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
                 name = f"evidence/{case.id}/{path.relative_to(folder)}"

@@ -301,10 +301,10 @@ class CaseIndex:
             return None
         try:
             with open(f"{folder}/r{numbers[-1]}/manifest.json", "rb") as file:  # noqa: PTH123
-                told = decoded(file.read(), _Manifest)
+                manifest = decoded(file.read(), _Manifest)
         except (OSError, ValueError):
             return None
-        case = told.violation
+        case = manifest.violation
         names = self._words.setdefault(case.category, case.names)
         where, plate = case.where, _plate(case.facts.truck_file)
         address = " ".join(filter(None, (where.address, case.zone.grid or where.grid)))
@@ -318,7 +318,7 @@ class CaseIndex:
             source_name=sys.intern(source_name),
             began=case.began.utc,
             gate=sys.intern(case.gate),
-            picture=sys.intern(_picture(told.files)),
+            picture=sys.intern(_picture(manifest.files)),
             stamp=stamp,
             address=sys.intern(address),
             plate=plate,
@@ -340,7 +340,7 @@ def _foot(place: Any) -> tuple[float, ...]:
 
 
 class PublishedHead(Protocol):
-    """A violation as its newest manifest tells it."""
+    """A violation as its newest manifest states it."""
 
     @property
     def id(self) -> str: ...

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edge.console import health as measured
-from edge.console.case_pages import DAY, index_of
+from edge.console.case_pages import day_of, index_of
 from edge.console.cases import CaseSummary, Wanted
 from edge.console.clock import clock_of
 from edge.console.editing import camera_rows, parse
@@ -29,7 +29,7 @@ from edge.uplink.wire import utc_seconds, utc_text
 
 DAY_S = 86_400.0
 WIDTH, ROW, LEFT, TOP = 960, 30, 130, 22
-# A camera with more cases than this on one day is told in numbers on the list.
+# A camera with more cases than this on one day is shown in numbers on the list.
 CASES_MOST = 200
 
 
@@ -49,7 +49,7 @@ async def day(request: Request) -> Response:
     console, language, now = console_of(request), language_of(request), time.time()
     zone = clock_of(console).zone
     today = datetime.now(zone).date()
-    chosen = min(_date(request.query_params.get("date", "")) or today, today)
+    chosen = min(day_of(request.query_params.get("date", "")) or today, today)
     begin = datetime.combine(chosen, datetime.min.time(), zone).timestamp()
     end = datetime.combine(chosen + timedelta(days=1), datetime.min.time(), zone).timestamp()
     index = index_of(request)
@@ -74,14 +74,6 @@ async def day(request: Request) -> Response:
     )
 
 
-def _date(text: str) -> date | None:
-    try:
-        found = date.fromisoformat(text) if DAY.fullmatch(text) else None
-    except ValueError:
-        return None
-    return found if found is not None and 1971 < found.year < 9000 else None
-
-
 def day_rows(
     names: Mapping[str, str],
     spans: Iterable[WatchedSpan],
@@ -89,15 +81,15 @@ def day_rows(
     language: Language,
 ) -> list[DayRow]:
     """A row for each camera of the site and for each source that has cases or spans that day."""
-    told: dict[str, list[WatchedSpan]] = {}
+    of_camera: dict[str, list[WatchedSpan]] = {}
     for span in spans:
-        told.setdefault(span.camera, []).append(span)
-    every = {**{h.source: h.source_name for h in cases}, **{c: c for c in told}, **names}
+        of_camera.setdefault(span.camera, []).append(span)
+    every = {**{h.source: h.source_name for h in cases}, **{c: c for c in of_camera}, **names}
     rows = []
     for camera, name in sorted(every.items(), key=lambda item: item[1]):
         own = sorted((h for h in cases if h.source == camera), key=lambda h: h.began)
-        blind = _blind(told.get(camera, ()), language)
-        mine = tuple(told.get(camera, ()))
+        blind = _blind(of_camera.get(camera, ()), language)
+        mine = tuple(of_camera.get(camera, ()))
         rows.append(DayRow(camera, name, mine, tuple(own[:CASES_MOST]), blind))
     return rows
 
@@ -129,8 +121,8 @@ def timeline(rows: Sequence[DayRow], begin: float, end: float, until: float) -> 
     for number, row in enumerate(rows):
         top = TOP + ROW * number
         parts += _line(row, top, x, (begin, until))
-    told = escape(" · ".join(f"{row.name}: {len(row.cases)}" for row in rows))
-    box = f'viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{told}"'
+    label = escape(" · ".join(f"{row.name}: {len(row.cases)}" for row in rows))
+    box = f'viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}"'
     return f'<svg class="timeline" {box}>{"".join(parts)}</svg>'
 
 

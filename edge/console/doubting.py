@@ -42,8 +42,10 @@ def watchable(
 ) -> dict[str, dict[str, Any]]:
     """What a camera can be set to watch; `trust` where its model is weak or unproven at it."""
     services = console_of(request).services
-    told = services.trust(str(camera.get("model") or site.get("model") or ""))
-    return {name: {**row, "trust": told.get(name, "")} for name, row in services.categories.items()}
+    trust = services.trust(str(camera.get("model") or site.get("model") or ""))
+    return {
+        name: {**row, "trust": trust.get(name, "")} for name, row in services.categories.items()
+    }
 
 
 def trust_lines(request: Request, site: Mapping[str, Any], camera: Mapping[str, Any]) -> list[str]:

@@ -144,8 +144,8 @@ async def upload(request: Request) -> Response:
         size = int(length) if length.isdigit() else 0
         await _inbox(request).receive(name, size, _body(request))
     except NotTaken as error:
-        told = text(error.key, language_of(request), **error.facts)
-        return JSONResponse({"error": told}, error.code)
+        said = text(error.key, language_of(request), **error.facts)
+        return JSONResponse({"error": said}, error.code)
     except ClientDisconnect:
         return Response(status_code=400)
     console_of(request).accounts.audit(session.name, "recording", file=name, bytes=size)

@@ -60,7 +60,7 @@ class WatchedTime:
 
     @property
     def share(self) -> float:
-        """Of the time that is told of, how much was watched."""
+        """Of the time that is recorded, how much was watched."""
         whole = self.watched_s + self.all_blind_s
         return self.watched_s / whole if whole else 0.0
 
@@ -78,7 +78,7 @@ class BlindLedger:
         self._files: dict[str, tuple[int, list[_Span]]] = {}
 
     def spans(self, begin: float, end: float) -> list[WatchedSpan]:
-        """What is told of the time from `begin` to `end` (wall seconds), of the days kept."""
+        """What is recorded of the time from `begin` to `end` (wall seconds), of the days kept."""
         return [s for s in self._spans(begin) if s.begin + s.seconds > begin and s.begin < end]
 
     def minutes(self, begin: float, end: float) -> dict[str, WatchedTime]:
@@ -131,7 +131,7 @@ def _span(line: bytes) -> _Span | None:
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """One fault as the page tells it."""
+    """One fault as the page shows it."""
 
     kind: str
     name: str
@@ -147,14 +147,14 @@ def faults(reading: BoxFolders, language: Language) -> list[Wrong]:
 
 
 def _wrong(row: Mapping[str, Any], language: Language) -> Wrong:
-    kind, told = str(row.get("kind", "")), str(row.get("text", ""))
+    kind, said = str(row.get("kind", "")), str(row.get("text", ""))
     advice = advice_for(kind)
     return Wrong(
         kind=kind,
         name=advice.name(language),
         subject=str(row.get("subject", "")),
         # Other faults name cameras, whose names are Chinese in English sentences too.
-        text=half(told, language) if kind.startswith("pack_") else told,
+        text=half(said, language) if kind.startswith("pack_") else said,
         do=advice.do(language),
         wall=row.get("wall"),
     )
@@ -170,11 +170,11 @@ def doubts(
         found.append(("clock", ""))
     if not statuses.get("uplinkd", {}).get("online"):
         found.append(("link", ""))
-    told = {fault.get("subject") for s in statuses.values() for fault in s.get("faults", ())}
+    reported = {fault.get("subject") for s in statuses.values() for fault in s.get("faults", ())}
     for name, row in statuses.get("visiond", {}).get("cameras", {}).items():
         last = row.get("last_wall")
         old = last is not None and not row.get("recording") and now - float(last) > PICTURE_OLD_S
-        if name not in told and (row.get("blind") or old):
+        if name not in reported and (row.get("blind") or old):
             found.append(("camera", str(name)))
     return found
 

@@ -35,13 +35,13 @@ async def ports_page(request: Request) -> Response:
 
 
 def _ports(request: Request, code: int = 200, **more: Any) -> Response:
-    told = console_of(request).reading.status("sensord").get("sensors", {})
+    sensors = console_of(request).reading.status("sensord").get("sensors", {})
     added = request.query_params.get("added", "")
     site = editing.parse(console_of(request).site.read().text)
     instruments = editing.rows(site, "sensors")
     facts = {
         "instruments": [_shown(one) for one in instruments],
-        "states": {name: row.get("state") for name, row in told.items()},
+        "states": {name: row.get("state") for name, row in sensors.items()},
         "kinds": _kinds(request, instruments),
         "judged": JUDGED,
         "added": next((_name(one) for one in instruments if one.get("id") == added), ""),
@@ -65,11 +65,11 @@ def _kinds(request: Request, instruments: Sequence[Mapping[str, Any]]) -> dict[s
     """Name of each kind of instrument, those that only this site has by their own word."""
     used = {str(editing.sensor_row(one).get("type", "")) for one in instruments} - {""}
     language, known = language_of(request), console_of(request).services.instruments()
-    told = {word: half(name, language) for word, name in known.items()}
+    named = {word: half(name, language) for word, name in known.items()}
     if language == "zh":
         # Two makers' instruments may have one Chinese name; the map's own tells them apart.
-        told = {word: f"{name} · {word.rpartition('/')[2]}" for word, name in told.items()}
-    return {**{word: word for word in sorted(used)}, **told}
+        named = {word: f"{name} · {word.rpartition('/')[2]}" for word, name in named.items()}
+    return {**{word: word for word in sorted(used)}, **named}
 
 
 async def scan_ports(request: Request) -> Response:

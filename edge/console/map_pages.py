@@ -126,11 +126,11 @@ def read_streets(path: Path) -> list[list[Spot]]:
     try:
         if path.stat().st_size > STREETS_BYTES:
             return []
-        told = json.loads(path.read_bytes())
+        data = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return []
     lines, points = [], 0
-    for line in _lines(told):
+    for line in _lines(data):
         points += len(line)
         if points > POINTS_MOST:
             break
@@ -138,10 +138,10 @@ def read_streets(path: Path) -> list[list[Spot]]:
     return lines
 
 
-def _lines(told: Any) -> Iterator[list[Spot]]:
-    if not isinstance(told, dict):
+def _lines(data: Any) -> Iterator[list[Spot]]:
+    if not isinstance(data, dict):
         return
-    features = told.get("features", [told])
+    features = data.get("features", [data])
     for row in features if isinstance(features, list) else ():
         shape = row.get("geometry", row) if isinstance(row, dict) else None
         if not isinstance(shape, dict):
@@ -197,8 +197,8 @@ def map_svg(spots: Sequence[MapSpot], streets: Sequence[Sequence[Spot]]) -> str:
         f'<path class="axis" d="M12 {HEIGHT - 14}h{length:.1f}"/>'
         f'<text x="12" y="{HEIGHT - 20}">{bar_m:g} m</text>'
     )
-    told = escape(" · ".join(f"{spot.name}: {spot.count}" for spot in spots[:20]))
-    box = f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{told}"'
+    label = escape(" · ".join(f"{spot.name}: {spot.count}" for spot in spots[:20]))
+    box = f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}"'
     return f'<svg class="places" {box}>{"".join(parts)}</svg>'
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """`GET /metrics` in Prometheus's text format 0.0.4, from the status files. Pure.
 
-A value that a daemon does not tell is left out, never shown as nought.
+A value that a daemon does not report is left out, never shown as nought.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ LOST_STATES = ("dead", "missing", "aside")
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One name: what it tells, and its samples from all statuses."""
+    """One name: what it means, and its samples from all statuses."""
 
     name: str
-    told: str
+    meaning: str
     samples: Callable[[Mapping[str, Status]], Iterator[Sample]]
 
     @property
@@ -252,7 +252,7 @@ def _block(metric: Metric, statuses: Mapping[str, Status]) -> Iterator[str]:
     samples = list(metric.samples(statuses))
     if not samples:
         return
-    yield f"# HELP {metric.name} {metric.told}"
+    yield f"# HELP {metric.name} {metric.meaning}"
     yield f"# TYPE {metric.name} {metric.kind}"
     for labels, value in samples:
         shown = ",".join(f'{key}="{_label(name)}"' for key, name in labels.items())

@@ -32,7 +32,7 @@ TAUGHT = re.compile(r"[0-9a-f]{16}\.png")
 
 @dataclass(frozen=True, slots=True)
 class PublishedCase:
-    """One violation, whole, as its newest revision tells it."""
+    """One violation, whole, as its newest revision states it."""
 
     id: str
     revision: int
@@ -60,7 +60,7 @@ class BoxFolders:
         return {name: self.status(name) for name in DAEMONS}
 
     def faults(self) -> list[dict[str, Any]]:
-        """Every fault that holds now, each with the daemon that tells it."""
+        """Every fault that holds now, each with the daemon that reports it."""
         return [
             {**fault, "daemon": name}
             for name, status in self.all_status().items()

@@ -148,7 +148,7 @@ class CaseStages:
         return said[-1].reason if said else ""
 
     def whole(self, case: str, violation: Mapping[str, Any]) -> CaseLife:
-        """One case with all its steps, refused ones too; violation: as its manifest tells it."""
+        """One case with all its steps, refused ones too; violation: as its manifest states it."""
         steps = list(self._steps_of({case}).get(case, ()))
         steps += self._steps_said(case)
         if not any(step.kind == "found" for step in steps):
@@ -279,7 +279,7 @@ def _has_time(word: ReviewVerdict) -> bool:
 
 
 def _found(case: str, violation: Mapping[str, Any]) -> CaseStep:
-    """The finding as its manifest tells it, for a case that janitord has not met yet."""
+    """The finding as its manifest states it, for a case that janitord has not met yet."""
     try:
         at, head = utc_seconds(violation["decided"]["utc"]), head_of(violation)
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -5,7 +5,7 @@ CSV and the printable report. Every figure is counted by `edge.handling.report`.
 from __future__ import annotations
 
 import time
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from html import escape
 from urllib.parse import urlencode
 
@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from edge.console.case_pages import DAY, index_of
+from edge.console.case_pages import day_of, index_of
 from edge.console.clock import clock_of
 from edge.console.editing import parse
 from edge.console.texts import text
@@ -38,18 +38,10 @@ def period_of(request: Request) -> Period:
     """The local days of the address, both included; the last thirty without."""
     zone = clock_of(console_of(request)).zone
     today = datetime.now(zone).date()
-    last = _day(request.query_params.get("to", "")) or today
-    first = _day(request.query_params.get("from", "")) or last - timedelta(days=USUAL - 1)
+    last = day_of(request.query_params.get("to", "")) or today
+    first = day_of(request.query_params.get("from", "")) or last - timedelta(days=USUAL - 1)
     first, last = min(first, last), max(first, last)
     return Period(max(first, last - timedelta(days=DAYS_MOST - 1)), last, zone)
-
-
-def _day(text: str) -> date | None:
-    try:
-        found = date.fromisoformat(text) if DAY.fullmatch(text) else None
-    except ValueError:
-        return None
-    return found if found is not None and 1971 < found.year < 9000 else None
 
 
 def report_of(request: Request) -> Report:
@@ -100,12 +92,12 @@ def day_bars(report: Report, found: str, confirmed: str) -> str:
     every = max(1, round(len(report.days) / 10))
     for n, (day, (seen, real)) in enumerate(report.days.items()):
         x, wide = LEFT + n * step + step * 0.1, step * 0.8
-        told = f"<title>{day}: {escape(found)} {seen}, {escape(confirmed)} {real}</title>"
+        title = f"<title>{day}: {escape(found)} {seen}, {escape(confirmed)} {real}</title>"
         for count, kind in ((seen, "found"), (real, "real")):
             high = tall * count / most
             parts.append(
                 f'<rect class="{kind}" x="{x:.1f}" y="{HEIGHT - FOOT - high:.1f}" '
-                f'width="{wide:.1f}" height="{high:.1f}">{told}</rect>'
+                f'width="{wide:.1f}" height="{high:.1f}">{title}</rect>'
             )
         if n % every == 0:
             parts.append(f'<text x="{x:.1f}" y="{HEIGHT - 6}">{day[5:]}</text>')

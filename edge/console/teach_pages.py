@@ -50,16 +50,16 @@ async def teach_step(request: Request) -> Response:
     words |= {"camera": names["camera"], "zone": names["zone"], "do": do}
     console = console_of(request)
     try:
-        told = dict(await run_in_threadpool(console.services.teach, words))
+        answer = dict(await run_in_threadpool(console.services.teach, words))
     except Silent:
         return JSONResponse({"said": text("daemon_silent", language)}, 503)
-    if error := told.get("error"):
+    if error := answer.get("error"):
         key = str(error) if str(error) in TEXTS else "cause_busy"
         return JSONResponse({"said": text(key, language), "error": error}, 422)
     if do != "show":
         of = {key: words[key] for key in ("camera", "zone", "look")}
         console.accounts.audit(request.state.session.name, f"place: {do}", **of)
-    return JSONResponse(told)
+    return JSONResponse(answer)
 
 
 async def taught_picture(request: Request) -> Response:

@@ -54,8 +54,8 @@ class ConsoleContext:
 
 def language_of(request: Request) -> Language:
     """The cookie's word, else the browser's first choice, else Chinese."""
-    told = request.cookies.get("edge-language") or request.headers.get("accept-language", "zh")[:2]
-    return "en" if told == "en" else "zh"
+    asked = request.cookies.get("edge-language") or request.headers.get("accept-language", "zh")[:2]
+    return "en" if asked == "en" else "zh"
 
 
 def here_of(request: Request) -> str:

@@ -53,9 +53,9 @@ def services(settings: PageSettings, site_base: Path) -> Services:
         test_notice=lambda hook: _notice(settings.run, hook),
         camera_streams=lambda *words: _streams(settings.run, *words),
         find_cameras=lambda: _asked(settings.run, "visiond", "find_cameras", "cameras"),
-        teach=lambda words: _told(settings.run, "visiond", "teach", TEACH_S, **words),
+        teach=lambda words: _answered(settings.run, "visiond", "teach", TEACH_S, **words),
         trust=lambda model: trusted(settings, model),
-        try_sensor=lambda entry: _told(
+        try_sensor=lambda entry: _answered(
             settings.run, "sensord", "try_instrument", TRY_S, entry=dict(entry)
         ),
         instruments=lambda: _instruments(site_base),
@@ -73,7 +73,7 @@ def page_categories(settings: PageSettings) -> dict[str, dict[str, Any]]:
 
 def trusted(settings: PageSettings, model: str) -> dict[str, str]:
     """Category to weak or unproven, where a fixed camera's rule relies on such classes of the model
-    (edge.rules.trust); a model that is not there is proven nowhere and told of elsewhere."""
+    (edge.rules.trust); a model that is not there is proven nowhere and reported elsewhere."""
     try:
         manifest = read_manifest(find_manifest(settings, model or DEFAULT_MODEL))
     except ConfigError:
@@ -127,7 +127,7 @@ def _asked(run: Path, daemon: str, kind: str, key: str) -> list[dict[str, Any]]:
     return list(found.facts[key])
 
 
-def _told(run: Path, daemon: str, kind: str, limit_s: float, **words: Any) -> Mapping[str, Any]:
+def _answered(run: Path, daemon: str, kind: str, limit_s: float, **words: Any) -> Mapping[str, Any]:
     """What a daemon answers, whole. Raises Silent."""
     try:
         return ask(run, daemon, kind, limit_s=limit_s, **words).facts

@@ -99,7 +99,7 @@ class Flights:
         self._child: subprocess.Popen[bytes] | None = None
         self._reported_mono = -STATUS_EVERY_S
         self.counts = {"done": 0, "failed": 0, "refused": 0}
-        # Flights whose work in this process fails by a bug; what is wrong is told in the status.
+        # Flights whose work in this process fails by a bug; what is wrong stands in the status.
         self._aside: dict[str, str] = {}
         self._again: dict[str, int] = {}
         ended = self._folder / "ended.json"

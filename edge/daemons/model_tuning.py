@@ -86,7 +86,7 @@ class ModelTuning:
         assert self._child.stdout is not None
         os.set_blocking(self._child.stdout.fileno(), False)
         # It stands behind everybody who watches a street; the unit's filter of system calls may
-        # not allow it to be told so.
+        # not allow it to be reported.
         with contextlib.suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, self._child.pid, TUNER_NICE)
 
@@ -97,7 +97,7 @@ class ModelTuning:
 
 
 def _manifests(settings: Settings) -> dict[str, Path]:
-    """By the names of the models in use; those that are not there are told of by the cameras."""
+    """By the names of the models in use; those that are not there are reported by the cameras."""
     found = {}
     for name in model_names(settings):
         with contextlib.suppress(ConfigError):

@@ -138,7 +138,7 @@ class ModelUpdates:
             self._begin(name, state)
 
     def _begin(self, name: str, state: ReleaseState) -> None:
-        """Tell how this start came out and watch what is on trial."""
+        """Report how this start came out and watch what is on trial."""
         faults = self._publisher.faults
         if state.last == "rolled_back":
             faults.start("model_rolled_back", name, state.why, in_force=state.current)
@@ -163,7 +163,7 @@ class ModelUpdates:
             argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         # The installer stands behind everybody who watches a street; the unit's filter of system
-        # calls may not allow it to be told so.
+        # calls may not allow it to be reported.
         with contextlib.suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, self._child.pid, INSTALLER_NICE)
         self._deadline = time.monotonic() + CHILD_MOST_S
@@ -234,7 +234,7 @@ class ModelUpdates:
 
 
 def baseline(status: Mapping[str, Any]) -> dict[str, InferencePace]:
-    """The pace that visiond's status file tells; {} where it tells none."""
+    """The pace that visiond's status file states; {} where it states none."""
     try:
         pace = status["updates"]["pace"]
         return msgspec.convert(json.loads(json.dumps(pace)), dict[str, InferencePace])

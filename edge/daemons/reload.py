@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Has the site file become another valid one? Then a daemon ends, and systemd starts it anew."""
+"""Why a daemon ends, and systemd starts it anew: the site file has become another valid one, or an
+item that was set aside is sound now."""
 
 from __future__ import annotations
 
@@ -8,10 +9,13 @@ import time
 from pathlib import Path
 
 from edge.config import ConfigError, Site, load
+from edge.pipeline.settings import Settings
+from edge.pipeline.soundness import load_sound
 
 log = logging.getLogger(__name__)
 
 SITE_EVERY_S = 2.0
+MENDED_EVERY_S = 60.0
 
 
 class SiteChange:
@@ -41,4 +45,25 @@ class SiteChange:
         except ConfigError as error:
             log.warning("%s; the configuration in force stays", error)
             return False
+        return True
+
+
+class Mended:
+    """True once an item that was set aside is sound: a disk is mounted, a file has come."""
+
+    def __init__(self, settings: Settings, site: str | Path, device: str | Path) -> None:
+        self._settings, self._files = settings, (site, device)
+        self._due_s = time.monotonic() + MENDED_EVERY_S
+
+    def __call__(self) -> bool:
+        if not self._settings.aside or time.monotonic() < self._due_s:
+            return False
+        self._due_s = time.monotonic() + MENDED_EVERY_S
+        try:
+            now = load_sound(*self._files).aside
+        except ConfigError:
+            return False
+        if len(now) >= len(self._settings.aside):
+            return False
+        log.info("an item that was set aside is sound now: starting again with it")
         return True

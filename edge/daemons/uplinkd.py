@@ -215,7 +215,7 @@ class Uplinkd:
         return False
 
     def _put_plain(self, fault: Fault, stands: bool, why: str) -> None:
-        """One that cannot be told as it is, without what it says."""
+        """One that cannot be published as it is, without what it says."""
         plain = replace(fault, text=f"a bug in telling it: {why}", facts={})
         self._stock.outbox.put(**fault_row(plain, stands))
 

@@ -14,18 +14,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge import ledger
 from edge.board import Board
 from edge.clock import SystemClock
 from edge.config import Camera, ConfigError
 from edge.daemons.model_tuning import ModelTuning
 from edge.daemons.model_updates import INSTALLS, ModelUpdates, start_releases
-from edge.daemons.reload import SiteChange
+from edge.daemons.reload import Mended, SiteChange
 from edge.diagnosis.camera_probes import camera_probes
 from edge.ipc import Responder, Spool
 from edge.isolation import ItemGuard
 from edge.outbox import RECEIPT, Outbox
 from edge.pipeline.build import build_worker, load_models, load_traits
+from edge.pipeline.camera_ledgers import CameraLedgers
 from edge.pipeline.camera_worker import CameraWorker
 from edge.pipeline.publisher import Publisher
 from edge.pipeline.reminder import Reminders
@@ -37,7 +37,6 @@ from edge.pipeline.teaching import Teaching
 from edge.pipeline.thermal_control import ThermalControl
 from edge.pipeline.truck_lookup import TruckFile, open_truck_file
 from edge.release.store import ReleaseState
-from edge.rules.blind import BlindTime
 from edge.runtime import (
     Notify,
     Progress,
@@ -48,7 +47,6 @@ from edge.runtime import (
     on_thread_bug,
     write_status,
 )
-from edge.uplink.wire import utc_text
 from edge.values import Fault, Image, Prompt, Stamp, Violation
 from edge.vision.model import Model
 from edge.vision.traits import TraitModel
@@ -58,9 +56,8 @@ log = logging.getLogger(__name__)
 TICK_S = 0.25
 STATUS_EVERY_S = 2.0
 WORKER_LIMIT_S = 30.0
-MENDED_EVERY_S = 60.0
 GIVE_BACK_EVERY_S = 30.0
-# Of the items that are set aside, those that are this daemon's to tell.
+# Of the items that are set aside, those that are this daemon's to report.
 ITEMS = ("camera", "rule")
 
 
@@ -90,27 +87,6 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
         daemon.stop()
 
 
-class Mended:
-    """True once an item that was set aside is sound: a disk is mounted, a file has come."""
-
-    def __init__(self, settings: Settings, site: str | Path, device: str | Path) -> None:
-        self._settings, self._files = settings, (site, device)
-        self._due_s = time.monotonic() + MENDED_EVERY_S
-
-    def __call__(self) -> bool:
-        if not self._settings.aside or time.monotonic() < self._due_s:
-            return False
-        self._due_s = time.monotonic() + MENDED_EVERY_S
-        try:
-            now = load_sound(*self._files).aside
-        except ConfigError:
-            return False
-        if len(now) >= len(self._settings.aside):
-            return False
-        log.info("an item that was set aside is sound now: starting again with it")
-        return True
-
-
 class Visiond:
     """The parts, wired."""
 
@@ -125,7 +101,10 @@ class Visiond:
         self._bell = threading.Condition()
         self._scheduler = Scheduler(self._bell, time.monotonic)
         self._outbox = Outbox(settings.outbox, "visiond")
-        self.publisher = Publisher(self._outbox, self._clock, record=self._handled)
+        self.publisher = Publisher(
+            self._outbox, self._clock, record=lambda violation: self._ledgers.entered(violation)
+        )
+        self._ledgers = CameraLedgers(settings.state, settings.categories, self.publisher.faults)
         self._spool = Spool(settings.run, "visiond")
         self._progress = Progress(notify)
         self._stats, self._counted = Stats(log), dict[str, dict[str, int]]()
@@ -143,7 +122,6 @@ class Visiond:
         self._tuning = ModelTuning(settings, words)
         self._aside = [item for item in settings.aside if item.kind in ITEMS]
         self._broken: dict[str, str] = {}
-        self._unwatched: dict[str, BlindTime] = {}
         self._guard = ItemGuard(
             settings.state / "memory" / "visiond-ended.json", settings.sha256, self._set_aside
         )
@@ -165,7 +143,7 @@ class Visiond:
                     self._add(camera, models, trucks, traits.get(name))
         for item in self._aside:
             if item.kind == "camera":
-                self._unwatched[item.id] = BlindTime(item.id, self._clock.now(), "config")
+                self._ledgers.unwatch(item.id, self._clock.now(), "config")
 
     def _add(
         self,
@@ -193,6 +171,9 @@ class Visiond:
         self.workers[camera.id] = worker
         self._scheduler.add(camera.id, camera.fps, worker.feed.waiting)
 
+    def _entered(self, violation: Violation) -> None:
+        self._ledgers.entered(violation)
+
     def _not_reminded(self, prompt: Prompt) -> None:
         worker = self.workers.get(prompt.camera)
         if worker is not None:
@@ -206,13 +187,13 @@ class Visiond:
         self._broken[camera] = text
 
     def _retire(self) -> None:
-        for name in [name for name in self._broken if name not in self._unwatched]:
+        for name in [name for name in self._broken if not self._ledgers.is_unwatched(name)]:
             text, now = self._broken[name], self._clock.now()
             worker = self.workers.pop(name, None)
             if worker is not None:
                 worker.feed.stop()
             self._aside.append(SetAside("camera", name, text))
-            self._unwatched[name] = BlindTime(name, now, "set_aside")
+            self._ledgers.unwatch(name, now, "set_aside")
             self.publisher.faults.start("item_set_aside", name, text)
 
     def _report_unsound(self) -> None:
@@ -280,7 +261,8 @@ class Visiond:
                 worker.watch_health(self._clock.now(), self.publisher.faults)
         self._end_recordings()
         self._retire()
-        self._keep_ledger()
+        spans = (row for worker in self.workers.values() for row in worker.take_spans())
+        self._ledgers.keep(spans, self._clock.now())
         self._answer_requests()
         eased = self._thermal.status()["step"] > 0
         self.restart |= self._teaching.put_in_force
@@ -301,41 +283,6 @@ class Visiond:
         worker = self.workers.get(camera)
         look = worker.last if worker is not None else None
         return look.frame.image if look is not None else None
-
-    def _handled(self, violation: Violation) -> None:
-        """A row of the handling ledger for the start and the end of a case."""
-        category = self._settings.categories[violation.category]
-        if violation.phase == "update":
-            return
-        row = {
-            "time": utc_text((violation.ended or violation.decided).wall),
-            "id": violation.id,
-            "category": violation.category,
-            "name": category.zh,
-            "phase": violation.phase,
-            "place": violation.where.address or violation.source.get("name"),
-            "occurrence": violation.occurrence,
-            "outcome": violation.facts.get("outcome", ""),
-            "deadline_h": category.deadline_h,
-        }
-        self._append("handling", [row])
-
-    def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
-        try:
-            ledger.append(self._settings.state, name, rows, time.time())
-        except OSError as error:
-            self.publisher.faults.start("disk", "ledger", str(error))
-        else:
-            self.publisher.faults.end("disk", "ledger")
-
-    def _keep_ledger(self) -> None:
-        """Watched and blind minutes: appended when a stretch is over, five minutes at most."""
-        rows = [row for worker in self.workers.values() for row in worker.take_spans()]
-        for name, blind in self._unwatched.items():
-            reason = "set_aside" if name in self._broken else "config"
-            rows += [span.row() for span in blind.mark(self._clock.now(), reason)]
-        if rows:
-            self._append("inspection", rows)
 
     def _answer_requests(self) -> None:
         """Those whose span is over; a clip that reaches into the future waits for it."""

@@ -321,7 +321,7 @@ class CameraWorker:
             "wakes": quiet.wakes if quiet else 0,
             "wakes_for_nothing": quiet.for_nothing if quiet else 0,
             "tells_from": round(quiet.differs.smallest, 3) if quiet else None,
-            "sizes_told": [policy.sizes.told, policy.sizes.missed],
+            "sizes_told": [policy.sizes.noticed, policy.sizes.missed],
             "detected": self.pipeline.analyzer.detections,
         }
 

@@ -38,9 +38,9 @@ LEFT_LEAST = 1 / 3
 SELDOM_AFTER_S = 5.0
 # Key pictures come so much closer together than looks are wanted: each is due.
 EACH_KEY = 0.7
-# A movement lasts so long at least, and is over after as long without; sizes told of it if they
+# A movement lasts so long at least, and is over after as long without; sizes noticed it if they
 # stirred from so long before it on.
-MOVEMENT_S, TOLD_BEFORE_S = 1.0, 1.0
+MOVEMENT_S, NOTICED_BEFORE_S = 1.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ class DecodePolicy:
             self._moved_mono = now_mono
         elif self._moving_mono is not None and now_mono - self._moved_mono > MOVEMENT_S:
             if self._moved_mono - self._moving_mono >= MOVEMENT_S:
-                self.sizes.note(stream.stirred_s >= self._moving_mono - TOLD_BEFORE_S)
+                self.sizes.note(stream.stirred_s >= self._moving_mono - NOTICED_BEFORE_S)
             self._moving_mono = None
 
 

@@ -132,7 +132,7 @@ class EvidenceWriter:
     def without_pictures(self, finding: Finding) -> None:
         """A finding that came too fast for the disk: published, marked incomplete."""
         if self._asked(finding):
-            log.warning("%s: no time to read its plate; nothing is told of it", finding.key)
+            log.warning("%s: no time to read its plate; nothing is reported of it", finding.key)
             return
         self._outputs.bare(self._book.bare(finding, ("disk",)))
 

@@ -115,7 +115,7 @@ def look_row(look: Analysis) -> dict[str, Any]:
 
 
 def track_row(track: Track) -> dict[str, Any]:
-    """One track as previews and track history tell it; box in fractions of the frame."""
+    """One track as previews and track history show it; box in fractions of the frame."""
     traits = {"traits": [[n, round(p, 3)] for n, p in track.traits]} if track.traits else {}
     return {
         "id": track.id,

@@ -47,8 +47,8 @@ class Teaching:
         self.put_in_force = False
 
     def answer(self, request: Mapping[str, Any]) -> Answer:
-        """Do what is asked, then tell what is taught. Never raises for what cannot be done: `error`
-        says why."""
+        """Do what is asked, then answer what is taught. Never raises for what cannot be done:
+        `error` says why."""
         words = {key: str(request.get(key, "")) for key in ("camera", "zone", "do", "look", "name")}
         try:
             return Answer(self._done(**words))

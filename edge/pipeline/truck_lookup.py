@@ -86,7 +86,7 @@ class TruckLookup:
             return looked_up
         if vetted.match.status == "unregistered":
             return replace(looked_up, priority="lead")
-        log.debug("%s: %s; nothing to tell", finding.key, vetted.why[1])
+        log.debug("%s: %s; nothing to report", finding.key, vetted.why[1])
         return None
 
     def _read(self, image: Image, box: Box) -> tuple[TextLine, ...]:

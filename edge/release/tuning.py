@@ -87,9 +87,9 @@ def tune(
     *,
     pictures: Path | None = None,
     seconds: float = SECONDS,
-    told: Callable[[MeasuredForm], None] = lambda _: None,
+    measured: Callable[[MeasuredForm], None] = lambda _: None,
 ) -> Choice:
-    """Measure, choose, and write the choice into `folder`. `told` is called after each opening,
+    """Measure, choose, and write the choice into `folder`. `measured` is called after each opening,
     which is measured for so many seconds, and the plain one beside it for as many.
 
     pictures: a folder; else those of the manifest's self-test, or what the program came with.
@@ -105,7 +105,7 @@ def tune(
             path, form, worker_counts(form.provider, compute.workers), pictures
         ):
             rows.append(row)
-            told(row)
+            measured(row)
     best = choose(rows)
     if best is None:
         raise ConfigError(f"{path}: no form of it can be used here: {rows[0].said}")

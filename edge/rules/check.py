@@ -26,7 +26,7 @@ def check_site(
 ) -> tuple[str, ...]:
     """Check one camera of a site against the categories and its model's classes.
 
-    Returns remarks worth telling (a class that the model lacks though others stand in for it).
+    Returns remarks worth showing (a class that the model lacks though others stand in for it).
     Raises ConfigError: one line with file, camera, key, value and what is allowed.
     """
     check_timezone(site.timezone, where)

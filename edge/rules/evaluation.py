@@ -11,7 +11,7 @@ Definitions, for one recording:
   least difference in time. An event that must not be found (`must: false`) takes what is left
   over, and counts neither way; so does everything that began in an ignored span.
 - A violation left over that may be of an event which has its violation already is a duplicate.
-  It is not a hit: it counts as a false one for precision, and is told apart in `duplicates`.
+  It is not a hit: it counts as a false one for precision, and is counted apart in `duplicates`.
 """
 
 from __future__ import annotations

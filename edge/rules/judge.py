@@ -162,8 +162,8 @@ class Judge:
         return self._memory
 
     def not_reminded(self, key: str) -> None:
-        """The hook of this prompt failed: nobody was told, at that place and at those that counted
-        as reminded with it."""
+        """The hook of this prompt failed: nobody was reminded, at that place and at those that
+        counted as reminded with it."""
         for rule in self._rules.values():
             if isinstance(rule, PlaceRule):
                 rule.not_reminded(key)

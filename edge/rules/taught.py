@@ -348,7 +348,7 @@ class TaughtPlace:
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Each taught picture judged by the others: right, wrong and not told of all."""
+    """Each taught picture judged by the others: right, wrong and undecided of all."""
 
     right: int
     wrong: int
@@ -356,9 +356,9 @@ class HeldOut:
 
     @property
     def accuracy(self) -> float:
-        """Of those that were told."""
-        told = self.right + self.wrong
-        return self.right / told if told else 0.0
+        """Of those that were decided."""
+        decided = self.right + self.wrong
+        return self.right / decided if decided else 0.0
 
     @property
     def count(self) -> int:
@@ -367,7 +367,7 @@ class HeldOut:
 
 def held_out(looks: Mapping[str, Sequence[Square]]) -> HeldOut:
     """Leave one picture out, teach with the rest, ask about it. A look that has only CLICKS_LEAST
-    pictures cannot spare one: its pictures count as not told."""
+    pictures cannot spare one: its pictures count as undecided."""
     right = wrong = untold = 0
     learnt = LearntCells.of(looks)
     for name, cuts in looks.items():

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """One instrument tried on its port as somebody has just written it down, before it is saved.
 
-What came is told as one cause, so that the page can say in one sentence what to look at: wiring and
-address where nothing answers, speed and model where bytes come that mean nothing.
+What came is summed up as one cause, so that the page can say in one sentence what to look at:
+wiring and address where nothing answers, speed and model where bytes come that mean nothing.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class TriedInstrument:
-    """What came. values: the last of each channel; told: what the port, the check or the instrument
-    said, or the number of the station that was heard."""
+    """What came. values: the last of each channel; detail: what the port, the check or the
+    instrument said, or the number of the station that was heard."""
 
     cause: TriedCause
     values: tuple[InstrumentValue, ...] = ()
-    told: str = ""
+    detail: str = ""
 
     def facts(self) -> dict[str, Any]:
         """As plain data for the page."""
         last = {one.channel: one for one in self.values}
         rows = [[one.channel, one.value, one.unit] for one in list(last.values())[:SHOWN]]
-        return {"cause": self.cause, "values": rows, "told": self.told}
+        return {"cause": self.cause, "values": rows, "told": self.detail}
 
 
 def try_instrument(
@@ -55,7 +55,7 @@ def try_instrument(
     try:
         settings = check_sensors(Site(sensors=(dict(entry),)), where="", base=base)
     except ConfigError as error:
-        return TriedInstrument("config", told=str(error).removeprefix(": "))
+        return TriedInstrument("config", detail=str(error).removeprefix(": "))
     (sensor,) = settings.sensors.values()
     if sensor.port.startswith("listen://"):
         return TriedInstrument("calls_in")
@@ -66,7 +66,7 @@ def try_instrument(
         port.open()
         return _on_port(port, sensor, settings)
     except PortGone as error:
-        return TriedInstrument("port", told=str(error).removeprefix(f"{sensor.port}: "))
+        return TriedInstrument("port", detail=str(error).removeprefix(f"{sensor.port}: "))
     finally:
         port.close()
 
@@ -86,7 +86,7 @@ def _asked(port: Port, own: Map, address: int) -> TriedInstrument:
         if reply is None:
             return TriedInstrument("garbled" if heard else "silent")
         if not reply.data:
-            return TriedInstrument("refused", told=reply.exception)
+            return TriedInstrument("refused", detail=reply.exception)
         found += readings(own.registers, block, reply.data, "")
         time.sleep(own.serial.turnaround_s)
     return _judged(tuple(found))
@@ -107,7 +107,7 @@ def _reply(port: Port, own: Map, address: int, block: Block) -> tuple[SlaveReply
 
 
 def _listened(port: Port, sensor: Sensor, own: Map | None) -> TriedInstrument:
-    """What talks by itself, or once it was told to."""
+    """What talks by itself, or once it was asked to."""
     options = Options(own, sensor.tolerant, sensor.crc, sensor.units)
     if own is not None and (words := own.start + own.ask):
         port.write(words.encode("ascii", "ignore"))
@@ -125,7 +125,7 @@ def _listened(port: Port, sensor: Sensor, own: Map | None) -> TriedInstrument:
         return TriedInstrument("garbled" if heard else "silent")
     strangers = {one.source for one in step.readings} - {sensor.mn}
     if sensor.mn and step.readings and strangers == {one.source for one in step.readings}:
-        return TriedInstrument("stranger", told=", ".join(sorted(strangers)))
+        return TriedInstrument("stranger", detail=", ".join(sorted(strangers)))
     return _judged(step.readings)
 
 

@@ -133,10 +133,10 @@ def tuned_before(folder: Path, model: str, manifest: Path) -> bool:
 
 def opening_for(folder: Path, manifest: Path, compute: Compute) -> Opening:
     """The choice, as far as the device file leaves one. Raises ConfigError."""
-    told = Opening(provider=compute.provider, workers=compute.workers)
+    configured = Opening(provider=compute.provider, workers=compute.workers)
     choice = choice_for(folder, manifest)
     if choice is None or compute.provider not in ("auto", choice.opening.provider):
-        return told
+        return configured
     workers = compute.workers or choice.opening.workers
     return msgspec.structs.replace(choice.opening, workers=workers)
 
@@ -144,14 +144,14 @@ def opening_for(folder: Path, manifest: Path, compute: Compute) -> Opening:
 def open_chosen(folder: Path, manifest: Path, compute: Compute) -> Model:
     """The model, opened in the form that was chosen; as the device file says where that one no
     longer opens. folder: of choices. Raises ConfigError."""
-    told = Opening(provider=compute.provider, workers=compute.workers)
+    configured = Opening(provider=compute.provider, workers=compute.workers)
     best = opening_for(folder, manifest, compute)
-    if best != told:
+    if best != configured:
         try:
             return _open(manifest, best)
         except ConfigError as error:
             log.warning("%s: the chosen form does not open: %s", manifest, error)
-    return _open(manifest, told)
+    return _open(manifest, configured)
 
 
 def _open(manifest: Path, how: Opening) -> Model:

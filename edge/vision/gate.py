@@ -395,9 +395,9 @@ def _sway(difference: Plane, across: Plane, down: Plane) -> tuple[float, float]:
     xx, yy, xy = mean(across * across), mean(down * down), mean(across * down)
     x, y = mean(across * difference), mean(down * difference)
     det = xx * yy - xy * xy
-    tells = det > np.maximum(EDGES_LEAST**2, 0.1 * (xx + yy) ** 2 / 4.0)
-    if int(tells.sum()) < TILES_LEAST:
+    clear = det > np.maximum(EDGES_LEAST**2, 0.1 * (xx + yy) ** 2 / 4.0)
+    if int(clear.sum()) < TILES_LEAST:
         return 0.0, 0.0
-    dx = float(np.median(-(yy * x - xy * y)[tells] / det[tells]))
-    dy = float(np.median(-(xx * y - xy * x)[tells] / det[tells]))
+    dx = float(np.median(-(yy * x - xy * y)[clear] / det[clear]))
+    dy = float(np.median(-(xx * y - xy * x)[clear] / det[clear]))
     return (dx, dy) if max(abs(dx), abs(dy)) <= SWAY_MOST else (0.0, 0.0)

@@ -33,8 +33,8 @@ RESTLESS, RESTLESS_S = 0.25, 60.0
 # So many pixels of 320 x 180 close together in calm places are a change: 1/60 of the picture's
 # height each way.
 LEAST_PIXELS = 9
-# A place that told of nothing is restless after two such.
-TOLD_NOTHING = 0.15
+# A place that woke for nothing is restless after two such.
+WOKE_FOR_NOTHING = 0.15
 # Across a time in which all was decoded, so many seconds' worth is learnt at most.
 APART_S = 6.0
 # What changes in a larger share of the places (a quarter of the height) is light, or what a look at
@@ -57,7 +57,7 @@ class KeyChange:
         self._before_s = -math.inf
         self._rates: Rates = np.zeros((1, 1), np.float32)
         self._restless: NDArray[np.bool_] = np.zeros((1, 1), np.bool_)
-        self._told = self._restless
+        self._woke = self._restless
         self._usual = self._spread = 0.0
         self._limit = float(LEAST_PIXELS)
 
@@ -84,7 +84,7 @@ class KeyChange:
             return False
         differs, left = _differing(detail, before)
         calm = _most_together(np.where(self._restless, np.float32(0.0), left))
-        self._told = (left > 0.0) & ~self._restless
+        self._woke = (left > 0.0) & ~self._restless
         self._learn(differs > 0.0, min(APART_S, dt) / RESTLESS_S)
         if fresh:
             return False
@@ -95,8 +95,8 @@ class KeyChange:
         return calm >= self._limit and not broad
 
     def nothing(self) -> None:
-        """What it told of last was nothing: those places are the less believed."""
-        self._rates[self._told] += np.float32(TOLD_NOTHING)
+        """What it woke for last was nothing: those places are the less believed."""
+        self._rates[self._woke] += np.float32(WOKE_FOR_NOTHING)
 
     def _learn_usual(self, calm: float) -> None:
         self._spread += (abs(calm - self._usual) - self._spread) / COMPARISONS

@@ -50,11 +50,11 @@ class ScoreMap:
     def table(self, scores: Floats) -> Floats:
         """Told scores of every class at every place, from the raw ones (classes or more, n)."""
         odds = _odds(scores[: len(self._slope)]) * self._slope[:, None] + self._shift[:, None]
-        told = np.asarray(1.0 / (1.0 + np.exp(-odds)), np.float32)
-        alone = told.copy() if self._rivals else told
+        promised = np.asarray(1.0 / (1.0 + np.exp(-odds)), np.float32)
+        alone = promised.copy() if self._rivals else promised
         for row, other, power in self._rivals:
-            told[row] *= (1.0 - alone[other]) ** power
-        return told
+            promised[row] *= (1.0 - alone[other]) ** power
+        return promised
 
     def raw_floor(self, score: float) -> float:
         """The least raw score that can come to `score` in any class."""

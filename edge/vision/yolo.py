@@ -320,7 +320,7 @@ def _corners(boxes: Tensor) -> Tensor:
 
 
 def _raw(
-    outputs: Outputs, shape: Shape, min_score: float, told: ScoreMap | None = None
+    outputs: Outputs, shape: Shape, min_score: float, score_map: ScoreMap | None = None
 ) -> InputBoxes:
     table = outputs[0][0]
     if table.shape[1] != anchors(shape):
@@ -329,8 +329,8 @@ def _raw(
     # The maximum down 8400 columns costs a tenth of the argmax: ask the class of survivors only.
     survivors = np.flatnonzero(scores.max(axis=0) >= min_score)
     some = scores[:, survivors]
-    if told is not None:
-        some = told.table(some)
+    if score_map is not None:
+        some = score_map.table(some)
     labels = some.argmax(axis=0).astype(np.int32)
     best = some[labels, np.arange(len(survivors))]
     return InputBoxes(_corners(table[:4, survivors].T), best, labels)

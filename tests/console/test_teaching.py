@@ -66,7 +66,7 @@ def street(box):
     daemon.start()
     services = replace(
         box.console.services,
-        teach=lambda words: console_services._told(
+        teach=lambda words: console_services._answered(
             box.run, "visiond", "teach", console_services.TEACH_S, **words
         ),
     )

@@ -250,7 +250,7 @@ def test_sizes_that_told_of_three_movements_open_the_way_for_what_passes():
         stream = Streaming(25.0, 2.0, True, 0, last, key_most_s=2.0)
         told.append(step(policy, t, stirs=moving, stream=stream))
     assert "watch" not in told[: 5 * 84] and told[-1] == "watch"
-    assert policy.sizes.told == 3 and policy.sizes.missed == 0
+    assert policy.sizes.noticed == 3 and policy.sizes.missed == 0
 
 
 @pytest.mark.parametrize("between", [0, 1, 2])

@@ -70,7 +70,7 @@ def test_a_bad_candidate_is_one_line_and_the_others_are_measured(tmp_path):
         AUTO,
         pictures=pictures(tmp_path / "pictures"),
         seconds=0.1,
-        told=told.append,
+        measured=told.append,
     )
     rows = {(row.opening.variant, row.opening.provider): row for row in done.measured}
     assert list(done.measured) == told

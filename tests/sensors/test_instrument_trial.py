@@ -60,7 +60,7 @@ def test_each_mistake_has_its_cause(hung, wrong, cause):
     entry = {**NOISE, "port": hung(noise_meter(lambda _: 60.0)), **wrong}
     found = try_instrument({key: value for key, value in entry.items() if value is not None})
     assert found.cause == cause
-    assert bool(found.told) == (cause in ("refused", "port", "config"))
+    assert bool(found.detail) == (cause in ("refused", "port", "config"))
 
 
 def test_a_value_beyond_its_range_is_no_success(hung):
@@ -76,7 +76,7 @@ def test_an_instrument_that_says_nothing(hung, monkeypatch):
 def test_another_station_is_named(hung):
     port = hung(make("station"))
     found = try_instrument({"id": "s", "kind": "hj212", "port": port, "mn": "NOT-THAT-ONE"})
-    assert found.cause == "stranger" and found.told
+    assert found.cause == "stranger" and found.detail
 
 
 def test_a_port_that_is_read_already_is_left_alone(hung):
@@ -89,4 +89,4 @@ def test_a_port_that_is_read_already_is_left_alone(hung):
 @pytest.mark.parametrize("entry", [{}, {"id": 1}, {"kind": "modbus"}, {**NOISE, "extra": 1}])
 def test_what_is_no_entry_is_said(entry):
     found = try_instrument(entry)
-    assert found.cause == "config" and found.told and "\n" not in found.told
+    assert found.cause == "config" and found.detail and "\n" not in found.detail
