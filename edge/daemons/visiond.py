@@ -101,9 +101,7 @@ class Visiond:
         self._bell = threading.Condition()
         self._scheduler = Scheduler(self._bell, time.monotonic)
         self._outbox = Outbox(settings.outbox, "visiond")
-        self.publisher = Publisher(
-            self._outbox, self._clock, record=lambda violation: self._ledgers.entered(violation)
-        )
+        self.publisher = Publisher(self._outbox, self._clock, record=self._entered)
         self._ledgers = CameraLedgers(settings.state, settings.categories, self.publisher.faults)
         self._spool = Spool(settings.run, "visiond")
         self._progress = Progress(notify)
