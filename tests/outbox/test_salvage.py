@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import random
 import sqlite3
@@ -210,3 +211,26 @@ def test_a_newer_database_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="newer program"):
         check_and_salvage(path)
     assert State.NEW == 0
+
+
+def test_producers_are_held_off_while_it_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "outbox.db"
+    fill(path)
+    passed: list[bool] = []
+
+    def looked_at(where: Path) -> bool:
+        with where.with_name(f"{where.name}.lock").open("r+b") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                passed.append(True)
+            except BlockingIOError:
+                passed.append(False)
+        return True
+
+    monkeypatch.setattr("edge.outbox.salvage._sound", looked_at)
+    assert check_and_salvage(path) is None
+    with gate(path):
+        looked_at(path)
+    assert passed == [False, True]

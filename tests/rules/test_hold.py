@@ -170,3 +170,15 @@ def test_a_restart_goes_on_in_the_middle_of_a_gap():
     assert after.held_s == before.held_s == pytest.approx(40.5)
     assert after.share == before.share
     assert after.snapshot().runs == before.snapshot().runs
+
+
+def test_what_counts_as_held_where_nobody_says_otherwise():
+    plain = Terms(dwell_s=60.0)
+    assert (plain.share, plain.window_s, plain.gap_s, plain.hidden_s, plain.blink_s,
+            plain.look_s) == (0.8, 20.0, 30.0, 900.0, 2.5, 5.0)  # fmt: skip
+    held, short = Hold(plain, 0.0), Hold(plain, 0.0)
+    for hold, missed_s in ((held, 4), (short, 5)):
+        for second in range(1, 101):
+            hold.step(float(second), "missed" if 90 < second <= 90 + missed_s - 1 else "seen")
+    assert (held.share, short.share) == (0.8, 0.75)
+    assert (held.held_for(60.0), short.held_for(60.0)) == (True, False)

@@ -666,3 +666,15 @@ def test_tracks_go_to_the_places_that_they_fit_best(order):
     third = track(3, box=(0.7, 0.4, 0.9, 0.6))
     placed, rest = assign(view_of(0.0, third), spots, [third])
     assert (placed, rest) == ({}, [third])
+
+
+def test_the_looks_of_a_cloud_are_forgotten_with_it():
+    sitting = judge(rule("construction-dust"), zones=(zone("site-7", "site"),))
+    (rules,) = sitting._rules.values()
+    cloud = track(1, "dust", (0.3, 0.45, 0.6, 0.8))
+    for n in range(6):
+        sitting.step(scene(n * 1.0, cloud))
+    assert len(rules._looks) == 1
+    for n in range(6, 200):
+        sitting.step(scene(n * 1.0))
+    assert (rules._spots, rules._looks) == ([], {})
