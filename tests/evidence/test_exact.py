@@ -20,6 +20,9 @@ from edge.evidence.album import Album, RecentFrames, jpeg
 from edge.evidence.casebook import Casebook, named, track_json, violation_id, what_stands
 from edge.evidence.pictures import (
     RED,
+    STRIP_MIN_PX,
+    STRIP_SHARE,
+    STRIP_WIDTH_PX,
     Caption,
     PictureQuality,
     Shot,
@@ -175,6 +178,22 @@ def test_a_crop_shows_a_quarter_of_the_subject_around_it():
     assert crop(picture(), (0.5, 0.5, 0.5, 0.5)).shape[:2] == (97, 97)
     corner = crop(picture(), (0.9, 0.9, 1.0, 1.0))
     assert np.array_equal(corner, picture()[630:, 1120:])
+    first = crop(picture(), (0.0, 0.0, 0.1, 0.1))
+    assert np.array_equal(first, picture()[: first.shape[0], : first.shape[1]])
+    assert first.shape[:2] == (91, 161)
+
+
+@pytest.mark.parametrize("width", [100, 101])
+def test_a_narrow_close_up_stands_untouched_in_the_middle_above_its_strip(width):
+    small = np.ascontiguousarray(picture()[:200, :width])
+    whole = with_strip(small, ["one", "two"])
+    beside = (STRIP_WIDTH_PX - width) // 2
+    assert whole.shape == (200 + 2 * max(STRIP_MIN_PX, round(200 * STRIP_SHARE)),
+                           STRIP_WIDTH_PX, 3)  # fmt: skip
+    assert np.array_equal(whole[:200, beside : beside + width], small)
+    assert (whole[:200, :beside] == 24).all() and (whole[:200, beside + width :] == 24).all()
+    wide = np.ascontiguousarray(picture()[:200])
+    assert np.array_equal(with_strip(wide, ["one"])[:200], wide)
 
 
 def vehicle(label, box):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import random
@@ -234,3 +235,29 @@ def test_producers_are_held_off_while_it_is_looked_at(
     with gate(path):
         looked_at(path)
     assert passed == [False, True]
+
+
+def test_files_belong_to_the_record_that_they_belonged_to(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    outbox = rig.outbox()
+    for n in range(5):
+        rig.put(outbox, f"v-{n}", {"r1-a.jpg": b"picture %d" % n, "r1-b.mp4": b"clip %d" % n})
+    outbox.close()
+    path = rig.state / "outbox.db"
+
+    def files() -> list[tuple[object, ...]]:
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            return db.execute(
+                "SELECT r.key, f.path, f.role, f.lane, f.size, f.destination FROM file f"
+                " JOIN record_file rf USING (sha256) JOIN record r ON r.id = rf.record"
+                " WHERE f.record = r.id ORDER BY 1, 2"
+            ).fetchall()
+
+    before = files()
+    assert len(before) == 15
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    zero_header(path)
+    told = check_and_salvage(path)
+    assert told is not None and (told.rows, told.from_evidence) == (5, 0)
+    assert files() == before
