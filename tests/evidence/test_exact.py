@@ -569,3 +569,11 @@ def test_the_noisiest_picture_fits_into_twelve_kilobytes(tmp_path):
     assert (tmp_path / "small.jpg").read_bytes() == data
     assert (tmp_path / "no.jpg").read_bytes() == b""
     assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_casebook_makes_its_folder_and_a_picture_is_of_the_whole_scene(tmp_path):
+    root = tmp_path / "not" / "there"
+    Casebook(root, {"name": "x"}, {}, lambda violation: {})
+    assert root.is_dir()
+    shot = Shot("overview", Stamp(0, 0), GOOD)
+    assert (shot.box, shot.scene) == ((0.0, 0.0, 1.0, 1.0), (0, 0, 0))

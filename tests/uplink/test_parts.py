@@ -27,7 +27,7 @@ from edge.uplink.chain_heads import HeadsFile, take_over
 from edge.uplink.credentials import Credentials
 from edge.uplink.downward import Desired, EvidenceAck
 from edge.uplink.file_transfer import Mode
-from edge.uplink.isolated import Isolated
+from edge.uplink.isolated import Isolated, _short
 from edge.uplink.mqtt import Answered, Arrived, BrokerAddress, Connected, MqttConnection, Subscribed
 from edge.uplink.pacing import DayBudget, TokenBucket
 from edge.uplink.sealer import Sealer
@@ -575,3 +575,9 @@ def test_a_bug_in_a_command_is_answered(tmp_path: Path) -> None:
     assert [result.state for result in results] == ["accepted", "failed"]
     assert results[1].reason == "a bug: KeyError: x"
     assert (tmp_path / "commands/c-1/told.json").exists()
+
+
+def test_a_file_is_named_by_case_revision_and_name_and_a_key_as_it_is():
+    assert _short("/var/lib/edge/evidence/v-1/r2/r2-a.jpg") == "v-1/r2/r2-a.jpg"
+    assert _short("v-1/r2/more/than/three") == "v-1/r2/more/than/three"
+    assert _short("k" * 300) == "k" * 200
