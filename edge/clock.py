@@ -1,17 +1,51 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Clocks as a parameter: what the time is, and how far the wall clock can be trusted."""
+"""Clocks as a parameter: what the time is, how far the wall clock can be trusted, and what a text
+from outside says of it."""
 
 from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import re
 import time
+from datetime import datetime, tzinfo
 from typing import Protocol
 
 from edge.values import ClockQuality, Stamp
 
 STA_UNSYNC = 0x40
 UNKNOWN_ERROR_MS = 16_000.0
+
+
+_INSTANT = re.compile(
+    r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})"
+    r"(?:[Tt ]([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]+))?)?"
+    r"([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+)
+
+
+def instant(text: str, zone: tzinfo | None = None) -> datetime:
+    """A date, or a date and time, of ISO 8601 (RFC 3339, xsd:dateTime); in `zone` where it names
+    none. Raises ValueError.
+
+    The same on every Python: 3.10's own reader knows no Z, no zone without a colon and fractions
+    of three or six digits only. Below a microsecond is cut off.
+    """
+    found = _INSTANT.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no date and time")
+    year, month, day, hour, minute, second, fraction, offset = found.groups()
+    digits = (fraction or "")[:6].ljust(6, "0")
+    whole = f"{year}-{month}-{day}T{hour or '00'}:{minute or '00'}:{second or '00'}.{digits}"
+    at = datetime.fromisoformat(whole + _offset(offset or ""))
+    return at if at.tzinfo else at.replace(tzinfo=zone)
+
+
+def _offset(text: str) -> str:
+    """As every Python reads it: +08, +0800 and Z too."""
+    if text in ("", "Z", "z"):
+        return "+00:00" if text else ""
+    return f"{text[:3]}:{text[3:].removeprefix(':') or '00'}"
 
 
 class Clock(Protocol):

@@ -20,6 +20,7 @@ import numpy as np
 
 from edge.camera.exif import taken_at
 from edge.camera.libav import FILE_PIXELS_MAX
+from edge.clock import instant
 from edge.config import ConfigError
 from edge.values import Image
 
@@ -166,8 +167,7 @@ def _instant(value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, str):
-        moment = dt.datetime.fromisoformat(value.replace("Z", "+00:00"))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)).timestamp()
+        return instant(value, dt.timezone.utc).timestamp()
     return _finite(value)
 
 

@@ -27,7 +27,7 @@ from edge.camera.pacing import Pacer
 from edge.camera.source import SourceError, SourceFacts
 from edge.camera.timeline import PictureTimes
 from edge.camera.url import Address, parse_source
-from edge.clock import Clock, SystemClock
+from edge.clock import Clock, SystemClock, instant
 from edge.config import ConfigError
 from edge.values import Frame, Image, Stamp
 
@@ -286,12 +286,11 @@ def start_of(opened: Input, path: Path, given: float | None) -> Start:
         "creation_time", ""
     )
     try:
-        moment = dt.datetime.fromisoformat(header.replace("Z", "+00:00"))
-    except ValueError:
+        wall = instant(header, dt.timezone.utc).timestamp()
+    except (ValueError, OverflowError):
         return _by_date(path, duration_s(opened))
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)
-    if possible(moment.timestamp()):
-        return Start(moment.timestamp(), HEADER_ERROR_MS, "header")
+    if possible(wall):
+        return Start(wall, HEADER_ERROR_MS, "header")
     log.warning("%s: recorded %s, says its header: that cannot be", path, header)
     return _by_date(path, duration_s(opened))
 

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge.clock import instant
+
 if TYPE_CHECKING:
     from datetime import tzinfo
 
@@ -119,8 +121,8 @@ def _wall(row: Mapping[str, Any], zone: Any) -> float:
             return float(row[key])
     try:
         if row.get("date"):
-            return datetime.fromisoformat(str(row["date"])).replace(tzinfo=zone).timestamp()
-        return datetime.fromisoformat(str(row["time"]).replace("Z", "+00:00")).timestamp()
+            return instant(str(row["date"]), zone).timestamp()
+        return instant(str(row["time"])).timestamp()
     except (KeyError, ValueError):
         return 0.0
 
@@ -140,7 +142,7 @@ def _day(text: str, zone: Any, where: str) -> datetime:
     from edge.config import ConfigError
 
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=zone)
+        return instant(text, zone)
     except ValueError:
         raise ConfigError(f"{where} {text!r}: expected a day such as 2026-05-01") from None
 

@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from edge import patterns
+from edge.clock import instant
 from edge.console import facts
 from edge.console.casefile import STYLE, CaseFile, sheet_html, write_zip
 from edge.console.cases import CASE_ID, CaseIndex, CaseSummary, Wanted
@@ -96,7 +97,7 @@ def _day_utc(request: Request, day: str, after: int = 0) -> str:
     if not DAY.fullmatch(day):
         return ""
     try:
-        first = datetime.fromisoformat(day) + timedelta(days=after)
+        first = instant(day) + timedelta(days=after)
         local = first.replace(tzinfo=clock_of(console_of(request)).zone)
         return local.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
     except (ValueError, OverflowError):

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 
+from edge.clock import instant
 from edge.values import Box, Outcome
 
 Said = Literal["confirmed", "rejected"]
@@ -35,7 +35,7 @@ class ReviewVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def wall_s(self) -> float:
-        return datetime.fromisoformat(self.at.replace("Z", "+00:00")).timestamp()
+        return instant(self.at).timestamp()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from edge.clock import instant
 from edge.jsonfile import decoded
 from edge.uplink import messages as m
 from edge.values import (
@@ -99,7 +100,7 @@ def utc_text(wall: float) -> str:
 
 def utc_seconds(text: str) -> float:
     """The inverse of :func:`utc_text`. Raises ValueError."""
-    at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    at = instant(text)
     if at.tzinfo is None:
         raise ValueError(f"{text!r} names no zone")
     return (at - datetime(1970, 1, 1, tzinfo=timezone.utc)) / timedelta(seconds=1)

@@ -42,7 +42,10 @@ class Disk:
 
         monkeypatch.setattr(os, "fsync", synced)
         for name in ("rename", "replace"):
-            monkeypatch.setattr(os, name, self._moving(getattr(os, name)))
+            moved = self._moving(getattr(os, name))
+            monkeypatch.setattr(os, name, moved)
+            # Python 3.10's pathlib keeps the functions of os that it found when it was imported.
+            monkeypatch.setattr(Path, name, lambda path, to, moved=moved: (moved(path, to), to)[1])
 
     def _moving(self, real):
         def moved(source, target, **named):

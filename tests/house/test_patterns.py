@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timezone
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import pytest
 
+from edge.clock import instant
 from edge.config.site import Camera, Name
 from edge.console.flights import is_flight_name, is_recording_name
 from edge.patterns import whole
@@ -75,6 +77,45 @@ def test_no_statement_numbers_its_placeholders() -> None:
         if numbered.search(line)
     ]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wall"),
+    [
+        ("2026-05-01T16:30:00.5Z", 1_777_653_000.5),
+        ("2026-05-01t16:30:00,25z", 1_777_653_000.25),
+        ("2026-05-01 16:30:00.123456789+00:00", 1_777_653_000.123456),
+        ("2026-05-02T00:30:00.500000+0800", 1_777_653_000.5),
+        ("20260502T003000+08", 1_777_653_000.0),
+        ("2026-05-01T16:30", 1_777_653_000.0),
+        ("2026-05-01", 1_777_593_600.0),
+    ],
+)
+def test_a_time_is_read_alike_on_every_python(text: str, wall: float) -> None:
+    """3.10's own reader takes the last three only."""
+    assert instant(text, timezone.utc).timestamp() == wall
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "2026", "2026-05-01T", "2026-13-01", "2026-05-01T24:30", "2026-05-01T16:30:00.Z"),
+        *("2026-05-01T16:30:00+8", "2026-05-01T16:30Z\n", "٢٠٢٦-05-01", "2026-05-01Z", "now"),
+    ],
+)
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        instant(text)
+
+
+def test_one_reader_of_times() -> None:
+    """What the standard library reads differs between the Pythons."""
+    found = [
+        path.name
+        for path in EDGE.rglob("*.py")
+        if re.search(r"datetime\.fromisoformat", path.read_text("utf-8"))
+    ]
+    assert found == ["clock.py"]
 
 
 def test_a_file_s_name_is_bounded_in_bytes() -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import timezone
 from typing import Any
 from xml.etree.ElementTree import ParseError, XMLPullParser
 
+from edge.clock import instant
 from edge.drone.telemetry import numbers
 from edge.drone.telemetry.plausible import checked, origin_of
 from edge.drone.telemetry.pose import Pose, Telemetry, count, grade, sound_fix
@@ -93,9 +94,7 @@ def _point(element: Any) -> _Point:
 def _utc(text: str) -> float | None:
     """Unix seconds of an xsd:dateTime, which GPX says is UTC even without its Z."""
     try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-        return aware.timestamp()
+        return instant(text, timezone.utc).timestamp()
     except (ValueError, OverflowError):
         return None
 
