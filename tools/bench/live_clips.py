@@ -25,7 +25,8 @@ STANDS_S = 30.0
 TRUCK_S, TRUCK = 43.5, (0.640, 0.250, 0.800, 0.530)
 NOISE = 1.6
 JPEG_QUALITY = 80
-WARM_GROUPS = 3
+# An encoder finds its ways in so many groups of pictures, of long ones in fewer.
+WARM_GROUPS, WARM_S = 3, 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,8 @@ def live_clip(
 ) -> Clip:
     """A clip for tools.fakes.camera, which repeats it for ever. An encoder needs some groups of
     pictures to find its ways: those are made before it and left out."""
-    street, warm = Street(size, arrivals), WARM_GROUPS * round(coding.key_s * coding.fps)
+    groups = max(1, min(WARM_GROUPS, round(WARM_S / coding.key_s)))
+    street, warm = Street(size, arrivals), groups * round(coding.key_s * coding.fps)
     times = ((index - warm) / coding.fps for index in range(warm + round(seconds * coding.fps)))
     units, shown = encoded((street.picture(t) for t in times), size, coding)
     left = tuple(number - warm for number in shown[warm:])
