@@ -113,11 +113,12 @@ class QuietStream:
         self.asleep, self._groups = True, []
 
     def _note_nothing(self) -> None:
-        """What sizes woke for in vain, key pictures would wake for next, and the reverse."""
+        """What key pictures woke for in vain, sizes would wake for next. The reverse does not
+        hold: light makes packets larger and is no change of a picture."""
         self.for_nothing += 1
         self.watch.restraint.tighten()
-        self.restraint.tighten()
         if self.woken_by == "picture":
+            self.restraint.tighten()
             self.differs.nothing()
 
     def wake(self, at: Stamp, by: Waker) -> list[HeldPacket]:
