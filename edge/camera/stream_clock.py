@@ -26,8 +26,10 @@ PACKETS_LEAST, SPAN_LEAST_S = 10, 1.0
 TRUE_S = 0.1
 # From a line through arrival over stamp a packet of an even clock is at most so far away.
 STRAY_S = 0.5
-# Stamps of key pictures keep time whose span is within this share of that of their arrivals.
-KEPT_SHARE = 0.1
+# Stamps of key pictures keep time whose span is within this share of that of their arrivals, over
+# all of them or over so many of the latest: a box that fell behind while its cameras started has
+# read the first ones late.
+KEPT_SHARE, KEPT_LATEST = 0.1, 5
 # A rate outside of this is no rate.
 RATE_LEAST, RATE_MOST = 0.2, 5.0
 
@@ -186,13 +188,17 @@ class StreamStatistics:
 
 def _stamped_gaps(keys: Sequence[tuple[float, float | None]]) -> list[float] | None:
     """Seconds between key pictures by their stamps, sorted; None where these do not keep time."""
-    stamps = [stamp for _, stamp in keys if stamp is not None]
-    if len(stamps) < len(keys):
+    stamped = [(arrived_s, stamp) for arrived_s, stamp in keys if stamp is not None]
+    # A stream may give its first packet no time.
+    if len(stamped) < max(2, len(keys) - 1):
         return None
+    came, stamps = [a for a, _ in stamped], [stamp for _, stamp in stamped]
     gaps = sorted(b - a for a, b in itertools.pairwise(stamps))
-    came_s = keys[-1][0] - keys[0][0]
-    keep_time = abs(stamps[-1] - stamps[0] - came_s) <= KEPT_SHARE * came_s
-    return gaps if gaps[0] > 0.0 and keep_time else None
+    kept = any(
+        abs(stamps[-1] - stamps[-n] - (came[-1] - came[-n])) <= KEPT_SHARE * (came[-1] - came[-n])
+        for n in (len(stamps), min(KEPT_LATEST, len(stamps)))
+    )
+    return gaps if gaps[0] > 0.0 and kept else None
 
 
 def _stamped_fps(stamps: Sequence[float]) -> float | None:

@@ -211,3 +211,20 @@ def test_stamps_that_keep_time_know_better_than_a_network_that_does_not():
     # One that runs at half speed does not keep time.
     slow = statistics_of([2.0] * 12, stamp=lambda at: at / 2)
     assert slow.key_most_s == pytest.approx(2.0, abs=0.15)
+
+
+def stamped(arrived_s: list[float], stamps: list[float | None]) -> float | None:
+    made = StreamStatistics()
+    for at_s, stamp in zip(arrived_s, stamps, strict=True):
+        made.add(at_s, stamp, stamp, True)
+    return made.key_most_s
+
+
+def test_a_box_that_starts_many_cameras_at_once_learns_their_key_pictures_all_the_same() -> None:
+    """The first packet of a stream may bear no time, and the first pictures are read late: such
+    cameras stayed awake for a minute, and so kept the box too busy to read any sooner."""
+    even: list[float | None] = [2.0 * n for n in range(12)]
+    late = [2.0 * n + min(8.0, 1.6 * n) for n in range(12)]
+    assert stamped(late, even) == pytest.approx(2.0)
+    assert stamped([2.0 * n + 0.9 * (n % 2) for n in range(12)], [None, *even[1:]]) == 2.0
+    assert stamped(late, [None, None, *even[2:]]) == pytest.approx(3.6), "these tell nothing"

@@ -167,10 +167,12 @@ def woken_for_nothing(made, from_s, by):
 def test_what_woke_it_for_nothing_must_be_more_to_wake_it_again():
     made = quiet()
     woken_for_nothing(made, 10.0, "sizes")
-    # What sizes told of, the next key picture would tell of else.
-    assert made.watch.restraint.times == made.restraint.times > 1.0
+    # Light makes packets larger, and changes no picture.
+    assert made.watch.restraint.times == 4.0 and made.restraint.times == 1.0
     woken_for_nothing(made, 20.0, "picture")
-    assert made.restraint.times > 4.0 and made.differs.told_nothing == 1
+    # What key pictures told of, sizes would tell of else.
+    assert made.restraint.times == 4.0 and made.watch.restraint.times > 4.0
+    assert made.differs.told_nothing == 1
     assert made.for_nothing == made.wakes == 2
 
 

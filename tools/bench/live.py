@@ -171,7 +171,12 @@ class _Machine:
 
 
 def measure(
-    senders: Senders, clip: Clip, count: int, named: tuple[str, str, str], seconds: float
+    senders: Senders,
+    clip: Clip,
+    count: int,
+    named: tuple[str, str, str],
+    seconds: float,
+    settle_s: float = SETTLE_S,
 ) -> Cost:
     """One daemon: started, given time to settle, then measured. named: scene, policy, coding.
     Raises ConfigError where it does not run."""
@@ -180,7 +185,7 @@ def measure(
         folder = Path(text)
         with daemon(folder, [senders.url(n) for n in range(count)], policy) as process:
             wait_for(folder, process, looks_least=1)
-            time.sleep(SETTLE_S)
+            time.sleep(settle_s)
             senders.pace()
             before, began = rows(folder), _Machine.now(process.pid, senders)
             time.sleep(seconds)
@@ -296,6 +301,7 @@ def main() -> int:
     parser.add_argument("--scenes", default="still", help="still, sparse, busy (default: still)")
     parser.add_argument("--policies", default="whole,auto", help="(default: whole,auto)")
     parser.add_argument("--seconds", type=float, default=40.0, help="of each run (default: 40)")
+    parser.add_argument("--settle", type=float, default=SETTLE_S, help="s before each run")
     parser.add_argument(
         "--key", type=float, default=2.0, help="s between key pictures (default: 2)"
     )
@@ -323,7 +329,8 @@ def main() -> int:
         with Senders(clip) as senders:
             for count in (int(word) for word in asked.cameras.split(",")):
                 for policy in asked.policies.split(","):
-                    cost = measure(senders, clip, count, (name, policy, told), asked.seconds)
+                    named = name, policy, told
+                    cost = measure(senders, clip, count, named, asked.seconds, asked.settle)
                     measured.append(asdict(cost) | {"load": round(os.getloadavg()[0], 1)})
                     print(json.dumps(measured[-1]), flush=True)
     if asked.out:
