@@ -72,7 +72,7 @@ def measure(name: str, *, run: bool = True) -> dict[str, Any]:
     text = _run(one) if run else ""
     if one.output is not None:
         text = _read(ROOT / one.output)
-        load = json.loads(text).get("load", [load])[0]
+        load = _load_in(text, load)
     try:
         figures = one.read(text)
     except (ValueError, KeyError, IndexError) as error:
@@ -86,6 +86,18 @@ def measure(name: str, *, run: bool = True) -> dict[str, Any]:
         "load": round(float(load), 1),
         "figures": [asdict(figure) for figure in figures],
     }
+
+
+def _load_in(text: str, now: float) -> float:
+    """The load that an output tells of, be it one object or rows of them; else the one now."""
+    first = text.lstrip().partition("\n")[0]
+    for part in (text, first):
+        try:
+            told = json.loads(part).get("load", now)
+        except (ValueError, AttributeError):
+            continue
+        return float(told[0] if isinstance(told, list) else told)
+    return now
 
 
 def _run(one: Measure) -> str:
