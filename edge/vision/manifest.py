@@ -96,7 +96,7 @@ class SelfTest(_Part, frozen=True, kw_only=True):
 
 
 class CalibrationMap(_Part, frozen=True, kw_only=True):
-    """What makes scores promise the same of every class (edge.vision.score_map): class to
+    """What makes scores promise the same of every class (edge.vision.model): class to
     (slope, shift) in log odds; `rivals`: class to the classes that speak against it, and how much.
     `version`: of this form; `on`: the pictures it was fitted on."""
 

@@ -17,17 +17,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.values import Image
-from edge.vision.score_map import ScoreMap
 
 Tensor = NDArray[np.float32]
 Outputs = Sequence[NDArray[Any]]
+
+
+class PromisedScores(Protocol):
+    """What a detector's raw scores promise: `edge.vision.model.ScoreMap`."""
+
+    def apply(self, scores: Tensor, labels: NDArray[np.int32]) -> Tensor: ...
+    def table(self, scores: Tensor) -> Tensor: ...
+    def raw_floor(self, score: float) -> float: ...
+
+
 Shape = tuple[int, int]
 HeadName = Literal["raw", "end2end", "objectness", "yolox", "nms", "nms_rows"]
 
@@ -289,7 +298,7 @@ def decode(
     *,
     shape: Shape,
     min_score: float,
-    scores: ScoreMap | None = None,
+    scores: PromisedScores | None = None,
 ) -> InputBoxes:
     """Boxes of at least `min_score`, before NMS; only survivors are ever decoded. `scores`: what
     the detector's scores are told as; a place is of the class that is told most surely.
@@ -320,7 +329,7 @@ def _corners(boxes: Tensor) -> Tensor:
 
 
 def _raw(
-    outputs: Outputs, shape: Shape, min_score: float, score_map: ScoreMap | None = None
+    outputs: Outputs, shape: Shape, min_score: float, score_map: PromisedScores | None = None
 ) -> InputBoxes:
     table = outputs[0][0]
     if table.shape[1] != anchors(shape):

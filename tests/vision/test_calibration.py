@@ -12,8 +12,7 @@ import yaml
 
 from edge.config import ConfigError
 from edge.vision.manifest import read_manifest
-from edge.vision.model import load_model
-from edge.vision.score_map import ScoreMap
+from edge.vision.model import ScoreMap, load_model
 from edge.vision.yolo import decode
 from tools.training.average_precision import Seen
 from tools.training.calibration import IDENTITY, Fitted, Worth, common, fit, guarded

@@ -58,7 +58,7 @@ FOLDS = 5
 GUARDED = {"vendor_stall": ("street_empty", "look_alikes")}
 MOST_EMPTY, MOST_GIVEN_UP = 0.03, 0.05
 # What speaks against a class, and how much: the power that the told score's complement is taken to
-# (edge.vision.score_map). Of 0.5 to 3 the last told fewest orderly bins at equal recall.
+# (edge.vision.model). Of 0.5 to 3 the last told fewest orderly bins at equal recall.
 RIVALS = {"overflowing_bin": {"bin": 3.0}}
 # A map may lose this much F1 at the working score on left-out groups; one that loses more is not
 # written: there its few boxes do not stand for the class.

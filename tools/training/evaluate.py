@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from edge.config import ConfigError, read_yaml
 from edge.runtime import write_atomic
-from edge.vision.score_map import ScoreMap
+from edge.vision.model import ScoreMap
 from tools.training import figures, report, trust
 from tools.training.classes import CITY, COCO
 from tools.training.collection import read_collection
