@@ -224,3 +224,54 @@ def test_what_is_no_shipped_file_is_refused_in_one_line(tmp_path):
     assert all("\n" not in line for line in told)
     assert "no such model" in told[0]
     assert "photographs" in told[2]
+
+
+# Places of two kinds; the class fires on both, and is wanted on the first only.
+REFITTED = """
+import json, numpy as np, onnx
+from onnx import numpy_helper
+from tools.training.classes import CITY
+from tools.training.refit import BIAS, WEIGHT, Lookout, Places, refit
+from tools.training.samples import Sample
+model = onnx.load("models/city-v1.onnx")
+read = lambda name: next(numpy_helper.to_array(i).copy() for i in model.graph.initializer
+                         if i.name == name)
+before = [(read(WEIGHT.format(b)), read(BIAS.format(b))) for b in range(3)]
+label = CITY.index("bin")
+rng, places = np.random.default_rng(0), []
+for weights, _ in before:
+    wanted = np.arange(200) % 2 == 0
+    features = rng.normal(size=(200, weights.shape[1])).astype(np.float32)
+    features[:, 0] = np.where(wanted, 3.0, -3.0)
+    targets = np.zeros((200, len(CITY)), np.float32)
+    targets[wanted, label] = 0.8
+    ones = np.ones_like(targets)
+    places.append(Places(features, targets, ones, ones[:, 0]))
+refit(model, places, ["bin"], 0.001)
+after = [(read(WEIGHT.format(b)), read(BIAS.format(b))) for b in range(3)]
+told = [1 / (1 + np.exp(-(p.features @ w[label, :, 0, 0] + b[label])))
+        for p, (w, b) in zip(places, after)]
+others = [i for i in range(len(CITY)) if i != label]
+image = np.zeros((384, 640, 3), np.uint8)
+box = np.array([[200, 100, 360, 300]], np.float32)
+seen = Lookout(model).look(
+    Sample(image, box, np.array([label]), np.arange(len(CITY)) == label), rng)
+print(json.dumps({
+    "wanted": float(np.mean([t[::2].mean() for t in told])),
+    "unwanted": float(np.mean([t[1::2].mean() for t in told])),
+    "others": all((a[0][others] == b[0][others]).all() and (a[1][others] == b[1][others]).all()
+                  for a, b in zip(after, before)),
+    "places wanted": int(sum((p.targets[:, label] > 0).sum() for p in seen)),
+    "judged elsewhere": int(sum(p.judged[p.targets[:, label] == 0, label].sum() for p in seen)),
+    "all places": float(sum(p.weights.sum() for p in seen))}))
+"""
+
+
+@pytest.mark.timeout(120)
+def test_a_row_is_fitted_anew_and_no_other_moves():
+    told = told_by(REFITTED)
+    assert told["wanted"] > 0.6 and told["unwanted"] < 0.2
+    assert told["others"]
+    assert 1 <= told["places wanted"] <= 10, "as many candidates as in training"
+    assert told["judged elsewhere"] == 0, "nobody labelled the class in that picture"
+    assert told["all places"] == pytest.approx(5040, rel=0.25)
