@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge.config import ConfigError
 from edge.config.device import Provider
+from edge.geometry import iou_matrix
 from edge.values import Box, Detections, Image
 from edge.vision import yolo
 from edge.vision.inference import Session, SessionRequest, Shape, cores
@@ -28,6 +29,8 @@ MOST_SHAPES = 3
 MOST_WORKERS = 4
 # Scores are calibrated between these: the odds of 0 and 1 are not finite.
 LEAST_SCORE, MOST_SCORE = 1e-4, 1.0 - 1e-4
+# A box is doubted by a rival that overlaps it by so much and is told surer than it less so much.
+SAME_THING, NEARLY = 0.5, 0.1
 
 Floats = NDArray[np.float32]
 
@@ -41,8 +44,9 @@ class ScoreMap:
     (slope, shift); a class without one keeps its scores.
 
     `rivals`: class name to other classes that the same thing may be instead, and how much each
-    speaks against it: a told score is multiplied by (1 - the rival's told score at the same place)
-    to this power. An overflowing bin that is as well a bin in order is told less surely.
+    speaks against it: its raw score is multiplied by (1 - the rival's told score at the same place)
+    to this power before it is mapped. What is as well a bin in order is an overflowing one less
+    surely.
     """
 
     def __init__(
@@ -67,12 +71,32 @@ class ScoreMap:
 
     def table(self, scores: Floats) -> Floats:
         """Told scores of every class at every place, from the raw ones (classes or more, n)."""
-        odds = _odds(scores[: len(self._slope)]) * self._slope[:, None] + self._shift[:, None]
-        promised = np.asarray(1.0 / (1.0 + np.exp(-odds)), np.float32)
-        alone = promised.copy() if self._rivals else promised
+        scores = scores[: len(self._slope)]
+        promised = self._promised(scores)
+        if not self._rivals:
+            return promised
+        left = scores.copy()
         for row, other, power in self._rivals:
-            promised[row] *= (1.0 - alone[other]) ** power
-        return promised
+            left[row] *= (1.0 - promised[other]) ** power
+        return self._promised(left)
+
+    def _promised(self, scores: Floats) -> Floats:
+        odds = _odds(scores) * self._slope[:, None] + self._shift[:, None]
+        return np.asarray(1.0 / (1.0 + np.exp(-odds)), np.float32)
+
+    def undoubted(
+        self, boxes: Floats, scores: Floats, labels: NDArray[np.int32]
+    ) -> NDArray[np.bool_]:
+        """(n,) of boxes (n, 4) with told scores, best first: those that no rival's box lies on with
+        nearly their score. Places side by side see one thing, and not each sees what it is."""
+        kept = np.ones(len(labels), np.bool_)
+        for row, other, _ in self._rivals:
+            mine, theirs = (np.flatnonzero(labels == label) for label in (row, other))
+            if len(mine) and len(theirs):
+                same = iou_matrix(boxes[mine], boxes[theirs]) >= SAME_THING
+                surer = scores[theirs][None, :] > scores[mine][:, None] - NEARLY
+                kept[mine[(same & surer).any(1)]] = False
+        return kept
 
     def raw_floor(self, score: float) -> float:
         """The least raw score that can come to `score` in any class."""
@@ -188,6 +212,8 @@ class Model:
             found = found[found.labels < len(self.names)]
         if opened.head in yolo.NEEDS_NMS:
             found = yolo.thin(found, max_iou=MAX_IOU)
+        if self._scores:
+            found = found[self._scores.undoubted(found.boxes, found.scores, found.labels)]
         boxes = placement.to_fractions(found.boxes)
         inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         seen = yolo.InputBoxes(boxes, found.scores, found.labels)

@@ -57,6 +57,24 @@ def test_each_rival_is_counted_by_its_own_score_not_by_what_its_rivals_left_of_i
     assert told[1] == pytest.approx([0.05 * 0.4, 0.5 * 0.4], abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("box", "score", "stays"),
+    [
+        ((0, 0, 10, 10), 0.5, False),  # the same thing, told as surely
+        ((0, 0, 10, 6), 0.45, False),  # most of it, nearly as surely
+        ((0, 0, 10, 10), 0.2, True),  # far less surely
+        ((0, 0, 4, 10), 0.9, True),  # another thing beside it
+    ],
+)
+def test_a_box_that_a_rival_lies_on_is_not_told(box, score, stays):
+    scores = ScoreMap(("a", "b"), {}, {"a": {"b": 1.0}})
+    boxes = np.array([(0, 0, 10, 10), box], np.float32)
+    told = np.array([0.5, score], np.float32)
+    kept = scores.undoubted(boxes, told, np.array([0, 1], np.int32))
+    assert kept.tolist() == [stays, True]
+    assert scores.undoubted(boxes, told, np.array([1, 1], np.int32)).all()
+
+
 def test_a_place_is_of_the_class_that_is_told_most_surely():
     table = np.zeros((1, 4 + 3, 21), np.float32)  # an input of 32 x 32: 16, 4 and 1 places
     table[0, :4] = np.array([[16], [16], [8], [8]])

@@ -45,12 +45,12 @@ from tools.training.raw_yolo import Onnx
 HERE = Path(__file__).parent
 VARIANT = "int8"
 # Pictures that ranges are measured on, and others on which the two forms are compared.
-COUNT, COMPARED = 96, 28
+COUNT, COMPARED = 192, 28
 
 HEAD = "/model.23/"  # yolo11: the Detect layer
 # Within the head the first two convolutions of every box branch are quantised, where the time goes.
 BOX_BRANCH = re.compile(r"/cv2\.\d/cv2\.\d\.[01]/")
-FLOAT = re.compile(r"^/model\.([0-46-9]|10)/")
+FLOAT = re.compile(r"^/model\.([0-46-9]|10|13|22)/")
 # What has a range of its own; other tensors share that of what they are cut from.
 RANGED = ("Conv", "Mul", "Add", "Concat", "MatMul")
 # Of a sigmoid all is kept: its mean extremes would cut off what the network is sure of.

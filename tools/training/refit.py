@@ -22,11 +22,13 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from numpy.typing import NDArray
 from ultralytics.utils.tal import TaskAlignedAssigner
 
-from edge.config import ConfigError
+from edge.config import ConfigError, read_yaml
 from edge.runtime import write_atomic
+from edge.vision.manifest import file_sha256
 from tools.training.classes import CITY, COCO
 from tools.training.mixture import open_mixer
 from tools.training.progress import progress
@@ -174,6 +176,21 @@ def refit(model: Any, places: Sequence[Places], names: Sequence[str], pull: floa
             stored[name].CopyFrom(numpy_helper.from_array(array, name))
 
 
+# Of a manifest, what is of the scores and the file that it was written for.
+OF_THE_SCORES = ("variants", "signature", "selftest", "metrics", "calibration", "good_for")
+
+
+def write_manifest(source: Path, target: Path, release: int | None) -> None:
+    """The manifest of `target` from that of `source`: what its scores are worth is not known yet
+    (tools.training.calibration, tools/evaluate --card)."""
+    fields = read_yaml(source.with_suffix(".yaml"))
+    kept = {key: value for key, value in fields.items() if key not in OF_THE_SCORES}
+    kept |= {"file": target.name, "sha256": file_sha256(target)}
+    kept |= {"release": release} if release is not None else {}
+    text = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=96)
+    write_atomic(target.with_suffix(".yaml"), text.encode())
+
+
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The model, the run whose samples it is fitted to, the classes."""
     parser = argparse.ArgumentParser(prog="tools.training.refit", description=__doc__)
@@ -185,6 +202,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=900)
     parser.add_argument("--pull", type=float, default=0.01, help="towards the rows it had")
     parser.add_argument("--out", type=Path, required=True, help=".onnx")
+    parser.add_argument("--release", type=int, help="of the manifest beside it, where it is new")
     return parser.parse_args(arguments)
 
 
@@ -197,8 +215,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for strange in sorted(set(names) - set(CITY)):
             raise ConfigError(f"--classes {strange}: not one of {', '.join(CITY)}")
-        if not args.model.is_file():
-            raise ConfigError(f"{args.model}: no such file")
+        for path in (args.model, args.model.with_suffix(".yaml")):
+            if not path.is_file():
+                raise ConfigError(f"{path}: no such file; tools/export writes both")
         mixer, _ = open_mixer(read_run(args.run), args.run, {"DATA": args.data.resolve()})
     except ConfigError as error:
         print(f"tools.training.refit: {error}", file=sys.stderr)
@@ -207,6 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     refit(model, collect(Lookout(model), mixer, args.samples), names, args.pull)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(args.out, model.SerializeToString())
+    write_manifest(args.model, args.out, args.release)
     print(args.out)
     return 0
 
