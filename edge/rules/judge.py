@@ -7,6 +7,7 @@ A scene costs well under a millisecond: what several rules need is worked out on
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from datetime import tzinfo
 from typing import Any, ClassVar, Protocol
 
@@ -226,15 +227,18 @@ class Judge:
             raise ValueError(f"no snapshot of form {FORM}")
         if data.get("now") is None:
             return
+        # One damaged rule must not leave the others with places of a run that is refused.
+        fresh = deepcopy(self._rules)
         try:
             kept = msgspec.convert(data, JudgeSnapshot)
             shift_s, down_s = shift_between(kept.now.stamp(0.0), now)
             for name, rule in self._rules.items():
                 if name in kept.rules:
                     rule.restore(kept.rules[name], shift_s, down_s)
+            self._memory = Memory.restore(kept.memory)
         except (KeyError, TypeError, ValueError) as error:
+            self._rules = fresh
             raise ValueError(f"a damaged snapshot: {error}") from None
-        self._memory = Memory.restore(kept.memory)
         self._memory.judged(self._misdetected)
 
 

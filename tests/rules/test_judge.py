@@ -70,6 +70,21 @@ def test_a_snapshot_of_another_version_is_refused():
         judge(VENDOR).restore(damaged, Stamp(0.0, 0.0))
 
 
+def test_a_snapshot_with_one_damaged_rule_is_not_taken_over_by_the_others():
+    rules = (VENDOR, rule("outdoor-barbecue", **SHORT))
+    scenes = list(Stage([stall(end=400), KEEPER], 100).scenes(2.0))
+    first = judge(*rules)
+    for scene in scenes:
+        first.step(scene)
+    data = json.loads(json.dumps(first.snapshot()))
+    assert first.busy and len(data["rules"]) == 2
+    data["rules"][list(data["rules"])[-1]] = {"places": 7}
+    fresh = judge(*rules)
+    with pytest.raises(ValueError, match="damaged"):
+        fresh.restore(data, scenes[-1].at)
+    assert not fresh.busy, "a fresh judge watches nothing"
+
+
 def test_the_end_of_a_recording_ends_what_is_open():
     stage = Stage([stall(end=500), KEEPER], 100)
     sitting = judge(VENDOR)
