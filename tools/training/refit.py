@@ -136,6 +136,8 @@ def fit_rows(
 def _fitted(
     part: Places, begin: Floats, label: int, pull: float, total: float
 ) -> tuple[Floats, float]:
+    """The row of one stride that fits best and stays near `begin`: each weight's change counts by
+    the usual size of its feature."""
     design = torch.from_numpy(part.features)
     target = torch.from_numpy(part.targets[:, label])
     weight = torch.from_numpy(part.weights * part.judged[:, label])
@@ -145,6 +147,7 @@ def _fitted(
     optimiser = torch.optim.LBFGS([theta], max_iter=ROUNDS, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
+        """Cross entropy over what was judged for this class, and what drawing away costs."""
         optimiser.zero_grad()
         odds = design @ theta[:-1] + theta[-1]
         each = torch.nn.functional.binary_cross_entropy_with_logits(
