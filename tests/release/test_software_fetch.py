@@ -132,7 +132,7 @@ def test_only_what_lacks_travels_and_updaterd_gets_it(mirror, tmp_path):
     assert box.updaterd().run(Stop()).outcome == "settled"
     whole, mirror.sent[:] = len(mirror.sent), []
     fetch.bring(published(mirror, second))
-    assert (whole, len(mirror.sent)) == (6, 3), "the manifest, one wheel, one file"
+    assert (whole, len(mirror.sent)) == (7, 3), "the manifest, one wheel, one file"
     assert box.updaterd().run(Stop()).outcome == "settled" and box.works() == 2
 
 
