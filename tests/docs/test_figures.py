@@ -174,9 +174,9 @@ READINGS = {
     "throughput": ('{"per_core_s": 356.1, "lost_or_doubled": 0}', [356.1, 0]),
     "updates": (
         '{"updates": 9, "struck": 4, "bad": 2, "wrong": 1, "promised": 50, "missing": 3,'
-        ' "gaps": 1, "chain_breaks": 1, "blind_s_most": 3.5, "took_s": 40.5,'
+        ' "gaps": 1, "chain_breaks": 1, "blind_s_most": 3.5, "blind_of": 8, "took_s": 40.5,'
         ' "bytes_first": 161e6, "bytes_next": 1e6}',
-        [9, 4, 2, 1, 50, 5, 3.5, 40.5, 161.0, 1.0],
+        [9, 4, 2, 1, 50, 5, 3.5, 8, 40.5, 161.0, 1.0],
     ),
     "places": (
         '{"f1": 0.98, "f1_all": 0.95, "untold_in_front": 0.99, "others_f1": 0.97,'

@@ -118,6 +118,7 @@ def read_updates(text: str) -> list[Figure]:
         Figure("records promised meanwhile", told["promised"], noise=1e9),
         Figure("missing, gaps, breaks", wrong - told["wrong"], better="less", asked=0.0),
         Figure("a camera blind, most", told["blind_s_most"], "s", "less", 5.0, 20.0),
+        Figure("updates in which that was watched", told["blind_of"], noise=1e9),
         Figure("an update, median", told["took_s"], "s", "less", 1e9),
         Figure("bytes of a first release", told["bytes_first"] / 1e6, "MB", "less", 20.0),
         Figure("bytes of the next", told["bytes_next"] / 1e6, "MB", "less", 1.0),

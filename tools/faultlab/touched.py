@@ -60,7 +60,8 @@ class Tracer:
 
     @staticmethod
     def _lines_of(code: CodeType) -> set[int]:
-        return {line for _, _, line in code.co_lines() if line}
+        # Before Python 3.11 the line of `def` has no instruction of its own; a call stands on it.
+        return {code.co_firstlineno, *(line for _, _, line in code.co_lines() if line)}
 
     @property
     def lines(self) -> dict[str, set[int]]:
