@@ -171,8 +171,8 @@ MEASURES: dict[str, Measure] = {
         "on none of the things and people in front of the second rows. Drawings, no photographs.",
     ),
     "still": Measure(
-        "Live 1080p25 cameras on a still street: as shipped, all decoded, and a recorder's way",
-        "静止街道上的实时 1080p25 摄像机：出厂设置、全部解码、录像机的做法",
+        "Live 1080p25 cameras on still, sparse and busy streets, by how they are decoded",
+        "静止、偶有来物和繁忙街道上的实时 1080p25 摄像机（按解码方式）",
         tuple(
             f"{PYTHON} -m tools.bench.live --cameras 4 --scenes still"
             " --policies whole,auto,boxes --seconds 40 --out out/live.jsonl".split()
