@@ -8,9 +8,10 @@ import ctypes
 import ctypes.util
 import re
 import time
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import Protocol
 
+from edge.patterns import DATE
 from edge.values import ClockQuality, Stamp
 
 STA_UNSYNC = 0x40
@@ -39,6 +40,17 @@ def instant(text: str, zone: tzinfo | None = None) -> datetime:
     whole = f"{year}-{month}-{day}T{hour or '00'}:{minute or '00'}:{second or '00'}.{digits}"
     at = datetime.fromisoformat(whole + _offset(offset or ""))
     return at if at.tzinfo else at.replace(tzinfo=zone)
+
+
+def calendar_day(text: str) -> date:
+    """A day as YYYY-MM-DD (ISO 8601, 5.2.2.1, extended format). Raises ValueError for all else.
+
+    Days are kept and compared as text, so one spelling only may stand: from Python 3.11 on its
+    own reader also takes 20260501 and 2026-W18-5, which come before every 2026-05-01 as text.
+    """
+    if not re.search(DATE, text):
+        raise ValueError(f"{text!r} is no day as YYYY-MM-DD")
+    return date.fromisoformat(text)
 
 
 def _offset(text: str) -> str:

@@ -10,6 +10,7 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge.clock import calendar_day
 from edge.config import ConfigError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _today(args: argparse.Namespace) -> date:
 
 def _date(text: str | None) -> date:
     try:
-        return date.fromisoformat(text or "")
+        return calendar_day(text or "")
     except ValueError:
         raise ConfigError(f"{text!r}: a day as YYYY-MM-DD wanted") from None
 

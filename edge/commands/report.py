@@ -96,10 +96,11 @@ _ONE = timedelta(days=1)
 
 
 def _day(text: str, where: str) -> date:
+    from edge.clock import calendar_day
     from edge.config import ConfigError
 
     try:
-        return date.fromisoformat(text)
+        return calendar_day(text)
     except ValueError:
         raise ConfigError(f"{where} {text!r}: expected a day such as 2026-03-01") from None
 

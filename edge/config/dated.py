@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from edge.clock import calendar_day
 from edge.config.category import Category
 from edge.config.packs import EVERYWHERE, CodeRow, FumeRow, Pack, PackKind, Span, Yearly
 
@@ -117,7 +118,7 @@ class Packs:
                 title,
                 f"no pack in force on {today} {today} 没有有效的{PACK_ZH[kind]}",
             )
-        last = date.fromisoformat(now.valid_to) if now.valid_to else None
+        last = calendar_day(now.valid_to) if now.valid_to else None
         while last is not None:
             following = self.at(kind, last + timedelta(days=1), of)
             if following is None:
@@ -127,7 +128,7 @@ class Packs:
                     f"{PACK_ZH[kind]}到 {last} 为止，还有 {left} 天，没有下一期"
                 )
                 return PackFault("pack_ending", title, text) if left <= ENDING_DAYS else None
-            last = date.fromisoformat(following.valid_to) if following.valid_to else None
+            last = calendar_day(following.valid_to) if following.valid_to else None
         return None
 
 

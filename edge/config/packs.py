@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from edge.clock import calendar_day
 from edge.config.load import ConfigError, convert, read_yaml
 from edge.config.site import Date, MonthDay, Part
 from edge.patterns import whole
@@ -188,6 +189,6 @@ def days_of(span: Span, where: str) -> list[date]:
 
 def _date(text: str, where: str) -> date:
     try:
-        return date.fromisoformat(text)
+        return calendar_day(text)
     except ValueError:
         raise ConfigError(f"{where}: {text} is not a day of the calendar") from None

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from edge import patterns
-from edge.clock import instant
+from edge.clock import calendar_day, instant
 from edge.console import facts
 from edge.console.casefile import STYLE, CaseFile, sheet_html, write_zip
 from edge.console.cases import CASE_ID, CaseIndex, CaseSummary, Wanted
@@ -224,7 +224,7 @@ def kept_filters(query: QueryParams) -> dict[str, str]:
 def day_of(text: str) -> date | None:
     """The day that an address names; None where it names none."""
     try:
-        found = date.fromisoformat(text) if DAY.fullmatch(text) else None
+        found = calendar_day(text) if DAY.fullmatch(text) else None
     except ValueError:
         return None
     return found if found is not None and 1971 < found.year < 9000 else None

@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
+from edge.clock import calendar_day
 from edge.config import ConfigError
 from edge.drone import shifted
 from edge.drone.earth import Local
@@ -257,7 +258,7 @@ def _day(value: Any, where: str) -> date | None:
     if value is None:
         return None
     try:
-        return date.fromisoformat(str(value))
+        return calendar_day(str(value))
     except ValueError:
         raise ConfigError(f"{where} = {value!r}: expected a date as 2026-05-01") from None
 

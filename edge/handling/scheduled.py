@@ -14,13 +14,14 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from edge import ledger
+from edge.clock import calendar_day
 from edge.handling.life import CaseLife
 from edge.handling.report import (
     Period,
@@ -102,7 +103,7 @@ def _interrupted(state: Path, timezone: tzinfo) -> Iterator[tuple[ReportKind, Pe
             if (folder / PUBLISHED).exists():
                 continue
             try:
-                first = date.fromisoformat(folder.name.removeprefix(f"{kind}-"))
+                first = calendar_day(folder.name.removeprefix(f"{kind}-"))
             except ValueError:
                 continue
             yield kind, _OF[kind](first, timezone)

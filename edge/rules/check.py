@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from edge.clock import calendar_day
 from edge.config import Camera, Category, ConfigError, Rule, Site, When, Zone
 from edge.geometry import area, self_crossing
 from edge.rules.judge import RULES, rule_kind, with_file
@@ -100,7 +100,7 @@ def _check_when(when: When, where: str) -> None:
     for key in ("from_date", "to_date"):
         text = getattr(when, key)
         try:
-            date.fromisoformat(text or "2000-01-01")
+            calendar_day(text or "2000-01-01")
         except ValueError:
             raise ConfigError(f"{where}: when.{key} = {text!r} is not a day") from None
     if when.from_date and when.to_date and when.from_date > when.to_date:
@@ -108,7 +108,7 @@ def _check_when(when: When, where: str) -> None:
     for text in when.season or ():
         try:
             # A leap year, so that 02-29 is a day: a season may end on it in any year.
-            date.fromisoformat(f"2024-{text}")
+            calendar_day(f"2024-{text}")
         except ValueError:
             raise ConfigError(f"{where}: when.season: {text!r} is not a day of the year") from None
 

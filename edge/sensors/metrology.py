@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
+from edge.clock import calendar_day
 from edge.config.dated import Packs
 from edge.sensors.settings import Calibration, Instrument
 
@@ -15,7 +15,7 @@ def assess(instrument: Instrument, today: str, packs: Packs) -> dict[str, Any]:
 
     today: local date, "YYYY-MM-DD". packs: how far a calibration may drift on that day.
     """
-    pack = packs.at("measuring", date.fromisoformat(today), "noise")
+    pack = packs.at("measuring", calendar_day(today), "noise")
     drift_db = pack.number("drift_max_db") if pack else None
     reasons = [text for text, bad in _checks(instrument, today, drift_db) if bad]
     return {

@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 import pytest
 
-from edge.clock import instant
+from edge.clock import calendar_day, instant
 from edge.config.site import Camera, Name
 from edge.console.flights import is_flight_name, is_recording_name
 from edge.patterns import whole
@@ -113,9 +113,17 @@ def test_one_reader_of_times() -> None:
     found = [
         path.name
         for path in EDGE.rglob("*.py")
-        if re.search(r"datetime\.fromisoformat", path.read_text("utf-8"))
+        if re.search(r"date(time)?\.fromisoformat", path.read_text("utf-8"))
     ]
     assert found == ["clock.py"]
+
+
+def test_a_day_has_one_spelling_on_every_python() -> None:
+    """Days are compared as text. 3.11's own reader takes more of these, 3.10's none."""
+    assert calendar_day("2026-05-01").toordinal() == 739_737
+    for text in ("20260501", "2026-W18-5", "2026-5-1", "2026-02-30", "2026-05-01\n", "", "今天"):
+        with pytest.raises(ValueError, match=r"."):
+            calendar_day(text)
 
 
 def test_a_file_s_name_is_bounded_in_bytes() -> None:
