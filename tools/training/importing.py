@@ -36,6 +36,14 @@ class Source:
     partial: tuple[str, ...] = ()
     single: bool = False  # each photograph is a place of its own
     rename: dict[str, str] = field(default_factory=dict)
+    # Classes that somebody looked for besides and did not find, but for `unsure` pictures.
+    absent: tuple[str, ...] = ()
+    unsure: re.Pattern[str] | None = None
+
+    def silent(self, stem: str, unlabelled: Iterable[str]) -> tuple[str, ...]:
+        """Those of the unlabelled classes whose absence in this picture says nothing."""
+        looked = () if self.unsure and self.unsure.search(stem) else self.absent
+        return tuple(name for name in unlabelled if name not in looked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,8 @@ class Rules:
             if found:
                 part = found.group(1) if found.groups() else stem
                 group = f"{rule.source}/{part}"
-                return Item("", split, group, rule.origin, rule.source, rule.unlabelled)
+                silent = rule.silent(stem, rule.unlabelled)
+                return Item("", split, group, rule.origin, rule.source, silent)
         return Item("", split, f"other/{stem}", "real", "other")
 
 
@@ -80,6 +89,8 @@ def read_rules(path: Path) -> Rules:
                 tuple(row.get("partial", ())),
                 bool(row.get("single", False)),
                 dict(row.get("rename", {})),
+                tuple(row.get("absent", ())),
+                re.compile(row["unsure"]) if "unsure" in row else None,
             )
             for row in data.get("sources", ())
         )

@@ -63,11 +63,13 @@ def _item(
     group = f"{name}/{path.stem if source and source.single else row['group']}"
     split = "val" if any(p.search(f"{row['group']}/{path.stem}") for p in rules.held) else "train"
     origin = source.origin if source else "real"
-    return Item(path.name, split, group, origin, name, _unlabelled(row, rules, source, names))
+    return Item(
+        path.name, split, group, origin, name, _silent(path.stem, row, rules, source, names)
+    )
 
 
-def _unlabelled(
-    row: dict[str, str], rules: Rules, source: Source | None, names: Sequence[str]
+def _silent(
+    stem: str, row: dict[str, str], rules: Rules, source: Source | None, names: Sequence[str]
 ) -> tuple[str, ...]:
     """Classes of which the absence in this picture says nothing."""
     silent = set(source.unlabelled if source else ())
@@ -77,6 +79,7 @@ def _unlabelled(
         silent = set(names) - {rename.get(name, name) for name in looked}
     elif row["exhaustive"].startswith("n") and source:
         silent |= set(source.partial)
+    silent = set(source.silent(stem, silent)) if source else silent
     return tuple(sorted(silent & set(names)))
 
 
