@@ -100,7 +100,8 @@ class Grabber:
     connect: opens the camera anew each time; raises SourceError.
     every_s: seconds from one frame that is due to the next; may be set at any time.
     want: which pictures are decoded at all ("key", "nonref" or "watch" while nobody needs more);
-    may be set at any time.
+    may be set at any time. room: whether all may be decoded while the stream is not known yet
+    (edge.camera.quiet); the same.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class Grabber:
         self.camera = camera
         self.mailbox = mailbox
         self._want: Want = "all"
+        self._room = True
         self._source: Source | None = None
         self.read = 0
         self.last_picture_s = clock.now().mono
@@ -140,6 +142,21 @@ class Grabber:
             source.want = want
 
     @property
+    def room(self) -> bool:
+        return self._room
+
+    @room.setter
+    def room(self, room: bool) -> None:
+        self._room, quiet = room, self.quiet
+        if quiet is not None:
+            quiet.room = room
+
+    @property
+    def behind_s(self) -> float:
+        """How far reading has fallen behind the stream."""
+        return self._source.behind_s if self._source is not None else 0.0
+
+    @property
     def quiet(self) -> QuietStream | None:
         """What the connection under way holds back; None where it cannot."""
         return self._source.quiet if self._source is not None else None
@@ -148,6 +165,8 @@ class Grabber:
         pacer = Pacer(self._fps, early=LIVE_EARLY)
         self.statistics, self._source = source.statistics, source
         source.want = self._want
+        if source.quiet is not None:
+            source.quiet.room = self._room
         for picture in source.pictures():
             if self.line.stopping:
                 return

@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 
+from edge.camera.data_wait import DataWait
 from edge.camera.libav import LIVE_PIXELS_MAX as PIXELS_MAX
 from edge.camera.libav import (
     Input,
@@ -86,7 +87,7 @@ class LiveSource:
         self.decoder = StreamDecoder(self._input, self._connection.extradata)
         self._arrived: dict[int, Stamp] = {}
         self._key_seen = False
-        self._lag = Lag()
+        self._lag, self._data_wait = Lag(), DataWait()
         self._last_at: Stamp | None = None
         self.statistics = StreamStatistics()
         self.behind_s = 0.0
@@ -101,10 +102,9 @@ class LiveSource:
     def pictures(self) -> Iterator[Picture]:
         """Pictures until the stream fails; always ends with SourceError."""
         last_s = self._clock.now().mono
-        for packet, at, waited_s in self._packets():
+        for packet, at in self._packets():
             if self._keep is not None and self.facts.packets:
                 self._keep(self._encoded(packet, at))
-            self._note_lag(packet, at, waited_s)
             if self.want in ("key", "watch") or self._catching_up:
                 # Key pictures may be further apart than a stall is long: packets are enough.
                 last_s = at.mono
@@ -120,19 +120,21 @@ class LiveSource:
         Raises SourceError where the stream ends or fails."""
         if not self._connection.header:
             raise SourceError("unsupported", f"MP4 cannot hold {self.facts.codec}; set H.264")
-        for packet, at, _ in self._packets():
+        for packet, at in self._packets():
             yield self._encoded(packet, at)
         raise SourceError("ended", "the stream ended")
 
     def close(self) -> None:
         self._input.close()
+        self._data_wait.close()
 
-    def _packets(self) -> Iterator[tuple[Any, Stamp, float]]:
-        """Packets with data, their arrival and how long the read took. A read that takes too long
-        is a stall, whatever trickles in."""
+    def _packets(self) -> Iterator[tuple[Any, Stamp]]:
+        """Packets with data, and when they were read. A read that takes too long is a stall,
+        whatever trickles in."""
         demuxed = packets_of(self._input)
         while True:
             asked_s = self._clock.now().mono
+            self._data_wait.begin()
             try:
                 packet = next(demuxed, None)
             except av.error.ExitError:
@@ -146,24 +148,30 @@ class LiveSource:
                 # The read was given up, and libav handed out a rest that came long ago.
                 raise SourceError("stall", NOTHING)
             if packet.size:
+                self._note_lag(packet, at, self._data_wait.end(at.mono - asked_s))
                 decoded_s = seconds(packet.dts, packet.time_base)
                 shown_s = seconds(packet.pts, packet.time_base)
-                self.statistics.add(at.mono, decoded_s, shown_s, packet.is_keyframe)
+                self.statistics.add(self._came_s(at), decoded_s, shown_s, packet.is_keyframe)
                 if packet.is_keyframe:
                     self.decoder.learn(parameter_sets(self._connection.codec, bytes(packet)))
-                yield packet, at, at.mono - asked_s
+                yield packet, at
+
+    def _came_s(self, at: Stamp) -> float:
+        """When (mono) a packet read just now came, also where the reader was late for it: what a
+        full machine adds is no property of the stream."""
+        return at.mono - self.behind_s
 
     def _wanted(self, packet: Any, at: Stamp) -> Iterator[Picture]:
         """What is to be decoded now: everything, or as little as it takes to watch."""
         quiet = self.quiet
-        if quiet is None or not self._key_seen:
+        anchor = packet.is_keyframe
+        if quiet is None or not (self._key_seen or anchor):
             yield from self._awake(packet, at)
             return
-        anchor = packet.is_keyframe
         # Also while reading has fallen behind: nothing catches up faster than to sleep.
         wanted = self.want == "watch"
         stirs = quiet.watch.add(at.mono, packet.size, anchor, learn=wanted)
-        if quiet.asleep and not wanted:
+        if quiet.asleep and not (wanted and quiet.fit):
             yield from self._again(quiet.wake(at, "asked"))
         elif not quiet.asleep and quiet.may_sleep(at, wanted=wanted) and anchor and not stirs:
             yield from self._drained(at)
@@ -171,7 +179,8 @@ class LiveSource:
         if not quiet.asleep:
             yield from self._awake(packet, at)
             return
-        yield from self._watched(quiet, HeldPacket(packet, at, packet.size), anchor, stirs)
+        held = HeldPacket(packet, at, packet.size, self._came_s(at))
+        yield from self._watched(quiet, held, anchor, stirs)
 
     def _awake(self, packet: Any, at: Stamp) -> Iterator[Picture]:
         """The packet's pictures; of a key picture alone at once, which the decoder would else keep
@@ -179,7 +188,7 @@ class LiveSource:
         if not (self._key_seen and self._keys_only(packet)):
             yield from self._pictures(packet, at)
         elif packet.is_keyframe:
-            alone = self._alone(HeldPacket(packet, at, packet.size))
+            alone = self._alone(HeldPacket(packet, at, packet.size, at.mono))
             if alone is not None:
                 self._last_at = at
                 yield alone

@@ -68,7 +68,7 @@ class Lag:
     def behind_s(self, arrived_s: float, time_s: float, waited_s: float) -> float:
         """Seconds that the picture of stream time `time_s` is late at `arrived_s` (mono).
 
-        waited_s: how long the read of it took.
+        waited_s: how long the read of it waited for data (edge.camera.data_wait).
         """
         delay_s = arrived_s - time_s
         if self._kept_up_s is None or self._spare(arrived_s, waited_s):
@@ -77,8 +77,9 @@ class Lag:
         return delay_s - self._kept_up_s
 
     def _spare(self, now_s: float, waited_s: float) -> bool:
-        if waited_s >= self.WAIT_S:
-            self._waits.append((now_s, min(waited_s, self.OVER_S)))
+        # Below 0 where it was less than what was taken off for other waits: on average they fit.
+        if abs(waited_s) >= self.WAIT_S:
+            self._waits.append((now_s, max(-self.OVER_S, min(waited_s, self.OVER_S))))
         while self._waits and self._waits[0][0] < now_s - self.OVER_S:
             self._waits.popleft()
         return sum(waited for _, waited in self._waits) >= self.SPARE_SHARE * self.OVER_S

@@ -43,11 +43,13 @@ class Differs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HeldPacket:
-    """One packet as libav gave it, and when it came."""
+    """One packet as libav gave it, when it was read, and when (mono) it came: before that where
+    the reader was late for it."""
 
     packet: Any
     at: Stamp
     size: int
+    came_s: float
 
 
 # What woke it: packet sizes, a key picture, a key picture that did not come, or whoever looks.
@@ -57,10 +59,12 @@ Waker = Literal["sizes", "picture", "late", "asked"]
 @dataclass(slots=True)
 class QuietStream:
     """One connection's. Owned by the thread that reads; `asleep`, `wakes` and the watch's
-    `stirred_s` may be read by any."""
+    `stirred_s` may be read by any. room: the machine has room to decode all while the usual sizes
+    are not known yet (edge.pipeline.decode_room); may be set by any."""
 
     watch: PacketWatch
     differs: Differs
+    room: bool = True
     asleep: bool = False
     wakes: int = 0
     for_nothing: int = 0
@@ -72,18 +76,29 @@ class QuietStream:
     _let_s: float | None = None
 
     def may_sleep(self, at: Stamp, *, wanted: bool) -> bool:
-        """Whether it is let, enough is known of it to begin, and it did not stir just now. To be
-        asked at each packet while it is awake."""
+        """Whether it is let, it is fit, and it did not stir just now. To be asked at each packet
+        while it is awake."""
         if not wanted:
             self._let_s = None
         elif self._let_s is None:
             self._let_s = at.mono
-        return wanted and self.watch.ready and at.mono >= self._until_s
+        return wanted and self.fit and at.mono >= self._until_s
+
+    @property
+    def fit(self) -> bool:
+        """Whether its usual sizes are known. Where the machine has no room to decode all until they
+        are, they are learnt just as fast while it is looked at in its key pictures."""
+        return self.watch.ready or not self.room
 
     @property
     def waits_for(self) -> str:
         """What it waits for before it sleeps, where it is let."""
         return "the next key picture" if self.watch.ready else "enough packets to know their sizes"
+
+    @property
+    def learning(self) -> bool:
+        """Whether its usual sizes are not known yet."""
+        return not self.watch.ready
 
     @property
     def holding(self) -> bool:
@@ -99,7 +114,7 @@ class QuietStream:
         group = self._groups[-1]
         group.append(held)
         size = sum(one.size for group in self._groups for one in group)
-        return size <= BYTES_MOST and held.at.mono - group[0].at.mono <= HOLD_MOST_S
+        return size <= BYTES_MOST and held.came_s - group[0].came_s <= HOLD_MOST_S
 
     def differs_from_last(self, image: Image, now_s: float, fresh: bool) -> bool:
         """Whether this key picture wakes it."""

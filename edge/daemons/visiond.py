@@ -27,6 +27,7 @@ from edge.outbox import RECEIPT, Outbox
 from edge.pipeline.build import build_worker, load_models, load_traits
 from edge.pipeline.camera_ledgers import CameraLedgers
 from edge.pipeline.camera_worker import CameraWorker
+from edge.pipeline.decode_room import DecodeRoomControl
 from edge.pipeline.publisher import Publisher
 from edge.pipeline.reminder import Reminders
 from edge.pipeline.requests import answer, due_wall
@@ -113,6 +114,7 @@ class Visiond:
         self._thermal = ThermalControl(
             Board(), self._clock, self._scheduler, self.workers, self.publisher.faults
         )
+        self._decode_room = DecodeRoomControl(self.workers)
         self._finished: set[str] = set()
         self._pending: list[dict[str, Any]] = []
         self._requests = {"served": 0, "refused": 0}
@@ -254,6 +256,7 @@ class Visiond:
         self._progress.feed()
         self.publisher.retry()
         self._thermal.tick()
+        self._decode_room.tick()
         for name, worker in self.workers.items():
             with self._guard.working_for(name):
                 worker.watch_health(self._clock.now(), self.publisher.faults)
@@ -331,6 +334,7 @@ class Visiond:
             "counts": dict(self.publisher.counts),
             "faults": self.publisher.faults.status(),
             "board": self._thermal.status(),
+            "decode_room": self._decode_room.status(),
             "models": self._models,
             "updates": self._updates.status(self.workers),
             "requests": dict(self._requests),

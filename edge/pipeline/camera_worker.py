@@ -40,6 +40,8 @@ NOT_REMINDED_MOST = 64
 RELEARNT = "重新启动,正常画面重新学习 / started again: what is normal is learned anew"
 AGES = 200
 RATE_S = 10.0
+# Why a camera that is looked at in its key pictures does not sleep yet.
+NO_ROOM = "learning packet sizes at key pictures: the processor has no room to decode all meanwhile"
 # More than come in that time.
 LOOKS = 400
 
@@ -77,6 +79,9 @@ class CameraWorker:
             sleeps=pipeline.camera.rate != "fixed",
             brief=pipeline.analyzer.brief,
         )
+        self.room = False
+        if isinstance(feed.reader, Grabber):
+            feed.reader.want = self._decode_policy.first(room=False)
         self.last: Analysis | None = None
         self.rechecks = Rechecks()
         self._evidence = EvidenceQueue(pipeline.camera.id, pipeline.evidence_writer, late=late)
@@ -252,6 +257,28 @@ class CameraWorker:
             return "stall"
         return next(iter(self._health.wrong), self.eased)
 
+    @property
+    def room(self) -> bool:
+        """Whether all is decoded while the stream is not known yet (edge.pipeline.decode_room)."""
+        return isinstance(self.feed.reader, Grabber) and self.feed.reader.room
+
+    @room.setter
+    def room(self, room: bool) -> None:
+        if isinstance(self.feed.reader, Grabber):
+            self.feed.reader.room = room
+
+    @property
+    def learning(self) -> bool:
+        """Whether it would sleep, but for packet sizes that are not known yet."""
+        reader = self.feed.reader
+        quiet = reader.quiet if isinstance(reader, Grabber) and reader.want == "watch" else None
+        return quiet is not None and quiet.learning
+
+    @property
+    def behind_s(self) -> float:
+        """How far reading has fallen behind the stream."""
+        return self.feed.reader.behind_s if isinstance(self.feed.reader, Grabber) else 0.0
+
     def ease(self, why: str | None, *, asleep: bool) -> None:
         """The board cannot give what was promised, and why; `asleep`: this camera gets nothing."""
         self.eased, self._asleep = why, asleep
@@ -314,10 +341,14 @@ class CameraWorker:
         quiet, policy = reader.quiet, self._decode_policy
         asleep = quiet is not None and quiet.asleep
         want = "all" if reader.want == "watch" and not asleep else reader.want
+        awake = policy.awake or (quiet.waits_for if quiet else None)
+        if quiet is not None and asleep:
+            want, awake = ("key", NO_ROOM) if quiet.learning else (want, None)
         return {
             "decoded": want,
             "quiet": policy.plan.why,
-            "awake": None if asleep else policy.awake or (quiet.waits_for if quiet else None),
+            "awake": awake,
+            "behind_s": round(reader.behind_s, 1),
             "wakes": quiet.wakes if quiet else 0,
             "wakes_for_nothing": quiet.for_nothing if quiet else 0,
             "tells_from": round(quiet.differs.smallest, 3) if quiet else None,
@@ -376,4 +407,5 @@ def streaming_of(reader: Grabber) -> Streaming:
         quiet.watch.stirred_s,
         numbers.key_most_s,
         quiet.asleep,
+        quiet.room,
     )

@@ -15,6 +15,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
+from edge.camera.quiet import HOLD_MOST_S
 from edge.camera.source import Want
 from edge.camera.watch import LATE, SizeRecord, WatchPlan, plan
 
@@ -47,7 +48,9 @@ MOVEMENT_S, NOTICED_BEFORE_S = 1.0, 1.0
 class Streaming:
     """What is known of the stream at a look. able: its packets can be held back; wakes, stirred_s:
     how often it woke by itself and when its packet sizes stirred last (mono). key_s, key_most_s:
-    between key pictures, on average and at most lately; asleep: only these are decoded now."""
+    between key pictures, on average and at most lately; asleep: only these are decoded now.
+    room: the machine has room to decode all while the stream is not known yet
+    (edge.pipeline.decode_room)."""
 
     fps: float = 0.0
     key_s: float | None = None
@@ -56,6 +59,7 @@ class Streaming:
     stirred_s: float = -math.inf
     key_most_s: float | None = None
     asleep: bool = False
+    room: bool = True
 
 
 class DecodePolicy:
@@ -82,6 +86,7 @@ class DecodePolicy:
         self._search_mono = self._found_mono = -math.inf
         self.sizes = SizeRecord()
         self.awake: str | None = None
+        self._begins = False
         self.plan = WatchPlan("whole", "measuring" if self._sleeps else "the site says so")
 
     def step(
@@ -103,8 +108,12 @@ class DecodePolicy:
         somebody looks at the page; look_s: the longest that the rules allow between two looks;
         every_s: what they ask for now; asleep: the board gives it nothing."""
         self._note_movement(now_mono, moves, stream)
-        # Asleep, what stirs is looked at: that wakes it where an object moves or came.
-        stirs = came if stream.asleep else stirs
+        # Asleep, what stirs is looked at: that wakes it where an object moves or came. At the very
+        # first look all is new, and nobody knows what came.
+        if stream.asleep:
+            stirs = came and self._busy_mono is not None
+            if self._busy_mono is None:
+                self._busy_mono = now_mono - 2.0 * NOTHING_AFTER_S
         self._note_busy(now_mono, stirs, moves or watched, stream)
         self._note_often(now_mono, every_s, stream)
         if self._sleeps:
@@ -115,6 +124,7 @@ class DecodePolicy:
                 tells=self.sizes.tells,
                 able=stream.able,
             )
+        self._begins = self._measures(stream, look_s)
         searches = self._searches(now_mono, searching, stream.asleep)
         self.awake = self._why_awake(now_mono, watched, searches)
         if asleep:
@@ -125,6 +135,17 @@ class DecodePolicy:
             return "key"
         return self._idle(now_mono, stream)
 
+    def first(self, *, room: bool) -> Want:
+        """What is decoded until the first look: key pictures where these may be enough and the
+        machine has no room for more."""
+        return "watch" if self._sleeps and not self._brief and not room else "all"
+
+    def _measures(self, stream: Streaming, look_s: float) -> bool:
+        """Whether it is watched by its key pictures while it is still measured how far apart they
+        come: the rules let a look wait for as long as a late one is waited for."""
+        unknown = stream.able and stream.key_most_s is None and look_s * LATE >= HOLD_MOST_S
+        return unknown and self.first(room=stream.room) == "watch"
+
     def need_s(self, now_mono: float, need_s: float) -> float:
         """How far apart looks may be, of what the rules need: as near as can be for a moment after
         it woke by itself, to see what it was."""
@@ -134,7 +155,7 @@ class DecodePolicy:
         """Why it is not let sleep, in words for the page; None where it is."""
         assert self._busy_mono is not None
         reasons = (
-            (self.plan.watching != "key", self.plan.why),
+            (self.plan.watching != "key" and not self._begins, self.plan.why),
             (watched, "somebody looks at its page"),
             (now_mono - self._real_mono < QUIET_AFTER_S, "an object moves, or did just now"),
             (now_mono - self._busy_mono < NOTHING_AFTER_S, "something stirs, or did just now"),
@@ -163,7 +184,7 @@ class DecodePolicy:
         return searching and since_s < SEARCH_S
 
     def _idle(self, now_mono: float, stream: Streaming) -> Want:
-        if self.plan.watching == "key":
+        if self.plan.watching == "key" or self._begins:
             return "all" if self.awake else "watch"
         assert self._busy_mono is not None
         idle_s = now_mono - max(self._busy_mono, self._search_mono)

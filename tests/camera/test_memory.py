@@ -90,7 +90,7 @@ def test_pictures_kept_for_a_before_are_bounded_and_reach_back_a_minute():
 
 def test_what_is_held_back_is_bounded_in_bytes():
     quiet, held = QuietStream(PacketWatch(25.0), Nothing()), 0
-    while quiet.hold(HeldPacket(None, at(0.0), 500_000), held % 50 == 0):
+    while quiet.hold(HeldPacket(None, at(0.0), 500_000, 0.0), held % 50 == 0):
         held += 1
     assert 500_000 * held <= BYTES_MOST
 

@@ -125,7 +125,7 @@ def quiet():
 
 def fill(made, seconds, size=1000):
     """Whether there was room for each packet."""
-    packets = [HeldPacket(n, at(n / FPS), size) for n in range(int(seconds * FPS))]
+    packets = [HeldPacket(n, at(n / FPS), size, n / FPS) for n in range(int(seconds * FPS))]
     return [made.hold(one, n % GOP == 0) for n, one in enumerate(packets)]
 
 
@@ -144,16 +144,33 @@ def test_woken_by_a_key_picture_it_gives_back_the_group_before_it():
 
 def test_more_than_may_be_held_is_not():
     made = quiet()
-    assert made.hold(HeldPacket(0, at(0.0), BYTES_MOST), True)
-    assert not made.hold(HeldPacket(1, at(0.04), 1), False)
+    assert made.hold(HeldPacket(0, at(0.0), BYTES_MOST, 0.0), True)
+    assert not made.hold(HeldPacket(1, at(0.04), 1, 0.04), False)
 
 
 def test_a_key_picture_that_does_not_come_is_not_waited_for():
     """A camera with irregular key pictures: no rule lets a look wait longer than this."""
     made = quiet()
     fill(made, 0.04)
-    assert made.hold(HeldPacket(1, at(HOLD_MOST_S), 1), False)
-    assert not made.hold(HeldPacket(2, at(HOLD_MOST_S + 0.1), 1), False)
+    assert made.hold(HeldPacket(1, at(HOLD_MOST_S), 1, HOLD_MOST_S), False)
+    assert not made.hold(HeldPacket(2, at(HOLD_MOST_S + 0.1), 1, HOLD_MOST_S + 0.1), False)
+
+
+def test_a_key_picture_that_was_read_late_did_come():
+    """A reader that got no processor for six seconds finds them all at once. Each camera of a full
+    machine would be decoded whole for it, which keeps the machine full."""
+    made = quiet()
+    fill(made, 1.0)
+    late = [HeldPacket(n, at(7.0), 1000, n / FPS) for n in range(25, 50)]
+    assert all(made.hold(one, False) for one in late)
+
+
+def test_without_room_it_learns_at_its_key_pictures():
+    made = QuietStream(PacketWatch(FPS), Same())
+    assert not made.may_sleep(at(0.0), wanted=True) and not made.may_sleep(at(0.0), wanted=False)
+    made.room = False
+    assert made.may_sleep(at(0.0), wanted=True) and made.learning
+    assert not made.may_sleep(at(0.0), wanted=False)
 
 
 def woken_for_nothing(made, from_s, by):

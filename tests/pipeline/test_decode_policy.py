@@ -176,6 +176,32 @@ def test_asleep_only_an_object_wakes_it_and_stirs_are_looked_at():
     assert step(policy, 24, stirs=True, moves=False, came=True, stream=asleep) == "all"
 
 
+NEW = Streaming(25.0, None, True, asleep=True, room=False)
+
+
+def test_without_room_a_new_camera_is_looked_at_in_its_key_pictures():
+    """What stands there was not seen before the first look: it did not come."""
+    policy = DecodePolicy(5.0)
+    assert policy.first(room=False) == "watch" and policy.first(room=True) == "all"
+    assert step(policy, 0, stirs=True, moves=False, came=True, stream=NEW) == "watch"
+    assert step(policy, 2, stirs=True, moves=False, came=True, stream=NEW) == "all"
+    assert step(DecodePolicy(5.0), 0, stirs=True, moves=True, stream=NEW) == "all"
+
+
+@pytest.mark.parametrize("more", [{"brief": True}, {"whole": True}, {"sleeps": False}])
+def test_what_key_pictures_cannot_be_enough_for_needs_no_room(more):
+    policy = DecodePolicy(5.0, **more)
+    assert policy.first(room=False) == "all"
+    assert step(policy, 0, came=False, stream=NEW) == "all"
+
+
+def test_while_it_is_measured_a_clock_waits_for_no_key_picture():
+    """A late one is waited for five seconds: longer than a clock may be without a look."""
+    assert step(DecodePolicy(5.0), 0, stream=NEW, look_s=4.0) == "watch"
+    assert step(DecodePolicy(5.0), 0, stream=NEW, look_s=2.0) == "all"
+    assert step(DecodePolicy(5.0), 0, stream=Streaming(25.0, None, True)) == "all"
+
+
 ASLEEP = Streaming(25.0, 2.0, True, key_most_s=2.0, asleep=True)
 
 

@@ -85,7 +85,7 @@ class FilmSource(LiveSource):
         self._states: list[tuple[float, bool]] = []
         self.wakes: list[tuple[float, str]] = []
 
-    def _packets(self) -> Iterator[tuple[Any, Stamp, float]]:
+    def _packets(self) -> Iterator[tuple[Any, Stamp]]:
         first_s: float | None = None
         for packet in packets_of(self._input):
             if not packet.size:
@@ -96,7 +96,7 @@ class FilmSource(LiveSource):
             self.film_clock.at_s = stamped_s - first_s + FIRST_S
             at = self.film_clock.now()
             self.statistics.add(at.mono, stamped_s, stamped_s, packet.is_keyframe)
-            yield packet, at, 0.02
+            yield packet, at
             self._note(at.mono)
 
     def _note(self, now_s: float) -> None:
