@@ -96,8 +96,8 @@ def test_the_wait_for_a_processor_is_no_wait_for_data():
 
 
 def test_a_wait_for_data_is_one_also_while_the_lock_is_fought_for(busy_lock):
-    took_s, waited_s = read_all(lambda: time.sleep(0.06), 12)
-    assert waited_s > 0.3 * 12 * 0.06
+    took_s, waited_s = read_all(lambda: time.sleep(0.05), 14)
+    assert waited_s > 0.3 * 14 * 0.05
     assert waited_s <= took_s
 
 
