@@ -341,10 +341,10 @@ class CameraWorker:
             return {"decoded": "all"}
         quiet, policy = reader.quiet, self._decode_policy
         asleep = quiet is not None and quiet.asleep
-        want = "all" if reader.want == "watch" and not asleep else reader.want
+        want: str = "all" if reader.want == "watch" and not asleep else reader.want
         awake = policy.awake or (quiet.waits_for if quiet else None)
         if quiet is not None and asleep:
-            want, awake = ("key", NO_ROOM) if quiet.learning else (want, None)
+            want, awake = ("learning", NO_ROOM) if quiet.learning else (want, None)
         return {
             "decoded": want,
             "quiet": policy.plan.why,
