@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from edge.config import Camera
 from edge.evidence.pictures import blackened
+from edge.geometry import iou_matrix
 from edge.learning.opinion import Opinion, features_of
 from edge.pipeline.recheck import RecheckRequest, standing_on
 from edge.rules.judge import Judge
 from edge.values import (
+    Box,
     Detections,
     Finding,
     Frame,
@@ -30,11 +34,14 @@ from edge.values import (
 )
 from edge.vision.gate import FAINT_S, GateDecision, MotionGate, refresh_s
 from edge.vision.model import Model
-from edge.vision.tracker import Tracker, came, moving
+from edge.vision.tracker import LATELY_S, Tracker, came, moving
 from edge.vision.traits import TraitModel
 
 # The second stage of the tracker keeps a known object alive on boxes this weak.
 WEAK = 0.1
+# What was seen once and not again is told once in so long at a place; boxes that overlap so much
+# are one place.
+TOLD_S, SAME_PLACE = 60.0, 0.3
 # Without a gate nobody knows what stands still.
 NO_GATE = GateDecision(True, "alive")
 
@@ -89,6 +96,8 @@ class Analyzer:
         self._faint, self.brief = judge.faint, judge.brief
         self._tracks: tuple[Track, ...] = ()
         self._moves = False
+        # What may have come was told of lately: when, and where.
+        self._told: list[tuple[float, Box]] = []
         self.looks = 0
         self.detections = 0
 
@@ -128,16 +137,44 @@ class Analyzer:
         )
 
     def _news(self, gate: GateDecision, now_s: float) -> tuple[bool, bool]:
-        """Whether a track moves, and whether one came. A detector wavers where a light or a pole
-        moves: what stood where it is now did neither. While something is known to move already,
-        nobody asks."""
-        if not gate.stirs:
-            return False, False
+        """Whether a track moves, and whether one came, or what may become one. A detector wavers
+        where a light or a pole moves: what stood where it is now did neither. While something is
+        known to move already and the picture stirs, nobody asks."""
+        if self._gate is None or (gate.stirs and self._moves):
+            said: Sequence[Track] = self._tracks
+        else:
+            said = self._not_stood(now_s)
+        has_come = came(said, now_s)
+        if has_come:
+            # It was no false alarm, so the next one at that place is none either.
+            self._told = [one for one in self._told if now_s - one[0] > LATELY_S]
+        doubted = not self._moves and self._may_have_come(now_s)
+        return moving(said, now_s), has_come or doubted
+
+    def _not_stood(self, now_s: float) -> list[Track]:
+        """Of the tracks that are said to have come or moved, those that pixels do not deny."""
+        assert self._gate is not None
         said = [one for one in self._tracks if moving([one], now_s) or came([one], now_s)]
-        if said and self._gate is not None and not self._moves:
-            stood = self._gate.stood([one.box for one in said])
-            said = [one for one, still in zip(said, stood, strict=True) if not still]
-        return moving(said, now_s), came(said, now_s)
+        stood = self._gate.stood([one.box for one in said]) if said else []
+        return [one for one, still in zip(said, stood, strict=True) if not still]
+
+    def _may_have_come(self, now_s: float) -> bool:
+        """Whether the look saw, for the first time, what pixels say has come too. Seen once it is
+        no track, and where looks are key pictures whatever moves is seen once at each place. Each
+        place tells so once in TOLD_S."""
+        if self._gate is None or self._tracker is None or not self._tracker.doubted:
+            return False
+        self._told = [one for one in self._told if now_s - one[0] < TOLD_S]
+        boxes = self._tracker.doubted
+        if self._told:
+            known = iou_matrix(np.array(boxes), np.array([box for _, box in self._told])).max(
+                axis=1
+            )
+            boxes = tuple(b for b, iou in zip(boxes, known, strict=True) if iou < SAME_PLACE)
+        stood = self._gate.stood(boxes) if boxes else []
+        new = [box for box, still in zip(boxes, stood, strict=True) if not still]
+        self._told += [(now_s, box) for box in new]
+        return bool(new)
 
     @property
     def _look_s(self) -> float:

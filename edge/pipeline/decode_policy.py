@@ -112,6 +112,7 @@ class DecodePolicy:
         # first look all is new, and nobody knows what came.
         if stream.asleep:
             stirs = came and self._busy_mono is not None
+            self._woke_mono = now_mono if stirs else self._woke_mono
             if self._busy_mono is None:
                 self._busy_mono = now_mono - 2.0 * NOTHING_AFTER_S
         self._note_busy(now_mono, stirs, moves or watched, stream)
@@ -148,7 +149,7 @@ class DecodePolicy:
 
     def need_s(self, now_mono: float, need_s: float) -> float:
         """How far apart looks may be, of what the rules need: as near as can be for a moment after
-        it woke by itself, to see what it was."""
+        it woke by itself, or for what a look saw, to see what it was."""
         return 0.0 if now_mono - self._woke_mono < WOKEN_S else need_s
 
     def _why_awake(self, now_mono: float, watched: bool, searches: bool) -> str | None:

@@ -43,8 +43,9 @@ BROAD, BROAD_TIMES = 0.04, 8.0
 # However often it woke for nothing, so many are told: a tenth of the picture's height each way.
 MOST_PIXELS = 324.0
 # What is usual follows in so many comparisons; a change exceeds it by so many usual deviations.
-# What exceeds it by more than this many times its limit came, and teaches nothing more.
-COMPARISONS, DEVIATIONS, TEACHES_MOST = 15.0, 2.5, 3.0
+# What exceeds the limit by more than this many times teaches no more than that: what comes in one
+# of eight key pictures, and is gone in the others, makes it no less keen.
+COMPARISONS, DEVIATIONS, TEACHES_MOST = 15.0, 2.5, 1.5
 
 Rates = NDArray[np.float32]
 
@@ -89,9 +90,9 @@ class KeyChange:
         if fresh:
             return False
         usual = max(float(LEAST_PIXELS), self._usual + DEVIATIONS * self._spread)
-        self._learn_usual(min(calm, TEACHES_MOST * usual))
         self._limit = max(usual, min(times * usual, MOST_PIXELS))
         broad = bool(((differs > 0.0) & ~self._restless).mean() > BROAD) and times >= BROAD_TIMES
+        self._learn_usual(min(calm, TEACHES_MOST * usual))
         return calm >= self._limit and not broad
 
     def nothing(self) -> None:

@@ -161,6 +161,12 @@ class Tracker:
         """The boxes of all that is followed, as they were seen last."""
         return tuple(life.box for life in self._lives)
 
+    @property
+    def doubted(self) -> tuple[Box, ...]:
+        """The boxes of what the last look saw, not yet surely enough to be given out."""
+        at = self._last[0] if self._last else None
+        return tuple(life.box for life in self._lives if life.seen is at and not life.sure)
+
     def carry(self, at: Stamp) -> tuple[Track, ...]:
         """A look at a picture in which nothing has changed since the last one, in place of
         `update`: what was seen then is seen now, where it was. To be asked while `settled`."""

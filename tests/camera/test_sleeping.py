@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edge.vision.model import load_model
+from tools.bench.arrivals import compared, crossing_film, visit_film
 from tools.bench.disturbances import DISTURBANCES, disturbed_clip
 from tools.bench.live_clips import Coding
 from tools.bench.sleeping import (
@@ -18,11 +19,11 @@ from tools.bench.sleeping import (
     FIRST_S,
     HIDDEN_AT,
     HIDDEN_S,
-    compared,
     film,
     hidden,
     watch,
 )
+from tools.bench.visits import VISITS
 
 CODING = Coding(key_s=2.0, fps=12)
 
@@ -80,6 +81,14 @@ def test_what_was_hidden_wakes_it_by_the_next_key_picture(model, side, place):
     ids=["h264", "b pictures", "hevc"],
 )
 def test_nothing_that_comes_is_lost(model, coding):
-    row = compared(12, coding, model)
+    row = compared("crossing", crossing_film(12, coding, 0, "nothing"), model, "nothing", 0)
     assert row["lost"] == 0 and row["followed_whole"] >= 8, row
     assert row["first_look_p95_s"] <= 1.0, row
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("under", ["nothing", "headlights"])
+@pytest.mark.parametrize("kind", VISITS)
+def test_no_case_is_lost(model, kind, under):
+    row = compared(kind, visit_film(VISITS[kind], 6, CODING, 2, under), model, under, 2)
+    assert row["cases_whole"] >= 4 and row["cases_lost"] == 0, row

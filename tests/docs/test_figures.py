@@ -210,9 +210,9 @@ READINGS = {
     ),
     "asleep": ('{"disturbance": "rain", "seed": 1, "awake": 0.02}', [0.02]),
     "arrivals": (
-        '{"arrivals": 100, "under": "rain", "seed": 1, "followed_whole": 90, "lost": 0,'
-        ' "first_look_p95_s": 0.8}',
-        [100, 90, 0, 0.8],
+        '{"arrivals": 100, "kind": "stall", "under": "rain", "seed": 1, "followed_whole": 90,'
+        ' "cases_whole": 80, "cases_lost": 1, "lost": 2, "by_chance": 3, "first_look_p95_s": 0.8}',
+        [100, 80, 1, 90, 2, 3, 0.8],
     ),
     "loops": ('{"loops": 64, "found_share": 0.97}', [64, 0.97]),
     "streets": (

@@ -174,6 +174,8 @@ def test_asleep_only_an_object_wakes_it_and_stirs_are_looked_at():
     looks(policy, 0, 20)
     assert step(policy, 22, stirs=True, moves=False, came=False, stream=asleep) == "watch"
     assert step(policy, 24, stirs=True, moves=False, came=True, stream=asleep) == "all"
+    # What a look saw once is looked at as often as can be, as what woke it by itself is.
+    assert policy.need_s(24.0, 1.0) == 0.0 and policy.need_s(24.0 + WOKEN_S, 1.0) == 1.0
 
 
 NEW = Streaming(25.0, None, True, asleep=True, room=False)

@@ -72,3 +72,16 @@ def test_another_size_begins_anew():
     seen(STREET, 0.0, True)
     assert not seen(STREET[:180], 2.0, False)
     assert not seen(STREET, 4.0, False) and not seen(STREET, 6.0, False)
+
+
+def test_what_passes_now_and_then_and_is_not_told_dulls_nothing():
+    """A truck in one of ten key pictures, while it takes more to be told (it woke for nothing):
+    what is usual was taken from it, and a thing as large was not told any more."""
+    seen, rng = KeyChange(), np.random.default_rng(8)
+    for index in range(120):
+        picture = STREET.copy()
+        if index % 20 == 10:
+            picture[60:100, 100:160] = 20
+        seen(noisy(picture, 2, rng), 2.0 * index, index == 0, 32.0)
+    seen(noisy(STREET, 2, rng), 240.0, False)
+    assert seen.smallest <= 1 / 30

@@ -66,16 +66,25 @@ def read_asleep(text: str) -> list[Figure]:
 
 
 def read_arrivals(text: str) -> list[Figure]:
-    """Arrivals that were followed with everything decoded and not asleep, and the first look."""
+    """Of what came: the cases, and what was followed, with everything decoded and not asleep, and
+    the first look."""
     return [figure for row in json_lines(text) if "arrivals" in row for figure in _arrived(row)]
 
 
 def _arrived(told: dict[str, Any]) -> list[Figure]:
-    where = f"{told['under']}, film {told['seed']}"
+    where = f"{told['kind']}, {told['under']}, film {told['seed']}"
     late = Figure(f"arrival to first look, p95, {where}", told["first_look_p95_s"], "s")
-    return [
-        Figure(f"arrivals, {where}", told["arrivals"], noise=1e9),
+    found = [Figure(f"arrivals, {where}", told["arrivals"], noise=1e9)]
+    if told["cases_whole"]:
+        found += [
+            Figure(f"cases with everything decoded, {where}", told["cases_whole"], noise=1e9),
+            Figure(f"cases lost asleep, {where}", told["cases_lost"], better="less", asked=0),
+        ]
+    found += [
         Figure(f"followed with everything decoded, {where}", told["followed_whole"], noise=1e9),
-        Figure(f"lost asleep, {where}", told["lost"], better="less", asked=0),
-        replace(late, better="less", noise=0.2, asked=1.0),
+        Figure(f"followed so and not asleep, {where}", told["lost"], better="less"),
     ]
+    if told["by_chance"] is not None:
+        name = f"followed so and not by 4.9 looks a second, {where}"
+        found.append(Figure(name, told["by_chance"], noise=1e9))
+    return [*found, replace(late, better="less", noise=0.2, asked=1.0)]
