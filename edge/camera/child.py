@@ -42,7 +42,7 @@ class ChildSource:
         self.statistics = StreamStatistics()
         # Pictures come decoded: there is nothing to be held back.
         self.quiet: QuietStream | None = None
-        self.behind_s = 0.0
+        self.behind_s, self.every_s = 0.0, 0.0
         self.facts = SourceFacts(name, spec.width, spec.height, float(spec.fps))
         self._clock = clock
         self._name = name

@@ -121,7 +121,7 @@ class Grabber:
         self.read = 0
         self.last_picture_s = clock.now().mono
         self.statistics: StreamStatistics | None = None
-        self._fps, self.every_s = fps, 1.0 / fps
+        self._fps, self._every_s = fps, 1.0 / fps
         self.line = SourceThread(camera, connect, self._pump)
 
     def start(self) -> None:
@@ -140,6 +140,16 @@ class Grabber:
         self._want, source = want, self._source
         if source is not None and source.want != want:
             source.want = want
+
+    @property
+    def every_s(self) -> float:
+        return self._every_s
+
+    @every_s.setter
+    def every_s(self, every_s: float) -> None:
+        self._every_s, source = every_s, self._source
+        if source is not None:
+            source.every_s = every_s
 
     @property
     def room(self) -> bool:
@@ -164,7 +174,7 @@ class Grabber:
     def _pump(self, source: Source) -> None:
         pacer = Pacer(self._fps, early=LIVE_EARLY)
         self.statistics, self._source = source.statistics, source
-        source.want = self._want
+        source.want, source.every_s = self._want, self._every_s
         if source.quiet is not None:
             source.quiet.room = self._room
         for picture in source.pictures():

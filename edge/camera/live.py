@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -23,9 +24,9 @@ from edge.camera.libav import (
     seconds,
     turned_bgr,
 )
-from edge.camera.pacing import Lag
+from edge.camera.pacing import LIVE_EARLY, Lag, Pacer
 from edge.camera.packets import Encoded, parameter_sets
-from edge.camera.quiet import Differs, HeldPacket, QuietStream
+from edge.camera.quiet import EACH_ALONE_S, GROUP_BYTES, Differs, HeldPacket, QuietStream
 from edge.camera.remux import describe
 from edge.camera.source import STALL_S, Picture, SourceError, SourceFacts, Want
 from edge.camera.stream_clock import StreamStatistics
@@ -95,9 +96,16 @@ class LiveSource:
         self._broken_off = False
         self._matrix: tuple[Matrix] | None = None
         rate = self.facts.fps or USUAL_FPS
-        # Of Motion JPEG every picture is a key picture: there is nothing to leave out.
-        held = differs is not None and self.facts.codec != "mjpeg"
-        self.quiet = QuietStream(PacketWatch(rate), differs) if differs and held else None
+        # Of Motion JPEG each picture stands alone: only what is due is decoded at all. A USB
+        # camera's pictures become its clips, so none is held back.
+        self._each_alone = self.facts.codec == "mjpeg"
+        # 0: all are due.
+        self.every_s, self._undue = 0.0, False
+        self._pacer = Pacer(rate, early=LIVE_EARLY)
+        self._anchored_s, self._since_anchor = -math.inf, 0
+        every_s = EACH_ALONE_S if self._each_alone else None
+        able = differs is not None and not (self._each_alone and address.kind == "usb")
+        self.quiet = QuietStream(PacketWatch(rate), differs, every_s) if differs and able else None
 
     def pictures(self) -> Iterator[Picture]:
         """Pictures until the stream fails; always ends with SourceError."""
@@ -105,7 +113,7 @@ class LiveSource:
         for packet, at in self._packets():
             if self._keep is not None and self.facts.packets:
                 self._keep(self._encoded(packet, at))
-            if self.want in ("key", "watch") or self._catching_up:
+            if self.want in ("key", "watch") or self._catching_up or self._undue:
                 # Key pictures may be further apart than a stall is long: packets are enough.
                 last_s = at.mono
             for picture in self._wanted(packet, at):
@@ -164,9 +172,9 @@ class LiveSource:
     def _wanted(self, packet: Any, at: Stamp) -> Iterator[Picture]:
         """What is to be decoded now: everything, or as little as it takes to watch."""
         quiet = self.quiet
-        anchor = packet.is_keyframe
+        anchor = self._anchors(packet, at)
         if quiet is None or not (self._key_seen or anchor):
-            yield from self._awake(packet, at)
+            yield from self._awake(packet, at, anchor)
             return
         # Also while reading has fallen behind: nothing catches up faster than to sleep.
         wanted = self.want == "watch"
@@ -177,28 +185,48 @@ class LiveSource:
             yield from self._drained(at)
             quiet.sleep(at)
         if not quiet.asleep:
-            yield from self._awake(packet, at)
+            yield from self._awake(packet, at, anchor)
             return
         held = HeldPacket(packet, at, packet.size, self._came_s(at))
         yield from self._watched(quiet, held, anchor, stirs)
 
-    def _awake(self, packet: Any, at: Stamp) -> Iterator[Picture]:
+    def _anchors(self, packet: Any, at: Stamp) -> bool:
+        """Whether a group begins with this packet: a key picture; where each picture stands alone,
+        the next one after so long, or after so much."""
+        if not self._each_alone:
+            return bool(packet.is_keyframe)
+        self._since_anchor += packet.size
+        came_s = self._came_s(at)
+        if came_s - self._anchored_s < EACH_ALONE_S and self._since_anchor <= GROUP_BYTES:
+            return False
+        self._anchored_s, self._since_anchor = came_s, 0
+        return True
+
+    def _due(self, at: Stamp) -> bool:
+        """Whether a picture that stands alone is due, as whoever takes them will say."""
+        if self._each_alone and self.every_s > 0.0:
+            self._pacer.pace(self.every_s)
+            self._undue = not self._pacer.due(at.mono)
+        return not self._undue
+
+    def _awake(self, packet: Any, at: Stamp, anchor: bool) -> Iterator[Picture]:
         """The packet's pictures; of a key picture alone at once, which the decoder would else keep
         until it has those after it."""
-        if not (self._key_seen and self._keys_only(packet)):
-            yield from self._pictures(packet, at)
-        elif packet.is_keyframe:
+        if not (self._key_seen and self._keys_only(anchor)):
+            if self._due(at):
+                yield from self._pictures(packet, at)
+        elif anchor:
             alone = self._alone(HeldPacket(packet, at, packet.size, at.mono))
             if alone is not None:
                 self._last_at = at
                 yield alone
 
-    def _keys_only(self, packet: Any) -> bool:
+    def _keys_only(self, anchor: bool) -> bool:
         """Whether only key pictures count: as asked, and until the next one after that, since what
         lies between builds on pictures that were never decoded."""
         if self.want == "key" or self._catching_up:
             self._broken_off = True
-        elif packet.is_keyframe:
+        elif anchor:
             self._broken_off = False
         return self._broken_off
 
@@ -222,6 +250,7 @@ class LiveSource:
         """The picture of one key packet, at once: nothing is left in the decoder after it."""
         self._arrived.clear()
         last_at, self._last_at = self._last_at, None
+        self._due(held.at)
         found = [*self._pictures(held.packet, held.at), *self._drained(held.at)]
         self._last_at = last_at
         if not found:
@@ -240,6 +269,8 @@ class LiveSource:
         """Decode what was held back: of it is looked at all that came after the last look."""
         seen_s = self._last_at.mono if self._last_at is not None else 0.0
         for one in held:
+            if self._each_alone and not (one.at.mono > seen_s and self._due(one.at)):
+                continue
             for picture in self._pictures(one.packet, one.at):
                 if picture.at.mono > seen_s:
                     yield replace(picture, held=True)

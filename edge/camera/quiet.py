@@ -23,6 +23,9 @@ SOMETHING_S = 4.5
 HOLD_MOST_S = 5.0
 # More than this is not held: a group of pictures as large as that is decoded as it comes.
 BYTES_MOST = 12_000_000
+# Where each picture stands alone (Motion JPEG), one in so long is taken for a key picture, or in so
+# many bytes, of which two groups and a picture are held.
+EACH_ALONE_S, GROUP_BYTES = 0.8, BYTES_MOST // 4
 
 
 class Differs(Protocol):
@@ -60,10 +63,12 @@ Waker = Literal["sizes", "picture", "late", "asked"]
 class QuietStream:
     """One connection's. Owned by the thread that reads; `asleep`, `wakes` and the watch's
     `stirred_s` may be read by any. room: the machine has room to decode all while the usual sizes
-    are not known yet (edge.pipeline.decode_room); may be set by any."""
+    are not known yet (edge.pipeline.decode_room); may be set by any. every_s: how far apart key
+    pictures are at most where they are of our own choice."""
 
     watch: PacketWatch
     differs: Differs
+    every_s: float | None = None
     room: bool = True
     asleep: bool = False
     wakes: int = 0

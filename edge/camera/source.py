@@ -74,12 +74,14 @@ class Picture:
 class Source(Protocol):
     """A live source. `want` may be set at any time by another thread; `statistics` are of
     what has arrived. `quiet` is what is held back while it is watched; None where it cannot be.
-    `behind_s` is how far reading has fallen behind."""
+    `behind_s` is how far reading has fallen behind. `every_s`, seconds between the pictures that
+    are due, may be set at any time: where each stands alone no other need be decoded."""
 
     facts: SourceFacts
     want: Want
     statistics: StreamStatistics
     behind_s: float
+    every_s: float
 
     @property
     def quiet(self) -> QuietStream | None: ...

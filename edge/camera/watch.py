@@ -171,7 +171,7 @@ def plan(
     between two looks. brief: a rule judges what may be gone before the next key picture. tells:
     whether packet sizes tell of it (SizeRecord). able: the source has packets to hold back."""
     if not able:
-        return WatchPlan("whole", "nothing can be held back: pictures only, or Motion JPEG")
+        return WatchPlan("whole", "nothing can be held back: it gives pictures only")
     if key_s is None:
         return WatchPlan("whole", "measuring")
     if key_s < KEY_LEAST_S:

@@ -281,9 +281,10 @@ class CameraWorker:
 
     def ease(self, why: str | None, *, asleep: bool) -> None:
         """The board cannot give what was promised, and why; `asleep`: this camera gets nothing."""
-        self.eased, self._asleep = why, asleep
-        # A sleeper is not looked at, so its next look cannot say so to the reader.
-        if isinstance(self.feed.reader, Grabber):
+        changes, self.eased, self._asleep = asleep != self._asleep, why, asleep
+        # A sleeper is not looked at, so its next look cannot say so to the reader. All others are
+        # left as they are: a board that grows hot must not wake every camera.
+        if changes and isinstance(self.feed.reader, Grabber):
             self.feed.reader.want = "key" if asleep else "all"
 
     def _spare(self, look: Analysis) -> None:
@@ -340,10 +341,10 @@ class CameraWorker:
             return {"decoded": "all"}
         quiet, policy = reader.quiet, self._decode_policy
         asleep = quiet is not None and quiet.asleep
-        want = "all" if reader.want == "watch" and not asleep else reader.want
+        want: str = "all" if reader.want == "watch" and not asleep else reader.want
         awake = policy.awake or (quiet.waits_for if quiet else None)
         if quiet is not None and asleep:
-            want, awake = ("key", NO_ROOM) if quiet.learning else (want, None)
+            want, awake = ("learning", NO_ROOM) if quiet.learning else (want, None)
         return {
             "decoded": want,
             "quiet": policy.plan.why,
@@ -401,11 +402,11 @@ def streaming_of(reader: Grabber) -> Streaming:
         return Streaming(numbers.arrived_fps, numbers.key_s, key_most_s=numbers.key_most_s)
     return Streaming(
         numbers.arrived_fps,
-        numbers.key_s,
+        quiet.every_s or numbers.key_s,
         True,
         quiet.wakes,
         quiet.watch.stirred_s,
-        numbers.key_most_s,
+        quiet.every_s or numbers.key_most_s,
         quiet.asleep,
         quiet.room,
     )

@@ -91,7 +91,7 @@ def test_sizes_must_have_told_before_they_are_believed(told, missed, tells):
         ({"key_s": 2.0, "look_s": 4.0, "brief": True}, "whole", "not known yet"),
         ({"key_s": 2.0, "look_s": 4.0, "brief": True, "tells": False}, "whole", "do not tell"),
         ({"key_s": 2.0, "look_s": 4.0, "brief": True, "tells": True}, "key", "packet sizes"),
-        ({"key_s": 2.0, "look_s": 4.0, "able": False}, "whole", "Motion JPEG"),
+        ({"key_s": 2.0, "look_s": 4.0, "able": False}, "whole", "pictures only"),
         ({"key_s": 0.04, "look_s": 4.0}, "whole", "little lies between"),
     ],
 )

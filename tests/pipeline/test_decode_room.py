@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Who is decoded whole while it learns, and how a full machine is told."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from edge.camera.grabber import Grabber
+from edge.camera.mailbox import Mailbox
+from edge.clock import SystemClock
+from edge.pipeline.camera_worker import CameraWorker
 from edge.pipeline.decode_room import (
     AGAIN_S,
     FULL,
@@ -92,3 +98,17 @@ def test_cameras_are_told_and_readers_that_starve_are_a_full_machine(monkeypatch
     monkeypatch.setattr(made._time, "since_last", lambda: (0.5, 0.5 * FULL + 0.1))
     made.tick()
     assert not cameras["a"].room
+
+
+def test_a_board_that_grows_hot_wakes_no_camera_that_sleeps():
+    """At half the rate all cameras were decoded whole until their next look: on a board too hot."""
+    worker = CameraWorker.__new__(CameraWorker)
+    reader = Grabber("c", lambda: None, fps=5.0, mailbox=Mailbox(), clock=SystemClock())
+    worker._asleep, worker.feed = False, SimpleNamespace(reader=reader)
+    reader.want = "watch"
+    worker.ease("overheated", asleep=False)
+    assert reader.want == "watch" and worker.eased == "overheated"
+    worker.ease("overheated", asleep=True)
+    assert reader.want == "key"
+    worker.ease(None, asleep=False)
+    assert reader.want == "all"
