@@ -49,6 +49,9 @@ USUAL_FPS = 25.0
 NOTHING = "nothing comes any more"
 # So late, only key pictures are decoded until no more than the second remains.
 BEHIND_S, CAUGHT_UP_S = 2.0, 0.5
+# So late, not even these are decoded until no more than the second remains: where they are more
+# than the machine can do, each would be looked at later than the one before.
+STALE_S = 5.0
 # Cameras put key pictures up to a minute apart, and a viewer comes in the middle: until the first
 # one nothing can be decoded, and coming anew would only begin the wait again.
 KEY_WAIT_S = 65.0
@@ -92,7 +95,7 @@ class LiveSource:
         self._last_at: Stamp | None = None
         self.statistics = StreamStatistics()
         self.behind_s = 0.0
-        self._catching_up = False
+        self._catching_up = self._stale = False
         self._broken_off = False
         self._matrix: tuple[Matrix] | None = None
         rate = self.facts.fps or USUAL_FPS
@@ -215,7 +218,7 @@ class LiveSource:
         if not (self._key_seen and self._keys_only(anchor)):
             if self._due(at):
                 yield from self._pictures(packet, at)
-        elif anchor:
+        elif anchor and not self._stale:
             alone = self._alone(HeldPacket(packet, at, packet.size, at.mono))
             if alone is not None:
                 self._last_at = at
@@ -238,7 +241,7 @@ class LiveSource:
         room = quiet.hold(held, anchor)
         if stirs or not room:
             yield from self._again(quiet.wake(held.at, "sizes" if stirs else "late"))
-        elif anchor:
+        elif anchor and not self._stale:
             alone = self._alone(held)
             if alone is not None and quiet.differs_from_last(alone.bgr(), held.at.mono, fresh):
                 yield from self._again(quiet.wake(held.at, "picture"))
@@ -302,6 +305,7 @@ class LiveSource:
         if time_s is not None:
             self.behind_s = self._lag.behind_s(at.mono, time_s, waited_s)
         self._catching_up = self.behind_s > (CAUGHT_UP_S if self._catching_up else BEHIND_S)
+        self._stale = self.behind_s > (CAUGHT_UP_S if self._stale else STALE_S)
 
     def _picture(self, frame: Any, at: Stamp) -> Picture:
         """Due by the arrival of the packet that let it out of the decoder: that is even, and in

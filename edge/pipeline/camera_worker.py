@@ -15,6 +15,7 @@ from typing import Any
 from edge.camera.feed import Feed
 from edge.camera.grabber import Grabber
 from edge.camera.health import KINDS, LEARNT, CameraHealth
+from edge.camera.live import BEHIND_S
 from edge.camera.playback import Playback
 from edge.camera.ring import ClipSource
 from edge.camera.source import STALL_S, SourceError
@@ -41,6 +42,7 @@ RELEARNT = "重新启动,正常画面重新学习 / started again: what is norma
 AGES = 200
 RATE_S = 10.0
 # Why a camera that is looked at in its key pictures does not sleep yet.
+FALLEN_BEHIND = "reading has fallen behind: key pictures only, until it has caught up"
 NO_ROOM = "learning packet sizes at key pictures: the processor has no room to decode all meanwhile"
 # More than come in that time.
 LOOKS = 400
@@ -345,6 +347,8 @@ class CameraWorker:
         awake = policy.awake or (quiet.waits_for if quiet else None)
         if quiet is not None and asleep:
             want, awake = ("learning", NO_ROOM) if quiet.learning else (want, None)
+        elif reader.behind_s > BEHIND_S:
+            want, awake = "key", FALLEN_BEHIND
         return {
             "decoded": want,
             "quiet": policy.plan.why,

@@ -85,6 +85,7 @@ class StillCamera:
         self.began_s = number * 0.618 % 1.0 * KEY_S
         self.wakes_s = wakes_s
         self.picture, self.read_s, self.looked = None, self.began_s, []
+        self.picture_came_s, self.ages_s = 0.0, []
         self.sizes = np.random.default_rng(number)
 
     def send(self, now_s):
@@ -108,7 +109,7 @@ class StillCamera:
         for picture in pictures:
             self.pacer.pace(self.every_s)
             if self.pacer.due(picture.time_s):
-                self.picture = picture
+                self.picture, self.picture_came_s = picture, came_s
         return cost_s
 
     def look(self, now_s):
@@ -116,6 +117,7 @@ class StillCamera:
         at, self.picture = self.picture.at, None
         first = not self.looked
         self.looked.append(at.mono)
+        self.ages_s.append(now_s - self.picture_came_s)
         quiet, numbers = self.source.quiet, self.source.statistics
         self.source.want = self.policy.step(
             at.mono,
@@ -241,3 +243,11 @@ def test_all_woken_at_once_fall_asleep_again(machine):
     made = machine(20, 0.64, wakes_s=(40.0,)).run(85)
     assert made.asleep[39] == 20 and min(made.asleep[40:50]) < 5
     assert first_all_asleep(made, 50) <= 30
+
+
+def test_where_not_even_key_pictures_fit_what_is_seen_is_what_happens_now(machine):
+    """A third of what key pictures and looks at them cost: some are left out, none is looked at
+    that is old. Before, after two minutes pictures were looked at that had come a minute ago."""
+    made = machine(20, 0.1).run(120)
+    ages_s = np.concatenate([one.ages_s[len(one.ages_s) // 3 :] for one in made.cameras])
+    assert np.percentile(ages_s, 95) < 8.0 and len(ages_s) > 20
