@@ -22,6 +22,7 @@ from tools.training.collection import (
     write_collection,
     write_labels,
 )
+from tools.training.importing import thinned
 
 NAMES = ("person", "vendor_stall")
 
@@ -352,3 +353,33 @@ def test_what_does_not_fit_is_refused(tmp_path, capsys):
     assert dataset.main(["pack", str(tmp_path / "none"), "--out", str(out)]) == 2
     assert not out.exists()
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_few_of_each_kind_are_taken_evenly_through_a_set():
+    things = [("a", n) for n in range(10)] + [("b", n) for n in range(2)]
+    kept = thinned(things, lambda one: one[0], 4)
+    assert [n for kind, n in kept if kind == "b"] == [0, 1]
+    mine = [n for kind, n in kept if kind == "a"]
+    assert len(mine) == 4 and max(np.diff(mine)) <= 3 and mine[-1] == 9
+    assert thinned(things, lambda one: one[0], None) == things
+
+
+@pytest.mark.parametrize("word", ["0", "-3", "few", "1.5", "²"])
+def test_a_count_is_a_whole_number_from_one_on(word, tmp_path, capsys):
+    words = ["import", "yolo", str(tmp_path), "--out", str(tmp_path / "o"), "--few", word]
+    with pytest.raises(SystemExit) as ended:
+        dataset.main(words)
+    assert ended.value.code == 2 and "whole number" in capsys.readouterr().err
+
+
+def test_an_import_of_few_takes_some_of_every_source(small, tmp_path, capsys):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("names: [garbage]\nsources: [{match: '^a', source: a}]\n")
+    for part in ("images", "labels"):
+        (tmp_path / "mine/train" / part).mkdir(parents=True)
+    for name in ("a1", "a2", "a3", "b1"):
+        cv2.imwrite(str(tmp_path / f"mine/train/images/{name}.jpg"), np.zeros((9, 9, 3), np.uint8))
+    words = ["import", "yolo", str(tmp_path / "mine/train"), "--rules", str(rules)]
+    assert dataset.main([*words, "--out", str(tmp_path / "out"), "--few", "1"]) == 0
+    made = sorted(path.stem for path in (tmp_path / "out/images").iterdir())
+    assert len(made) == 2 and made[-1] == "b1"

@@ -197,3 +197,17 @@ def test_rows_are_json(judged):
 
 def test_found_is_ranked():
     assert isinstance(detect(SAYS, np.zeros((10, 10, 3), np.uint8), min_score=0.95), Found)
+
+
+def test_two_files_of_one_name_are_told_apart(tmp_path):
+    forms = [evaluate.Form("city-v1", SAYS, CITY), evaluate.Form("city-v1", SAYS, CITY)]
+    paths = [tmp_path / "models/city-v1.onnx", tmp_path / "10/city-v1.onnx"]
+    assert [f.name for f in evaluate.told_apart(forms, paths)] == ["models/city-v1", "10/city-v1"]
+    other = evaluate.Form("city-v1-int8", SAYS, CITY)
+    assert evaluate.told_apart([forms[0], other], paths)[0].name == "city-v1"
+
+
+def test_a_model_made_anew_is_held_against_the_shipped_one_row_by_row(judged):
+    rows = figures.rows(judged, CITY)
+    told = report.losses(rows, {"mine": rows})
+    assert told.splitlines()[-1].split("|")[-2].strip() == f"{len(rows)} of {len(rows)}"

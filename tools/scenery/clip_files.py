@@ -105,6 +105,17 @@ def write_quiet(script: Script, frames: Iterable[Path | Image], out: Path) -> No
     (out / "site.yaml").write_text(site(script, shipped=True))
 
 
+def write_corner(script: Script, work: Path, out: Path) -> None:
+    """NAME.mp4, truth.json and site.yaml of a long film judged by the shipped dwell times."""
+    out.mkdir(parents=True, exist_ok=True)
+    frames = tracks_of(work, len(script.times))
+    told = truth(script, frames)
+    pictures = [work / f"{n:04d}.png" for n in range(len(script.times))]
+    encode(pictures, script.times, out / f"{script.name}.mp4", crf=32, gop=60)
+    _write(out / "truth.json", told, indent=1)
+    (out / "site.yaml").write_text(site(script, shipped=True))
+
+
 def flight_truth(plan: Plan, frames: Sequence[Row]) -> Row:
     """Ground points of what is to be found, and when each is in the picture."""
     _, targets = plan.build()

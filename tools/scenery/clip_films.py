@@ -7,12 +7,14 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import cv2
 
 from tools.scenery import (
     clip_cases,
+    clip_corners,
     clip_files,
     clip_flyback,
     clip_flyover,
@@ -50,6 +52,20 @@ def film_script(script: Script, work: Path, out: Path, studio: Studio) -> None:
     shooting = Shooting(script, studio, work)
     _shoot(script.name, len(script.times), shooting.frame)
     clip_files.write_clip(script, work, out)
+
+
+def film_corner(name: str, work: Path, out: Path, studio: Studio) -> None:
+    script = clip_corners.script(name)
+    shooting = Shooting(script, studio, work)
+    _shoot(name, len(script.times), shooting.frame)
+    clip_files.write_corner(script, work, out)
+
+
+def film_corners(work: Path, out: Path, studio: Studio) -> None:
+    """Every corner into a folder of its own below `out`; what is there is not filmed again."""
+    for name in clip_corners.CORNERS:
+        if not (out / name / "site.yaml").is_file():
+            film_corner(name, work.parent / name, out / name, studio)
 
 
 def film_segment(name: str, work: Path, out: Path, studio: Studio) -> None:
@@ -133,7 +149,8 @@ SCRIPTS: dict[str, Callable[[], Script]] = {"street": clip_street.script, **clip
 def film(name: str, work: Path, out: Path, *, samples: int, threads: int) -> int:
     """Render a clip by name, going on where a killed run stopped. Raises Refused for an unknown
     one."""
-    known = (*FLIGHTS, "reel", *SCRIPTS, *clip_reel.REEL, *clip_weather.OTHERS)
+    tables = (FLIGHTS, SCRIPTS, clip_reel.REEL, clip_weather.OTHERS, clip_corners.CORNERS)
+    known = ("reel", "corners", *chain.from_iterable(tables))
     if name not in known:
         raise Refused(f"clip {name}: not known; one of {', '.join(known)}")
     if name in clip_weather.OTHERS:
@@ -142,6 +159,10 @@ def film(name: str, work: Path, out: Path, *, samples: int, threads: int) -> int
     studio = Studio(samples=samples, threads=threads)
     if name in FLIGHTS:
         film_flight(FLIGHTS[name], work, out, studio)
+    elif name == "corners":
+        film_corners(work, out, studio)
+    elif name in clip_corners.CORNERS:
+        film_corner(name, work, out, studio)
     elif name == "reel":
         film_reel(work, out, studio)
     elif name in clip_reel.REEL:

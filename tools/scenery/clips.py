@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 Image = NDArray[np.uint8]
 Pose = tuple[float, float, float, float]  # x, y, z, yaw
+# Linear light (h, w, 3), depth (h, w) in metres, seconds from the start: light in its weather.
+Treat = Callable[[Floats, Floats, float], Floats]
 SHADOW_MARGIN_PX = 10
 KEPT_WINDOWS = 16
 PLATE_SAMPLES = 10
@@ -93,6 +95,7 @@ class Script:
     zones: list[GroundZone] = field(default_factory=list)
     rules: list[str] = field(default_factory=list)
     about: str = ""
+    treat: Treat | None = None
 
     @property
     def length_s(self) -> float:
@@ -196,7 +199,7 @@ class Shooting:
         studio.light(script.light)
         studio.camera(script.camera)
         self.plate: Render | None = None
-        # What stands for a while is rendered once: windows by who stood where in them.
+        # What stands for a while is rendered once: windows by who stands where in them.
         self.kept: dict[tuple[object, ...], Render] = {}
 
     def _entity(self, label: str, name: str) -> int:
@@ -226,7 +229,8 @@ class Shooting:
     def shot(self, t: float) -> Render:
         """The plate with everything that moves at time t."""
         plate = self._plate()
-        windows, poses = [], []
+        windows: dict[int, tuple[int, int, int, int]] = {}
+        poses: list[Pose | None] = []
         for mover, things in zip(self.script.movers, self.things, strict=True):
             pose = mover.path(t)
             poses.append(pose)
@@ -237,12 +241,15 @@ class Shooting:
             verts = np.concatenate(
                 [a.model.placed(pose[:3], yaw=pose[3]).verts() for a in mover.group]
             )
-            windows.append(window_of(verts, self.script.camera, self.script.light))
+            window = window_of(verts, self.script.camera, self.script.light)
+            if window:
+                windows[len(poses) - 1] = window
         out = replace(
             plate, linear=plate.linear.copy(), index=plate.index.copy(), depth=plate.depth.copy()
         )
-        for window in merged([w for w in windows if w]):
-            part = self._part(window, tuple(poses))
+        for window in merged(list(windows.values())):
+            inside = [poses[n] for n, own in windows.items() if _within(own, window)]
+            part = self._part(window, tuple(inside))
             x0, y0, x1, y1 = window
             where = np.s_[y0:y1, x0:x1]
             soft = _feather(part.depth.shape)[..., None]
@@ -267,6 +274,7 @@ class Shooting:
         shot = self.shot(t)
         linear, boxes = with_plumes(shot, script.plumes(t), script.camera, script.light)
         boxes = labels.index_boxes(shot.index, self.names) + boxes
+        linear = linear if script.treat is None else script.treat(linear, shot.depth, t)
         numbers = seeds.array_stream("clip", script.name, script.seed, number)
         image = picture(linear * script.exposure, script.look, numbers)
         cv2.imwrite(str(self.work / f"{number:04d}.png"), image)
@@ -280,6 +288,15 @@ class Shooting:
             for b in boxes
         ]
         about.write_text(json.dumps({"t_s": t, "boxes": rows}))
+
+
+def _within(inner: tuple[int, int, int, int], outer: tuple[int, int, int, int]) -> bool:
+    return (
+        outer[0] <= inner[0]
+        and outer[1] <= inner[1]
+        and inner[2] <= outer[2]
+        and inner[3] <= outer[3]
+    )
 
 
 def _feather(shape: tuple[int, ...]) -> Floats:

@@ -62,6 +62,19 @@ def pictures_command(args: argparse.Namespace) -> int:
     return 0
 
 
+def days_command(args: argparse.Namespace) -> int:
+    """Five cameras that stand still, a picture a day each; `--count` pictures in all."""
+    from tools.scenery import corner_days
+    from tools.scenery.blender import Studio
+    from tools.scenery.produce import Production
+
+    studio = Studio(samples=args.samples or 4, threads=args.threads)
+    Production(args.out, what="days of a camera", series=f"days-{args.seed}").run(
+        args.count, lambda number: corner_days.make(args.seed, number, args.out, studio)
+    )
+    return 0
+
+
 def composites_command(args: argparse.Namespace) -> int:
     """Plumes and cut-outs on real photographs; needs no Blender."""
     from tools.scenery import photographs, recipes
@@ -124,6 +137,10 @@ def parser() -> argparse.ArgumentParser:
     pictures.add_argument("--situation", default="", help="only this one (default: a mix)")
     pictures.add_argument("--views", type=int, default=4, help="cameras per scene (default 4)")
     pictures.set_defaults(run=pictures_command)
+    days = commands.add_parser(
+        "days", parents=[common], help="cameras that stand still, day after day"
+    )
+    days.set_defaults(run=days_command)
     composites = commands.add_parser(
         "composites", parents=[common], help="plumes and sprites on real photographs"
     )

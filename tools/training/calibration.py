@@ -38,6 +38,7 @@ from tools.training.classes import COCO
 from tools.training.figures import OPERATING
 from tools.training.judge_pictures import Judged, matches
 from tools.training.pictures import read_suite
+from tools.training.settings import at_least_one
 
 if TYPE_CHECKING:
     from tools.training.evaluate import Form
@@ -306,10 +307,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("models", type=Path, nargs="+", help=".onnx with its manifest beside it")
     parser.add_argument("--suite", type=Path, default=HERE / "suites" / "held.yaml")
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--few", type=at_least_one, help="at most so many pictures of a source")
     args = parser.parse_args(arguments)
     try:
         form = open_form(args.models[0], calibrated=False)
-        suite = read_suite(args.suite, {"SHARED": args.shared}, form.names)
+        suite = read_suite(args.suite, {"SHARED": args.shared}, form.names, args.few)
         for line in suite.missing:
             raise ConfigError(line)
         pictures = [p for p in suite.pictures if p.item.source not in NOT_EXHAUSTIVE]

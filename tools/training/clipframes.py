@@ -25,6 +25,7 @@ from tools.training.collection import (
     write_collection,
     write_labels,
 )
+from tools.training.importing import thinned
 from tools.training.progress import progress
 from tools.training.raw_yolo import Network, detect
 
@@ -63,17 +64,19 @@ def read_table(path: Path) -> tuple[Clips, ...]:
         raise ConfigError(f"{path}: {error!r}: each clip has match and source") from None
 
 
-def harvest(folder: Path, table: Sequence[Clips], network: Network, out: Path) -> Collection:
-    """A set of the frames that `network` (with the classes of CITY first) is fooled by most."""
+def harvest(
+    folder: Path, table: Sequence[Clips], network: Network, out: Path, few: int | None = None
+) -> Collection:
+    """A set of the frames that `network` (with the classes of CITY first) is fooled by most; of
+    each row of the table at most `few` clips."""
     for part in ("images", "labels"):
         (out / part).mkdir(parents=True, exist_ok=True)
     items: list[Item] = []
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (*VIDEOS, *PICTURES))
-    for path in progress(paths, len(paths), "clips"):
+    told = [(path, row) for path in paths if (row := _row_of(path, folder, table)) is not None]
+    told = thinned(told, lambda one: one[1], few)
+    for path, row in progress(told, len(told), "clips"):
         inner = path.relative_to(folder).as_posix()
-        row = next((each for each in table if each.match.search(inner)), None)
-        if row is None:
-            continue
         for number, image in _hardest(path, row, network):
             name = f"{re.sub(r'[^0-9A-Za-z]+', '_', inner)}_{number}"
             cv2.imwrite(str(out / "images" / f"{name}.jpg"), image)
@@ -85,6 +88,11 @@ def harvest(folder: Path, table: Sequence[Clips], network: Network, out: Path) -
     made = Collection(out, CITY, tuple(items))
     write_collection(made)
     return made
+
+
+def _row_of(path: Path, folder: Path, table: Sequence[Clips]) -> Clips | None:
+    inner = path.relative_to(folder).as_posix()
+    return next((each for each in table if each.match.search(inner)), None)
 
 
 def _hardest(path: Path, row: Clips, network: Network) -> list[tuple[int, Image]]:

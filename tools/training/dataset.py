@@ -19,9 +19,18 @@ from tools.training import checking, foreign, indexed, shaping, stats
 from tools.training.classes import CITY
 from tools.training.clipframes import harvest, read_table
 from tools.training.collection import SPLITS, Collection, read_collection, write_collection
-from tools.training.importing import Incoming, Rules, pictures, read_rules, read_yolo, store
+from tools.training.importing import (
+    Incoming,
+    Rules,
+    pictures,
+    read_rules,
+    read_yolo,
+    store,
+    thinned,
+)
 from tools.training.packing import pack
 from tools.training.raw_yolo import Onnx
+from tools.training.settings import at_least_one
 
 EXAMPLE = """examples:
   tools/dataset import yolo ../shared/data/pack/train ../shared/data/pack/val \\
@@ -44,11 +53,20 @@ def import_command(args: argparse.Namespace) -> int:
     names = _target_names(args.names)
     form, args.folders = _what(args)
     entries = IMPORT[form](args, rules)
+    if args.few is not None:
+        entries = thinned(entries, lambda one: _kind_of(one, rules), args.few)
+        args.total = len(entries)
     collection, complaints = store(entries, rules, names, args.out, total=args.total)
     for line in complaints:
         print(line, file=sys.stderr)
     print(f"{args.out}: {len(collection.items)} pictures, {len(complaints)} complaints")
     return 1 if complaints and args.strict else 0
+
+
+def _kind_of(entry: Incoming, rules: Rules) -> tuple[str, str]:
+    """(source, split) of a picture that comes in."""
+    item = entry.item or rules.place(entry.path.stem, entry.split)
+    return item.source, item.split
 
 
 def _what(args: argparse.Namespace) -> tuple[str, list[Path]]:
@@ -144,7 +162,7 @@ def teach_command(args: argparse.Namespace) -> int:
 
 def clips_command(args: argparse.Namespace) -> int:
     """Frames of clips without a violation that fool a model most, as hard negatives."""
-    made = harvest(args.folder, read_table(args.table), Onnx(args.model), args.out)
+    made = harvest(args.folder, read_table(args.table), Onnx(args.model), args.out, args.few)
     print(f"{args.out}: {len(made.items)} frames")
     return 0
 
@@ -242,6 +260,7 @@ def parser() -> argparse.ArgumentParser:
     fooled.add_argument("--table", type=Path, required=True, help="YAML: which clips, what not")
     fooled.add_argument("--model", type=Path, required=True, help="the detector to fool, .onnx")
     fooled.add_argument("--out", type=Path, required=True)
+    fooled.add_argument("--few", type=at_least_one, help="at most so many clips of each row")
     fooled.set_defaults(run=clips_command)
     away = commands.add_parser("pack", help="what is trained on, in one file for another machine")
     away.add_argument("folder", type=Path, help="with the sets and cutouts below it")
@@ -276,6 +295,9 @@ def _import_parser(one: argparse.ArgumentParser) -> None:
     )
     one.add_argument("--split", choices=SPLITS, help="default: the folder's name, else train")
     one.add_argument("--unjudged", action="store_true", help="box: also what nobody has judged")
+    one.add_argument(
+        "--few", type=at_least_one, help="at most so many pictures of a source and split"
+    )
     one.add_argument("--strict", action="store_true", help="fail where anything was complained of")
     one.add_argument("--out", type=Path, required=True)
     one.set_defaults(run=import_command)

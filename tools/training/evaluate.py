@@ -31,6 +31,7 @@ from tools.training.pictures import Picture, of_collection, read_suite
 from tools.training.progress import progress
 from tools.training.raw_yolo import Ncnn, Network, Onnx
 from tools.training.relabel import Relabelled
+from tools.training.settings import at_least_one
 
 HERE = Path(__file__).parent
 TABLE_MARKS = ("<!-- figures begin -->", "<!-- figures end -->")
@@ -89,6 +90,17 @@ def _open_raw(path: Path, fields: dict[str, Any], manifest: str) -> Form:
     if rows != 4 + len(names):
         raise ConfigError(f"{path}: {rows - 4} classes, but {manifest} names {len(names)}")
     return Form(path.stem, network, names)
+
+
+def told_apart(forms: Sequence[Form], paths: Sequence[Path]) -> list[Form]:
+    """Two files of one name are called by their folders too."""
+    names = [form.name for form in forms]
+    return [
+        replace(form, name=f"{path.parent.name}/{form.name}")
+        if names.count(form.name) > 1
+        else form
+        for form, path in zip(forms, paths, strict=True)
+    ]
 
 
 def judge_form(form: Form, pictures: Sequence[Picture]) -> list[Judged]:
@@ -180,7 +192,7 @@ def into_card(card: Path, text: str) -> None:
 def gather(args: argparse.Namespace) -> tuple[list[Picture], list[str]]:
     """Pictures of the suite that are on this machine, and a line for each set that is not. Raises
     ConfigError where there is none at all."""
-    suite = read_suite(args.suite, {"SHARED": args.shared}, CITY)
+    suite = read_suite(args.suite, {"SHARED": args.shared}, CITY, args.few)
     pictures, missing = list(suite.pictures), list(suite.missing)
     if args.rendered:
         pictures += of_collection(read_collection(args.rendered), "val")
@@ -213,6 +225,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--card", type=Path, help="rewrite the figures of this card, and of the manifests"
     )
+    parser.add_argument("--few", type=at_least_one, help="at most so many pictures of a source")
     parser.add_argument("--json", action="store_true", help="rows as JSON lines instead of a table")
     return parser.parse_args(arguments)
 
@@ -224,7 +237,7 @@ def main(arguments: list[str] | None = None) -> int:
         pictures, missing = gather(args)
         for line in missing:
             print(f"tools/evaluate: {line}", file=sys.stderr)
-        forms = [open_form(path) for path in args.models]
+        forms = told_apart([open_form(path) for path in args.models], args.models)
         if args.json:
             for form in forms:
                 for row in figures.rows(judge_form(form, pictures), CITY):

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from edge.config import ConfigError, read_yaml
 from tools.training.collection import (
@@ -22,6 +23,8 @@ from tools.training.collection import (
     write_labels,
 )
 from tools.training.progress import progress
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,22 @@ def pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder of pictures")
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
+
+
+def thinned(things: Iterable[T], kind: Callable[[T], Hashable], most: int | None) -> list[T]:
+    """At most so many of each kind, in their order, taken evenly through it; all for None."""
+    every = list(things)
+    if most is None:
+        return every
+    counts, seen, kept = Counter(map(kind, every)), Counter[Hashable](), []
+    for thing in every:
+        which = kind(thing)
+        turn, whole = seen[which], counts[which]
+        share = min(most, whole)
+        if (turn + 1) * share // whole > turn * share // whole:
+            kept.append(thing)
+        seen[which] += 1
+    return kept
 
 
 def store(

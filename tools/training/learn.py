@@ -159,6 +159,8 @@ class Learner:
                 if time.monotonic() - saved > run.checkpoint_s or self.step == run.steps:
                     self.save()
                     saved = time.monotonic()
+        if 0 < self.step - start < FORETELL_AFTER and self.step < run.steps:
+            self._foretell((time.monotonic() - began) / (self.step - start))
         self.save()
 
     def _foretell(self, pace_s: float) -> None:

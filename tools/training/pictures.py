@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge.config import ConfigError, read_yaml
 from tools.training.collection import Collection, Item, Label, read_labels
-from tools.training.importing import Incoming, Rules, read_rules, read_yolo
+from tools.training.importing import Incoming, Rules, read_rules, read_yolo, thinned
 from tools.training.indexed import read_indexed
 
 
@@ -37,8 +37,11 @@ class Suite:
     missing: tuple[str, ...]
 
 
-def read_suite(path: Path, roots: dict[str, Path], names: Sequence[str]) -> Suite:
-    """Raises ConfigError for a bad file; a set that is not on this machine is listed as missing."""
+def read_suite(
+    path: Path, roots: dict[str, Path], names: Sequence[str], few: int | None = None
+) -> Suite:
+    """At most `few` pictures of each source. A set that is not on this machine is listed as
+    missing. Raises ConfigError for a bad file."""
     found: list[Picture] = []
     missing: list[str] = []
     try:
@@ -67,7 +70,7 @@ def read_suite(path: Path, roots: dict[str, Path], names: Sequence[str]) -> Suit
             found += _translated(entries, read, names)
         else:
             missing.append(f"{folder} is not there: its rows are left out")
-    return Suite(tuple(found), tuple(missing))
+    return Suite(tuple(thinned(found, lambda one: one.item.source, few)), tuple(missing))
 
 
 def _under(where: str, roots: dict[str, Path], path: Path) -> Path:

@@ -18,6 +18,7 @@ from tools.training.judge_pictures import Judged, matches
 from tools.training.sheets import gridded
 
 CELL = (400, 300)  # of a contact sheet, px
+HELD_POINTS = 2.0  # a row that loses no more is the same
 TRUTH_COLOUR, RIGHT_COLOUR, WRONG_COLOUR = (80, 220, 80), (255, 200, 60), (60, 60, 255)
 
 
@@ -68,6 +69,8 @@ def losses(reference: Sequence[Row], variants: dict[str, Sequence[Row]]) -> str:
         lines.append(f"| {row.name} | {row.source} | {row.ap50:.3f} | " + " | ".join(cells) + " |")
     means = [_mean_lost(reference, rows) for rows in variants.values()]
     lines.append("| mean | | | " + " | ".join(means) + " |")
+    held = [_held(reference, rows) for rows in variants.values()]
+    lines.append(f"| rows that lose at most {HELD_POINTS:g} | | | " + " | ".join(held) + " |")
     return "\n".join(lines)
 
 
@@ -78,14 +81,22 @@ def _lost(row: Row, others: Sequence[Row]) -> str:
     return "–"
 
 
-def _mean_lost(reference: Sequence[Row], others: Sequence[Row]) -> str:
-    pairs = [
-        a.ap50 - b.ap50
+def _points_lost(reference: Sequence[Row], others: Sequence[Row]) -> list[float]:
+    return [
+        (a.ap50 - b.ap50) * 100
         for a in reference
         for b in others
         if (a.origin, a.source, a.name) == (b.origin, b.source, b.name)
     ]
-    return f"{np.mean(pairs) * 100:+.1f}"
+
+
+def _mean_lost(reference: Sequence[Row], others: Sequence[Row]) -> str:
+    return f"{np.mean(_points_lost(reference, others)):+.1f}"
+
+
+def _held(reference: Sequence[Row], others: Sequence[Row]) -> str:
+    lost = _points_lost(reference, others)
+    return f"{sum(points <= HELD_POINTS for points in lost)} of {len(lost)}"
 
 
 def size_table(sizes: dict[str, dict[str, tuple[int, float]]]) -> str:

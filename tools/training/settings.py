@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -106,6 +107,13 @@ class Run(Part, frozen=True):
     patience: Count = 6
     checkpoint_s: Positive = 120.0
     threads: Count = 2
+
+
+def at_least_one(word: str) -> int:
+    """A count of a command line. Raises argparse.ArgumentTypeError."""
+    if not word.isascii() or not word.isdigit() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word!r}: a whole number from 1 on")
+    return int(word)
 
 
 def read_run(path: Path) -> Run:
