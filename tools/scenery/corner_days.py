@@ -24,6 +24,7 @@ from tools.scenery.light import weather
 from tools.scenery.model import Model
 from tools.scenery.pictures import with_plumes
 from tools.scenery.produce import write_labels
+from tools.scenery.shapes import Floats
 from tools.scenery.street import Street, street
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from tools.scenery.blender import Studio
 
-SIZE = (640, 384)
+SIZE = (512, 308)
 KERB_CAMERAS, LANE_CAMERAS = ("kerb-1", "kerb-2", "kerb-3"), ("lane-1", "lane-2")
 CAMERAS = (*KERB_CAMERAS, *LANE_CAMERAS)
 COMES, JITTER_M = 0.7, 0.6
@@ -83,24 +84,24 @@ FOR_GOOD: tuple[Callable[[random.Random], Model], ...] = (
 )
 
 
-def day(seed: int, name: str, number: int, at: Place) -> Group:
+def came(seed: int, name: str, number: int, at: Place) -> Group:
     """What came on this day."""
     rng = seeds.stream("corner-days", seed, name, "day", number)
     if name in LANE_CAMERAS:
         return _traffic(rng, at.where)
-    came: Group = []
+    group: Group = []
     for usual, x in enumerate(VENDORS_X):
         if rng.random() < COMES:
             own = seeds.stream("corner-days", seed, name, "vendor", usual)
             spot = x + rng.uniform(-JITTER_M, JITTER_M), at.where.width + 1.5
-            came += _vendor(own, rng, spot)
+            group += _vendor(own, rng, spot)
     if rng.random() < STRANGER:
-        came += _vendor(rng, rng, (rng.uniform(-1.0, 12.0), at.where.width - 0.9))
+        group += _vendor(rng, rng, (rng.uniform(-1.0, 12.0), at.where.width - 0.9))
     for _ in range(rng.randint(1, 4)):
         someone = Actor(people.person(rng, rng.choice(["walk", "stand"])), "person")
         walks = (rng.uniform(-4.0, 20.0), at.where.width + rng.uniform(0.6, 2.8), 0.15)
-        came += groups.placed([someone], walks, yaw=rng.uniform(0, 6.28))
-    return came
+        group += groups.placed([someone], walks, yaw=rng.uniform(0, 6.28))
+    return group
 
 
 def _vendor(own: random.Random, rng: random.Random, at: tuple[float, float]) -> Group:
@@ -118,13 +119,13 @@ def _vendor(own: random.Random, rng: random.Random, at: tuple[float, float]) -> 
 
 def _traffic(rng: random.Random, where: Street) -> Group:
     """Lorries and vans on both lanes; half of them are muck trucks."""
-    came: Group = []
+    group: Group = []
     for lane, yaw in ((where.lanes[0], 0.0), (where.lanes[-1], math.pi)):
         for x in SLOTS_X:
             if rng.random() < TAKEN:
                 spot = (x + rng.uniform(-1.0, 1.0), lane + rng.uniform(-0.2, 0.2), 0.0)
-                came += groups.placed(_lorry(rng), spot, yaw=yaw)
-    return came
+                group += groups.placed(_lorry(rng), spot, yaw=yaw)
+    return group
 
 
 def _lorry(rng: random.Random) -> Group:
@@ -138,31 +139,43 @@ def _lorry(rng: random.Random) -> Group:
     return [Actor(cars.bus(rng), "bus")] if kind == "bus" else [Actor(cars.van(rng), "car")]
 
 
-def make(seed: int, number: int, out: Path, studio: Studio) -> dict[str, object]:
-    """Writes the picture and labels of one camera's one day; days go round the cameras."""
-    name, day_number = CAMERAS[number % len(CAMERAS)], number // len(CAMERAS)
-    at = place(seed, name)
-    actors = [*at.always, *day(seed, name, day_number, at)]
-    rng = seeds.stream("corner-days", seed, name, "light", day_number)
-    drawn = weather(rng, rng.choice(LIGHTS), lamps=at.where.lamps)
-    light = replace(drawn, haze=min(drawn.haze, MOST_HAZE))
-    studio.clear()
-    studio.add(at.where.model)
-    names = {}
-    for entity, actor in enumerate(actors, 1):
-        studio.add(actor.model, entity=entity)
-        if actor.label:
-            names[entity] = actor.label
-    studio.light(light)
-    studio.camera(at.camera)
-    shot = studio.shoot()
-    linear, _ = with_plumes(shot, [], at.camera, light)
-    numbers = seeds.array_stream("corner-days", seed, name, day_number)
-    own = seeds.array_stream("corner-days", seed, name, "look")
-    look = draw_look(own, night=light.name == "night")
-    stem = f"{name}_{seed}_{day_number:03d}"
-    (out / "images").mkdir(parents=True, exist_ok=True)
-    image = picture(balanced(linear, 1.0), look, numbers)
-    write_jpeg(str(out / "images" / f"{stem}.jpg"), image, max(look.quality, 70))
-    write_labels(out, stem, labels.index_boxes(shot.index, names), SIZE)
-    return {"stem": stem, "light": light.name}
+class Standing:
+    """One camera in the studio: its street stays loaded, days come and go."""
+
+    def __init__(self, seed: int, name: str, out: Path, studio: Studio) -> None:
+        self.seed, self.name, self.out, self.studio = seed, name, out, studio
+        self.at = place(seed, name)
+        studio.clear()
+        studio.add(self.at.where.model)
+        for actor in self.at.always:
+            studio.add(actor.model)
+        studio.camera(self.at.camera)
+
+    def day(self, number: int) -> dict[str, object]:
+        """Writes the picture and the labels of a day."""
+        actors = came(self.seed, self.name, number, self.at)
+        rng = seeds.stream("corner-days", self.seed, self.name, "light", number)
+        drawn = weather(rng, rng.choice(LIGHTS), lamps=self.at.where.lamps)
+        light = replace(drawn, haze=min(drawn.haze, MOST_HAZE))
+        names, things = {}, []
+        for entity, actor in enumerate(actors, 1):
+            things += self.studio.add(actor.model, entity=entity)
+            if actor.label:
+                names[entity] = actor.label
+        self.studio.light(light)
+        shot = self.studio.shoot()
+        self.studio.remove(things)
+        self.studio.darken()
+        stem = f"{self.name}_{self.seed}_{number:03d}"
+        self._write(stem, number, with_plumes(shot, [], self.at.camera, light)[0], light.name)
+        write_labels(self.out, stem, labels.index_boxes(shot.index, names), SIZE)
+        return {"stem": stem, "light": light.name}
+
+    def _write(self, stem: str, number: int, linear: Floats, light: str) -> None:
+        """images/STEM.jpg, as this one camera draws."""
+        numbers = seeds.array_stream("corner-days", self.seed, self.name, number)
+        own = seeds.array_stream("corner-days", self.seed, self.name, "look")
+        look = draw_look(own, night=light == "night")
+        (self.out / "images").mkdir(parents=True, exist_ok=True)
+        image = picture(balanced(linear, 1.0), look, numbers)
+        write_jpeg(str(self.out / "images" / f"{stem}.jpg"), image, max(look.quality, 70))

@@ -63,15 +63,16 @@ def pictures_command(args: argparse.Namespace) -> int:
 
 
 def days_command(args: argparse.Namespace) -> int:
-    """Five cameras that stand still, a picture a day each; `--count` pictures in all."""
+    """Five cameras that stand still, a picture a day; `--count` days of each."""
     from tools.scenery import corner_days
     from tools.scenery.blender import Studio
     from tools.scenery.produce import Production
 
     studio = Studio(samples=args.samples or 4, threads=args.threads)
-    Production(args.out, what="days of a camera", series=f"days-{args.seed}").run(
-        args.count, lambda number: corner_days.make(args.seed, number, args.out, studio)
-    )
+    for name in corner_days.CAMERAS:
+        made = Production(args.out, what=f"days of {name}", series=f"{name}-{args.seed}")
+        if len(made.done) < args.count:
+            made.run(args.count, corner_days.Standing(args.seed, name, args.out, studio).day)
     return 0
 
 
