@@ -5,6 +5,7 @@ person would use: `edge watch`, then `edge evaluate`. Prints one JSON a clip, th
     tools/python -m tools.documents.clips                 every clip, the shipped model
     tools/python -m tools.documents.clips street --model models/other.yaml
     tools/python -m tools.documents.clips --reel --table  the hard-negative reel too, for people
+    tools/python -m tools.documents.clips --corners       the films that nothing was tuned on
     tools/python -m tools.documents.clips --rate need     looked at as seldom as the rules allow
 """
 
@@ -23,7 +24,7 @@ import yaml
 from edge.config import ConfigError
 
 TESTS = Path(__file__).resolve().parents[2] / "tests"
-CLIPS, REEL = TESTS / "clips", TESTS / "reel"
+CLIPS, REEL, CORNERS = TESTS / "clips", TESTS / "reel", TESTS / "corners"
 
 
 def names(folder: Path = CLIPS) -> list[str]:
@@ -32,7 +33,7 @@ def names(folder: Path = CLIPS) -> list[str]:
 
 
 def folder_of(name: str) -> Path:
-    return next(folder / name for folder in (CLIPS, REEL) if (folder / name).is_dir())
+    return next(folder / name for folder in (CLIPS, REEL, CORNERS) if (folder / name).is_dir())
 
 
 def judge(name: str, model: str | None, rate: str = "auto") -> dict[str, Any]:
@@ -88,21 +89,31 @@ def line(row: dict[str, Any]) -> str:
     return f"{name}  {counts}  f1 {told['f1']:.2f}  {hourly:.1f} false/h"
 
 
+def _asked(args: argparse.Namespace) -> list[str]:
+    if args.corners:
+        return names(CORNERS)
+    return names() + (names(REEL) if args.reel else [])
+
+
 def main() -> int:
     """0 with one JSON a clip; 1 where a command of it failed. Bad figures are no failure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
-        "clip", nargs="*", choices=[*names(), *names(REEL), []], help="default: all"
+        "clip",
+        nargs="*",
+        choices=[*names(), *names(REEL), *names(CORNERS), []],
+        help="default: all of tests/clips",
     )
     parser.add_argument("--reel", action="store_true", help="the hard-negative reel too")
+    parser.add_argument("--corners", action="store_true", help="the corners, and only they")
     parser.add_argument("--table", action="store_true", help="a table instead of JSON")
     parser.add_argument("--rate", choices=["auto", "need"], default="auto")
     parser.add_argument("--model", help="manifest of another model")
     args = parser.parse_args()
     rows = []
     try:
-        for name in args.clip or names() + (names(REEL) if args.reel else []):
+        for name in args.clip or _asked(args):
             truth = json.loads((folder_of(name) / "truth.json").read_bytes())
             row = {
                 "clip": name,

@@ -11,6 +11,7 @@ from tools.documents.read_accuracy import (
     read_accuracy,
     read_clips,
     read_corner,
+    read_corners,
     read_flights,
     read_loops,
     read_places,
@@ -57,6 +58,15 @@ MEASURES: dict[str, Measure] = {
         read_clips,
         about="Rendered streets that training never saw; their dwell times are cut to seconds.",
     ),
+    "corners": Measure(
+        "Films of corners that nothing was tuned on, from pixels",
+        "未用于调参的新影片（从像素到案件）",
+        (PYTHON, "-m", "tools.documents.clips", "--corners"),
+        read_corners,
+        about="Rendered: night rain, snow, a market day, school out, a festival, works, early "
+        "deliveries, noon (tools/scenery/clip_corners.py), by the shipped dwell times. They are a "
+        "test set: no threshold, rule, weight or training picture comes from them.",
+    ),
     "realclips": Measure(
         "Real clips in which nothing is violated, from pixels",
         "真实路面录像（无违规）：误报",
@@ -87,9 +97,10 @@ MEASURES: dict[str, Measure] = {
         "摄像机的第二意见：由核查结论教会（模拟）",
         ("env", "VENV=train", PYTHON, "-m", "tools.training.corner"),
         read_corner,
-        about="Sources of real pictures stand for cameras, truth for the officer. They are many "
-        "places each, not one corner: a harder thing than what the opinion is for. Pictures that "
-        "the model was trained on are among them. Needs datasets/streets (tools/recipe).",
+        about="A real camera with ten real days, and four real photographs in which the detector "
+        "is wrong, seen on 60 days each in light that is drawn; right things are cut out of other "
+        "photographs and pasted, which flatters: an outline may give them away. Truth stands for "
+        "the officer. Needs datasets/streets and datasets/pack (tools/recipe).",
     ),
     "replay": Measure(
         "Rules on recorded cases",

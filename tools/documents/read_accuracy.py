@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tools.documents.figure import Figure, json_lines
 
 
@@ -33,6 +35,28 @@ def read_clips(text: str) -> list[Figure]:
         Figure("false violations", told["fp"], better="less"),
         Figure("watched", told["hours"], "h"),
     ]
+
+
+def read_corners(text: str) -> list[Figure]:
+    """Films that nothing was tuned on: how much was filmed, F1, false cases, a row a film."""
+    rows = json_lines(text)
+    told = rows[-1]["all clips"]
+    minutes = round(told["hours"] * 60, 1)
+    hourly = round(told["fp"] / max(minutes, 1.0) * 120, 2)
+    return [
+        Figure("minutes filmed", minutes, "min", asked=120),
+        Figure("event F1", told["f1"], noise=0.05, asked=0.8),
+        Figure("violations found", told["tp"], f"of {told['tp'] + told['fn']}"),
+        Figure("false cases", told["fp"], better="less", noise=1),
+        Figure("the same in 120 minutes", hourly, better="less", noise=1, asked=2),
+        *(_film(row) for row in rows[:-1]),
+    ]
+
+
+def _film(row: dict[str, Any]) -> Figure:
+    told = row["all"]
+    said = f"of {told['tp'] + told['fn']}, {told['fp']} false"
+    return Figure(f"found in {row['clip']}", told["tp"], said)
 
 
 def read_realclips(text: str) -> list[Figure]:
@@ -78,20 +102,33 @@ def read_flights(text: str) -> list[Figure]:
 
 
 def read_corner(text: str) -> list[Figure]:
-    """What second opinions left after 40 verdicts, over the groups that stand for cameras."""
+    """What second opinions left after 40 verdicts, over the cameras."""
     rows = json_lines(text)
     forty = [row for row in rows if row.get("verdicts") == 40]
     told = rows[-1]["all cameras, 40 verdicts"]
     return [
-        Figure("groups that stand for cameras", len(forty)),
+        Figure("cameras", len(forty)),
+        Figure("cases of later days, of both kinds", sum(row["judged"] for row in forty)),
         Figure(
-            "of them with an opinion that speaks after 40 verdicts",
+            "cameras with an opinion that speaks after 40 verdicts",
             sum(bool(row["speaks"]) for row in forty),
             f"of {len(forty)}",
         ),
         Figure("false cases left, share", told["false_left"], better="less", noise=0.1, asked=0.3),
+        Figure(
+            "false cases left at the worst camera, share",
+            round(max(row["false_left"] for row in forty), 3),
+            better="less",
+            noise=0.3,
+        ),
         Figure("right cases left, share", told["right_left"], noise=0.03, asked=0.95),
+        Figure(
+            "right cases left at the worst camera, share",
+            round(min(row["right_left"] for row in forty), 3),
+            noise=0.05,
+        ),
         Figure("one teaching", told["teach_s"], "s", "less", 0.5, asked=5),
+        Figure("memory of one teaching", told["teach_mb"], "MB", "less", 5, asked=60),
     ]
 
 

@@ -110,10 +110,6 @@ class Studio:
             rows = [list(home)[i : i + 4] for i in range(0, 16, 4)]
             thing.matrix_basis = matrix @ Matrix(rows)
 
-    def remove(self, things: list[Any]) -> None:
-        for thing in things:
-            bpy.data.objects.remove(thing, do_unlink=True)
-
     def show(self, things: list[Any], seen: bool) -> None:
         for thing in things:
             thing.hide_render = not seen
@@ -173,11 +169,6 @@ class Studio:
             thing = bpy.data.objects.new("lamp", lamp)
             thing.location = spot.at
             self.scene.collection.objects.link(thing)
-
-    def darken(self) -> None:
-        """Takes every light away, for the next `light`."""
-        for lamp in list(bpy.data.lights):
-            bpy.data.lights.remove(lamp)
 
     # -- pictures ----------------------------------------------------------------------------
     def camera(self, camera: Camera) -> None:

@@ -62,20 +62,6 @@ def pictures_command(args: argparse.Namespace) -> int:
     return 0
 
 
-def days_command(args: argparse.Namespace) -> int:
-    """Five cameras that stand still, a picture a day; `--count` days of each."""
-    from tools.scenery import corner_days
-    from tools.scenery.blender import Studio
-    from tools.scenery.produce import Production
-
-    studio = Studio(samples=args.samples or 4, threads=args.threads)
-    for name in corner_days.CAMERAS:
-        made = Production(args.out, what=f"days of {name}", series=f"{name}-{args.seed}")
-        if len(made.done) < args.count:
-            made.run(args.count, corner_days.Standing(args.seed, name, args.out, studio).day)
-    return 0
-
-
 def composites_command(args: argparse.Namespace) -> int:
     """Plumes and cut-outs on real photographs; needs no Blender."""
     from tools.scenery import photographs, recipes
@@ -138,10 +124,6 @@ def parser() -> argparse.ArgumentParser:
     pictures.add_argument("--situation", default="", help="only this one (default: a mix)")
     pictures.add_argument("--views", type=int, default=4, help="cameras per scene (default 4)")
     pictures.set_defaults(run=pictures_command)
-    days = commands.add_parser(
-        "days", parents=[common], help="cameras that stand still, day after day"
-    )
-    days.set_defaults(run=days_command)
     composites = commands.add_parser(
         "composites", parents=[common], help="plumes and sprites on real photographs"
     )

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Does a box learn its own corner? Verdicts at five cameras that stand still, day after day.
 
-The cameras are rendered streets (tools/scenes days): what stands there for good is there every day
-in other light, vendors come to about their usual spots, strangers now and then; at two of them
-lorries pass. The detector looks at each day's picture; a box that lies on what it is called is what
-an officer would confirm, another what he would reject. Verdicts come in the order of the days; the
-camera's second opinion is taught with those given so far (edge.learning.opinion) and judges the
-cases of later days. Prints precision and recall against verdicts given, and draws them.
+One is a real camera with its real days, four are real photographs seen in other light every day;
+right things, cut out of other photographs, come and go (tools.training.corner_cameras). The
+detector looks at each day's picture; a box that lies on a right thing is what an officer would
+confirm, another what he would reject. Verdicts come in the order of the days; the camera's second
+opinion is taught with those given so far (edge.learning.opinion) and judges the cases of later
+days. Prints precision and recall against verdicts given, and draws them.
 
-    tools/scenes days --out out/days --count 40
-    tools/dataset import yolo out/days --rules tools/training/days.yaml --out datasets/days
-    VENV=train tools/python -m tools.training.corner --plot docs/figures/corner.png
+    VENV=train tools/python -m tools.training.corner --plot docs/pictures/corner.png
 """
 
 from __future__ import annotations
@@ -20,8 +18,8 @@ import json
 import sys
 import time
 import tracemalloc
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -29,21 +27,33 @@ import numpy as np
 
 from edge.config import ConfigError
 from edge.learning.opinion import Example, features_of, teach
-from edge.values import Image
-from tools.training.classes import CITY, COCO
-from tools.training.collection import read_collection
+from tools.training.classes import CITY
+from tools.training.collection import SPLITS, Collection, read_collection
+from tools.training.corner_cameras import (
+    Day,
+    StillCamera,
+    days_of,
+    photograph_camera,
+    real_camera,
+)
 from tools.training.evaluate import Form, open_form
 from tools.training.pictures import Picture, of_collection
 from tools.training.progress import progress
 from tools.training.raw_yolo import detect, iou_matrix
+from tools.training.shots import Shot, load_shots
+from tools.training.transplants import TRANSPLANTS, transplants
 
 CASE_SCORE = 0.2  # a new camera on trial: more is shown than a settled one tells
-# Where the box lies on the thing so far, an officer sees it in the close-up and confirms.
-SEEN_IOU = 0.3
+# Where the box lies on the thing so far, an officer sees it in the close-up and confirms. Where it
+# only touches one, what he would say is not known: no case.
+TOUCHED_IOU, SEEN_IOU = 0.1, 0.3
 STEPS = (0, 10, 20, 30, 40, 60, 80)
 ASKED = 40  # verdicts after which the opinion is to be good
-CAMERAS = 5
-LEAST_EACH = 14
+SEED = 11
+PHOTOGRAPHS = 4
+# Where photographs without a stall come from, and what is cut out for which class.
+EMPTY = ("street_empty", "look_alikes", "street_cameras")
+CUT = {"vendor_stall": ("real_cart", "real_market"), "muck_truck": ("real_lorry",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,40 +64,84 @@ class Stream:
     label: str
     cases: tuple[Example, ...]
 
-    @property
-    def least(self) -> int:
-        right = sum(case.right for case in self.cases)
-        return min(right, len(self.cases) - right)
+
+def streams(form: Form, cameras: Sequence[StillCamera], shots: Sequence[Shot]) -> list[Stream]:
+    """The cases of every camera in the order of its days. Raises ConfigError where nothing of a
+    camera's class can be cut out."""
+    pool = list(transplants(list(shots), CITY))
+    made = []
+    for camera in progress(cameras, len(cameras), "cameras"):
+        things = [one for one in pool if one.kind in CUT[camera.label] and not one.above]
+        if not things:
+            raise ConfigError(f"no {camera.label} to cut out of these sets")
+        days = days_of(camera, things, SEED)
+        cases = [case for day in days for case in cases_of(form, camera.label, day)]
+        made.append(Stream(camera.name, camera.label, tuple(cases)))
+    return made
 
 
-def streams(form: Form, pictures: Sequence[Picture]) -> list[Stream]:
-    """Cases by source and class in the order of the days, the richest in both kinds first."""
-    cases: dict[tuple[str, str], list[Example]] = {}
-    ordered = sorted(pictures, key=lambda one: one.path.stem)
-    for picture in progress(ordered, len(ordered), "look"):
+def cases_of(form: Form, name: str, day: Day) -> Iterator[Example]:
+    """Every box of a day's picture that an officer would be shown."""
+    found = detect(form.network, day.image, min_score=CASE_SCORE)
+    truth = np.array(day.right).reshape(-1, 4)
+    for box in found.boxes[found.labels == CITY.index(name)]:
+        most = float(iou_matrix(box[None], truth).max()) if len(truth) else 0.0
+        if TOUCHED_IOU <= most < SEEN_IOU:
+            continue
+        x1, y1, x2, y2 = box.tolist()
+        place = (x1, y1, x2, y2)
+        yield Example(features_of(day.image, place, place), most >= SEEN_IOU)
+
+
+def wrong_about(form: Form, pictures: Sequence[Picture]) -> list[Picture]:
+    """Of photographs without a stall those in which the detector is wrong about most things, one of
+    a place, the worst first."""
+    stall = CITY.index("vendor_stall")
+    rows: list[tuple[int, float, Picture]] = []
+    for picture in progress(pictures, len(pictures), "photographs"):
         read = cv2.imread(str(picture.path))
         if read is None:
             continue
-        for name, example in cases_of(form, np.asarray(read, np.uint8), picture):
-            cases.setdefault((picture.item.source, name), []).append(example)
-    made = [Stream(source, name, tuple(rows)) for (source, name), rows in cases.items()]
-    return sorted((s for s in made if s.least >= LEAST_EACH), key=lambda s: -s.least)[:CAMERAS]
+        found = detect(form.network, np.asarray(read, np.uint8), min_score=CASE_SCORE)
+        scores = found.scores[found.labels == stall]
+        if len(scores):
+            rows.append((len(scores), float(scores.sum()), picture))
+    ranked = [p for _, _, p in sorted(rows, key=lambda row: (-row[0], -row[1], row[2].path.stem))]
+    first = {picture.item.group: picture for picture in reversed(ranked)}
+    return [picture for picture in ranked if first[picture.item.group] is picture]
 
 
-def cases_of(form: Form, image: Image, picture: Picture) -> Iterator[tuple[str, Example]]:
-    """(class, case) of every box of a picture that an officer would be shown."""
-    found = detect(form.network, image, min_score=CASE_SCORE)
-    silent = set(picture.item.unlabelled)
-    for box, label in zip(found.boxes, found.labels.tolist(), strict=True):
-        name = CITY[label]
-        truth = np.array([t.xyxy for t in picture.labels if t.label == label]).reshape(-1, 4)
-        # No category rests on a COCO class alone; what was not looked for has no verdict.
-        if name in COCO or (name in silent and not len(truth)):
-            continue
-        right = bool(len(truth)) and iou_matrix(box[None], truth).max() >= SEEN_IOU
-        x1, y1, x2, y2 = box.tolist()
-        place = (x1, y1, x2, y2)
-        yield name, Example(features_of(image, place, place), bool(right))
+def empty_of_stalls(pictures: Iterable[Picture]) -> list[Picture]:
+    """Those looked through for stalls without finding one."""
+    stall = CITY.index("vendor_stall")
+    return [
+        one
+        for one in pictures
+        if one.item.source in EMPTY
+        and "vendor_stall" not in one.item.unlabelled
+        and all(label.label != stall for label in one.labels)
+    ]
+
+
+def gather(
+    form: Form, sets: Sequence[Collection], videos: Path
+) -> tuple[list[StillCamera], list[Shot]]:
+    """The cameras, and the photographs that right things are cut out of. Raises ConfigError."""
+    pictures = [p for held in sets for split in SPLITS for p in of_collection(held, split)]
+    wrong = wrong_about(form, empty_of_stalls(pictures))[:PHOTOGRAPHS]
+    if len(wrong) < PHOTOGRAPHS:
+        raise ConfigError(f"{len(wrong)} photographs that fool it; {PHOTOGRAPHS} are needed")
+    cameras = [real_camera(videos)]
+    cameras += [photograph_camera(f"photograph {one.path.stem}", one.path) for one in wrong]
+    shots = [shot for held in sets for split in SPLITS for shot in load_shots(_cut(held), split)]
+    return cameras, shots
+
+
+def _cut(held: Collection) -> Collection:
+    """Only what something is cut out of."""
+    wanted = {kind for kinds in CUT.values() for kind in kinds}
+    sources = {source for (source, _), (kind, _) in TRANSPLANTS.items() if kind in wanted}
+    return replace(held, items=tuple(item for item in held.items if item.source in sources))
 
 
 def after(stream: Stream, verdicts: int) -> dict[str, float]:
@@ -140,17 +194,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tools.training.corner", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--model", type=Path, default=Path("models/city-v1.onnx"))
-    parser.add_argument("--sets", type=Path, nargs="+", default=[Path("datasets/days")])
+    sets = [Path("datasets/streets"), Path("datasets/pack")]
+    parser.add_argument("--sets", type=Path, nargs="+", default=sets)
+    parser.add_argument("--videos", type=Path, default=Path("../shared/data/video/real"))
     parser.add_argument("--plot", type=Path, help="FILE.png")
     args = parser.parse_args(arguments)
     try:
-        sets = [read_collection(folder) for folder in args.sets]
-        pictures = [
-            p for held in sets for split in ("train", "val") for p in of_collection(held, split)
-        ]
-        found = streams(open_form(args.model), pictures)
-        if not found:
-            raise ConfigError("no source of these sets has enough right and false cases")
+        form = open_form(args.model)
+        held = [read_collection(folder) for folder in args.sets]
+        found = streams(form, *gather(form, held, args.videos))
     except ConfigError as error:
         print(f"tools.training.corner: {error}", file=sys.stderr)
         return 2
