@@ -28,6 +28,10 @@ COLOUR_CELLS = 4
 MARGIN = 0.1  # of the box, on every side of it
 PLACE_WEIGHT = 0.6
 RIDGE = 1.0
+# The limit lies below the lowest right one, left out in turn, by this share of their spread; of so
+# many right ones one may lie lower. A quantile between the lowest two would silence a judge that
+# is right about all but one of few.
+MARGIN_SPREAD, ONE_OF = 0.5, 40
 # It speaks where, left out one at a time, so many false ones fall and so few right ones do.
 LEAST_REMOVED, LEAST_KEPT = 0.4, 0.95
 
@@ -137,7 +141,8 @@ def teach(examples: Sequence[Example]) -> Opinion | None:
     # What each example gets from the judge that was not taught with it.
     left_out = wanted - (inverse @ wanted) / np.diag(inverse)
     good, bad = left_out[: len(rights)], left_out[len(rights) :]
-    limit = min(0.0, float(np.quantile(good, 0.02)) - 0.1 * float(good.std()))
+    lowest = float(np.sort(good)[len(good) // ONE_OF])
+    limit = min(0.0, lowest - MARGIN_SPREAD * float(good.std()))
     kept, removed = float((good >= limit).mean()), float((bad < limit).mean())
     return Opinion(weights, mean, scale, limit, len(rights), len(falses), kept, removed)
 

@@ -105,10 +105,16 @@ READINGS = {
         [0.776],
     ),
     "corner": (
-        '{"camera": "a", "verdicts": 40, "speaks": 1.0}\n{"camera": "b", "verdicts": 40,'
-        ' "speaks": 0.0}\n{"all cameras, 40 verdicts": {"false_left": 0.5, "right_left": 0.97,'
-        ' "teach_s": 0.01}}',
-        [2, 1, 0.5, 0.97, 0.01],
+        '{"camera": "a", "verdicts": 40, "speaks": 1.0, "judged": 9, "false_left": 0.25,'
+        ' "right_left": 1.0}\n{"camera": "b", "verdicts": 40, "speaks": 0.0, "judged": 8,'
+        ' "false_left": 0.75, "right_left": 0.94}\n{"all cameras, 40 verdicts":'
+        ' {"false_left": 0.5, "right_left": 0.97, "teach_s": 0.01, "teach_mb": 0.4}}',
+        [2, 17, 1, 0.5, 0.75, 0.97, 0.94, 0.01, 0.4],
+    ),
+    "corners": (
+        '{"clip": "corner-x", "all": {"tp": 1, "fn": 0, "fp": 1}}\n{"all clips": {"clips": 1,'
+        ' "hours": 0.25, "tp": 1, "fp": 1, "fn": 0, "f1": 0.667}}',
+        [15.0, 0.667, 1, 1, 8.0, 1],
     ),
     "realclips": (
         '{"all clips": {"clips": 29, "minutes": 31.0, "shipped dwell": 0, "short dwell": 1,'

@@ -98,8 +98,8 @@ MEASURES: dict[str, Measure] = {
         ("env", "VENV=train", PYTHON, "-m", "tools.training.corner"),
         read_corner,
         about="A real camera with ten real days, and four real photographs in which the detector "
-        "is wrong, seen on 60 days each in light that is drawn; right things are cut out of other "
-        "photographs and pasted, which flatters: an outline may give them away. Truth stands for "
+        "is wrong, seen on up to 120 days each in light that is drawn; right things are cut out "
+        "of other photographs and pasted, which flatters: an outline may give them away. Truth stands for "
         "the officer. Needs datasets/streets and datasets/pack (tools/recipe).",
     ),
     "replay": Measure(

@@ -20,6 +20,7 @@ import time
 import tracemalloc
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -51,6 +52,8 @@ STEPS = (0, 10, 20, 30, 40, 60, 80)
 ASKED = 40  # verdicts after which the opinion is to be good
 SEED = 11
 PHOTOGRAPHS = 4
+# A camera has so many cases, and so many of each kind; a photograph that gives fewer is none.
+CASES, LEAST_EACH = 140, 14
 # Where photographs without a stall come from, and what is cut out for which class.
 EMPTY = ("street_empty", "look_alikes", "street_cameras")
 CUT = {"vendor_stall": ("real_cart", "real_market"), "muck_truck": ("real_lorry",)}
@@ -64,19 +67,28 @@ class Stream:
     label: str
     cases: tuple[Example, ...]
 
+    @property
+    def enough(self) -> bool:
+        right = sum(case.right for case in self.cases)
+        return len(self.cases) == CASES and min(right, CASES - right) >= LEAST_EACH
+
 
 def streams(form: Form, cameras: Sequence[StillCamera], shots: Sequence[Shot]) -> list[Stream]:
-    """The cases of every camera in the order of its days. Raises ConfigError where nothing of a
-    camera's class can be cut out."""
+    """The cases of the real camera and of the first photographs that give enough, in the order of
+    the days. Raises ConfigError where nothing of a camera's class can be cut out."""
     pool = list(transplants(list(shots), CITY))
-    made = []
-    for camera in progress(cameras, len(cameras), "cameras"):
+    made: list[Stream] = []
+    for camera in cameras:
+        if len(made) == 1 + PHOTOGRAPHS:
+            break
         things = [one for one in pool if one.kind in CUT[camera.label] and not one.above]
         if not things:
             raise ConfigError(f"no {camera.label} to cut out of these sets")
         days = days_of(camera, things, SEED)
-        cases = [case for day in days for case in cases_of(form, camera.label, day)]
-        made.append(Stream(camera.name, camera.label, tuple(cases)))
+        cases = (case for day in days for case in cases_of(form, camera.label, day))
+        stream = Stream(camera.name, camera.label, tuple(islice(cases, CASES)))
+        if stream.enough:
+            made.append(stream)
     return made
 
 
@@ -128,9 +140,7 @@ def gather(
 ) -> tuple[list[StillCamera], list[Shot]]:
     """The cameras, and the photographs that right things are cut out of. Raises ConfigError."""
     pictures = [p for held in sets for split in SPLITS for p in of_collection(held, split)]
-    wrong = wrong_about(form, empty_of_stalls(pictures))[:PHOTOGRAPHS]
-    if len(wrong) < PHOTOGRAPHS:
-        raise ConfigError(f"{len(wrong)} photographs that fool it; {PHOTOGRAPHS} are needed")
+    wrong = wrong_about(form, empty_of_stalls(pictures))
     cameras = [real_camera(videos)]
     cameras += [photograph_camera(f"photograph {one.path.stem}", one.path) for one in wrong]
     shots = [shot for held in sets for split in SPLITS for shot in load_shots(_cut(held), split)]
@@ -203,6 +213,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         form = open_form(args.model)
         held = [read_collection(folder) for folder in args.sets]
         found = streams(form, *gather(form, held, args.videos))
+        if len(found) <= PHOTOGRAPHS:
+            raise ConfigError(f"{len(found)} cameras with {CASES} cases; {PHOTOGRAPHS + 1} wanted")
     except ConfigError as error:
         print(f"tools.training.corner: {error}", file=sys.stderr)
         return 2

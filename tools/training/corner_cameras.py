@@ -25,7 +25,7 @@ from edge.values import Box, Image
 from tools.training.cutouts import Cutout, paste
 from tools.training.wear import harmonised
 
-DAYS = 60
+DAYS = 120
 USUAL, COMES, STRANGER = 3, 0.45, 0.5
 SHAKE_PX = 2
 # Of the frame: where feet stand, from and to, and how wide a thing is there.
