@@ -99,8 +99,8 @@ MEASURES: dict[str, Measure] = {
         read_corner,
         about="A real camera with ten real days, and four real photographs in which the detector "
         "is wrong, seen on up to 120 days each in light that is drawn; right things are cut out "
-        "of other photographs and pasted, which flatters: an outline may give them away. Truth stands for "
-        "the officer. Needs datasets/streets and datasets/pack (tools/recipe).",
+        "of other photographs and pasted, which flatters: an outline may give them away. Truth "
+        "stands for the officer. Needs datasets/streets and datasets/pack (tools/recipe).",
     ),
     "replay": Measure(
         "Rules on recorded cases",
