@@ -118,6 +118,18 @@ def jetson_troubles(root: Path) -> tuple[str, ...]:
     return ("throttled",) if busy else ()
 
 
+def processor_time(root: Path = Path("/")) -> tuple[float, float] | None:
+    """Time at work and in all, of all processors since boot, in the kernel's ticks; None where it
+    does not say (proc(5), /proc/stat)."""
+    words = _text(root / "proc/stat").partition("\n")[0].split()
+    ticks = [_number(word) for word in words[1:9]]
+    known = [one for one in ticks if one is not None]
+    if words[:1] != ["cpu"] or len(known) < 5:
+        return None
+    idle = known[3] + known[4]
+    return sum(known) - idle, sum(known)
+
+
 @dataclass(frozen=True, slots=True)
 class Storage:
     """Room on the file system of one folder, and whether it can be written."""

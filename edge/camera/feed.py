@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.camera.clips import file_clips
-from edge.camera.grabber import Grabber
+from edge.camera.grabber import Arrivals, Grabber
 from edge.camera.jpegs import JpegPacker
 from edge.camera.mailbox import Mailbox
 from edge.camera.opening import Addresses, addresses, connector
@@ -69,10 +69,12 @@ def open_feed(
     bell: threading.Condition,
     ring_mb: int,
     differs: Differs | None = None,
+    arrivals: Arrivals | None = None,
 ) -> Feed:
     """Wire the reader of a camera; nothing is opened before `start`, but a recording is checked.
 
     differs: compares key pictures of a live stream while it is quiet (edge.camera.quiet).
+    arrivals: tells of what comes between two looks (edge.camera.grabber).
 
     Raises ConfigError for a source that is not allowed, or a recording that cannot be read.
     """
@@ -80,7 +82,7 @@ def open_feed(
     mailbox = Mailbox(bell)
     if found.recording:
         return _recording(camera, found.source, mailbox, clock)
-    return _live(camera, found, mailbox, clock, ring_mb, differs)
+    return _live(camera, found, mailbox, clock, ring_mb, differs, arrivals)
 
 
 def _recording(camera: Camera, address: Address, mailbox: Mailbox, clock: Clock) -> Feed:
@@ -120,6 +122,7 @@ def _live(
     clock: Clock,
     ring_mb: int,
     differs: Differs | None,
+    arrivals: Arrivals | None,
 ) -> Feed:
     span_s = camera.clip_before_s + camera.clip_after_s + RING_SPARE_S
     ring = PacketRing(seconds=span_s, bytes_max=ring_mb * 1_000_000)
@@ -132,6 +135,7 @@ def _live(
         fps=camera.fps,
         mailbox=mailbox,
         clock=clock,
+        arrivals=arrivals,
     )
     feed = Feed(found.source, mailbox, grabber, ring, record)
     if not packed:

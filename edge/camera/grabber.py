@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 from edge.camera.mailbox import Mailbox
 from edge.camera.pacing import LIVE_EARLY, Pacer
@@ -14,7 +15,7 @@ from edge.camera.source import Cause, Picture, Source, SourceError, SourceFacts,
 from edge.camera.stream_clock import StreamStatistics
 from edge.clock import Clock
 from edge.runtime import Backoff, Trouble
-from edge.values import Frame
+from edge.values import Frame, Image
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,8 @@ RETRY_CAP_S = 5.0
 RETRY_SLOW_S = 60.0
 # So long a picture that was held back waits for the one before it to be taken.
 HELD_WAIT_S = 0.5
+# Looks so many times as far apart as `fps` has them are seldom.
+SELDOM = 1.5
 _SLOW: frozenset[Cause] = frozenset({"login", "unsupported"})
 
 
@@ -94,6 +97,15 @@ class SourceThread:
             source.close()
 
 
+class Arrivals(Protocol):
+    """Whether a picture (grey) between two looks shows what no look has seen
+    (edge.vision.arrival.ArrivalWatch)."""
+
+    def due(self, now_s: float) -> bool: ...
+    def tells(self, image: Image, now_s: float) -> bool: ...
+    def posted(self) -> None: ...
+
+
 class Grabber:
     """Reads one camera and posts the frames due at `fps` into its mailbox.
 
@@ -102,6 +114,8 @@ class Grabber:
     want: which pictures are decoded at all ("key", "nonref" or "watch" while nobody needs more);
     may be set at any time. room: whether all may be decoded while the stream is not known yet
     (edge.camera.quiet); the same.
+    arrivals: asked of pictures that are decoded anyway, where they are looked at more seldom than
+    at `fps` and `more` says that more looks may be given; may be set at any time.
     """
 
     def __init__(
@@ -112,6 +126,7 @@ class Grabber:
         fps: float,
         mailbox: Mailbox,
         clock: Clock,
+        arrivals: Arrivals | None = None,
     ) -> None:
         self.camera = camera
         self.mailbox = mailbox
@@ -122,6 +137,8 @@ class Grabber:
         self.last_picture_s = clock.now().mono
         self.statistics: StreamStatistics | None = None
         self._fps, self._every_s = fps, 1.0 / fps
+        self._arrivals, self.more = arrivals, False
+        self._apart_s = 0.0
         self.line = SourceThread(camera, connect, self._pump)
 
     def start(self) -> None:
@@ -181,11 +198,35 @@ class Grabber:
             if self.line.stopping:
                 return
             self.read += 1
+            self._apart_s = picture.at.mono - self.last_picture_s
             self.last_picture_s = picture.at.mono
             self.line.healed()
             pacer.pace(self.every_s)
-            if pacer.due(picture.time_s):
+            due = pacer.due(picture.time_s)
+            if self._shows_arrival(picture, due=due) and not due:
+                pacer.take(picture.time_s)
+                due = True
+            if due:
                 self._post(picture)
+
+    @property
+    def watches_arrivals(self) -> bool:
+        """Whether what comes between two looks is told by the pictures there."""
+        seldom_s = SELDOM / self._fps
+        allowed = self._arrivals is not None and self.more
+        return allowed and self._apart_s < seldom_s < self.every_s
+
+    def _shows_arrival(self, picture: Picture, *, due: bool) -> bool:
+        arrivals, at_s = self._arrivals, picture.at.mono
+        if arrivals is None or not self.watches_arrivals or not (due or arrivals.due(at_s)):
+            return False
+        grey = picture.grey()
+        if grey is None:
+            return False
+        told = arrivals.tells(grey, at_s)
+        if due or told:
+            arrivals.posted()
+        return told
 
     def _post(self, picture: Picture) -> None:
         if picture.held:

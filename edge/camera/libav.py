@@ -359,6 +359,20 @@ def turned_bgr(frame: Any, matrix: Matrix) -> Image:
     return upright(image, matrix)
 
 
+# Pictures whose first plane is how bright each pixel is, a byte each.
+_BRIGHT = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12"})
+
+
+def turned_grey(frame: Any, matrix: Matrix) -> Image | None:
+    """How bright each pixel of a decoded picture is, (height, width) uint8, upright, as it lies in
+    the decoder's memory: for a glance that needs no colours. None where it does not lie there."""
+    if frame.format.name not in _BRIGHT:
+        return None
+    plane = frame.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return upright(rows[: frame.height, : frame.width], matrix)
+
+
 def display_matrix(frame: Any) -> Matrix:
     """a, b, c, d of its display matrix (ISO/IEC 14496-12, 8.3.2), by sign; None without one.
 

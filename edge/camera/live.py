@@ -23,6 +23,7 @@ from edge.camera.libav import (
     packets_of,
     seconds,
     turned_bgr,
+    turned_grey,
 )
 from edge.camera.pacing import LIVE_EARLY, Lag, Pacer
 from edge.camera.packets import Encoded, parameter_sets
@@ -315,7 +316,12 @@ class LiveSource:
             arrived = self._last_at
         self._last_at = arrived
         matrix = self._matrix_of(frame)
-        return Picture(arrived, at.mono, lambda: turned_bgr(frame, matrix))
+        return Picture(
+            arrived,
+            at.mono,
+            lambda: turned_bgr(frame, matrix),
+            grey=lambda: turned_grey(frame, matrix),
+        )
 
     def _matrix_of(self, frame: Any) -> Matrix:
         """How the camera says that it hangs: by its first picture."""

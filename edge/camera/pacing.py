@@ -48,6 +48,11 @@ class Pacer:
         self._taken_s = time_s
         return True
 
+    def take(self, time_s: float) -> None:
+        """The picture of this time, which was not due, is analysed: the next is due an interval
+        after it."""
+        self._taken_s, self._next_s = time_s, time_s + self._interval_s
+
 
 class Lag:
     """How far reading has fallen behind a live stream.

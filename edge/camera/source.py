@@ -62,13 +62,15 @@ class Picture:
 
     at: when its data arrived; time_s: when it came out of the decoder (mono), for choosing
     pictures at a rate. held: it waited undecoded, and several come at once: none is to be lost.
-    `bgr` is to be called before the next picture is asked for.
+    `bgr` and `grey` are to be called before the next picture is asked for; grey: (height, width),
+    where that costs no conversion, of a picture that came in a row with others.
     """
 
     at: Stamp
     time_s: float
     bgr: Callable[[], Image]
     held: bool = False
+    grey: Callable[[], Image | None] = lambda: None
 
 
 class Source(Protocol):

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge.board import Board
+from edge.board import Board, processor_time
 from edge.clock import SystemClock
 from edge.config import Camera, ConfigError
 from edge.daemons.model_tuning import ModelTuning
@@ -25,6 +25,7 @@ from edge.ipc import Responder, Spool
 from edge.isolation import ItemGuard
 from edge.outbox import RECEIPT, Outbox
 from edge.pipeline.build import build_worker, load_models, load_traits
+from edge.pipeline.busy_decoding import BusyDecoding
 from edge.pipeline.camera_ledgers import CameraLedgers
 from edge.pipeline.camera_worker import CameraWorker
 from edge.pipeline.decode_room import DecodeRoomControl
@@ -115,6 +116,7 @@ class Visiond:
             Board(), self._clock, self._scheduler, self.workers, self.publisher.faults
         )
         self._decode_room = DecodeRoomControl(self.workers)
+        self._busy_decoding = BusyDecoding()
         self._finished: set[str] = set()
         self._pending: list[dict[str, Any]] = []
         self._requests = {"served": 0, "refused": 0}
@@ -257,6 +259,7 @@ class Visiond:
         self.publisher.retry()
         self._thermal.tick()
         self._decode_room.tick()
+        self._decode_busy()
         for name, worker in self.workers.items():
             with self._guard.working_for(name):
                 worker.watch_health(self._clock.now(), self.publisher.faults)
@@ -278,6 +281,13 @@ class Visiond:
         if time.monotonic() - self._given_back_s >= GIVE_BACK_EVERY_S:
             self._given_back_s = time.monotonic()
             give_back_memory()
+
+    def _decode_busy(self) -> None:
+        """Busy cameras that could do with key pictures are decoded whole where there is room."""
+        wanting = [name for name, worker in self.workers.items() if worker.keys_do]
+        given = self._busy_decoding.step(self._clock.now().mono, processor_time(), wanting)
+        for name, worker in self.workers.items():
+            worker.between = name in given and worker.eased is None
 
     def _picture_of(self, camera: str) -> Image | None:
         """The newest picture of a camera, from any thread."""

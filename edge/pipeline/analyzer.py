@@ -32,6 +32,7 @@ from edge.values import (
     Stamp,
     Track,
 )
+from edge.vision.arrival import Expected
 from edge.vision.gate import FAINT_S, GateDecision, MotionGate, refresh_s
 from edge.vision.model import Model
 from edge.vision.tracker import LATELY_S, Tracker, came, moving
@@ -227,6 +228,12 @@ class Analyzer:
             self._tracker = Tracker(strong=strong, strong_of=own, weak=WEAK, aspect=aspect)
         tracks = self._tracker.update(found, frame.at, frame.image)
         return self._traits.judged(frame.image, tracks) if self._traits else tracks
+
+    def expected(self, at: Stamp) -> Expected:
+        """Where what is followed is at a look, as far as is known, and how it moves."""
+        if self._tracker is None:
+            return Expected.nothing(at.mono)
+        return Expected(at.mono, *self._tracker.expected)
 
     def finish(self, at: Stamp) -> Judgement:
         return self._judge.finish(at)

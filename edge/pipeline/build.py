@@ -25,6 +25,7 @@ from edge.pipeline.truck_lookup import TruckFile
 from edge.release.store import DEFAULT_MODEL
 from edge.sensors.live import latest, window_csv
 from edge.values import Finding, Prompt
+from edge.vision.arrival import ArrivalWatch
 from edge.vision.choice import open_chosen
 from edge.vision.key_change import KeyChange
 from edge.vision.model import Model
@@ -103,13 +104,17 @@ def build_worker(
 ) -> CameraWorker:
     """One camera, wired; nothing runs yet. Raises ConfigError."""
     camera = with_learnt(camera, settings)
+    watches = camera.gate and camera.decode != "whole"
+    masks = [zone.polygon for zone in camera.zones if zone.kind == "mask"]
+    arrivals = ArrivalWatch(masks) if watches else None
     feed = open_feed(
         camera,
         base=settings.base,
         clock=clock,
         bell=bell,
         ring_mb=settings.device.keep.ring_mb,
-        differs=KeyChange() if camera.gate and camera.decode != "whole" else None,
+        differs=KeyChange() if watches else None,
+        arrivals=arrivals,
     )
     feed.clips = masked_clips(feed.clips, camera)
     outputs = EvidenceOutputs(
@@ -142,6 +147,7 @@ def build_worker(
         started=clock.now(),
         misdetected=lambda: misdetected.of(camera.id),
         hard_examples=None if feed.recording else hard_examples_for(settings, camera),
+        arrivals=arrivals,
         late=lambda count: publisher.faults.holds(
             "scribe",
             camera.id,

@@ -31,6 +31,7 @@ from edge.pipeline.recheck import Rechecks
 from edge.rules.blind import BlindTime, WatchSpan
 from edge.runtime import no_room, write_atomic
 from edge.values import Fault, Frame, Prompt, Stamp
+from edge.vision.arrival import COMPARED_S, ArrivalWatch
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ FALLEN_BEHIND = "reading has fallen behind: key pictures only, until it has caug
 NO_ROOM = "learning packet sizes at key pictures: the processor has no room to decode all meanwhile"
 # More than come in that time.
 LOOKS = 400
+# What comes is told by the second comparison that shows it, most of the time.
+ARRIVAL_S = round(3.0 * COMPARED_S, 2)
 
 
 class CameraWorker:
@@ -64,6 +67,7 @@ class CameraWorker:
         started: Stamp,
         misdetected: Callable[[], Iterable[str]],
         hard_examples: HardExamples | None = None,
+        arrivals: ArrivalWatch | None = None,
     ) -> None:
         self.pipeline, self.feed = pipeline, feed
         self.camera = pipeline.camera
@@ -71,6 +75,9 @@ class CameraWorker:
         self.open_cases = 0
         self.eased: str | None = None
         self._asleep = False
+        # Whether it may decode more than the key pictures that its rules are content with; the main
+        # thread says so.
+        self.between = False
         self.every_s = 1.0 / pipeline.camera.fps
         # Clips that are made of the looks want them all.
         self._by_need = pipeline.camera.rate != "fixed" and not feed.keep_pictures
@@ -89,6 +96,7 @@ class CameraWorker:
         self._evidence = EvidenceQueue(pipeline.camera.id, pipeline.evidence_writer, late=late)
         self._preview, self._memory = preview, memory
         self._remind, self._hard_examples = remind, hard_examples
+        self._arrivals = arrivals
         self._not_reminded: deque[str] = deque(maxlen=NOT_REMINDED_MOST)
         self._misdetected, self._asked_mono = misdetected, -1e9
         self._ages_ms: deque[float] = deque(maxlen=AGES)
@@ -307,10 +315,19 @@ class CameraWorker:
                 every_s=need_s,
                 stream=streaming_of(reader),
                 asleep=self._asleep,
+                between=self.between,
             )
             need_s = self._decode_policy.need_s(look.frame.at.mono, need_s)
             self.every_s = max(1.0 / self.camera.fps, need_s)
             reader.every_s = look_every_s(self.camera.fps, need_s, want=reader.want)
+            reader.more = self.eased is None
+            if self._arrivals is not None:
+                self._arrivals.looked(self.pipeline.analyzer.expected(look.frame.at))
+
+    @property
+    def keys_do(self) -> bool:
+        """Whether its rules are content with key pictures now."""
+        return self._decode_policy.keys_do
 
     def take_spans(self) -> list[dict[str, Any]]:
         """Finished stretches of watched and blind time, for the ledger."""
@@ -359,7 +376,16 @@ class CameraWorker:
             "tells_from": round(quiet.differs.smallest, 3) if quiet else None,
             "sizes_told": [policy.sizes.noticed, policy.sizes.missed],
             "detected": self.pipeline.analyzer.detections,
+            "first_look_s": self._first_look_s(reader, asleep=quiet is not None and quiet.asleep),
+            "arrivals_told": [watch.told, watch.for_nothing] if (watch := self._arrivals) else None,
         }
+
+    def _first_look_s(self, reader: Grabber, *, asleep: bool) -> float:
+        """How long what comes may wait for its first look now, the look itself left out."""
+        key_s = reader.statistics.key_most_s if reader.statistics else None
+        if asleep or reader.want == "key":
+            return round(key_s or reader.every_s, 2)
+        return ARRIVAL_S if reader.watches_arrivals else round(reader.every_s, 2)
 
     def _stream(self) -> dict[str, Any] | None:
         """What the packets tell of the stream; None for a recording, or while too few came."""

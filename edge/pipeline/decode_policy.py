@@ -6,7 +6,8 @@ A street on which nothing moves is watched by its key pictures and the sizes of 
 decoded, so that nothing is lost. Where it is not fit, pictures that no other picture is built on
 ("non-reference", mostly B-frames) are left out, which costs up to a third less. Key pictures only,
 and nothing to wake it, is for a camera that the board has put to sleep, and for a busy street whose
-rules ask for looks no closer together than key pictures are.
+rules ask for looks no closer together than key pictures are, where the machine has no room for more
+(edge.pipeline.busy_decoding): else the pictures between them tell of what comes.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ STEADY_S, AGAIN_S = 8.0, 20.0
 IDLE_AFTER_S = 30.0
 # What is left must still hold the pictures due: cameras put one or two B-frames between others.
 LEFT_LEAST = 1 / 3
+# Where looks are further apart than this many of the pictures that are left, leaving the others out
+# makes no look late, and what comes shows in those that are left.
+LEFT_APART = 4.0
 # The rules have asked for no more than its key pictures for so long.
 SELDOM_AFTER_S = 5.0
 # Key pictures come so much closer together than looks are wanted: each is due.
@@ -79,6 +83,8 @@ class DecodePolicy:
         self._moved_mono = -math.inf
         self._wakes = 0
         self._often_mono: float | None = None
+        # Key pictures are all that the rules ask for, whatever is decoded.
+        self.keys_do = False
         self._missed: deque[float] = deque(maxlen=MISSED)
         self._wavers_mono = self._missed_mono = -math.inf
         self._woke_mono = -math.inf
@@ -102,11 +108,13 @@ class DecodePolicy:
         every_s: float,
         stream: Streaming,
         asleep: bool,
+        between: bool = False,
     ) -> Want:
         """stirs: something moves or changes; moves: an object does; came: or one was
         seen for the first time; searching: something held was not seen; watched:
         somebody looks at the page; look_s: the longest that the rules allow between two looks;
-        every_s: what they ask for now; asleep: the board gives it nothing."""
+        every_s: what they ask for now; asleep: the board gives it nothing; between: it may
+        decode what lies between key pictures though the rules need no more than these."""
         self._note_movement(now_mono, moves, stream)
         # Asleep, what stirs is looked at: that wakes it where an object moves or came. At the very
         # first look all is new, and nobody knows what came.
@@ -132,9 +140,9 @@ class DecodePolicy:
             return "key"
         if self._whole:
             return "all"
-        if self._often_mono is not None and now_mono - self._often_mono >= SELDOM_AFTER_S:
+        if self.keys_do and not between:
             return "key"
-        return self._idle(now_mono, stream)
+        return self._idle(now_mono, stream, self.need_s(now_mono, every_s))
 
     def first(self, *, room: bool) -> Want:
         """What is decoded until the first look: key pictures where these may be enough and the
@@ -184,13 +192,15 @@ class DecodePolicy:
             missed.clear()
         return searching and since_s < SEARCH_S
 
-    def _idle(self, now_mono: float, stream: Streaming) -> Want:
+    def _idle(self, now_mono: float, stream: Streaming, every_s: float) -> Want:
+        left_fps = stream.fps * LEFT_LEAST
+        seldom = every_s * left_fps >= LEFT_APART
         if self.plan.watching == "key" or self._begins:
-            return "all" if self.awake else "watch"
+            return "watch" if not self.awake else "nonref" if seldom else "all"
         assert self._busy_mono is not None
         idle_s = now_mono - max(self._busy_mono, self._search_mono)
-        enough = stream.fps * LEFT_LEAST >= self._fps
-        return "nonref" if idle_s >= IDLE_AFTER_S and enough else "all"
+        spared = seldom or (idle_s >= IDLE_AFTER_S and left_fps >= self._fps)
+        return "nonref" if spared else "all"
 
     def _note_busy(self, now_mono: float, stirs: bool, real: bool, stream: Streaming) -> None:
         if stirs:
@@ -212,6 +222,7 @@ class DecodePolicy:
         seldom = stream.key_most_s is not None and stream.key_most_s <= every_s * LATE
         if not seldom or self._often_mono is None:
             self._often_mono = now_mono
+        self.keys_do = now_mono - self._often_mono >= SELDOM_AFTER_S
 
     def _note_movement(self, now_mono: float, moves: bool, stream: Streaming) -> None:
         """Whether packet sizes tell of what moves is learnt from all that does."""

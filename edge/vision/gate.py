@@ -38,6 +38,8 @@ LEAST_BLOB = 3
 # is the mean of so many pixels of 320 each way. It makes the noise and the coarse steps of what was
 # dark as many times as strong.
 LIGHT_MOST, BLACK, LIGHT_SIDE = 6.0, 8.0, 15
+# The median distance of two samples of normal noise, in standard deviations of it.
+MEDIAN_OF_NORMAL = 0.954
 # The brightest that a picture tells of.
 WHITE = 255.0
 # A camera sways by so many pixels of 320 at most, and all of the picture with it: by the median of
@@ -292,7 +294,7 @@ class MotionGate:
     def _learn_noise(self, step: NDArray[Any], dt: float) -> None:
         """Standard deviation of the picture noise from the median change between two pictures:
         half of the pixels may move before it is touched."""
-        noise = float(np.median(step)) / 0.954
+        noise = float(np.median(step)) / MEDIAN_OF_NORMAL
         self._noise += (noise - self._noise) * min(1.0, dt / NOISE_S)
 
 
@@ -337,6 +339,13 @@ def detail_of(image: Image) -> Detail:
     smooth = cv2.blur(grey, (3, 3)).astype(np.float32)
     broad = np.asarray(cv2.blur(smooth, (SURROUND, SURROUND)), np.float32)
     return Detail(np.asarray(smooth - broad, np.float32), broad)
+
+
+def noise_level(now: Detail, before: Detail) -> float:
+    """Grey levels by which pixels of these two must differ, by the noise between them: from the
+    median change, so half of the pixels may move before it is touched."""
+    step = np.asarray(cv2.absdiff(now.fine[::4, ::4], before.fine[::4, ::4]), np.float32)
+    return max(LEAST_CHANGE, NOISE_SHARE * float(np.median(step)) / MEDIAN_OF_NORMAL)
 
 
 def differing(now: Detail, before: Detail, level: float) -> Grey:

@@ -48,6 +48,26 @@ MOST_PIXELS = 324.0
 COMPARISONS, DEVIATIONS, TEACHES_MOST = 15.0, 2.5, 1.5
 
 Rates = NDArray[np.float32]
+Places = NDArray[np.bool_]
+
+
+class Restless:
+    """Where something differs all the time. over_s: the time whose share counts."""
+
+    def __init__(self, shape: tuple[int, ...], over_s: float = RESTLESS_S) -> None:
+        self._rates: Rates = np.zeros(shape, np.float32)
+        self._over_s = over_s
+        self.places: Places = np.zeros(shape, np.bool_)
+
+    def learn(self, changed: Places, for_s: float) -> None:
+        """What changed in a comparison that stands for so many seconds."""
+        self._rates += (changed - self._rates) * np.float32(for_s / self._over_s)
+        limit = np.where(self.places, RESTLESS / 2.0, RESTLESS)
+        self.places = self._rates > limit
+
+    def blame(self, places: Places) -> None:
+        """What was told of there was nothing: these places are the less believed."""
+        self._rates[places] += np.float32(WOKE_FOR_NOTHING)
 
 
 class KeyChange:
@@ -56,9 +76,8 @@ class KeyChange:
     def __init__(self) -> None:
         self._before: Detail | None = None
         self._before_s = -math.inf
-        self._rates: Rates = np.zeros((1, 1), np.float32)
-        self._restless: NDArray[np.bool_] = np.zeros((1, 1), np.bool_)
-        self._woke = self._restless
+        self._restless = Restless((1, 1))
+        self._woke = self._restless.places
         self._usual = self._spread = 0.0
         self._limit = float(LEAST_PIXELS)
 
@@ -71,7 +90,7 @@ class KeyChange:
     @property
     def restless(self) -> float:
         """Share of the picture in which a change is no news."""
-        return float(self._restless.mean())
+        return float(self._restless.places.mean())
 
     def __call__(self, image: Image, now_s: float, fresh: bool, times: float = 1.0) -> bool:
         """Whether this key picture differs from the one before. fresh: there is none before.
@@ -80,33 +99,27 @@ class KeyChange:
         before, dt = self._before, now_s - self._before_s
         self._before, self._before_s = detail, now_s
         if before is None or before.shape != detail.shape:
-            self._rates = np.zeros(_places(np.zeros(detail.shape, np.uint8)).shape, np.float32)
-            self._restless = self._rates > 0.0
+            self._restless = Restless(places_of(np.zeros(detail.shape, np.uint8)).shape)
             return False
         differs, left = _differing(detail, before)
-        calm = _most_together(np.where(self._restless, np.float32(0.0), left))
-        self._woke = (left > 0.0) & ~self._restless
-        self._learn(differs > 0.0, min(APART_S, dt) / RESTLESS_S)
+        calm = float(most_together(np.where(self._restless.places, np.float32(0.0), left)).max())
+        self._woke = (left > 0.0) & ~self._restless.places
+        self._restless.learn(differs > 0.0, min(APART_S, dt))
         if fresh:
             return False
         usual = max(float(LEAST_PIXELS), self._usual + DEVIATIONS * self._spread)
         self._limit = max(usual, min(times * usual, MOST_PIXELS))
-        broad = bool(((differs > 0.0) & ~self._restless).mean() > BROAD) and times >= BROAD_TIMES
+        broad = float(((differs > 0.0) & ~self._restless.places).mean()) > BROAD
         self._learn_usual(min(calm, TEACHES_MOST * usual))
-        return calm >= self._limit and not broad
+        return calm >= self._limit and not (broad and times >= BROAD_TIMES)
 
     def nothing(self) -> None:
         """What it woke for last was nothing: those places are the less believed."""
-        self._rates[self._woke] += np.float32(WOKE_FOR_NOTHING)
+        self._restless.blame(self._woke)
 
     def _learn_usual(self, calm: float) -> None:
         self._spread += (abs(calm - self._usual) - self._spread) / COMPARISONS
         self._usual += (calm - self._usual) / COMPARISONS
-
-    def _learn(self, changed: NDArray[np.bool_], share: float) -> None:
-        self._rates += (changed - self._rates) * np.float32(share)
-        limit = np.where(self._restless, RESTLESS / 2.0, RESTLESS)
-        self._restless = self._rates > limit
 
 
 def _differing(detail: Detail, before: Detail) -> tuple[Rates, Rates]:
@@ -116,18 +129,17 @@ def _differing(detail: Detail, before: Detail) -> tuple[Rates, Rates]:
     difference = np.asarray(cv2.absdiff(detail.fine, before.fine * gain), np.float32)
     level = max(LEAST_CHANGE, NOISE_SHARE * float(np.median(difference)) / 0.954)
     mask = differing(detail, before, level)
-    return _places(mask), _places(unexplained(mask, detail, before, level))
+    return places_of(mask), places_of(unexplained(mask, detail, before, level))
 
 
-def _most_together(places: Rates) -> float:
-    """The most pixels that differ in any three by three places: what comes is in one piece, rain is
-    everywhere."""
-    return float(
-        cv2.boxFilter(places, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT).max()
-    )
+def most_together(places: Rates) -> Rates:
+    """Around each place, the pixels that differ in three by three: what comes is in one piece, rain
+    is everywhere."""
+    sums = cv2.boxFilter(places, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(sums, np.float32)
 
 
-def _places(mask: NDArray[np.uint8]) -> Rates:
+def places_of(mask: NDArray[np.uint8]) -> Rates:
     """Pixels set in each place; the last row and column may be cut short."""
     height, width = mask.shape
     wide = np.zeros((-(-height // PLACE) * PLACE, -(-width // PLACE) * PLACE), np.uint8)

@@ -167,6 +167,12 @@ class Tracker:
         at = self._last[0] if self._last else None
         return tuple(life.box for life in self._lives if life.seen is at and not life.sure)
 
+    @property
+    def expected(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Where all that is followed is now, boxes (n, 4), and how its middle moves, (n, 2)
+        fractions a second."""
+        return self._motion.corners(), self._motion.speed[:, :2].astype(np.float32)
+
     def carry(self, at: Stamp) -> tuple[Track, ...]:
         """A look at a picture in which nothing has changed since the last one, in place of
         `update`: what was seen then is seen now, where it was. To be asked while `settled`."""

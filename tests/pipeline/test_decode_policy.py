@@ -36,6 +36,7 @@ def step(policy, t, *, stirs=False, moves=None, stream=FIT, look_s=4.0, every_s=
         every_s=every_s,
         stream=stream,
         asleep=more.pop("asleep", False),
+        between=more.pop("between", False),
     )
 
 
@@ -88,7 +89,9 @@ def test_a_busy_street_whose_rules_need_no_more_is_decoded_at_its_key_pictures()
 
 def test_once_a_rule_needs_every_look_all_is_decoded_again():
     told = wants(lambda t: True, stream=BUSY, every_s=lambda t: 0.0 if 50 <= t < 53 else 1.0)
-    assert told[49] == "key" and told[50:57] == ["all"] * 7 and told[60] == "key"
+    assert told[49] == "key" and told[50:53] == ["all"] * 3 and told[60] == "key"
+    # Then nothing that others build on is left out until it is known to last.
+    assert set(told[53:57]) == {"nonref"}
 
 
 @pytest.mark.parametrize(
@@ -102,8 +105,20 @@ def test_once_a_rule_needs_every_look_all_is_decoded_again():
         (BUSY, {"every_s": 1.0, "whole": True}),
     ],
 )
-def test_where_key_pictures_are_too_far_apart_or_unknown_all_is_decoded(stream, more):
-    assert set(wants(lambda t: True, stream=stream, **more)) == {"all"}
+def test_where_key_pictures_are_too_far_apart_or_unknown_no_look_waits_for_one(stream, more):
+    """With a look a second, those that nothing is built on are left out all the same."""
+    spares = more["every_s"] >= 1.0 and not more.get("whole")
+    assert set(wants(lambda t: True, stream=stream, **more)) == {"nonref" if spares else "all"}
+
+
+def test_where_there_is_room_what_lies_between_key_pictures_is_decoded_too():
+    policy = DecodePolicy(5.0)
+    told = [
+        step(policy, t, stirs=True, stream=BUSY, every_s=1.0, between=20 <= t < 40)
+        for t in range(60)
+    ]
+    assert set(told[10:20]) == set(told[40:]) == {"key"} and set(told[20:40]) == {"nonref"}
+    assert policy.keys_do, "the rules are content with key pictures all the while"
 
 
 def test_looks_come_as_the_rules_need_them_and_never_above_the_ceiling():

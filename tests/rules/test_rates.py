@@ -4,6 +4,7 @@
 from itertools import cycle
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from generate import CASES
 from stage_judge import ROOT
@@ -124,12 +125,14 @@ def test_same_events_at_a_look_a_second_and_in_two(name, fps):
         assert one[2:] == pytest.approx(other[2:], abs=NEAR_S / min(1.0, fps))
 
 
-def by_need(case, fps=5.0):
-    """(events, share of the looks) where the next look comes no sooner than the rules need it."""
+def by_need(case, fps=5.0, *, comes=0.0):
+    """(events, share of the looks) where the next look comes no sooner than the rules need it, but
+    for the share `comes` of the pictures: something came there, and is looked at at once."""
     judge, told, due, given, next_s = sitting(case), [], 0, 0, -1.0
+    rng = np.random.default_rng(4)
     for scene in case.stage.scenes(fps, 720):
         due += 1
-        if scene.at.mono >= next_s:
+        if scene.at.mono >= next_s or rng.random() < comes:
             given += 1
             told += judge.step(scene).findings
             next_s = scene.at.mono + judge.need_s - 0.25 / fps
@@ -140,8 +143,8 @@ def by_need(case, fps=5.0):
     ), given / due
 
 
-def assert_same_by_need(name):
-    whole, (found, share) = events(CASES[name], 5.0, 720), by_need(CASES[name])
+def assert_same_by_need(name, *, comes=0.0):
+    whole, (found, share) = events(CASES[name], 5.0, 720), by_need(CASES[name], comes=comes)
     assert [row[:2] for row in found] == [row[:2] for row in whole]
     for one, other in zip(found, whole, strict=True):
         assert one[2:] == pytest.approx(other[2:], abs=NEAR_S)
@@ -158,6 +161,18 @@ def test_same_events_at_the_looks_that_the_rules_need(name):
 def test_every_case_gives_the_same_events_at_the_looks_that_its_rules_need(name):
     """Also where a detector misses in step with looks that far apart."""
     assert_same_by_need(name)
+
+
+@pytest.mark.parametrize("name", [pair[0] for pair in SOME.values()])
+def test_same_events_where_more_is_looked_at_because_something_comes(name):
+    assert_same_by_need(name, comes=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("comes", [0.05, 0.2])
+@pytest.mark.parametrize("name", CASES)
+def test_every_case_gives_the_same_events_where_more_is_looked_at(name, comes):
+    assert_same_by_need(name, comes=comes)
 
 
 def test_a_stall_is_looked_at_once_a_second_and_a_truck_each_time():
