@@ -25,8 +25,9 @@ from edge.vision.key_change import PLACE, Places, Restless, places_of
 
 # Pictures are compared so far apart, and two in a row must tell: a thing shows by then.
 COMPARED_S = 0.08
-# One look more in so many seconds on average, and two at once: the first may see but an edge.
-APART_S, AT_ONCE = 0.5, 2.0
+# One look more in so many seconds on average, and three at once: the first may see but an edge, and
+# what moves fast is the same thing for the tracker only where looks are close together.
+APART_S, AT_ONCE = 0.5, 3.0
 # What was told of is known by a look so much later, with which its way is known.
 ANSWERED_S = 0.4
 # So many pixels of 320 x 180 in five by five places are a thing: a 22nd of the height each way.
@@ -35,7 +36,7 @@ ANSWERED_S = 0.4
 LEAST_PIXELS, MOST_PIXELS, TIGHTER, HALVED_S = 64.0, 400.0, 2.0, 30.0
 # What is seen in one piece is more than usual if it is so many times the lower quartile of the last
 # comparisons: at places of no track, and among what is followed; so many pixels at least there.
-NEW_TIMES, PACE_TIMES, PACE_LEAST, COMPARISONS, COMPARISONS_LEAST = 5.0, 2.4, 300.0, 300, 25
+NEW_TIMES, PACE_TIMES, PACE_LEAST, COMPARISONS, COMPARISONS_LEAST = 4.0, 2.4, 300.0, 300, 25
 # A track may be this share of its size beside its place, and this share of its height more for each
 # second since it was seen: nobody knows yet how what was seen once moves. One that moves by so many
 # of its heights a second moves much, whatever is usual.
@@ -105,16 +106,19 @@ class ArrivalWatch:
         expected, reference = self._expected, self._reference
         if expected is None or reference is None or expected.at_s != reference[0]:
             return False
-        known = detail.shape == before.shape == reference[1].shape
-        if not known or not 0.0 <= now_s - reference[0] <= REFERENCE_MOST_S:
+        alike = detail.shape == before.shape == reference[1].shape
+        if not alike or not 0.0 <= now_s - reference[0] <= REFERENCE_MOST_S:
             return False
         self._fit(detail)
         self._forget(min(dt, 1.0))
         self._answer(expected)
         own = _boxes_on(swept(expected, now_s, detail.shape), self._masked.shape) | self._masked
-        there = self._is_new(detail, reference[1], own, min(dt, 1.0))
+        level = noise_level(detail, before)
+        there = self._is_new(detail, reference[1], level, own, min(dt, 1.0))
         if now_s - before_s <= 2.0 * COMPARED_S:
-            there |= self._is_fast(detail, before, own, expected, now_s, dt)
+            moved = places_of(differing(detail, before, level))
+            known = _boxes_on(swept(_fast(expected, detail.shape), now_s, detail.shape), own.shape)
+            there = np.logical_or(there, self._is_fast(moved, own, known))
         return self._told(there, now_s)
 
     def _fit(self, detail: Detail) -> None:
@@ -150,45 +154,41 @@ class ArrivalWatch:
             self._times = min(MOST_PIXELS / LEAST_PIXELS, TIGHTER * self._times)
             self._restless.blame(asked)
 
-    def _is_new(self, detail: Detail, seen: Detail, own: Places, dt: float) -> Places:
+    def _is_new(self, detail: Detail, seen: Detail, level: float, own: Places, dt: float) -> Places:
         """Around which places so much differs from what was looked at that belongs to no track, no
         mask and no light."""
-        level = noise_level(detail, seen)
         mask = differing(detail, seen, level)
-        came = places_of(mask)
-        came[own] = 0.0
-        if float(came.sum()) >= LEAST_PIXELS:
-            came = places_of(unexplained(mask, detail, seen, level))
-            came[own] = 0.0
-        self._restless.learn(came > 0.0, dt)
-        came[self._restless.places] = 0.0
-        came = _together(came)
+        came = _outside(places_of(mask), own)
+        together = self._calm(came)
         limit = self._news.limit
-        self._news.learn(float(came.max()))
-        return np.asarray(came >= limit * self._times, np.bool_)
+        self._news.learn(float(together.max()))
+        if float(together.max()) >= limit * self._times:
+            came = _outside(places_of(unexplained(mask, detail, seen, level)), own)
+            together = self._calm(came)
+        self._restless.learn(came > 0.0, dt)
+        return np.asarray(together >= limit * self._times, np.bool_)
 
-    def _is_fast(
-        self,
-        detail: Detail,
-        before: Detail,
-        own: Places,
-        expected: Expected,
-        now_s: float,
-        dt: float,
-    ) -> Places:
+    def _calm(self, came: Pixels) -> Pixels:
+        return _together(_outside(came, self._restless.places))
+
+    def _is_fast(self, moved: Pixels, slow: Places, fast: Places) -> Places:
         """Around which places of slow tracks more moves than they usually make."""
-        height = expected.boxes[:, 3] - expected.boxes[:, 1]
-        aspect = detail.shape[1] / detail.shape[0]
-        moves = np.hypot(expected.speed[:, 0] * aspect, expected.speed[:, 1])
-        fast = moves > FAST * np.maximum(height, 1e-3)
-        known = Expected(expected.at_s, expected.boxes[fast], expected.speed[fast])
-        moved = places_of(differing(detail, before, noise_level(detail, before)))
-        moved[_boxes_on(swept(known, now_s, detail.shape), moved.shape) | self._masked] = 0.0
-        moved = _together(moved)
-        moved[~own] = 0.0
+        together = _outside(_together(_outside(moved, fast | self._masked)), ~slow)
         limit = self._pace.limit
-        self._pace.learn(float(moved.max()))
-        return np.asarray(moved >= limit, np.bool_)
+        self._pace.learn(float(together.max()))
+        return np.asarray(together >= limit, np.bool_)
+
+
+def _outside(pixels: Pixels, places: Places) -> Pixels:
+    return np.where(places, np.float32(0.0), pixels)
+
+
+def _fast(expected: Expected, shape: tuple[int, ...]) -> Expected:
+    """Those that are known to move fast."""
+    height = expected.boxes[:, 3] - expected.boxes[:, 1]
+    moves = np.hypot(expected.speed[:, 0] * shape[1] / shape[0], expected.speed[:, 1])
+    fast = moves > FAST * np.maximum(height, 1e-3)
+    return Expected(expected.at_s, expected.boxes[fast], expected.speed[fast])
 
 
 class UsualMost:

@@ -142,7 +142,8 @@ def most_together(places: Rates) -> Rates:
 def places_of(mask: NDArray[np.uint8]) -> Rates:
     """Pixels set in each place; the last row and column may be cut short."""
     height, width = mask.shape
-    wide = np.zeros((-(-height // PLACE) * PLACE, -(-width // PLACE) * PLACE), np.uint8)
-    wide[:height, :width] = mask
-    parts = wide.reshape(wide.shape[0] // PLACE, PLACE, wide.shape[1] // PLACE, PLACE)
-    return np.asarray(parts.sum(axis=(1, 3)), np.float32)
+    down, across = -height % PLACE, -width % PLACE
+    whole = cv2.copyMakeBorder(mask, 0, down, 0, across, cv2.BORDER_CONSTANT, value=0)
+    size = (whole.shape[1] // PLACE, whole.shape[0] // PLACE)
+    mean = cv2.resize(whole.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(np.rint(mean * np.float32(PLACE * PLACE)), np.float32)
