@@ -14,7 +14,7 @@ import av
 from edge.camera.cutting import REORDER_MOST, whole_end
 from edge.camera.folder import open_album, read_still, stills_between
 from edge.camera.jpegs import FPS_MAX, JpegPacker
-from edge.camera.libav import Input, packets_of, seconds, to_bgr
+from edge.camera.libav import Input, Orientation, packets_of, seconds, turned_bgr
 from edge.camera.pacing import Pacer
 from edge.camera.packets import Encoded, StreamOpening
 from edge.camera.recording import open_video
@@ -184,7 +184,7 @@ def _as_jpegs(part: Sequence[Timed], start_s: float) -> Iterator[Encoded]:
     """Pictures come in the order of showing: so do their times."""
     if not part:
         return
-    packer, pacer = JpegPacker(), Pacer(FPS_MAX)
+    packer, pacer, orientation = JpegPacker(), Pacer(FPS_MAX), Orientation()
     times = iter(sorted(shown_s for _, shown_s in part))
     for packet in [*(packet for packet, _ in part), None]:
         try:
@@ -192,9 +192,11 @@ def _as_jpegs(part: Sequence[Timed], start_s: float) -> Iterator[Encoded]:
         except av.error.FFmpegError:
             continue
         for frame, time_s in zip(frames, times, strict=False):
+            matrix = orientation.of(frame)
             if time_s >= start_s and pacer.due(time_s):
                 with contextlib.suppress(SourceError):
-                    yield packer.pack(to_bgr(frame), Stamp(time_s, 0.0, "recording"))
+                    image = turned_bgr(frame, matrix)
+                    yield packer.pack(image, Stamp(time_s, 0.0, "recording"))
 
 
 class AlbumClips:

@@ -353,7 +353,8 @@ def turned_bgr(frame: Any, matrix: Matrix) -> Image:
     """The same where its display matrix is known. Raises SourceError (broken) for a picture whose
     colours cannot be converted."""
     try:
-        image: Image = _converter.reformat(frame, format="bgr24").to_ndarray()
+        # More threads would each do a part, and wait for each other longer than that takes.
+        image: Image = _converter.reformat(frame, format="bgr24", threads=1).to_ndarray()
     except av.error.FFmpegError as error:
         raise SourceError("broken", f"a picture cannot be converted: {error.strerror}") from None
     return upright(image, matrix)
@@ -377,13 +378,27 @@ def display_matrix(frame: Any) -> Matrix:
     """a, b, c, d of its display matrix (ISO/IEC 14496-12, 8.3.2), by sign; None without one.
 
     PyAV ties a frame that was asked to what it answered, in a circle: its 3 MB stay until Python
-    next looks for circles. A live stream is asked once.
+    next looks for circles. So of many pictures of one stream few are asked (Orientation).
     """
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return None
     a, b, _, c, d = struct.unpack_from("<5i", bytes(data))
     return tuple((v > 0) - (v < 0) for v in (a, b, c, d))
+
+
+class Orientation:
+    """How the pictures of one recording are turned, in the order of showing: as its key pictures
+    say, for those after them too."""
+
+    def __init__(self) -> None:
+        self._matrix: tuple[Matrix] | None = None
+
+    def of(self, frame: Any) -> Matrix:
+        """The display matrix that holds for this picture."""
+        if self._matrix is None or frame.key_frame:
+            self._matrix = (display_matrix(frame),)
+        return self._matrix[0]
 
 
 def upright(image: Image, matrix: Matrix) -> Image:
@@ -404,7 +419,10 @@ def upright(image: Image, matrix: Matrix) -> Image:
 
 
 def seconds(ticks: int | None, time_base: Fraction | None) -> float | None:
-    return None if ticks is None or time_base is None else float(ticks * time_base)
+    # The same number as float(ticks * time_base), at a twentieth of its time.
+    if ticks is None or time_base is None:
+        return None
+    return ticks * time_base.numerator / time_base.denominator
 
 
 def is_broken_off(path: Path) -> bool:

@@ -16,12 +16,13 @@ import av
 from edge.camera.folder import StillSequence, open_album, read_still
 from edge.camera.libav import (
     Input,
+    Orientation,
     explain,
     is_broken_off,
     open_input,
     packets_of,
     seconds,
-    to_bgr,
+    turned_bgr,
 )
 from edge.camera.pacing import Pacer
 from edge.camera.source import SourceError, SourceFacts
@@ -130,15 +131,16 @@ class VideoFrames(FileFrames):
         self._say_what_is_missing()
 
     def _due(self) -> Iterator[Frame]:
-        times = PictureTimes(self._input.stream)
+        times, orientation = PictureTimes(self._input.stream), Orientation()
         for decoded in self._decoded(times):
             time_s = times.of(decoded)
             self.time_s = time_s
             self.read += 1
+            matrix = orientation.of(decoded)
             if not self._pacer.due(time_s):
                 continue
             try:
-                image = to_bgr(decoded)
+                image = turned_bgr(decoded, matrix)
             except SourceError:
                 self.bad += 1
                 continue

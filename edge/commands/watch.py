@@ -38,7 +38,9 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from edge.pipeline.offline import observe
+    from edge.runtime import reuse_memory
 
+    reuse_memory()
     printer = _Printer(as_json=args.json)
     looks = observe(
         args.source,

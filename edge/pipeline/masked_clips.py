@@ -17,7 +17,7 @@ from typing import Any
 import av
 import cv2
 
-from edge.camera.libav import to_bgr
+from edge.camera.libav import Orientation, turned_bgr
 from edge.camera.pacing import Pacer
 from edge.camera.ring import ClipSource
 from edge.camera.source import SourceError
@@ -93,14 +93,15 @@ def _painted(whole: Path, path: Path, masks: Polygons) -> float:
 
 def _pictures(whole: Path) -> Iterator[tuple[float, Image]]:
     """Pictures with their seconds from the first, no more a second than FPS_MOST."""
-    pacer, first_s = Pacer(FPS_MOST), None
+    pacer, orientation, first_s = Pacer(FPS_MOST), Orientation(), None
     with av.open(f"file:{whole}", format="mp4") as file:
         for frame in file.decode(video=0):
             first_s = float(frame.time or 0.0) if first_s is None else first_s
             time_s = float(frame.time or 0.0) - first_s
+            matrix = orientation.of(frame)
             if pacer.due(time_s):
                 with suppress(SourceError):
-                    yield time_s, to_bgr(frame)
+                    yield time_s, turned_bgr(frame, matrix)
 
 
 def _even(image: Image) -> Image:

@@ -30,10 +30,13 @@ def bare(settings: dict[str, Any]) -> Iterator[int]:
 
 
 def ours(settings: dict[str, Any]) -> Iterator[int]:
-    """Decode, letterbox, infer, decode boxes, NMS, track: every frame of the clip."""
+    """Decode, letterbox, infer, decode boxes, NMS, track: every frame of the clip. The process
+    keeps its memory as `edge watch` does."""
     from edge.camera.recording import read_file_frames
+    from edge.runtime import reuse_memory
     from edge.vision.tracker import Tracker
 
+    reuse_memory()
     model, min_score = _model(settings), settings["min_score"]
     while True:
         tracker = Tracker()
