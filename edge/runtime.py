@@ -264,9 +264,7 @@ def bound_memory(arenas: int = ARENAS) -> None:
     from those heaps, where they leave holes: one camera grew from 310 to 490 MB in two minutes.
     arenas: heaps that all threads share. Only the GNU C library has this function.
     """
-    _set_allocator(
-        {_MMAP_THRESHOLD: LARGE_BYTES, _TRIM_THRESHOLD: LARGE_BYTES, _ARENA_MAX: arenas}
-    )
+    _set_allocator({_MMAP_THRESHOLD: LARGE_BYTES, _TRIM_THRESHOLD: LARGE_BYTES, _ARENA_MAX: arenas})
 
 
 def reuse_memory() -> None:

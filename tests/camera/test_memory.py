@@ -113,8 +113,8 @@ def resident_mb():
 
 
 def test_a_recording_that_is_read_keeps_none_of_its_pictures(tmp_path):
-    """PyAV ties a picture that is asked for its orientation in a circle with the answer: 600 of 720p
-    were 1 GB until Python looked for circles."""
+    """PyAV ties a picture that was asked for its orientation in a circle to the answer: 900 of them
+    at 720p were 1 GB until Python looked for circles."""
     path, count = tmp_path / "long.mp4", 150
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=25, options={"preset": "ultrafast", "g": "50"})
