@@ -40,7 +40,8 @@ CHECKPOINT_EVERY_S = 15.0
 REVIEWS_EVERY_S = 10.0
 NOT_REMINDED_MOST = 64
 RELEARNT = "重新启动,正常画面重新学习 / started again: what is normal is learned anew"
-AGES = 200
+# Of so many looks at most, and of so long: what was late at the start is not late for ever.
+AGES, AGES_S = 400, 60.0
 RATE_S = 10.0
 # Why a camera that is looked at in its key pictures does not sleep yet.
 FALLEN_BEHIND = "reading has fallen behind: key pictures only, until it has caught up"
@@ -99,7 +100,8 @@ class CameraWorker:
         self._arrivals = arrivals
         self._not_reminded: deque[str] = deque(maxlen=NOT_REMINDED_MOST)
         self._misdetected, self._asked_mono = misdetected, -1e9
-        self._ages_ms: deque[float] = deque(maxlen=AGES)
+        # When each of the last looks was, and how old its picture (ms).
+        self._ages: deque[tuple[float, float]] = deque(maxlen=AGES)
         # When each of the last looks was, and how far from the one before it was wanted.
         self._looked: deque[tuple[float, float]] = deque(maxlen=LOOKS)
         self._checkpointed = -1e9
@@ -143,7 +145,8 @@ class CameraWorker:
         if not self.recording:
             self._faults.extend(self._health.look(frame.image, frame.at))
         if not self.recording:
-            self._ages_ms.append((now().mono - frame.at.mono) * 1000.0)
+            at_s = now().mono
+            self._ages.append((at_s, (at_s - frame.at.mono) * 1000.0))
         self._looked.append((time.monotonic(), self.every_s))
         self._looked_mono = now().mono
         self.last = look
@@ -418,8 +421,9 @@ class CameraWorker:
         return self.feed.reader.read, self.pipeline.analyzer.looks
 
     def age_p95_ms(self) -> float:
-        """Age of a picture when it was judged, over the last AGES of them."""
-        ages = sorted(self._ages_ms)
+        """Age of a picture when it was judged, over the last AGES_S of them."""
+        rows = list(self._ages)
+        ages = sorted(age for at_s, age in rows if at_s > rows[-1][0] - AGES_S)
         return ages[int(0.95 * (len(ages) - 1))] if ages else 0.0
 
 
