@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import functools
 import re
 import time
 from datetime import date, datetime, tzinfo
@@ -98,13 +99,17 @@ class _Timex(ctypes.Structure):
     )
 
 
+@functools.cache
+def _c_library() -> ctypes.CDLL | None:
+    """Found once: each search starts a process (ldconfig)."""
+    name = ctypes.util.find_library("c")
+    return None if name is None else ctypes.CDLL(name)
+
+
 def kernel_trust() -> tuple[ClockQuality, float]:
     """(quality, error bound in ms) by adjtimex(2), which needs no privilege to read."""
-    name = ctypes.util.find_library("c")
-    if name is None:
-        return "unsynced", UNKNOWN_ERROR_MS
-    timex = _Timex()
-    if ctypes.CDLL(name).adjtimex(ctypes.byref(timex)) < 0:
+    library, timex = _c_library(), _Timex()
+    if library is None or library.adjtimex(ctypes.byref(timex)) < 0:
         return "unsynced", UNKNOWN_ERROR_MS
     error_ms = timex.maxerror / 1000.0
     return ("unsynced" if timex.status & STA_UNSYNC else "ntp"), error_ms

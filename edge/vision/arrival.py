@@ -13,6 +13,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -242,8 +243,10 @@ def _boxes_on(boxes: NDArray[np.float32], shape: tuple[int, ...]) -> Places:
     covered = np.zeros(shape, np.bool_)
     scale = np.array([shape[1], shape[0]] * 2, np.float32)
     ends = np.clip(boxes * scale, 0.0, scale)
-    for x1, y1, x2, y2 in ends.tolist():
-        covered[int(y1) : math.ceil(y2), int(x1) : math.ceil(x2)] = True
+    ends[:, 2:] = np.ceil(ends[:, 2:])
+    corners: Any = ends.astype(np.int32)
+    for x1, y1, x2, y2 in corners.tolist():
+        covered[y1:y2, x1:x2] = True
     return covered
 
 

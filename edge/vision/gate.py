@@ -335,8 +335,9 @@ def detail_of(image: Image) -> Detail:
     scale = LONG_SIDE / max(height, width)
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
     small = cv2.resize(image, size)
-    grey = cv2.cvtColor(as_bgr(np.asarray(small, np.uint8)), cv2.COLOR_BGR2GRAY)
-    smooth = cv2.blur(grey, (3, 3)).astype(np.float32)
+    if small.ndim == 3:
+        small = cv2.cvtColor(as_bgr(np.asarray(small, np.uint8)), cv2.COLOR_BGR2GRAY)
+    smooth = cv2.blur(small, (3, 3)).astype(np.float32)
     broad = np.asarray(cv2.blur(smooth, (SURROUND, SURROUND)), np.float32)
     return Detail(np.asarray(smooth - broad, np.float32), broad)
 
