@@ -33,7 +33,7 @@ from edge.values import (
     Track,
 )
 from edge.vision.arrival import Expected
-from edge.vision.gate import FAINT_S, GateDecision, MotionGate, refresh_s
+from edge.vision.gate import CAME, FAINT_S, STOOD, GateDecision, MotionGate, refresh_s
 from edge.vision.model import Model
 from edge.vision.tracker import LATELY_S, Tracker, came, moving
 from edge.vision.traits import TraitModel
@@ -141,25 +141,26 @@ class Analyzer:
         """Whether a track moves, and whether one came, or what may become one. A detector wavers
         where a light or a pole moves: what stood where it is now did neither. While something is
         known to move already and the picture stirs, nobody asks."""
+        most = STOOD if gate.stirs else CAME
         if self._gate is None or (gate.stirs and self._moves):
             said: Sequence[Track] = self._tracks
         else:
-            said = self._not_stood(now_s)
+            said = self._not_stood(now_s, most)
         has_come = came(said, now_s)
         if has_come:
             # It was no false alarm, so the next one at that place is none either.
             self._told = [one for one in self._told if now_s - one[0] > LATELY_S]
-        doubted = not self._moves and self._may_have_come(now_s)
+        doubted = not self._moves and self._may_have_come(now_s, most)
         return moving(said, now_s), has_come or doubted
 
-    def _not_stood(self, now_s: float) -> list[Track]:
+    def _not_stood(self, now_s: float, most: float) -> list[Track]:
         """Of the tracks that are said to have come or moved, those that pixels do not deny."""
         assert self._gate is not None
         said = [one for one in self._tracks if moving([one], now_s) or came([one], now_s)]
-        stood = self._gate.stood([one.box for one in said]) if said else []
+        stood = self._gate.stood([one.box for one in said], most) if said else []
         return [one for one, still in zip(said, stood, strict=True) if not still]
 
-    def _may_have_come(self, now_s: float) -> bool:
+    def _may_have_come(self, now_s: float, most: float) -> bool:
         """Whether the look saw, for the first time, what pixels say has come too. Seen once it is
         no track, and where looks are key pictures whatever moves is seen once at each place. Each
         place tells so once in TOLD_S."""
@@ -172,7 +173,7 @@ class Analyzer:
                 axis=1
             )
             boxes = tuple(b for b, iou in zip(boxes, known, strict=True) if iou < SAME_PLACE)
-        stood = self._gate.stood(boxes) if boxes else []
+        stood = self._gate.stood(boxes, most) if boxes else []
         new = [box for box, still in zip(boxes, stood, strict=True) if not still]
         self._told += [(now_s, box) for box in new]
         return bool(new)

@@ -62,6 +62,9 @@ DEVIATIONS_AROUND = 4.0
 # (longer than edge.vision.tracker.LATELY_S): where no more than this share of its box differs, it
 # stood there all along.
 EARLIER_S, STOOD = 3.0, 0.02
+# Where the gate as a whole does not stir, more must differ: rain and trees change up to 0.06 of a
+# box, what came in the dark 0.16 and more (films of tools.bench.arrivals and sleeping).
+CAME = 0.1
 # Where so much of what stands changes all the time, something small could come to it unnoticed.
 DULL = 0.05
 
@@ -219,15 +222,16 @@ class MotionGate:
         """The detector looks at the picture shown last: what stands is compared with it."""
         self._looked_s, self._detected = self._seen_s, self._previous
 
-    def stood(self, boxes: Sequence[Box]) -> list[bool]:
+    def stood(self, boxes: Sequence[Box], most: float = STOOD) -> list[bool]:
         """Of each box, whether what the picture shown last has there was there EARLIER_S before,
-        but for light and a swaying pole; never where nothing is known of that time."""
+        but for light, a swaying pole and this share of it; never where nothing is known of that
+        time."""
         at_s, earlier = self._earlier[0] if self._earlier else (math.inf, None)
         if earlier is None or self._previous is None or self._seen_s - at_s < EARLIER_S:
             return [False] * len(boxes)
         mask = self._differing(self._previous, earlier)
         left = unexplained(mask, self._previous, earlier, self._level)
-        return [_share(_part(left, box)) <= STOOD for box in boxes]
+        return [_share(_part(left, box)) <= most for box in boxes]
 
     def regions(self) -> tuple[Box, ...]:
         """Up to eight boxes (fractions) around what differed in the last picture, largest first:
