@@ -218,8 +218,8 @@ MEASURES: dict[str, Measure] = {
         about="Trucks that cross, small and large, slow and quick; a stall, and somebody with a "
         "parcel, that come and stay; a muck truck that spills; a grill that begins to smoke: "
         "everywhere in a group of pictures, by day and in a night with headlights. The policy was "
-        "tuned on crossings at night of film 0. Rows of other runs of the same program (--chance) "
-        "may be put into the file and taken.",
+        "tuned on crossings at night of film 0. Rows of other runs of the same program (fewer "
+        "arrivals) may be put into the file and taken.",
         output="out/arrivals.jsonl",
     ),
     "loops": Measure(
