@@ -288,6 +288,7 @@ class Visiond:
         given = self._busy_decoding.step(self._clock.now().mono, processor_time(), wanting)
         for name, worker in self.workers.items():
             worker.between = name in given and worker.eased is None
+            worker.spare = self._busy_decoding.spare
 
     def _picture_of(self, camera: str) -> Image | None:
         """The newest picture of a camera, from any thread."""

@@ -13,6 +13,9 @@ from collections.abc import Sequence
 # Below this share of all processors' time one camera more is decoded, above that one fewer, each so
 # many seconds after the last change; one camera takes some 0.08 of one processor.
 ROOM, FULL, STEP_S = 0.4, 0.65, 5.0
+# Above FULL nobody is looked at oftener than the rules ask, until the machine is below this: what
+# such looks cost a machine of 14 busy cameras is less than what lies between the two.
+AGAIN = 0.45
 
 
 class BusyDecoding:
@@ -20,6 +23,8 @@ class BusyDecoding:
 
     def __init__(self) -> None:
         self._given: list[str] = []
+        # Whether looks may be given besides those that rules ask for.
+        self.spare = True
         self._last: tuple[float, float, float] | None = None
 
     def step(
@@ -38,6 +43,7 @@ class BusyDecoding:
         return frozenset(self._given)
 
     def _change(self, busy: float, wanting: Sequence[str]) -> None:
+        self.spare = busy <= FULL if self.spare else busy < AGAIN
         without = [name for name in wanting if name not in self._given]
         if busy < ROOM and without:
             self._given.append(without[0])

@@ -77,8 +77,8 @@ class CameraWorker:
         self.eased: str | None = None
         self._asleep = False
         # Whether it may decode more than the key pictures that its rules are content with; the main
-        # thread says so.
-        self.between = False
+        # thread says so, and whether it may be looked at oftener than they ask.
+        self.between, self.spare = False, True
         self.every_s = 1.0 / pipeline.camera.fps
         # Clips that are made of the looks want them all.
         self._by_need = pipeline.camera.rate != "fixed" and not feed.keep_pictures
@@ -323,7 +323,7 @@ class CameraWorker:
             need_s = self._decode_policy.need_s(look.frame.at.mono, need_s)
             self.every_s = max(1.0 / self.camera.fps, need_s)
             reader.every_s = look_every_s(self.camera.fps, need_s, want=reader.want)
-            reader.more = self.eased is None
+            reader.more = self.eased is None and self.spare
             if self._arrivals is not None:
                 self._arrivals.looked(self.pipeline.analyzer.expected(look.frame.at))
 

@@ -2,7 +2,7 @@
 """Busy cameras are decoded between their key pictures where processors are idle, and only there."""
 
 from edge.board import processor_time
-from edge.pipeline.busy_decoding import FULL, ROOM, STEP_S, BusyDecoding
+from edge.pipeline.busy_decoding import AGAIN, FULL, ROOM, STEP_S, BusyDecoding
 
 WANTING = ["a", "b", "c", "d"]
 
@@ -49,6 +49,20 @@ def test_who_no_longer_asks_gives_its_room_back():
     machine.run(40)
     machine.wanting = ["d"]
     assert machine.run(1) == {"d"}
+
+
+def test_a_full_machine_gives_no_look_that_no_rule_asks_for():
+    """14 cameras with looks for arrivals are more than two cores; without them they are not."""
+    machine = Machine(FULL + 0.05, wanting=[])
+    assert machine.room.spare, "nothing is known yet"
+    machine.run(2 * STEP_S + 1)
+    assert not machine.room.spare
+    machine.own = (AGAIN + FULL) / 2  # as full as it is without them
+    machine.run(60)
+    assert not machine.room.spare, "else it would swing"
+    machine.own = AGAIN - 0.05
+    machine.run(2 * STEP_S + 1)
+    assert machine.room.spare
 
 
 def test_where_the_load_is_not_known_there_is_no_room():
