@@ -44,11 +44,10 @@ def test_a_busy_camera_is_looked_at_and_decoded_as_its_rules_need(home):
     finally:
         child.terminate()
         child.wait(20.0)
-    assert {name: row["decoded"] for name, row in seen.items()} == {
-        "seldom": "key",
-        "whole": "all",
-        "fixed": "all",
-    }
+    decoded = {name: row["decoded"] for name, row in seen.items()}
+    # Where processors are idle, what lies between the key pictures tells of what comes.
+    assert decoded.pop("seldom") in ("key", "nonref")
+    assert decoded == {"whole": "all", "fixed": "all"}
     # What is wanted is said as such: nobody is told that a look a second is too few.
     assert {name: row["fps_wanted"] for name, row in seen.items()} == {
         "seldom": 1.0,
