@@ -367,9 +367,10 @@ _BRIGHT = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "y
 def turned_grey(frame: Any, matrix: Matrix) -> Image | None:
     """How bright each pixel of a decoded picture is, (height, width) uint8, upright, as it lies in
     the decoder's memory: for a glance that needs no colours. None where it does not lie there."""
-    if frame.format.name not in _BRIGHT:
-        return None
     plane = frame.planes[0]
+    # A picture that the decoder gives upside down has its lines in the other order.
+    if frame.format.name not in _BRIGHT or plane.line_size < frame.width:
+        return None
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     return upright(rows[: frame.height, : frame.width], matrix)
 

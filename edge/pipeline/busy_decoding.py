@@ -31,11 +31,11 @@ class BusyDecoding:
         self, now_s: float, spent: tuple[float, float] | None, wanting: Sequence[str]
     ) -> frozenset[str]:
         """spent: processor time at work and in all, as it adds up (edge.board.processor_time);
-        None where that is not known: then there is no room. wanting: cameras that could do with key
-        pictures, the most important first."""
+        None where that is not known: then there is neither room nor a look to spare. wanting:
+        cameras that could do with key pictures, the most important first."""
         self._given = [name for name in self._given if name in wanting]
         if spent is None:
-            self._given = []
+            self._given, self.spare = [], False
         elif self._last is None or now_s - self._last[0] >= STEP_S:
             if self._last is not None and spent[1] > self._last[2]:
                 self._change((spent[0] - self._last[1]) / (spent[1] - self._last[2]), wanting)

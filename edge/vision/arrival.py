@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from edge.geometry import Polygon
 from edge.values import Image
 from edge.vision.gate import Detail, Grey, detail_of, differing, noise_level, unexplained
-from edge.vision.key_change import PLACE, Places, Restless, places_of
+from edge.vision.key_change import PLACE, Places, Restless, in_one_piece, places_of
 
 # Pictures are compared so far apart, and two in a row must tell: a thing shows by then.
 COMPARED_S = 0.08
@@ -31,9 +31,10 @@ COMPARED_S = 0.08
 APART_S, AT_ONCE = 0.5, 3.0
 # What was told of is known by a look so much later, with which its way is known.
 ANSWERED_S = 0.4
-# So many pixels of 320 x 180 in five by five places are a thing: a 22nd of the height each way.
+# So many pixels of 320 x 180 in PIECE by PIECE places are a thing: a 22nd of the height each way.
 # Told for nothing, it must be twice as much, a ninth each way at most, and half of that after so
 # many seconds.
+PIECE = 5
 LEAST_PIXELS, MOST_PIXELS, TIGHTER, HALVED_S = 64.0, 400.0, 2.0, 30.0
 # What is seen in one piece is more than usual if it is so many times the lower quartile of the last
 # comparisons: at places of no track, and among what is followed; so many pixels at least there.
@@ -170,11 +171,11 @@ class ArrivalWatch:
         return np.asarray(together >= limit * self._times, np.bool_)
 
     def _calm(self, came: Pixels) -> Pixels:
-        return _together(_outside(came, self._restless.places))
+        return in_one_piece(_outside(came, self._restless.places), PIECE)
 
     def _is_fast(self, moved: Pixels, slow: Places, fast: Places) -> Places:
         """Around which places of slow tracks more moves than they usually make."""
-        together = _outside(_together(_outside(moved, fast | self._masked)), ~slow)
+        together = _outside(in_one_piece(_outside(moved, fast | self._masked), PIECE), ~slow)
         limit = self._pace.limit
         self._pace.learn(float(together.max()))
         return np.asarray(together >= limit, np.bool_)
@@ -230,12 +231,6 @@ def swept(expected: Expected, now_s: float, shape: tuple[int, ...]) -> NDArray[n
     low = boxes[:, :2] + np.minimum(shift, 0.0) - margin
     high = boxes[:, 2:] + np.maximum(shift, 0.0) + margin
     return np.asarray(np.concatenate([low, high], axis=1), np.float32)
-
-
-def _together(places: Pixels) -> Pixels:
-    """Around each place, the pixels that differ in five by five."""
-    sums = cv2.boxFilter(places, -1, (5, 5), normalize=False, borderType=cv2.BORDER_CONSTANT)
-    return np.asarray(sums, np.float32)
 
 
 def _boxes_on(boxes: NDArray[np.float32], shape: tuple[int, ...]) -> Places:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edge.values import Image
 from edge.vision.gate import (
     LEAST_CHANGE,
+    MEDIAN_OF_NORMAL,
     NOISE_SHARE,
     Detail,
     detail_of,
@@ -102,7 +103,7 @@ class KeyChange:
             self._restless = Restless(places_of(np.zeros(detail.shape, np.uint8)).shape)
             return False
         differs, left = _differing(detail, before)
-        calm = float(most_together(np.where(self._restless.places, np.float32(0.0), left)).max())
+        calm = float(in_one_piece(np.where(self._restless.places, np.float32(0.0), left)).max())
         self._woke = (left > 0.0) & ~self._restless.places
         self._restless.learn(differs > 0.0, min(APART_S, dt))
         if fresh:
@@ -127,15 +128,15 @@ def _differing(detail: Detail, before: Detail) -> tuple[Rates, Rates]:
     what is no light and no swaying pole either."""
     gain = gain_of(detail, before)
     difference = np.asarray(cv2.absdiff(detail.fine, before.fine * gain), np.float32)
-    level = max(LEAST_CHANGE, NOISE_SHARE * float(np.median(difference)) / 0.954)
+    level = max(LEAST_CHANGE, NOISE_SHARE * float(np.median(difference)) / MEDIAN_OF_NORMAL)
     mask = differing(detail, before, level)
     return places_of(mask), places_of(unexplained(mask, detail, before, level))
 
 
-def most_together(places: Rates) -> Rates:
-    """Around each place, the pixels that differ in three by three: what comes is in one piece, rain
-    is everywhere."""
-    sums = cv2.boxFilter(places, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+def in_one_piece(places: Rates, side: int = 3) -> Rates:
+    """Around each place, the pixels that differ in so many places each way: what comes is in one
+    piece, rain is everywhere."""
+    sums = cv2.boxFilter(places, -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)
     return np.asarray(sums, np.float32)
 
 

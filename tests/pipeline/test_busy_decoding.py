@@ -66,7 +66,8 @@ def test_a_full_machine_gives_no_look_that_no_rule_asks_for():
 
 
 def test_where_the_load_is_not_known_there_is_no_room():
-    assert BusyDecoding().step(1.0, None, WANTING) == set()
+    decoding = BusyDecoding()
+    assert decoding.step(1.0, None, WANTING) == set() and not decoding.spare
 
 
 def test_the_kernel_says_how_long_the_processors_worked(tmp_path):
