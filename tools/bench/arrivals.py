@@ -30,7 +30,7 @@ from edge.geometry import iou_matrix
 from edge.values import Box
 from edge.vision.model import Model, load_model
 from tools.bench.disturbances import SIZE, disturbed_clip
-from tools.bench.kept import KeptAnswers, kept_film
+from tools.bench.film_cache import KeptAnswers, kept_film
 from tools.bench.live_clips import Arrival, Coding, Street
 from tools.bench.sleeping import (
     DEFAULT,

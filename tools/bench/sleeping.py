@@ -39,7 +39,7 @@ from edge.vision.key_change import KeyChange
 from edge.vision.model import Model, load_model
 from tools.bench.arena import ROOT
 from tools.bench.disturbances import DISTURBANCES, disturbed_clip
-from tools.bench.kept import KeptAnswers, kept_film
+from tools.bench.film_cache import KeptAnswers, kept_film
 from tools.bench.live_clips import Coding
 from tools.fakes.camera import Clip
 
