@@ -51,6 +51,9 @@ class _Poll:
     # put again gets two, and the second must not be taken for what is asked after it.
     owed_until: float = 0.0
     owed: int = 0
+    # Set where an answer came while one was owed: it may be the older one, and then the next to
+    # come is this question's own. Nobody asks for anything like it until that is settled.
+    unsure_until: float = 0.0
 
     def owe(self, until: float) -> None:
         """A question stays unanswered: one answer more may come until then."""
@@ -62,7 +65,13 @@ class _Poll:
         """An answer came that nobody waited for: one fewer is owed."""
         self.owed = max(0, self.owed - 1)
         if not self.owed:
-            self.owed_until = 0.0
+            self.owed_until = self.unsure_until = 0.0
+
+    def unsure(self, until: float) -> None:
+        """An answer came while another was owed: as many are owed still, the last of them to the
+        question just put."""
+        if self.owed_until > time.monotonic():
+            self.owed_until = self.unsure_until = until
 
     def looks_like(self, other: _Poll) -> bool:
         """Whether the answer to one could be taken for that to the other."""
@@ -114,9 +123,12 @@ class ModbusBus(Bus):
                 self._idle(self._line.turnaround_s)
 
     def _when(self, poll: _Poll) -> float:
-        """When to ask: not before the answer to a question like it has come or been given up."""
-        owed = (p.owed_until for p in self._polls if poll.looks_like(p))
-        return max([poll.due, *owed])
+        """When to ask: not before the answer to a question like it has come or been given up, and
+        not the same again while it is open whose answer came last: a slave that is always slower
+        than the timeout would stay one answer behind for good."""
+        alike = [p for p in self._polls if poll.looks_like(p)]
+        own = [poll.unsure_until] if alike else []
+        return max([poll.due, *own, *(p.owed_until for p in alike)])
 
     def _idle(self, wait_s: float) -> bool:
         """Wait; what arrives meanwhile is late. True when it is time to stop."""
@@ -154,6 +166,7 @@ class ModbusBus(Bus):
                 # owed before this question stays owed: one answer came, one more was asked for.
                 if found.exception and (until := self._owing(poll)):
                     poll.owe(until)
+                poll.unsure(time.monotonic() + self._late_s)
                 with self.alone(poll.slave.binding):
                     return self._answered(poll, found.data, found.exception, (asked, got))
                 return False
