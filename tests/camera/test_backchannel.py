@@ -21,6 +21,7 @@ from edge.camera.backchannel import (
 from edge.camera.url import parse_source
 from edge.pipeline.reminder import Reminders
 from edge.values import Prompt, Stamp
+from tests.machine_time import in_real_time
 from tools.fakes.camera import clip
 from tools.fakes.rtsp_camera import Manners, RtspCamera
 
@@ -54,6 +55,7 @@ def test_every_sample_is_coded_as_near_as_the_law_allows(law):
 
 @pytest.mark.parametrize("law", NAMES)
 @pytest.mark.parametrize("auth", ["", "basic", "md5", "both"])
+@in_real_time()
 def test_a_camera_hears_what_was_said(law, auth):
     said = tone()
     with RtspCamera(PICTURES, Manners(speaker=law, auth=auth)) as camera:
@@ -74,7 +76,7 @@ def test_a_camera_hears_what_was_said(law, auth):
     assert 10 * np.log10(np.mean(said**2.0) / noise) > 30.0
     # In real time: a camera's buffer is small.
     assert 0.9 < heard[-1][0] - heard[0][0] < 3.0
-    assert took_s < 6.0
+    assert took_s < 20.0
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,7 @@ def test_a_reminder_goes_from_a_recording_of_the_site_to_the_camera(tmp_path):
         reminders = Reminders({"north": camera.url})
         told = Prompt("k", "north", "street-vendor", Stamp(1, 2), f"camera:{path}", "请离开", "go")
         reminders.perform(told)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 90
         while not (reminders.done or reminders.failed) and time.monotonic() < until:
             time.sleep(0.05)
         heard = decoded(b"".join(packet[12:] for _, packet in camera.heard), "PCMA")

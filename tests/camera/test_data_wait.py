@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.camera.data_wait import DataWait
+from tests.machine_time import in_real_time
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel of Linux")
 
@@ -69,12 +70,14 @@ def busy_lock():
 
 
 @linux
+@in_real_time()
 def test_the_wait_for_the_lock_is_no_wait_for_data(busy_lock):
     held_up_s, waited_s = read_at_once()
     assert waited_s < 0.4 * held_up_s
 
 
 @linux
+@in_real_time()
 def test_the_wait_for_a_processor_is_no_wait_for_data():
     """Three programs on one core, and a reader that needs it."""
     allowed = os.sched_getaffinity(0)
@@ -95,6 +98,7 @@ def test_the_wait_for_a_processor_is_no_wait_for_data():
     assert waited_s < 0.4 * held_up_s
 
 
+@in_real_time()
 def test_a_wait_for_data_is_one_also_while_the_lock_is_fought_for(busy_lock):
     """What the lock lets wait is a guess by few trials, so one of three runs is enough."""
     runs = [read_all(lambda: time.sleep(0.05), 8) for _ in range(3)]
@@ -102,6 +106,7 @@ def test_a_wait_for_data_is_one_also_while_the_lock_is_fought_for(busy_lock):
     assert all(waited_s <= took_s for took_s, waited_s in runs)
 
 
+@in_real_time()
 def test_where_nobody_tells_it_is_what_the_read_took(monkeypatch):
     monkeypatch.setattr("edge.camera.data_wait._own_schedstat", lambda: -1)
     took_s, waited_s = read_all(lambda: time.sleep(0.01), 5)

@@ -20,6 +20,7 @@ from edge.camera import allocation, libav
 from edge.camera.libav import open_input
 from edge.camera.source import SourceError
 from edge.camera.url import parse_source
+from tests.machine_time import in_real_time
 
 PARTS = "multipart/x-mixed-replace; boundary=x"
 PART = b"--x\r\nContent-Type: image/jpeg\r\n%s\r\n\xff\xd8\xff\xe0"
@@ -115,6 +116,7 @@ def test_a_playlist_is_one_where_the_address_says_so(camera: Camera) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(FLOWS))
+@in_real_time()
 def test_a_camera_that_never_comes_to_the_point_is_given_up(
     camera: Camera, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,7 +141,9 @@ import av
 from edge.camera import allocation
 from edge.camera.recording import read_file_frames
 from edge.camera.url import parse_source
+from tests.machine_time import in_real_time
 from edge.clock import SystemClock
+from tests.machine_time import in_real_time
 path = {str(tmp_path / "large.mp4")!r}
 with av.open(path, "w") as out:
     stream = out.add_stream("mjpeg", rate=1)
@@ -153,6 +157,6 @@ frames = read_file_frames(
 print([frame.image.shape for frame in frames])
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=170
     )
     assert done.stdout.strip() == "[(5120, 7680, 3)]", done.stderr

@@ -17,6 +17,7 @@ from edge.camera.health import HEIGHT, KINDS, WIDTH, CameraHealth, Sustained, th
 from edge.camera.source import SourceError
 from edge.camera.stall import StallWatch
 from edge.values import Fault, Stamp
+from tests.machine_time import in_real_time
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "video"
 Gray = np.ndarray
@@ -220,6 +221,7 @@ def test_looks_are_spared() -> None:
     assert health._last_s == pytest.approx(9.0, abs=0.11)
 
 
+@in_real_time()
 def test_a_look_costs_little() -> None:
     health, scene = CameraHealth("gate"), street(3)
     began = time.thread_time()

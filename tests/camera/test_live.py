@@ -31,6 +31,7 @@ from edge.camera.url import Address, parse_source
 from edge.clock import SystemClock
 from edge.values import Fault
 from tests.camera.making import look_into
+from tests.machine_time import in_real_time
 from tools.fakes.camera import Clip, FakeCamera, clip, drawing, mark_of, marked
 from tools.fakes.camera_wire import Wire
 from tools.fakes.rtsp_camera import RtspCamera
@@ -105,11 +106,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
+@in_real_time()
 def test_pictures_and_a_clip(
     camera: FakeCamera, small: dict[str, Clip], tmp_path: Path, codec: str
 ) -> None:
     with watched(camera.stream(f"/{codec}", small[codec])) as seen:
-        seen.more(20, 20.0)
+        seen.more(20, 60.0)
         end_s = CLOCK.now().mono
         assert seen.shapes == {(180, 320, 3)}
         span = seen.ring.write_clip(tmp_path / "c.mp4", end_s - 2.0, end_s)
@@ -133,16 +135,17 @@ def test_pictures_and_a_clip(
     ],
 )
 @pytest.mark.usefixtures("impatient")
+@in_real_time()
 def test_one_fault_with_one_end_and_pictures_again(
     camera: FakeCamera, wire: Wire, small: dict[str, Clip], codec: str, fault: str
 ) -> None:
     camera.stream(f"/{fault}-{codec}", small[codec])
     with watched(wire.url(f"/{fault}-{codec}")) as seen:
-        seen.more(5, 20.0)
+        seen.more(5, 60.0)
         if fault == "setup":
             wire.set("cut")
         wire.set(fault)
-        seen.until(lambda: bool(seen.faults), 12.0)
+        seen.until(lambda: bool(seen.faults), 60.0)
         for _ in range(25):
             seen.step()
         wire.set("pass")
@@ -153,20 +156,22 @@ def test_one_fault_with_one_end_and_pictures_again(
 
 
 @pytest.mark.usefixtures("impatient")
+@in_real_time()
 def test_a_stream_that_falls_silent_and_comes_back(
     camera: FakeCamera, small: dict[str, Clip]
 ) -> None:
     url = camera.stream("/silent", small["h264"])
     with watched(url) as seen:
-        seen.more(5, 20.0)
+        seen.more(5, 60.0)
         camera.set("/silent", mode="silent")
-        seen.until(lambda: bool(seen.faults), 12.0)
+        seen.until(lambda: bool(seen.faults), 60.0)
         camera.set("/silent", mode="play")
         seen.more(5, HEALED_S)
         assert [f.phase for f in seen.faults] == ["start", "end"]
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
+@in_real_time()
 def test_another_resolution_within_the_stream(
     camera: FakeCamera,
     small: dict[str, Clip],
@@ -176,10 +181,10 @@ def test_another_resolution_within_the_stream(
 ) -> None:
     path = f"/switch-{codec}"
     with watched(camera.stream(path, small[codec])) as seen:
-        seen.more(5, 20.0)
+        seen.more(5, 60.0)
         camera.set(path, content=large[codec])
         seen.until(lambda: (360, 640, 3) in seen.shapes, HEALED_S)
-        seen.more(8, 10.0)
+        seen.more(8, 60.0)
         assert seen.shapes == {(180, 320, 3), (360, 640, 3)}
         end_s = CLOCK.now().mono
         assert seen.ring.write_clip(tmp_path / "c.mp4", end_s - 1.0, end_s)
@@ -187,12 +192,13 @@ def test_another_resolution_within_the_stream(
         assert not seen.faults
 
 
+@in_real_time()
 def test_a_camera_that_restarts_with_another_resolution(
     camera: FakeCamera, wire: Wire, small: dict[str, Clip], large: dict[str, Clip]
 ) -> None:
     camera.stream("/restart", small["h264"])
     with watched(wire.url("/restart")) as seen:
-        seen.more(5, 20.0)
+        seen.more(5, 60.0)
         camera.set("/restart", content=large["h264"])
         wire.set("cut")
         wire.set("pass")
@@ -200,6 +206,7 @@ def test_a_camera_that_restarts_with_another_resolution(
         assert seen.grabber.line.connections >= 2
 
 
+@in_real_time()
 def test_a_fault_of_one_stream_leaves_three_others_untouched(
     camera: FakeCamera, wire: Wire, small: dict[str, Clip]
 ) -> None:
@@ -213,7 +220,7 @@ def test_a_fault_of_one_stream_leaves_three_others_untouched(
     ):
         good = (one, two, three)
         for seen in (*good, bad):
-            seen.more(3, 20.0)
+            seen.more(3, 60.0)
         wire.set("mute")
         before = [seen.grabber.read for seen in good]
         began = time.monotonic()
@@ -226,20 +233,23 @@ def test_a_fault_of_one_stream_leaves_three_others_untouched(
             assert not seen.faults
 
 
+@in_real_time()
 def test_idle_streams_decode_key_pictures_only(camera: FakeCamera, small: dict[str, Clip]) -> None:
     with watched(camera.stream("/idle", small["h264"])) as seen:
-        seen.more(5, 20.0)
+        seen.more(5, 60.0)
         seen.grabber.want = "key"
-        seen.more(1, 5.0)
+        seen.more(1, 60.0)
         before, began = seen.grabber.read, time.monotonic()
-        while time.monotonic() - began < 2.0:
+        while (lasted_s := time.monotonic() - began) < 2.0:
             seen.step()
-        assert seen.grabber.read - before <= 4
+        # A key picture a second, of 25.
+        assert seen.grabber.read - before <= lasted_s + 2
         seen.grabber.want = "all"
-        seen.more(10, 10.0)
+        seen.more(10, 60.0)
 
 
 @pytest.mark.parametrize(("codec", "bframes"), [("h264", 0), ("h264", 3), ("hevc", 2)])
+@in_real_time()
 def test_key_pictures_come_at_once_and_what_follows_them_is_whole(codec: str, bframes: int) -> None:
     """Wanted again in the middle of a group, no picture is shown that builds on ones left out."""
     content = clip(codec, 240, 136, seconds=10.0, bframes=bframes)
@@ -268,6 +278,7 @@ def test_key_pictures_come_at_once_and_what_follows_them_is_whole(codec: str, bf
 
 
 @pytest.mark.parametrize("stuck_s", [4.0, 7.0])
+@in_real_time()
 def test_a_reader_that_fell_behind_skips_to_what_happens_now(
     camera: FakeCamera, small: dict[str, Clip], stuck_s: float
 ) -> None:
@@ -293,9 +304,9 @@ def test_a_recorder_keeps_packets_without_decoding(
     recorder.start()
     began = CLOCK.now().mono
     while (ring.span() or (0.0, 0.0))[1] < began + 4.0:
-        assert CLOCK.now().mono < began + 20.0
+        assert CLOCK.now().mono < began + 90.0
         time.sleep(0.1)
-    recorder.stop(5.0)
+    recorder.stop(60.0)
     assert not recorder.line.alive
     assert ring.write_clip(tmp_path / "c.mp4", began, began + 4.0)
     assert len(look_into(tmp_path / "c.mp4")[2]) > 40
@@ -312,6 +323,7 @@ def test_what_is_wrong_is_told_without_credentials(
     assert "geheim" not in str(caught.value)
 
 
+@in_real_time()
 def test_a_black_hole_is_given_up_in_time(
     camera: FakeCamera, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,7 +332,7 @@ def test_a_black_hole_is_given_up_in_time(
     began = time.monotonic()
     with pytest.raises(SourceError, match="no answer in time"):
         LiveSource(parse_source(wire.url("/x")), CLOCK)
-    assert time.monotonic() - began < 4.0
+    assert time.monotonic() - began < 5.0, "6 s where the limit is not heeded"
 
 
 def test_a_huge_picture_is_refused(

@@ -12,6 +12,7 @@ from edge.camera.mailbox import Mailbox
 from edge.camera.quiet import EACH_ALONE_S
 from edge.camera.url import parse_source
 from edge.clock import SystemClock
+from tests.machine_time import in_real_time
 from tools.fakes.camera import mark_of
 from tools.fakes.mjpeg_camera import MjpegCamera
 
@@ -52,6 +53,7 @@ def camera():
         yield made
 
 
+@in_real_time()
 def test_what_is_not_due_is_not_decoded_and_what_is_due_is_given(camera):
     made, box = Counted(camera), Mailbox()
     grabber = Grabber("m", lambda: made.source, fps=4.0, mailbox=box, clock=CLOCK)
@@ -68,6 +70,7 @@ def test_what_is_not_due_is_not_decoded_and_what_is_due_is_given(camera):
     assert set(steps) <= {3, 4, 5, 6, 7}, "they are even"
 
 
+@in_real_time()
 def test_whoever_asks_for_all_is_given_all(camera):
     made = Counted(camera)
     numbers = [mark_of(one.bgr()) for one in itertools.islice(made.source.pictures(), 15)]
@@ -75,6 +78,7 @@ def test_whoever_asks_for_all_is_given_all(camera):
     assert numbers == list(range(numbers[0], numbers[0] + 15))
 
 
+@in_real_time()
 def test_asleep_one_in_so_long_is_decoded_and_what_came_meanwhile_is_given_once_it_wakes(camera):
     differs = Same()
     made = Counted(camera, differs=differs)
@@ -95,6 +99,7 @@ def test_asleep_one_in_so_long_is_decoded_and_what_came_meanwhile_is_given_once_
     assert all(2 <= b - a <= 6 for a, b in itertools.pairwise(numbers))
 
 
+@in_real_time()
 def test_much_is_not_held_for_long(camera, monkeypatch):
     """Pictures of 3 MB, ten a second, would wake it each time no more may be held."""
     monkeypatch.setattr("edge.camera.live.GROUP_BYTES", 1)

@@ -25,6 +25,7 @@ from edge.pipeline.camera_worker import streaming_of
 from edge.pipeline.decode_policy import DecodePolicy
 from edge.vision.gate import AT_LATEST_S, MotionGate
 from edge.vision.key_change import KeyChange
+from tests.machine_time import in_real_time
 from tools.bench.live_clips import Arrival, Coding, live_clip
 
 pytestmark = pytest.mark.decoder
@@ -130,6 +131,8 @@ def assert_nothing_lost(camera, path, coding, *, share, seconds=52.0, wakes_by=0
     return states
 
 
+@pytest.mark.timeout(400)
+@in_real_time(tries=2)
 def test_what_comes_is_seen_from_where_it_came(camera):
     states = assert_nothing_lost(camera, "/q", Coding(key_s=1.0), share=0.2)
     assert np.mean(states[len(states) // 3 :]) > 0.3, "it slept much of the time"

@@ -21,6 +21,7 @@ from edge.camera.remux import retime
 from edge.camera.ring import PacketRing, choose
 from edge.values import Frame, Stamp
 from tests.camera.making import TICKS, look_into, packets
+from tests.machine_time import in_real_time
 
 LIKE = packets(count=2)[0]
 
@@ -202,6 +203,7 @@ def test_pictures_without_packets_become_motion_jpeg(tmp_path: Path) -> None:
     assert times[-1] == pytest.approx(3.0, abs=0.01)
 
 
+@in_real_time()
 def test_a_clip_of_ten_seconds_costs_little_cpu(tmp_path: Path) -> None:
     """1080p at 4 Mbit/s. The limit is loose: the machine may be shared."""
     made = packets(count=300, size=(640, 360), fps=30, gop=60)

@@ -23,6 +23,7 @@ from edge.camera.libav import to_bgr
 from edge.camera.stream_clock import StreamFacts, StreamStatistics, fit
 from edge.clock import SystemClock
 from edge.config import Camera
+from tests.machine_time import LITTLE, Waiting, left_out
 from tools.fakes.camera import Clip, clip, mark_of
 from tools.fakes.camera_variants import VARIANTS
 from tools.fakes.mjpeg_camera import MjpegCamera
@@ -56,7 +57,22 @@ def contents() -> dict[tuple[float, int], Clip]:
 def watched(
     contents: dict[tuple[float, int], Clip], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Watched]]:
-    bell, seen, folder = threading.Condition(), dict[str, Watched](), tmp_path_factory.mktemp("c")
+    """Watched anew where the looks were late while others had the processors."""
+    shares: list[float] = []
+    while True:
+        folder, waiting = tmp_path_factory.mktemp("c"), Waiting()
+        seen = watch_all(contents, folder)
+        shares.append(waiting.share)
+        if all(in_time(one) for one in seen.values()) or shares[-1] < LITTLE:
+            break
+        if len(shares) == 3:
+            left_out(shares)
+            break
+    yield seen
+
+
+def watch_all(contents: dict[tuple[float, int], Clip], folder: Path) -> dict[str, Watched]:
+    bell, seen = threading.Condition(), dict[str, Watched]()
     with ExitStack() as stack:
         cameras = {
             name: stack.enter_context(RtspCamera(contents[key_s, b], manners)).url
@@ -78,7 +94,7 @@ def watched(
             one.facts = one.feed.reader.statistics and one.feed.reader.statistics.facts()
         for one in seen.values():
             one.feed.stop(0.5)
-        yield seen
+    return seen
 
 
 def watch(seen: dict[str, Watched], bell: threading.Condition) -> None:
@@ -92,23 +108,38 @@ def watch(seen: dict[str, Watched], bell: threading.Condition) -> None:
                 one.shown.append((CLOCK.now().mono, frame.at.mono, mark_of(frame.image)))
 
 
+def rate_of(one: Watched) -> float:
+    return (len(one.shown) - 1) / (one.shown[-1][0] - one.shown[0][0])
+
+
+def longest_gap_s(one: Watched) -> float:
+    return max(b[0] - a[0] for a, b in itertools.pairwise(one.shown))
+
+
+def age_s(one: Watched) -> float:
+    """The age of looks, 95th percentile."""
+    ages = sorted(taken - at for taken, at, _ in one.shown)
+    return ages[int(0.95 * len(ages))]
+
+
+def in_time(one: Watched) -> bool:
+    steady = 0.95 * FPS <= rate_of(one) <= 1.05 * FPS and longest_gap_s(one) < 0.8
+    return steady and age_s(one) <= 1.0 / FPS
+
+
 every_camera = pytest.mark.parametrize("name", [*VARIANTS, FROM_HTTP])
 
 
 @every_camera
 def test_the_pictures_wanted_are_looked_at(watched: dict[str, Watched], name: str) -> None:
-    shown = watched[name].shown
-    rate = (len(shown) - 1) / (shown[-1][0] - shown[0][0])
-    assert 0.95 * FPS <= rate <= 1.05 * FPS
-    assert max(b[0] - a[0] for a, b in itertools.pairwise(shown)) < 0.8
+    assert 0.95 * FPS <= rate_of(watched[name]) <= 1.05 * FPS
+    assert longest_gap_s(watched[name]) < 0.8
 
 
 @every_camera
 def test_pictures_are_young_and_in_order(watched: dict[str, Watched], name: str) -> None:
-    shown = watched[name].shown
-    ages = sorted(taken - at for taken, at, _ in shown)
-    assert ages[int(0.95 * len(ages))] <= 1.0 / FPS
-    assert all(a[1] < b[1] for a, b in itertools.pairwise(shown))
+    assert age_s(watched[name]) <= 1.0 / FPS
+    assert all(a[1] < b[1] for a, b in itertools.pairwise(watched[name].shown))
 
 
 @every_camera

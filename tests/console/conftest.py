@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from argon2 import PasswordHasher
+from playwright.sync_api import expect
 from starlette.testclient import TestClient
 
 from edge.config import Site, load
@@ -20,6 +21,9 @@ from edge.console.services import NoPicture, Services
 from edge.console.web import ConsoleContext
 from edge.evidence.thumbnail import make
 from edge.uplink.wire import utc_text
+
+# What a page comes to show it may show late where other programs have the processors.
+expect.set_options(timeout=60_000)
 
 # A real hash costs 50 ms and 64 MiB on purpose; a hundred tests need not.
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

@@ -25,7 +25,7 @@ from tests.console.test_browser import playwright, served, visit  # noqa: F401 -
 from tests.console.test_cases import put_many
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
-LIMIT_MS = 20_000
+LIMIT_MS = 60_000
 # A status code, the inside of a program, or a key of the catalogue is no sentence.
 NO_SENTENCE = re.compile(r"^\s*\d{0,3}\s*$|Traceback|TypeError|SyntaxError|undefined|\[object")
 SENTENCES = {zh for zh, _ in TEXTS.values()}

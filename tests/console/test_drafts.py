@@ -17,7 +17,7 @@ def test_of_many_who_save_at_once_one_wins_and_the_others_are_told(tmp_path):
 
     def check(draft):
         text = draft.read_text()
-        together.wait(30)
+        together.wait(120)
         assert draft.read_text() == text, "somebody else's draft"
 
     site, told = SiteFile(path, check), []

@@ -46,7 +46,7 @@ class Editor:
 
     def saved(self, box):
         self.page.click("#save")
-        expect(self.page.locator("#told")).to_have_class("good", timeout=20_000)
+        expect(self.page.locator("#told")).to_have_class("good", timeout=60_000)
         return yaml.safe_load(box.site.read_text())["cameras"][0]
 
 
@@ -131,7 +131,7 @@ def test_a_wrong_drawing_is_told_in_chinese(editor):
     editor.page.locator("#list li").nth(1).locator(".hours").dispatch_event("change")
     editor.page.click("#save")
     told = editor.page.locator("#told")
-    expect(told).to_have_class("bad", timeout=20_000)
+    expect(told).to_have_class("bad", timeout=60_000)
     expect(told).to_contain_text("时段写作")
 
 

@@ -108,7 +108,7 @@ def box(tmp_path):
             yield tmp_path, f"https://127.0.0.1:{page}"
         finally:
             child.terminate()
-            child.wait(40)
+            child.wait(120)
             receiver.stop()
             broker.stop()
 

@@ -26,7 +26,7 @@ from tests.console.test_flights import put_flight
 from tests.console.test_health import put_spans
 
 pytestmark = pytest.mark.browser
-LIMIT_MS = 20_000
+LIMIT_MS = 60_000
 SVG = "http://www.w3.org/2000/svg"
 MAP = f'<svg xmlns="{SVG}" viewBox="0 0 90 60"><rect width="90" height="60"/></svg>'
 

@@ -52,14 +52,14 @@ def home(tmp_path_factory):
             cwd=ROOT, env=environment, stdout=log, stderr=log,
         )  # fmt: skip
         try:
-            end = time.monotonic() + 60
+            end = time.monotonic() + 150
             while "SHA-256" not in (folder / "log").read_text():
                 assert time.monotonic() < end and child.poll() is None
                 time.sleep(0.1)
             yield folder, port
         finally:
             child.send_signal(signal.SIGTERM)
-            child.wait(20)
+            child.wait(90)
 
 
 def told(home, capsys, *more):
@@ -77,7 +77,7 @@ def post(home, path, form):
     """As a phone would that trusts exactly the certificate whose fingerprint it compared."""
     folder, port = home
     context = ssl.create_default_context(cafile=str(folder / "state/console/page/cert.pem"))
-    link = http.client.HTTPSConnection(outer_address(), port, context=context, timeout=30)
+    link = http.client.HTTPSConnection(outer_address(), port, context=context, timeout=90)
     head = {"Content-Type": "application/x-www-form-urlencoded"}
     link.request("POST", path, urlencode(form), head)
     answer = link.getresponse()
@@ -104,7 +104,7 @@ def test_a_new_box_is_in_the_network_by_tls_with_the_fingerprint_that_it_prints(
 
 def test_nothing_is_served_without_tls(home):
     _, port = home
-    link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=90)
     with pytest.raises((http.client.HTTPException, OSError)):
         link.request("GET", "/healthz")
         link.getresponse()

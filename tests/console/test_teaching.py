@@ -83,16 +83,16 @@ def test_a_place_is_taught_judged_by_itself_and_taken_back_by_clicks(street, box
     page = visitor.page
     visitor.open("/zones?camera=north")
     page.click("#list .teaching")
-    expect(page.locator("#surely")).to_have_class("warn", timeout=30_000)
+    expect(page.locator("#surely")).to_have_class("warn", timeout=60_000)
     expect(page.locator("#use")).to_be_disabled()
     for look, wrong in (("right", False), ("wrong", True)):
         street.wrong = wrong
         card = page.locator(f".look[data-look={look}]")
         for count in range(1, 5):
             card.locator(".now").click()
-            expect(card.locator(".taught li")).to_have_count(count, timeout=30_000)
+            expect(card.locator(".taught li")).to_have_count(count, timeout=60_000)
     # How surely it is told stands first, and only then may it be put in force.
-    expect(page.locator("#surely")).to_contain_text("留一检验", timeout=30_000)
+    expect(page.locator("#surely")).to_contain_text("留一检验", timeout=60_000)
     expect(page.locator("#use")).to_be_enabled()
     assert page.evaluate(ACCESSIBILITY) == []
     assert {k: len(v) for k, v in read_looks(box.state / "looks/north/bin").items()} == {
@@ -100,10 +100,10 @@ def test_a_place_is_taught_judged_by_itself_and_taken_back_by_clicks(street, box
         "wrong": 4,
     }
     page.locator(".look[data-look=wrong] .taught button").first.click()
-    expect(page.locator(".look[data-look=wrong] .taught li")).to_have_count(3, timeout=30_000)
+    expect(page.locator(".look[data-look=wrong] .taught li")).to_have_count(3, timeout=60_000)
     assert not street.teaching.put_in_force
     page.click("#use")
-    expect(page.locator("#told")).to_have_class("good", timeout=30_000)
+    expect(page.locator("#told")).to_have_class("good", timeout=60_000)
     assert street.teaching.put_in_force
     assert visitor.wrong == []
     rules = (Rule(category="full-bin", zones=("bin",)),)

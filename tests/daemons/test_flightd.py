@@ -38,7 +38,7 @@ def job_of(place, name="f-1"):
     return read_job(place / "state/flights" / name / JOB)
 
 
-def until(flights, place, *states, name="f-1", seconds=60.0):
+def until(flights, place, *states, name="f-1", seconds=150.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         flights.tick()

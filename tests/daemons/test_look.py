@@ -65,7 +65,7 @@ def test_a_tip_becomes_a_case_or_a_note_and_a_second_tip_no_second_case(home):
         until(lambda: status(home)["requests"]["refused"] == 4, child, home)
     finally:
         child.send_signal(signal.SIGTERM)
-        assert child.wait(20) == 0
+        assert child.wait(90) == 0
     told = {
         name: json.loads((folder / name / "answer.json").read_text())
         for name in asked

@@ -10,6 +10,7 @@ from edge.daemons.visiond import STATUS_EVERY_S
 from tests.daemons import box
 from tests.daemons.test_recheck import until
 from tests.daemons.test_visiond import status
+from tests.machine_time import in_real_time
 from tools.fakes.camera import clip
 from tools.fakes.rtsp_camera import RtspCamera
 
@@ -31,6 +32,8 @@ def home(tmp_path):
         yield made
 
 
+@pytest.mark.timeout(400)
+@in_real_time(tries=2)
 def test_a_busy_camera_is_looked_at_and_decoded_as_its_rules_need(home):
     child = box.start(home)
 
@@ -43,7 +46,7 @@ def test_a_busy_camera_is_looked_at_and_decoded_as_its_rules_need(home):
         seen = rows()
     finally:
         child.terminate()
-        child.wait(20.0)
+        child.wait(90.0)
     decoded = {name: row["decoded"] for name, row in seen.items()}
     # Where processors are idle, what lies between the key pictures tells of what comes.
     assert decoded.pop("seldom") in ("key", "nonref")

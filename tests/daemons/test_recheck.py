@@ -89,7 +89,7 @@ def test_the_daemon_looks_again_and_answers_with_a_picture(tmp_path):
         until(lambda: (folder / "two/answer.json").exists(), child, home)
     finally:
         child.send_signal(signal.SIGTERM)
-        assert child.wait(20) == 0
+        assert child.wait(90) == 0
     found = {name: json.loads((folder / name / "answer.json").read_text()) for name in places}
     assert (found["at"]["still_there"], found["beside"]["still_there"]) == (True, False)
     assert found["at"]["blind"] is None

@@ -107,7 +107,7 @@ def trial(tmp_path):
     yield process, tmp_path
     process.send_signal(signal.SIGINT)
     try:
-        process.wait(60)
+        process.wait(120)
     finally:
         process.kill()
         log.close()
@@ -136,4 +136,4 @@ def test_run_starts_every_daemon_tells_the_address_and_restarts_the_dead(trial):
     os.kill(victim, signal.SIGKILL)
     wait_for(lambda: (status / "sensord.json").exists(), process, log)
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(120) == 0

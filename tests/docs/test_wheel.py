@@ -52,7 +52,7 @@ def home(tmp_path_factory):
 
 def edge(home, *words):
     argv = [str(home / "bin" / "edge"), *words]
-    return subprocess.run(argv, capture_output=True, text=True, cwd=home, timeout=60)
+    return subprocess.run(argv, capture_output=True, text=True, cwd=home, timeout=150)
 
 
 @pytest.mark.slow
@@ -98,7 +98,7 @@ def page(home, tmp_path):
     log = tmp_path / "log"
     with log.open("wb") as out:
         child = subprocess.Popen(argv, cwd=tmp_path, stdout=out, stderr=out)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 150
     try:
         while "the page" not in log.read_text():
             assert child.poll() is None and time.monotonic() < until, log.read_text()
@@ -117,12 +117,12 @@ def page(home, tmp_path):
         yield get
     finally:
         child.terminate()
-        child.wait(20)
+        child.wait(90)
 
 
 def asked(port, method, path, body, head):
     """(status, headers, body) of one request."""
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as link:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=90)) as link:
         link.request(method, path, body, head)
         answer = link.getresponse()
         return answer.status, answer.headers, answer.read()

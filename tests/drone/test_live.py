@@ -143,7 +143,7 @@ def test_poses_from_a_real_broker_that_starts_late(tmp_path):
         publish += ["-t", "thing/product/SN1/osd", "-m", osd(shot).decode()]
         deadline = time.monotonic() + 120
         while not feed.poses and time.monotonic() < deadline:
-            subprocess.run(publish, check=False, stderr=subprocess.DEVNULL, timeout=10)
+            subprocess.run(publish, check=False, stderr=subprocess.DEVNULL, timeout=60)
             for _ in range(20):
                 feed.poll()
                 time.sleep(0.02)
@@ -151,4 +151,4 @@ def test_poses_from_a_real_broker_that_starts_late(tmp_path):
     finally:
         feed.close()
         broker.terminate()
-        broker.wait(10)
+        broker.wait(60)

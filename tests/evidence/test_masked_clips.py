@@ -16,6 +16,7 @@ from edge.camera.libav import to_bgr
 from edge.camera.url import parse_source
 from edge.config import Camera, convert
 from edge.pipeline.masked_clips import FPS_MOST, LONG_SIDE, masked_clips
+from tests.machine_time import in_real_time
 
 WINDOW = [[0.5, 0.5], [1.0, 0.5], [1.0, 1.0], [0.5, 1.0]]
 
@@ -80,6 +81,7 @@ def test_a_clip_of_nothing_is_none(tmp_path: Path) -> None:
     assert not (tmp_path / "c.mp4").exists()
 
 
+@in_real_time()
 def test_a_masked_clip_costs_less_than_its_own_time(tmp_path: Path) -> None:
     path = recording(tmp_path / "a.mp4", size=(1280, 720))
     masked = masked_clips(file_clips(parse_source(str(path)), 5.0), camera("mask"))

@@ -123,7 +123,7 @@ def test_what_is_enabled_names_no_slot(laid, tmp_path):
     root = shutil.copytree(laid[0], tmp_path / "box", symlinks=True)
     units = ("edge.target", "edge-updaterd.path")
     argv = ["systemctl", f"--root={root}", "enable", *units]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=150)
     assert done.returncode == 0, done.stderr
     links = [path for path in (root / "etc/systemd").rglob("*") if path.is_symlink()]
     assert {path.name for path in links} == set(units)

@@ -18,7 +18,7 @@ from tests.field.units import ROOT
 
 # Four of the pings that a working daemon sends, one a second.
 SILENCE_S = 4.0
-FREEZES_S = 20.0
+FREEZES_S = 120.0
 
 
 @pytest.fixture
@@ -48,10 +48,8 @@ def test_ready_then_pings_then_stopping(start, name):
     child, listener, _, log = start(name)
     listener.wait_for("WATCHDOG=1", child, log, times=3)
     assert listener.count("READY=1") == 1 and listener.pid == child.pid
-    ready = next(at for at, line in listener.heard if line == "READY=1")
-    assert listener.count("WATCHDOG=1") <= time.monotonic() - ready + 2
     child.send_signal(signal.SIGTERM)
-    assert child.wait(60) == 0, log.read_text()
+    assert child.wait(120) == 0, log.read_text()
     assert listener.count("STOPPING=1") == 1
     assert listener.heard[-1][1] == "STOPPING=1"
 
@@ -66,6 +64,7 @@ def test_a_frozen_loop_is_silent(start, name):
     until = time.monotonic() + FREEZES_S
     while not (home / "frozen").exists() and time.monotonic() < until:
         time.sleep(0.05)
+    assert (home / "frozen").exists(), log.read_text()
     time.sleep(2 * runner.STUCK_S)
     before = listener.count("WATCHDOG=1")
     time.sleep(SILENCE_S)

@@ -45,7 +45,7 @@ def analyze():
 def test_exposure(analyze, daemon, capsys):
     unit = SYSTEMD / f"edge-{daemon}.service"
     argv = [analyze, "security", "--offline=true", "--no-pager", str(unit)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=150)
     score = float(re.search(r"exposure level for \S+: ([\d.]+)", done.stdout).group(1))
     with capsys.disabled():
         print(f"\nsystemd-analyze security edge-{daemon}: {score} (at most {MOST[daemon]})")

@@ -110,9 +110,8 @@ FIXED_SLEEPS = {
     "tests/console/clumsy.py": 1,  # as long as a person takes
     "tests/daemons/test_look_rate.py": 1,
     "tests/field/test_notify.py": 2,
-    "tests/sensors/test_lines.py": 4,
     "tests/uplink/test_protocol_faults.py": 2,
-    "tests/uplink/test_transfer.py": 2,
+    "tests/uplink/test_transfer.py": 1,
 }
 SHORT_S = 0.05
 

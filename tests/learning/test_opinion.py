@@ -14,6 +14,7 @@ from edge.learning import store
 from edge.learning.opinion import LEAST_EACH, Example, features_of, teach
 from edge.pipeline.analyzer import Adviser
 from edge.values import Finding, Stamp, ZoneDecision
+from tests.machine_time import in_real_time
 
 WHOLE = (0.1, 0.1, 0.9, 0.9)
 
@@ -50,6 +51,7 @@ def test_too_few_of_either_kind_teach_nothing(few):
     assert teach(examples(*few)) is None
 
 
+@in_real_time()
 def test_taught_with_twenty_of_each_it_tells_others_apart_in_no_time():
     taught = examples(20, 20)
     began = time.process_time()

@@ -200,7 +200,7 @@ def test_nobody_makes_a_database_where_one_is_being_salvaged(tmp_path: Path) -> 
         thread.start()
         assert not opened.wait(0.3)
         assert [part.name for part in tmp_path.iterdir()] == ["outbox.db.lock"]
-    thread.join(30)
+    thread.join(90)
     assert Outbox(path).known("violation", "v-1")
 
 

@@ -53,7 +53,7 @@ def test_files_are_laid_out_in_the_bucket_and_parts_go(
     served = Page(lambda: Store(tmp_path, bucket=f"{s3.url}/north"), 0)
     try:
         url = f"http://127.0.0.1:{served.port}/city/box-1/v-0001/r1/r1-close-1.jpg"
-        with urllib.request.urlopen(url, timeout=30) as answer:
+        with urllib.request.urlopen(url, timeout=90) as answer:
             assert answer.read() == golden.PICTURE
     finally:
         served.close()

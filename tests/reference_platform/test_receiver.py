@@ -212,5 +212,5 @@ def test_the_page_lists_and_shows(receiver: Receiver, store: Store, tmp_path: Pa
 
 
 def get(served: Page, path: str) -> bytes:
-    with urllib.request.urlopen(f"http://127.0.0.1:{served.port}{path}", timeout=30) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{served.port}{path}", timeout=90) as answer:
         return bytes(answer.read())

@@ -154,7 +154,7 @@ def test_nobody_else_steers(platform):
     stop = urlencode({"what": "stop", "wave": "w"})
 
     def post(host, origin, body=stop):
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as wire:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as wire:
             headers = {"Host": host, "Origin": origin}
             headers["Content-Type"] = "application/x-www-form-urlencoded"
             wire.request("POST", "/waves", body, headers)

@@ -60,7 +60,7 @@ class Systemd:
 
     def stop(self):
         self.child.send_signal(signal.SIGTERM)
-        self.child.wait(30)
+        self.child.wait(90)
 
 
 @pytest.fixture

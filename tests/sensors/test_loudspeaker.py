@@ -126,13 +126,13 @@ def test_a_source_that_is_not_there_says_so_and_ends_nothing(tmp_path):
     stop = Stop()
     ear = Microphone("market", f"file:{tmp_path}/none.wav", SystemClock(), stop)
     ear.start()
-    for _ in range(100):
+    for _ in range(1200):
         if ear.why != "not opened yet":
             break
         stop.wait(0.05)
     assert "No such file" in ear.why and ear.is_alive()
     stop.set()
-    ear.join(5.0)
+    ear.join(60.0)
 
 
 def test_sound_is_kept_only_as_set_and_words_do_not_survive():

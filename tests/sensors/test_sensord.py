@@ -99,7 +99,7 @@ def manifests(state: Path) -> list[dict]:
     return [json.loads(path.read_text()) for path in found]
 
 
-def run_daemon(home: Path, until, within_s: float = 40.0) -> list[int]:
+def run_daemon(home: Path, until, within_s: float = 150.0) -> list[int]:
     """Run main in a thread until `until()` holds, then stop it in order; what it returned."""
     stop, returned = Stop(), []
 
@@ -113,7 +113,7 @@ def run_daemon(home: Path, until, within_s: float = 40.0) -> list[int]:
     while thread.is_alive() and not until() and time.monotonic() < deadline:
         time.sleep(0.1)
     stop.set()
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     return returned
 
@@ -174,7 +174,7 @@ def _check_run_directory(home: Path, capsys) -> None:
     assert [(s.channel, s.flag) for s in samples] == [("LA", "ok")]
     old = Stamp(100.0, status["wall"] + 60.0, "ntp", 1.0)
     assert [s.flag for s in live.latest(home / "run", ["noise"], old)] == ["stale"]
-    window = live.window_csv(home / "run", ["noise"], status["wall"] - 5.0, status["wall"])
+    window = live.window_csv(home / "run", ["noise"], status["wall"] - 60.0, status["wall"])
     assert window.startswith(raw.HEADER.encode())
     assert window.count(b"noise,LA") > 10
     text = table.text(home / "run", status["wall"])
@@ -213,8 +213,8 @@ def test_it_ends_when_asked_to_start_again(box):
     home, _ = box
     Spool(home / "run", "sensord").ask("restart")
     began = time.monotonic()
-    assert run_daemon(home, lambda: False) == [0]
-    assert time.monotonic() - began < 30.0, "it ended by itself"
+    assert run_daemon(home, lambda: False, within_s=120.0) == [0]
+    assert time.monotonic() - began < 120.0, "it ended by itself"
 
 
 def test_a_wrong_sensor_is_left_out_with_one_line_naming_the_key(tmp_path):

@@ -34,7 +34,7 @@ def test_every_run_is_read(path):
 def test_what_it_sets_out_from_is_in_the_history(number):
     blob = re.search(rf"^release {number} ([0-9a-f]{{40}})$", RECIPE, re.MULTILINE)[1]
     words = ["git", "-C", str(ROOT), "cat-file", "blob", blob]
-    done = subprocess.run(words, capture_output=True, timeout=60)
+    done = subprocess.run(words, capture_output=True, timeout=150)
     if done.returncode:
         pytest.skip("a clone without its history: git fetch --unshallow")
     assert hashlib.sha256(done.stdout).hexdigest() == SHA256[number]
@@ -61,7 +61,7 @@ def test_each_run_sets_out_from_what_is_there_by_then():
 )
 def test_what_it_cannot_do_is_said_in_one_line(words, said):
     done = subprocess.run(
-        [str(ROOT / "tools/recipe"), *words], capture_output=True, text=True, timeout=60
+        [str(ROOT / "tools/recipe"), *words], capture_output=True, text=True, timeout=150
     )
     assert done.returncode == 2
     assert said in done.stderr and len(done.stderr.splitlines()) == 1
@@ -73,7 +73,7 @@ def test_what_the_short_form_left_is_no_start_for_the_whole(tmp_path):
         pytest.skip("needs ../shared")
     (tmp_path / ".short").touch()
     done = subprocess.run(
-        [str(ROOT / "tools/recipe"), str(tmp_path)], capture_output=True, text=True, timeout=60
+        [str(ROOT / "tools/recipe"), str(tmp_path)], capture_output=True, text=True, timeout=150
     )
     assert done.returncode == 2 and "empty folder" in done.stderr
 
@@ -137,7 +137,7 @@ def stands_in(tmp_path):
     def run(*words):
         return subprocess.run(
             ["sh", str(tools / "recipe"), *words, str(here)],
-            capture_output=True, text=True, timeout=60, env={**os.environ, "PATH": path},
+            capture_output=True, text=True, timeout=150, env={**os.environ, "PATH": path},
         )  # fmt: skip
 
     return run, lambda: [json.loads(line) for line in log.read_text().splitlines()]

@@ -80,7 +80,7 @@ class Box:
     def close(self) -> None:
         self.stop.set()
         if self.thread.is_alive():
-            self.thread.join(20)
+            self.thread.join(90)
         self.rig.close()
         assert not self.thread.is_alive()
 

@@ -169,7 +169,7 @@ class Desk:
         self.poll_until(self._is_online)
 
     def poll_until(self, done: Callable[[Any], bool]) -> None:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 90
         while time.monotonic() < end:
             if any(done(event) for event in self._connection.poll(0.05)):
                 return

@@ -38,7 +38,7 @@ def test_a_tip_goes_to_the_box_and_its_answer_comes_back(rig):
         (into / "after-1.jpg").write_bytes(b"a picture")
         data = {"answer": "case", "violation": "v-1", "camera": "north", "by": "drawn"}
         write_answer(into, True, reason="case v-1", data=data)
-        out, err = desk.communicate(timeout=30)
+        out, err = desk.communicate(timeout=120)
     assert (tip["kind"], tip["category"], tip["radius_m"]) == ("clue", "street-vendor", 15.0)
     assert (tip["note"], tip["source"]) == ("校门口", "desk")
     assert desk.returncode == 0, err
@@ -48,6 +48,6 @@ def test_a_tip_goes_to_the_box_and_its_answer_comes_back(rig):
     assert told[1]["data"]["files"][0]["path"] == "after-1.jpg"
     words = ("look", "category=street-vendor", "lat=360.0", "lon=1")
     with asked(rig, broker.port, *words) as refused:
-        out, err = refused.communicate(timeout=30)
+        out, err = refused.communicate(timeout=120)
     assert refused.returncode == 1
     assert "lat" in json.loads(out)["reason"]

@@ -107,10 +107,10 @@ def test_a_broker_that_answers_nothing_is_given_longer_each_time(
     box.put("v-1")
     box.start()
     eventually(lambda: len(fake.connects) >= 5, within_s=60)
-    assert fake.connects[4] - fake.connects[3] > 3.0, "0.5, 1, 2 and then 4 s"
+    assert fake.connects[4] - fake.connects[0] > 4.0, "0.5, 1, 2 and then 4 s, not 2 s in all"
     fake.manners = Manners()
     acknowledged = len(fake.connects)
-    eventually(lambda: box.states() == {"broker_ack": 1}, within_s=30)
+    eventually(lambda: box.states() == {"broker_ack": 1}, within_s=60)
     assert len(fake.connects) <= acknowledged + 1
 
 
@@ -165,10 +165,11 @@ def test_a_topic_that_is_refused_waits_while_the_others_flow(
 
     fake.manners = Manners(answer=refuse)
     box.put("v-1")
-    began = time.monotonic()
     box.start()
-    eventually(lambda: len(of_kind(fake, "evt/fault")) >= 1, within_s=10)
-    assert time.monotonic() - began < 10.0, "alarm within 10 s"
+    eventually(lambda: len(of_kind(fake, "evt/fault")) >= 1)
+    told = next(n for n, got in enumerate(fake.got) if got.topic.endswith("evt/fault"))
+    before = sum(got.topic.endswith("violation") for got in fake.got[:told])
+    assert before <= 2, "the first refusal alarms; one more may be on its way"
     assert box.states() in ({"new": 1}, {"inflight": 1})
     assert len(fake.connects) == 1
     fake.manners = Manners()
@@ -231,10 +232,8 @@ def test_records_are_not_to_blame_while_none_of_their_kind_passes(
     )
     box.put("v-1")
     box.start()
-    eventually(lambda: len(violations(fake)) >= 1, within_s=60)
-    began = time.monotonic()
-    eventually(lambda: len(violations(fake)) >= 5, within_s=60)
-    assert time.monotonic() - began < 12.0, "15 s where each refusal doubles the wait"
+    # 255 s where each refusal doubles the wait.
+    eventually(lambda: len(violations(fake)) >= 10, within_s=90)
 
 
 @pytest.mark.parametrize("code", [0x83, 0x10], ids=["full", "nobody listens yet"])
@@ -385,12 +384,12 @@ def test_a_platform_that_answers_again_is_owed_no_longer_than_before(
     def sent(name: bytes) -> int:
         return sum(name in got.payload for got in violations(fake))
 
-    eventually(lambda: sent(b"v-2") >= 6, within_s=30)
+    eventually(lambda: sent(b"v-2") >= 6)
     payload = next(got.payload for got in violations(fake) if b"v-1" in got.payload)
-    before, began = sent(b"v-2"), time.monotonic()
+    before = sent(b"v-2")
     fake.send(TOPICS.up("ack"), box.platform.ack(payload))
-    eventually(lambda: sent(b"v-2") > before, within_s=30)
-    assert time.monotonic() - began < 4.0, "6.4 s where the old time stands"
+    # Four times more take 3 s, and 96 s where the old time stands.
+    eventually(lambda: sent(b"v-2") >= before + 4, within_s=60)
 
 
 def test_an_acknowledgement_for_other_bytes_releases_nothing(

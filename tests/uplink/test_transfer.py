@@ -193,11 +193,11 @@ def test_a_file_that_waited_for_an_answer_goes_on_as_soon_as_the_platform_answer
         return sum(got.topic.endswith("/init") for got in fake.got)
 
     eventually(lambda: announced() >= 5, within_s=60)
-    before, began = announced(), time.monotonic()
+    before = announced()
     other = downward.EvidenceAck(id="0" * 64, state="hold")
     fake.send(TOPICS.up("ack"), box.platform.ack(evidence=(other,)))
-    eventually(lambda: announced() > before, within_s=60)
-    assert time.monotonic() - began < 3.0, "6.4 s and more where the old time stands"
+    # Four times more take 3 s, and 96 s where the old time stands.
+    eventually(lambda: announced() >= before + 4, within_s=60)
 
 
 def test_a_lost_file_is_a_fault_and_holds_up_nothing(
@@ -300,7 +300,9 @@ def test_the_platform_may_slow_evidence_down_and_stop_clips(
     box.start()
     eventually(lambda: len(of_kind(fake, "birth")) == 1)
     fake.send(TOPICS.up("ack"), box.platform.message("ack", pace={"clips": False}))
-    time.sleep(0.3)
+    # What is said after it is heard after it.
+    fake.send(TOPICS.up("cmd/req"), box.platform.command("recheck", arguments={"camera": "north"}))
+    eventually(lambda: len(of_kind(fake, "cmd/res")) == 1)
     box.rig.put(box.outbox(), "v-1", {"r1-clip.mp4": b"c" * 5000, "r1-a.jpg": b"p"})
     eventually(lambda: assembler.work() or files(box)["picture"] == {"platform_ack": 2})
     assert files(box)["clip"] == {"new": 1}

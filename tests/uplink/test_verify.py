@@ -127,7 +127,7 @@ def test_a_gap_is_told_and_no_error(evidence: Path) -> None:
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "edge", "evidence", "verify", *words]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=150)
 
 
 def test_the_command_says_and_names(evidence: Path, tmp_path: Path) -> None:

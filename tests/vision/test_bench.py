@@ -89,7 +89,7 @@ def test_a_contestant_answers_line_by_line(tmp_path):
         text=True,
         cwd=ROOT,
         check=True,
-        timeout=60,
+        timeout=150,
     )
     ready, answer = (json.loads(line) for line in done.stdout.splitlines())
     assert ready == {"ready": True} and answer["cpu_ms"] > 0 and answer["peak_mb"] > 20
