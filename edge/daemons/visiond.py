@@ -59,6 +59,8 @@ TICK_S = 0.25
 STATUS_EVERY_S = 2.0
 WORKER_LIMIT_S = 30.0
 GIVE_BACK_EVERY_S = 30.0
+# How busy the processors are is asked so often, and judged more seldom (pipeline.busy_decoding).
+SPENT_EVERY_S = 1.0
 # Of the items that are set aside, those that are this daemon's to report.
 ITEMS = ("camera", "rule")
 
@@ -117,6 +119,7 @@ class Visiond:
         )
         self._decode_room = DecodeRoomControl(self.workers)
         self._busy_decoding = BusyDecoding()
+        self._spent_at_s, self._spent = -SPENT_EVERY_S, processor_time()
         self._finished: set[str] = set()
         self._pending: list[dict[str, Any]] = []
         self._requests = {"served": 0, "refused": 0}
@@ -285,7 +288,10 @@ class Visiond:
     def _decode_busy(self) -> None:
         """Busy cameras that could do with key pictures are decoded whole where there is room."""
         wanting = [name for name, worker in self.workers.items() if worker.keys_do]
-        given = self._busy_decoding.step(self._clock.now().mono, processor_time(), wanting)
+        now_s = self._clock.now().mono
+        if now_s - self._spent_at_s >= SPENT_EVERY_S:
+            self._spent_at_s, self._spent = now_s, processor_time()
+        given = self._busy_decoding.step(now_s, self._spent, wanting)
         for name, worker in self.workers.items():
             worker.between = name in given and worker.eased is None
             worker.spare = self._busy_decoding.spare

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -122,3 +124,17 @@ def test_how_bright_a_picture_is_lies_ready_in_the_decoder(form, matrix):
 def test_where_it_does_not_nothing_is_said():
     assert turned_grey(made("rgb24"), None) is None
     assert turned_grey(made("yuv420p10le"), None) is None
+
+
+def test_a_picture_that_lies_upside_down_in_memory_is_not_read_in_its_order():
+    """FFmpeg flips without copying: the lines go backwards from the first, and what lies behind it
+    in memory is none of the picture's."""
+    frame, graph = made("yuv420p"), av.filter.Graph()
+    size = {"width": frame.width, "height": frame.height}
+    way = [graph.add_buffer(**size, format=frame.format, time_base=Fraction(1, 25))]
+    way += [graph.add("vflip"), graph.add("buffersink")]
+    graph.link_nodes(*way).configure()
+    graph.push(frame)
+    flipped = graph.pull()
+    assert flipped.planes[0].line_size < 0 and turned_grey(flipped, None) is None
+    assert (turned_bgr(flipped, None) == turned_bgr(frame, None)[::-1]).mean() > 0.98

@@ -160,3 +160,25 @@ def test_shellcheck():
     argv = ["shellcheck", "--shell=sh", *map(str, scripts)]
     done = subprocess.run(argv, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+APT = """#!/bin/sh
+[ "$1" = install ] || exit 0
+echo . >>calls
+[ "$(wc -l <calls)" -gt 2 ] && { touch there; exit 0; }
+echo "E: Could not get lock /var/cache/apt/archives/lock. It is held by process 7 (apt-get)" >&2
+exit 100
+"""
+
+
+def test_packages_wait_for_another_program_that_installs_and_say_so(tmp_path):
+    """apt waits for dpkg's lock, and fails at once on that of what it fetches."""
+    programs = {"apt-get": APT, "id": "#!/bin/sh\necho 0\n", "sleep": "#!/bin/sh\n"}
+    for name, text in programs.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    argv = [str(ROOT / "tools/packages"), "./there=some-package"]
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and (tmp_path / "there").exists(), done.stderr
+    assert done.stderr.count("waiting for it") == 1 and "Could not get lock" not in done.stderr

@@ -121,3 +121,18 @@ def test_the_figure_says_how_much_was_filmed() -> None:
     assert told["minutes filmed"].value == 15 and not told["minutes filmed"].met
     assert told["the same in 120 minutes"].value == 8
     assert told["found in corner-x"].unit == "of 1, 1 false"
+
+
+def test_two_programs_film_no_corner_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("one", "two", "three")
+    (tmp_path / "out/three").mkdir(parents=True)
+    (tmp_path / "out/three/site.yaml").touch()
+    first = clip_files.corners_due(names, tmp_path / "work", tmp_path / "out")
+    assert next(first) == "one"
+    second = list(clip_files.corners_due(names, tmp_path / "work", tmp_path / "out"))
+    assert second == ["two"], "three is filmed, one is being filmed"
+    assert capsys.readouterr().err == "one: another program films it\n"
+    first.close()  # type: ignore[attr-defined]
+    assert list(clip_files.corners_due(names, tmp_path / "work", tmp_path / "out")) == [*names[:2]]

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tools.scenery.clips import Image, Script, encode, foot, tracks_of, zone_polygon
@@ -103,6 +106,30 @@ def write_quiet(script: Script, frames: Iterable[Path | Image], out: Path) -> No
     encode(frames, script.times, out / f"{script.name}.mp4", crf=34, gop=250)
     _write(out / "truth.json", truth(script, []), indent=1)
     (out / "site.yaml").write_text(site(script, shipped=True))
+
+
+@contextmanager
+def alone(work: Path) -> Iterator[bool]:
+    """Whether no other program films into this work folder; while this lasts, none will."""
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "filmed.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def corners_due(names: Iterable[str], work: Path, out: Path) -> Iterator[str]:
+    """Those not filmed yet, each held against other programs while the caller films it; what
+    another films now is said and left to it."""
+    for name in names:
+        with alone(work / name) as mine:
+            if not mine:
+                print(f"{name}: another program films it", file=sys.stderr)
+            elif not (out / name / "site.yaml").is_file():
+                yield name
 
 
 def write_corner(script: Script, work: Path, out: Path) -> None:

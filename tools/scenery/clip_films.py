@@ -63,9 +63,8 @@ def film_corner(name: str, work: Path, out: Path, studio: Studio) -> None:
 
 def film_corners(work: Path, out: Path, studio: Studio) -> None:
     """Every corner into a folder of its own below `out`; what is there is not filmed again."""
-    for name in clip_corners.CORNERS:
-        if not (out / name / "site.yaml").is_file():
-            film_corner(name, work.parent / name, out / name, studio)
+    for name in clip_files.corners_due(clip_corners.CORNERS, work.parent, out):
+        film_corner(name, work.parent / name, out / name, studio)
 
 
 def film_segment(name: str, work: Path, out: Path, studio: Studio) -> None:
@@ -162,7 +161,10 @@ def film(name: str, work: Path, out: Path, *, samples: int, threads: int) -> int
     elif name == "corners":
         film_corners(work, out, studio)
     elif name in clip_corners.CORNERS:
-        film_corner(name, work, out, studio)
+        with clip_files.alone(work) as mine:
+            if not mine:
+                raise Refused(f"clip {name}: another program films it in {work}; wait for it")
+            film_corner(name, work, out, studio)
     elif name == "reel":
         film_reel(work, out, studio)
     elif name in clip_reel.REEL:
