@@ -185,14 +185,17 @@ class LiveSource:
         stirs = quiet.watch.add(at.mono, packet.size, anchor, learn=wanted)
         if quiet.asleep and not (wanted and quiet.fit):
             yield from self._again(quiet.wake(at, "asked"))
-        elif not quiet.asleep and quiet.may_sleep(at, wanted=wanted) and anchor and not stirs:
-            yield from self._drained(at)
-            quiet.sleep(at)
-        if not quiet.asleep:
-            yield from self._awake(packet, at, anchor)
-            return
+        elif not quiet.asleep and quiet.may_sleep(at, wanted=wanted) and not stirs:
+            if anchor or quiet.holding:
+                yield from self._drained(at)
+                quiet.sleep(at)
         held = HeldPacket(packet, at, packet.size, self._came_s(at))
-        yield from self._watched(quiet, held, anchor, stirs)
+        if quiet.asleep:
+            yield from self._watched(quiet, held, anchor, stirs)
+            return
+        if not self._each_alone:
+            quiet.keep(held, anchor)
+        yield from self._awake(packet, at, anchor)
 
     def _anchors(self, packet: Any, at: Stamp) -> bool:
         """Whether a group begins with this packet: a key picture; where each picture stands alone,
@@ -238,7 +241,7 @@ class LiveSource:
         self, quiet: QuietStream, held: HeldPacket, anchor: bool, stirs: bool
     ) -> Iterator[Picture]:
         """Asleep: hold the packet, look at it where it is a key picture, wake where it stirs."""
-        fresh = not quiet.holding
+        fresh = quiet.fresh
         room = quiet.hold(held, anchor)
         if stirs or not room:
             yield from self._again(quiet.wake(held.at, "sizes" if stirs else "late"))
@@ -272,6 +275,7 @@ class LiveSource:
     def _again(self, held: list[HeldPacket]) -> Iterator[Picture]:
         """Decode what was held back: of it is looked at all that came after the last look."""
         seen_s = self._last_at.mono if self._last_at is not None else 0.0
+        self._broken_off = False
         for one in held:
             if self._each_alone and not (one.at.mono > seen_s and self._due(one.at)):
                 continue

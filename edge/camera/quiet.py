@@ -23,6 +23,9 @@ SOMETHING_S = 4.5
 HOLD_MOST_S = 5.0
 # More than this is not held: a group of pictures as large as that is decoded as it comes.
 BYTES_MOST = 12_000_000
+# While all is decoded, so much of the group under way is kept, to sleep from its middle on: larger
+# groups wait for the next key picture.
+KEPT_BYTES = 3_000_000
 # Where each picture stands alone (Motion JPEG), one in so long is taken for a key picture, or in so
 # many bytes, of which two groups and a picture are held.
 EACH_ALONE_S, GROUP_BYTES = 0.8, BYTES_MOST // 4
@@ -75,7 +78,10 @@ class QuietStream:
     for_nothing: int = 0
     restraint: Restraint = field(default_factory=Restraint)
     woken_by: Waker = "asked"
+    # No key picture was compared since it fell asleep.
+    fresh: bool = True
     _groups: list[list[HeldPacket]] = field(default_factory=list)
+    _bytes: int = 0
     _until_s: float = 0.0
     _woke_s: float = -1e9
     _let_s: float | None = None
@@ -107,13 +113,23 @@ class QuietStream:
 
     @property
     def holding(self) -> bool:
-        """Whether there is a key picture to compare with."""
+        """Whether the group under way is held from its key picture on."""
         return bool(self._groups)
+
+    def keep(self, held: HeldPacket, anchor: bool) -> None:
+        """Take in one packet that is decoded: it may sleep from the next one on."""
+        if anchor:
+            self._groups, self._bytes = [[]], 0
+        self._bytes += held.size
+        if self._groups and self._bytes <= KEPT_BYTES:
+            self._groups[0].append(held)
+        else:
+            self._groups = []
 
     def hold(self, held: HeldPacket, anchor: bool) -> bool:
         """Take one packet in; false where that is more, or longer, than may be held."""
         if anchor:
-            self._groups = [*self._groups[-1:], []]
+            self._groups, self.fresh = [*self._groups[-1:], []], False
         if not self._groups:
             return False
         group = self._groups[-1]
@@ -126,11 +142,12 @@ class QuietStream:
         return self.differs(image, now_s, fresh, self.restraint.at(now_s))
 
     def sleep(self, at: Stamp) -> None:
-        """Nothing is decoded from here on but key pictures."""
+        """Nothing is decoded from here on but key pictures: from one of these on, or from within a
+        group that is held."""
         let_s = self._let_s if self._let_s is not None else at.mono
         if let_s - self._woke_s < SOMETHING_S and self.woken_by in ("sizes", "picture"):
             self._note_nothing()
-        self.asleep, self._groups = True, []
+        self.asleep, self.fresh = True, True
 
     def _note_nothing(self) -> None:
         """What key pictures woke for in vain, sizes would wake for next. The reverse does not
@@ -148,6 +165,6 @@ class QuietStream:
         if by != "asked":
             self.wakes, self._until_s = self.wakes + 1, at.mono + STAY_S
         groups = self._groups if by == "picture" else self._groups[-1:]
-        held = [one for group in groups for one in group]
-        self._groups = []
-        return held
+        self._groups = [[*group] for group in self._groups[-1:]]
+        self._bytes = sum(one.size for group in self._groups for one in group)
+        return [one for group in groups for one in group]

@@ -15,8 +15,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
-# A window holds so many seconds of packets, this many at least: one is too few to judge by.
-WINDOW_S, WINDOW_LEAST = 0.24, 3
+# Windows hold so many seconds of packets, this many at least: one is too few to judge by. What is
+# large or quick shows in the shortest; what is small or slow adds up until a longer one tells.
+WINDOWS_S, WINDOW_LEAST = (0.24, 0.5, 1.0), 3
 # The size expected at a place of the group is the median of so many groups.
 GROUPS, GROUPS_LEAST = 9, 3
 # A window stirs that is larger than expected by so many usual deviations, by this share, and by
@@ -58,18 +59,54 @@ class Restraint:
         return self.times
 
 
+class _Window:
+    """The last packets of one length of time: how much larger than expected, and how much they
+    usually are."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._recent: deque[tuple[float, float]] = deque(maxlen=most)
+        self._off: deque[float] = deque(maxlen=WINDOWS)
+        self._spread: float | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough was learnt to be asked."""
+        return self._spread is not None and len(self._off) >= WINDOWS_LEAST
+
+    def stirs(self, packet: tuple[float, float], times: float, *, learn: bool) -> bool:
+        """With one packet more: (bytes above what is expected, what is expected)."""
+        recent = self._recent
+        recent.append(packet)
+        if len(recent) < self._most:
+            return False
+        # One packet by itself is the encoder's own: what comes is in the ones after it too.
+        most = max(recent)
+        off = sum(r for r, _ in recent) - most[0]
+        expected = sum(e for _, e in recent) - most[1]
+        stirs = self.ready and off > times * self._limit(expected)
+        if learn:
+            self._off.append(off)
+            self._spread = 1.4826 * statistics.median(abs(one) for one in self._off)
+        return stirs
+
+    def _limit(self, expected: float) -> float:
+        assert self._spread is not None
+        least = max(SHARE_LEAST * expected, BYTES_LEAST * (self._most - 1))
+        return max(DEVIATIONS * self._spread, least)
+
+
 class PacketWatch:
     """Packet sizes of one connection. One owner: the thread that reads."""
 
     def __init__(self, fps: float) -> None:
-        self._most = max(WINDOW_LEAST, round(WINDOW_S * fps))
+        lengths = [max(WINDOW_LEAST, round(seconds * fps)) for seconds in WINDOWS_S]
+        self._windows = [_Window(length) for length in sorted(set(lengths))]
+        self._apart = lengths[0]
         self._groups: list[deque[int]] = []
         self._usual: list[float] = []
         self._place = -1
-        self._recent: deque[tuple[float, float]] = deque(maxlen=self._most)
-        self._off: deque[float] = deque(maxlen=WINDOWS)
         self._since = 0
-        self._spread: float | None = None
         self.restraint = Restraint()
         # When it stirred last, by the arrival of the packet; read by the thread that looks.
         self.stirred_s = -math.inf
@@ -88,15 +125,18 @@ class PacketWatch:
             self._learn(self._place, size)
         if usual is None:
             return False
-        self._recent.append((size - usual, usual))
-        stirs = self._stirs(self.restraint.at(at_s), learn)
-        self.stirred_s = at_s if stirs else self.stirred_s
-        return stirs
+        self._since += 1
+        teaches = learn and self._since >= self._apart
+        self._since = 0 if teaches else self._since
+        packet, times = (size - usual, usual), self.restraint.at(at_s)
+        told = [one.stirs(packet, times, learn=teaches) for one in self._windows]
+        self.stirred_s = at_s if any(told) else self.stirred_s
+        return any(told)
 
     @property
     def ready(self) -> bool:
         """Whether enough was learnt to be asked."""
-        return self._spread is not None and len(self._off) >= WINDOWS_LEAST
+        return self._windows[0].ready
 
     def _expected_at(self, place: int, size: int) -> float | None:
         while len(self._groups) <= place:
@@ -110,26 +150,6 @@ class PacketWatch:
         group = self._groups[place]
         group.append(size)
         self._usual[place] = statistics.median(group)
-
-    def _stirs(self, times: float, learn: bool) -> bool:
-        if len(self._recent) < self._most:
-            return False
-        # One packet by itself is the encoder's own: what comes is in the ones after it too.
-        most = max(self._recent)
-        off = sum(r for r, _ in self._recent) - most[0]
-        expected = sum(e for _, e in self._recent) - most[1]
-        stirs = self.ready and off > times * self._limit(expected)
-        self._since += 1
-        if learn and self._since >= self._most:
-            self._since = 0
-            self._off.append(off)
-            self._spread = 1.4826 * statistics.median(abs(one) for one in self._off)
-        return stirs
-
-    def _limit(self, expected: float) -> float:
-        assert self._spread is not None
-        least = max(SHARE_LEAST * expected, BYTES_LEAST * (self._most - 1))
-        return max(DEVIATIONS * self._spread, least)
 
 
 # key: decode key pictures, the rest as soon as it stirs or a key picture differs from the last.

@@ -28,11 +28,10 @@ WOKEN_S = 3.0
 STIRRING_MOST_S = 8.0
 # What is held and was not seen in so many looks of MISSED_OVER_S, though no pixel changed, is
 # looked for in every picture for as long as a rule forgives a detector (edge.hold.Terms.blink_s).
-# Found so a second time within AGAIN_S, the detector wavers in step with key pictures: all is
-# decoded for WAVERS_S, or until it missed nothing for STEADY_S. In vain, the next such search waits
-# for VAIN_S.
+# Found so a second time within AGAIN_S, the detector wavers in step with key pictures: for WAVERS_S
+# it is looked for after each miss. In vain, the next such search waits for VAIN_S.
 MISSED, MISSED_OVER_S, SEARCH_S, WAVERS_S, VAIN_S = 3, 60.0, 2.5, 60.0, 90.0
-STEADY_S, AGAIN_S = 8.0, 20.0
+AGAIN_S = 20.0
 IDLE_AFTER_S = 30.0
 # What is left must still hold the pictures due: cameras put one or two B-frames between others.
 LEFT_LEAST = 1 / 3
@@ -86,7 +85,7 @@ class DecodePolicy:
         # Key pictures are all that the rules ask for, whatever is decoded.
         self.keys_do = False
         self._missed: deque[float] = deque(maxlen=MISSED)
-        self._wavers_mono = self._missed_mono = -math.inf
+        self._wavers_mono = -math.inf
         self._woke_mono = -math.inf
         self._real_mono = self._stir_mono = self._stir_began = -math.inf
         self._search_mono = self._found_mono = -math.inf
@@ -169,21 +168,17 @@ class DecodePolicy:
             (now_mono - self._real_mono < QUIET_AFTER_S, "an object moves, or did just now"),
             (now_mono - self._busy_mono < NOTHING_AFTER_S, "something stirs, or did just now"),
             (searches, "what a rule holds was not seen by the last looks"),
-            (now_mono - self._wavers_mono < WAVERS_S, "the detector wavers on what a rule holds"),
         )
         return next((why for holds, why in reasons if holds), None)
 
     def _searches(self, now_mono: float, searching: bool, asleep: bool) -> bool:
         """Whether what is held and was not seen is worth every picture now."""
         missed, since_s = self._missed, now_mono - self._search_mono
-        if searching:
-            self._missed_mono = now_mono
-        elif now_mono - max(self._missed_mono, self._wavers_mono) >= STEADY_S:
-            self._wavers_mono = -math.inf
         if searching and asleep:
             missed.append(now_mono)
         often = len(missed) == MISSED and now_mono - missed[0] <= MISSED_OVER_S
-        if searching and often and since_s >= VAIN_S:
+        wavers = asleep and now_mono - self._wavers_mono < WAVERS_S
+        if searching and (often or wavers) and since_s >= VAIN_S:
             self._search_mono, since_s = now_mono, 0.0
         if not searching and since_s < SEARCH_S:
             again = now_mono - self._found_mono <= AGAIN_S

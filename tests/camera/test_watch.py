@@ -7,6 +7,7 @@ import pytest
 from edge.camera.quiet import (
     BYTES_MOST,
     HOLD_MOST_S,
+    KEPT_BYTES,
     SOMETHING_S,
     HeldPacket,
     QuietStream,
@@ -43,6 +44,15 @@ def test_a_still_street_stirs_next_to_never():
 def test_what_comes_stirs_within_a_third_of_a_second(base, noise):
     found = stirs(sizes(70, base=base, noise=noise, grows=[(62.0, 66.0, 0.4 * base)]))
     assert next(t for t in found if t > 60.0) <= 62.4
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.14])
+def test_what_is_small_or_slow_adds_up_until_it_stirs(noise):
+    """A truck an eighth of the picture high, at walking pace: a quarter of a second of it is no
+    more than what the packets waver by, and it waited for the next key picture."""
+    for seed in range(5):
+        found = stirs(sizes(70, base=800, noise=noise, seed=seed, grows=[(62.0, 66.0, 350)]))
+        assert next(t for t in found if t > 60.0) <= 63.0
 
 
 def test_one_large_packet_by_itself_is_the_encoders_own():
@@ -140,6 +150,32 @@ def test_woken_by_a_key_picture_it_gives_back_the_group_before_it():
     made = quiet()
     fill(made, 6.04)
     assert [one.packet for one in made.wake(at(6.0), "picture")] == list(range(100, 151))
+
+
+def test_from_within_a_group_it_sleeps_and_gives_that_group_back():
+    made = QuietStream(PacketWatch(FPS), Same())
+    for n in range(75):
+        made.keep(HeldPacket(n, at(n / FPS), 1000, n / FPS), n % GOP == 0)
+    assert made.holding
+    made.sleep(at(3.0))
+    assert made.fresh, "the next key picture has none before it to be compared with"
+    assert made.hold(HeldPacket(75, at(3.0), 1000, 3.0), False)
+    assert [one.packet for one in made.wake(at(3.0), "sizes")] == list(range(50, 76))
+    # And again, before the next key picture.
+    made.keep(HeldPacket(76, at(3.04), 1000, 3.04), False)
+    made.sleep(at(3.08))
+    assert [one.packet for one in made.wake(at(3.1), "asked")] == list(range(50, 77))
+
+
+def test_a_group_of_which_too_much_was_decoded_is_not_kept():
+    made = QuietStream(PacketWatch(FPS), Same())
+    made.keep(HeldPacket(0, at(0.0), KEPT_BYTES, 0.0), True)
+    made.keep(HeldPacket(1, at(0.04), 1, 0.04), False)
+    assert not made.holding
+    made.keep(HeldPacket(2, at(0.08), 1, 0.08), False)
+    assert not made.holding, "until the next key picture"
+    made.keep(HeldPacket(3, at(0.12), 1, 0.12), True)
+    assert made.holding
 
 
 def test_more_than_may_be_held_is_not():

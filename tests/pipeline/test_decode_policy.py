@@ -11,7 +11,6 @@ from edge.pipeline.decode_policy import (
     QUIET_AFTER_S,
     SEARCH_S,
     SELDOM_AFTER_S,
-    STEADY_S,
     VAIN_S,
     WAVERS_S,
     WOKEN_S,
@@ -248,24 +247,28 @@ def wavering(policy, began=20):
     return began + 16.4
 
 
-def test_a_detector_that_misses_in_step_with_key_pictures_is_given_all():
+def test_a_detector_that_misses_in_step_with_key_pictures_is_given_more_after_each_miss():
     """Without it a stall in the night was lost, which every picture told of."""
     policy = DecodePolicy(5.0)
     since = wavering(policy)
-    assert step(policy, since + 2) == "all" and "wavers" in policy.awake
-    wants = {
-        n / 5: step(policy, n / 5, searching=n % 20 == 0)
-        for n in range(round(5 * (since + 2)), round(5 * (since + WAVERS_S - 1)))
-    }
-    assert set(wants.values()) == {"all"}, "while it misses one look in twenty"
+    for key in range(round(since + 2), round(since + WAVERS_S - 2), 4):
+        assert keys(policy, (key,), missed=(key,)) == ["all"], "it is looked for at once"
+        assert step(policy, key + 0.2, searching=True) == "all"
+        assert step(policy, key + 0.4) == "watch", "and not longer than until it is found"
+        assert keys(policy, (key + 2,), missed=()) == ["watch"]
 
 
-def test_a_detector_that_misses_nothing_any_more_lets_it_sleep():
+def test_what_all_pictures_miss_too_is_no_wavering():
+    """Noise of a night: a stall that no look found for ten seconds kept the camera awake for all of
+    them and for a minute more, though no pixel had changed."""
     policy = DecodePolicy(5.0)
     since = wavering(policy)
-    after = looks(policy, since, since + WAVERS_S)
-    awake = [t for t, want in after.items() if want == "all"]
-    assert STEADY_S <= max(awake) - since <= STEADY_S + SEARCH_S
+    first = round(since + 2)
+    assert keys(policy, (first,), missed=(first,)) == ["all"]
+    after = looks(policy, first + 0.2, first + 10, searching=True)
+    assert max(t for t, want in after.items() if want == "all") <= first + SEARCH_S
+    later = range(first + 10, first + 80, 2)
+    assert set(keys(policy, later, missed=later)) == {"watch"}
 
 
 def test_what_is_found_at_once_and_not_missed_again_soon_lets_it_sleep_at_once():

@@ -102,7 +102,7 @@ def visit_film(kind: VisitKind, count: int, coding: Coding, seed: int, under: st
         there = one.at_s <= at_s < one.at_s + one.for_s
         return kind.box(at_s, one, SIZE) if there else None
 
-    path = kept_film((kind.name, those, coding, seed, under), make)
+    path = kept_film((kind.name, those, coding, seed, under), make, "tools/bench/visits.py")
     rules = {"zones": [kind.zone], "rules": [{**kind.rule, "zones": [kind.zone["id"]]}]}
     own = (convert(kind.category, Category, "bench"),) if kind.category else ()
     return Film(path, those, box, rules, own)

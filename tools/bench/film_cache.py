@@ -19,13 +19,14 @@ from tools.bench.arena import ROOT
 
 FOLDER = ROOT / "out" / "bench-sleeping"
 # What makes a film, and what makes a detection, besides arguments and weights.
-FILM_SOURCES = ("tools/bench/live_clips.py", "tools/bench/disturbances.py", "tools/bench/visits.py")
+FILM_SOURCES = ("tools/bench/live_clips.py", "tools/bench/disturbances.py")
 MODEL_SOURCES = ("model", "yolo", "session", "tiling", "inference")
 
 
-def kept_film(made_of: object, make: Callable[[Path], Path]) -> Path:
-    """The film made of these arguments (their repr tells them apart), made where it is not kept."""
-    path = FOLDER / f"{_digest(repr(made_of).encode(), *map(_source, FILM_SOURCES))}.ts"
+def kept_film(made_of: object, make: Callable[[Path], Path], *sources: str) -> Path:
+    """The film made of these arguments (their repr tells them apart), made where it is not kept.
+    sources: what makes it besides FILM_SOURCES."""
+    path = FOLDER / f"{_digest(repr(made_of).encode(), *map(_source, FILM_SOURCES + sources))}.ts"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         own = path.with_suffix(f".{os.getpid()}")
