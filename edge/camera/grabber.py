@@ -113,7 +113,7 @@ class Grabber:
     every_s: seconds from one frame that is due to the next; may be set at any time.
     want: which pictures are decoded at all ("key", "nonref" or "watch" while nobody needs more);
     may be set at any time. room: whether all may be decoded while the stream is not known yet
-    (edge.camera.quiet); the same.
+    (edge.camera.quiet); still: nothing moves, as the looks say (there too); the same.
     arrivals: asked of pictures that are decoded anyway, where they are looked at more seldom than
     at `fps` and `more` says that more looks may be given; may be set at any time.
     """
@@ -131,7 +131,7 @@ class Grabber:
         self.camera = camera
         self.mailbox = mailbox
         self._want: Want = "all"
-        self._room = True
+        self._room, self._still = True, False
         self._source: Source | None = None
         self.read = 0
         self.last_picture_s = clock.now().mono
@@ -177,6 +177,16 @@ class Grabber:
         self._room, quiet = room, self.quiet
         if quiet is not None:
             quiet.room = room
+
+    @property
+    def still(self) -> bool:
+        return self._still
+
+    @still.setter
+    def still(self, still: bool) -> None:
+        self._still, quiet = still, self.quiet
+        if quiet is not None:
+            quiet.still = still
 
     @property
     def behind_s(self) -> float:

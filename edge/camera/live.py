@@ -182,13 +182,13 @@ class LiveSource:
             return
         # Also while reading has fallen behind: nothing catches up faster than to sleep.
         wanted = self.want == "watch"
-        stirs = quiet.watch.add(at.mono, packet.size, anchor, learn=wanted)
+        learn = wanted or quiet.still
+        stirs = quiet.watch.add(at.mono, packet.size, anchor, learn=learn)
         if quiet.asleep and not (wanted and quiet.fit):
             yield from self._again(quiet.wake(at, "asked"))
-        elif not quiet.asleep and quiet.may_sleep(at, wanted=wanted) and not stirs:
-            if anchor or quiet.holding:
-                yield from self._drained(at)
-                quiet.sleep(at)
+        elif not quiet.asleep and quiet.may_sleep(at, wanted=wanted, anchor=anchor) and not stirs:
+            yield from self._drained(at)
+            quiet.sleep(at)
         held = HeldPacket(packet, at, packet.size, self._came_s(at))
         if quiet.asleep:
             yield from self._watched(quiet, held, anchor, stirs)

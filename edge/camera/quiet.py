@@ -65,14 +65,19 @@ Waker = Literal["sizes", "picture", "late", "asked"]
 @dataclass(slots=True)
 class QuietStream:
     """One connection's. Owned by the thread that reads; `asleep`, `wakes` and the watch's
-    `stirred_s` may be read by any. room: the machine has room to decode all while the usual sizes
-    are not known yet (edge.pipeline.decode_room); may be set by any. every_s: how far apart key
-    pictures are at most where they are of our own choice."""
+    `stirred_s` may be read by any. every_s: how far apart key pictures are at most where they are
+    of our own choice.
+
+    May be set by any: room: the machine has room to decode all while the usual sizes are not known
+    yet (edge.pipeline.decode_room). still: nothing moves, as looks at all that is due say, so sizes
+    are what is usual: a camera that may not sleep before they are known (a rule judges what passes
+    quickly) would never learn them else."""
 
     watch: PacketWatch
     differs: Differs
     every_s: float | None = None
     room: bool = True
+    still: bool = False
     asleep: bool = False
     wakes: int = 0
     for_nothing: int = 0
@@ -86,14 +91,15 @@ class QuietStream:
     _woke_s: float = -1e9
     _let_s: float | None = None
 
-    def may_sleep(self, at: Stamp, *, wanted: bool) -> bool:
-        """Whether it is let, it is fit, and it did not stir just now. To be asked at each packet
-        while it is awake."""
+    def may_sleep(self, at: Stamp, *, wanted: bool, anchor: bool = True) -> bool:
+        """Whether it is let, it is fit, it did not stir just now, and the group under way is held
+        or begins. To be asked at each packet while it is awake."""
         if not wanted:
             self._let_s = None
         elif self._let_s is None:
             self._let_s = at.mono
-        return wanted and self.fit and at.mono >= self._until_s
+        begins = anchor or self.holding
+        return wanted and self.fit and begins and at.mono >= self._until_s
 
     @property
     def fit(self) -> bool:

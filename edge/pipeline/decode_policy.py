@@ -148,6 +148,13 @@ class DecodePolicy:
         machine has no room for more."""
         return "watch" if self._sleeps and not self._brief and not room else "all"
 
+    def still(self, now_mono: float) -> bool:
+        """Whether nothing has moved or stirred for a while, as the looks say."""
+        if self._busy_mono is None:
+            return False
+        busy_s = now_mono - self._busy_mono
+        return busy_s >= NOTHING_AFTER_S and now_mono - self._real_mono >= QUIET_AFTER_S
+
     def _measures(self, stream: Streaming, look_s: float) -> bool:
         """Whether it is watched by its key pictures while it is still measured how far apart they
         come: the rules let a look wait for as long as a late one is waited for."""

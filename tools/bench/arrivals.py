@@ -89,13 +89,14 @@ def crossing_film(
 
 def visit_film(kind: VisitKind, count: int, coding: Coding, seed: int, under: str) -> Film:
     """Visits of one kind, under a disturbance."""
-    those = visits(kind, count, seed, WARM_S)
+    those = visits(kind, count, seed, kind.first_s)
+    passing = tuple(Arrival(at_s, 4.0, 0.3) for at_s in kind.passing_s)
     seconds = those[-1].at_s + kind.for_s + 10.0
     coding = replace(coding, key_s=kind.key_s) if kind.key_s else coding
 
     def make(path: Path) -> Path:
         put = visited(kind, those)
-        return film(disturbed_clip(under, seconds, coding, seed=seed, put=put), path)
+        return film(disturbed_clip(under, seconds, coding, passing, seed=seed, put=put), path)
 
     def box(number: int, at_s: float) -> Box | None:
         one = those[number]

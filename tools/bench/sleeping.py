@@ -146,6 +146,7 @@ class Looker(Mailbox):
             stream=streaming_of(self.grabber),
             asleep=False,
         )
+        self.grabber.still = self._policy.still(frame.at.mono)
         need_s = self._policy.need_s(frame.at.mono, look.need_s)
         self.grabber.every_s = look_every_s(self._fps, need_s, want=self.grabber.want)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -32,13 +33,19 @@ PERSON, PERSON_S = (0.325, 0.455, 0.362, 0.640), (32.5, 36.0)
 FEET = ((0.86, 0.95, 1.3), (0.84, 0.80, 1.1), (0.91, 0.72, 0.9), (0.85, 0.63, 0.75))
 # Coming and going take so long each.
 WAY_S = 3.0
-# The part of the clip in which the truck drives and leaves soil; then it lies there.
+# The part of the clip in which the truck drives and leaves soil; then it lies there. When the road
+# is empty, when the soil is there first, and where; how far apart the clip's pictures are, and the
+# share of the picture from which on it is the truck.
 TRUCK_S = (37.0, 48.0)
+EMPTY_S, SOIL_S, SOIL, CLIP_STEP_S = 36.0, 44.0, (0.525, 0.505, 0.71, 0.825), 0.5
+TRUCK_LEAST = 0.006
 SPILLED: Box = (0.574, 0.514, 0.701, 0.740)
 ROAD = ((0.16, 1.0), (0.62, 0.16), (0.86, 0.16), (0.72, 1.0))
 # Where it smokes, and a share of that part's pictures that are darker than smoke.
 SMOKE: Box = (0.0, 0.18, 0.17, 0.70)
 CLEAR_PERCENT = 15.0
+# Smoke is thick in the pictures above this share of them.
+THICK_PERCENT = 70.0
 # The whole right side, and what each kind is judged by; dwell times are cut to seconds.
 RIGHT = [[0.68, 0.99], [0.80, 0.42], [0.999, 0.50], [0.999, 0.99]]
 LANE = [[0.169, 0.999], [0.749, 0.266], [0.831, 0.274], [0.66, 0.971], [0.618, 0.999]]
@@ -58,7 +65,9 @@ class Visit:
 @dataclass(frozen=True, slots=True)
 class VisitKind:
     """for_s, apart_s: how long one is there, and from one to the next. zone, rule: what judges it.
-    key_s: s between key pictures, where what the rule asks lets no camera sleep on fewer."""
+    key_s: s between key pictures, where what the rule asks lets no camera sleep on fewer.
+    passing_s: when trucks pass before the first of them: a camera that judges what passes quickly
+    sleeps once it has seen that packet sizes tell of such. first_s: when the first comes."""
 
     name: str
     draw: Callable[[Image, float, Visit], Image]
@@ -68,6 +77,8 @@ class VisitKind:
     for_s: float = 18.0
     apart_s: float = 33.0
     key_s: float | None = None
+    first_s: float = 60.0
+    passing_s: tuple[float, ...] = ()
     category: dict[str, Any] | None = field(default=None)
 
 
@@ -80,7 +91,10 @@ class CutOut:
 
     def scaled(self, share: float) -> CutOut:
         height, width = self.alpha.shape
-        to = (max(4, round(width * share)), max(4, round(height * share)))
+        return self.sized(round(width * share), round(height * share))
+
+    def sized(self, wide: int, tall: int) -> CutOut:
+        to = (max(4, wide), max(4, tall))
         image = cv2.resize(self.image, to, interpolation=cv2.INTER_AREA)
         alpha = cv2.resize(self.alpha, to, interpolation=cv2.INTER_AREA)
         return CutOut(np.asarray(image, np.uint8), np.asarray(alpha, np.float32))
@@ -187,11 +201,46 @@ def _road(size: tuple[int, int]) -> NDArray[np.bool_]:
     return np.asarray(cv2.fillPoly(mask, [corners], 1), bool)
 
 
+@lru_cache(maxsize=64)
+def _truck(at_s: float, size: tuple[int, int]) -> tuple[CutOut, NDArray[np.float64]] | None:
+    """The truck on the road in the clip's picture of that time, and its box in pixels."""
+    there, ground = clip_at(at_s, size), _ground(at_s, size)
+    differs = (cv2.absdiff(there, ground).max(axis=2) > 24) & _road(size)
+    whole = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(whole)
+    largest = max(range(1, count), key=lambda n: int(stats[n][cv2.CC_STAT_AREA]), default=0)
+    x, y, wide, tall, area = (int(value) for value in stats[largest])
+    if not largest or area < TRUCK_LEAST * size[0] * size[1]:
+        return None
+    part = slice(y, y + tall), slice(x, x + wide)
+    alpha = np.asarray(parts[part] == largest, np.float32)
+    return CutOut(there[part], alpha), np.array([x, y, wide, tall], np.float64)
+
+
+@lru_cache(maxsize=4)
+def _ground(at_s: float, size: tuple[int, int]) -> Image:
+    """The road of the clip without the truck, with the soil once it lies there."""
+    ground = clip_at(EMPTY_S, size).copy()
+    if at_s >= SOIL_S:
+        rows, columns = _part(SOIL, size)
+        ground[rows, columns] = clip_at(TRUCK_S[1], size)[rows, columns]
+    return ground
+
+
 def _spill(image: Image, at_s: float, visit: Visit) -> Image:
+    """Between two pictures of the clip, half a second apart, the truck drives on evenly."""
     size = size_of(image)
-    shown = clip_at(min(TRUCK_S[0] + at_s - visit.at_s, TRUCK_S[1]), size)
-    road = _road(size)
-    image[road] = shown[road]
+    shown_s = TRUCK_S[0] + at_s - visit.at_s
+    before_s = math.floor(shown_s / CLIP_STEP_S) * CLIP_STEP_S
+    road, part = _road(size), (shown_s - before_s) / CLIP_STEP_S
+    image[road] = _ground(before_s, size)[road]
+    if shown_s >= TRUCK_S[1]:
+        return image
+    first, second = _truck(before_s, size), _truck(before_s + CLIP_STEP_S, size)
+    if first and second:
+        x, y, wide, tall = (1.0 - part) * first[1] + part * second[1]
+        truck = (second if part > 0.5 else first)[0].sized(round(wide), round(tall))
+        pasted(image, truck, round(x), round(y))
     return image
 
 
@@ -203,12 +252,22 @@ def _smoke(image: Image, at_s: float, visit: Visit) -> Image:
     """The clip's smoke, from one of its pictures to the next within a second and a half."""
     size = size_of(image)
     rows, columns = _part(SMOKE, size)
-    images = clip_pictures(size)[1]
+    images = _smoking(size)
     n = int((at_s - visit.at_s) / 1.5)
     part = (at_s - visit.at_s) / 1.5 - n
-    first, second = (images[(5 + n + k) % len(images)][rows, columns] for k in (0, 1))
+    first, second = (images[(n + k) % len(images)] for k in (0, 1))
     image[rows, columns] = cv2.addWeighted(first, 1.0 - part, second, part, 0.0)
     return image
+
+
+@lru_cache(maxsize=2)
+def _smoking(size: tuple[int, int]) -> list[Image]:
+    """That part of the pictures in which much smoke hangs, in the order of the clip."""
+    rows, columns = _part(SMOKE, size)
+    parts = [image[rows, columns] for image in clip_pictures(size)[1]]
+    much = [float(cv2.absdiff(part, _clear(size)).mean()) for part in parts]
+    least = np.percentile(much, THICK_PERCENT)
+    return [part for part, one in zip(parts, much, strict=True) if one >= least]
 
 
 @lru_cache(maxsize=2)
@@ -244,6 +303,15 @@ STAYS = {
     "classes": ["person"],
     "gap_s": 10,
 }
+SMOKES = {
+    "id": "smoke-rises",
+    "kind": "plume",
+    "zh": "冒烟",
+    "en": "smoke rises",
+    "classes": ["smoke"],
+    "min_score": 0.3,
+    "gap_s": 10,
+}
 VISITS = {
     row.name: row
     for row in (
@@ -267,17 +335,20 @@ VISITS = {
             _zone(LANE, "lane"),
             {"category": "road-spillage", "realarm_s": 5},
             for_s=22.0,
-            apart_s=40.0,
+            apart_s=45.0,
+            first_s=90.0,
+            passing_s=(25.0, 38.0, 51.0, 64.0),
         ),
         VisitKind(
             "smoke",
             _smoke,
             lambda at_s, visit, size: None,
-            _zone(GRILL, "forbidden", categories=["outdoor-barbecue"]),
-            {"category": "outdoor-barbecue", **SHORT},
+            _zone(GRILL),
+            {"category": SMOKES["id"], **SHORT},
             for_s=20.0,
-            apart_s=60.0,
+            apart_s=40.0,
             key_s=1.0,
+            category=SMOKES,
         ),
     )
 }
