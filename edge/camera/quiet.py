@@ -92,13 +92,14 @@ class QuietStream:
     _let_s: float | None = None
 
     def may_sleep(self, at: Stamp, *, wanted: bool, anchor: bool = True) -> bool:
-        """Whether it is let, it is fit, it did not stir just now, and the group under way is held
-        or begins. To be asked at each packet while it is awake."""
+        """Whether it is let, it is fit, it did not stir just now, and a group begins; within one
+        that is held only where it was woken for a look, not by something. To be asked at each
+        packet while it is awake."""
         if not wanted:
             self._let_s = None
         elif self._let_s is None:
             self._let_s = at.mono
-        begins = anchor or self.holding
+        begins = anchor or (self.holding and self.woken_by == "asked")
         return wanted and self.fit and begins and at.mono >= self._until_s
 
     @property
@@ -156,11 +157,13 @@ class QuietStream:
         self.asleep, self.fresh = True, True
 
     def _note_nothing(self) -> None:
-        """What key pictures woke for in vain, sizes would wake for next. The reverse does not
-        hold: light makes packets larger and is no change of a picture."""
+        """What told in vain is believed less: light makes packets larger and is no change of a
+        picture, and what key pictures tell of in vain is no reason to doubt sizes. A street whose
+        pictures had changed some times would else not be told of a truck by its packets."""
         self.for_nothing += 1
-        self.watch.restraint.tighten()
-        if self.woken_by == "picture":
+        if self.woken_by == "sizes":
+            self.watch.restraint.tighten()
+        else:
             self.restraint.tighten()
             self.differs.nothing()
 
