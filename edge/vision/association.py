@@ -59,8 +59,10 @@ def _augment(costs: NDArray[np.floating], best: Indices, most: float) -> tuple[I
     wide[np.arange(n), m + np.arange(n)] = most
     row_of = np.full(m + n, -1)
     column_of = np.full(n, -1)
-    taken, first = np.unique(best, return_index=True)
-    row_of[taken], column_of[first] = first, taken
+    # The first to want a column is written last.
+    row_of[best[::-1]] = np.arange(n)[::-1]
+    first = np.flatnonzero(row_of[best] == np.arange(n))
+    column_of[first] = best[first]
     price_row, price_column = wide.min(axis=1), np.zeros(m + n)
     left = (column_of < 0).nonzero()[0].tolist()
     for row in _compete(left, wide, row_of, column_of, price_row, price_column):
@@ -212,10 +214,14 @@ class Motion:
         self.speed = np.concatenate([self.speed, other.speed])
         self.spread = np.concatenate([self.spread, other.spread])
 
-    def corners(self, grow: Floats | float = 0.0) -> NDArray[np.float32]:
-        """x1 y1 x2 y2 (n, 4), each box larger by the share `grow` (n,) of its size."""
-        half = self.mean[:, 2:].T * ((1.0 + grow) / 2)
-        centre = self.mean[:, :2].T
+    def corners(
+        self, grow: Floats | float = 0.0, rows: slice | list[int] = slice(None)
+    ) -> NDArray[np.float32]:
+        """x1 y1 x2 y2 (n, 4), each box larger by the share `grow` (n,) of its size; of these rows
+        only, where they are given."""
+        mean = self.mean[rows]
+        half = mean[:, 2:].T * ((1.0 + grow) / 2)
+        centre = mean[:, :2].T
         return np.concatenate([centre - half, centre + half]).T.astype(np.float32)
 
 

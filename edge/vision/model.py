@@ -62,6 +62,8 @@ class ScoreMap:
             for name, others in (rivals or {}).items()
             for other, power in others.items()
         ]
+        # By score, of the few that are asked for: every look asks for one of them.
+        self._floors: dict[float, float] = {}
 
     def apply(self, scores: Floats, labels: NDArray[np.int32]) -> Floats:
         """Calibrated scores of boxes with these raw scores (n,) and classes (n,); nothing is known
@@ -72,16 +74,17 @@ class ScoreMap:
     def table(self, scores: Floats) -> Floats:
         """Told scores of every class at every place, from the raw ones (classes or more, n)."""
         scores = scores[: len(self._slope)]
-        promised = self._promised(scores)
+        promised = self._promised(scores, slice(None))
         if not self._rivals:
             return promised
-        left = scores.copy()
+        left, doubted = scores.copy(), sorted({row for row, _, _ in self._rivals})
         for row, other, power in self._rivals:
             left[row] *= (1.0 - promised[other]) ** power
-        return self._promised(left)
+        promised[doubted] = self._promised(left[doubted], doubted)
+        return promised
 
-    def _promised(self, scores: Floats) -> Floats:
-        odds = _odds(scores) * self._slope[:, None] + self._shift[:, None]
+    def _promised(self, scores: Floats, rows: slice | list[int]) -> Floats:
+        odds = _odds(scores) * self._slope[rows, None] + self._shift[rows, None]
         return np.asarray(1.0 / (1.0 + np.exp(-odds)), np.float32)
 
     def undoubted(
@@ -100,8 +103,11 @@ class ScoreMap:
 
     def raw_floor(self, score: float) -> float:
         """The least raw score that can come to `score` in any class."""
-        odds = (float(_odds(np.array([score], np.float32))[0]) - self._shift) / self._slope
-        return float(min(score, (1.0 / (1.0 + np.exp(-odds))).min()))
+        if score not in self._floors:
+            odds = (float(_odds(np.array([score], np.float32))[0]) - self._shift) / self._slope
+            least = float(min(score, (1.0 / (1.0 + np.exp(-odds))).min()))
+            self._floors = {**self._floors, score: least}
+        return self._floors[score]
 
 
 def _odds(scores: Floats) -> Floats:

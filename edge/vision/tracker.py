@@ -206,8 +206,10 @@ class Tracker:
         good = good[np.argsort(-found.scores[good], kind="stable")]
         boxes = found.boxes[good]
         if len(good) > 1:
-            twins = np.triu(iou_matrix(boxes, boxes) > ONE_OBJECT, 1)
-            good = good[~twins.any(axis=0)]
+            same = iou_matrix(boxes, boxes) > ONE_OBJECT
+            np.fill_diagonal(same, False)
+            if same.any():
+                good = good[~np.triu(same).any(axis=0)]
         return Detections(found.boxes[good], found.scores[good], found.labels[good], found.names)
 
     def _pair(self, found: Detections, before_s: float) -> Indices:
@@ -299,21 +301,23 @@ class Tracker:
             life.look, life.looked_s = look(image, life.box), at.mono
 
     def _tracks_now(self, names: Sequence[str], at: Stamp) -> tuple[Track, ...]:
-        predicted = _tuples(np.clip(self._motion.corners(), 0.0, 1.0))
+        known = [(row, life) for row, life in enumerate(self._lives) if life.sure]
+        unseen = [row for row, life in known if life.seen is not at]
+        boxes = np.clip(self._motion.corners(rows=unseen), 0.0, 1.0) if unseen else None
+        predicted = dict(zip(unseen, _tuples(boxes), strict=True)) if boxes is not None else {}
         return tuple(
             Track(
                 life.id,
                 names[life.label],
-                life.box if life.seen is at else box,
+                predicted.get(row, life.box),
                 life.score,
                 life.first,
                 life.seen,
                 life.path,
                 life.look,
-                life.seen is not at,
+                row in predicted,
             )
-            for life, box in zip(self._lives, predicted, strict=True)
-            if life.sure
+            for row, life in known
         )
 
 

@@ -121,12 +121,11 @@ class Canvas:
         cv2.split(small, self._planes)
         rows = slice(placement.top, placement.top + placement.height)
         columns = slice(placement.left, placement.left + placement.width)
+        scale = np.float32(self.scale)
         for plane, target in zip(self._planes, self._targets(), strict=True):
-            # One pass that converts and scales: the tensor is out of the cache after a run, and
-            # going over it twice costs a fifth more.
-            cv2.addWeighted(
-                plane, self.scale, plane, 0.0, 0.0, dst=target[rows, columns], dtype=cv2.CV_32F
-            )
+            # numpy converts and scales some thousand pixels at a time, in the nearest cache: half
+            # of what OpenCV's one pass takes, to the same numbers.
+            np.multiply(plane, scale, out=target[rows, columns])
         return placement
 
     def _prepare(self, placement: Placement) -> None:
@@ -312,13 +311,14 @@ def decode(
         found = _HEADS[head](outputs, shape, floor)
         if scores:
             found = InputBoxes(found.boxes, scores.apply(found.scores, found.labels), found.labels)
-    wide = (found.boxes[:, 2] > found.boxes[:, 0]) & (found.boxes[:, 3] > found.boxes[:, 1])
-    good = wide & np.isfinite(found.boxes).all(axis=1)
     # Exporters fill unused rows with class -1.
-    good &= (found.labels >= 0) & (found.scores >= min_score)
+    good = (found.labels >= 0) & (found.scores >= min_score)
+    found = found if good.all() else found[good]
+    wide = (found.boxes[:, 2] > found.boxes[:, 0]) & (found.boxes[:, 3] > found.boxes[:, 1])
+    wide &= np.isfinite(found.boxes).all(axis=1)
     order = np.argsort(-found.scores, kind="stable")
-    if not good.all():
-        order = order[good[order]]
+    if not wide.all():
+        order = order[wide[order]]
     return found[order[:MOST_SURVIVORS]]
 
 
