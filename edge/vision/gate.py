@@ -298,7 +298,7 @@ class MotionGate:
     def _learn_noise(self, step: NDArray[Any], dt: float) -> None:
         """Standard deviation of the picture noise from the median change between two pictures:
         half of the pixels may move before it is touched."""
-        noise = float(np.median(step)) / MEDIAN_OF_NORMAL
+        noise = _median(np.asarray(step, np.float32)) / MEDIAN_OF_NORMAL
         self._noise += (noise - self._noise) * min(1.0, dt / NOISE_S)
 
 
@@ -341,8 +341,9 @@ def detail_of(image: Image) -> Detail:
     small = cv2.resize(image, size)
     if small.ndim == 3:
         small = cv2.cvtColor(as_bgr(np.asarray(small, np.uint8)), cv2.COLOR_BGR2GRAY)
-    smooth = cv2.blur(small, (3, 3)).astype(np.float32)
-    broad = np.asarray(cv2.blur(smooth, (SURROUND, SURROUND)), np.float32)
+    smooth = cv2.blur(small, (3, 3))
+    # Whole numbers are summed exactly, and faster.
+    broad = np.asarray(cv2.boxFilter(smooth, cv2.CV_32F, (SURROUND, SURROUND)), np.float32)
     return Detail(np.asarray(smooth - broad, np.float32), broad)
 
 
@@ -350,7 +351,15 @@ def noise_level(now: Detail, before: Detail) -> float:
     """Grey levels by which pixels of these two must differ, by the noise between them: from the
     median change, so half of the pixels may move before it is touched."""
     step = np.asarray(cv2.absdiff(now.fine[::4, ::4], before.fine[::4, ::4]), np.float32)
-    return max(LEAST_CHANGE, NOISE_SHARE * float(np.median(step)) / MEDIAN_OF_NORMAL)
+    return max(LEAST_CHANGE, NOISE_SHARE * _median(step) / MEDIAN_OF_NORMAL)
+
+
+def _median(values: Plane) -> float:
+    """The same as numpy's, which takes four times as long to look for what is no number."""
+    upper = values.size // 2
+    lower = upper - 1 + values.size % 2
+    parted = np.partition(values, (lower, upper), axis=None)
+    return float((parted[lower] + parted[upper]) / np.float32(2.0))
 
 
 def differing(now: Detail, before: Detail, level: float) -> Grey:

@@ -79,7 +79,7 @@ class Cost:
     same with shared pages by their share; looks and detections a second and camera; asleep: share
     of the cameras that were, at the end; awake: why the others were not; first_look_*: from the
     first picture of an arrival to the first look at it, None where nothing came; distrust: see the
-    module."""
+    module; provider: of the inference, as the device file names it."""
 
     scene: str
     policy: str
@@ -101,6 +101,7 @@ class Cost:
     first_look_p50_s: float | None
     first_look_p95_s: float | None
     distrust: str
+    provider: str = "auto"
 
 
 def scene(name: str, coding: Coding, crowd: Path | None) -> Clip:
@@ -125,7 +126,9 @@ def _made(name: str, coding: Coding, crowd: Path | None) -> Clip:
 
 
 @contextmanager
-def daemon(folder: Path, urls: list[str], policy: str) -> Iterator[subprocess.Popen[bytes]]:
+def daemon(
+    folder: Path, urls: list[str], policy: str, provider: str = "auto"
+) -> Iterator[subprocess.Popen[bytes]]:
     """edge visiond on these cameras, watching a pavement for vendors."""
     cameras = [
         {
@@ -138,7 +141,8 @@ def daemon(folder: Path, urls: list[str], policy: str) -> Iterator[subprocess.Po
         }
         for n, url in enumerate(urls)
     ]
-    device = {"folders": {"state": str(folder / "state"), "run": str(folder / "run")}}
+    folders = {"state": str(folder / "state"), "run": str(folder / "run")}
+    device = {"folders": folders, "compute": {"provider": provider}}
     files = {"site.yaml": {"cameras": cameras}, "device.yaml": device}
     for file, body in files.items():
         (folder / file).write_text(yaml.safe_dump(body), encoding="utf-8")
@@ -177,13 +181,15 @@ def measure(
     named: tuple[str, str, str],
     seconds: float,
     settle_s: float = SETTLE_S,
+    provider: str = "auto",
 ) -> Cost:
     """One daemon: started, given time to settle, then measured. named: scene, policy, coding.
     Raises ConfigError where it does not run."""
     name, policy, coding = named
     with tempfile.TemporaryDirectory(prefix="edge-live-") as text:
         folder = Path(text)
-        with daemon(folder, [senders.url(n) for n in range(count)], policy) as process:
+        urls = [senders.url(n) for n in range(count)]
+        with daemon(folder, urls, policy, provider) as process:
             wait_for(folder, process, looks_least=1)
             time.sleep(settle_s)
             senders.pace()
@@ -224,6 +230,7 @@ def measure(
         round(statistics.median(first_s), 2) if first_s else None,
         round(first_s[int(0.95 * (len(first_s) - 1))], 2) if first_s else None,
         _distrust(pace, statistics.median(ages_ms)),
+        provider,
     )
 
 
@@ -268,6 +275,7 @@ COLUMNS = (
     "scene",
     "coding",
     "policy",
+    "provider",
     "cameras",
     "core",
     "senders_core",
@@ -309,6 +317,7 @@ def main() -> int:
     parser.add_argument("--b-pictures", type=int, default=0)
     parser.add_argument("--fps", type=int, default=25)
     parser.add_argument("--crowd", type=Path, help="a film of a crowded street, for busy")
+    parser.add_argument("--provider", default="auto", help="compute.provider of the device file")
     parser.add_argument("--memory", action="store_true", help="only memory: 1, 4, 8 cameras, still")
     parser.add_argument("--clips", action="store_true", help="only make the clips that are missing")
     parser.add_argument("--out", type=Path, help="write the rows there too")
@@ -330,7 +339,9 @@ def main() -> int:
             for count in (int(word) for word in asked.cameras.split(",")):
                 for policy in asked.policies.split(","):
                     named = name, policy, told
-                    cost = measure(senders, clip, count, named, asked.seconds, asked.settle)
+                    cost = measure(
+                        senders, clip, count, named, asked.seconds, asked.settle, asked.provider
+                    )
                     measured.append(asdict(cost) | {"load": round(os.getloadavg()[0], 1)})
                     print(json.dumps(measured[-1]), flush=True)
     if asked.out:

@@ -34,7 +34,9 @@ def read_live(text: str) -> list[Figure]:
 
 def _street(row: dict[str, Any]) -> str:
     coding = "" if row["coding"] == USUAL else f", {row['coding']}"
-    return f"{row['scene']}, {row['cameras']} cameras{coding}"
+    provider = row.get("provider", "auto")
+    runtime = "" if provider == "auto" else f", {provider}"
+    return f"{row['scene']}, {row['cameras']} cameras{coding}{runtime}"
 
 
 def _live(row: dict[str, Any]) -> list[Figure]:
