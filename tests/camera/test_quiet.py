@@ -91,7 +91,7 @@ class Looker:
         return states
 
 
-def assert_nothing_lost(camera, path, coding, *, share, seconds=52.0, wakes_by=0.7, differs=None):
+def assert_nothing_lost(camera, path, coding, *, share, seconds=42.0, wakes_by=0.7, differs=None):
     clip = live_clip(SIZE, ROUND_S, coding, (Arrival(COMES_S, 3.0, share),))
     whole = decoded(clip)
     seen = Looker(camera.stream(path, clip), clip, differs=differs)
@@ -131,7 +131,6 @@ def assert_nothing_lost(camera, path, coding, *, share, seconds=52.0, wakes_by=0
     return states
 
 
-@pytest.mark.timeout(400)
 @in_real_time(tries=2)
 def test_what_comes_is_seen_from_where_it_came(camera):
     states = assert_nothing_lost(camera, "/q", Coding(key_s=1.0), share=0.2)

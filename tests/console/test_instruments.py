@@ -150,7 +150,6 @@ def running(box):
 
 
 @pytest.mark.browser
-@pytest.mark.timeout(180)
 def test_by_thumb_with_a_real_line(visit, box, served, tmp_path):  # noqa: F811
     line = Line(tmp_path / "meter", [noise_meter(lambda _: 63.5, address=2)])
     line.start()

@@ -32,7 +32,6 @@ def home(tmp_path):
         yield made
 
 
-@pytest.mark.timeout(400)
 @in_real_time(tries=2)
 def test_a_busy_camera_is_looked_at_and_decoded_as_its_rules_need(home):
     child = box.start(home)

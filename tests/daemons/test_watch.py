@@ -22,7 +22,7 @@ RULE = {"category": "street-vendor", "dwell_s": 6, "confirm_s": 0, "set": {"atte
 
 def edge(*words, cwd=ROOT):
     argv = [sys.executable, "-m", "edge", *map(str, words)]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd=cwd)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=380, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

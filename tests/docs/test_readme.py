@@ -121,7 +121,7 @@ def wait_for(ready, process, log, within_s=100.0):
         time.sleep(0.2)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_run_starts_every_daemon_tells_the_address_and_restarts_the_dead(trial):
     process, folder = trial
     status, log = folder / "edge-home/run/status", folder / "log"

@@ -34,7 +34,7 @@ def home(tmp_path_factory):
             shutil.copy(ROOT / part, source / part)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     build = [*pip, "wheel", "--quiet", "--no-deps", "-w", str(folder), str(source)]
-    built = subprocess.run(build, capture_output=True, text=True, timeout=170)
+    built = subprocess.run(build, capture_output=True, text=True, timeout=380)
     if "setuptools" in built.stderr and "No matching distribution" in built.stderr:
         pytest.skip("the build back end comes from a package index, and none answers")
     assert built.returncode == 0, built.stderr
@@ -43,7 +43,7 @@ def home(tmp_path_factory):
     python = folder / "venv" / "bin" / "python"
     (wheel,) = folder.glob("*.whl")
     install = [*pip, "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
-    subprocess.run([*install, str(wheel)], check=True, timeout=170)
+    subprocess.run([*install, str(wheel)], check=True, timeout=380)
     (packages,) = (folder / "venv" / "lib").glob("python3*/site-packages")
     # The dependencies of this environment, after the wheel's own files.
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")

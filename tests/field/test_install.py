@@ -14,7 +14,7 @@ from tests.field.units import DAEMONS, ROOT, service
 
 def tool(name, *words, code=0):
     argv = ["sh", str(ROOT / "tools" / name), *map(str, words)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=380)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -267,7 +267,7 @@ print(json.dumps({
 """
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_a_row_is_fitted_anew_and_no_other_moves():
     told = told_by(REFITTED)
     assert told["wanted"] > 0.6 and told["unwanted"] < 0.2
