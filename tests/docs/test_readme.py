@@ -113,7 +113,7 @@ def trial(tmp_path):
         log.close()
 
 
-def wait_for(ready, process, log, within_s=100.0):
+def wait_for(ready, process, log, within_s=300.0):
     until = time.monotonic() + within_s
     while not ready():
         given_up = process.poll() is not None or time.monotonic() > until

@@ -130,7 +130,7 @@ def test_three_hundred_names_and_then_a_new_one(box: Box, fake: FakeBroker) -> N
     n = itertools.count(1)
     for number in range(300):
         fake.send(TOPICS.up("ack"), box.platform.message("ack", iss=f"flood{number}", n=next(n)))
-    (got,) = violations(fake)
+    got = violations(fake)[0]
     record = {"id": json.loads(got.payload)["id"], "sha256": seal.sha256(got.payload)}
     fake.send(TOPICS.up("ack"), box.platform.message("ack", iss="new", n=1000, records=[record]))
     eventually(lambda: box.states() == {"platform_ack": 1})
@@ -167,7 +167,7 @@ def test_answers_that_are_refused_while_records_wait_are_a_fault(
         return "acks_refused:platform" in wrong(box)
 
     eventually(alarmed)
-    (got,) = violations(fake)
+    got = violations(fake)[0]
     record = {"id": json.loads(got.payload)["id"], "sha256": seal.sha256(got.payload)}
     fake.send(TOPICS.up("ack"), box.platform.message("ack", iss="fresh", n=1, records=[record]))
     eventually(lambda: box.states() == {"platform_ack": 1})

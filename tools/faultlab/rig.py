@@ -22,9 +22,9 @@ from edge.values import EvidenceFile, Place, Role, Stamp, Violation, ZoneDecisio
 from tools.demonstration.processes import free_port, mosquitto_program
 
 AT = Stamp(12.5, 1_767_225_600.25, "ntp", 3.0)
-WAIT_S = 60.0
+WAIT_S = 120.0
 # Long enough for a machine that is busy with something else.
-STOP_S = 60.0
+STOP_S = 120.0
 
 
 class Skipped(RuntimeError):
