@@ -22,6 +22,16 @@ from tests.stuck import pytest_runtest_protocol as pytest_runtest_protocol
 HERE = Path(__file__).parent
 BETWEEN = tuple(f"{HERE.parent}/{folder}/" for folder in ("edge/outbox", "tools/faultlab"))
 
+# Whose tests together take longest, most of it waiting: begun first, so that at the end of a run no
+# process sits over one of them alone. From `tools/test --durations=0`.
+LONGEST = tuple(
+    HERE / name
+    for name in (
+        "camera/test_quiet.py",
+        "daemons/test_look_rate.py",
+    )
+)
+
 settings.register_profile(
     "busy",
     settings.get_profile("ci" if os.environ.get("CI") else "default"),
@@ -82,3 +92,8 @@ def _left_open() -> Iterator[None]:
     for db in _OPENED[before:]:
         db.close()
     del _OPENED[before:]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {path: number for number, path in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))

@@ -205,7 +205,10 @@ def test_leaving_with_work_unsaved_asks(visit, box, size):  # noqa: F811
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
     page.fill("[name=name]", "typed and not saved")
     page.evaluate("location.href = '/live'")
-    page.wait_for_timeout(300)
+    for _ in range(600):
+        page.wait_for_timeout(100)
+        if asked:
+            break
     assert asked == ["beforeunload"]
     expect(page.locator("[name=name]")).to_have_value("typed and not saved")
     page.click("#camera button:not([type=button])")

@@ -219,8 +219,10 @@ def test_four_cameras_and_the_low_bandwidth_switch(visit, box):  # noqa: F811
         "画面延迟", timeout=LIMIT_MS
     )
     asked.clear()
+    began_s = time.monotonic()
     visitor.page.wait_for_timeout(2_000)
-    assert len(asked) <= 4, "at most one picture of each camera in two seconds"
+    rounds = 1 + (time.monotonic() - began_s) // 5
+    assert len(asked) <= 4 * rounds, "one picture of each camera in five seconds"
     visitor.page.uncheck("#slow")
     assert visitor.wrong == []
 
