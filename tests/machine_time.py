@@ -69,12 +69,13 @@ def in_real_time(
                 waiting = Waiting()
                 try:
                     return test(*words, **named)
-                except (AssertionError, pytest.fail.Exception):
+                except (Exception, pytest.fail.Exception) as error:
                     shares.append(waiting.share)
                     if shares[-1] < LITTLE:
                         raise
                     if len(shares) == tries:
-                        left_out(shares)
+                        if isinstance(error, AssertionError | pytest.fail.Exception):
+                            left_out(shares)
                         raise
 
         return tried
