@@ -44,10 +44,15 @@ class Responder(threading.Thread):
 
 
 def test_a_camera_answers_once_for_all_its_answers():
-    camera = Responder(b"noise", MATCH.encode(), MATCH.encode())
-    assert discover([camera.target], wait_s=1.0) == (HIK,)
+    # The longer waits are for a machine that is busy with something else.
+    for wait_s in (1.0, 10.0, 60.0):
+        camera = Responder(b"noise", MATCH.encode(), MATCH.encode())
+        found = discover([camera.target], wait_s=wait_s)
+        camera.sock.close()
+        if found:
+            break
+    assert found == (HIK,)
     assert b"NetworkVideoTransmitter" in camera.asked and b"uuid:" in camera.asked
-    camera.sock.close()
 
 
 def test_nobody_answers():

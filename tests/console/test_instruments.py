@@ -25,6 +25,7 @@ from tests.console.test_browser import ACCESSIBILITY, playwright, served, visit 
 from tests.console.test_edit_camera import form_of
 from tools.fakes.instruments import noise_meter
 from tools.fakes.instruments_line import Line
+from tools.faultlab.rig import eventually
 
 FORM = {"name": "西侧噪声", "type": "modbus/noise-rs485", "port": "/dev/serial/by-id/usb-1",
         "address": "2", "judged_as": "noise_site", "instrument_maker": "AWA",
@@ -172,8 +173,14 @@ def test_by_thumb_with_a_real_line(visit, box, served, tmp_path):  # noqa: F811
         page.click("#try")
         expect(told).to_have_text(TEXTS["tried_silent"][0], timeout=60_000)
         page.fill("[name=address]", "2")
-        page.click("#try")
-        expect(told).to_contain_text("A 声级 LA 63.5 dB(A)", timeout=60_000)
+
+        def answers():
+            """The meter, whose answer a busy machine may bring too late for one try."""
+            page.click("#try")
+            expect(page.locator("#try")).to_be_enabled()
+            return "A 声级 LA 63.5 dB(A)" in told.inner_text()
+
+        eventually(answers)
         assert page.evaluate(ACCESSIBILITY) == []
         page.select_option("[name=judged_as]", "noise_site")
         page.click("main form button:not([type=button])")

@@ -8,6 +8,7 @@ import pytest
 
 from edge.sensors import instrument_trial
 from edge.sensors.instrument_trial import try_instrument
+from tests.machine_time import in_real_time
 from tools.fakes.instruments import make, noise_meter
 from tools.fakes.instruments_line import Fault, Line
 
@@ -29,6 +30,7 @@ def hung(tmp_path):
         one.stop()
 
 
+@in_real_time()
 def test_what_it_says_comes_with_its_names_and_units(hung):
     found = try_instrument({**NOISE, "port": hung(noise_meter(lambda _: 61.5))}).facts()
     assert (found["cause"], found["values"]) == ("well", [["LA", 61.5, "dB"]])
@@ -40,6 +42,7 @@ def test_what_it_says_comes_with_its_names_and_units(hung):
     [("plantower", "pm", "well", "pm10"), ("hj212", "station", "well", "LA-Rtd"),
      ("sds", "pm", "garbled", ""), ("modbus", "pm", "garbled", "")],
 )  # fmt: skip
+@in_real_time()
 def test_what_talks_by_itself(hung, kind, name, cause, channel):
     entry = {"id": "one", "kind": kind, "port": hung(make(name))}
     if kind == "modbus":
@@ -56,6 +59,7 @@ def test_what_talks_by_itself(hung, kind, name, cause, channel):
      ({"map": "none"}, "config"), ({"kind": "plantower", "map": None}, "silent"),
      ({"port": "listen://0.0.0.0:7000", "kind": "hj212", "map": None}, "calls_in")],
 )  # fmt: skip
+@in_real_time()
 def test_each_mistake_has_its_cause(hung, wrong, cause):
     entry = {**NOISE, "port": hung(noise_meter(lambda _: 60.0)), **wrong}
     found = try_instrument({key: value for key, value in entry.items() if value is not None})
@@ -63,6 +67,7 @@ def test_each_mistake_has_its_cause(hung, wrong, cause):
     assert bool(found.detail) == (cause in ("refused", "port", "config"))
 
 
+@in_real_time()
 def test_a_value_beyond_its_range_is_no_success(hung):
     assert try_instrument({**NOISE, "port": hung(noise_meter(lambda _: 900.0))}).cause == "odd"
 
@@ -73,6 +78,7 @@ def test_an_instrument_that_says_nothing(hung, monkeypatch):
     assert try_instrument({"id": "pm", "kind": "plantower", "port": port}).cause == "silent"
 
 
+@in_real_time()
 def test_another_station_is_named(hung):
     port = hung(make("station"))
     found = try_instrument({"id": "s", "kind": "hj212", "port": port, "mn": "NOT-THAT-ONE"})

@@ -13,6 +13,7 @@ from edge.sensors.check import check_sensors
 from edge.sensors.maps import Serial
 from edge.sensors.port import Port
 from edge.sensors.scan import scan, scan_port
+from tests.machine_time import in_real_time
 from tools.fakes.instruments import make, noise_meter
 from tools.fakes.instruments_line import Fault, Line
 
@@ -47,6 +48,7 @@ def line(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "known", "channel", "bauds"), INSTRUMENTS)
+@in_real_time()
 def test_an_instrument_is_found_and_put_in_words(line, tmp_path, name, known, channel, bauds):
     port = line(name)
     result = scan_port(port, bauds)
@@ -61,6 +63,7 @@ def test_an_instrument_is_found_and_put_in_words(line, tmp_path, name, known, ch
 
 
 @pytest.mark.slow
+@in_real_time()
 def test_two_slaves_on_one_line_are_both_found(line):
     port = line(noise_meter(lambda _: 60.0), noise_meter(lambda _: 50.0, address=3))
     found = [yaml.safe_load(row.snippet)["sensors"][0] for row in scan_port(port, (4800,)).found]
@@ -83,6 +86,7 @@ def test_a_busy_port_and_one_that_is_not_there(line, tmp_path):
     json.dumps(rows)
 
 
+@in_real_time()
 def test_a_scan_leaves_the_port_closed(line):
     """The daemon can have it at once."""
     port = line("pm")
