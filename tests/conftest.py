@@ -28,7 +28,24 @@ LONGEST = tuple(
     HERE / name
     for name in (
         "camera/test_quiet.py",
-        "daemons/test_look_rate.py",
+        "training/test_pictures.py",
+        "console/test_clumsy.py",
+        "demonstration/test_demo.py",
+        "release/test_software.py",
+        "rules/test_stirring.py",
+        "drone/test_fly.py",
+        "daemons/test_isolation.py",
+        "console/test_browser.py",
+        "replay/test_replay.py",
+        "uplink/test_faults.py",
+        "camera/test_live.py",
+        "uplink/test_isolated.py",
+        "uplink/test_protocol_faults.py",
+        "daemons/test_watch.py",
+        "sensors/test_sensord.py",
+        "reference_platform/test_instances.py",
+        "house/test_mutation.py",
+        "daemons/test_no_inodes.py",
     )
 )
 
