@@ -74,8 +74,8 @@ class VisitKind:
     box: Callable[[float, Visit, tuple[int, int]], Box | None]
     zone: dict[str, Any]
     rule: dict[str, Any]
-    for_s: float = 18.0
-    apart_s: float = 33.0
+    for_s: float = 16.0
+    apart_s: float = 27.0
     key_s: float | None = None
     first_s: float = 60.0
     passing_s: tuple[float, ...] = ()
@@ -334,8 +334,8 @@ VISITS = {
             _spilled,
             _zone(LANE, "lane"),
             {"category": "road-spillage", "realarm_s": 5},
-            for_s=22.0,
-            apart_s=45.0,
+            for_s=18.0,
+            apart_s=34.0,
             first_s=90.0,
             passing_s=(25.0, 38.0, 51.0, 64.0),
         ),
@@ -345,8 +345,7 @@ VISITS = {
             lambda at_s, visit, size: None,
             _zone(GRILL),
             {"category": SMOKES["id"], **SHORT},
-            for_s=20.0,
-            apart_s=40.0,
+            apart_s=28.0,
             key_s=1.0,
             category=SMOKES,
         ),
