@@ -14,8 +14,8 @@ from edge.vision.model import load_model
 from tools.bench.arrivals import compared, crossing_film, visit_film
 from tools.bench.disturbances import DISTURBANCES, disturbed_clip
 from tools.bench.live_clips import Coding
+from tools.bench.rows import DEFAULT
 from tools.bench.sleeping import (
-    DEFAULT,
     FIRST_S,
     HIDDEN_AT,
     HIDDEN_S,

@@ -214,7 +214,12 @@ READINGS = {
         ),
         [0.2, 0.03, 0.5, 0.75, 0.1, 0.15, 0.3],
     ),
-    "asleep": ('{"disturbance": "rain", "seed": 1, "awake": 0.02}', [0.02]),
+    "asleep": ('{"disturbance": "rain", "seed": 1, "awake": 0.02, "release": 11}', [11, 0.02]),
+    "hidden": (
+        '{"hidden": 8, "of_the_height": "1/45", "under": "rain", "places": 3,'
+        ' "told_by_the_next_key_picture": 2, "release": 11}',
+        [11, 2],
+    ),
     "arrivals": (
         '{"arrivals": 100, "kind": "stall", "under": "rain", "seed": 1, "followed_whole": 90,'
         ' "cases_whole": 80, "cases_lost": 1, "lost": 2, "by_chance": 3, "first_look_p95_s": 0.8}',

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -32,18 +31,8 @@ from edge.vision.model import Model, load_model
 from tools.bench.disturbances import SIZE, disturbed_clip
 from tools.bench.film_cache import KeptAnswers, kept_film
 from tools.bench.live_clips import Arrival, Coding, Street
-from tools.bench.sleeping import (
-    DEFAULT,
-    FIRST_S,
-    FPS,
-    VENDORS,
-    WARM_S,
-    Look,
-    Night,
-    Row,
-    film,
-    watch,
-)
+from tools.bench.rows import DEFAULT, Row, tell
+from tools.bench.sleeping import FIRST_S, FPS, VENDORS, WARM_S, Look, Night, film, watch
 from tools.bench.visits import VISITS, Comer, VisitKind, visited, visits
 
 # Seconds from one crossing to the next.
@@ -233,14 +222,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--chance", action="store_true", help="a third run, see above")
     parser.add_argument("--out", type=Path, help="write the lines there too")
     asked = parser.parse_args(words)
-    rows = []
-    for row in _measured(asked):
-        rows.append(row)
-        print(json.dumps(row), flush=True)
-        if asked.out:
-            asked.out.parent.mkdir(parents=True, exist_ok=True)
-            text = "".join(json.dumps(one) + "\n" for one in rows)
-            asked.out.write_text(text, encoding="utf-8")
+    rows = tell(_measured(asked), asked.out)
     return 1 if any(row["cases_lost"] for row in rows) else 0
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -41,9 +40,9 @@ from tools.bench.arena import ROOT
 from tools.bench.disturbances import DISTURBANCES, disturbed_clip
 from tools.bench.film_cache import KeptAnswers, kept_film
 from tools.bench.live_clips import Coding
+from tools.bench.rows import DEFAULT, Row, tell
 from tools.fakes.camera import Clip
 
-Row = dict[str, Any]
 FPS = 5.0
 # Learning what is usual takes so long.
 WARM_S = 60.0
@@ -54,7 +53,6 @@ WALL_S = 1_780_000_000.0
 # where (pixels of 640 x 360): on the road, before the wall, on the pavement.
 HIDDEN_S, HIDDEN_LEVEL = 45.3, 225
 HIDDEN_SIDES, HIDDEN_AT = (3, 4, 5, 6, 8, 12, 20, 40), ((400, 250), (210, 110), (120, 300))
-DEFAULT = ROOT / "models" / "city-v1.yaml"
 PAVEMENT = [[0.001, 0.999], [0.001, 0.6], [0.5, 0.27], [0.734, 0.288], [0.259, 0.978]]
 
 
@@ -316,13 +314,7 @@ def main() -> int:
     parser.add_argument("--hidden", action="store_true", help="squares put on a still street")
     parser.add_argument("--out", type=Path, help="write the lines there too")
     asked = parser.parse_args()
-    rows = []
-    for row in _measured(asked):
-        rows.append(row)
-        print(json.dumps(row), flush=True)
-    if asked.out:
-        asked.out.parent.mkdir(parents=True, exist_ok=True)
-        asked.out.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    tell(_measured(asked), asked.out)
     return 0
 
 

@@ -54,7 +54,8 @@ def _live(row: dict[str, Any]) -> list[Figure]:
 
 def read_asleep(text: str) -> list[Figure]:
     """The share of the time that each disturbance keeps a camera awake, film by film."""
-    return [
+    rows = json_lines(text)
+    shares = [
         Figure(
             f"awake, {row['disturbance']}, film {row['seed']}",
             row["awake"],
@@ -62,15 +63,37 @@ def read_asleep(text: str) -> list[Figure]:
             noise=0.05,
             asked=0.05,
         )
-        for row in json_lines(text)
+        for row in rows
         if "disturbance" in row
     ]
+    return [*_releases(rows), *shares]
+
+
+def read_hidden(text: str) -> list[Figure]:
+    """Of squares put on a street, how many woke a camera by the next key picture, by their side."""
+    rows = [row for row in json_lines(text) if "hidden" in row]
+    told = [
+        Figure(
+            f"{row['of_the_height']} of the height, {row['under']}, of {row['places']}",
+            row["told_by_the_next_key_picture"],
+            noise=1.0,
+        )
+        for row in rows
+    ]
+    return [*_releases(rows), *told]
+
+
+def _releases(rows: list[dict[str, Any]]) -> list[Figure]:
+    """The release of the model that rows were measured with: all of them, if with several."""
+    releases = sorted({row["release"] for row in rows if "release" in row})
+    return [Figure("release of the model", release, noise=1e9) for release in releases]
 
 
 def read_arrivals(text: str) -> list[Figure]:
     """Of what came: the cases, and what was followed, with everything decoded and not asleep, and
     the first look."""
-    return [figure for row in json_lines(text) if "arrivals" in row for figure in _arrived(row)]
+    rows = [row for row in json_lines(text) if "arrivals" in row]
+    return [*_releases(rows), *(figure for row in rows for figure in _arrived(row))]
 
 
 def _arrived(told: dict[str, Any]) -> list[Figure]:
