@@ -10,6 +10,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edge.camera.source import SourceError
+from edge.vision.key_change import KeyChange
 from edge.vision.model import load_model
 from tools.bench.arrivals import compared, crossing_film, visit_film
 from tools.bench.disturbances import DISTURBANCES, disturbed_clip
@@ -19,6 +21,8 @@ from tools.bench.sleeping import (
     FIRST_S,
     HIDDEN_AT,
     HIDDEN_S,
+    FilmClock,
+    FilmSource,
     film,
     hidden,
     watch,
@@ -59,6 +63,21 @@ def test_so_it_does_in_other_codings(tmp_path, model, name, coding):
 def test_it_falls_asleep_within_a_minute_and_stays_so(tmp_path, model, name):
     seen = night(tmp_path, model, name, 75.0, replace(CODING, fps=8))
     assert seen.awake_share(45.0) <= 0.3 and len(seen.wakes) <= 4
+
+
+@pytest.mark.parametrize("still", [True, False])
+def test_packet_sizes_are_learnt_while_looks_say_that_it_is_still_though_all_is_decoded(
+    tmp_path, still
+):
+    """A camera that judges what passes quickly sleeps once sizes told of three movements; it learnt
+    them only while it slept, so it never did."""
+    clip = disturbed_clip("nothing", 40.0, replace(CODING, fps=8), size=(160, 90))
+    source = FilmSource(film(clip, tmp_path / "film"), FilmClock(), KeyChange())
+    source.quiet.still = still
+    with pytest.raises(SourceError):
+        for _ in source.pictures():
+            pass
+    assert source.quiet.watch.ready is still
 
 
 @pytest.mark.slow

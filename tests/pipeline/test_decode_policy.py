@@ -287,6 +287,17 @@ def test_a_miss_now_and_then_is_asked_again_and_costs_no_more():
     assert set(keys(policy, range(20, 300, 2), missed=range(20, 300, 40))) == {"watch"}
 
 
+def test_it_is_still_once_nothing_has_moved_for_a_while():
+    policy = DecodePolicy(5.0, brief=True)
+    still = []
+    for n in range(5 * 30):
+        step(policy, n / 5, stirs=10 <= n / 5 < 14)
+        still.append(policy.still(n / 5))
+    first = next(n for n in range(5 * 14, len(still)) if still[n])
+    assert still[5 * 9] and not any(still[5 * 10 : first]) and all(still[first:])
+    assert QUIET_AFTER_S - 0.3 <= first / 5 - 14 <= QUIET_AFTER_S + 0.3
+
+
 def test_sizes_that_told_of_three_movements_open_the_way_for_what_passes():
     policy, told = DecodePolicy(5.0, brief=True), []
     for n in range(5 * 200):
