@@ -16,15 +16,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 # Windows hold so many seconds of packets, this many at least: one is too few to judge by. What is
-# large or quick shows in the shortest; what is small or slow adds up until a longer one tells.
-WINDOWS_S, WINDOW_LEAST = (0.24, 0.5, 1.0), 3
+# large or quick shows in the shortest; what is small or slow adds up until a longer one tells. A
+# window stirs that is larger than expected by so many usual deviations: sums of few packets stray
+# further from what is usual than sums of many.
+WINDOWS, WINDOW_LEAST = ((0.24, 7.0), (0.5, 6.0), (1.0, 6.0)), 3
 # The size expected at a place of the group is the median of so many groups.
 GROUPS, GROUPS_LEAST = 9, 3
-# A window stirs that is larger than expected by so many usual deviations, by this share, and by
-# so many bytes a packet: what no picture that changed anywhere would be without.
-DEVIATIONS, SHARE_LEAST, BYTES_LEAST = 7.0, 0.05, 24.0
-# Deviations are those of the last so many windows; fewer tell nothing.
-WINDOWS, WINDOWS_LEAST = 400, 30
+# It stirs by this share more at least, and by so many bytes a packet: what no picture that changed
+# anywhere would be without.
+SHARE_LEAST, BYTES_LEAST = 0.05, 24.0
+# Deviations are those of so many sums; fewer tell nothing.
+SUMS, SUMS_LEAST = 400, 30
 # What woke a camera for nothing must be four times as much to wake it again, MOST times as much at
 # most, and half as much after each HALVED_S: so it wakes once in twice that time, whatever goes on.
 TIGHTER, MOST, HALVED_S = 4.0, 32.0, 60.0
@@ -63,16 +65,16 @@ class _Window:
     """The last packets of one length of time: how much larger than expected, and how much they
     usually are."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int, deviations: float) -> None:
+        self._most, self._deviations = most, deviations
         self._recent: deque[tuple[float, float]] = deque(maxlen=most)
-        self._off: deque[float] = deque(maxlen=WINDOWS)
+        self._off: deque[float] = deque(maxlen=SUMS)
         self._spread: float | None = None
 
     @property
     def ready(self) -> bool:
         """Whether enough was learnt to be asked."""
-        return self._spread is not None and len(self._off) >= WINDOWS_LEAST
+        return self._spread is not None and len(self._off) >= SUMS_LEAST
 
     def stirs(self, packet: tuple[float, float], times: float, *, learn: bool) -> bool:
         """With one packet more: (bytes above what is expected, what is expected)."""
@@ -93,16 +95,16 @@ class _Window:
     def _limit(self, expected: float) -> float:
         assert self._spread is not None
         least = max(SHARE_LEAST * expected, BYTES_LEAST * (self._most - 1))
-        return max(DEVIATIONS * self._spread, least)
+        return max(self._deviations * self._spread, least)
 
 
 class PacketWatch:
     """Packet sizes of one connection. One owner: the thread that reads."""
 
     def __init__(self, fps: float) -> None:
-        lengths = [max(WINDOW_LEAST, round(seconds * fps)) for seconds in WINDOWS_S]
-        self._windows = [_Window(length) for length in sorted(set(lengths))]
-        self._apart = lengths[0]
+        lengths = [(max(WINDOW_LEAST, round(s * fps)), deviations) for s, deviations in WINDOWS]
+        self._windows = [_Window(*one) for one in lengths]
+        self._apart = lengths[0][0]
         self._groups: list[deque[int]] = []
         self._usual: list[float] = []
         self._place = -1
