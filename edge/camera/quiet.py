@@ -14,11 +14,14 @@ from typing import Any, Literal, Protocol
 from edge.camera.watch import PacketWatch, Restraint
 from edge.values import Image, Stamp
 
-# Awake for so long after it stirred, for the looks to say whether anything is there.
-STAY_S = 1.0
-# Where the looks let it sleep sooner than this after it woke by itself, they have found nothing:
-# for what moves they let it wait longer (edge.pipeline.decode_policy.QUIET_AFTER_S).
-SOMETHING_S = 4.5
+# Awake for so long after it stirred, for the looks to say whether anything is there; the second:
+# where it would sleep again within a group of pictures.
+STAY_S, WITHIN_S = 1.0, 1.5
+# Where the looks let it sleep sooner than this after it woke by itself, they have found nothing: they
+# let it wait longer for what moves (edge.pipeline.decode_policy.QUIET_AFTER_S), and for what stirs
+# for more than a second and is no light, though the detector knows it for nothing: to wake for that
+# was right, and the next of its kind must be no larger.
+SOMETHING_S = 2.5
 # No rule lets a picture wait longer, not even a key picture that is late.
 HOLD_MOST_S = 5.0
 # More than this is not held: a group of pictures as large as that is decoded as it comes.
@@ -92,14 +95,15 @@ class QuietStream:
     _let_s: float | None = None
 
     def may_sleep(self, at: Stamp, *, wanted: bool, anchor: bool = True) -> bool:
-        """Whether it is let, it is fit, it did not stir just now, and a group begins; within one
-        that is held only where it was woken for a look, not by something. To be asked at each
-        packet while it is awake."""
+        """Whether it is let, it is fit, it did not stir just now, and a group begins or is held;
+        woken by something, it sleeps within a group no sooner than WITHIN_S later. To be asked at
+        each packet while it is awake."""
         if not wanted:
             self._let_s = None
         elif self._let_s is None:
             self._let_s = at.mono
-        begins = anchor or (self.holding and self.woken_by == "asked")
+        rested = self.woken_by == "asked" or at.mono - self._woke_s >= WITHIN_S
+        begins = anchor or (self.holding and rested)
         return wanted and self.fit and begins and at.mono >= self._until_s
 
     @property

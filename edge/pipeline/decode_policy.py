@@ -27,10 +27,11 @@ WOKEN_S = 3.0
 # What stirs for so long without that an object moves or comes is looked at in key pictures.
 STIRRING_MOST_S = 8.0
 # What is held and was not seen in so many looks of MISSED_OVER_S, though no pixel changed, is
-# looked for in every picture for as long as a rule forgives a detector (edge.hold.Terms.blink_s).
+# looked for in every picture until the next key picture tells: a rule forgives a detector for as
+# long (edge.hold.Terms.blink_s).
 # Found so a second time within AGAIN_S, the detector wavers in step with key pictures: for WAVERS_S
 # it is looked for after each miss. In vain, the next such search waits for VAIN_S.
-MISSED, MISSED_OVER_S, SEARCH_S, WAVERS_S, VAIN_S = 3, 60.0, 2.5, 60.0, 90.0
+MISSED, MISSED_OVER_S, SEARCH_S, WAVERS_S, VAIN_S = 3, 60.0, 1.5, 60.0, 90.0
 AGAIN_S = 20.0
 IDLE_AFTER_S = 30.0
 # What is left must still hold the pictures due: cameras put one or two B-frames between others.
