@@ -17,10 +17,10 @@ from edge.values import Image, Stamp
 # Awake for so long after it stirred, for the looks to say whether anything is there; the second:
 # where it would sleep again within a group of pictures.
 STAY_S, WITHIN_S = 1.0, 1.5
-# Where the looks let it sleep sooner than this after it woke by itself, they have found nothing: they
-# let it wait longer for what moves (edge.pipeline.decode_policy.QUIET_AFTER_S), and for what stirs
-# for more than a second and is no light, though the detector knows it for nothing: to wake for that
-# was right, and the next of its kind must be no larger.
+# Where the looks let it sleep sooner than this after it woke by itself, they have found nothing.
+# They let it wait longer for what moves (edge.pipeline.decode_policy.QUIET_AFTER_S) and for what
+# stirs for more than a second and is no light, though the detector knows it for nothing: to wake
+# for that was right, and the next of its kind need be no larger.
 SOMETHING_S = 2.5
 # No rule lets a picture wait longer, not even a key picture that is late.
 HOLD_MOST_S = 5.0
