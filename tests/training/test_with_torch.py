@@ -198,6 +198,26 @@ def test_a_shipped_file_is_trained_on_from_where_it_is():
     assert abs(told["norm"]) < 0.05
 
 
+SHARES = """
+import json
+from ultralytics.nn.tasks import DetectionModel
+from tools.training.learn import freeze, groups
+model = DetectionModel("yolo11n.yaml", nc=22, verbose=False)
+freeze(model, 3)
+told = {id(p): group["share"] for group in groups(model, 5e-4, 0.3, 0.0) for p in group["params"]}
+print(json.dumps([sorted({str(told.get(id(p))) for p in layer.parameters()})
+                  for layer in model.model]))
+"""
+
+
+def test_backbone_and_neck_learn_at_their_share_of_the_rate():
+    shares = told_by(SHARES)
+    assert all(layer in ([], ["None"]) for layer in shares[:3]), "frozen"
+    assert {share for layer in shares[3:11] for share in layer} == {"0.3"}
+    assert {share for layer in shares[11:23] for share in layer} == {"0.0"}
+    assert shares[23] == ["1.0", "None"], "the kernel of the box distribution is fixed"
+
+
 BROKEN = """
 import json
 from pathlib import Path

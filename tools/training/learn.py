@@ -65,11 +65,19 @@ def rate_at(step: int, run: Run, spent: float = 0.0) -> float:
     return run.rate_end + (run.rate - run.rate_end) * 0.5 * (1 + math.cos(math.pi * min(done, 1)))
 
 
-def groups(model: DetectionModel, decay: float, backbone_rate: float) -> list[dict[str, Any]]:
-    """Weights of convolutions decay; biases and norms do not. The backbone's learn at a share of
-    the rate: it knows photographs, and rendered things would make it forget them."""
+def groups(
+    model: DetectionModel, decay: float, backbone_rate: float, neck_rate: float
+) -> list[dict[str, Any]]:
+    """Weights of convolutions decay; biases and norms do not. Backbone and neck learn at a share of
+    the rate: the one knows photographs, and rendered things would make it forget them; the other
+    what earlier runs taught."""
     parts: list[dict[str, Any]] = []
-    for layers, share in ((model.model[:BACKBONE], backbone_rate), (model.model[BACKBONE:], 1.0)):
+    whole = model.model
+    for layers, share in (
+        (whole[:BACKBONE], backbone_rate),
+        (whole[BACKBONE:-1], neck_rate),
+        (whole[-1:], 1.0),
+    ):
         learning = [p for p in layers.parameters() if p.requires_grad]
         parts += [
             {"params": [p for p in learning if p.ndim > 1], "weight_decay": decay, "share": share},
@@ -117,7 +125,7 @@ class Learner:
         freeze(self.model, run.freeze)
         self.average = copy.deepcopy(self.model).eval()
         self.optimiser = torch.optim.AdamW(
-            groups(self.model, run.decay, run.backbone_rate), lr=run.rate
+            groups(self.model, run.decay, run.backbone_rate, run.neck_rate), lr=run.rate
         )
         for teacher in (teachers.coco, teachers.city):
             if teacher is not None:

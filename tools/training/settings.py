@@ -81,9 +81,9 @@ class Run(Part, frozen=True):
     batches; `patience` counts validations without a better score before stopping early; `freeze`:
     how many of the first layers stay as they are; `still_norms`: batch statistics stay those of
     the start, so that what is learnt lies on a line with it and a mean of both is a network;
-    `backbone_rate`: the share of the rate at which the backbone learns; `keep_weight`: how much
-    counts what COCO taught; `teacher`: a shipped .onnx whose scores stand where nobody labelled a
-    class, and `teacher_weight` how much they count."""
+    `backbone_rate`, `neck_rate`: the share of the rate at which they learn, 0 holds them;
+    `keep_weight`: how much counts what COCO taught; `teacher`: a shipped .onnx whose scores stand
+    where nobody labelled a class, and `teacher_weight` how much they count."""
 
     name: str
     start: str | tuple[str, ...]
@@ -99,6 +99,7 @@ class Run(Part, frozen=True):
     freeze: int = 3
     still_norms: bool = False
     backbone_rate: Share = 1.0
+    neck_rate: Share = 1.0
     keep_weight: float = 0.0
     teacher: str | None = None
     teacher_weight: float = 0.0
