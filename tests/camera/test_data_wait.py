@@ -81,7 +81,7 @@ def test_the_wait_for_the_lock_is_no_wait_for_data(busy_lock):
 
 
 @linux
-@in_real_time()
+@in_real_time(fills=True)
 def test_the_wait_for_a_processor_is_no_wait_for_data():
     """Three programs on one core, and a reader that needs it."""
     allowed = os.sched_getaffinity(0)

@@ -20,10 +20,10 @@ def shares(monkeypatch: pytest.MonkeyPatch, *told: float) -> list[float]:
     return left
 
 
-def failing(times: int) -> tuple[list[int], object]:
+def failing(times: int, **more: bool) -> tuple[list[int], object]:
     runs: list[int] = []
 
-    @in_real_time()
+    @in_real_time(**more)
     def test() -> None:
         runs.append(1)
         assert len(runs) > times, "late"
@@ -56,6 +56,12 @@ def test_where_it_never_had_time_it_is_left_out_aloud(monkeypatch: pytest.Monkey
     shares(monkeypatch, 0.9, 0.8, 0.7)
     with pytest.raises(pytest.skip.Exception, match="90%, 80%, 70%"):
         failing(9)[1]()  # type: ignore[operator]
+
+
+def test_who_fills_the_processors_himself_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares(monkeypatch, 0.9, 0.8, 0.7)
+    with pytest.raises(AssertionError, match="late"):
+        failing(9, fills=True)[1]()  # type: ignore[operator]
 
 
 def test_programs_that_share_a_processor_wait_for_it() -> None:
