@@ -56,6 +56,10 @@ STALE_S = 5.0
 # Cameras put key pictures up to a minute apart, and a viewer comes in the middle: until the first
 # one nothing can be decoded, and coming anew would only begin the wait again.
 KEY_WAIT_S = 65.0
+# Where looks have been seldom for so long and key pictures come no further apart than that, the
+# edges of blocks between them are left as they are: what that does to a picture adds up until the
+# next key picture.
+SELDOM_S, DEBLOCKED_EACH_S = 5.0, 2.5
 # Arrival times kept for pictures still inside the decoder; H.264 allows 16 of them.
 _INSIDE_MAX = 64
 
@@ -99,6 +103,7 @@ class LiveSource:
         self._catching_up = self._stale = False
         self._broken_off = False
         self._matrix: tuple[Matrix] | None = None
+        self._often_s = -math.inf
         rate = self.facts.fps or USUAL_FPS
         # Of Motion JPEG each picture stands alone: only what is due is decoded at all. A USB
         # camera's pictures become its clips, so none is held back.
@@ -177,6 +182,8 @@ class LiveSource:
         """What is to be decoded now: everything, or as little as it takes to watch."""
         quiet = self.quiet
         anchor = self._anchors(packet, at)
+        if anchor:
+            self.decoder.deblocks = not self._spares_deblocking(at)
         if quiet is None or not (self._key_seen or anchor):
             yield from self._awake(packet, at, anchor)
             return
@@ -209,6 +216,15 @@ class LiveSource:
         self._anchored_s, self._since_anchor = came_s, 0
         return True
 
+    def _spares_deblocking(self, at: Stamp) -> bool:
+        """Whether pictures between key pictures are decoded to be compared more than to be looked
+        at."""
+        if self.want != "nonref":
+            self._often_s = at.mono
+        key_s = self.statistics.key_most_s
+        close = key_s is not None and key_s <= DEBLOCKED_EACH_S
+        return close and at.mono - self._often_s >= SELDOM_S
+
     def _due(self, at: Stamp) -> bool:
         """Whether a picture that stands alone is due, as whoever takes them will say."""
         if self._each_alone and self.every_s > 0.0:
@@ -219,6 +235,8 @@ class LiveSource:
     def _awake(self, packet: Any, at: Stamp, anchor: bool) -> Iterator[Picture]:
         """The packet's pictures; of a key picture alone at once, which the decoder would else keep
         until it has those after it."""
+        if anchor and self.decoder.outdated:
+            yield from self._drained(at)
         if not (self._key_seen and self._keys_only(anchor)):
             if self._due(at):
                 yield from self._pictures(packet, at)
