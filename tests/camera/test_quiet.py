@@ -19,7 +19,7 @@ from edge.camera.grabber import Grabber
 from edge.camera.live import LiveSource
 from edge.camera.mailbox import Mailbox
 from edge.camera.url import parse_source
-from edge.camera.watch import LATE
+from edge.camera.watch import LATE, PacketWatch
 from edge.clock import SystemClock
 from edge.pipeline.camera_worker import streaming_of
 from edge.pipeline.decode_policy import DecodePolicy
@@ -160,7 +160,6 @@ def test_every_way_of_coding(camera, coding, share):
 @pytest.mark.slow
 def test_where_sizes_do_not_tell_key_pictures_do(camera, monkeypatch):
     """Packet sizes are kept from it: the next key picture tells, and the group before is read."""
-    from edge.camera.watch import PacketWatch
-
-    monkeypatch.setattr(PacketWatch, "_limit", lambda self, expected: float("inf"))
+    monkeypatch.setattr(PacketWatch, "add", lambda self, *packet, learn: False)
+    monkeypatch.setattr(PacketWatch, "ready", True)
     assert_nothing_lost(camera, "/q-keys", Coding(key_s=2.0), share=0.2, wakes_by=2.7)
