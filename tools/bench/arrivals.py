@@ -37,6 +37,8 @@ from tools.bench.visits import VISITS, Comer, VisitKind, visited, visits
 
 # Seconds from one crossing to the next.
 CROSSING_APART_S = 40.0
+# So long after a visit begins it is in the picture: the truck of a spill drives in from below it.
+SHOWS_S = {"spill": 1.0}
 # A case of a visit is told at the latest so long after it has gone.
 TOLD_S = 6.0
 # Looks a second of the run that is like the one decoded whole but for the pictures looked at.
@@ -127,10 +129,10 @@ def woken(night: Night, one: Comer) -> bool:
     return any(a < ends_s and b > begins_s for a, b in night.awake)
 
 
-def late_s(night: Night, one: Comer) -> float:
+def late_s(night: Night, shown_s: float) -> float:
     """From the first picture that shows it to when such a picture was looked at first."""
-    given = [k.given_s for k in night.looks if k.at_s - FIRST_S >= one.at_s + 0.1]
-    return min(given) - FIRST_S - one.at_s if given else math.inf
+    given = [k.given_s for k in night.looks if k.at_s - FIRST_S >= shown_s + 0.1]
+    return min(given) - FIRST_S - shown_s if given else math.inf
 
 
 def compared(
@@ -153,7 +155,7 @@ def compared(
     asleep, numbers = nights["asleep"], range(len(seen.those))
     follows = {w: [len(followed(night, seen, n)) for n in numbers] for w, night in nights.items()}
     opens = {w: [cases(night, one) for one in seen.those] for w, night in nights.items()}
-    late = sorted(late_s(asleep, one) for one in seen.those)
+    late = sorted(late_s(asleep, one.at_s + SHOWS_S.get(kind, 0.0)) for one in seen.those)
     lost, cases_lost = _lost(follows, "asleep"), _lost(opens, "asleep")
     given = [sum(k.detected for k in looks_at(asleep, one)) for one in seen.those]
     return {
