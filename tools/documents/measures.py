@@ -225,7 +225,7 @@ MEASURES: dict[str, Measure] = {
         read_arrivals,
         about="By day: trucks that cross, small and large, slow and quick, one in 20 s; muck trucks "
         "that spill, before a camera that sleeps once sizes have told of three movements; a stall, "
-        "and somebody with a parcel, that come and stay; smoke that rises. Everywhere in a group of "
+        "and somebody with a parcel, that come and stay; smoke. Everywhere in a group of "
         "pictures. The policy was tuned on film 0. Nights: `--under headlights`.",
         output="out/arrivals.jsonl",
     ),
