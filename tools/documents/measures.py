@@ -223,8 +223,8 @@ MEASURES: dict[str, Measure] = {
             " --kinds crossing,spill,stall,smoke,carrier --out out/arrivals.jsonl".split()
         ),
         read_arrivals,
-        about="By day: trucks that cross, small and large, slow and quick, one in 20 s; muck trucks "
-        "that spill, before a camera that sleeps once sizes have told of three movements; a stall, "
+        about="By day: trucks that cross, small and large, slow and quick, one in 20 s; muck "
+        "trucks that spill, before a camera that sleeps once sizes told of movements; a stall, "
         "and somebody with a parcel, that come and stay; smoke. Everywhere in a group of "
         "pictures. The policy was tuned on film 0. Nights: `--under headlights`.",
         output="out/arrivals.jsonl",
