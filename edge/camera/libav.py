@@ -135,6 +135,10 @@ def explain(error: av.error.FFmpegError) -> tuple[Cause, str]:
     return "unreachable", (error.strerror or type(error).__name__).lower()
 
 
+# More is the tick of a stream's clock (90000), told where the camera names no rate.
+FPS_MOST = 240.0
+
+
 @dataclass(slots=True)
 class Input:
     """An open container and the one video stream of it that is looked at."""
@@ -145,8 +149,9 @@ class Input:
     @property
     def facts(self) -> SourceFacts:
         context = self.stream.codec_context
-        rate = self.stream.average_rate or self.stream.guessed_rate or 0
-        return SourceFacts(context.name, context.width, context.height, float(rate))
+        rate = float(self.stream.average_rate or self.stream.guessed_rate or 0)
+        told = rate if rate <= FPS_MOST else 0.0
+        return SourceFacts(context.name, context.width, context.height, told)
 
     def close(self) -> None:
         self.container.close()
@@ -268,7 +273,7 @@ class StreamDecoder:
     as the stream told them last; a packet held back from before they changed brings its own.
     deblocks: whether the edges of blocks are smoothed between key pictures too, as the stream asks,
     once it begins anew. Without that a picture costs a sixth less, and differs from what it should
-    be by less each second than a JPEG of it does (45 dB after two).
+    be until the next key picture (tests/camera/test_deblocking.py says by how much at most).
     """
 
     ANEW = frozenset({"h264", "hevc"})
