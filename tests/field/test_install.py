@@ -163,17 +163,31 @@ def test_shellcheck():
 
 
 APT = """#!/bin/sh
-[ "$1" = install ] || exit 0
+case "$*" in *install*) ;; *) exit 0 ;; esac
 echo . >>calls
 [ "$(wc -l <calls)" -gt 2 ] && { touch there; exit 0; }
 echo "E: Could not get lock /var/cache/apt/archives/lock. It is held by process 7 (apt-get)" >&2
 exit 100
 """
+# The lists are fetched by another program first, and without them nothing is found.
+LISTS = """#!/bin/sh
+case "$*" in
+  *update*)
+    echo x >>calls
+    [ "$(wc -l <calls)" -gt 2 ] && { touch lists; exit 0; }
+    echo "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)" >&2
+    exit 100 ;;
+esac
+[ -e lists ] && { touch there; exit 0; }
+echo "E: Unable to locate package some-package" >&2
+exit 100
+"""
 
 
-def test_packages_wait_for_another_program_that_installs_and_say_so(tmp_path):
-    """apt waits for dpkg's lock, and fails at once on that of what it fetches."""
-    programs = {"apt-get": APT, "id": "#!/bin/sh\necho 0\n", "sleep": "#!/bin/sh\n"}
+@pytest.mark.parametrize("apt", [APT, LISTS])
+def test_packages_wait_for_another_program_that_installs_and_say_so(tmp_path, apt):
+    """apt waits for dpkg's lock, and fails at once on those of its lists and what it fetches."""
+    programs = {"apt-get": apt, "id": "#!/bin/sh\necho 0\n", "sleep": "#!/bin/sh\n"}
     for name, text in programs.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)

@@ -69,6 +69,28 @@ def test_the_mirror_is_that_of_apt(monkeypatch):
         roots.mirror()
 
 
+def test_a_root_waits_for_another_run_that_fetches_packages(tmp_path, monkeypatch):
+    """And for nothing else: a package that is nowhere is said at once."""
+    (tmp_path / "systemd-nspawn").write_text(
+        f"""#!/bin/sh
+case "$*" in *nowhere*) echo "E: Unable to locate package nowhere"; exit 100 ;; esac
+echo . >>{tmp_path}/calls
+[ "$(wc -l <{tmp_path}/calls)" -gt 2 ] && exit 0
+echo "E: Could not get lock /var/cache/apt/archives/lock. It is held by process 7 (apt-get)"
+exit 100
+"""
+    )
+    (tmp_path / "systemd-nspawn").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(roots, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(roots.time, "sleep", lambda _: None)
+    (tmp_path / "root/usr/lib/python3.11").mkdir(parents=True)
+    roots.add_packages(tmp_path / "root", ["dbus"])
+    assert (tmp_path / "calls").read_text().count(".") == 3
+    with pytest.raises(roots.NoRoot, match="nowhere"):
+        roots.add_packages(tmp_path / "root", ["nowhere"])
+
+
 def test_every_limit_that_a_unit_has_is_tried():
     """Those of memory up to what the machine of --power bears, and every list of addresses."""
     for path in SYSTEMD.glob("edge-*d.service"):

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ def box(system: System) -> Path:
             say(f"a {system.suite} that boots (once; a minute)")
             work = _fresh(CACHE / f".{system.name}-box")
             unpack(bare(system), work)
-            shell(work, f"apt-get update -qq && {APT} {' '.join(BOX)}")
+            add_packages(work, BOX)
             shell(
                 work,
                 "useradd -m -s /bin/bash installer && "
@@ -179,12 +180,29 @@ def _only_read(system: System, name: str, packages: Sequence[str]) -> Path:
             policy = work / "usr/sbin/policy-rc.d"
             policy.write_text("#!/bin/sh\nexit 101\n")
             policy.chmod(0o755)
-            shell(work, f"apt-get update -qq && {APT} {' '.join(packages)}")
+            add_packages(work, packages)
             work.rename(path)
     return path
 
 
 APT = "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends"
+# So long another run may fetch packages into the same folder.
+ARCHIVES_WAIT_S = 600.0
+
+
+def add_packages(root: Path, packages: Sequence[str]) -> None:
+    """Install into a root that is not booted. Roots of one system share the folder of what apt has
+    fetched, and apt does not wait for the lock on it. Raises NoRoot."""
+    until = time.monotonic() + ARCHIVES_WAIT_S
+    while True:
+        try:
+            shell(root, f"export LC_ALL=C; apt-get update -qq && {APT} {' '.join(packages)}")
+        except NoRoot as error:
+            if "Could not get lock" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(2.0)
+        else:
+            return
 
 
 def archives(system: System) -> Path:
