@@ -17,37 +17,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.order import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.order import pytest_terminal_summary as pytest_terminal_summary
 from tests.stuck import pytest_runtest_protocol as pytest_runtest_protocol
 
 HERE = Path(__file__).parent
 BETWEEN = tuple(f"{HERE.parent}/{folder}/" for folder in ("edge/outbox", "tools/faultlab"))
-
-# Whose tests together take longest, most of it waiting: begun first, so that at the end of a run no
-# process sits over one of them alone. From `tools/test --durations=0`.
-LONGEST = tuple(
-    HERE / name
-    for name in (
-        "camera/test_quiet.py",
-        "training/test_pictures.py",
-        "console/test_clumsy.py",
-        "demonstration/test_demo.py",
-        "release/test_software.py",
-        "rules/test_stirring.py",
-        "drone/test_fly.py",
-        "daemons/test_isolation.py",
-        "console/test_browser.py",
-        "replay/test_replay.py",
-        "uplink/test_faults.py",
-        "camera/test_live.py",
-        "uplink/test_isolated.py",
-        "uplink/test_protocol_faults.py",
-        "daemons/test_watch.py",
-        "sensors/test_sensord.py",
-        "reference_platform/test_instances.py",
-        "house/test_mutation.py",
-        "daemons/test_no_inodes.py",
-    )
-)
 
 settings.register_profile(
     "busy",
@@ -109,8 +84,3 @@ def _left_open() -> Iterator[None]:
     for db in _OPENED[before:]:
         db.close()
     del _OPENED[before:]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    order = {path: number for number, path in enumerate(LONGEST)}
-    items.sort(key=lambda item: order.get(item.path, len(order)))
