@@ -49,22 +49,32 @@ class ItemGuard:
         the process; the second time the item is set aside, by `aside` where it is given.
 
         What is wrong with the disk is no item's, and is raised always."""
-        if error is self._blamed or of_the_disk(error):
+        if self._ends_process(item, error):
             raise error
-        if item not in self._ended and len(self._ended) < ENDED_MAX:
-            self._ended[item] = time.time()
-            self._write()
-            log.error("%s: a bug; if it happens again, only this item is set aside", item)
-            self._blamed = error
-            raise error
-        log.error("%s: a bug again: set aside", item, exc_info=error)
-        self._put_aside(item, f"{type(error).__name__}: {error}", aside)
+        self._put_aside(item, error, aside)
 
-    def _put_aside(self, item: str, text: str, aside: Callable[[str], None] | None) -> None:
+    def _ends_process(self, item: str, error: Exception) -> bool:
+        """Whether nobody but the process can answer for it; an item's first time is remembered."""
+        if error is self._blamed or of_the_disk(error):
+            return True
+        if item in self._ended or len(self._ended) >= ENDED_MAX:
+            return False
+        self._ended[item] = time.time()
+        self._write()
+        log.error("%s: a bug; if it happens again, only this item is set aside", item)
+        self._blamed = error
+        return True
+
+    def _put_aside(
+        self, item: str, error: Exception, aside: Callable[[str], None] | None = None
+    ) -> None:
+        log.error("%s: a bug again: set aside", item, exc_info=error)
+        text = f"{type(error).__name__}: {error}"
         try:
             aside(text) if aside is not None else self._set_aside(item, text)
-        except Exception as error:
-            if of_the_disk(error):
+        except Exception as second:
+            # Any bug again: it would end the process for an item that is out of the work already.
+            if of_the_disk(second):
                 raise
             log.exception("%s: setting it aside failed, too", item)
 
@@ -74,13 +84,11 @@ class ItemGuard:
 
     def thread_failed(self, thread: str, error: Exception) -> bool:
         """For runtime.on_thread_bug: threads that serve one item are named `<what> <item>`."""
-        what, _, item = thread.partition(" ")
-        if what not in ITEM_THREADS:
+        what, _, name = thread.partition(" ")
+        item = name.removesuffix(" record")
+        if what not in ITEM_THREADS or self._ends_process(item, error):
             return False
-        try:
-            self.failed(item.removesuffix(" record"), error)
-        except Exception:  # noqa: BLE001  the one that was just given to it
-            return False
+        self._put_aside(item, error)
         return True
 
     @contextmanager

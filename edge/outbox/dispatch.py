@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -94,14 +94,17 @@ class Dispatch:
     def part(self) -> Iterator[None]:
         """A part of a commit: where it raises, nothing of it happened, and the rest may go on."""
         self._db.execute("SAVEPOINT part")
-        try:
+        with ExitStack() as undone:
+            undone.callback(self._undo_part)
             yield
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK TO part")
-                self._db.execute("RELEASE part")
-            raise
+            undone.pop_all()
         self._db.execute("RELEASE part")
+
+    def _undo_part(self) -> None:
+        # SQLite itself rolls all of it back where the disk is full.
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK TO part")
+            self._db.execute("RELEASE part")
 
     def changed(self) -> bool:
         """Whether another process committed since the last call; reads shared memory only."""

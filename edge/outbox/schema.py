@@ -257,13 +257,8 @@ def _version(db: sqlite3.Connection) -> int:
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """BEGIN IMMEDIATE ... COMMIT: one fsync; nothing happened where the block raises."""
     db.execute("BEGIN IMMEDIATE")
-    try:
+    with db:
         yield
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
 
 
 # Messages of SQLITE_CORRUPT and SQLITE_NOTADB; error codes came to Python with 3.11 only.

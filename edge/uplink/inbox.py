@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -100,11 +101,13 @@ class Inbox:
         Raises what the disk raises; nothing counts as heard then but what is on it, so that the
         same messages may be given again.
         """
-        try:
+        with ExitStack() as undone:
+            undone.callback(self._hear_again)
             self._take(arrived, at)
-        except BaseException:
-            self._heard = self._dispatch.issuers()
-            raise
+            undone.pop_all()
+
+    def _hear_again(self) -> None:
+        self._heard = self._dispatch.issuers()
 
     def _take(self, arrived: Sequence[Arrived], at: Stamp) -> None:
         found = [self._read_alone(event, at) for event in arrived]
@@ -207,6 +210,7 @@ class Inbox:
         try:
             self._obey[kind](message)
         except Exception as error:
+            # Reported whatever it is, and raised again: a bug ends the process (edge.isolation).
             if not of_the_disk(error):
                 # It is not given a second time, so this is its end, and is reported before ours.
                 why = f"{type(error).__name__}: {error}"

@@ -230,15 +230,13 @@ class Pump:
         return sent > 0
 
     def _take_arrived(self) -> None:
-        arrived, self._arrived = self._arrived, []
+        arrived = tuple(self._arrived)
         if not arrived:
             return
-        try:
-            self._parts.inbox.take(arrived, self._clock())
-        except BaseException:
-            # Not acknowledged, so the broker would bring them again, but only on a new connection.
-            self._arrived = [*arrived, *self._arrived]
-            raise
+        self._parts.inbox.take(arrived, self._clock())
+        # They stay until they are taken: the broker brings what is not acknowledged again, but only
+        # on a new connection.
+        del self._arrived[: len(arrived)]
         connection = self.link.connection
         for event in arrived:
             if connection is not None:

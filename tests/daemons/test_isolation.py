@@ -18,6 +18,7 @@ import yaml
 from edge.config import ConfigError
 from edge.daemons import supervisor, visiond
 from edge.isolation import ItemGuard
+from edge.outbox import OutboxFull
 from edge.pipeline.soundness import load_sound
 from edge.runtime import Notify, Stop
 from tests.daemons import box
@@ -202,6 +203,18 @@ def test_only_threads_of_one_item_are_given_up(tmp_path: Path) -> None:
     assert not guard.thread_failed("analysis 0", ValueError())
     assert not guard.thread_failed("analysis 0", ValueError())
     assert aside == ["north", "north"]
+
+
+def test_a_thread_whose_item_cannot_be_set_aside_for_lack_of_room_is_not_given_up(
+    tmp_path: Path,
+) -> None:
+    def no_room(item: str, text: str) -> None:
+        raise OutboxFull("no room")
+
+    guard = ItemGuard(tmp_path / "e.json", "a", no_room)
+    assert not guard.thread_failed("camera north", ValueError())
+    with pytest.raises(OutboxFull):
+        guard.thread_failed("camera north", ValueError())
 
 
 def test_the_page_outlives_a_daemon_with_a_wrong_configuration() -> None:

@@ -14,7 +14,6 @@ SWALLOWS = {
     ("edge/runtime.py", "run"): "the end of a daemon: logged whole, systemd starts it again",
     ("edge/daemons/software_selftest.py", "_asked"): "what an unproven program does is its no",
     ("edge/isolation.py", "_put_aside"): "one item in trouble ends no other; the disk's still does",
-    ("edge/isolation.py", "thread_failed"): "the bug it was given comes back and is judged",
     ("edge/isolation.py", "working_for"): "a bug of any kind sets one item aside, at its second",
     ("tools/faultlab/fuzz.py", "_once"): "bugs are what is looked for",
     ("tools/faultlab/fuzz_readers.py", "answer"): "bugs are what is looked for",

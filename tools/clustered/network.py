@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 NET = "10.77.0"
@@ -38,11 +38,10 @@ class Network:
         self._tag = f"ce{os.getpid()}"
         self.addresses = {name: f"{NET}.{11 + n}" for n, name in enumerate(names)}
         self._spaces: list[str] = []
-        try:
+        with ExitStack() as undone:
+            undone.callback(self.close)
             self._make()
-        except BaseException:
-            self.close()
-            raise
+            undone.pop_all()
 
     def _make(self) -> None:
         hub = self._space("switch")

@@ -54,27 +54,24 @@ class Sqlite:
     def transaction(self) -> Iterator[None]:
         """Holds the write lock from the start, so that two receivers never deadlock."""
         self.run("BEGIN IMMEDIATE")
-        try:
+        with _sqlite_said(), self._db:
             yield
-            self.run("COMMIT")
-        except BaseException:
-            # SQLite itself rolls back where the disk is full.
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
 
     @contextmanager
     def apart(self) -> Iterator[None]:
         """A part of a transaction that is undone alone where it raises."""
         self.run("SAVEPOINT apart")
-        try:
+        with ExitStack() as undone:
+            undone.callback(self._undo_apart)
             yield
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK TO apart")
-                self._db.execute("RELEASE apart")
-            raise
+            undone.pop_all()
         self.run("RELEASE apart")
+
+    def _undo_apart(self) -> None:
+        # SQLite itself rolls all of it back where the disk is full.
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK TO apart")
+            self._db.execute("RELEASE apart")
 
     def close(self) -> None:
         self._db.close()
