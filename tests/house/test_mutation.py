@@ -81,6 +81,8 @@ def little(folder, limit=3):
     """A tree of one function and its tests; one of them fails whenever it is tried anew."""
     for name in ("edge", "tests"):
         (folder / name).mkdir()
+    # A package without this file would yield to the product's own, where that is on PYTHONPATH.
+    (folder / "edge/__init__.py").touch()
     (folder / "edge/one.py").write_text(f"def late(s):\n    return s > {limit}\n")
     (folder / "tests/test_one.py").write_text(
         "import pytest, pathlib\nfrom edge.one import late\n"
