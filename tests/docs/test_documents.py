@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edge.cli import COMMANDS
+from edge.cli import COMMANDS, whole_parser
+from edge.command_line import shapes
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -16,6 +17,10 @@ PAGES = sorted(
     for page in ROOT.glob(glob)
 )
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+ANCHOR = re.compile(r"\]\(([^)#\s]*)#([^)\s]+)\)")
+BLOCK = re.compile(r"^```(?:sh|text)?\n(.*?)^```", re.DOTALL | re.MULTILINE)
+COMMAND = re.compile(r"(?<![\w/.-])edge ([a-z][a-z-]*(?: [^|#;\n]*)?)")
+OPTION = re.compile(r"(?<=\s)--?[a-z][a-z-]*")
 PLACE = re.compile(r"`((?:edge|tools|tests|config|models|systemd|contract|docs)/[\w./*-]+)`")
 # Where the code opens a fault by its kind.
 TOLD = re.compile(r"(?:\.fault|\.once|\.start|Fault)\(\s*\"([a-z]+_?[a-z_]*)\",")
@@ -25,6 +30,54 @@ TOLD = re.compile(r"(?:\.fault|\.once|\.start|Fault)\(\s*\"([a-z]+_?[a-z_]*)\","
 def test_links_resolve(page):
     targets = [t for t in LINK.findall(page.read_text("utf-8")) if "://" not in t]
     assert [t for t in targets if not (page.parent / t).exists()] == []
+
+
+def anchors(page):
+    """What GitHub makes of the headings of a page: letters of any script, hyphens for spaces."""
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    titles = [
+        re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", t) for t in re.findall(r"^#+ (.*)", text, re.M)
+    ]
+    return {re.sub(r"[^\w -]", "", title.strip().lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_to_a_heading(page):
+    found = [
+        (page.parent / target if target else page, heading)
+        for target, heading in ANCHOR.findall(page.read_text("utf-8"))
+        if "://" not in target and (not target or target.endswith(".md"))
+    ]
+    assert [heading for target, heading in found if heading not in anchors(target)] == []
+
+
+@pytest.fixture(scope="module")
+def known_options():
+    """Words of each command and subcommand -> options of it and of all below it."""
+    every = {shape.words: shape.options for shape in shapes(whole_parser())}
+    return {
+        words: {
+            name
+            for other, options in every.items()
+            if other[: len(words)] == words or words[: len(other)] == other
+            for names, _, _ in options
+            for name in names
+        }
+        for words in every
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_commands_take_the_options_that_a_page_gives_them(page, known_options):
+    text = page.read_text("utf-8")
+    said = "\n".join([*re.findall(r"`([^`\n]+)`", text), *BLOCK.findall(text)])
+    wrong = []
+    for command in COMMAND.findall(said):
+        words = tuple(command.split())
+        name = next((words[:n] for n in (2, 1) if words[:n] in known_options), None)
+        if name is None or not set(OPTION.findall(command)) <= known_options[name]:
+            wrong.append(command)
+    assert wrong == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
