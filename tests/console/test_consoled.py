@@ -2,20 +2,18 @@
 """The page's daemon: what it says at its start, and that it ends when it is asked to."""
 
 import logging
-import socket
 
 import pytest
 
 from edge.daemons import consoled
 from edge.ipc import Spool
 from edge.runtime import Notify, Stop
+from tools.demonstration.processes import free_port
 
 
 @pytest.fixture
 def files(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     site, device = tmp_path / "site.yaml", tmp_path / "device.yaml"
     site.write_text("cameras: []\n")
     device.write_text(

@@ -21,7 +21,8 @@ from playwright.sync_api import expect, sync_playwright
 from edge.console.texts import TEXTS
 from tests.console.conftest import PASSWORD
 from tests.console.test_browser import ARGS, CHROMIUM
-from tools.faultlab.rig import Mosquitto, Process, free_port
+from tools.demonstration.processes import free_port
+from tools.faultlab.rig import Mosquitto, Process
 
 pytestmark = [
     pytest.mark.slow,

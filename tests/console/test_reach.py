@@ -30,6 +30,7 @@ from edge.console.page_certificate import HOW, WHAT, PageCertificate
 from edge.daemons import consoled
 from edge.daemons.page_settings import PageSettings
 from tests.console.conftest import PASSWORD, QUICK
+from tools.demonstration.processes import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,8 +39,7 @@ ROOT = Path(__file__).parents[2]
 def home(tmp_path_factory):
     """A page that listens everywhere, as a new box does, in a process of its own."""
     folder = tmp_path_factory.mktemp("box")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     (folder / "site.yaml").write_text("cameras: []\n")
     (folder / "device.yaml").write_text(
         f"console: {{port: {port}}}\nfolders: {{state: state, run: run}}\n"

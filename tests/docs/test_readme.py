@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import yaml
 from edge.config import read_yaml
 from edge.daemons.supervisor import trial_home
 from tests.daemons.box import write_clip
+from tools.demonstration.processes import free_port
 
 ROOT = Path(__file__).parents[2]
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
@@ -86,12 +86,6 @@ def test_doctor_says_what_to_do(tmp_path):
     wrong = [line for line in done.stdout.splitlines() if line.startswith("WRONG")]
     assert done.stdout.count("->") >= len(wrong)
     assert bool(wrong) == (done.returncode == 1)
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 
 import http.client
 import shutil
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -14,6 +13,8 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+
+from tools.demonstration.processes import free_port
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("edge", "config", "models", "contract", "docs", "pyproject.toml", "README.md", "LICENSE")
@@ -86,8 +87,7 @@ def test_the_page_and_the_ledger_have_their_templates(home):
 @pytest.fixture
 def page(home, tmp_path):
     """The page of the installed wheel, entered: (path) -> (status, body)."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     (tmp_path / "site.yaml").write_text("name: wheel\ncameras: [{id: a, source: a.mp4}]\n")
     (tmp_path / "device.yaml").write_text(
         f"device: wheel\nfolders: {{state: {tmp_path}/state, run: {tmp_path}/run}}\n"

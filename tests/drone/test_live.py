@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import socket
 import subprocess
 import time
 
@@ -33,6 +32,7 @@ from tests.drone.flyover import (
     straight,
 )
 from tests.fake_clock import FakeClock
+from tools.demonstration.processes import free_port
 
 UP = 1_777_600_000.0
 DELAY_S = 1.5
@@ -129,9 +129,7 @@ def test_rubbish_from_the_broker_is_counted():
 @pytest.mark.broker
 @pytest.mark.skipif(shutil.which("mosquitto") is None, reason="mosquitto is not installed")
 def test_poses_from_a_real_broker_that_starts_late(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     feed = PoseFeed(Live(port=port, tls="off"), SystemClock())
     feed.poll()  # nobody there yet
     config = tmp_path / "mosquitto.conf"

@@ -13,7 +13,8 @@ from edge.diagnosis.broker import REFUSALS, check_broker, connack, connect_packe
 from edge.ipc import ask as ask_daemon
 from tests.uplink.box import Box, Platform
 from tests.uplink.test_tls import Authority
-from tools.faultlab.rig import Mosquitto, eventually, free_port
+from tools.demonstration.processes import free_port
+from tools.faultlab.rig import Mosquitto, eventually
 
 LOGIN = "password_file {0}\nallow_anonymous false\n"
 

@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 
 from city_platform.store import Store
+from tools.demonstration.processes import free_port
 from tools.faultlab.oracle import Oracle
-from tools.faultlab.rig import Process, Rig, eventually, free_port
+from tools.faultlab.rig import Process, Rig, eventually
 
 pytestmark = pytest.mark.broker
 PATIENCE_S = 90.0

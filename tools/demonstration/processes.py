@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import os
+import random
 import shutil
 import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,14 +23,55 @@ max_queued_messages 0
 """
 
 
+PORTS = range(10_000, 65_536)
+# Long before it has asked for so many more, a server has bound what it was told. A file each.
+RESERVED_MOST = 64
+_reservations: deque[int] = deque()
+
+
 class Missing(Exception):
     """A program of the distribution that is not there; one line saying what to do."""
 
 
 def free_port() -> int:
+    """A port for a server that cannot tell which one it took; it stays free until that binds it.
+
+    The kernel gives it to nobody who connects or binds to port 0, and no other process that asks
+    here gets it before this one has asked for many more. Raises OSError where all are taken."""
+    ports = _not_given_away()
+    for port in random.sample(ports, len(ports)):
+        if _reserved(port) and _bindable(port):
+            return port
+    raise OSError("no free port")
+
+
+def _not_given_away() -> Sequence[int]:
+    """Those outside the kernel's own range (ip_local_port_range in ip(7)), where it leaves any."""
+    low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    return [port for port in PORTS if not low <= port <= high] or PORTS
+
+
+def _reserved(port: int) -> bool:
+    """Whether this process has it now, by a name that ends with the process (abstract, unix(7))."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0city-edge-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    _reservations.append(name.detach())
+    if len(_reservations) > RESERVED_MOST:
+        os.close(_reservations.popleft())
+    return True
+
+
+def _bindable(port: int) -> bool:
     with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+        try:
+            sock.bind(("", port))
+        except OSError:
+            return False
+        return True
 
 
 def mosquitto_program() -> str:

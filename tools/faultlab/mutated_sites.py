@@ -33,6 +33,7 @@ from edge.config import ConfigError
 from edge.pipeline.soundness import load_settings, load_sound
 from edge.progress import ProgressBar
 from edge.runtime import Notify, Stop, make_folder, write_atomic
+from tools.demonstration.processes import free_port
 from tools.fakes.camera import drawing
 from tools.faultlab.wrong_sites import CAMERAS, Mutant, base_site, mutants
 
@@ -168,12 +169,6 @@ def page_answers(port: int) -> bool:
         return False
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @dataclass(frozen=True)
 class Outcome:
     """What came of one site: what was foretold, which items stood idle, whether the page came."""
@@ -195,7 +190,7 @@ def measure(count: int, seed: int, folder: Path, done: Sequence[Outcome]) -> Ite
     from edge.daemons import consoled
 
     meters = Meter(), Meter()
-    home, page = make_home(folder), _free_port()
+    home, page = make_home(folder), free_port()
     (home / "device.yaml").write_text(f"{DEVICE}console: {{host: 127.0.0.1, port: {page}}}\n")
     stop, known = Stop(), {one.number for one in done}
     foretold(home, Mutant("", base_site((meters[0].port, meters[1].port)), "", "", frozenset()))
