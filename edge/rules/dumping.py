@@ -14,14 +14,12 @@ from edge.geometry import apart, distance, foot, size_of
 from edge.hold import Sight
 from edge.rules.places import PlaceRule
 from edge.rules.rule_settings import PLACE_SETTINGS, RuleSettings, Setting, Settings
-from edge.rules.snapshots import HeapRow, HeapsSnapshot
-from edge.rules.spot import Spot
+from edge.rules.snapshots import HeapsSnapshot
+from edge.rules.spot import OldHeaps, Spot
 from edge.rules.view import SceneView, Verdicts
 from edge.rules.zones import ZoneRule
 from edge.values import Box, Json, Track
 
-OLD_S = 7200.0
-OLD_HEAPS = 200
 STOOD_REMEMBER_S = 120.0
 WATCHED_S = 3.0
 # A box that reaches this far down is cut by the picture: its foot, and how tall it is, are unknown.
@@ -46,7 +44,7 @@ class Dumping(PlaceRule):
     def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None:
         super().__init__(settings, zones)
         self._stood: dict[int, tuple[float, float, Box]] = {}
-        self._old: list[tuple[float, Box]] = []
+        self._old = OldHeaps()
         self._start_mono: float | None = None
 
     def subjects(self, view: SceneView) -> list[Track]:
@@ -130,7 +128,7 @@ class Dumping(PlaceRule):
         """New ground cover beside a vehicle that stood there when it came."""
         if spot.began.mono - (self._start_mono or 0.0) < WATCHED_S:
             return False
-        if any(_near(box, spot, view.aspect) for _, box in self._old):
+        if any(_near(box, spot, view.aspect) for box in self._old.boxes):
             return False
         return any(
             until - since >= self.settings.number("stood_s")
@@ -142,21 +140,19 @@ class Dumping(PlaceRule):
 
     def _over(self, view: SceneView, spot: Spot, why: str, out: Verdicts) -> bool:
         if spot.state == "standing" and not self._is_truck(spot) and why != "seen empty":
-            self._old.append((view.mono, spot.home))
-            self._old = [o for o in self._old if view.mono - o[0] <= OLD_S][-OLD_HEAPS:]
+            self._old.keep(view.mono, spot.home)
         return super()._over(view, spot, why, out)
 
     def facts(self, view: SceneView, spot: Spot) -> dict[str, Json]:
         return {"seen_by": "body raised" if self._is_truck(spot) else "matter newly on the ground"}
 
     def snapshot(self) -> Json:
-        old = msgspec.to_builtins([HeapRow(*heap) for heap in self._old])
-        return {"spots": super().snapshot(), "old": old}
+        return {"spots": super().snapshot(), "old": self._old.snapshot()}
 
     def restore(self, data: Any, shift_s: float, down_s: float) -> None:
         kept = msgspec.convert(data, HeapsSnapshot)
         super().restore(kept.spots, shift_s, down_s)
-        self._old = [(heap.mono + shift_s, heap.box) for heap in kept.old]
+        self._old.restore(kept.old, shift_s)
 
 
 def _near(box: Box, spot: Spot, aspect: float) -> bool:

@@ -106,7 +106,7 @@ class SpotSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HeapRow(msgspec.Struct, frozen=True, array_like=True):
-    """Where matter lay, and when it was seen there first (monotonic s)."""
+    """Where matter lay, and when it was lost from sight there (monotonic s)."""
 
     mono: float
     box: Box

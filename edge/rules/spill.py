@@ -18,11 +18,11 @@ from edge.rules.lane import Patch
 from edge.rules.passage import Passage, Passages, RoadWatch
 from edge.rules.places import PlaceRule
 from edge.rules.rule_settings import PLACE_SETTINGS, RuleSettings, Setting, Settings
-from edge.rules.snapshots import HeapRow, HeapsSnapshot
-from edge.rules.spot import Spot
+from edge.rules.snapshots import HeapsSnapshot
+from edge.rules.spot import OldHeaps, Spot
 from edge.rules.view import SceneView, Verdicts
 from edge.rules.zones import ZoneRule, at_mono
-from edge.values import Box, Candidate, Finding, Json, Phase, Track
+from edge.values import Candidate, Finding, Json, Phase, Track
 
 MATTER = "matter"
 # What only the comparison of pictures shows must lie for so long, where it was first seen.
@@ -30,8 +30,6 @@ LIES_S, LIES_IOU = 4.0, 0.5
 STRIPE_LONG = 4.0
 STRIPE_BROAD = 0.35
 LEAST_CHANGE = 6.0
-OLD_S = 7200.0
-OLD_HEAPS = 200
 TRUCK_DUE_S = 1.0
 # A truck from behind the camera fills the picture for seconds before it is known as one.
 BEFORE_S = 5.0
@@ -67,7 +65,7 @@ class Spill(PlaceRule):
             moved=settings.number("displacement"),
             keep_s=settings.number("after_s") + 2 * settings.dwell_s + 2.0,
         )
-        self._old: list[tuple[float, Box]] = []
+        self._old = OldHeaps()
         self._cause: dict[str, Passage] = {}
         self._start_mono: float | None = None
 
@@ -168,14 +166,13 @@ class Spill(PlaceRule):
         return any(
             iou(box, spot.home) > 0.1
             or distance(((box[0] + box[2]) / 2, box[3]), spot.anchor, view.aspect) < spot.size
-            for _, box in self._old
+            for box in self._old.boxes
         )
 
     def _over(self, view: SceneView, spot: Spot, why: str, out: Verdicts) -> bool:
         seen_empty = why == "seen empty"
         if spot.state == "standing" and not seen_empty and spot.label != MATTER:
-            self._old.append((view.mono, spot.home))
-            self._old = [o for o in self._old if view.mono - o[0] <= OLD_S][-OLD_HEAPS:]
+            self._old.keep(view.mono, spot.home)
         return super()._over(view, spot, why, out)
 
     def _likeness(self, view: SceneView, spot: Spot) -> float | None:
@@ -257,13 +254,12 @@ class Spill(PlaceRule):
         }
 
     def snapshot(self) -> Json:
-        old = msgspec.to_builtins([HeapRow(*heap) for heap in self._old])
-        return {"spots": super().snapshot(), "old": old}
+        return {"spots": super().snapshot(), "old": self._old.snapshot()}
 
     def restore(self, data: Any, shift_s: float, down_s: float) -> None:
         kept = msgspec.convert(data, HeapsSnapshot)
         super().restore(kept.spots, shift_s, down_s)
-        self._old = [(heap.mono + shift_s, heap.box) for heap in kept.old]
+        self._old.restore(kept.old, shift_s)
 
 
 def _lies(spot: Spot) -> bool:

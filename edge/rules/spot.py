@@ -2,7 +2,8 @@
 """One place where something stands: its clock, its looks, whose it is, which track is there.
 
 A spot is mutable and has one owner, the rule. The patches say whether the place looks as it did
-while the object stood there; `assign` and `new_spot` match tracks with places.
+while the object stood there; `assign` and `new_spot` match tracks with places. `OldHeaps` knows
+the places of matter that are spots no more.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,7 @@ from edge.geometry import distance, iou, size_of, within
 from edge.hold import Hold, Terms
 from edge.rules.snapshots import (
     CountsRow,
+    HeapRow,
     LawfulRow,
     SizeRow,
     SpotSnapshot,
@@ -27,7 +30,7 @@ from edge.rules.snapshots import (
 )
 from edge.rules.view import SceneView
 from edge.rules.zones import OUTSIDE, ZoneVerdict, at_mono
-from edge.values import Box, Image, Point, Stamp, Track
+from edge.values import Box, Image, Json, Point, Stamp, Track
 
 SIDE = 12
 # Grey levels: below this spread a patch is fog, glare or night and says nothing.
@@ -36,6 +39,7 @@ FLAT = 3.0
 # not; between them nothing is known.
 SAME = 0.75
 CHANGED = 0.4
+OLD_S, OLD_MOST = 7200.0, 200
 
 Patch = NDArray[np.float32]
 
@@ -299,3 +303,27 @@ def new_spot(view: SceneView, name: str, terms: Terms, track: Track, verdict: Zo
     )
     spot.tally("seen", view.mono - since)
     return spot
+
+
+class OldHeaps:
+    """Where matter lay whose place was not seen empty: the detector lost it, or something hid it,
+    and what is seen there again within two hours is not new. The newest 200."""
+
+    def __init__(self) -> None:
+        self._rows: list[HeapRow] = []
+
+    @property
+    def boxes(self) -> list[Box]:
+        return [row.box for row in self._rows]
+
+    def keep(self, mono: float, box: Box) -> None:
+        """mono: when it was lost, monotonic s."""
+        rows = [*self._rows, HeapRow(mono, box)]
+        self._rows = [row for row in rows if mono - row.mono <= OLD_S][-OLD_MOST:]
+
+    def snapshot(self) -> Json:
+        return msgspec.to_builtins(self._rows)
+
+    def restore(self, rows: Sequence[HeapRow], shift_s: float) -> None:
+        """shift_s: added to their monotonic seconds, which were another boot's."""
+        self._rows = [HeapRow(row.mono + shift_s, row.box) for row in rows]

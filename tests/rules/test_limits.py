@@ -448,7 +448,7 @@ def test_a_heap_is_new_beside_a_vehicle_that_stood_there(began_s, stood, away, n
     rules._stood[1] = (*stood, (0.3 - away, 0.4, 0.5 - away, 0.6))
     heap = spot_of("litter", (0.5, 0.5, 0.6, 0.6), size=0.1, began=Stamp(began_s, 0))
     assert rules._is_new(view_of(60.0), heap) is new
-    rules._old.append((1.0, (0.6, 0.5, 0.7, 0.6)))
+    rules._old.keep(1.0, (0.6, 0.5, 0.7, 0.6))
     assert not rules._is_new(view_of(60.0), heap), "it touches one that lay there before"
 
 

@@ -9,6 +9,7 @@ import pytest
 from stage_judge import judge, rule
 
 from edge.rules.snapshots import FORM, HeapRow, SpotSnapshot
+from edge.rules.spot import OldHeaps
 from edge.values import Stamp
 
 KEY = "c1/street-vendor/501-756/1767229205.000"
@@ -125,3 +126,20 @@ PLACE = ("rules", "street-vendor", 0)
 def test_another_shape_is_refused_in_words_that_name_the_place(path, value, said):
     with pytest.raises(ValueError, match=said):
         restored(changed(path, value))
+
+
+def test_matter_that_was_lost_is_remembered_for_two_hours_and_over_a_restart():
+    old = OldHeaps()
+    boxes = [(n / 1000, 0.5, n / 1000 + 0.1, 0.6) for n in range(201)]
+    old.keep(0.0, boxes[0])
+    old.keep(7200.0, boxes[1])
+    assert old.boxes == boxes[:2]
+    old.keep(7200.1, boxes[2])
+    assert old.boxes == boxes[1:3], "two hours are over"
+    again = OldHeaps()
+    again.restore(msgspec.convert(old.snapshot(), list[HeapRow]), -7000.0)
+    again.keep(7400.0, boxes[3])
+    assert again.boxes == boxes[1:4], "by the seconds of this boot"
+    for box in boxes:
+        again.keep(7400.0, box)
+    assert again.boxes == boxes[1:], "the newest two hundred"
