@@ -73,6 +73,15 @@ def test_a_teachers_word_stands_where_nobody_labelled_the_class_and_only_there()
         assert taught[labelled] == pytest.approx(alone[labelled], rel=1e-4)
 
 
+def test_a_teacher_that_is_followed_in_a_class_counts_beside_the_labels_outside_what_is_labelled():
+    followed = TAUGHT.replace(
+        "weight=1.0", "weight=1.0, city_classes=('vendor_stall', 'muck_truck')"
+    )
+    taught, beside = told_by(TAUGHT), told_by(followed)
+    assert beside["other class, far"] != pytest.approx(taught["other class, far"], rel=0.01)
+    assert beside["in it"] == pytest.approx(taught["in it"], rel=1e-4)
+
+
 ROWS = """
 import json, torch
 from ultralytics.nn.tasks import DetectionModel

@@ -129,6 +129,40 @@ def _barbecue(s: Setting) -> None:
     s.traffic(s.rng.randint(0, 2))
 
 
+def _snack_street(s: Setting) -> None:
+    """Grills and stalls on one pavement, with low tables, parked scooters and people between: what
+    tells the one from the other stands in the same picture, and seldom in the middle of it."""
+    far = s.rng.random() < 0.7
+    x = s.rng.uniform(-4, 0)
+    kinds = ["grill", *s.rng.choices(["grill", "stall", "table"], k=3)]
+    s.rng.shuffle(kinds)
+    for kind in kinds:
+        at, yaw = s.pavement(x, far=far)
+        if kind == "table":
+            s.put([Actor(nuisances.dining(s.rng))], at)
+            for angle in (0.3, 2.0):
+                guest = people.person(s.rng, "sit").placed(
+                    (0.75 * math.cos(angle), 0.75 * math.sin(angle), -0.1), yaw=angle + math.pi
+                )
+                s.put([Actor(guest, "person")], at)
+        else:
+            s.put(groups.GROUPS[kind](s.rng), at, yaw=yaw)
+            s.focus.append((at[0] + s.rng.uniform(-3, 8), at[1] - s.rng.uniform(-1, 3), 0.0))
+        if kind == "grill" and s.rng.random() < 0.5:
+            grey, high = s.rng.uniform(0.7, 0.95), s.rng.uniform(1.5, 5)
+            size = (high * 0.8, high * 0.4, high)
+            foot = (at[0], at[1], 0.9)
+            density = s.rng.uniform(0.5, 2.5)
+            s.plume("smoke", foot, size, colour=(grey, grey, grey * 1.02), density=density)
+        x += s.rng.uniform(2.2, 4.5)
+    at, yaw = s.pavement(x + s.rng.uniform(2, 8), far=far)
+    for i in range(s.rng.randint(0, 4)):
+        place = (at[0] + 0.75 * i, at[1] - 0.8, at[2])
+        s.put(groups.two_wheeler(s.rng), place, yaw=1.4 + s.rng.gauss(0, 0.1))
+    s.walkers(s.rng.randint(1, 3))
+    s.traffic(s.rng.randint(0, 2))
+
+
 def _trucks(s: Setting) -> None:
     s.traffic(s.rng.randint(1, 2), groups.truck_group)
     s.focus += [
@@ -226,6 +260,7 @@ SITUATIONS: dict[str, tuple[float, Callable[[Setting], None]]] = {
     "dust_site": (1.5, _dust_site),
     "negatives": (2, _negatives),
     "refuse": (0.5, _refuse),
+    "snack_street": (0, _snack_street),  # by its name alone
 }
 
 

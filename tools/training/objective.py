@@ -25,12 +25,13 @@ TEACHER_SURE = 0.08  # below this everywhere, the teacher says nothing about a p
 @dataclass(frozen=True, slots=True)
 class Teachers:
     """Networks that are asked while another learns, and how much they count: `coco` with the 80
-    classes of COCO, `city` with ours."""
+    classes of COCO, `city` with ours, whose word stands beside the labels in `city_classes`."""
 
     coco: DetectionModel | None = None
     keep_weight: float = 0.0
     city: DetectionModel | None = None
     city_weight: float = 0.0
+    city_classes: tuple[str, ...] = ()
 
     @property
     def any(self) -> bool:
@@ -84,6 +85,7 @@ class Objective:
         self._ours = [ours for ours, _ in pairs]
         self._theirs = [theirs for _, theirs in pairs]
         self._new = [label for label in range(len(names)) if label not in self._ours]
+        self._followed = torch.tensor([name in teachers.city_classes for name in names])
 
     def __call__(
         self, output: dict[str, Any], batch: Batch, *, remember: bool
@@ -101,7 +103,8 @@ class Objective:
             told["keep"] = float(kept.detach())
             total = total + teachers.keep_weight * kept * len(scores)
         if remember and teachers.city is not None:
-            followed = _followed(teachers.city, scores, unheard, batch)
+            heeded = unheard | self._unlabelled(output["feats"], batch)
+            followed = _followed(teachers.city, scores, heeded, batch)
             told["teacher"] = float(followed.detach())
             total = total + teachers.city_weight * followed * len(scores)
         return total, told
@@ -133,6 +136,14 @@ class Objective:
         anchors, strides = make_anchors(feats, self._loss.stride, 0.5)
         return batch.silent[:, :, None] & ~self._places(anchors * strides, batch)
 
+    def _unlabelled(self, feats: list[torch.Tensor], batch: Batch) -> torch.Tensor:
+        """(b, classes, anchors) true outside the boxes of the classes in which the teacher is
+        followed: a label says more than the teacher where something is, and no more than "not
+        here" elsewhere, which is how what was known of it fades."""
+        anchors, strides = make_anchors(feats, self._loss.stride, 0.5)
+        followed = self._followed.to(batch.silent.device)[None, :, None]
+        return followed & ~self._places(anchors * strides, batch)
+
     def _places(self, centres: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(b, classes, anchors) true inside a box of the class. centres: (n, 2) px."""
         inside = torch.zeros(*batch.silent.shape, len(centres), dtype=torch.bool)
@@ -152,10 +163,10 @@ def _said(teacher: DetectionModel, batch: Batch) -> torch.Tensor:
 
 
 def _followed(
-    teacher: DetectionModel, scores: torch.Tensor, unheard: torch.Tensor, batch: Batch
+    teacher: DetectionModel, scores: torch.Tensor, heeded: torch.Tensor, batch: Batch
 ) -> torch.Tensor:
-    """Cross entropy to the teacher's scores where nobody labelled the class, over how much of it
-    the teacher sees there: as the detection loss counts it."""
+    """Cross entropy to the teacher's scores where it is heeded, over how much of a thing the
+    teacher sees there: as the detection loss counts it."""
     theirs = _said(teacher, batch)
     cost = functional.binary_cross_entropy_with_logits(scores, theirs, reduction="none")
-    return (cost * unheard).sum() / (theirs * unheard).sum().clamp(min=1.0)
+    return (cost * heeded).sum() / (theirs * heeded).sum().clamp(min=1.0)

@@ -83,7 +83,8 @@ class Run(Part, frozen=True):
     the start, so that what is learnt lies on a line with it and a mean of both is a network;
     `backbone_rate`, `neck_rate`: the share of the rate at which they learn, 0 holds them;
     `keep_weight`: how much counts what COCO taught; `teacher`: a shipped .onnx whose scores stand
-    where nobody labelled a class, and `teacher_weight` how much they count."""
+    where nobody labelled a class, `teacher_weight` how much they count, and `teacher_classes` in
+    which they count beside the labels as well, outside what is labelled."""
 
     name: str
     start: str | tuple[str, ...]
@@ -103,6 +104,7 @@ class Run(Part, frozen=True):
     keep_weight: float = 0.0
     teacher: str | None = None
     teacher_weight: float = 0.0
+    teacher_classes: tuple[str, ...] = ()
     picture: Picture = Picture()
     validate_every: Count = 500
     patience: Count = 6

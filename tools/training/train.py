@@ -91,14 +91,18 @@ def save_start(model: DetectionModel, path: Path) -> None:
 def open_teachers(
     run: Run, path: Path, variables: dict[str, Path], measured: Photographs
 ) -> Teachers:
-    """Who is asked while it learns. Raises ConfigError for a file that is none of ours."""
+    """Who is asked while it learns. Raises ConfigError for a file that is none of ours, or a class
+    that is none of ours."""
+    strange = sorted(set(run.teacher_classes) - set(CITY))
+    if strange:
+        raise ConfigError(f"{path}: teacher_classes {', '.join(strange)}: not of {', '.join(CITY)}")
     coco = city = None
     if run.keep_weight > 0:
         weights = resolve("$SHARED/data/weights/yolo11n_coco_deq.pt", path, variables)
         coco = load_checkpoint(str(weights), device="cpu")[0].float()
     if run.teacher is not None:
         city = open_checkpoint([resolve(run.teacher, path, variables)], CITY, measured)
-    return Teachers(coco, run.keep_weight, city, run.teacher_weight)
+    return Teachers(coco, run.keep_weight, city, run.teacher_weight, run.teacher_classes)
 
 
 def prepare(path: Path, variables: dict[str, Path], out: Path) -> tuple[Learner, list[Collection]]:
