@@ -9,7 +9,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -257,8 +257,18 @@ def _version(db: sqlite3.Connection) -> int:
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """BEGIN IMMEDIATE ... COMMIT: one fsync; nothing happened where the block raises."""
     db.execute("BEGIN IMMEDIATE")
-    with db:
+    with ExitStack() as undone:
+        undone.callback(_undo, db)
         yield
+        # Not the connection's own commit: that is silent where SQLite has rolled all of it back
+        # (a full disk) and the block went on, and what was not kept would be acknowledged.
+        db.execute("COMMIT")
+        undone.pop_all()
+
+
+def _undo(db: sqlite3.Connection) -> None:
+    if db.in_transaction:
+        db.execute("ROLLBACK")
 
 
 # Messages of SQLITE_CORRUPT and SQLITE_NOTADB; error codes came to Python with 3.11 only.

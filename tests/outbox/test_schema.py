@@ -3,12 +3,12 @@
 
 import errno
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
-from edge.outbox.schema import WAL_PAGES, connect, damaged, disk_full
+from edge.outbox.schema import WAL_PAGES, connect, damaged, disk_full, transaction
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,19 @@ def test_commits_are_synced_and_the_log_is_kept_short(tmp_path: Path) -> None:
         "wal_autocheckpoint": WAL_PAGES,
         "cache_size": -2048,
     }
+
+
+def test_what_sqlite_rolled_back_under_a_block_that_went_on_is_not_taken_for_committed(
+    tmp_path: Path,
+) -> None:
+    """SQLite does so by itself where the disk is full; here it is asked to."""
+    with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as db:
+        db.execute("CREATE TABLE kept (n INTEGER UNIQUE)")
+        with pytest.raises(sqlite3.OperationalError, match="no transaction"), transaction(db):
+            db.execute("INSERT INTO kept VALUES (1)")
+            with suppress(sqlite3.IntegrityError):
+                db.execute("INSERT OR ROLLBACK INTO kept VALUES (1)")
+        assert db.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+        with transaction(db):
+            db.execute("INSERT INTO kept VALUES (2)")
+        assert db.execute("SELECT n FROM kept").fetchall() == [(2,)]

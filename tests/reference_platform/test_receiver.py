@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from city_platform import golden
+from city_platform.database import NoDatabase, Sqlite
 from city_platform.intake import Receiver
 from city_platform.page import Page
 from city_platform.receiver import report
@@ -214,3 +217,14 @@ def test_the_page_lists_and_shows(receiver: Receiver, store: Store, tmp_path: Pa
 def get(served: Page, path: str) -> bytes:
     with urllib.request.urlopen(f"http://127.0.0.1:{served.port}{path}", timeout=90) as answer:
         return bytes(answer.read())
+
+
+def test_what_sqlite_rolled_back_meanwhile_is_not_acknowledged_as_kept(tmp_path: Path) -> None:
+    """SQLite does so by itself where the disk is full; here it is asked to."""
+    db = Sqlite(tmp_path / "a.db", "CREATE TABLE kept (n INTEGER UNIQUE)")
+    with pytest.raises(NoDatabase, match="no transaction"), db.transaction():
+        db.run("INSERT INTO kept VALUES (1)")
+        with suppress(sqlite3.IntegrityError):
+            db.run("INSERT OR ROLLBACK INTO kept VALUES (1)")
+    assert db.rows("SELECT count(*) FROM kept") == [(0,)]
+    db.close()

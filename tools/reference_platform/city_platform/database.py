@@ -54,8 +54,17 @@ class Sqlite:
     def transaction(self) -> Iterator[None]:
         """Holds the write lock from the start, so that two receivers never deadlock."""
         self.run("BEGIN IMMEDIATE")
-        with _sqlite_said(), self._db:
+        with ExitStack() as undone:
+            undone.callback(self._undo)
             yield
+            # Raises where SQLite has rolled all of it back meanwhile; the connection's own commit
+            # is silent there, and what was not kept would be acknowledged.
+            self.run("COMMIT")
+            undone.pop_all()
+
+    def _undo(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
     @contextmanager
     def apart(self) -> Iterator[None]:
