@@ -110,23 +110,23 @@ def _barbecue(s: Setting) -> None:
         spot = (at[0] + s.rng.uniform(-4, 4), at[1] + s.rng.uniform(-0.6, 0.6), 0.15)
         s.put([Actor(nuisances.dining(s.rng))], spot)
         for _ in range(s.rng.randint(0, 3)):
-            a = s.rng.uniform(0, 6.28)
-            guest = people.person(s.rng, "sit").placed(
-                (0.75 * math.cos(a), 0.75 * math.sin(a), -0.1), yaw=a + math.pi
-            )
-            s.put([Actor(guest, "person")], spot)
+            _seat(s, spot, s.rng.uniform(0, 6.28))
     if s.rng.random() < 0.75:
-        high = s.rng.uniform(2, 6)
-        grey = s.rng.uniform(0.7, 0.95)
-        s.plume(
-            "smoke",
-            (at[0], at[1], 0.9),
-            (high * 0.8, high * 0.4, high),
-            colour=(grey, grey, grey * 1.02),
-            density=s.rng.uniform(0.8, 3.0),
-        )
+        _smoke_over(s, at, s.rng.uniform(2, 6), s.rng.uniform(0.7, 0.95), s.rng.uniform(0.8, 3.0))
     s.walkers(2)
     s.traffic(s.rng.randint(0, 2))
+
+
+def _seat(s: Setting, table: Point, angle: float) -> None:
+    """A guest on a stool at a low table, facing it."""
+    at = (0.75 * math.cos(angle), 0.75 * math.sin(angle), -0.1)
+    guest = people.person(s.rng, "sit").placed(at, yaw=angle + math.pi)
+    s.put([Actor(guest, "person")], table)
+
+
+def _smoke_over(s: Setting, grill: Point, high: float, grey: float, density: float) -> None:
+    foot, size = (grill[0], grill[1], 0.9), (high * 0.8, high * 0.4, high)
+    s.plume("smoke", foot, size, colour=(grey, grey, grey * 1.02), density=density)
 
 
 def _snack_street(s: Setting) -> None:
@@ -140,20 +140,14 @@ def _snack_street(s: Setting) -> None:
         at, yaw = s.pavement(x, far=far)
         if kind == "table":
             s.put([Actor(nuisances.dining(s.rng))], at)
-            for angle in (0.3, 2.0):
-                guest = people.person(s.rng, "sit").placed(
-                    (0.75 * math.cos(angle), 0.75 * math.sin(angle), -0.1), yaw=angle + math.pi
-                )
-                s.put([Actor(guest, "person")], at)
+            _seat(s, at, 0.3)
+            _seat(s, at, 2.0)
         else:
             s.put(groups.GROUPS[kind](s.rng), at, yaw=yaw)
             s.focus.append((at[0] + s.rng.uniform(-3, 8), at[1] - s.rng.uniform(-1, 3), 0.0))
         if kind == "grill" and s.rng.random() < 0.5:
             grey, high = s.rng.uniform(0.7, 0.95), s.rng.uniform(1.5, 5)
-            size = (high * 0.8, high * 0.4, high)
-            foot = (at[0], at[1], 0.9)
-            density = s.rng.uniform(0.5, 2.5)
-            s.plume("smoke", foot, size, colour=(grey, grey, grey * 1.02), density=density)
+            _smoke_over(s, at, high, grey, s.rng.uniform(0.5, 2.5))
         x += s.rng.uniform(2.2, 4.5)
     at, yaw = s.pavement(x + s.rng.uniform(2, 8), far=far)
     for i in range(s.rng.randint(0, 4)):

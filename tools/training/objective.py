@@ -85,15 +85,16 @@ class Objective:
         self._ours = [ours for ours, _ in pairs]
         self._theirs = [theirs for _, theirs in pairs]
         self._new = [label for label in range(len(names)) if label not in self._ours]
-        self._followed = torch.tensor([name in teachers.city_classes for name in names])
+        self._follows = torch.tensor([name in teachers.city_classes for name in names])
 
     def __call__(
         self, output: dict[str, Any], batch: Batch, *, remember: bool
     ) -> tuple[torch.Tensor, dict[str, float]]:
         output = as_float(output)
         scores = output["scores"]  # (b, classes, anchors)
-        unheard = self._unheard(output["feats"], batch)
-        heard = scores.masked_fill(unheard, UNSEEN)
+        nothing = self._nothing_labelled(output["feats"], batch)
+        silent = batch.silent[:, :, None]
+        heard = scores.masked_fill(silent & nothing, UNSEEN)
         parts, _ = self._loss({**output, "scores": heard}, batch.targets())
         told = dict(zip(("box", "cls", "dfl"), (parts / len(scores)).tolist(), strict=True))
         total = parts.sum()
@@ -103,7 +104,9 @@ class Objective:
             told["keep"] = float(kept.detach())
             total = total + teachers.keep_weight * kept * len(scores)
         if remember and teachers.city is not None:
-            heeded = unheard | self._unlabelled(output["feats"], batch)
+            # Where nothing is labelled a label says "not here" of whatever the picture holds, which
+            # is how what was known of a class fades: so the teacher may be followed there, too.
+            heeded = (silent | self._follows.to(silent.device)[:, None]) & nothing
             followed = _followed(teachers.city, scores, heeded, batch)
             told["teacher"] = float(followed.detach())
             total = total + teachers.city_weight * followed * len(scores)
@@ -129,20 +132,12 @@ class Objective:
         ).sum(1)
         return (cost * speaks).sum() / theirs.amax(1)[speaks].sum().clamp(min=1.0)
 
-    def _unheard(self, feats: list[torch.Tensor], batch: Batch) -> torch.Tensor:
-        """(b, classes, anchors) true where a silent class is not judged: everywhere but inside the
-        boxes it does have. A lorry pasted on a picture whose own lorries nobody labelled is one
-        all the same, and must be learnt."""
+    def _nothing_labelled(self, feats: list[torch.Tensor], batch: Batch) -> torch.Tensor:
+        """(b, classes, anchors) true outside all boxes of a class. A lorry pasted on a picture
+        whose own lorries nobody labelled is one all the same, and must be learnt; and a label says
+        more than the teacher where something is."""
         anchors, strides = make_anchors(feats, self._loss.stride, 0.5)
-        return batch.silent[:, :, None] & ~self._places(anchors * strides, batch)
-
-    def _unlabelled(self, feats: list[torch.Tensor], batch: Batch) -> torch.Tensor:
-        """(b, classes, anchors) true outside the boxes of the classes in which the teacher is
-        followed: a label says more than the teacher where something is, and no more than "not
-        here" elsewhere, which is how what was known of it fades."""
-        anchors, strides = make_anchors(feats, self._loss.stride, 0.5)
-        followed = self._followed.to(batch.silent.device)[None, :, None]
-        return followed & ~self._places(anchors * strides, batch)
+        return ~self._places(anchors * strides, batch)
 
     def _places(self, centres: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(b, classes, anchors) true inside a box of the class. centres: (n, 2) px."""
