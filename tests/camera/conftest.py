@@ -16,7 +16,7 @@ from tools.fakes.camera_wire import Wire
 def camera() -> Iterator[FakeCamera]:
     missing = available()
     if missing is not None:
-        if os.environ.get("CI") == "true":
+        if os.environ.get("CI"):
             pytest.fail(f"the RTSP server cannot run: {missing}")
         pytest.skip(f"no RTSP server: {missing}")
     with FakeCamera() as fake:

@@ -196,3 +196,19 @@ def test_packages_wait_for_another_program_that_installs_and_say_so(tmp_path, ap
     done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and (tmp_path / "there").exists(), done.stderr
     assert done.stderr.count("waiting for it") == 1 and "Could not get lock" not in done.stderr
+
+
+def test_a_file_whose_folder_is_the_machines_own_is_found_by_a_pattern(tmp_path):
+    """A library's folder is named after the processor: nothing is installed where one is there."""
+    (tmp_path / "some-arch").mkdir()
+    argv = [str(ROOT / "tools/packages"), "./*/plugin.so=no-such-package-at-all"]
+    (tmp_path / "id").write_text("#!/bin/sh\necho 1\n")  # not root: it may not install
+    (tmp_path / "sudo").write_text("#!/bin/sh\nexit 1\n")
+    for name in ("id", "sudo"):
+        (tmp_path / name).chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for there, code in ((False, 1), (True, 0)):
+        if there:
+            (tmp_path / "some-arch/plugin.so").touch()
+        done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, timeout=60)
+        assert done.returncode == code
