@@ -24,7 +24,8 @@ class Terms:
 
     dwell_s: for so long; share: seen for this part of the last `window_s` seconds in which the
     place could be seen; gap_s: it may be missed for so long in one go; hidden_s: it may be out of
-    view for so long; blink_s: a miss as short as this is the detector's, not the world's;
+    view for so long; blink_s: a miss as short as this, from the last look that saw it to the last
+    that did not, is the detector's, not the world's;
     look_s: looks further apart than this are no watching, so the time between them is hidden.
     """
 
@@ -108,7 +109,9 @@ class Hold:
             return
         terms = self._terms
         missed = self._missed_s + passed
-        self._push(missed, missed <= terms.blink_s)
+        # Nobody knows when between two looks it was seen again. With the whole of that counted as
+        # missed, one miss of looks 2 s apart lasts 4 s, and the share is one of the rate of looks.
+        self._push(missed, self._missed_s <= terms.blink_s)
         if missed <= terms.gap_s + terms.blink_s:
             self.held_s += missed
         self.held_s += min(self._hidden_s, terms.gap_s)

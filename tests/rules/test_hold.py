@@ -182,3 +182,12 @@ def test_what_counts_as_held_where_nobody_says_otherwise():
             hold.step(float(second), "missed" if 90 < second <= 90 + missed_s - 1 else "seen")
     assert (held.share, short.share) == (0.8, 0.75)
     assert (held.held_for(60.0), short.held_for(60.0)) == (True, False)
+
+
+@pytest.mark.parametrize("every_s", [0.2, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize(("missed_s", "blink"), [(2.0, True), (4.0, False)])
+def test_a_miss_is_as_long_at_every_rate_of_looks(every_s, missed_s, blink):
+    """What looks missed, not the wait for the one that saw it again: one miss of looks 2 s apart
+    is a blink, two in a row are none."""
+    hold = run([(20, "seen"), (missed_s, "missed"), (every_s, "seen")], step=every_s)
+    assert (hold.share == 1.0) is blink

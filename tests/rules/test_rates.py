@@ -109,7 +109,7 @@ def test_same_events_at_every_rate_and_resolution(name):
 
 
 # At a look a second or fewer, looks fall together with the regular gaps of these detectors.
-IN_STEP = {"vendor-night": (0.5, 1.0), "dust-flickers": (0.5,)}
+IN_STEP = {"dust-flickers": (0.5,)}
 
 
 @pytest.mark.slow
