@@ -56,6 +56,9 @@ NOISE_S = 5.0
 # learnt while no object moves, with this time constant: motion is what exceeds its usual share by
 # this many usual deviations. Objects lost in it wait for the forced look.
 USUAL_S, DEVIATIONS, USUAL_MOST = 20.0, 2.5, 0.15
+# What stirs begins after so long a calm. What is over sooner than this passed, and is not usual: a
+# truck that the detector does not see would dull the gate for the next one else.
+CALM_S, PASSES_S = 3.0, 8.0
 # The same for the one of those that stand around which most changes: of several, one strays more.
 DEVIATIONS_AROUND = 4.0
 # What is said to have come or moved lately is compared with the picture of so long before at least
@@ -136,11 +139,23 @@ class Usual:
     def __init__(self, deviations: float) -> None:
         self._deviations = deviations
         self._mean = self._spread = 0.0
+        self._before: tuple[float, float] | None = None
 
     @property
     def limit(self) -> float:
         """More than this is unusual."""
-        return min(USUAL_MOST, self._mean + self._deviations * self._spread)
+        mean, spread = self._before or (self._mean, self._spread)
+        return min(USUAL_MOST, mean + self._deviations * spread)
+
+    def doubt(self) -> None:
+        """Something begins that may be but passing: the limit stays until that is known."""
+        self._before = (self._mean, self._spread)
+
+    def settle(self, *, passed: bool) -> None:
+        """It passed, so what it taught is forgotten; or it stays, and is usual."""
+        if passed and self._before is not None:
+            self._mean, self._spread = self._before
+        self._before = None
 
     def learn(self, value: float, share: float) -> None:
         self._spread += (abs(value - self._mean) - self._spread) * share
@@ -166,6 +181,8 @@ class MotionGate:
         self._noise = 2.0
         self._moving, self._changing = Usual(DEVIATIONS), Usual(DEVIATIONS_AROUND)
         self._seen_s = self._looked_s = self._moved_s = self._stirred_s = -math.inf
+        # When what stirs began to.
+        self._began_s = -math.inf
         # Share of the picture that moved and is neither light nor a swaying pole.
         self._left = 0.0
         # Two pictures, the older one EARLIER_S old or more, and when they were.
@@ -198,9 +215,14 @@ class MotionGate:
         dt = now_s - self._seen_s
         moved = self._compare(detail, dt, explain=teaches)
         around, left = self._changed(detail, standing, explain=teaches)
+        self._settle(now_s)
         usual, changing = self._moving.limit, self._changing.limit
         dulled = usual > self._least or changing > DULL
         moving, changed = moved >= max(self._least, usual), around > changing
+        stirring = moving and self._left >= self._least
+        if stirring and now_s - self._stirred_s > CALM_S:
+            self._began_s = now_s
+            self._moving.doubt()
         if teaches:
             self._moving.learn(moved, min(1.0, dt / USUAL_S))
             self._changing.learn(around, min(1.0, dt / USUAL_S))
@@ -209,7 +231,7 @@ class MotionGate:
             self._earlier = (self._earlier[-1], (now_s, detail))
         if moving:
             self._moved_s, self._reference = now_s, detail.copy()
-            self._stirred_s = now_s if self._left >= self._least else self._stirred_s
+            self._stirred_s = now_s if stirring else self._stirred_s
         wait_s = self._forced_s if forced_s is None else forced_s
         wait_s = min(wait_s, self._forced_s) if dulled else wait_s
         reason = self._reason(now_s, alive, moving, changed, wait_s)
@@ -217,6 +239,13 @@ class MotionGate:
             self.detected()
         stirs = (changed and left > changing) or now_s - self._stirred_s <= self._after_s
         return GateDecision(reason != "quiet", reason, moved, dulled, stirs)
+
+    def _settle(self, now_s: float) -> None:
+        """What stirs is usual once it has for PASSES_S; calm before that, it passed. Light is usual
+        at once."""
+        calm = now_s - self._stirred_s > CALM_S
+        if calm or self._stirred_s - self._began_s >= PASSES_S:
+            self._moving.settle(passed=calm)
 
     def detected(self) -> None:
         """The detector looks at the picture shown last: what stands is compared with it."""
