@@ -18,8 +18,8 @@ from typing import Literal
 # Windows hold so many seconds of packets, this many at least: one is too few to judge by. What is
 # large or quick shows in the shortest; what is small or slow adds up until a longer one tells. A
 # window stirs that is larger than expected by so many usual deviations: sums of few packets stray
-# further from what is usual than sums of many.
-WINDOWS, WINDOW_LEAST = ((0.24, 7.0), (0.5, 6.0), (1.0, 6.0)), 3
+# further from what is usual than sums of many. A still street stirs some five times an hour so.
+WINDOWS, WINDOW_LEAST = ((0.24, 6.0), (0.5, 4.0), (1.0, 3.5)), 3
 # The size expected at a place of the group is the median of so many groups.
 GROUPS, GROUPS_LEAST = 9, 3
 # It stirs by this share more at least, and by so many bytes a packet: what no picture that changed
@@ -65,8 +65,8 @@ class _Window:
     """The last packets of one length of time: how much larger than expected, and how much they
     usually are."""
 
-    def __init__(self, most: int, deviations: float) -> None:
-        self._most, self._deviations = most, deviations
+    def __init__(self, most: int, deviations: float, sums: int) -> None:
+        self._most, self._deviations, self._sums = most, deviations, sums
         self._recent: deque[tuple[float, float]] = deque(maxlen=most)
         self._off: deque[float] = deque(maxlen=SUMS)
         self._spread: float | None = None
@@ -74,7 +74,7 @@ class _Window:
     @property
     def ready(self) -> bool:
         """Whether enough was learnt to be asked."""
-        return self._spread is not None and len(self._off) >= SUMS_LEAST
+        return self._spread is not None and len(self._off) >= self._sums
 
     def stirs(self, packet: tuple[float, float], times: float, *, learn: bool) -> bool:
         """With one packet more: (bytes above what is expected, what is expected)."""
@@ -103,8 +103,12 @@ class PacketWatch:
 
     def __init__(self, fps: float) -> None:
         lengths = [(max(WINDOW_LEAST, round(s * fps)), deviations) for s, deviations in WINDOWS]
-        self._windows = [_Window(*one) for one in lengths]
         self._apart = lengths[0][0]
+        # Sums are as far apart as the shortest window is long: of longer ones, neighbours overlap.
+        self._windows = [
+            _Window(most, deviations, SUMS_LEAST * most // self._apart)
+            for most, deviations in lengths
+        ]
         self._groups: list[deque[int]] = []
         self._usual: list[float] = []
         self._place = -1
