@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,6 +13,7 @@ import pytest
 import yaml
 
 from edge.outbox import Outbox
+from tests.small_disk import small_disk
 from tools.demonstration.processes import mosquitto_program
 from tools.faultlab.rig import Process, Rig, eventually
 
@@ -57,13 +56,8 @@ class Filler:
 @pytest.fixture
 def few_inodes(tmp_path: Path) -> Iterator[Path]:
     """A tmpfs with so many inodes and no more."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", f"size=128m,nr_inodes={INODES}", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(words, capture_output=True).returncode:
-        pytest.skip("no file system may be mounted here: run it as root")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with small_disk(tmp_path / "disk", f"size=128m,nr_inodes={INODES}") as folder:
+        yield folder
 
 
 @pytest.mark.broker

@@ -31,6 +31,7 @@ from edge.outbox import (
 from edge.outbox.dispatch import revive
 from edge.outbox.sweep import Sweep
 from edge.values import EvidenceFile, Stamp
+from tests.small_disk import small_disk
 
 AT = Stamp(1.0, 2.0)
 
@@ -257,20 +258,10 @@ def test_boots_are_counted(tmp_path: Path) -> None:
     assert outbox.boot() == 2
 
 
-def tiny_disk(folder: Path, megabytes: int) -> bool:
-    """A tmpfs mount; false where this user may not mount."""
-    argv = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
-    return os.geteuid() == 0 and subprocess.run(argv, capture_output=True).returncode == 0
-
-
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if not tiny_disk(folder, 8):
-        pytest.skip("needs root to mount a small file system")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with small_disk(tmp_path / "small", "size=8m") as folder:
+        yield folder
 
 
 def test_a_full_disk_costs_the_ballast_and_no_row(small: Path) -> None:

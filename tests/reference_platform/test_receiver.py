@@ -9,7 +9,7 @@ import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from city_platform import golden
 from city_platform.database import NoDatabase, Sqlite
+from city_platform.files import NoFiles
 from city_platform.intake import Receiver
 from city_platform.page import Page
 from city_platform.receiver import report
@@ -27,6 +28,7 @@ from city_platform.store import Store
 from edge.uplink import downward, seal
 from edge.uplink.mqtt import Arrived
 from edge.uplink.verify import verify_folder
+from tests.small_disk import small_disk
 
 SOUND = {one.name: one for one in golden.golden() if one.channel.up and one.wrong is None}
 WRONG = [one for one in golden.golden() if one.channel.up and one.wrong]
@@ -228,3 +230,40 @@ def test_what_sqlite_rolled_back_meanwhile_is_not_acknowledged_as_kept(tmp_path:
             db.run("INSERT OR ROLLBACK INTO kept VALUES (1)")
     assert db.rows("SELECT count(*) FROM kept") == [(0,)]
     db.close()
+
+
+def sealed_again(number: int) -> Arrived:
+    """The same violation as a record of its own."""
+    one = SOUND["violation-new"]
+    body = {**json.loads(one.payload), "id": f"box-1:18:{number}", "seq": number}
+    return Arrived(one.topic, golden.BOX.sign(body), next(mids), False)
+
+
+def ten(receiver: Receiver) -> list[str]:
+    """The digests acknowledged of ten such records; none where the store has no room."""
+    first = 10 * next(mids)
+    try:
+        ack = said(receiver.take([sealed_again(first + n) for n in range(10)]))
+    except (NoDatabase, NoFiles):
+        return []
+    return [one.sha256 for one in ack.records]
+
+
+def test_a_full_disk_acknowledges_what_it_kept_and_goes_on_once_there_is_room(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path / "small", "size=3m") as folder:
+        (folder / "video").write_bytes(b"x" * 1_500_000)
+        store = Store(folder)
+        receiver = Receiver(store, golden.DESK, "desk", tell=False)
+        receiver.take(arrived(SOUND["birth"]))
+        filled = list(itertools.takewhile(bool, (ten(receiver) for _ in range(1000))))
+        assert 10 < len(filled) < 1000
+        later = [ten(receiver) for _ in range(5)]
+        (folder / "video").unlink()
+        again = [ten(receiver) for _ in range(10)]
+        with closing(sqlite3.connect(folder / "platform.db")) as db:
+            found = {sha256 for (sha256,) in db.execute("SELECT sha256 FROM record")}
+        store.close()
+    assert all(again)
+    assert {one for ack in (*filled, *later, *again) for one in ack} == found

@@ -4,7 +4,6 @@ janitor at the cost of acknowledged evidence and of nothing else, said by a comm
 
 import json
 import os
-import subprocess
 
 import pytest
 
@@ -22,6 +21,7 @@ from edge.values import Stamp
 from tests.outbox.test_janitor import NOW, release
 from tests.release.software_press import SoftBox, press
 from tests.release.test_software_fetch import fetcher, mirror, published  # noqa: F401 - a fixture
+from tests.small_disk import small_disk
 from tools.faultlab.rig import Rig
 
 DISK_MB = 400
@@ -31,13 +31,8 @@ PICTURE = 20_000_000
 @pytest.fixture
 def disk(tmp_path):
     """A disk that holds one release with what must stay free beside it, and some evidence."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder)]
-    if os.geteuid() or subprocess.run(words, capture_output=True).returncode:
-        pytest.skip("needs root to mount a small file system")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with small_disk(tmp_path / "disk", f"size={DISK_MB}m") as folder:
+        yield folder
 
 
 def evidence(folder, count, *, acknowledged):
