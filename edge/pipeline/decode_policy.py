@@ -13,7 +13,6 @@ rules ask for looks no closer together than key pictures are, where the machine 
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass
 
 from edge.camera.quiet import HOLD_MOST_S
@@ -26,13 +25,11 @@ QUIET_AFTER_S, NOTHING_AFTER_S = 5.0, 1.0
 WOKEN_S = 3.0
 # What stirs for so long without that an object moves or comes is looked at in key pictures.
 STIRRING_MOST_S = 8.0
-# What is held and was not seen in so many looks of MISSED_OVER_S, though no pixel changed, is
-# looked for in every picture until the next key picture tells: a rule forgives a detector for as
-# long (edge.hold.Terms.blink_s).
-# Found so a second time within AGAIN_S, the detector wavers in step with key pictures: for WAVERS_S
-# it is looked for after each miss. In vain, the next such search waits for VAIN_S.
-MISSED, MISSED_OVER_S, SEARCH_S, WAVERS_S, VAIN_S = 3, 60.0, 1.5, 60.0, 90.0
-AGAIN_S = 20.0
+# What is held and was missed at a key picture, though no pixel changed, is looked for in every
+# picture for so long: with key pictures 2 s apart, 2.5 s after it was seen a rule forgives a
+# detector no more (edge.hold.Terms.blink_s). The next such search begins so much later at the
+# soonest, twice as much after each in vain: what no picture shows, decoding all would miss too.
+SEARCH_S, APART_S, APART_MOST_S = 0.6, 15.0, 120.0
 IDLE_AFTER_S = 30.0
 # What is left must still hold the pictures due: cameras put one or two B-frames between others.
 LEFT_LEAST = 1 / 3
@@ -85,11 +82,10 @@ class DecodePolicy:
         self._often_mono: float | None = None
         # Key pictures are all that the rules ask for, whatever is decoded.
         self.keys_do = False
-        self._missed: deque[float] = deque(maxlen=MISSED)
-        self._wavers_mono = -math.inf
+        self._apart_s = APART_S
         self._woke_mono = -math.inf
         self._real_mono = self._stir_mono = self._stir_began = -math.inf
-        self._search_mono = self._found_mono = -math.inf
+        self._search_mono = -math.inf
         self.sizes = SizeRecord()
         self.awake: str | None = None
         self._begins = False
@@ -181,19 +177,14 @@ class DecodePolicy:
 
     def _searches(self, now_mono: float, searching: bool, asleep: bool) -> bool:
         """Whether what is held and was not seen is worth every picture now."""
-        missed, since_s = self._missed, now_mono - self._search_mono
-        if searching and asleep:
-            missed.append(now_mono)
-        often = len(missed) == MISSED and now_mono - missed[0] <= MISSED_OVER_S
-        wavers = asleep and now_mono - self._wavers_mono < WAVERS_S
-        if searching and (often or wavers) and since_s >= VAIN_S:
+        if not searching:
+            self._apart_s = APART_S
+            return False
+        since_s = now_mono - self._search_mono
+        if asleep and since_s >= self._apart_s:
+            self._apart_s = min(APART_MOST_S, 2.0 * self._apart_s)
             self._search_mono, since_s = now_mono, 0.0
-        if not searching and since_s < SEARCH_S:
-            again = now_mono - self._found_mono <= AGAIN_S
-            self._wavers_mono = now_mono if again else self._wavers_mono
-            self._found_mono, self._search_mono = now_mono, -math.inf
-            missed.clear()
-        return searching and since_s < SEARCH_S
+        return since_s < SEARCH_S
 
     def _idle(self, now_mono: float, stream: Streaming, every_s: float) -> Want:
         left_fps = stream.fps * LEFT_LEAST

@@ -124,7 +124,7 @@ def assert_same(name, key_s=None):
     return share
 
 
-def wavering(seed, *, missed=0.33, for_s=0.8):
+def wavering(seed, *, missed, for_s=0.8):
     """A stall by night that the detector loses for a share of the time, `for_s` at a time on
     average, in no step with anything."""
     rng, now, spans = random.Random(seed), 8.0, []
@@ -146,10 +146,13 @@ def test_carried_looks_tell_the_same_events(name, key_s):
     assert_same(name, key_s)
 
 
+@pytest.mark.parametrize("missed", [0.33, 0.45])
 @pytest.mark.parametrize("key_s", [None, 1.0, 2.0])
-def test_what_the_detector_loses_a_third_of_the_time_is_told_asleep_as_awake(key_s):
+def test_what_the_detector_loses_a_third_of_the_time_and_more_is_told_asleep_as_awake(
+    key_s, missed
+):
     for seed in range(8):
-        found, _ = judged(wavering(seed), carry=True, key_s=key_s)
+        found, _ = judged(wavering(seed, missed=missed), carry=True, key_s=key_s)
         assert [row[:3] for row in found] == [
             ("street-vendor", "end", 1),
             ("street-vendor", "new", 1),
