@@ -180,9 +180,9 @@ class MotionGate:
         self._mask: NDArray[np.uint8] = np.zeros((1, 1), np.uint8)
         self._noise = 2.0
         self._moving, self._changing = Usual(DEVIATIONS), Usual(DEVIATIONS_AROUND)
-        self._seen_s = self._looked_s = self._moved_s = self._stirred_s = -math.inf
-        # When what stirs began to.
-        self._began_s = -math.inf
+        self._seen_s = self._looked_s = -math.inf
+        # When it moved and stirred last, and when what stirs began to.
+        self._moved_s = self._stirred_s = self._began_s = -math.inf
         # Share of the picture that moved and is neither light nor a swaying pole.
         self._left = 0.0
         # Two pictures, the older one EARLIER_S old or more, and when they were.
@@ -284,6 +284,7 @@ class MotionGate:
         self._reference, self._previous, self._detected = detail.copy(), detail, detail
         self._mask = np.zeros(detail.shape, np.uint8)
         self._seen_s = self._looked_s = now_s
+        self._moved_s = self._stirred_s = self._began_s = -math.inf
         self._earlier = ((now_s, detail),)
 
     def _compare(self, detail: Detail, dt: float, *, explain: bool) -> float:

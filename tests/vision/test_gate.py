@@ -190,3 +190,11 @@ def test_time_running_backwards_starts_anew():
     gate = MotionGate()
     run([STREET] * 10, gate=gate)
     assert gate.look(STREET, 0.1).reason == "first"
+
+
+def test_what_moved_before_time_ran_backwards_is_no_motion_now():
+    """It opened the gate at each look until time had caught up."""
+    gate = MotionGate()
+    run([with_block(20 * n, 100) for n in range(20)], gate=gate)
+    looks = [gate.look(STREET, 0.2 + n / 5) for n in range(8)]
+    assert [look.reason for look in looks] == ["first", *["quiet"] * 7]
