@@ -166,7 +166,7 @@ class QuietStream:
         pictures had changed some times would else not be told of a truck by its packets."""
         self.for_nothing += 1
         if self.woken_by == "sizes":
-            self.watch.restraint.tighten()
+            self.watch.note_nothing()
         else:
             self.restraint.tighten()
             self.differs.nothing()

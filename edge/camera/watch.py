@@ -18,7 +18,7 @@ from typing import Literal
 # Windows hold so many seconds of packets, this many at least: one is too few to judge by. What is
 # large or quick shows in the shortest; what is small or slow adds up until a longer one tells. A
 # window stirs that is larger than expected by so many usual deviations: sums of few packets stray
-# further from what is usual than sums of many. A still street stirs some five times an hour so.
+# further from what is usual than sums of many. A still street stirs so a few times an hour at most.
 WINDOWS, WINDOW_LEAST = ((0.24, 6.0), (0.5, 4.0), (1.0, 3.5)), 3
 # The size expected at a place of the group is the median of so many groups.
 GROUPS, GROUPS_LEAST = 9, 3
@@ -30,6 +30,11 @@ SUMS, SUMS_LEAST = 400, 30
 # What woke a camera for nothing must be four times as much to wake it again, MOST times as much at
 # most, and half as much after each HALVED_S: so it wakes once in twice that time, whatever goes on.
 TIGHTER, MOST, HALVED_S = 4.0, 32.0, 60.0
+# What was no more than so many times the limit was chance rather than weather: half as much again
+# then.
+CHANCE, CHANCE_TIGHTER = 1.25, 1.5
+# What stirs again so soon is the same.
+ONE_EVENT_S = 1.5
 # So many movements must have been seen before it is known whether sizes tell of them, and they must
 # have told of this share.
 NOTICED_LEAST, NOTICED_SHARE = 3, 0.9
@@ -49,8 +54,8 @@ class Restraint:
         self.times = 1.0
         self._at_s: float | None = None
 
-    def tighten(self) -> None:
-        self.times = min(MOST, TIGHTER * self.times)
+    def tighten(self, *, chance: bool = False) -> None:
+        self.times = min(MOST, (CHANCE_TIGHTER if chance else TIGHTER) * self.times)
 
     def at(self, now_s: float) -> float:
         """The same, less what is forgotten by now."""
@@ -76,21 +81,22 @@ class _Window:
         """Whether enough was learnt to be asked."""
         return self._spread is not None and len(self._off) >= self._sums
 
-    def stirs(self, packet: tuple[float, float], times: float, *, learn: bool) -> bool:
-        """With one packet more: (bytes above what is expected, what is expected)."""
+    def told(self, packet: tuple[float, float], *, learn: bool) -> float:
+        """How many times the limit it is above what is expected, with one packet more: (bytes above
+        what is expected, what is expected)."""
         recent = self._recent
         recent.append(packet)
         if len(recent) < self._most:
-            return False
+            return 0.0
         # One packet by itself is the encoder's own: what comes is in the ones after it too.
         most = max(recent)
         off = sum(r for r, _ in recent) - most[0]
         expected = sum(e for _, e in recent) - most[1]
-        stirs = self.ready and off > times * self._limit(expected)
+        told = off / self._limit(expected) if self.ready else 0.0
         if learn:
             self._off.append(off)
             self._spread = 1.4826 * statistics.median(abs(one) for one in self._off)
-        return stirs
+        return told
 
     def _limit(self, expected: float) -> float:
         assert self._spread is not None
@@ -114,6 +120,8 @@ class PacketWatch:
         self._place = -1
         self._since = 0
         self.restraint = Restraint()
+        # How many times the limit it was at most since it stirred.
+        self._most = math.inf
         # When it stirred last, by the arrival of the packet; read by the thread that looks.
         self.stirred_s = -math.inf
 
@@ -135,9 +143,17 @@ class PacketWatch:
         teaches = learn and self._since >= self._apart
         self._since = 0 if teaches else self._since
         packet, times = (size - usual, usual), self.restraint.at(at_s)
-        told = [one.stirs(packet, times, learn=teaches) for one in self._windows]
-        self.stirred_s = at_s if any(told) else self.stirred_s
-        return any(told)
+        told = max(one.told(packet, learn=teaches) for one in self._windows)
+        stirs = told > times
+        if stirs:
+            fresh = at_s - self.stirred_s > ONE_EVENT_S
+            self._most = told / times if fresh else max(self._most, told / times)
+            self.stirred_s = at_s
+        return stirs
+
+    def note_nothing(self) -> None:
+        """What it stirred for last was nothing."""
+        self.restraint.tighten(chance=self._most < CHANCE)
 
     @property
     def ready(self) -> bool:
