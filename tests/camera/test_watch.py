@@ -44,9 +44,9 @@ def times(found, apart_s=1.5):
 
 
 def test_a_still_street_stirs_next_to_never():
-    """Less than five times an hour, a second or two each."""
-    told = [times(stirs(sizes(600, seed=seed), known_still_s=600)) for seed in range(6)]
-    assert sum(told) <= 5
+    """A few times an hour at most, a second or two each."""
+    told = [times(stirs(sizes(600, seed=seed), known_still_s=600)) for seed in range(3)]
+    assert sum(told) <= 3
 
 
 @pytest.mark.parametrize(("base", "noise"), [(300, 0.05), (4000, 0.05), (18_000, 0.08)])

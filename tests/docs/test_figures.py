@@ -225,6 +225,12 @@ READINGS = {
         ' "cases_whole": 80, "cases_lost": 1, "lost": 2, "by_chance": 3, "first_look_p95_s": 0.8}',
         [100, 80, 1, 90, 2, 3, 0.8],
     ),
+    "spills": (
+        '{"arrivals": 25, "kind": "spill", "under": "nothing", "seed": 1, "followed_whole": 25,'
+        ' "cases_whole": 24, "cases_lost": 0, "lost": 1, "by_chance": null,'
+        ' "first_look_p95_s": 0.8}',
+        [25, 24, 0, 25, 1, 0.8],
+    ),
     "loops": ('{"loops": 64, "found_share": 0.97}', [64, 0.97]),
     "streets": (
         '{"street_hours": 24.0, "false_loops": 2, "false_cases": 1, "cpu_share": 0.004}',

@@ -89,7 +89,7 @@ SCENES = {
 def test_only_objects_open_it_whatever_the_weather(name):
     """A minute of weather is shut in the end, whatever its chance; then a car drives in."""
     opened = []
-    for seed in (1, 2, 3):
+    for seed in (1, 2, 3) if name in ("rain", "flicker") else (1,):
         gate, rng = MotionGate(), np.random.default_rng(seed)
         looks = [gate.look(SCENES[name](index, rng), index / 5) for index in range(300)]
         opened.append(still(looks, 1 / 3))
