@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.values import Image
-from edge.vision.gate import (
+from edge.vision.detail import (
     LEAST_CHANGE,
     MEDIAN_OF_NORMAL,
     NOISE_SHARE,
