@@ -30,8 +30,7 @@ SUMS, SUMS_LEAST = 400, 30
 # What woke a camera for nothing must be four times as much to wake it again, MOST times as much at
 # most, and half as much after each HALVED_S: so it wakes once in twice that time, whatever goes on.
 TIGHTER, MOST, HALVED_S = 4.0, 32.0, 60.0
-# What was no more than so many times the limit was chance rather than weather: half as much again
-# then.
+# What was below so many times the limit was chance rather than weather: half as much again then.
 CHANCE, CHANCE_TIGHTER = 1.25, 1.5
 # What stirs again so soon is the same.
 ONE_EVENT_S = 1.5
@@ -120,8 +119,8 @@ class PacketWatch:
         self._place = -1
         self._since = 0
         self.restraint = Restraint()
-        # How many times the limit it was at most since it stirred.
-        self._most = math.inf
+        # How many times the limit, without restraint, it was at most since it stirred.
+        self._told_most = math.inf
         # When it stirred last, by the arrival of the packet; read by the thread that looks.
         self.stirred_s = -math.inf
 
@@ -147,13 +146,13 @@ class PacketWatch:
         stirs = told > times
         if stirs:
             fresh = at_s - self.stirred_s > ONE_EVENT_S
-            self._most = told / times if fresh else max(self._most, told / times)
+            self._told_most = told if fresh else max(self._told_most, told)
             self.stirred_s = at_s
         return stirs
 
     def note_nothing(self) -> None:
         """What it stirred for last was nothing."""
-        self.restraint.tighten(chance=self._most < CHANCE)
+        self.restraint.tighten(chance=self._told_most < CHANCE)
 
     @property
     def ready(self) -> bool:
