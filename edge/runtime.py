@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import errno
 import json
@@ -79,8 +80,14 @@ class Stop:
         return self._event.wait(max(0.0, seconds))
 
     def on_signals(self) -> None:
+        """SIGTERM and SIGINT set it, by a thread of their own: a handler may interrupt the very
+        wait that holds the lock of the event, and would wait for that lock for ever."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.set())
+            signal.signal(number, self._signalled)
+
+    def _signalled(self, *_: object) -> None:
+        # threading.Thread takes locks of its own, which may be held here, too.
+        _thread.start_new_thread(self.set, ())
 
 
 class Notify:

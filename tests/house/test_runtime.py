@@ -145,3 +145,25 @@ def test_the_journal_gets_the_level_of_every_line(monkeypatch, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "<4>WARNING edge.test a remark"
     assert len(lines) > 3 and all(line.startswith("<3>") for line in lines[1:])
+
+
+SIGNALLED = """
+import os, random, signal, threading, time
+from edge.runtime import Stop
+
+def ask():
+    time.sleep(random.random() * 0.002)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+for _ in range(100):
+    stop = Stop()
+    stop.on_signals()
+    threading.Thread(target=ask).start()
+    while not stop.wait(0.0):
+        pass
+"""
+
+
+def test_a_signal_stops_whatever_it_interrupts():
+    """Also the wait itself: a handler that asked for the lock of the event hung two of five."""
+    subprocess.run([sys.executable, "-c", SIGNALLED], check=True, timeout=60)

@@ -14,9 +14,7 @@ import argparse
 import json
 import math
 import random
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from pymodbus.framer.rtu import FramerRTU
 from pymodbus.pdu import DecodePDU
 from pymodbus.pdu.register_message import ReadHoldingRegistersResponse
 
+from edge.runtime import Stop
 from edge.sensors import plantower
 from edge.sensors.hj212 import Hj212Packet, encode, request_number, time_text
 from tools.fakes.instruments_line import Instrument, Line, parse_fault
@@ -206,13 +205,13 @@ def main() -> int:
         return 2
     args.folder.mkdir(parents=True, exist_ok=True)
     lines = [Line(args.folder / name, [instrument], faults) for name, instrument in made]
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = Stop()
+    stop.on_signals()
     for line in lines:
         line.start()
         print(line.link, flush=True)
-    stop.wait()
+    while not stop.wait(60.0):
+        pass
     for line in lines:
         line.stop()
     return 0

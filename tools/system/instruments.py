@@ -7,26 +7,25 @@ The terminals get the group and mode that udev gives to a serial adapter (70-edg
 from __future__ import annotations
 
 import shutil
-import signal
 import sys
-import threading
 from pathlib import Path
 
+from edge.runtime import Stop
 from tools.demonstration.senses import instruments
 
 
 def main() -> int:
     """Until a signal."""
-    ports, stop = Path(sys.argv[1]), threading.Event()
+    ports, stop = Path(sys.argv[1]), Stop()
     shutil.rmtree(ports, ignore_errors=True)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop.on_signals()
     with instruments(ports):
         for port in ports.iterdir():
             shutil.chown(port.resolve(), group="dialout")
             port.resolve().chmod(0o660)
         print("ready", flush=True)
-        stop.wait()
+        while not stop.wait(60.0):
+            pass
     return 0
 
 
