@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from edge.geometry import Polygon
 from edge.values import Image
-from edge.vision.detail import Detail, Grey, detail_of, differing, noise_level, unexplained
+from edge.vision.gate import Detail, Grey, detail_of, differing, noise_level, unexplained
 from edge.vision.key_change import PLACE, Places, Restless, in_one_piece, places_of
 
 # Pictures are compared so far apart, and two in a row must tell: a thing shows by then.

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.values import Image
-from edge.vision.detail import (
+from edge.vision.gate import (
     LEAST_CHANGE,
     MEDIAN_OF_NORMAL,
     NOISE_SHARE,

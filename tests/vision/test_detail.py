@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.vision.detail import LEAST_CHANGE, detail_of, differing, unexplained
-from edge.vision.gate import MotionGate
+from edge.vision.gate import LEAST_CHANGE, MotionGate, detail_of, differing, unexplained
 from tests.vision.test_gate import STREET, noisy, with_block
 
 HEIGHT, WIDTH = STREET.shape[:2]
