@@ -24,8 +24,9 @@ class Terms:
 
     dwell_s: for so long; share: seen for this part of the last `window_s` seconds in which the
     place could be seen; gap_s: it may be missed for so long in one go; hidden_s: it may be out of
-    view for so long; blink_s: a miss as short as this, from the last look that saw it to the last
-    that did not, is the detector's, not the world's;
+    view for so long; blink_s: a miss as short as this is the detector's, not the world's; it lasts
+    from halfway between the last look that saw it and the first that did not, to halfway between
+    the last that did not and the next that did;
     look_s: looks further apart than this are no watching, so the time between them is hidden.
     """
 
@@ -71,6 +72,7 @@ class Hold:
 
     __slots__ = (
         "_absent_s",
+        "_first_s",
         "_hidden_s",
         "_missed_s",
         "_runs",
@@ -86,6 +88,8 @@ class Hold:
         self.held_s = 0.0
         # Since last seen: unseen though in view, of that with changed ground, and out of view.
         self._missed_s = self._absent_s = self._hidden_s = 0.0
+        # From the look that saw it last to the first that did not.
+        self._first_s = 0.0
         self._runs: deque[tuple[float, bool]] = deque()
         self._visible_s = 0.0
 
@@ -98,6 +102,7 @@ class Hold:
         if sight == "seen":
             self._see(passed)
         elif sight != "hidden":
+            self._first_s = passed if self._missed_s == 0.0 else self._first_s
             self._missed_s += passed
             self._absent_s = self._absent_s + passed if sight == "missed" else 0.0
 
@@ -109,9 +114,10 @@ class Hold:
             return
         terms = self._terms
         missed = self._missed_s + passed
-        # Nobody knows when between two looks it was seen again. With the whole of that counted as
-        # missed, one miss of looks 2 s apart lasts 4 s, and the share is one of the rate of looks.
-        self._push(missed, self._missed_s <= terms.blink_s)
+        # Nobody knows when between two looks it went, or was there again. With all of both counted
+        # as missed, one miss of looks 2 s apart lasts 4 s, and the share is one of their rate.
+        lasted_s = missed - (self._first_s + passed) / 2.0
+        self._push(missed, lasted_s <= terms.blink_s)
         if missed <= terms.gap_s + terms.blink_s:
             self.held_s += missed
         self.held_s += min(self._hidden_s, terms.gap_s)

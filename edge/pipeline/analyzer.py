@@ -94,7 +94,7 @@ class Analyzer:
         self._tracker: Tracker | None = None
         self._gate = MotionGate() if camera.gate else None
         self._masks = tuple(zone.polygon for zone in camera.zones if zone.kind == "mask")
-        self._faint, self.brief = judge.faint, judge.brief
+        self.faint, self.brief = judge.faint, judge.brief
         self._tracks: tuple[Track, ...] = ()
         self._moves = False
         # What may have come was told of lately: when, and where.
@@ -180,7 +180,7 @@ class Analyzer:
 
     @property
     def _look_s(self) -> float:
-        return refresh_s(faint=self._faint, clock=self._judge.busy)
+        return refresh_s(faint=self.faint, clock=self._judge.busy)
 
     @property
     def _settled(self) -> bool:

@@ -88,6 +88,7 @@ class CameraWorker:
             # Who asks for so many looks always gets them, also where nothing moves.
             sleeps=pipeline.camera.rate != "fixed",
             brief=pipeline.analyzer.brief,
+            faint=pipeline.analyzer.faint,
         )
         self.room = False
         if isinstance(feed.reader, Grabber):

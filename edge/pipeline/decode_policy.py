@@ -30,6 +30,9 @@ STIRRING_MOST_S = 8.0
 # detector no more (edge.hold.Terms.blink_s). The next such search begins so much later at the
 # soonest, twice as much after each in vain: what no picture shows, decoding all would miss too.
 SEARCH_S, APART_S, APART_MOST_S = 0.6, 15.0, 120.0
+# Smoke and dust waver by themselves: a second later the detector may see them again, and a rule
+# takes 2.5 s without for their absence. They are looked for as long as that, and oftener.
+FAINT_SEARCH_S, FAINT_APART_S = 2.5, 5.0
 IDLE_AFTER_S = 30.0
 # What is left must still hold the pictures due: cameras put one or two B-frames between others.
 LEFT_LEAST = 1 / 3
@@ -67,11 +70,17 @@ class DecodePolicy:
     """Of one camera. Owned by the thread that looks.
 
     whole: the site wants every picture decoded, always. sleeps: it wants a quiet stream decoded at
-    its key pictures only. brief: see edge.camera.watch.plan.
+    its key pictures only. brief: see edge.camera.watch.plan. faint: a rule judges what wavers.
     """
 
     def __init__(
-        self, fps: float, *, whole: bool = False, sleeps: bool = True, brief: bool = False
+        self,
+        fps: float,
+        *,
+        whole: bool = False,
+        sleeps: bool = True,
+        brief: bool = False,
+        faint: bool = False,
     ) -> None:
         self._fps, self._whole, self._brief = fps, whole, brief
         self._sleeps = sleeps and not whole
@@ -82,7 +91,10 @@ class DecodePolicy:
         self._often_mono: float | None = None
         # Key pictures are all that the rules ask for, whatever is decoded.
         self.keys_do = False
-        self._apart_s = APART_S
+        self._search_s, self._apart_least_s = (
+            (FAINT_SEARCH_S, FAINT_APART_S) if faint else (SEARCH_S, APART_S)
+        )
+        self._apart_s = self._apart_least_s
         self._woke_mono = -math.inf
         self._real_mono = self._stir_mono = self._stir_began = -math.inf
         self._search_mono = -math.inf
@@ -178,13 +190,13 @@ class DecodePolicy:
     def _searches(self, now_mono: float, searching: bool, asleep: bool) -> bool:
         """Whether what is held and was not seen is worth every picture now."""
         if not searching:
-            self._apart_s = APART_S
+            self._apart_s = self._apart_least_s
             return False
         since_s = now_mono - self._search_mono
         if asleep and since_s >= self._apart_s:
             self._apart_s = min(APART_MOST_S, 2.0 * self._apart_s)
             self._search_mono, since_s = now_mono, 0.0
-        return since_s < SEARCH_S
+        return since_s < self._search_s
 
     def _idle(self, now_mono: float, stream: Streaming, every_s: float) -> Want:
         left_fps = stream.fps * LEFT_LEAST

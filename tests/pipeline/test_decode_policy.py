@@ -10,6 +10,7 @@ import pytest
 from edge.pipeline.decode_policy import (
     APART_MOST_S,
     APART_S,
+    FAINT_SEARCH_S,
     IDLE_AFTER_S,
     NOTHING_AFTER_S,
     QUIET_AFTER_S,
@@ -252,6 +253,18 @@ def test_a_detector_that_misses_in_step_with_key_pictures_is_given_more_now_and_
         assert keys(policy, (key,), missed=(key,)) == ["all"], "it is looked for at once"
         assert step(policy, key + 0.2, searching=True) == "all"
         assert step(policy, key + 0.4) == "watch", "and not longer than until it is found"
+
+
+def test_smoke_is_looked_for_until_a_rule_would_call_it_gone():
+    """It wavers: of 47 made plumes, 3 were lost asleep where it was looked for as other things."""
+    policy = DecodePolicy(5.0, faint=True)
+    looks(policy, 0, 20)
+    for key in (20, 26, 32):
+        assert keys(policy, (key,), missed=(key,)) == ["all"], "also a few seconds later"
+        lost = looks(policy, key + 0.2, key + 4, searching=True)
+        longest_s = max(t for t, want in lost.items() if want == "all") - key
+        assert longest_s == pytest.approx(FAINT_SEARCH_S, abs=0.21)
+        assert step(policy, key + 4) == "watch"
 
 
 def test_a_noisy_night_keeps_nobody_awake():

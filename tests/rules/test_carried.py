@@ -55,7 +55,9 @@ class Watcher:
 
     def __init__(self, case, *, key_s=None):
         self.case, self.key_s, self.judge = case, key_s, sitting(case)
-        self.policy = DecodePolicy(FPS, sleeps=key_s is not None, brief=self.judge.brief)
+        self.policy = DecodePolicy(
+            FPS, sleeps=key_s is not None, brief=self.judge.brief, faint=self.judge.faint
+        )
         self.told, self.asked, self.wakes, self.want = [], 0, 0, "all"
         self.last = self.before = None
 

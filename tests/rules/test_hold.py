@@ -187,7 +187,22 @@ def test_what_counts_as_held_where_nobody_says_otherwise():
 @pytest.mark.parametrize("every_s", [0.2, 0.5, 1.0, 2.0])
 @pytest.mark.parametrize(("missed_s", "blink"), [(2.0, True), (4.0, False)])
 def test_a_miss_is_as_long_at_every_rate_of_looks(every_s, missed_s, blink):
-    """What looks missed, not the wait for the one that saw it again: one miss of looks 2 s apart
-    is a blink, two in a row are none."""
+    """What looks missed, with half of the wait for the first of them and half of that for the one
+    that saw it again: one miss of looks 2 s apart is a blink, two in a row are none."""
     hold = run([(20, "seen"), (missed_s, "missed"), (every_s, "seen")], step=every_s)
+    assert (hold.share == 1.0) is blink
+
+
+@pytest.mark.parametrize(
+    ("first_s", "then_s", "again_s", "blink"),
+    [(0.2, 2.2, 0.2, True), (1.0, 1.8, 0.2, True), (0.2, 2.2, 2.0, False), (0.2, 2.6, 0.2, False)],
+)
+def test_nobody_knows_when_between_two_looks_it_went_or_came_again(first_s, then_s, again_s, blink):
+    """Missed `first_s` after it was seen last, for `then_s` more in looks close together, and seen
+    `again_s` later: of the first wait and of the last, half counts as missed."""
+    hold = run([(20, "seen")], step=0.2)
+    at_s = hold.now + first_s
+    for n in range(round(then_s / 0.2) + 1):
+        hold.step(at_s + 0.2 * n, "missed")
+    hold.step(at_s + then_s + again_s, "seen")
     assert (hold.share == 1.0) is blink

@@ -222,7 +222,7 @@ def watch(
         calendar=load_calendar([], shipped_packs()),
         timezone=ZoneInfo("Asia/Shanghai"),
     )
-    policy = DecodePolicy(fps, whole=decode == "whole", sleeps=True, brief=judge.brief)
+    policy = DecodePolicy(fps, whole=decode == "whole", brief=judge.brief, faint=judge.faint)
     clock = FilmClock()
     looker = Looker(Analyzer(camera, model, judge), policy, clock, fps)
     source = FilmSource(path, clock, KeyChange() if decode != "whole" else None)
