@@ -237,11 +237,6 @@ class MotionGate:
         left = unexplained(mask, self._previous, earlier, self._level)
         return [_share(_part(left, box)) <= most for box in boxes]
 
-    def regions(self) -> tuple[Box, ...]:
-        """Up to eight boxes (fractions) around what differed in the last picture, largest first:
-        where a crop at native resolution is worth more than the whole picture."""
-        return _regions(self._mask)
-
     def _reason(
         self, now_s: float, alive: bool, moving: bool, changed: bool, wait_s: float
     ) -> Reason:
@@ -319,18 +314,6 @@ def _part(mask: Grey, box: Box, around: float = 0.0, least: int = 0) -> Grey:
     dx, dy = max(least, around * (x2 - x1)), max(least, around * (y2 - y1))
     rows = slice(max(0, int(y1 - dy)), max(1, math.ceil(y2 + dy)))
     return mask[rows, max(0, int(x1 - dx)) : max(1, math.ceil(x2 + dx))]
-
-
-def _regions(mask: Grey) -> tuple[Box, ...]:
-    coarse = np.asarray(cv2.dilate(mask, _NEAR), np.uint8)[::4, ::4]
-    count, _, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(coarse))
-    height, width = coarse.shape
-    largest = sorted(range(1, count), key=lambda i: -int(stats[i][cv2.CC_STAT_AREA]))[:8]
-    boxes = []
-    for index in largest:
-        x, y, w, h = (int(stats[index][column]) for column in range(4))
-        boxes.append((x / width, y / height, (x + w) / width, (y + h) / height))
-    return tuple(boxes)
 
 
 # --- two pictures compared ----------------------------------------------------------------------

@@ -165,14 +165,6 @@ def test_a_parked_object_is_looked_at_again_and_again_without_alive():
     assert sum(look.open for look in looks[25:]) >= 3
 
 
-def test_regions_tell_where():
-    gate = MotionGate()
-    run([STREET] * 5 + [with_block(320, 180, 60)] * 1, gate=gate)
-    (x1, y1, x2, y2), *_ = gate.regions()
-    assert x1 <= 0.5 and x2 >= 380 / 640 - 0.02 and y1 <= 0.5 and y2 >= 240 / 360 - 0.02
-    assert x2 - x1 < 0.3
-
-
 @pytest.mark.parametrize(
     "picture",
     [
