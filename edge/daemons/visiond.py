@@ -23,7 +23,7 @@ from edge.daemons.reload import Mended, SiteChange
 from edge.diagnosis.camera_probes import camera_probes
 from edge.ipc import Responder, Spool
 from edge.isolation import ItemGuard
-from edge.outbox import RECEIPT, Outbox
+from edge.outbox import Outbox
 from edge.pipeline.build import build_worker, load_models, load_traits
 from edge.pipeline.busy_decoding import BusyDecoding
 from edge.pipeline.camera_ledgers import CameraLedgers
@@ -232,7 +232,7 @@ class Visiond:
             thread.start()
 
     def _start_camera(self, worker: CameraWorker, now: Stamp) -> None:
-        again = [self.publisher.again(f, m, RECEIPT) for f, m in worker.pipeline.book.recover(now)]
+        again = [self.publisher.again(f, m) for f, m in worker.pipeline.book.recover(now)]
         if any(again):
             log.info("%s: %d revision(s) put again", worker.camera.id, sum(again))
         worker.start(now)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,13 @@ from edge.config.dated import DatedFacts
 from edge.drone.exports import circle
 from edge.evidence.casebook import Casebook, Origin, StoredRevision, violation_id
 from edge.evidence.pictures import Shot, measure, where_text, with_strip
-from edge.evidence.store import Draft
+from edge.evidence.store import MANIFEST, Draft
+from edge.jsonfile import read_object
 from edge.uplink import wire
+from edge.uplink.unsent import unsent_row
 from edge.values import EvidenceFile, Finding, Place, Role, Stamp, ZoneDecision
+
+log = logging.getLogger(__name__)
 
 # A flight's clock is the aircraft's or the file's: what the platform learns of it.
 CLOCK_ERROR_MS = 2000.0
@@ -26,6 +31,9 @@ CLOCK_ERROR_MS = 2000.0
 
 class Put(Protocol):
     """What is needed of the outbox."""
+
+    def known(self, kind: str, key: str) -> bool:
+        """Whether a row of this name is held."""
 
     def put(
         self,
@@ -73,18 +81,33 @@ class FlightPublisher:
         *,
         camera: str = "drone",
     ) -> bool:
-        """One finding. Where it was sent live already (`row["live"]`), as that case's update."""
+        """One finding. Where it was sent live already (`row["live"]`), as that case's update.
+
+        True where the outbox has a row more than before.
+        """
         finding = as_finding(row, camera)
         name = violation_id(self.device, finding)
-        known = (self.evidence / name / "r1").is_dir()
-        if known and (finding.phase == "new" or (self.evidence / name / "r2").is_dir()):
-            return False
+        stored = [self.evidence / name / revision for revision in ("r1", "r2")]
+        known = [folder for folder in stored if folder.is_dir()]
+        # An earlier run may have ended between seal and put.
+        again = sum(self._again(folder) for folder in known) > 0
+        if known and (finding.phase == "new" or stored[1] in known):
+            return again
         where = Place(row["lat"], row["lon"], row["ce90_m"], "WGS-84", row.get("grid"))
         drafts, shots = pictures_of(row, pictures, where)
         book = self._book(ledger, where, categories, camera)
         if known:
             book.recover(finding.decided)
-        return self._put(book.write(finding, drafts, shots))
+        return self._put(book.write(finding, drafts, shots)) or again
+
+    def _again(self, folder: Path) -> bool:
+        """Put a revision that is sealed and has neither row nor receipt."""
+        try:
+            row = unsent_row(folder, read_object(folder / MANIFEST), self.outbox.known)
+        except (KeyError, TypeError, ValueError) as error:
+            log.warning("%s: %s; run `edge evidence verify`", folder, error)
+            return False
+        return row is not None and self.outbox.put(**row)
 
     def _book(
         self,
@@ -106,12 +129,13 @@ class FlightPublisher:
     def _put(self, sealed: StoredRevision) -> bool:
         violation = sealed.violation
         return self.outbox.put(
-            lane="violation",
-            kind="violation",
-            key=wire.violation_key(violation.id, violation.revision),
-            body=sealed.body,
-            folder=sealed.folder,
-            files=[f for f in violation.evidence if f.path.startswith(f"r{violation.revision}-")],
+            **wire.violation_row(
+                violation.id,
+                violation.revision,
+                sealed.body,
+                folder=sealed.folder,
+                files=violation.evidence,
+            )
         )
 
 

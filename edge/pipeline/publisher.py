@@ -16,10 +16,10 @@ from typing import Any
 
 from edge.clock import Clock
 from edge.evidence.casebook import StoredRevision
-from edge.evidence.store import file_from_json
 from edge.faults import FaultLog
 from edge.outbox import Outbox, OutboxFull
 from edge.uplink import wire
+from edge.uplink.unsent import unsent_row
 from edge.values import Fault, Violation
 
 log = logging.getLogger(__name__)
@@ -49,42 +49,28 @@ class Publisher:
         """A revision that is durable on disk: make its row."""
         violation = sealed.violation
         self._note(violation)
-        own = f"r{violation.revision}-"
         self.put(
-            lane="violation",
-            kind="violation",
-            key=wire.violation_key(violation.id, violation.revision),
-            body=sealed.body,
-            folder=sealed.folder,
-            files=[f for f in violation.evidence if f.path.startswith(own)],
+            **wire.violation_row(
+                violation.id,
+                violation.revision,
+                sealed.body,
+                folder=sealed.folder,
+                files=violation.evidence,
+            )
         )
 
     def bare(self, violation: Violation) -> None:
         """A violation whose files could not be kept: published all the same."""
         self._note(violation)
-        self.put(
-            lane="violation",
-            kind="violation",
-            key=wire.violation_key(violation.id, violation.revision),
-            body=wire.violation_data(violation),
-        )
+        body = wire.violation_data(violation)
+        self.put(**wire.violation_row(violation.id, violation.revision, body))
 
-    def again(self, folder: Path, manifest: dict[str, Any], receipt: str) -> bool:
+    def again(self, folder: Path, manifest: dict[str, Any]) -> bool:
         """At start: put a sealed revision that has neither row nor receipt. True where it did."""
-        key = wire.violation_key(manifest["id"], manifest["revision"])
-        if (folder / receipt).exists() or self._outbox.known("violation", key):
-            return False
-        own = f"r{manifest['revision']}-"
-        files = [file_from_json(row) for row in manifest["files"] if row["path"].startswith(own)]
-        self.put(
-            lane="violation",
-            kind="violation",
-            key=key,
-            body=manifest["violation"],
-            folder=folder,
-            files=files,
-        )
-        return True
+        row = unsent_row(folder, manifest, self._outbox.known)
+        if row is not None:
+            self.put(**row)
+        return row is not None
 
     def _fault(self, fault: Fault, stands: bool) -> None:
         self.counts["faults"] += 1

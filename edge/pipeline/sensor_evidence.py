@@ -19,7 +19,6 @@ from zoneinfo import ZoneInfo
 from edge.handling.misdetected import MisdetectedFile
 from edge.ipc import Spool, SpoolFull, read_answer
 from edge.jsonfile import read_object
-from edge.outbox import RECEIPT
 from edge.pipeline.publisher import Publisher
 from edge.pipeline.settings import Settings
 from edge.sensors.raw import HEADER, line, read, recent_files, store_files
@@ -102,7 +101,7 @@ class SensorCases:
         for name in mine & set(self._subjects):
             with self._working_for(str(name)):
                 found = self._book(self._subjects[str(name)]).recover(now)
-                again += sum(self._publisher.again(folder, body, RECEIPT) for folder, body in found)
+                again += sum(self._publisher.again(folder, body) for folder, body in found)
         return again
 
     def file(self, finding: Finding, now: Stamp, more: Sequence[Draft] = ()) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -136,6 +137,25 @@ def stamp(at: m.Moment) -> Stamp:
 def violation_key(violation_id: str, revision: int) -> str:
     """Key of a violation's outbox row, and its folder below the evidence root."""
     return f"{violation_id}/r{revision}"
+
+
+def violation_row(
+    violation_id: str,
+    revision: int,
+    body: Mapping[str, Any],
+    *,
+    folder: Path | None = None,
+    files: Sequence[EvidenceFile] = (),
+) -> dict[str, Any]:
+    """A revision as arguments of `Outbox.put`, with those of its files that lie in its folder."""
+    return {
+        "lane": "violation",
+        "kind": "violation",
+        "key": violation_key(violation_id, revision),
+        "body": body,
+        "folder": folder,
+        "files": [file for file in files if file.path.startswith(f"r{revision}-")],
+    }
 
 
 def evidence_path(violation_id: str, revision: int, name: str) -> str:
