@@ -94,6 +94,11 @@ class FileFrames(Iterator[Frame]):
     def progress(self) -> float:
         return min(1.0, self.time_s / self.duration_s) if self.duration_s > 0 else 0.0
 
+    @property
+    def ends_early(self) -> bool:
+        """Of one read to its end: whether it ended well before the end that the file promises."""
+        return self.duration_s - self.time_s > max(2.0, 0.02 * self.duration_s)
+
     def close(self) -> None:
         self._frames.close()
 
@@ -180,7 +185,7 @@ class VideoFrames(FileFrames):
     def _say_what_is_missing(self) -> None:
         if self.bad:
             log.warning("%s: %d pictures could not be decoded; left out", self._path, self.bad)
-        if self.duration_s - self.time_s > max(2.0, 0.02 * self.duration_s):
+        if self.ends_early:
             log.warning(
                 "%s: ends at %.1f s although it promises %.1f s: cut off?",
                 self._path,

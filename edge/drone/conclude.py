@@ -38,7 +38,7 @@ from edge.drone.rows import (
 )
 from edge.drone.rule_settings import Situation, judge
 from edge.drone.sites import INSPECTED, Area, RegisteredSite
-from edge.drone.summary import Stretch, Summary
+from edge.drone.summary import UNSEEN, Stretch, Summary
 from edge.drone.survey import Survey
 from edge.drone.svgmap import svg
 from edge.handling.flights import RECHECKS, FlightRecheck, OpenPlace
@@ -154,6 +154,7 @@ def _walked(flight: Flight, journal: Journal, job: Survey) -> tuple[Summary, Sit
     for look in journal.looks():
         summary.add(look)
         tracks.step(look)
+    summary.close(flight.duration_s)
     covers = {name: (grid.cover(), grid.soil_centre()) for name, grid in job.grids.items()}
     return summary, Situation(tracks.finish(), flight.areas, covers, judging, flight.plane)
 
@@ -190,7 +191,7 @@ def _was_seen(
 def track_ledger(flight: Flight, summary: Summary) -> Row:
     """The ledger of telemetry alone: minutes, track, map; no site inspected."""
     ledger = ledger_row(flight, summary, [], [], None, ("–", ""))
-    ledger["blind"] = [blind_row(Stretch(0.0, flight.duration_s, "no pictures looked at"))]
+    ledger["blind"] = [blind_row(Stretch(0.0, flight.duration_s, UNSEEN))]
     ledger["blind_s"] = round(flight.duration_s, 1)
     poses = max(1, summary.qualities.total())
     ledger["pose_quality"] = {key: round(n / poses, 3) for key, n in summary.qualities.items()}

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edge.camera.recording import read_file_frames
+from edge.camera.recording import FileFrames, read_file_frames
 from edge.config import Category, ConfigError, config_sha256
 from edge.drone import optics
 from edge.drone.dem import Dem
@@ -279,7 +279,19 @@ def survey(
             job.run(frames, journal, reached=lambda t_s: reached(t_s, flight.duration_s))
     finally:
         job.close()
+    flight.notes += _damage(frames)
     return journal, job
+
+
+def _damage(frames: FileFrames) -> list[Note]:
+    """What a recording that was read to its end turned out to lack."""
+    notes = []
+    if frames.ends_early:
+        ends = f"{frames.time_s:.0f} s / {frames.duration_s:.0f} s"
+        notes.append(Note("recording-cut", ends))
+    if frames.bad:
+        notes.append(Note("pictures-damaged", str(frames.bad)))
+    return notes
 
 
 def _key(flight: Flight, detector: Detector) -> str:

@@ -19,6 +19,7 @@ from edge.drone.shifted import LatLon
 MOST_TRACK, MOST_FOOTPRINTS = 1200, 60
 # Looks come at least once a second; a longer pause was not looked at.
 PAUSE_S = 3.0
+UNSEEN = "no pictures looked at"
 # Detections without a place are one thing while they follow each other this closely.
 UNPLACED_GAP_S = 10.0
 # More than this was not carried by the wind between two looks: positions jumped.
@@ -105,12 +106,19 @@ class Summary:
             self.highest_m = max(self.highest_m, look.view.h_m)
         self.last_s = look.t_s
 
+    def close(self, duration_s: float) -> None:
+        """What the recording promises behind its last look was not looked at: it is cut off, or
+        damaged there."""
+        if duration_s - (self.last_s or 0.0) > PAUSE_S:
+            self._blind(self.last_s or 0.0, duration_s, UNSEEN)
+
     def _mind_blindness(self, look: KeyFrame) -> None:
         step = 0.0 if self.last_s is None else look.t_s - self.last_s
         for name in look.seen:
             self.sites_s[name] += round(min(step, PAUSE_S) * 10)
-        if self.last_s is not None and step > PAUSE_S:
-            self._blind(self.last_s, look.t_s, "no pictures looked at")
+        before_s = self.last_s or 0.0
+        if look.t_s - before_s > PAUSE_S:
+            self._blind(before_s, look.t_s, UNSEEN)
         if look.why is not None:
             start = look.t_s if self.last_s is None else max(self.last_s, look.t_s - PAUSE_S)
             self._blind(start, look.t_s, look.why)

@@ -53,6 +53,16 @@ NOTES = {
         "遥测只覆盖视频的一部分:{text}。请确认二者属于同一次飞行。",
         "The telemetry covers only a part of the video: {text}. Are both of one flight?",
     ),
+    "recording-cut": (
+        "录像不完整,比文件标明的时长先结束({text}):其余列为未查看。请重新复制录像。",
+        "The recording ends before the length that it promises ({text}); the rest is not "
+        "inspected. Copy it again.",
+    ),
+    "pictures-damaged": (
+        "录像中有损坏的画面无法解码,未查看:{text} 处。请重新复制录像。",
+        "Damaged pictures that could not be decoded were not looked at: {text}. Copy the recording "
+        "again.",
+    ),
     "clock-assumed": (
         "日志与视频的时间关系未知,按同时开始处理:{text}",
         "How the log's clock relates to the video is unknown; both are taken to begin together: "
