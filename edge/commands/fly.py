@@ -7,7 +7,6 @@ import argparse
 import json
 import sys
 import time
-from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +96,7 @@ def _recorded(args: argparse.Namespace, sites: tuple[RegisteredSite, ...]) -> in
     if is_telemetry(Path(args.video)):
         ledger = track_only(_given(args), settings, sites)
         return _report(args, ledger)
-    flight = prepare(_given(args), settings, sites, _today())
+    flight = prepare(_given(args), settings, sites, settings.ledger.day(time.time()))
     categories = _categories(args, flight.start_wall)
     model = _model(args, settings)
     bar, progress = _Bar("looking"), _ProgressFile(args.progress)
@@ -175,8 +174,10 @@ def _settings(args: argparse.Namespace) -> Drone:
 
     from edge.config import load
     from edge.drone.settings import Drone
+    from edge.rules.check import check_timezone
 
     settings = load(args.config, Drone) if args.config else Drone()
+    check_timezone(settings.ledger.timezone, f"{args.config}: ledger")
     given = {
         "camera": args.camera,
         "hfov_deg": args.hfov,
@@ -327,7 +328,7 @@ def _overdue(args: argparse.Namespace, sites: tuple[RegisteredSite, ...]) -> int
         raise ConfigError("--overdue needs --sites GEOJSON")
     flights = _ledgers(args.overdue, args.out)
     days = settings.ledger.overdue_days
-    late = overdue(sites, flights, _today(), days=days)
+    late = overdue(sites, flights, settings.ledger.day(time.time()), settings.ledger)
     for row in late:
         last = row.last.isoformat() if row.last else None
         line = {"site": row.site.id, "name": row.site.name, "last": last, "days": row.days}
@@ -343,10 +344,6 @@ def _live(args: argparse.Namespace, sites: tuple[RegisteredSite, ...]) -> int:
 
     settings = _settings(args)
     return fly_live(args, settings, sites, _model(args, settings), _categories(args, time.time()))
-
-
-def _today() -> date:
-    return datetime.now(timezone.utc).date()
 
 
 class _ProgressFile:

@@ -6,12 +6,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from datetime import date
 from typing import Any
 
 import numpy as np
 
 from edge.drone import earth
+from edge.drone.settings import Ledger
 from edge.drone.sites import RegisteredSite
 from edge.vision.association import assign
 
@@ -97,12 +98,12 @@ class Waiting:
 
 
 def overdue(
-    sites: Sequence[RegisteredSite], flights: Sequence[Row], today: date, *, days: int
+    sites: Sequence[RegisteredSite], flights: Sequence[Row], today: date, settings: Ledger
 ) -> list[Waiting]:
-    """Valid sites and corridors not inspected within `days`, the longest wait first."""
+    """Valid sites and corridors not inspected within `overdue_days`, the longest wait first."""
     last: dict[str, date] = {}
     for flight in flights:
-        day = datetime.fromtimestamp(flight["start_utc"], timezone.utc).date()
+        day = settings.day(flight["start_utc"])
         for site in flight["sites"]:
             if site["inspected_share"] >= INSPECTED_SHARE:
                 last[site["id"]] = max(last.get(site["id"], day), day)
@@ -112,5 +113,5 @@ def overdue(
         if site.kind in ("site", "corridor") and site.valid_on(today)
         for seen in (last.get(site.id),)
     ]
-    late = [row for row in waiting if row.days is None or row.days > days]
+    late = [row for row in waiting if row.days is None or row.days > settings.overdue_days]
     return sorted(late, key=lambda row: -(row.days if row.days is not None else 10**6))

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timezone
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def prepare(given: Given, settings: Drone, sites: Sequence[RegisteredSite], toda
     wall = start_wall(path, start)
     origin = _origin(path, sites)
     plane = Local(*origin)
-    day = datetime.fromtimestamp(wall, timezone.utc).date() if path else today
+    day = settings.ledger.day(wall) if path else today
     areas = [Area(site, plane) for site in sites if site.valid_on(day)]
     if not sites:
         notes.append(Note("no-sites"))

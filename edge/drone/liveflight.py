@@ -11,7 +11,6 @@ import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +110,7 @@ class LiveFlight:
             lat, lon = poses[0].lat, poses[0].lon
             assert lat is not None and lon is not None
             plane = Local(lat, lon)
-            day = datetime.fromtimestamp(frame.at.wall, timezone.utc).date()
+            day = self.settings.ledger.day(frame.at.wall)
             areas = [Area(site, plane) for site in self.sites if site.valid_on(day)]
             self.tracks = GroundTracks(plane, merge_m=self.settings.judging.merge_m)
             self.survey = Survey(

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime, timezone
 from typing import Any
 
 from edge.config import Category, config_sha256
@@ -213,8 +212,7 @@ def overdue_rows(
     sites: Sequence[RegisteredSite], history: Sequence[Earlier], ledger: Row, flight: Flight
 ) -> list[Row]:
     """Sites not flown within `overdue_days`, this flight included; days is None where never."""
-    day = datetime.fromtimestamp(flight.start_wall, timezone.utc).date()
-    days = flight.settings.ledger.overdue_days
+    settings = flight.settings.ledger
     return [
         {
             "site": late.site.id,
@@ -222,5 +220,5 @@ def overdue_rows(
             "last": late.last.isoformat() if late.last else None,
             "days": late.days,
         }
-        for late in overdue(sites, [*history, ledger], day, days=days)
+        for late in overdue(sites, [*history, ledger], settings.day(flight.start_wall), settings)
     ]

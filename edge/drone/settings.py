@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -65,6 +67,10 @@ class Ledger(Part, frozen=True, kw_only=True):
     timezone: str = "Asia/Shanghai"
     language: Literal["zh", "en"] = "zh"
     overdue_days: Annotated[int, msgspec.Meta(ge=1, le=366)] = 7
+
+    def day(self, wall: float) -> date:
+        """The local day of an instant (UTC seconds): permits and pauses are counted in it."""
+        return datetime.fromtimestamp(wall, ZoneInfo(self.timezone)).date()
 
 
 class Live(Part, frozen=True, kw_only=True):

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ def track_only(given: Given, settings: Drone, sites: Sequence[RegisteredSite]) -
     path = path.moved(covered.start_s)
     plane = Local(*path.places[0])
     wall = start_wall(path, given.video.stat().st_mtime)
-    day = datetime.fromtimestamp(wall, timezone.utc).date()
+    day = settings.ledger.day(wall)
     areas = [Area(site, plane) for site in sites if site.valid_on(day)]
     points = np.array([plane.metres(*place) for place in path.places])
     sha = quick_sha256(given.video)

@@ -26,7 +26,7 @@ from edge.drone.groundtrack import GroundTracks
 from edge.drone.keyframes import KeyFrames
 from edge.drone.look import KeyFrame, Sighting, from_json, to_json
 from edge.drone.rule_settings import _confirmed
-from edge.drone.settings import Judging
+from edge.drone.settings import Judging, Ledger
 from edge.drone.sites import Area, RegisteredSite, assign, read_sites
 from edge.drone.telemetry.pose import Pose, Telemetry
 from edge.drone.yawfit import Landmark, fit
@@ -356,9 +356,10 @@ def test_overdue_knows_validity_and_last_inspection():
         {"start_utc": 1777600000.0, "sites": [{"id": "a", "inspected_share": 0.9},
                                              {"id": "b", "inspected_share": 0.01}]}
     ]  # fmt: skip
-    late = overdue(sites, flights, date(2026, 5, 4), days=7)
+    settings = Ledger(overdue_days=7)
+    late = overdue(sites, flights, date(2026, 5, 4), settings)
     assert [(w.site.id, w.days) for w in late] == [("b", None)]
-    assert [w.site.id for w in overdue(sites, flights, date(2026, 5, 12), days=7)] == ["b", "a"]
+    assert [w.site.id for w in overdue(sites, flights, date(2026, 5, 12), settings)] == ["b", "a"]
 
 
 def test_height_grid_of_a_slope():
