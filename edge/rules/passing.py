@@ -84,9 +84,7 @@ class PassingRule:
         truck.reported = True
         grid = self._zones.grid_of(zone) or self.settings.grid
         case = Open(grid or "", self.settings.category.id, truck.track.box, truck.subject)
-        view.memory.opened(
-            truck.key, case, truck.track.foot, size=0.0, aspect=view.aspect, now=view.now
-        )
+        view.memory.passes(truck.key, case)
         parent = view.memory.cause_of(truck.key, case)
         finding = self._finding(view, truck, zone, "new", parent)
         self._open[truck.key] = (truck, finding)

@@ -85,6 +85,10 @@ class Memory:
         self._forget()
         return before
 
+    def passes(self, key: str, case: Open) -> None:
+        """Note an open case that stays at no place: nothing comes back to where a truck passed."""
+        self._open[key] = case
+
     def _counted(self, past: Past) -> Past:
         """The offences of a place before a further one, with that one in the count."""
         wrong = sum(1 for key in past.keys if key in self._misdetected)
@@ -144,7 +148,8 @@ class Memory:
     def restore(kept: MemorySnapshot) -> Memory:
         """The memory as it stood; of an early one each place is known by its latest offence."""
         memory = Memory()
-        for row in kept.past:
+        # Programs that kept where trucks passed wrote these as places without a size.
+        for row in (row for row in kept.past if row.size > 0.0):
             past = Past(*msgspec.structs.astuple(row))
             past.keys = (row.key,) if row.keys is None else row.keys
             memory._past.append(past)
