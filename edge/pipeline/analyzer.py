@@ -263,6 +263,10 @@ class Analyzer:
     def restore(self, memory: Any, now: Stamp) -> None:
         self._judge.restore(memory, now)
 
+    def interrupted(self, cases: Iterable[Finding]) -> list[Finding]:
+        """The ends of open cases that the judge does not go on with after a restart."""
+        return self._judge.interrupted(cases)
+
     def examine(self, image: Image, classes: Sequence[str]) -> dict[str, Any] | None:
         """The detector's word on a close-up: the best hit of these classes, or None."""
         found = self._model.detect(image, min_score=0.1)

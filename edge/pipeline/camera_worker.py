@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from edge.pipeline.preview import Preview
 from edge.pipeline.recheck import Rechecks
 from edge.rules.blind import BlindTime, WatchSpan
 from edge.runtime import no_room, write_atomic
-from edge.values import Fault, Frame, Prompt, Stamp
+from edge.values import Fault, Finding, Frame, Prompt, Stamp
 from edge.vision.arrival import COMPARED_S, ArrivalWatch
 
 log = logging.getLogger(__name__)
@@ -94,6 +94,8 @@ class CameraWorker:
         if isinstance(feed.reader, Grabber):
             feed.reader.want = self._decode_policy.first(room=False)
         self.last: Analysis | None = None
+        # Ends of what a restart interrupted; they want a picture, so they wait for the first one.
+        self._interrupted: list[Finding] = []
         self.rechecks = Rechecks()
         self._evidence = EvidenceQueue(pipeline.camera.id, pipeline.evidence_writer, late=late)
         self._preview, self._memory = preview, memory
@@ -122,6 +124,8 @@ class CameraWorker:
 
     def start(self, now: Stamp) -> None:
         self._restore(now)
+        if not self.recording:
+            self._end_interrupted()
         self._evidence.start()
         self.feed.start()
 
@@ -143,6 +147,9 @@ class CameraWorker:
         if asked:
             asked = tuple(self.pipeline.analyzer.with_zone(a, frame.at) for a in asked)
             look = replace(look, rechecks=asked, blind=self._blind_reason())
+        if self._interrupted:
+            look = with_ends(look, self._interrupted)
+            self._interrupted = []
         if not self.recording:
             self._faults.extend(self._health.look(frame.image, frame.at))
         if not self.recording:
@@ -223,6 +230,12 @@ class CameraWorker:
             self.pipeline.analyzer.restore(json.loads(self._memory.read_bytes())["memory"], now)
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("%s: %s; clocks start anew", self._memory, error)
+
+    def _end_interrupted(self) -> None:
+        """End what was open and nobody goes on with. A recording starts anew and meets it again."""
+        book = self.pipeline.book
+        cases = [case.finding for key in sorted(book.open_keys()) if (case := book.case(key))]
+        self._interrupted = self.pipeline.analyzer.interrupted(cases)
 
     @property
     def clips(self) -> ClipSource | None:
@@ -427,6 +440,12 @@ class CameraWorker:
         rows = list(self._ages)
         ages = sorted(age for at_s, age in rows if at_s > rows[-1][0] - AGES_S)
         return ages[int(0.95 * (len(ages) - 1))] if ages else 0.0
+
+
+def with_ends(look: Analysis, ends: Sequence[Finding]) -> Analysis:
+    """The look with the ends of earlier cases before what it found itself."""
+    findings = (*ends, *look.judgement.findings)
+    return replace(look, judgement=replace(look.judgement, findings=findings))
 
 
 def streaming_of(reader: Grabber) -> Streaming:

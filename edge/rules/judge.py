@@ -23,7 +23,7 @@ from edge.rules.grilling import Grilling
 from edge.rules.haulage import Haulage
 from edge.rules.places import Occupation, PlaceRule
 from edge.rules.plume import Plume
-from edge.rules.reporting import graded
+from edge.rules.reporting import graded, interrupted
 from edge.rules.rule_settings import RuleSettings, Settings, settle
 from edge.rules.snapshots import FORM, JudgeSnapshot, StampRow
 from edge.rules.spill import Spill
@@ -49,7 +49,7 @@ class RuleKind(Protocol):
     is in the pictures, so it cannot be tried on recorded tracks. FAINT: it judges what hardly
     changes a pixel, so that no motion gate can be trusted to see it come. BRIEF: what it judges may
     be there for a second or two only. LOOK_S: looks so far apart tell it all that closer ones do,
-    while nothing that it holds is missing.
+    while nothing that it holds is missing. keys: of the cases and places that it holds.
     """
 
     SETTINGS: ClassVar[Settings]
@@ -64,6 +64,8 @@ class RuleKind(Protocol):
     def busy(self) -> bool: ...
     @property
     def searching(self) -> bool: ...
+    @property
+    def keys(self) -> frozenset[str]: ...
     def step(self, view: SceneView, out: Verdicts) -> None: ...
     def finish(self, view: SceneView, out: Verdicts) -> None: ...
     def snapshot(self) -> Json: ...
@@ -219,7 +221,8 @@ class Judge:
         }
 
     def restore(self, data: Json, now: Stamp) -> None:
-        """Take over a snapshot of an earlier run. Rules that the site no longer has are left out.
+        """Take over a snapshot of an earlier run. Rules that the site no longer has are left out,
+        and what they had open is open no longer (see :meth:`interrupted`).
 
         Raises ValueError for a snapshot of another version or shape; the judge is fresh then.
         """
@@ -240,6 +243,27 @@ class Judge:
             self._rules = fresh
             raise ValueError(f"a damaged snapshot: {error}") from None
         self._memory.judged(self._misdetected)
+        for key in self._memory.open_keys - self._held:
+            self._memory.ended(key, now)
+
+    @property
+    def _held(self) -> frozenset[str]:
+        return frozenset(key for rule in self._rules.values() for key in rule.keys)
+
+    def interrupted(self, cases: Iterable[Finding]) -> list[Finding]:
+        """After a restart, the ends of those open cases that no rule goes on with: a truck drove
+        on meanwhile, the site gave up or changed the rule, or no snapshot was left of it."""
+        held = self._held
+        return [
+            interrupted(case, self._memory.open_in(_grid_of(case), case.category))
+            for case in cases
+            if case.key not in held
+        ]
+
+
+def _grid_of(case: Finding) -> str | None:
+    grid = case.facts.get("grid")
+    return grid if isinstance(grid, str) else None
 
 
 def with_file(category: Category) -> bool:

@@ -51,6 +51,10 @@ class PassingRule:
         return bool(self._open)
 
     @property
+    def keys(self) -> frozenset[str]:
+        return frozenset(self._open)
+
+    @property
     def searching(self) -> bool:
         return self.busy
 
@@ -150,7 +154,7 @@ class PassingRule:
             self._close(key, view, case, None if here else truck.seen, out)
 
     def snapshot(self) -> Json:
-        """A truck does not wait for a restart: only that it was reported is worth keeping."""
+        """A truck does not wait for a restart: its case is interrupted (`Judge.interrupted`)."""
         return []
 
     def restore(self, data: Any, shift_s: float, down_s: float) -> None:

@@ -110,6 +110,10 @@ class PlaceRule:
         return bool(self._spots)
 
     @property
+    def keys(self) -> frozenset[str]:
+        return frozenset(spot.key for spot in self._spots)
+
+    @property
     def searching(self) -> bool:
         return any(s.hold.unseen_s > 0.0 or s.hold.hidden_s > 0.0 for s in self._spots)
 

@@ -98,6 +98,16 @@ def place_finding(
     )
 
 
+def interrupted(case: Finding, open_in_grid: int) -> Finding:
+    """The end of a case that nobody went on watching, so that nobody knows when it ended."""
+    facts = {
+        **case.facts,
+        "open_in_grid": open_in_grid,
+        "ended_because": "watching was interrupted",
+    }
+    return replace(case, phase="end", ended=None, facts=facts, moments=())
+
+
 # Multiples of a microgram (or milligram) per cubic metre, as drivers write units.
 SCALE = {"ug/m3": 1.0, "µg/m3": 1.0, "µg/m³": 1.0, "ug/m³": 1.0, "mg/m3": 1e3, "mg/m³": 1e3}
 CLEAR_SHARE = 0.5

@@ -115,6 +115,10 @@ class Memory:
             if past.key == key:
                 past.ended_wall = now.wall
 
+    @property
+    def open_keys(self) -> frozenset[str]:
+        return frozenset(self._open)
+
     def open_in(self, grid: str | None, category: str) -> int:
         """Cases of this category open in this unit grid, by this camera: the figure that dynamic
         clearing wants back at nought."""
