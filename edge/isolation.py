@@ -27,7 +27,7 @@ FORGET_S = 24 * 3600.0
 # after them are set aside at once, or each of a thousand records would cost a start of its own.
 ENDED_MAX = 8
 # First words of the names of threads that serve one item.
-ITEM_THREADS = frozenset({"camera", "feeder", "evidence", "bus", "sender"})
+ITEM_THREADS = frozenset({"camera", "feeder", "evidence", "bus", "sender", "microphone"})
 
 
 class ItemGuard:

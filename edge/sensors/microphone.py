@@ -6,6 +6,7 @@ What was heard is in memory until its window is judged, and is dropped then unle
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
@@ -17,15 +18,16 @@ from typing import Any
 import numpy as np
 
 from edge.clock import Clock
-from edge.runtime import Stop
+from edge.runtime import Stop, Trouble
 from edge.sensors.loudspeaker import LoopWindow
 from edge.sensors.repetition import Sound, assess
-from edge.sensors.sound import RATE_HZ, WINDOW_S
+from edge.sensors.sound import RATE_HZ, WINDOW_S, Mono
 from edge.values import Stamp
 
 log = logging.getLogger(__name__)
 
 AGAIN_S, OPEN_S = 10.0, 15.0
+NO_TRACK = "no audio track; switch sound on in the camera 没有音轨，请在摄像机上打开声音"
 # The library of PyAV's wheel looks for ALSA's own files in a folder of its maker.
 ALSA_FILES = Path("/usr/share/alsa/alsa.conf")
 
@@ -50,6 +52,7 @@ class Microphone(threading.Thread):
         self.windows: deque[HeardWindow] = deque(maxlen=4)
         self.heard_mono = clock.now().mono
         self.why = "not opened yet"
+        self._trouble = Trouble(log)
 
     def run(self) -> None:
         """Open, listen, and open again where the source ends or fails."""
@@ -62,23 +65,26 @@ class Microphone(threading.Thread):
             except (av.FFmpegError, OSError) as error:
                 # The whole message may hold an address with its password.
                 self.why = error.strerror or type(error).__name__
-                log.warning("sound %s: %s; again in %g s", self.point, self.why, AGAIN_S)
+                said = f"{self.why}; tried every {AGAIN_S:g} s"
+                self._trouble.failed(f"sound {self.point}", said)
             self._stop_all.wait(AGAIN_S)
 
     def _listen(self) -> None:
-        import av
-
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE_HZ)
+        """Until the source ends. Raises av.FFmpegError or OSError."""
+        mono = Mono()
         kept: list[Sound] = []
         began: Stamp | None = None
         with _opened(self._address) as container:
-            for frame in container.decode(audio=0):
+            if not container.streams.audio:
+                raise OSError(errno.ENODEV, NO_TRACK)
+            for frame in container.decode(container.streams.audio[0]):
                 if self._stop_all:
                     return
                 now = self._clock.now()
                 self.heard_mono, self.why = now.mono, ""
+                self._trouble.healed(f"sound {self.point}")
                 began = began or now
-                kept += [np.asarray(got.to_ndarray()[0]) for got in resampler.resample(frame)]
+                kept += mono.pieces(frame)
                 if sum(map(len, kept)) >= self._size:
                     whole = np.concatenate(kept)
                     self._judge(np.asarray(whole[: self._size], np.float32), began)
@@ -89,7 +95,7 @@ class Microphone(threading.Thread):
 
 
 def _opened(address: str) -> Any:
-    """A container with a sound track. Raises av.FFmpegError or OSError."""
+    """A container, with a sound track or without. Raises av.FFmpegError or OSError."""
     import av
 
     kind, _, rest = address.partition(":")

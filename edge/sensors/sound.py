@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,26 @@ RATE_HZ = 8000
 WINDOW_S = 120.0
 # A window shorter than this says nothing of most periods.
 LEAST_S = 12.0
+
+
+class Mono:
+    """Frames of one audio track as mono sound at `RATE_HZ`, whatever their format; a camera or a
+    broadcast may change it in the middle."""
+
+    def __init__(self) -> None:
+        self._format: tuple[str, str, int] | None = None
+        self._resampler: Any = None
+
+    def pieces(self, frame: Any) -> list[Sound]:
+        """What a frame gives. A resampler takes one format only, so each gets one of its own."""
+        import av
+
+        came = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if came != self._format:
+            self._resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE_HZ)
+            self._format = came
+        got = self._resampler.resample(frame)
+        return [np.asarray(piece.to_ndarray()[0], np.float32) for piece in got]
 
 
 def windows(name: str) -> Iterator[tuple[float, Sound]]:
@@ -40,10 +61,9 @@ def _pieces(name: str) -> Iterator[Sound]:
         with av.open(name) as container:
             if not container.streams.audio:
                 raise ConfigError(f"{name}: no sound in it")
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE_HZ)
+            mono = Mono()
             for frame in container.decode(container.streams.audio[0]):
-                for got in resampler.resample(frame):
-                    yield np.asarray(got.to_ndarray()[0], np.float32)
+                yield from mono.pieces(frame)
     except av.FFmpegError as error:
         raise ConfigError(f"{name}: {error.strerror or error}") from None
 

@@ -7,6 +7,8 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+from edge.isolation import ITEM_THREADS
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (ROOT / "edge", ROOT / "tools" / "reference_platform")
 
@@ -94,3 +96,23 @@ def test_a_logger_is_named_after_its_module():
         if found[1] != "__name__"
     }
     assert other == {'edge/runtime.py: "edge"'}, "the root of all, which has the handlers"
+
+
+def names_of_threads_for_one_item():
+    """First words of f-string names given to threads anywhere in the product."""
+    for path in sorted((ROOT / "edge").rglob("*.py")):
+        text = path.read_text("utf-8")
+        if "threading" not in text:
+            continue
+        for node in ast.walk(ast.parse(text)):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if called not in ("threading.Thread", "super().__init__"):
+                continue
+            for word in node.keywords:
+                if word.arg == "name" and isinstance(word.value, ast.JoinedStr):
+                    yield ast.unparse(word.value.values[0]).strip("'").split()[0]
+
+
+def test_a_bug_in_the_thread_of_one_item_sets_that_item_aside():
+    """A thread named after its item but unknown there would end the process again and again."""
+    assert set(names_of_threads_for_one_item()) == ITEM_THREADS

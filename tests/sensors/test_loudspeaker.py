@@ -5,6 +5,7 @@ import io
 import json
 import wave
 
+import av
 import numpy as np
 import pytest
 
@@ -19,6 +20,7 @@ from edge.sensors.loudspeaker import LoopWindow, LoudspeakerJudge, same_recordin
 from edge.sensors.microphone import Microphone
 from edge.sensors.repetition import Repetition, assess
 from edge.sensors.settings import SoundPoint
+from edge.sensors.sound import Mono
 from edge.values import Stamp
 from tests.sensors.test_judges import LOCAL
 from tools.bench.made_sound import RATE, loop, mixed, traffic
@@ -133,6 +135,49 @@ def test_a_source_that_is_not_there_says_so_and_ends_nothing(tmp_path):
     assert "No such file" in ear.why and ear.is_alive()
     stop.set()
     ear.join(60.0)
+
+
+def without_sound(path):
+    """A film of ten pictures as a camera without a microphone records it."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        for _ in range(10):
+            picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+
+
+def test_a_camera_without_sound_is_a_source_that_is_not_there(tmp_path, caplog):
+    without_sound(tmp_path / "mute.mp4")
+    stop = Stop()
+    ear = Microphone("market", f"file:{tmp_path}/mute.mp4", SystemClock(), stop)
+    ear.start()
+    for _ in range(1200):
+        if ear.why != "not opened yet":
+            break
+        stop.wait(0.05)
+    assert "no audio track" in ear.why and "没有音轨" in ear.why and ear.is_alive()
+    stop.set()
+    ear.join(60.0)
+    (said,) = caplog.messages
+    assert said.startswith("sound market: no audio track") and "\n" not in said
+
+
+def test_sound_whose_format_changes_is_heard_through():
+    """A camera that goes over from mono at 8 kHz to stereo at 48 kHz and back."""
+    mono, heard_s = Mono(), 0.0
+    for rate, layout in ((8000, "mono"), (48_000, "stereo"), (16_000, "mono"), (8000, "mono")):
+        for _ in range(10):
+            channels = 2 if layout == "stereo" else 1
+            data = np.full((1, channels * rate // 10), 16_384, np.int16)
+            frame = av.AudioFrame.from_ndarray(data, format="s16", layout=layout)
+            frame.sample_rate = rate
+            for piece in mono.pieces(frame):
+                assert piece.dtype == np.float32 and 0.4 < float(np.median(piece)) < 0.8
+                heard_s += len(piece) / RATE
+    assert heard_s == pytest.approx(4.0, abs=0.05)
 
 
 def test_sound_is_kept_only_as_set_and_words_do_not_survive():
