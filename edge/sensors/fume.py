@@ -42,6 +42,8 @@ F2_WINDOWS = 2
 F2_HYSTERESIS = 0.1
 # A day with less cooking than this says nothing about usage.
 USAGE_LEAST_S = 3600.0
+# Monitors that count run hours send those of a day (HJ 212 CN 2041) within the hour after it.
+HOURS_WAIT_S = 3600.0
 
 
 class FumeSnapshot(msgspec.Struct, frozen=True):
@@ -49,6 +51,8 @@ class FumeSnapshot(msgspec.Struct, frozen=True):
 
     episodes: dict[str, EpisodeSnapshot]
     day: Day | None
+    over: Day | None = None
+    told_late: str = ""
 
 
 class FumeJudge:
@@ -64,7 +68,7 @@ class FumeJudge:
         every_s: float,
     ) -> None:
         self.shop, self._local = shop, local
-        self._reader = KitchenReader(shop, stale_s)
+        self._reader = KitchenReader(shop, stale_s, local)
         self._every_s = every_s
         self._episodes = {rule: Episode(_case(shop, rule, categories)) for rule in EVENTS}
         self._held = {rule: Held(gap_s=stale_s, forget_s=FORGET_S.get(rule, 1800.0))
@@ -78,6 +82,8 @@ class FumeJudge:
         self._last: Stamp | None = None
         self.kitchen = Kitchen()
         self.day: Day | None = None
+        # The day before, while the monitor has not told its run hours.
+        self._over: Day | None = None
         self.finished_days: list[Day] = []
 
     def step(
@@ -196,15 +202,29 @@ class FumeJudge:
         if self.day is None:
             self.day = Day(today)
         if self.day.date != today:
-            finished, self.day = self.day, Day(today)
-            self._reader.reported_hours = {}
-            self.finished_days.append(finished)
-            yield from self._judge_usage(finished, now)
+            yield from self._finish(now)
+            self._over, self.day = self.day, Day(today)
         passed_s = now.mono - self._last.mono if self._last else 0.0
         # Between two looks far apart nobody knows what ran.
         if 0.0 < passed_s <= 60.0:
             self.day.add(kitchen, passed_s, open_now=open_now)
-        self.day.reported = dict(self._reader.reported_hours)
+        self.day.reported |= self._reader.hours_of(today)
+        if self._over is not None and not self._hours_may_come(self._over, now):
+            yield from self._finish(now)
+
+    def _hours_may_come(self, over: Day, now: Stamp) -> bool:
+        """Whether a monitor that tells a day's hours after midnight has yet to tell this one's."""
+        told_late = self._reader.told_late
+        waited_s = now.wall - self._local.midnight(now.wall)
+        return "" < told_late < over.date and waited_s < HOURS_WAIT_S
+
+    def _finish(self, now: Stamp) -> Iterable[Finding]:
+        """F5 of the day that is over, by what was seen of it and what the monitor told of it."""
+        over, self._over = self._over, None
+        if over is not None:
+            over.reported |= self._reader.hours_of(over.date)
+            self.finished_days.append(over)
+            yield from self._judge_usage(over, now)
 
     def _judge_usage(self, day: Day, now: Stamp) -> Iterable[Finding]:
         usage = day.usage
@@ -271,7 +291,8 @@ class FumeJudge:
     def snapshot(self) -> Json:
         """What must outlive a restart, as plain JSON; `restore` is its inverse."""
         used = {rule: e.snapshot() for rule, e in self._episodes.items() if e.used}
-        return msgspec.to_builtins(FumeSnapshot(used, self.day))
+        kept = FumeSnapshot(used, self.day, self._over, self._reader.told_late)
+        return msgspec.to_builtins(kept)
 
     def restore(self, data: Any, now: Stamp) -> None:
         """Raises ValueError for another shape, before anything is taken over."""
@@ -279,7 +300,7 @@ class FumeJudge:
         for rule, stored in kept.episodes.items():
             if rule in self._episodes:
                 self._episodes[rule].restore(stored, now)
-        self.day = kept.day
+        self.day, self._over, self._reader.told_late = kept.day, kept.over, kept.told_late
 
 
 def _case(shop: Shop, rule: str, categories: Mapping[str, Category]) -> EpisodeSubject:

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from edge.sensors.hours import LocalTime
 from edge.sensors.plausible import usable
 from edge.sensors.settings import Shop
+from edge.sensors.times import CORRECTED_MAX_S
 from edge.values import Sample, Stamp
 
 FAR_PAST = -1e12
@@ -16,6 +18,8 @@ FAR_PAST = -1e12
 SWITCH_MAX = 5.0
 # Daily run hours that a monitor reports itself (HJ 212 CN 2041: SB1 fan, SB2 purifier).
 RUN_HOURS = {"fan_hours": "fan", "purifier_hours": "purifier"}
+# Days of such hours in memory: today and the one that is over.
+DAYS_KEPT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,12 @@ def both(*parts: bool | None) -> bool | None:
 class KitchenReader:
     """Turns samples of one shop's sensor into a Kitchen; forgets what is older than `stale_s`."""
 
-    def __init__(self, shop: Shop, stale_s: float) -> None:
-        self._shop, self._stale_s = shop, stale_s
+    def __init__(self, shop: Shop, stale_s: float, local: LocalTime) -> None:
+        self._shop, self._stale_s, self._local = shop, stale_s, local
         self._latest: dict[str, tuple[float, float]] = {}
-        self.reported_hours: dict[str, float] = {}
+        self._hours: dict[str, dict[str, float]] = {}
+        # The last day whose hours came after it was over; "" where none ever did.
+        self.told_late = ""
 
     def take(self, samples: Iterable[Sample]) -> None:
         """The latest value of each channel of this shop's monitor; flagged values are left out.
@@ -54,9 +60,26 @@ class KitchenReader:
             if sample.sensor != self._shop.sensor or not usable(sample):
                 continue
             if sample.channel in RUN_HOURS:
-                self.reported_hours[RUN_HOURS[sample.channel]] = sample.value
+                self._take_hours(sample)
             elif sample.at.mono >= self._latest.get(sample.channel, (0.0, FAR_PAST))[1]:
                 self._latest[sample.channel] = (sample.value, sample.at.mono)
+
+    def _take_hours(self, sample: Sample) -> None:
+        """Day history (CN 2041) comes after midnight, with the beginning of the day it tells of."""
+        wall = sample.at.wall
+        if sample.trust == "corrected" and sample.came.mono - sample.at.mono > CORRECTED_MAX_S:
+            # A correction may move that beginning to before midnight.
+            wall += CORRECTED_MAX_S
+        day = self._local.date(wall)
+        self._hours.setdefault(day, {})[RUN_HOURS[sample.channel]] = sample.value
+        while len(self._hours) > DAYS_KEPT:
+            del self._hours[min(self._hours)]
+        if day < self._local.date(sample.came.wall):
+            self.told_late = max(day, self.told_late)
+
+    def hours_of(self, day: str) -> dict[str, float]:
+        """Run hours that the monitor has told of a local day, by machine."""
+        return dict(self._hours.get(day, {}))
 
     def now(self, at: Stamp, *, smoke_seen: bool) -> Kitchen:
         """The kitchen at this moment; what has not been heard lately is None, unknown."""
@@ -105,7 +128,7 @@ class Day:
         Where the monitor reports its own hours (HJ 212 CN 2041) and we saw less, those count.
         """
         fan_h, purifier_h = self.reported.get("fan", 0.0), self.reported.get("purifier", 0.0)
-        if fan_h * 3600.0 > self.fan_s:
+        if fan_h * 3600.0 > self.fan_s and "purifier" in self.reported:
             return min(1.0, purifier_h / fan_h)
         return self.linked_s / self.fan_s if self.fan_s > 0.0 else None
 

@@ -17,6 +17,7 @@ from edge.sensors import metrology
 from edge.sensors.dust import DustJudge
 from edge.sensors.fume import FumeJudge
 from edge.sensors.hours import LocalTime
+from edge.sensors.kitchen import KitchenReader
 from edge.sensors.noise import NoiseJudge
 from edge.sensors.settings import (
     Calibration,
@@ -345,6 +346,57 @@ def test_run_hours_that_a_monitor_reports_count():
     run.start, run.t = wall("2026-03-03 00:00") - 60_000.0, 60_000.0
     run.go(5, kitchen(0, 0, 0.0))
     assert run.told[0][1].facts["day"]["usage"] == pytest.approx(0.6579, abs=1e-4)
+
+
+def two_days(first, second, *, after_s=600.0, restart=False):
+    """F5 of two days of (hours of the fan, of the purifier): seen, and told by the monitor
+    `after_s` after midnight, as CN 2041 tells the day that is over. None: told of no day."""
+    judge, start = fume(), wall("2026-03-02 00:00")
+    run = Run(judge, start, unit="", step_s=60.0)
+    for day, (fan_h, purifier_h) in enumerate((first, second, (0, 0))):
+        for minute in range(20 if day == 2 else 1440):
+            hour = minute / 60.0 - 10.0
+            seen = kitchen(0 <= hour < fan_h, 0 <= hour < purifier_h, 0.3 + minute % 7 / 10)
+            if restart and day and minute == 5:
+                kept, run.judge = run.judge.snapshot(), fume()
+                run.judge.restore(kept, Stamp(1000.0 + run.t, start + run.t))
+            run.go(60.0, seen)
+            if day and after_s is not None and minute * 60.0 == after_s:
+                came = Stamp(1000.0 + run.t, start + run.t, "ntp", 1.0)
+                of = Stamp(came.mono - after_s - 86_400.0, start + (day - 1) * 86_400.0)
+                told = zip(("fan", "purifier"), (first, second)[day - 1], strict=True)
+                rows = [Sample("s", f"{name}_hours", h, "h", "ok", of, came, "unconfirmed")
+                        for name, h in told]  # fmt: skip
+                for finding in run.judge.step(rows, came):
+                    run.told.append((run.t, finding))
+    return [f.facts["day"] for _, f in run.told if f.rule == "fume.F5" and f.phase == "new"]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize(
+    ("first", "second", "guilty"),
+    [((10, 5), (4, 4), ["2026-03-02"]), ((10, 10), (6, 3), ["2026-03-03"])],
+)
+def test_run_hours_count_for_the_day_they_tell_of(first, second, guilty, restart):
+    found = two_days(first, second, restart=restart)
+    assert [day["date"] for day in found] == guilty
+    assert [day["usage"] for day in found] == [pytest.approx(0.5, abs=0.01)]
+    if guilty == ["2026-03-03"]:
+        # By then it is known that this monitor tells a day's hours after its end.
+        assert found[0]["reported_h"] == {"fan": 6, "purifier": 3}
+
+
+def test_a_day_whose_run_hours_do_not_come_is_judged_without():
+    assert [day["date"] for day in two_days((4, 4), (6, 3), after_s=None)] == ["2026-03-03"]
+
+
+def test_a_clock_set_right_moves_no_hours_into_another_day():
+    """A station five minutes fast: its midnight, corrected, was 23:55 of the day before."""
+    reader = KitchenReader(Shop(id="x", sensor="s"), 10.0, LOCAL)
+    came = Stamp(90_000.0, wall("2026-03-03 00:05"))
+    of = Stamp(came.mono - 87_000.0, wall("2026-03-01 23:55"))
+    reader.take([Sample("s", "fan_hours", 9.0, "h", "ok", of, came, "corrected")])
+    assert reader.hours_of("2026-03-02") == {"fan": 9.0} and reader.told_late == "2026-03-02"
 
 
 def test_gap_of_a_minute_invents_nothing():
