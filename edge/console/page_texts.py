@@ -168,6 +168,7 @@ SENSORS: dict[str, tuple[str, str]] = {
     "count_late": ("迟到应答", "late answers"),
     "count_repeats": ("重复报文", "repeated"),
     "count_strangers": ("他站数据", "of others"),
+    "count_crowded_out": ("满员断开", "callers that made room"),
     "flag_calibrating": ("预热/校准", "calibrating"),
     "flag_maintenance": ("维护", "maintenance"),
     "flag_fault": ("故障", "fault"),

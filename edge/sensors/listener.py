@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from edge.clock import Clock
@@ -30,6 +31,14 @@ IDLE_S = 3700.0
 # Bytes read from one caller in one turn: a flood waits in its own socket.
 TURN_BYTES = 4096
 TURN_S = 0.5
+# A modem that dials anew leaves its old connection without a word: the kernel asks after this much
+# silence, and gives the connection up after so many questions without an answer.
+KEEPALIVE = {
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE): 1,
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE): 120,
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL): 30,
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT): 4,
+}
 
 
 @dataclass(slots=True)
@@ -56,7 +65,12 @@ class Listener(Bus):
         self._callers: dict[socket.socket, _Caller] = {}
         self._server: socket.socket | None = None
         self.address: tuple[str, int] = ("", 0)
-        self.refused = 0
+        # Callers let go because a new one found all places taken.
+        self.crowded_out = 0
+
+    def status(self) -> dict[str, Any]:
+        """As of any line, and who had to make room."""
+        return {**super().status(), "crowded_out": self.crowded_out}
 
     def open_line(self) -> None:
         """Listen at `listen://address:port`. Raises PortGone where that is taken or not ours."""
@@ -86,7 +100,8 @@ class Listener(Bus):
         for key, _ in selector.select(TURN_S):
             if key.fileobj is server:
                 self._accept(selector, server)
-            elif isinstance(key.fileobj, socket.socket):
+            # One that was ready as well may just have made room for a new caller.
+            elif isinstance(key.fileobj, socket.socket) and key.fileobj in self._callers:
                 self._read(selector, key.fileobj)
         for sock, caller in list(self._callers.items()):
             if now - caller.heard > IDLE_S:
@@ -99,12 +114,20 @@ class Listener(Bus):
             log.debug("%s: accept: %s", self.port.url, error)
             return
         if len(self._callers) >= CALLERS_MAX:
-            self.refused += 1
-            sock.close()
-            return
+            self._make_room(selector)
         sock.setblocking(False)
+        for (level, option), value in KEEPALIVE.items():
+            sock.setsockopt(level, option, value)
         self._callers[sock] = _Caller(self._new_stream(), str(address))
         selector.register(sock, selectors.EVENT_READ)
+
+    def _make_room(self, selector: selectors.BaseSelector) -> None:
+        """The caller silent longest goes: it is the likeliest to be dead, and a station that is not
+        calls again."""
+        sock, caller = min(self._callers.items(), key=lambda item: item[1].heard)
+        log.debug("%s: %s makes room for a new caller", self.port.url, caller.name)
+        self.crowded_out += 1
+        self._drop(selector, sock)
 
     def _read(self, selector: selectors.BaseSelector, sock: socket.socket) -> None:
         caller = self._callers[sock]

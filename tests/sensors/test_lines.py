@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 import select
+import selectors
 import socket
 import threading
 import time
@@ -341,12 +342,16 @@ def _serve_rfc2217(server: socket.socket, meter: ModbusSlave, ended: threading.E
                 peer.sendall(b"".join(manager.escape(meter.heard(asked, 0.0))))
 
 
-def listener(stop, **fields) -> Listener:
+def unstarted_listener(stop, **fields) -> Listener:
     sensor = Sensor(id="x", kind="hj212", port="listen://127.0.0.1:0", **fields)
-    bus = Listener(
+    return Listener(
         sensor.port, [Binding(sensor, settings(sensor))], SystemClock(), stop,
         stream=lambda: Stream(Hj212()),
     )  # fmt: skip
+
+
+def listener(stop, **fields) -> Listener:
+    bus = unstarted_listener(stop, **fields)
     started(bus)
     eventually(lambda: bus.address[1])
     return bus
@@ -380,6 +385,58 @@ def test_news_of_the_past_is_stale(stop):
         station.sendall(hj212_frame({"LA-Rtd": "99.0"}))
         (sample,) = gather(bus, bool)
     assert sample.flag == "stale"
+
+
+def test_a_full_house_lets_the_caller_go_that_was_silent_longest(stop, monkeypatch):
+    """Connections whose far end is gone without a word must not keep a station out."""
+    monkeypatch.setattr("edge.sensors.listener.CALLERS_MAX", 3)
+    bus = listener(stop, mn=MN)
+    with contextlib.ExitStack() as open_calls:
+
+        def call() -> socket.socket:
+            made = socket.create_connection(bus.address, 60)
+            return open_calls.enter_context(made)
+
+        def say(caller: socket.socket, value: float) -> None:
+            caller.sendall(_now_frame(value))
+            assert caller.recv(1000).startswith(b"##")
+
+        first, silent, third = call(), call(), call()
+        for value, caller in enumerate((first, silent, third, first)):
+            say(caller, 50.0 + value)
+        say(call(), 61.0)
+        assert silent.recv(1000) == b""
+        say(first, 62.0)
+        say(third, 63.0)
+    assert bus.status()["crowded_out"] == 1
+    assert {s.value for s in bus.queue.take()} == {50.0, 51.0, 52.0, 53.0, 61.0, 62.0, 63.0}
+
+
+def test_a_caller_let_go_in_the_turn_in_which_it_speaks_ends_nothing(stop, monkeypatch):
+    monkeypatch.setattr("edge.sensors.listener.CALLERS_MAX", 1)
+    bus = unstarted_listener(stop, mn=MN)
+    bus.open_line()
+    with bus._server as server, selectors.DefaultSelector() as selector:
+        selector.register(server, selectors.EVENT_READ)
+        with socket.create_connection(bus.address) as old:
+            bus._turn(selector, server)
+            with socket.create_connection(bus.address) as new:
+                old.sendall(_now_frame(55.0))
+                bus._turn(selector, server)
+                new.sendall(_now_frame(66.0))
+                bus._turn(selector, server)
+        for caller in list(bus._callers):
+            bus._drop(selector, caller)
+    assert bus.crowded_out == 1 and bus.queue.take()[-1].value == 66.0
+
+
+def test_the_kernel_asks_after_silent_callers(stop):
+    bus = listener(stop, mn=MN)
+    with socket.create_connection(bus.address):
+        eventually(lambda: bus._callers)
+        (sock,) = bus._callers
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) < 600
 
 
 def test_caller_that_sends_rubbish_costs_nobody_else(stop):
