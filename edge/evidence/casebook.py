@@ -123,7 +123,7 @@ class Casebook:
         case = self._case_for(finding)
         with Revision(self._root, case.id, case.revision) as revision:
             files = case.files + tuple(revision.add(draft) for draft in drafts)
-            case = replace(case, finding=finding, files=files, shots=(*case.shots, *shots))
+            case = replace(case, files=files, shots=(*case.shots, *shots))
             violation = self._violation(case, clip_due, failed)
             body = self._encode(violation)
             folder = revision.seal(self._manifest(case, body))
@@ -140,7 +140,7 @@ class Casebook:
         known = self._open.get(finding.key)
         if known is None:
             return OpenCase(violation_id(self._origin.device, finding), 1, finding, (), ())
-        return replace(known, revision=known.revision + 1)
+        return replace(known, revision=known.revision + 1, finding=finding)
 
     def _remember(self, case: OpenCase) -> None:
         if case.finding.phase == "end":
