@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """edge-sensord: serial lines to samples, minutes and findings with evidence.
 
-Threads: one for each line, which owns its port; the main thread owns everything else.
+Threads: one for each line, which owns its port, for each platform that is sent minutes, and for
+each microphone; the main thread owns everything else.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -141,8 +143,12 @@ class Sensord:
         self._memory.restore(now)
         self._report_unsound()
         self._progress.register("main", 30.0)
-        for line in (*self.parts.lines, *self.parts.microphones):
-            line.start()
+        for thread in self._threads():
+            thread.start()
+
+    def _threads(self) -> tuple[threading.Thread, ...]:
+        """Those that end with the lines."""
+        return (*self.parts.lines, *self.parts.senders, *self.parts.microphones)
 
     def _report_unsound(self) -> None:
         """Faults of what is not sound now, and the end of those that an earlier run left open."""
@@ -298,7 +304,7 @@ class Sensord:
         """Stop the lines and keep what is on its way. keep: what the judges remember, too; after a
         bug they may know of a finding that has no evidence, and have to find it again."""
         now = self._clock.now()
-        for thread in (*self.parts.lines, *self.parts.senders, *self.parts.microphones):
+        for thread in self._threads():
             if thread.is_alive():
                 thread.join(3.0)
         self.intake.take([s for line in self.parts.lines for s in line.queue.take()], now)
