@@ -143,11 +143,14 @@ class Casebook:
         return replace(known, revision=known.revision + 1, finding=finding)
 
     def _remember(self, case: OpenCase) -> None:
-        if case.finding.phase == "end":
-            self._open.pop(case.finding.key, None)
-            self._settled.add(case.id)
-        else:
-            self._open[case.finding.key] = case
+        key = case.finding.key
+        if case.finding.phase != "end":
+            self._open[key] = case
+            return
+        self._settled.add(case.id)
+        # A sensor's keys repeat: the key may be another case's by now.
+        if key in self._open and self._open[key].id == case.id:
+            del self._open[key]
 
     def _violation(self, case: OpenCase, clip_due: bool, failed: tuple[str, ...]) -> Violation:
         finding, category = case.finding, self._categories[case.finding.category]
@@ -223,16 +226,25 @@ class Casebook:
         """
         clean(self._root)
         found = []
+        latest: dict[str, OpenCase] = {}
         for folder, manifest in revisions(self._root):
             if manifest.get("camera") != self._origin.source.get("id"):
                 continue
             try:
-                self._remember(_case_from(manifest, now))
+                case = _case_from(manifest, now)
             except (KeyError, TypeError, ValueError) as error:
                 log.warning("%s: %s; run `edge evidence verify`", folder, error)
                 continue
+            latest[case.id] = case
             found.append((folder, manifest))
+        # Of two open cases of one key the later one is the one that its judge means.
+        for case in sorted(latest.values(), key=_began_wall):
+            self._remember(case)
         return found
+
+
+def _began_wall(case: OpenCase) -> float:
+    return case.finding.began.wall
 
 
 def _finding_json(finding: Finding) -> dict[str, Any]:

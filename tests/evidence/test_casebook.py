@@ -5,7 +5,7 @@ import pytest
 
 from edge.evidence.casebook import Casebook
 from edge.uplink.wire import violation_data
-from tests.evidence.conftest import finding
+from tests.evidence.conftest import finding, stamp
 
 
 @pytest.fixture
@@ -25,3 +25,30 @@ def test_what_goes_without_files_says_what_was_found_last(opened):
     # A sensor's next offence has the same key.
     tomorrow = book.write(finding("new", 86_430.0, began=86_400.0), [], ()).violation
     assert (tomorrow.revision, tomorrow.id == first.id) == (1, False)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_an_open_case_is_found_again_beside_ended_ones_of_its_key(opened, number):
+    """Folders are read in the order of their names, which are hashes: hence several days."""
+    book, day_s = opened(), 86_400.0
+    first = number * 7919.0
+    for began in (first, first + day_s, first + 2 * day_s):
+        book.write(finding("new", began + 30.0, began=began), [], ())
+        book.write(finding("end", began + 90.0, began=began), [], ())
+    began = first + 3 * day_s
+    book.write(finding("new", began + 30.0, began=began), [], ())
+    again = opened()
+    again.recover(stamp(began + 40.0))
+    assert again.open_keys() == {"vending@1"}
+    ended = again.write(finding("end", began + 90.0, began=began), [], ()).violation
+    assert (ended.revision, ended.began.wall, again.open_keys()) == (2, stamp(began).wall, set())
+
+
+def test_of_two_open_cases_of_one_key_the_later_one_goes_on(opened):
+    ids = {}
+    for began in (500.0, 0.0, 900.0, 200.0):
+        new = finding("new", began + 30.0, began=began)
+        ids[began] = opened().write(new, [], ()).violation.id
+    again = opened()
+    again.recover(stamp(1000.0))
+    assert again.case("vending@1").id == ids[900.0]
