@@ -74,17 +74,22 @@ class NoticeDesk:
             self.step()
 
     def step(self) -> None:
-        """Reads what is new and sends what is due."""
+        """Reads what is new and sends what is due. Nothing is sent while what was told cannot be
+        kept: a restart would tell all of it again."""
         try:
             self._read_hooks()
             if self._sender.status():
                 self._read_news(time.time())
+            self._keep()
         except (ConfigError, sqlite3.Error, OSError) as error:
             self._trouble.failed("notices", str(error))
             return
         self._trouble.healed("notices")
         self._sender.step(time.monotonic(), time.time(), datetime.now(_zone(self._where.site_file)))
-        self._keep()
+        try:
+            self._keep()
+        except OSError as error:
+            self._trouble.failed("notices", str(error))
 
     def _read_hooks(self) -> None:
         stamp = self._file.stat().st_mtime_ns if self._file.exists() else 0
@@ -114,7 +119,6 @@ class NoticeDesk:
         if news or self._only_remember:
             self._only_remember = False
             self._kept = -1
-            self._keep()
 
     def _notice(self, kind: str, key: str, body: bytes) -> Notice | None:
         """None where the row is no news, or was set aside by a bug in wording it."""

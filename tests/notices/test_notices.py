@@ -29,6 +29,7 @@ from edge.notices.hooks import HOOK_KINDS, Hook, hooks_file, read_hooks, write_h
 from edge.notices.sender import QUEUE_MOST, Notice, NoticeSender, post_notice
 from edge.outbox import Outbox
 from tests.daemons.guards import guard_in
+from tests.small_disk import fill, small_disk
 
 NOON = datetime(2026, 5, 1, 12, 0)
 SECRET = "SEC-of-no-chat"
@@ -222,6 +223,10 @@ def case(number, revision=1):
 def desk(tmp_path, chat):
     """The desk over a real outbox and a chat behind real TLS."""
     (tmp_path / "state").mkdir()
+    yield from desk_in(tmp_path)
+
+
+def desk_in(tmp_path):
     (tmp_path / "site.yaml").write_text("cameras: []\n")
     device = Device(folders=type(Device().folders)(state="state", run="run"))
     where = box_files(device, tmp_path / "site.yaml", tmp_path / "device.yaml")
@@ -304,6 +309,54 @@ def test_what_waits_for_a_chat_outlives_a_restart(desk, chat):
     last = NoticeDesk(where, faults, guard_in(where.state))
     last.step()
     assert last.status()["hook-1"]["waiting"] == 0, "nothing is told twice"
+
+
+@pytest.fixture
+def small_desk(tmp_path, chat):
+    """The same, its state on a disk of two megabytes."""
+    with small_disk(tmp_path / "state", "size=2m"):
+        yield from desk_in(tmp_path)
+
+
+def steps(desk, number=6):
+    for _ in range(number):
+        desk.step()
+
+
+def test_a_full_disk_holds_notices_back_until_they_can_be_remembered(small_desk, chat):
+    made, outbox, faults, where = small_desk
+    write_hooks(hooks_file(where.state), [hook(chat.url)])
+    made.step()
+    put(outbox, 1)
+    filling = fill(where.state)
+    for desk in (made, NoticeDesk(where, faults, guard_in(where.state))):
+        steps(desk)
+        assert chat.got == [], "a restart would tell it again"
+    filling.unlink()
+    until(chat, desk, 1)
+    steps(NoticeDesk(where, faults, guard_in(where.state)))
+    assert len(chat.got) == 1
+
+
+def test_a_disk_that_fills_while_a_chat_is_told_ends_nothing(small_desk, chat, monkeypatch):
+    made, outbox, faults, where = small_desk
+    write_hooks(hooks_file(where.state), [hook(chat.url)])
+    made.step()
+    put(outbox, 1)
+    filled = []
+
+    def post(*words):
+        filled.append(fill(where.state))
+        return post_notice(*words)
+
+    monkeypatch.setattr(made._sender, "_post", post)
+    until(chat, made, 1)
+    steps(made)
+    assert len(chat.got) == len(filled) == 1
+    filled[0].unlink()
+    steps(made)
+    steps(NoticeDesk(where, faults, guard_in(where.state)))
+    assert len(chat.got) == 1
 
 
 def test_what_was_kept_is_read_leniently(desk, chat):
