@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.jsonfile import read_object
-from edge.runtime import write_atomic
+from edge.runtime import no_room, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -85,11 +85,20 @@ class Spool:
         return {**body, "kind": kind}
 
 
-def write_answer(into: Path, done: bool, **facts: Any) -> None:
-    """The last file of an answer: whoever waits sees it only when the others are there."""
-    into.mkdir(parents=True, exist_ok=True)
+def write_answer(into: Path, done: bool, **facts: Any) -> bool:
+    """The last file of an answer: whoever waits sees it only when the others are there. False where
+    the disk has no room for it: who waits gives up after its own time. Raises OSError for all
+    else that is wrong with the disk."""
     body = {"done": done, **facts}
-    write_atomic(into / ANSWER, json.dumps(body, ensure_ascii=False).encode())
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        write_atomic(into / ANSWER, json.dumps(body, ensure_ascii=False).encode())
+    except OSError as error:
+        if not no_room(error):
+            raise
+        log.warning("%s: not answered: %s", into, error.strerror)
+        return False
+    return True
 
 
 def read_answer(into: Path) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 from collections.abc import Iterator
@@ -34,3 +35,10 @@ def fill(folder: Path) -> Path:
         while file.write(b"x" * 4096):
             pass
     return path
+
+
+def fill_names(folder: Path) -> None:
+    """Takes the last inode, on a disk that was mounted with few of them (`nr_inodes=`)."""
+    with suppress(OSError):
+        for number in itertools.count():
+            (folder / f"takes-an-inode-{number}").touch()

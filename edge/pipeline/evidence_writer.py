@@ -385,15 +385,18 @@ class EvidenceWriter:
         if case is None:
             self._clip_due.pop(key, None)
             return
-        with tempfile.TemporaryDirectory(prefix="edge-clip-") as folder:
-            try:
+        try:
+            with tempfile.TemporaryDirectory(prefix="edge-clip-") as folder:
                 drafts = self._cut(key, at, Path(folder))
                 finding = replace(case.finding, phase="update")
                 if drafts and self._masked:
                     finding = replace(finding, facts={**finding.facts, "clip": MASKED_CLIP})
-                self._outputs.sealed(self._book.write(finding, drafts, (), clip_due=True))
-            except OSError as error:
-                self._outputs.trouble("disk", f"clip of {key}: {error}")
+                sealed = self._book.write(finding, drafts, (), clip_due=True)
+        except OSError as error:
+            self._clip_due.pop(key, None)
+            self._outputs.trouble("disk", f"clip of {key}: {error}")
+        else:
+            self._outputs.sealed(sealed)
 
     def _cut(self, key: str, at: Stamp, folder: Path) -> list[Draft]:
         wanted = self._clip_due.pop(key)

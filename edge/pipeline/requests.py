@@ -38,8 +38,20 @@ def answer(
     if into is None:
         log.warning("request %r: folder %r is not ours", kind, request.get("into"))
         return False
-    if kind == "clue":
-        return _clue(request, workers, settings, into, now)
+    try:
+        if kind == "clue":
+            return _clue(request, workers, settings, into, now)
+        return _of_camera(request, worker, into, now)
+    except OSError as error:
+        log.warning("request %r for %s: %s", kind, request.get("camera"), error)
+        return False
+
+
+def _of_camera(
+    request: Mapping[str, Any], worker: CameraWorker | None, into: Path, now: Stamp
+) -> bool:
+    """What one named camera can do. Raises OSError (disk)."""
+    kind = request["kind"]
     if worker is None or kind not in ("clip", "snapshot", "recheck", "look"):
         log.warning("request %r for camera %r: not served", kind, request.get("camera"))
         write_answer(into, False, reason="no such camera here" if worker is None else "not known")
@@ -47,13 +59,8 @@ def answer(
     into.mkdir(parents=True, exist_ok=True)
     if kind in ("recheck", "look"):
         return _recheck(request, worker, into, now)
-    try:
-        done = _clip(request, worker, into) if kind == "clip" else _snapshot(worker, into)
-    except OSError as error:
-        log.warning("request %r for %s: %s", kind, worker.camera.id, error)
-        return False
-    write_answer(into, done, **_echo(request))
-    return done
+    done = _clip(request, worker, into) if kind == "clip" else _snapshot(worker, into)
+    return write_answer(into, done, **_echo(request)) and done
 
 
 def _recheck(request: Mapping[str, Any], worker: CameraWorker, into: Path, now: Stamp) -> bool:

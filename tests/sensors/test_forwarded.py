@@ -45,4 +45,3 @@ def test_a_platform_named_under_forward_is_called_and_sent_a_minute(tmp_path):
         os.close(line)
         os.close(port)
     assert not sender.is_alive()
-
