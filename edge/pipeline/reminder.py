@@ -7,6 +7,7 @@ is told where a hook failed, for then nobody was reminded.
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import subprocess
@@ -162,6 +163,7 @@ class Reminders:
             OSError,
             ValueError,
             urllib.error.URLError,
+            http.client.HTTPException,
             subprocess.SubprocessError,
         ) as error:
             self._failed(prompt, str(error))

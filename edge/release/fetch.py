@@ -8,6 +8,7 @@ nothing but being there; what it sends is bounded in bytes and in time.
 from __future__ import annotations
 
 import hashlib
+import http.client
 import time
 import urllib.error
 import urllib.request
@@ -39,7 +40,7 @@ def _fetch(address: str, to: Path, sha256: str) -> Path:
     try:
         with urllib.request.urlopen(address, timeout=SILENT_S) as answer, partial.open("wb") as out:  # noqa: S310  the configuration allows http and https only
             found = _copy(answer, out, address)
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (urllib.error.URLError, OSError, http.client.HTTPException, ValueError) as error:
         partial.unlink(missing_ok=True)
         raise ConfigError(f"{address}: {error}") from None
     if found != sha256:

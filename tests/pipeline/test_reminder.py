@@ -3,6 +3,7 @@
 
 import http.server
 import json
+import socket
 import threading
 import time
 from pathlib import Path
@@ -91,6 +92,30 @@ def test_a_dead_hook_is_counted_and_told_to_the_judge():
     reminders.perform(asked)
     assert wait(reminders) == (0, 1)
     assert heard == [asked]
+
+
+def test_a_hook_that_answers_no_http_is_one_failed_reminder(tmp_path, monkeypatch):
+    """A small loudspeaker says OK and hangs up."""
+    ended, heard = [], []
+    monkeypatch.setattr(threading, "excepthook", ended.append)
+
+    def speak(server):
+        link, _ = server.accept()
+        with link:
+            link.recv(65536)
+            link.sendall(b"OK\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=speak, args=(server,))
+        thread.start()
+        reminders = Reminders({}, heard.append, guard_in(tmp_path).working_for)
+        asked = prompt(f"http://127.0.0.1:{server.getsockname()[1]}/say")
+        reminders.perform(asked)
+        for one in threading.enumerate():
+            if one.name == "reminder":
+                one.join()
+        thread.join()
+    assert (ended, heard, reminders.failed) == ([], [asked], 1)
 
 
 def test_a_bug_in_a_hook_ends_the_process_once_and_then_counts_as_failed(tmp_path, monkeypatch):
