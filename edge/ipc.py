@@ -20,7 +20,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,8 +164,10 @@ class Responder:
     def _answer(self, name: str, found: Answer) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         for old in self._folder.iterdir():
-            if time.time() - old.stat().st_mtime > STALE_S:
-                old.unlink(missing_ok=True)
+            # Whoever asked takes his answer away while this looks.
+            with suppress(FileNotFoundError):
+                if time.time() - old.stat().st_mtime > STALE_S:
+                    old.unlink()
         if found.jpeg is not None:
             write_atomic(self._folder / f"{name}.jpg", found.jpeg, durable=False)
         body = json.dumps(dict(found.facts), ensure_ascii=False).encode()

@@ -145,3 +145,29 @@ def test_a_test_picture_of_a_real_rtsp_camera(daemon, tmp_path):
         with pytest.raises(NoPicture) as caught:
             console_services._snap(url + "-none", tmp_path)
     assert caught.value.cause == "not_found"
+
+
+def test_an_answer_that_is_fetched_while_the_old_ones_are_looked_through(tmp_path, monkeypatch):
+    """Between the listing of the answers and the look at each its asker has taken it away."""
+    answers = tmp_path / "answers"
+    probes = Responder(tmp_path, {"x": lambda _: Answer({"n": 1})})
+
+    def serve(name):
+        assert probes.take({"kind": "x", "id": name})
+        probes._thread.join(90)
+
+    serve("a" * 24)
+    now = time.time
+
+    def fetched_meanwhile():
+        for path in answers.glob("a*"):
+            path.unlink()
+        return now()
+
+    ended = []
+    monkeypatch.setattr(threading, "excepthook", ended.append)
+    monkeypatch.setattr(time, "time", fetched_meanwhile)
+    serve("b" * 24)
+    monkeypatch.undo()
+    assert ended == []
+    assert [path.name for path in answers.iterdir()] == ["b" * 24 + ".json"]
