@@ -16,6 +16,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ class Revision:
 
     def __enter__(self) -> Revision:
         make_folder(self._partial.parent)
-        self._partial.mkdir()
+        # Its parents again: a daemon that starts now removes folders that are empty.
+        self._partial.mkdir(parents=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -134,7 +136,8 @@ def clean(root: Path) -> int:
         shutil.rmtree(partial, ignore_errors=True)
         count += 1
     for folder in root.glob("*"):
-        if folder.is_dir() and not any(folder.iterdir()):
+        # One with something in it stays; another daemon may have begun in it just now.
+        with suppress(OSError):
             folder.rmdir()
     if count:
         log.info("evidence: %d unfinished revision(s) discarded", count)

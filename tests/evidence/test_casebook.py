@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Cases that the disk gave no room for, and cases over a restart."""
 
+from pathlib import Path
+
 import pytest
 
+from edge.evidence import store
 from edge.evidence.casebook import Casebook
+from edge.evidence.store import Revision, clean
 from edge.uplink.wire import violation_data
 from tests.evidence.conftest import finding, stamp
 
@@ -52,3 +56,23 @@ def test_of_two_open_cases_of_one_key_the_later_one_goes_on(opened):
     again = opened()
     again.recover(stamp(1000.0))
     assert again.case("vending@1").id == ids[900.0]
+
+
+def test_a_folder_that_a_starting_daemon_removes_is_made_again(tmp_path, monkeypatch):
+    """It is empty between the making of the case's folder and of the revision's in it."""
+
+    def made_and_removed(folder):
+        folder.mkdir(parents=True)
+        clean(tmp_path)
+        assert not folder.exists()
+
+    monkeypatch.setattr(store, "make_folder", made_and_removed)
+    with Revision(tmp_path, "v-1", 1) as revision:
+        assert revision.seal({"id": "v-1"}).is_dir()
+
+
+def test_a_folder_that_another_daemon_begins_in_is_left_to_it(tmp_path, monkeypatch):
+    (tmp_path / "v-1" / "r1").mkdir(parents=True)
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter(()))
+    clean(tmp_path)
+    assert (tmp_path / "v-1" / "r1").is_dir()
