@@ -54,6 +54,7 @@ class AlbumPicture:
 
     path: Path
     shot: Shot
+    size: int
 
 
 class RecentFrames:
@@ -229,7 +230,7 @@ class _CandidatePictures:
         self._count += 1
         path = self.folder / f"{self._count:03d}-{shot.role}.jpg"
         write_atomic(path, data, durable=False)
-        picture = AlbumPicture(path, shot)
+        picture = AlbumPicture(path, shot, len(data))
         self.pictures.append(picture)
         self._write()
         return picture
@@ -240,25 +241,30 @@ class _CandidatePictures:
             self.pictures.remove(picture)
 
     def _write(self) -> None:
-        rows = [{"file": p.path.name, "shot": asdict(p.shot)} for p in self.pictures]
+        rows = [
+            {"file": p.path.name, "size": p.size, "shot": asdict(p.shot)} for p in self.pictures
+        ]
         body = {"key": self.key, "count": self._count, "close": self.close_size, "pictures": rows}
         write_atomic(self.folder / "album.json", json.dumps(body).encode())
 
     @staticmethod
     def read(path: Path, now: Stamp) -> _CandidatePictures:
-        """A page as it was written; pictures that did not reach the disk are left out."""
+        """A page as it was written; pictures that did not reach the disk are left out: a power cut
+        leaves them empty or short, or without a name."""
         body = json.loads(path.read_bytes())
         page = _CandidatePictures(str(body["key"]), path.parent)
         page._count, page.close_size = int(body["count"]), float(body["close"])
         for row in body["pictures"]:
             picture = _picture(path.parent, row, now)
-            if picture.path.is_file():
+            if picture.path.is_file() and picture.path.stat().st_size == picture.size:
                 page.pictures.append(picture)
+        if all(picture.shot.role != "close" for picture in page.pictures):
+            page.close_size = 0.0
         return page
 
 
 def _picture(folder: Path, row: dict[str, Any], now: Stamp) -> AlbumPicture:
-    return AlbumPicture(folder / str(row["file"]), shot_from(row["shot"], now))
+    return AlbumPicture(folder / str(row["file"]), shot_from(row["shot"], now), int(row["size"]))
 
 
 def shot_from(row: dict[str, Any], now: Stamp) -> Shot:

@@ -314,6 +314,22 @@ def test_a_page_that_was_half_written_is_thrown_away_alone(tmp_path):
     assert again.pictures("b") == ()
 
 
+@pytest.mark.parametrize("left", [0, 700])
+def test_a_picture_that_a_power_cut_left_empty_or_short_is_left_out(tmp_path, left):
+    album = Album(tmp_path, lambda at, category: [category])
+    for mono in (0.0, 1.0):
+        album.take("a", "overview", stamp(mono), picture(), None, "street_vending")
+    album.look(frame(2.0), candidate(2.0, key="a"), Recipe())
+    for lost in album.pictures("a")[1:]:
+        os.truncate(lost.path, left)
+    again = Album(tmp_path, lambda at, category: [category])
+    again.restore(stamp(3.0))
+    assert [one.path.name for one in again.pictures("a")] == ["001-overview.jpg"]
+    again.look(frame(4.0), candidate(4.0, key="a"), Recipe())
+    roles = [one.shot.role for one in again.pictures("a")]
+    assert roles == ["overview", "close"], "the lost close-up is taken again"
+
+
 def test_a_shot_says_where_the_scene_lies_in_the_file(tmp_path):
     album = Album(tmp_path, lambda at, category: ["one", "two"])
     whole = album.take("a", "overview", stamp(0.0), picture(), (0.1, 0.1, 0.2, 0.2), "c").shot
