@@ -24,6 +24,7 @@ from edge.daemons.handling import handle, pack_faults, terms_of
 from edge.faults import FaultLog
 from edge.handling.casework import HandlingTerms
 from edge.isolation import ItemGuard
+from edge.learning.retention import delete_old
 from edge.outbox import RECEIPT, Outbox, OutboxFull, ballast, ladder
 from edge.outbox.schema import disk_full
 from edge.outbox.sweep import Released, Sweep
@@ -130,9 +131,11 @@ class Janitor:
         if self._free() < LAST_BYTES:
             self._drop_ballast()
         self._finish_deleting()
-        # A bug in either must not keep the janitor from deleting for ever.
+        # A bug in any must not keep the janitor from deleting for ever.
         with self._guard.working_for("learning"):
             self._learn(now)
+        with self._guard.working_for("harvest"):
+            self._delete_crops(now)
         with self._guard.working_for("cases"):
             self._handle(now)
         self._release_rows()
@@ -160,6 +163,13 @@ class Janitor:
             log.info(
                 "learning: %d new verdict(s), moved: %s", learned.new, ", ".join(learned.moved)
             )
+
+    def _delete_crops(self, now: float) -> None:
+        """Pictures kept for a labeller, also of cameras that are gone from the site."""
+        folders = [path for path in (self._state / "harvest").glob("*") if path.is_dir()]
+        gone = sum(delete_old(folder, now_s=now) for folder in folders)
+        if gone:
+            log.info("harvest: %d crop(s) past their time deleted", gone)
 
     def _handle(self, now: float) -> None:
         """Steps in the lives of the cases, while the outbox still holds their violations."""

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from edge.geometry import iou
+from edge.learning.retention import KEEP_DAYS
 from edge.values import Box, Detections, Image, Track
 
 Why = Literal["near_limit", "disagreement", "confirmed", "rejected"]
@@ -44,7 +45,7 @@ class Budget:
     per_hour: int = 2
     per_day: int = 12
     megabytes: float = 200.0
-    keep_days: float = 30.0
+    keep_days: float = KEEP_DAYS
 
 
 def near_limit(found: Detections, limits: dict[str, float]) -> list[HarvestCandidate]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The learning part's files; the only place of edge.learning that touches a disk.
+"""The learning part's files.
 
 `<state>/learning/` (sole writer: whoever runs `learn`, the janitor's timer):
   judged.jsonl       every case with its verdict, kept when the evidence is long gone
@@ -7,7 +7,8 @@
   offsets.json       what verdicts moved; visiond reads it at start
   opinions/CAMERA--CATEGORY.json   what a camera's verdicts taught; deleted, it is forgotten
   precision.json     confirmed precision for people
-`<state>/harvest/CAMERA/` (sole writer: visiond): crops near the limit, for a labeller.
+`<state>/harvest/CAMERA/` (sole writer: visiond): crops near the limit, for a labeller. visiond and
+the janitor delete what is old (edge.learning.retention).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from edge.jsonfile import decoded_lines, read_object, read_record
 from edge.learning.harvest import Budget, HarvestCandidate, allowed, crop
 from edge.learning.opinion import Example, Opinion, features_of, teach
 from edge.learning.precision import precision
+from edge.learning.retention import delete_old, held
 from edge.learning.thresholds import Bounds, Offset, step
 from edge.learning.verdicts import (
     Judged,
@@ -285,9 +287,7 @@ class Harvest:
         self._folder, self._camera = folder / camera, camera
         self._budget = budget or Budget()
         self._folder.mkdir(parents=True, exist_ok=True)
-        held = [json.loads(path.read_bytes()) for path in self._folder.glob("*.json")]
-        self._kept_at_s = sorted(float(row["at_s"]) for row in held)
-        self._bytes = sum(path.stat().st_size for path in self._folder.iterdir())
+        self._kept_at_s, self._bytes = held(self._folder)
         self._last_s: dict[tuple[str, str], float] = {}
 
     def offer(
@@ -324,22 +324,21 @@ class Harvest:
             "box": [round(side, 4) for side in box],
         }
         path = self._folder / f"{name}.jpg"
-        write_atomic(path, data, durable=False)
+        write_atomic(path, data)
         text = _json(row)
-        write_atomic(path.with_suffix(".json"), text, durable=False)
+        write_atomic(path.with_suffix(".json"), text)
         self._kept_at_s.append(at.wall)
         self._bytes += len(data) + len(text)
         return path
 
+    @property
+    def limit_mb(self) -> float | None:
+        """The megabytes that may be kept where they are; None while there is room for more."""
+        most = self._budget.megabytes
+        return most if self._bytes >= most * 1e6 else None
+
     def sweep(self, *, now_s: float) -> int:
-        """Delete what is older than the budget allows; returns how many pictures went."""
-        oldest_s, gone = now_s - self._budget.keep_days * 86_400.0, 0
-        for path in sorted(self._folder.glob("*.jpg")):
-            at_s = float(path.name.split("-", 1)[0]) / 1000.0
-            if at_s < oldest_s:
-                for part in (path, path.with_suffix(".json")):
-                    part.unlink(missing_ok=True)
-                gone += 1
-        self._kept_at_s = [at for at in self._kept_at_s if at >= oldest_s]
-        self._bytes = sum(path.stat().st_size for path in self._folder.iterdir())
+        """Delete what is older than the budget allows; returns how many crops went."""
+        gone = delete_old(self._folder, now_s=now_s, keep_days=self._budget.keep_days)
+        self._kept_at_s, self._bytes = held(self._folder)
         return gone

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -18,6 +19,8 @@ from edge.values import Detections, Frame, Track
 
 log = logging.getLogger(__name__)
 
+SWEEP_EVERY_S = 86_400.0
+
 
 class HardExamples:
     """Keeps crops of one camera within the budget. One owner: the thread that looks."""
@@ -25,17 +28,31 @@ class HardExamples:
     def __init__(self, harvest: Harvest, limits: dict[str, float]) -> None:
         self._harvest, self._limits = harvest, limits
         self._trouble = Trouble(log)
+        self._swept_s = -math.inf
 
     def glean(self, frame: Frame, found: Detections, tracks: Sequence[Track]) -> None:
         """Offer doubtful and lost detections of one look to the harvest; a full disk is reported
-        once, the camera goes on watching."""
+        once, as is that as much is kept as may be; the camera goes on watching."""
         wishes = near_limit(found, self._limits) + disagreement(found, tracks, self._limits)
         people = [t.box for t in tracks if t.label == "person"]
         try:
+            self._sweep(frame.at.wall)
             for wish in wishes:
                 self._harvest.offer(frame.image, wish, people, frame.at)
         except OSError as error:
             self._trouble.failed("harvest", str(error))
+
+    def _sweep(self, now_s: float) -> None:
+        """At the first look and once a day."""
+        if abs(now_s - self._swept_s) >= SWEEP_EVERY_S:
+            self._swept_s = now_s
+            gone = self._harvest.sweep(now_s=now_s)
+            log.debug("harvest: %d crop(s) were too old", gone)
+        if self._harvest.limit_mb is None:
+            self._trouble.healed("harvest limit")
+        else:
+            text = f"{self._harvest.limit_mb:.0f} MB are kept: no more before older ones go"
+            self._trouble.failed("harvest limit", text)
 
 
 def hard_examples_for(settings: Settings, camera: Camera) -> HardExamples:
