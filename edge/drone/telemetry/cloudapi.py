@@ -14,13 +14,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from edge.drone.telemetry.plausible import checked, origin_of
+from edge.drone.telemetry.plausible import checked, origin_of, possible
 from edge.drone.telemetry.pose import Pose, Telemetry, grade, only_aircraft, sound_fix
 
 # Keys of the gimbal block are the payload's own index, type_subtype_gimbal.
 _PAYLOAD = re.compile(r"^\d+-\d+-\d+$")
 # So many messages in a row move the clock by more than an hour.
 _HOUR_MS, _BELIEVED = 3_600_000.0, 3
+# A live picture that took longer has not been sent by a link that one can fly by.
+_LONGEST_DELAY_MS = 60_000.0
 _TOPIC = re.compile(r"\bproduct/([^/\s]+)/(osd|drc/up)")
 # FPV camera and dock camera: never the payload that inspects.
 _NOT_PAYLOADS = ("39-", "165-")
@@ -149,16 +151,17 @@ class CloudPoses:
         return data
 
     def _learn(self, data: dict[str, Any], gimbal: dict[str, Any]) -> None:
-        height, elevation = _number(data.get("height")), _number(data.get("elevation"))
+        height = possible("abs_alt_m", _number(data.get("height")))
+        elevation = possible("rel_alt_m", _number(data.get("elevation")))
         if height is not None and elevation is not None:
             self.takeoff_m = height - elevation
         state = data.get("position_state")
         if isinstance(state, dict):
             # quality 10 is "RTK fixed" in every aircraft's property list.
             self.rtk = state.get("quality") == 10 and state.get("is_fixed") == 2
-            satellites = _number(state.get("gps_number"))
+            satellites = possible("sats", _number(state.get("gps_number")))
             self.satellites = None if satellites is None else int(satellites)
-        self.zoom = _number(gimbal.get("zoom_factor")) or self.zoom
+        self.zoom = _zoom(gimbal) or self.zoom
         self.aim = _laser(gimbal)
 
     def _pose(self, data: dict[str, Any], gimbal: dict[str, Any], stamp: float, t_s: float) -> Pose:
@@ -201,6 +204,15 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def _zoom(block: dict[str, Any]) -> float | None:
+    return possible("zoom", _number(block.get("zoom_factor")))
+
+
+def _delay(block: dict[str, Any]) -> float | None:
+    delay_ms = _number(block.get("liveview_delay_time"))
+    return delay_ms if delay_ms is not None and 0.0 <= delay_ms <= _LONGEST_DELAY_MS else None
+
+
 def _laser(block: dict[str, Any]) -> tuple[float, float] | None:
     """Where the laser range-finder hit, which is the picture's centre; state 0 means valid."""
     if block.get("measure_target_error_state") != 0:
@@ -212,15 +224,15 @@ def _laser(block: dict[str, Any]) -> tuple[float, float] | None:
 def _take_camera(feed: CloudPoses, data: dict[str, Any]) -> None:
     blocks = [data, *(value for value in data.values() if isinstance(value, dict))]
     for block in blocks:
-        feed.zoom = _number(block.get("zoom_factor")) or feed.zoom
+        feed.zoom = _zoom(block) or feed.zoom
         feed.aim = _laser(block) or feed.aim
 
 
 def _take_delay(feed: CloudPoses, data: dict[str, Any]) -> None:
-    feed.delay_ms = _number(data.get("liveview_delay_time"))
-    for entry in data.get("liveview_delay_list") or []:
-        if isinstance(entry, dict):
-            feed.delay_ms = _number(entry.get("liveview_delay_time")) or feed.delay_ms
+    entries = data.get("liveview_delay_list")
+    blocks = [data, *(entries if isinstance(entries, list) else [])]
+    delays = [_delay(block) for block in blocks if isinstance(block, dict)]
+    feed.delay_ms = next((delay for delay in reversed(delays) if delay), delays[0])
 
 
 _SIDE = {"drc_camera_osd_info_push": _take_camera, "delay_info_push": _take_delay}

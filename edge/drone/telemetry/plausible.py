@@ -106,6 +106,11 @@ def _in_range(pose: Pose, left_out: Counter[str]) -> Pose:
     return regraded(replace(pose, **changed))
 
 
+def possible(name: str, value: float | None) -> float | None:
+    """A value of that name, or None where it is none that can be."""
+    return value if _fits(name, value) else None
+
+
 def _fits(name: str, value: float | None) -> bool:
     least, most, _ = _RANGES[name]
     return value is None or (math.isfinite(value) and least <= value <= most)
