@@ -65,7 +65,12 @@ class PoseFeed:
         except (ValueError, RecursionError):
             self.feed.refused["not JSON"] += 1
             return
+        origin_ms = self.feed.origin_ms
         said = self.feed.push(message, topic)
+        if self.feed.origin_ms != origin_ms:
+            # The aircraft's clock was set: what was told by the one before is of no use.
+            self.poses.clear()
+            self.check = LiveCheck(self.check.kind, left_out=self.check.left_out)
         pose = None if said is None else self.check(said)
         if pose is not None:
             self.poses.append(pose)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Cloud API messages that say what cannot be."""
+"""Cloud API messages that say what cannot be, and clocks that are set while the aircraft is up."""
 
 from __future__ import annotations
 
@@ -92,3 +92,51 @@ def test_the_delay_of_a_picture_is_one_that_can_be():
         assert feed.delay_ms == known
     feed.push(DELAY)
     assert feed.delay_ms == 700.0
+
+
+def osd(utc: float, number: int) -> bytes:
+    data = {**OSD["data"], "latitude": 24.5 + number * 1e-5}
+    return json.dumps({"timestamp": round(utc * 1000), "data": data}).encode()
+
+
+UP = 1_777_600_000.0
+
+
+@pytest.mark.parametrize(
+    "before", [1_577_836_805.0, UP - 90_000.0, UP + 90_000.0, 4.0e9, 5.0], ids=str
+)
+def test_one_message_before_the_clock_was_set_blinds_nothing(before):
+    feed = PoseFeed(Live(), FakeClock())
+    feed.take(osd(before, 0))
+    for number in range(1, 10):
+        feed.take(osd(UP + 2 * number, number))
+    # Two are doubted, and the third says that the clock was set.
+    assert [pose.utc for pose in feed.poses] == [UP + 2 * number for number in range(3, 10)]
+    assert feed.poses[0].t_s == 0.0
+
+
+@pytest.mark.parametrize("back_s", [10.0, 600.0, 3000.0, 7200.0])
+def test_a_clock_that_was_set_back_is_believed(back_s):
+    feed = PoseFeed(Live(), FakeClock())
+    for number in range(20):
+        feed.take(osd(UP + 2 * number, number))
+    for number in range(20, 26):
+        feed.take(osd(UP + 2 * number - back_s, number))
+    assert [pose.utc for pose in feed.poses] == [UP + 2 * n - back_s for n in range(22, 26)]
+
+
+def test_late_messages_among_others_set_no_clock():
+    feed = PoseFeed(Live(), FakeClock())
+    for number in range(20):
+        feed.take(osd(UP + 2 * number, number))
+        feed.take(osd(UP + 2 * number - 30.0, number))
+    assert [pose.utc for pose in feed.poses] == [UP + 2 * number for number in range(20)]
+
+
+def test_times_that_contradict_each_other_set_no_clock():
+    feed = PoseFeed(Live(), FakeClock())
+    for number in range(5):
+        feed.take(osd(UP + 2 * number, number))
+    for at in (UP - 100.0, UP - 200.0, UP - 300.0, UP + 9000.0, UP - 9000.0):
+        feed.take(osd(at, 5))
+    assert len(feed.poses) == 5

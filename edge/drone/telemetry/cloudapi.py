@@ -19,7 +19,7 @@ from edge.drone.telemetry.pose import Pose, Telemetry, grade, only_aircraft, sou
 
 # Keys of the gimbal block are the payload's own index, type_subtype_gimbal.
 _PAYLOAD = re.compile(r"^\d+-\d+-\d+$")
-# So many messages in a row move the clock by more than an hour.
+# So many messages in a row, each within an hour behind the one before, say that the clock was set.
 _HOUR_MS, _BELIEVED = 3_600_000.0, 3
 # A live picture that took longer has not been sent by a link that one can fly by.
 _LONGEST_DELAY_MS = 60_000.0
@@ -35,14 +35,15 @@ class CloudPoses:
 
     `payload` fixes the payload index to follow ("81-0-0"); by default the first that has a gimbal.
     `serial` is the aircraft to follow; without it the first that sends a position is followed, and
-    `others` counts the positions of every other one.
+    `others` counts the positions of every other one. `origin_ms` is the stamp that times count
+    from: the first one, set anew where the sender's clock was set.
     """
 
     payload: str | None = None
     serial: str | None = None
     origin_ms: float | None = None
     last_ms: float = 0.0
-    astray: int = 0
+    astray: list[float] = field(default_factory=list)
     takeoff_m: float | None = None
     zoom: float | None = None
     rtk: bool = False
@@ -116,17 +117,18 @@ class CloudPoses:
 
     def _in_time(self, stamp: float) -> bool:
         """Whether a message follows the one before within an hour. A clock that was wrong, or was
-        set, is believed once several messages in a row say so."""
-        ahead_ms = stamp - self.last_ms
-        if self.last_ms == 0.0 or 0.0 <= ahead_ms <= _HOUR_MS:
-            self.astray = 0
+        set, is believed once several messages in a row follow each other so."""
+        if self.origin_ms is None or _follows(self.last_ms, stamp):
+            self.astray.clear()
             return True
-        if -_HOUR_MS <= ahead_ms < 0.0:
+        if self.astray and not _follows(self.astray[-1], stamp):
+            self.astray.clear()
+        self.astray.append(stamp)
+        if len(self.astray) < _BELIEVED:
             return False
-        self.astray += 1
-        believed = self.astray >= _BELIEVED
-        self.astray = 0 if believed else self.astray
-        return believed
+        self.astray.clear()
+        self.origin_ms = None
+        return True
 
     def _position(self, data: dict[str, Any], stamp: float) -> Pose:
         self.last_ms = stamp
@@ -202,6 +204,10 @@ def _number(value: Any) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _follows(before_ms: float, stamp: float) -> bool:
+    return 0.0 <= stamp - before_ms <= _HOUR_MS
 
 
 def _zoom(block: dict[str, Any]) -> float | None:
