@@ -9,10 +9,9 @@ never are.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -146,6 +145,7 @@ class GroundTracks:
         self._plane, self._merge_m = plane, merge_m
         self._live: list[GroundTrack] = []
         self._done: list[GroundTrack] = []
+        self._passes = Passes(merge_m)
         self._next = 1
 
     def step(self, look: KeyFrame) -> None:
@@ -170,8 +170,9 @@ class GroundTracks:
         return [*self._done, *self._live]
 
     def finish(self) -> list[GroundTrack]:
-        """The flight's things, passes merged, in order of first sight."""
-        merged = merge(self.tracks(), merge_m=self._merge_m)
+        """The flight's things, passes merged, in order of first sight. May be asked again and
+        again while the flight goes on."""
+        merged = merge(self.tracks(), self._passes.pairs(self._done, self._live))
         return sorted(merged, key=lambda track: track.first_s)
 
     def _start(self, look: KeyFrame, sighting: Sighting) -> GroundTrack:
@@ -246,17 +247,68 @@ def _alike(track: GroundTrack, sighting: Sighting) -> bool:
     return 1 / 3 <= ratio <= 3
 
 
-def merge(tracks: Iterable[GroundTrack], *, merge_m: float) -> list[GroundTrack]:
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What joining asks of a track: `middle` is its sighting half-way, `seen` how many it has."""
+
+    id: int
+    label: str
+    place: tuple[float, float]
+    ce90_m: float
+    middle: Sighting
+    times: frozenset[float]
+    seen: int
+
+
+Pair = tuple[float, int, int]
+
+
+class Passes:
+    """Pairs of tracks that may be one thing: (distance over the allowed one, id, id).
+
+    A track whose pass is over changes no more, so what it is to the others like it is worked out
+    once: a flight has hundreds of them, and is judged every few seconds while it is in the air.
+    """
+
+    def __init__(self, merge_m: float) -> None:
+        self._merge_m = merge_m
+        self._over: list[Pass] = []
+        self._pairs: list[Pair] = []
+        self._taken = 0
+
+    def pairs(self, done: Sequence[GroundTrack], live: Sequence[GroundTrack]) -> list[Pair]:
+        """Nearest first. `done` is what it was at the last call and what was added behind."""
+        for over in _passes(done[self._taken :]):
+            self._pairs += self._with(over, self._over)
+            self._over.append(over)
+        self._taken = len(done)
+        known, found = list(self._over), list(self._pairs)
+        for one in _passes(live):
+            found += self._with(one, known)
+            known.append(one)
+        return sorted(found)
+
+    def _with(self, one: Pass, earlier: Sequence[Pass]) -> Iterator[Pair]:
+        for other in earlier:
+            away = _apart(other, one, self._merge_m)
+            if away is not None:
+                yield away, other.id, one.id
+
+
+def _passes(tracks: Iterable[GroundTrack]) -> Iterator[Pass]:
+    """Of things that stay where they are; what drives or walks is never joined."""
+    for track in tracks:
+        label = track.label
+        if label not in MOVERS | WALKERS:
+            middle = track.seen[len(track.seen) // 2].sighting
+            times = frozenset(seen.t_s for seen in track.seen)
+            yield Pass(track.id, label, track.place, track.ce90_m, middle, times, len(track.seen))
+
+
+def merge(tracks: Iterable[GroundTrack], pairs: Iterable[Pair]) -> list[GroundTrack]:
     """Tracks of different passes joined, nearest pairs first; never two that one look saw."""
-    groups = [track.copy() for track in tracks]
-    still = [track for track in groups if track.label not in MOVERS | WALKERS]
-    pairs = [
-        (away, a.id, b.id)
-        for a, b in itertools.combinations(still, 2)
-        if (away := _apart(a, b, merge_m)) is not None
-    ]
-    home = {track.id: track for track in groups}
-    for _, first, second in sorted(pairs):
+    home = {track.id: track.copy() for track in tracks}
+    for _, first, second in pairs:
         a, b = home[first], home[second]
         if a is not b and not _seen_together(a, b):
             kept, gone = (a, b) if a.first_s <= b.first_s else (b, a)
@@ -265,27 +317,32 @@ def merge(tracks: Iterable[GroundTrack], *, merge_m: float) -> list[GroundTrack]
     return list({id(track): track for track in home.values()}.values())
 
 
-def _apart(a: GroundTrack, b: GroundTrack, merge_m: float) -> float | None:
+def _apart(a: Pass, b: Pass, merge_m: float) -> float | None:
     """Distance over the allowed one; None where they cannot be one thing."""
     if a.label != b.label:
         return None
     away = math.hypot(a.place[0] - b.place[0], a.place[1] - b.place[1])
-    allowed = max(merge_m, 0.5 * max(a.ce90_m, b.ce90_m)) + _yaw_part(a, b)
-    return away / allowed if away <= allowed and not _seen_together(a, b) else None
+    allowed = max(merge_m, 0.5 * max(a.ce90_m, b.ce90_m)) + _yaw_part(a.middle, b.middle)
+    if away > allowed or _together(len(a.times & b.times), a.seen, b.seen):
+        return None
+    return away / allowed
 
 
-def _yaw_part(a: GroundTrack, b: GroundTrack) -> float:
+def _yaw_part(first: Sighting, second: Sighting) -> float:
     """2 g sin(half the turn between the two directions of view) times the yaw error."""
-    first, second = a.seen[len(a.seen) // 2].sighting, b.seen[len(b.seen) // 2].sighting
     turn = math.radians(first.azimuth_deg - second.azimuth_deg)
     reach = (first.ground_m + second.ground_m) / 2.0
     return 2.0 * reach * abs(math.sin(turn / 2.0)) * math.radians(PASS_YAW_DEG)
 
 
 def _seen_together(a: GroundTrack, b: GroundTrack) -> bool:
-    """Whether looks saw both at once; one look in many may have cut a thing in two."""
     common = len({seen.t_s for seen in a.seen} & {seen.t_s for seen in b.seen})
-    return common > 0.25 * min(len(a.seen), len(b.seen))
+    return _together(common, len(a.seen), len(b.seen))
+
+
+def _together(common: int, of_a: int, of_b: int) -> bool:
+    """Whether looks saw both at once; one look in many may have cut a thing in two."""
+    return common > 0.25 * min(of_a, of_b)
 
 
 def _absorb(kept: GroundTrack, gone: GroundTrack) -> None:
