@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import paho.mqtt.client as mqtt
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.clock import Clock
 from edge.config import ConfigError
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 KEEPALIVE_S = 30
 # Poses kept: as long as a picture may wait for the pose behind it, and far more.
 KEPT = 400
+# The longest that one round may read; the pictures wait meanwhile.
+READ_S = 0.1
 
 
 @dataclass(slots=True)
@@ -46,17 +50,29 @@ class PoseFeed:
     _backoff: Backoff = field(default_factory=Backoff)
     _trouble: Trouble = field(default_factory=lambda: Trouble(log))
     _again_s: float = 0.0
+    _heard: int = 0
+    _refused: str | None = None
 
     def poll(self) -> bool:
-        """Read what has arrived; true where there is a new pose."""
+        """Read all that has arrived, or for READ_S; true where there is a new pose."""
         before = self.feed.last_ms
         if self._client is None:
             self._connect()
-        if self._client is not None:
-            code = self._client.loop(0.0)
-            if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                self._lost(str(code))
+        until_s = self.clock.now().mono + READ_S
+        while self._read_one() and self.clock.now().mono < until_s:
+            pass
         return self.feed.last_ms != before
+
+    def _read_one(self) -> bool:
+        """True where a message came: paho's loop reads a packet at a time, and there may be more
+        behind it."""
+        if self._client is None:
+            return False
+        heard = self._heard
+        code = self._client.loop(0.0)
+        if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._lost(self._refused or mqtt.error_string(code))
+        return self._heard != heard
 
     def take(self, payload: bytes, topic: str = "") -> None:
         """One message of the broker; what an aircraft cannot do is left out."""
@@ -92,7 +108,9 @@ class PoseFeed:
         client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         client.on_message = self._on_message
         client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
         self._secure(client)
+        self._refused = None
         try:
             client.connect(self.settings.host, self.settings.port, KEEPALIVE_S)
         except OSError as error:
@@ -113,12 +131,28 @@ class PoseFeed:
         where = f"{self.settings.host}:{self.settings.port}"
         self._trouble.failed("broker", f"{where}: {why}; tried again")
 
-    def _on_connect(self, client: Client, *_: Any) -> None:
+    def _on_connect(
+        self, client: Client, _user: Any, _flags: Any, code: ReasonCode, _properties: Any
+    ) -> None:
+        """A refused login comes here too; paho ends the connection behind it."""
+        if code.is_failure:
+            self._refused = f"refuses the login: {code} (live.username, live.password_file)"
+            return
         self._backoff.reset()
         self._trouble.healed("broker")
         client.subscribe([(topic, 0) for topic in self.settings.topics])
 
+    def _on_subscribe(
+        self, _client: Client, _user: Any, _mid: int, codes: list[ReasonCode], _properties: Any
+    ) -> None:
+        for topic, code in zip(self.settings.topics, codes, strict=False):
+            if code.is_failure:
+                self._trouble.failed(f"topic {topic}", f"the broker refuses it: {code}")
+            else:
+                self._trouble.healed(f"topic {topic}")
+
     def _on_message(self, _client: Client, _user: Any, message: MQTTMessage) -> None:
+        self._heard += 1
         self.take(bytes(message.payload), message.topic)
 
     def close(self) -> None:
