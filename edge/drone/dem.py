@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from edge.config import ConfigError
 from edge.drone import earth, shifted
 from edge.drone.georef import GroundPoint, GroundView, NoGround, Sigmas, locate, ray
+from edge.drone.npz import read_arrays
 
 STEP_M = 5.0
 FAR_M = 5000.0
@@ -104,9 +105,8 @@ def _without_voids(heights: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _from_npz(path: Path) -> Dem:
-    with np.load(path, allow_pickle=False) as data:
-        lat, lon = data["lat"].astype(float), data["lon"].astype(float)
-        heights = data["height"].astype(float)
+    data = read_arrays(path)
+    lat, lon, heights = (data[name].astype(float) for name in ("lat", "lon", "height"))
     if heights.shape != (len(lat), len(lon)) or len(lat) < 2 or len(lon) < 2 or lat[0] <= lat[-1]:
         raise ValueError("height must be (lat, lon) with lat from north to south")
     return Dem(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,10 @@ from numpy.typing import NDArray
 
 from edge import journal
 from edge.drone.look import KeyFrame, from_json, to_json
+from edge.drone.npz import read_arrays
 from edge.runtime import write_atomic
+
+log = logging.getLogger(__name__)
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -51,13 +55,15 @@ class Journal:
 
     def _checkpoint(self) -> tuple[int, Arrays] | None:
         try:
-            with np.load(self._mark, allow_pickle=False) as data:
-                arrays = {name: data[name] for name in data.files}
-        except (OSError, ValueError, EOFError):
+            arrays = read_arrays(self._mark)
+            if str(arrays.pop("key", "")) != self.key:
+                return None
+            return int(arrays.pop("count")), arrays
+        except FileNotFoundError:
             return None
-        if str(arrays.pop("key", "")) != self.key:
+        except (OSError, ValueError, KeyError) as error:
+            log.warning("%s: %s; the flight is looked at from its start", self._mark, error)
             return None
-        return int(arrays.pop("count")), arrays
 
     def _cut(self) -> None:
         """Keep exactly the lines the checkpoint knows."""

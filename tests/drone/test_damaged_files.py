@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Files of a flight that a power cut, a bad disk or another program has been at."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.config import ConfigError
+from edge.drone.dem import read_dem
+from edge.drone.journal import Journal
+from edge.drone.look import KeyFrame
+from edge.drone.npz import read_arrays
+
+LOOK = KeyFrame(1.0, 1_777_600_001.0, None, why="no position fix")
+ARRAYS = {"gsd:s1": np.linspace(0, 1, 300), "votes:s1": np.arange(400).reshape(20, 20)}
+
+
+def flown(folder: Path) -> bytes:
+    journal = Journal(folder, "key")
+    journal.add(LOOK)
+    journal.checkpoint(dict(ARRAYS))
+    again = Journal(folder, "key")
+    assert (again.resumed, again.count, set(again.arrays)) == (True, 1, set(ARRAYS))
+    return (folder / "checkpoint.npz").read_bytes()
+
+
+DAMAGE = {
+    "half": lambda data: data[: len(data) // 2],
+    "a head and zeros": lambda data: data[:4] + b"\0" * (len(data) - 4),
+    "zeros": lambda data: b"\0" * len(data),
+    "empty": lambda data: b"",
+    "text": lambda data: b"never an archive\n",
+    "one array": lambda data: b"\x93NUMPY\x01\0",
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_checkpoint_begins_the_flight_anew_and_is_said(tmp_path, how, caplog):
+    data = flown(tmp_path)
+    (tmp_path / "checkpoint.npz").write_bytes(DAMAGE[how](data))
+    journal = Journal(tmp_path, "key")
+    assert (journal.resumed, journal.count, list(journal.looks())) == (False, 0, [])
+    assert "checkpoint.npz: " in caplog.text
+    journal.add(LOOK)
+    journal.checkpoint(dict(ARRAYS))
+    assert Journal(tmp_path, "key").count == 1
+
+
+def test_any_wrong_byte_of_an_archive_is_one_kind_of_error(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", **ARRAYS)
+    data, rng = (tmp_path / "a.npz").read_bytes(), random.Random(1)
+    refused = 0
+    for _ in range(150):
+        torn = bytearray(data)
+        for _ in range(rng.choice((1, 1, 2, 8))):
+            torn[rng.randrange(len(torn))] = rng.randrange(256)
+        (tmp_path / "b.npz").write_bytes(torn[: rng.choice((len(torn), rng.randrange(len(torn))))])
+        try:
+            read_arrays(tmp_path / "b.npz")
+        except (ValueError, OSError):
+            refused += 1
+    assert refused > 80
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_height_grid_is_one_clear_line(tmp_path, how):
+    lat, lon = np.array([24.6, 24.5]), np.array([118.1, 118.2])
+    np.savez_compressed(tmp_path / "dem.npz", lat=lat, lon=lon, height=np.zeros((2, 2)))
+    assert read_dem(tmp_path / "dem.npz").height(24.55, 118.15) == 0.0
+    data = (tmp_path / "dem.npz").read_bytes()
+    (tmp_path / "dem.npz").write_bytes(DAMAGE[how](data))
+    with pytest.raises(ConfigError, match="no height grid") as refused:
+        read_dem(tmp_path / "dem.npz")
+    assert "\n" not in str(refused.value)
