@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -138,6 +139,8 @@ def read_sites(path: Path) -> tuple[RegisteredSite, ...]:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
     except ValueError as error:
         raise ConfigError(f"{path}: not JSON: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deep for a register") from None
     place_of = _datum(data, str(path))
     features = data.get("features") if isinstance(data, dict) else None
     if not isinstance(features, list) or not features:
@@ -192,7 +195,7 @@ def _site(feature: Any, where: str, place_of: ToWgs84) -> RegisteredSite:
         raise ConfigError(f"{where}: id missing")
     kind = given.get("kind", "site")
     if kind not in KINDS:
-        raise ConfigError(f"{where}: kind = {kind!r}: allowed {', '.join(KINDS)}")
+        raise ConfigError(f"{where}: kind = {_short(kind)}: allowed {', '.join(KINDS)}")
     for inner in (feature, feature.get("geometry")):
         if isinstance(inner, dict) and "crs" in inner:
             place_of = _datum(inner, where)
@@ -207,11 +210,11 @@ def _site(feature: Any, where: str, place_of: ToWgs84) -> RegisteredSite:
         polygons=polygons,
         line=line,
         width_m=width,
-        name_en=given.get("name_en"),
+        name_en=_word(given.get("name_en"), f"{where}: name_en"),
         valid_from=_day(given.get("valid_from"), f"{where}: valid_from"),
         valid_to=_day(given.get("valid_to"), f"{where}: valid_to"),
         permits=_words(given.get("permits"), f"{where}: permits"),
-        grid=given.get("grid"),
+        grid=_word(given.get("grid"), f"{where}: grid"),
         ground_m=_number(given.get("ground_m", 0.0), f"{where}: ground_m"),
         categories=_words(given.get("categories"), f"{where}: categories"),
     )
@@ -225,6 +228,8 @@ def _geometry(
     if kind == "Polygon":
         return (_rings(shapes, where, place_of),), ()
     if kind == "MultiPolygon" and isinstance(shapes, list):
+        if not shapes:
+            raise ConfigError(f"{where}: a MultiPolygon without polygons")
         return tuple(_rings(rings, where, place_of) for rings in shapes), ()
     if kind == "LineString":
         line = _ring(shapes, where, place_of)
@@ -246,7 +251,7 @@ def _rings(data: Any, where: str, place_of: ToWgs84) -> tuple[Ring, ...]:
 def _ring(data: Any, where: str, place_of: ToWgs84) -> Ring:
     try:
         points = tuple((float(point[0]), float(point[1])) for point in data)
-    except (TypeError, ValueError, IndexError, KeyError):
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError):
         raise ConfigError(f"{where}: a position is [longitude, latitude]") from None
     for lon, lat in points:
         if not (abs(lon) <= 180.0 and abs(lat) <= 90.0):
@@ -260,13 +265,17 @@ def _day(value: Any, where: str) -> date | None:
     try:
         return calendar_day(str(value))
     except ValueError:
-        raise ConfigError(f"{where} = {value!r}: expected a date as 2026-05-01") from None
+        raise ConfigError(f"{where} = {_short(value)}: expected a date as 2026-05-01") from None
 
 
 def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ConfigError(f"{where} = {value!r}: expected a number")
-    return float(value)
+    number = math.nan
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with suppress(OverflowError):
+            number = float(value)
+    if not math.isfinite(number):
+        raise ConfigError(f"{where} = {_short(value)}: expected a number")
+    return number
 
 
 def _positive(value: Any, where: str) -> float:
@@ -276,8 +285,20 @@ def _positive(value: Any, where: str) -> float:
     return number
 
 
+def _short(value: Any) -> str:
+    """What a file holds there, as far as it fits into a line."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def _word(value: Any, where: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise ConfigError(f"{where} = {_short(value)}: expected a word")
+    return value
+
+
 def _words(value: Any, where: str) -> tuple[str, ...]:
     words = [value] if isinstance(value, str) else value or []
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise ConfigError(f"{where} = {value!r}: expected a list of words")
+        raise ConfigError(f"{where} = {_short(value)}: expected a list of words")
     return tuple(words)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from edge.drone.dem import read_dem
 from edge.drone.journal import Journal
 from edge.drone.look import KeyFrame
 from edge.drone.npz import read_arrays
+from edge.drone.sites import read_sites
 
 LOOK = KeyFrame(1.0, 1_777_600_001.0, None, why="no position fix")
 ARRAYS = {"gsd:s1": np.linspace(0, 1, 300), "votes:s1": np.arange(400).reshape(20, 20)}
@@ -76,3 +79,38 @@ def test_a_damaged_height_grid_is_one_clear_line(tmp_path, how):
     with pytest.raises(ConfigError, match="no height grid") as refused:
         read_dem(tmp_path / "dem.npz")
     assert "\n" not in str(refused.value)
+
+
+def register(**changes: Any) -> str:
+    ring = [[118.1, 24.5], [118.2, 24.5], [118.2, 24.6], [118.1, 24.5]]
+    feature = {"type": "Feature", "properties": {"id": "a", **changes.pop("properties", {})},
+               "geometry": {"type": "Polygon", "coordinates": [ring], **changes}}  # fmt: skip
+    return json.dumps({"type": "FeatureCollection", "features": [feature]})
+
+
+HUGE = 10**400
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (register(type="MultiPolygon", coordinates=[]), "a MultiPolygon without polygons"),
+        (register(coordinates=[[[HUGE, 1], [1, 1], [1, 2], [HUGE, 1]]]), "a position is"),
+        (register(properties={"ground_m": HUGE}), "ground_m = 1000"),
+        (register(properties={"name_en": ["a"]}), "name_en = ['a']: expected a word"),
+        (register(properties={"grid": 5}), "grid = 5: expected a word"),
+        (register(properties={"permits": [[["x" * 500]]]}), "expected a list of words"),
+        ("[" * 100_000, "nested too deep"),
+        (register(coordinates="DEEP").replace('"DEEP"', "[" * 50_000 + "]" * 50_000), "nested"),
+    ],
+    ids=["no polygons", "huge place", "huge height", "no word", "no grid", "permits", "deep", "in"],
+)
+def test_a_register_that_cannot_be_is_one_clear_line(tmp_path, text, said):
+    (tmp_path / "s.geojson").write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        read_sites(tmp_path / "s.geojson")
+    line = str(refused.value)
+    assert said in line
+    assert line.startswith(f"{tmp_path / 's.geojson'}")
+    assert "\n" not in line
+    assert len(line) < 400
