@@ -19,6 +19,8 @@ _ENTRIES_MAX = 512
 _XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
 _DATE = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)")
 _ZONE = re.compile(r"([+-])(\d\d):(\d\d)")
+# Zones lie between UTC-12 and UTC+14.
+_FURTHEST_H = 14
 # Number types of TIFF 6.0: struct code, bytes. Rationals are two longs.
 _NUMBERS = {1: ("B", 1), 3: ("H", 2), 4: ("I", 4), 5: ("II", 8), 9: ("i", 4), 10: ("ii", 8)}
 
@@ -76,15 +78,21 @@ def _moment(tags: Tags, zone: dt.tzinfo) -> float | None:
     match = _DATE.match(_word(tags, _TAKEN))
     if match is None:
         return None
-    offset = _ZONE.match(_word(tags, _OFFSET))
-    if offset:
-        minutes = int(offset[2]) * 60 + int(offset[3])
-        zone = dt.timezone(dt.timedelta(minutes=-minutes if offset[1] == "-" else minutes))
+    zone = _zone(_word(tags, _OFFSET)) or zone
     try:
         moment = dt.datetime(*map(int, match.groups()), tzinfo=zone)  # type: ignore[misc,arg-type]
         return moment.timestamp() + _fraction(_word(tags, _TAKEN_FRACTION))
     except (ValueError, OverflowError):
         return None
+
+
+def _zone(text: str) -> dt.tzinfo | None:
+    """Of OffsetTimeOriginal; None where it tells none that can be."""
+    match = _ZONE.match(text)
+    if match is None or int(match[2]) > _FURTHEST_H or int(match[3]) > 59:
+        return None
+    minutes = int(match[2]) * 60 + int(match[3])
+    return dt.timezone(dt.timedelta(minutes=-minutes if match[1] == "-" else minutes))
 
 
 def _word(tags: Tags, tag: int, directory: str = "main") -> str:

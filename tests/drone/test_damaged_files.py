@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge.camera import exif
 from edge.config import ConfigError
 from edge.drone.dem import read_dem
 from edge.drone.journal import Journal
 from edge.drone.look import KeyFrame
 from edge.drone.npz import read_arrays
 from edge.drone.sites import read_sites
+from edge.drone.telemetry import photos
+from tests.drone.test_telemetry_photos import at, shot
+from tools.fakes import photographs
 
 LOOK = KeyFrame(1.0, 1_777_600_001.0, None, why="no position fix")
 ARRAYS = {"gsd:s1": np.linspace(0, 1, 300), "votes:s1": np.arange(400).reshape(20, 20)}
@@ -114,3 +118,11 @@ def test_a_register_that_cannot_be_is_one_clear_line(tmp_path, text, said):
     assert line.startswith(f"{tmp_path / 's.geojson'}")
     assert "\n" not in line
     assert len(line) < 400
+
+
+@pytest.mark.parametrize("zone", ["+99:00", "-15:00", "+08:75", "+8", "zone"])
+def test_a_photograph_whose_zone_cannot_be_has_the_callers(zone):
+    told = photographs.exif(taken=at(5), zone=zone)
+    without = photographs.exif(taken=at(5), zone=None)
+    assert exif.read(shot(told)[1]).taken == exif.read(shot(without)[1]).taken
+    assert photos.parse([shot(told)]).cues == 1
