@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from edge.camera.folder import SIDECARS, SUFFIXES, head_of
 from edge.camera.recording import FileFrames, read_file_frames
 from edge.config import Category, ConfigError, config_sha256
 from edge.drone import optics
@@ -37,6 +39,8 @@ from edge.isolation import ItemGuard
 # Things five pixels across can be told apart; coarser ground was flown over, not inspected.
 INSPECTED_PIXELS = 5.0
 LARGEST_REACH_M = 250.0
+# EXIF stands within the first 64 KB of a JPEG (its segments are no larger).
+PHOTO_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,15 +230,25 @@ def _extent(
 
 
 def quick_sha256(path: Path) -> str:
-    """Of name, size, first and last megabyte: a 4K flight is 10 GB, and this only names it."""
+    """Of size, first and last megabyte: a 4K flight is 10 GB, and this only names it."""
     if path.is_dir():
-        names = "\n".join(sorted(item.name for item in path.iterdir()))
-        return hashlib.sha256(names.encode()).hexdigest()
+        return _album_sha256(path)
     digest = hashlib.sha256(str(path.stat().st_size).encode())
     with path.open("rb") as file:
         digest.update(file.read(1 << 20))
         file.seek(max(0, path.stat().st_size - (1 << 20)))
         digest.update(file.read())
+    return digest.hexdigest()
+
+
+def _album_sha256(folder: Path) -> str:
+    """Of name, size and beginning of each photograph: cameras count from 0001 anew with each card,
+    so two flights may bear the same names; when each was taken stands at its beginning."""
+    digest = hashlib.sha256()
+    for item in sorted(folder.iterdir()):
+        if item.name in SIDECARS or item.suffix.lower() in SUFFIXES:
+            digest.update(os.fsencode(item.name) + b"\0%d\0" % item.stat().st_size)
+            digest.update(head_of(item)[:PHOTO_BYTES])
     return digest.hexdigest()
 
 

@@ -14,6 +14,7 @@ import pytest
 from edge.camera import exif
 from edge.config import ConfigError
 from edge.drone.dem import read_dem
+from edge.drone.flight import quick_sha256
 from edge.drone.journal import Journal
 from edge.drone.look import KeyFrame
 from edge.drone.npz import read_arrays
@@ -126,3 +127,19 @@ def test_a_photograph_whose_zone_cannot_be_has_the_callers(zone):
     without = photographs.exif(taken=at(5), zone=None)
     assert exif.read(shot(told)[1]).taken == exif.read(shot(without)[1]).taken
     assert photos.parse([shot(told)]).cues == 1
+
+
+def album(folder: Path, day: str) -> Path:
+    folder.mkdir()
+    for number in range(1, 4):
+        (folder / f"DJI_{number:04d}.JPG").write_bytes(b"\xff\xd8\xff" + f"{day} {number}".encode())
+    return folder
+
+
+def test_photographs_of_another_day_under_the_same_names_are_another_flight(tmp_path):
+    one, other = album(tmp_path / "1", "0424"), album(tmp_path / "2", "0501")
+    assert quick_sha256(one) != quick_sha256(other)
+    copied = album(tmp_path / "3", "0424")
+    # What looking at a folder leaves behind in it is none of the flight.
+    (copied / "Thumbs.db").write_bytes(b"x")
+    assert quick_sha256(copied) == quick_sha256(one)
