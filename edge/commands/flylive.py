@@ -52,8 +52,10 @@ def fly_live(
     feed.feed.payload, feed.feed.serial = settings.aircraft.payload, settings.aircraft.serial
     stop.on_signals()
     grabber.start()
+    reading = True
     try:
-        while not stop:
+        while reading and not stop:
+            reading = grabber.line.alive
             _turn(flight, feed, mailbox.take(TAKE_S), settings.live.video_delay_s)
     finally:
         grabber.stop(2.0)
@@ -65,7 +67,17 @@ def fly_live(
         f"--live {args.out}",
         file=sys.stderr,
     )
-    return 0
+    return 0 if reading else _blind(args.video)
+
+
+def _blind(video: str) -> int:
+    """The stream is opened again after any failure but a bug, whose trace was printed."""
+    print(
+        f"edge fly: {video}: reading the stream ended by the error above; no pictures come any "
+        "more: start it again",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def _turn(flight: Any, feed: Any, frame: Any, delay_s: float) -> None:

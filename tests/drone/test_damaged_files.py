@@ -3,23 +3,29 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
+import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from edge import runtime
 from edge.camera import exif
+from edge.commands import flylive
 from edge.config import ConfigError
 from edge.drone.dem import read_dem
 from edge.drone.flight import quick_sha256
 from edge.drone.journal import Journal
 from edge.drone.look import KeyFrame
 from edge.drone.npz import read_arrays
+from edge.drone.settings import Drone, Live
 from edge.drone.sites import read_sites
 from edge.drone.telemetry import photos
+from tests.drone.flyover import PaintDetector
 from tests.drone.test_telemetry_photos import at, shot
 from tools.fakes import photographs
 
@@ -143,3 +149,33 @@ def test_photographs_of_another_day_under_the_same_names_are_another_flight(tmp_
     # What looking at a folder leaves behind in it is none of the flight.
     (copied / "Thumbs.db").write_bytes(b"x")
     assert quick_sha256(copied) == quick_sha256(one)
+
+
+def test_a_live_flight_whose_camera_thread_has_a_bug_ends_with_an_error(
+    tmp_path, monkeypatch, capsys
+):
+    def broken(*_: object) -> Any:
+        def connect() -> None:
+            raise KeyError("a bug")
+
+        return connect
+
+    class Soon(runtime.Stop):
+        """Else a flight that goes on would go on for ever."""
+
+        turns = 0
+
+        def __bool__(self) -> bool:
+            self.turns += 1
+            return self.turns > 20
+
+    monkeypatch.setattr(runtime, "Stop", Soon)
+    monkeypatch.setattr("edge.camera.opening.connector", broken)
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
+    args = argparse.Namespace(video="rtmp://127.0.0.1/x", out=tmp_path, name=None, json=False,
+                              device=None)  # fmt: skip
+    detector = PaintDetector()
+    detector.name = "paint"
+    ended = flylive.fly_live(args, Drone(live=Live(port=1, tls="off")), (), detector, {})
+    assert ended == 1
+    assert "rtmp://127.0.0.1/x: reading the stream ended" in capsys.readouterr().err
