@@ -273,7 +273,12 @@ def main(
     """
     device = load(Path(device_path), Device) if device_path else Device()
     where = box_files(device, site_path, device_path)
-    Uplinkd(device, where, stop, boot_spread_s=boot_spread_s).run(stop, notify)
+    try:
+        daemon = Uplinkd(device, where, stop, boot_spread_s=boot_spread_s)
+    except OutboxFull as error:
+        log.error("%s", error)
+        return 1
+    daemon.run(stop, notify)
     return 0
 
 

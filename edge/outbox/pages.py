@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Rows straight from the pages of a SQLite file whose tree can no longer be walked. Pure.
+"""Rows straight from the pages of a SQLite file whose tree can no longer be walked.
 
 File format: https://www.sqlite.org/fileformat2.html, sections 1.6 (b-tree pages), 2.1 (records) and
 4 (write-ahead log). Reads leaf pages of tables wherever they lie; order and interior pages do not
@@ -8,9 +8,10 @@ matter, so a zeroed header or a lost root costs nothing.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 PAGE = 4096
 HEADER = 100
@@ -20,38 +21,59 @@ FRAME_HEADER = 24
 _INT_SIZES = (0, 1, 2, 3, 4, 6, 8)
 
 
-def with_log(data: bytes, log: bytes) -> bytes:
-    """The database with every committed frame of its write-ahead log laid over it."""
-    if len(log) < WAL_HEADER or struct.unpack_from(">I", log, 8)[0] != PAGE:
-        return data
-    pages = bytearray(data)
-    salts = log[16:24]
-    waiting: dict[int, bytes] = {}
-    for start in range(WAL_HEADER, len(log) - FRAME_HEADER - PAGE + 1, FRAME_HEADER + PAGE):
-        number, commit = struct.unpack_from(">II", log, start)
-        if log[start + 8 : start + 16] != salts or number == 0:
+class PagedFile:
+    """A database with every committed frame of its write-ahead log laid over it. Read page by page:
+    an outbox may be larger than the memory of the daemon that salvages it."""
+
+    def __init__(self, file: BinaryIO, log: BinaryIO | None = None) -> None:
+        self._file, self._log = file, log
+        size = file.seek(0, os.SEEK_END)
+        self._frames = {} if log is None else _committed(log)
+        self._size = max(size, PAGE * max(self._frames, default=0))
+
+    def __len__(self) -> int:
+        """Bytes of the database, its log included."""
+        return self._size
+
+    def page(self, number: int) -> bytes:
+        """The first is 1; a page that was never written is empty, the last may be cut off."""
+        frame = self._frames.get(number)
+        if frame is not None and self._log is not None:
+            self._log.seek(frame)
+            return self._log.read(PAGE)
+        if number < 1:
+            raise IndexError(f"no page {number}")
+        self._file.seek((number - 1) * PAGE)
+        return self._file.read(PAGE)
+
+
+def _committed(log: BinaryIO) -> dict[int, int]:
+    """Number of a page -> where its newest committed bytes lie in the log."""
+    header = log.read(WAL_HEADER)
+    if len(header) < WAL_HEADER or struct.unpack_from(">I", header, 8)[0] != PAGE:
+        return {}
+    end, salts = log.seek(0, os.SEEK_END), header[16:24]
+    found: dict[int, int] = {}
+    waiting: dict[int, int] = {}
+    for start in range(WAL_HEADER, end - FRAME_HEADER - PAGE + 1, FRAME_HEADER + PAGE):
+        log.seek(start)
+        frame = log.read(FRAME_HEADER)
+        number, commit = struct.unpack_from(">II", frame)
+        if frame[8:16] != salts or number == 0:
             break
-        waiting[number] = log[start + FRAME_HEADER : start + FRAME_HEADER + PAGE]
+        waiting[number] = start + FRAME_HEADER
         if commit:
-            _lay_over(pages, waiting)
+            found |= waiting
             waiting = {}
-    return bytes(pages)
+    return found
 
 
-def _lay_over(pages: bytearray, frames: dict[int, bytes]) -> None:
-    for number, page in frames.items():
-        end = number * PAGE
-        if len(pages) < end:
-            pages.extend(bytes(end - len(pages)))
-        pages[end - PAGE : end] = page
-
-
-def rows(data: bytes, columns: int) -> Iterator[tuple[int, list[Any]]]:
+def rows(data: PagedFile, columns: int) -> Iterator[tuple[int, list[Any]]]:
     """(rowid, values) of every intact cell with so many columns on any table leaf page."""
-    for start in range(0, len(data) - PAGE + 1, PAGE):
-        page = data[start : start + PAGE]
-        offset = HEADER if start == 0 else 0
-        if page[offset] != TABLE_LEAF:
+    for number in range(1, len(data) // PAGE + 1):
+        page = data.page(number)
+        offset = HEADER if number == 1 else 0
+        if len(page) < PAGE or page[offset] != TABLE_LEAF:
             continue
         (count,) = struct.unpack_from(">H", page, offset + 3)
         for cell in range(min(count, PAGE // 4)):
@@ -60,7 +82,7 @@ def rows(data: bytes, columns: int) -> Iterator[tuple[int, list[Any]]]:
                 yield found
 
 
-def _cell(data: bytes, page: bytes, pointer: int, columns: int) -> tuple[int, list[Any]] | None:
+def _cell(data: PagedFile, page: bytes, pointer: int, columns: int) -> tuple[int, list[Any]] | None:
     try:
         (at,) = struct.unpack_from(">H", page, pointer)
         size, at = _varint(page, at)
@@ -72,7 +94,7 @@ def _cell(data: bytes, page: bytes, pointer: int, columns: int) -> tuple[int, li
     return (rowid, values)
 
 
-def _payload(data: bytes, page: bytes, at: int, size: int) -> bytes:
+def _payload(data: PagedFile, page: bytes, at: int, size: int) -> bytes:
     """A cell's payload with its overflow chain (section 1.6, "the amount of payload")."""
     most = PAGE - 35
     if not 0 < size < len(data):
@@ -84,10 +106,14 @@ def _payload(data: bytes, page: bytes, at: int, size: int) -> bytes:
     local = local if local <= most else least
     parts, left = [page[at : at + local]], size - local
     (number,) = struct.unpack_from(">I", page, at + local)
+    followed: set[int] = set()
     while left > 0:
-        start = (number - 1) * PAGE
-        (number,) = struct.unpack_from(">I", data, start)
-        parts.append(data[start + 4 : start + 4 + min(left, PAGE - 4)])
+        if number in followed:
+            raise ValueError("its chain runs in a circle")
+        followed.add(number)
+        overflow = data.page(number)
+        (number,) = struct.unpack_from(">I", overflow)
+        parts.append(overflow[4 : 4 + min(left, PAGE - 4)])
         left -= PAGE - 4
     return b"".join(parts)
 

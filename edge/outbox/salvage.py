@@ -14,11 +14,14 @@ import logging
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.outbox import pages
+from edge.outbox import ballast, pages
+from edge.outbox.outbox import OutboxFull
+from edge.outbox.pages import PagedFile
 from edge.outbox.schema import (
     MANIFEST,
     PLATFORM,
@@ -28,9 +31,10 @@ from edge.outbox.schema import (
     boot_id,
     connect,
     damaged,
+    disk_full,
     gate,
-    transaction,
 )
+from edge.runtime import sync_file, sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +48,8 @@ _RECORD = (
     *("record_id", "payload", "sha256", "refused", "note", "receipt"),
     "destination",
 )
+_SEALED, _STATE = _RECORD.index("payload"), _RECORD.index("state")
+LOG = "-wal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +64,36 @@ class Salvage:
 
 
 def check_and_salvage(path: Path) -> Salvage | None:
-    """None for a sound (or absent) outbox. Producers are held off while the file is replaced."""
+    """None for a sound (or absent) outbox. Producers are held off while the file is replaced.
+
+    The damaged file stays in its place until the new one is whole: whatever ends this, the next
+    start does it again. Raises OutboxFull where the disk has no room for the new one.
+    """
     if not path.exists() or path.stat().st_size == 0:
         return None
     with gate(path, alone=True):
+        _log_back(path)
         if _sound(path):
             return None
+        try:
+            return _salvage_with_room(path)
+        finally:
+            _remove(_fresh(path))
+
+
+def _salvage_with_room(path: Path) -> Salvage:
+    try:
         return _salvage(path)
+    except (OSError, sqlite3.Error) as error:
+        if not disk_full(error):
+            raise
+        full = error
+    if ballast.drop(path.parent):
+        return _salvage_with_room(path)
+    raise OutboxFull(
+        f"{path}: damaged, and there is no room to salvage it: {full}; it is kept as it is until"
+        " the next start: make room on this disk"
+    )
 
 
 def _sound(path: Path) -> bool:
@@ -84,61 +113,147 @@ def _sound(path: Path) -> bool:
 
 
 def _salvage(path: Path) -> Salvage:
-    bad = path.with_name(f"{path.name}.bad-{int(time.time())}")
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(bad.with_name(bad.name + suffix))
-    fresh = path.with_name(f".{path.name}.salvage")
-    for suffix in ("", "-wal", "-shm"):
-        fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
-    db = connect(fresh)
-    with transaction(db):
-        rows, from_pages = _carry(bad, db)
+    fresh = _fresh(path)
+    _remove(fresh)
+    with closing(connect(fresh, gated=False)) as db:
+        # Worthless until it is whole: no second copy of a row for a rollback, one sync at the end.
+        db.execute("PRAGMA journal_mode=OFF").fetchall()
+        db.execute("PRAGMA synchronous=OFF")
+        db.execute("BEGIN IMMEDIATE")
+        carried = _Carried(db)
+        walked = _carry(path, carried)
+        carried.files()
+        rows = len(carried.known)
         anew = _from_evidence(db, path.parent / EVIDENCE)
-    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    db.close()
-    fresh.rename(path)
+        db.execute("COMMIT")
+        db.execute("PRAGMA journal_mode=WAL").fetchall()
+    bad = _replace(path, fresh)
     log.error(
         "outbox was damaged: %d row(s) carried over, %d made anew from evidence, kept as %s",
         rows,
         anew,
         bad,
     )
-    return Salvage(rows, from_pages, anew, bad)
+    return Salvage(rows, rows - walked, anew, bad)
 
 
-def _carry(bad: Path, db: sqlite3.Connection) -> tuple[int, int]:
-    # Bytes first: opening the file lets SQLite replay or drop its log.
-    log_path = bad.with_name(bad.name + "-wal")
-    raw = pages.with_log(bad.read_bytes(), log_path.read_bytes() if log_path.exists() else b"")
-    found, whole = _along_the_tree(bad, db)
-    walked = len(found)
+def _fresh(path: Path) -> Path:
+    return path.with_name(f".{path.name}.salvage")
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", LOG, "-shm"):
+        _beside(path, suffix).unlink(missing_ok=True)
+
+
+def _replace(path: Path, fresh: Path) -> Path:
+    """The new file in the place of the damaged one, which gets a name of its own first: where the
+    damaged one lies now."""
+    sync_file(fresh)
+    bad = _free_name(path)
+    for suffix in (LOG, ""):
+        if _beside(path, suffix).exists():
+            _beside(bad, suffix).hardlink_to(_beside(path, suffix))
+    sync_folder(path.parent)
+    # SQLite would lay the old log over the new file.
+    for suffix in (LOG, "-shm"):
+        _beside(path, suffix).unlink(missing_ok=True)
+    fresh.replace(path)
+    sync_folder(path.parent)
+    return bad
+
+
+def _free_name(path: Path) -> Path:
+    second = int(time.time())
+    while (bad := path.with_name(f"{path.name}.bad-{second}")).exists():
+        second += 1
+    return bad
+
+
+def _log_back(path: Path) -> None:
+    """Power went between the last steps of a salvage: the damaged file is in its place still, and
+    its log lies beside its other name only."""
+    for bad in path.parent.glob(f"{path.name}.bad-*"):
+        if bad.name.endswith((LOG, "-shm")) or not bad.samefile(path):
+            continue
+        if _beside(bad, LOG).exists() and not _beside(path, LOG).exists():
+            _beside(path, LOG).hardlink_to(_beside(bad, LOG))
+            sync_folder(path.parent)
+        bad.unlink()
+        _beside(bad, LOG).unlink(missing_ok=True)
+
+
+class _Carried:
+    """Rows as they come into the new file, none of which stays in memory. `known`: of each row
+    that is there, whether it was sealed and how far it had come."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+        self.known: dict[int, tuple[bool, int]] = {}
+
+    def take(self, row: tuple[Any, ...]) -> None:
+        """Freed pages hold older copies: one that is sealed, then one further on, is the newer."""
+        number, how = row[0], (row[_SEALED] is not None, row[_STATE])
+        if number in self.known:
+            if how <= self.known[number]:
+                return
+            self.db.execute("DELETE FROM record WHERE id = ?", (number,))
+            del self.known[number]
+        done = self.db.execute(
+            f"INSERT OR IGNORE INTO record ({', '.join(_RECORD)})"  # noqa: S608  our own names
+            f" VALUES ({', '.join('?' * len(_RECORD))})",
+            row,
+        )
+        if done.rowcount:
+            self.known[number] = how
+
+    def files(self) -> None:
+        """The files of all rows, once it is known which copy of each row counts."""
+        for number in sorted(self.known):
+            folder, destination = self.db.execute(
+                "SELECT folder, destination FROM record WHERE id = ?", (number,)
+            ).fetchone()
+            if folder is not None:
+                _files_of(self.db, number, Path(folder), destination)
+
+
+def _carry(bad: Path, carried: _Carried) -> int:
+    """How many rows the tree led to."""
+    whole = _along_the_tree(bad, carried)
+    walked = len(carried.known)
     if not whole:
-        for row in _from_pages(raw):
-            _keep_better(found, row)
-    _insert(db, found)
-    return len(found), len(found) - walked
+        with ExitStack() as opened:
+            log_path = _beside(bad, LOG)
+            frames = opened.enter_context(log_path.open("rb")) if log_path.exists() else None
+            for row in _from_pages(PagedFile(opened.enter_context(bad.open("rb")), frames)):
+                carried.take(row)
+    return walked
 
 
-def _along_the_tree(bad: Path, db: sqlite3.Connection) -> tuple[dict[int, tuple[Any, ...]], bool]:
-    """(rows by id, whether nothing was left out); the small tables are carried on the way."""
-    found: dict[int, tuple[Any, ...]] = {}
-    old = sqlite3.connect(bad)
+def _along_the_tree(bad: Path, carried: _Carried) -> bool:
+    """Whether nothing was left out; the small tables are carried on the way."""
+    # Read only: it would replay its log, or drop it, before the pages are read.
+    old = sqlite3.connect(f"{bad.absolute().as_uri()}?mode=ro", uri=True)
     try:
         for table in SMALL:
-            _carry_small(old, db, table)
+            _carry_small(old, carried.db, table)
         last = old.execute("SELECT max(id) FROM record").fetchone()[0] or 0
         walk = _Walk(old)
         for row in walk.rows(0, last + 1):
             if _plausible(row):
-                found[row[0]] = row
+                carried.take(row)
             else:
                 walk.whole = False
-        return found, walk.whole
+        return walk.whole
     except sqlite3.DatabaseError as error:
+        if disk_full(error):
+            raise
         log.warning("salvage: the tree ends here: %s", error)
-        return found, False
+        return False
     finally:
         old.close()
 
@@ -155,7 +270,8 @@ def _carry_small(old: sqlite3.Connection, db: sqlite3.Connection, table: str) ->
 
 
 class _Walk:
-    """Rows by ranges of their id; a range that fails is halved until it is one row."""
+    """Rows by ranges of their id; a range that fails is halved until it is one row, and what came
+    of it before it failed comes again."""
 
     def __init__(self, old: sqlite3.Connection) -> None:
         self._old = old
@@ -166,7 +282,7 @@ class _Walk:
         """Rows with ids in [low, high). Where a page cannot be read, its half is left out."""
         query = f"SELECT {', '.join(_RECORD)} FROM record WHERE id >= ? AND id < ?"  # noqa: S608
         try:
-            yield from self._old.execute(query, (low, high)).fetchall()
+            yield from self._old.execute(query, (low, high))
         except sqlite3.DatabaseError:
             self._failed += 1
             self.whole = False
@@ -176,7 +292,7 @@ class _Walk:
                 yield from self.rows(middle, high)
 
 
-def _from_pages(raw: bytes) -> Iterator[tuple[Any, ...]]:
+def _from_pages(raw: PagedFile) -> Iterator[tuple[Any, ...]]:
     # A row that was written before there was a column for it has none, and went to the platform.
     for missing in ((PLATFORM,), ()):
         for rowid, values in pages.rows(raw, len(_RECORD) - len(missing)):
@@ -202,24 +318,6 @@ def _is_json(body: Any) -> bool:
         return isinstance(json.loads(body), dict)
     except (TypeError, ValueError):
         return False
-
-
-def _keep_better(found: dict[int, tuple[Any, ...]], row: tuple[Any, ...]) -> None:
-    """Freed pages hold older copies: one that is sealed, then one further on, is the newer."""
-    old = found.get(row[0])
-    sealed, state = _RECORD.index("payload"), _RECORD.index("state")
-    if old is None or (row[sealed] is not None, row[state]) > (old[sealed] is not None, old[state]):
-        found[row[0]] = row
-
-
-def _insert(db: sqlite3.Connection, found: dict[int, tuple[Any, ...]]) -> None:
-    marks = ", ".join("?" * len(_RECORD))
-    names = ", ".join(_RECORD)
-    for _, row in sorted(found.items()):
-        db.execute(f"INSERT OR IGNORE INTO record ({names}) VALUES ({marks})", row)  # noqa: S608
-        folder = row[_RECORD.index("folder")]
-        if folder is not None:
-            _files_of(db, row[0], Path(folder), row[_RECORD.index("destination")])
 
 
 def _from_evidence(db: sqlite3.Connection, root: Path) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 import sqlite3
@@ -106,28 +107,32 @@ def raw(path: Path, rows: list[tuple[int, Any, Any]]) -> bytes:
     return path.read_bytes()
 
 
+def laid(data: bytes, log: bytes = b"") -> pages.PagedFile:
+    return pages.PagedFile(io.BytesIO(data), io.BytesIO(log))
+
+
 def test_every_kind_of_value_is_read_from_the_bare_pages(tmp_path: Path) -> None:
     ids = [1, 2, 127, 128, 16_383, 16_384, 1 << 31, 1 << 55, (1 << 56) + 5, (1 << 62) + 1]
     rows = [(ids[n % len(ids)] + n * 1000, value, n) for n, value in enumerate(VALUES)]
-    found = dict(pages.rows(raw(tmp_path / "t.db", rows), 3))
+    found = dict(pages.rows(laid(raw(tmp_path / "t.db", rows)), 3))
     assert found == {rowid: [None, a, b] for rowid, a, b in rows}
 
 
 @pytest.mark.parametrize("size", [4050, 4060, 4061, 4062, 4090, 8000, 8190, 40_000])
 def test_a_value_longer_than_its_page_is_followed_to_its_end(tmp_path: Path, size: int) -> None:
     value = os.urandom(size)
-    found = dict(pages.rows(raw(tmp_path / "t.db", [(7, value, "end")]), 3))
+    found = dict(pages.rows(laid(raw(tmp_path / "t.db", [(7, value, "end")])), 3))
     assert found[7] == [None, value, "end"]
 
 
 def test_rows_of_another_table_and_torn_ones_are_left_out(tmp_path: Path) -> None:
     data = raw(tmp_path / "t.db", [(n, "x" * 30, n) for n in range(1, 200)])
-    assert list(pages.rows(data, 4)) == []
+    assert list(pages.rows(laid(data), 4)) == []
     torn = bytearray(data)
     leaf = next(start for start in range(4096, len(torn), 4096) if torn[start] == 0x0D)
     (at,) = struct.unpack_from(">H", torn, leaf + 8)
     torn[leaf + at : leaf + at + 2] = b"\xff\x7f"
-    found = dict(pages.rows(bytes(torn), 3))
+    found = dict(pages.rows(laid(bytes(torn)), 3))
     assert 190 < len(found) < 199
     assert all(values == [None, "x" * 30, n] for n, values in found.items())
 
@@ -146,7 +151,7 @@ def test_only_what_was_committed_is_taken_from_the_log(tmp_path: Path) -> None:
     data = raw(tmp_path / "u.db", [(1, "old", 0)])
 
     def ids(log: bytes) -> set[int]:
-        return {rowid for rowid, _ in pages.rows(pages.with_log(data, log), 3)}
+        return {rowid for rowid, _ in pages.rows(laid(data, log), 3)}
 
     assert ids(b"") == {1}
     assert ids(log) == {1, 2}
@@ -170,7 +175,7 @@ def test_a_log_makes_the_file_longer(tmp_path: Path) -> None:
         db.executemany("INSERT INTO t VALUES (?, ?, 0)", [(n, "x" * 3000) for n in range(2, 9)])
         db.commit()
         log = path.with_name("t.db-wal").read_bytes()
-    whole = pages.with_log(before, log)
+    whole = laid(before, log)
     assert len(whole) > len(before)
     assert {rowid for rowid, _ in pages.rows(whole, 3)} == set(range(1, 9))
 
@@ -668,8 +673,8 @@ class Torn:
             raise sqlite3.DatabaseError("malformed")
         return self
 
-    def fetchall(self) -> list[tuple[int]]:
-        return self.found
+    def __iter__(self) -> Iterator[tuple[int]]:
+        return iter(self.found)
 
 
 def test_only_the_rows_that_cannot_be_read_are_left_out() -> None:
@@ -684,40 +689,49 @@ def test_only_the_rows_that_cannot_be_read_are_left_out() -> None:
 
 
 def row_of(number: int, state: State, payload: bytes | None) -> tuple[Any, ...]:
-    values = {"id": number, "state": int(state), "payload": payload}
-    return tuple(values.get(name) for name in salvage._RECORD)
+    values: dict[str, Any] = dict.fromkeys(salvage._RECORD)
+    values |= {"id": number, "state": int(state), "payload": payload, "key": f"v-{number}"}
+    values |= {"lane": "violation", "kind": "violation", "boot": 1, "put_wall": 2.0}
+    values |= {"refused": 0, "destination": "platform"}
+    return tuple(values.values())
 
 
-def test_of_two_copies_the_sealed_one_is_kept_then_the_one_further_on() -> None:
-    found: dict[int, tuple[Any, ...]] = {}
+def test_of_two_copies_the_sealed_one_is_kept_then_the_one_further_on(path: Path) -> None:
     new, sealed = row_of(1, State.NEW, None), row_of(1, State.NEW, b"p")
     further, other = row_of(1, State.INFLIGHT, b"p"), row_of(2, State.NEW, None)
-    for row, kept in (
-        (new, new),
-        (sealed, sealed),
-        (row_of(1, State.INFLIGHT, None), sealed),
-        (further, further),
-        (sealed, further),
-    ):
-        salvage._keep_better(found, row)
-        assert found[1] == kept
-    salvage._keep_better(found, other)
-    assert found == {1: further, 2: other}
+    with closing(connect(path)) as db:
+        carried = salvage._Carried(db)
+        for row, kept in (
+            (new, new),
+            (sealed, sealed),
+            (row_of(1, State.INFLIGHT, None), sealed),
+            (further, further),
+            (sealed, further),
+        ):
+            carried.take(row)
+            names = ", ".join(salvage._RECORD)
+            assert db.execute(f"SELECT {names} FROM record").fetchall() == [kept]
+        carried.take(other)
+        assert db.execute("SELECT id, state FROM record ORDER BY id").fetchall() == [
+            (1, State.INFLIGHT),
+            (2, State.NEW),
+        ]
 
 
 def test_a_page_of_the_log_beyond_the_file_is_read_at_its_place() -> None:
     size = pages.PAGE
     head = b"\0" * 8 + size.to_bytes(4, "big") + b"\0" * 4 + b"saltsalt" + b"\0" * 8
     frame = (3).to_bytes(4, "big") + (3).to_bytes(4, "big") + b"saltsalt" + b"\0" * 8
-    whole = pages.with_log(b"a" * size, head + frame + b"c" * size)
-    assert whole == b"a" * size + b"\0" * size + b"c" * size
+    whole = laid(b"a" * size, head + frame + b"c" * size)
+    assert len(whole) == 3 * size
+    assert [whole.page(n) for n in (1, 2, 3)] == [b"a" * size, b"", b"c" * size]
     uncommitted = frame[:4] + b"\0" * 4 + frame[8:]
-    assert pages.with_log(b"a" * size, head + uncommitted + b"c" * size) == b"a" * size
+    assert len(laid(b"a" * size, head + uncommitted + b"c" * size)) == size
 
 
 def test_the_first_page_is_read_behind_the_header_of_the_file(tmp_path: Path) -> None:
     data = raw(tmp_path / "t.db", [(1, "a", "b")])
-    ((rowid, values),) = [found for found in pages.rows(data, 5) if found[1][0] == "table"]
+    ((rowid, values),) = [found for found in pages.rows(laid(data), 5) if found[1][0] == "table"]
     assert (rowid, values[1:4]) == (1, ["t", "t", 2])
 
 

@@ -6,10 +6,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import os
 import random
+import shutil
 import sqlite3
+import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,12 +24,15 @@ from edge.outbox import (
     ChainPosition,
     Dispatch,
     Outbox,
+    OutboxFull,
     OutboxRow,
     SealedRecord,
     State,
+    ballast,
 )
 from edge.outbox.salvage import check_and_salvage
 from edge.outbox.schema import connect, gate
+from tests.small_disk import small_disk
 from tools.faultlab.rig import Rig
 
 ROWS = 2000
@@ -261,3 +268,113 @@ def test_files_belong_to_the_record_that_they_belonged_to(tmp_path: Path) -> Non
     told = check_and_salvage(path)
     assert told is not None and (told.rows, told.from_evidence) == (5, 0)
     assert files() == before
+
+
+def big_rows(path: Path, rows: int, size: int) -> Path:
+    """An outbox whose tree no longer leads to its rows."""
+    with contextlib.closing(Outbox(path)) as outbox:
+        for n in range(rows):
+            body = {"n": n, "text": "z" * size}
+            outbox.put(lane="violation", kind="violation", key=f"v-{n}", body=body)
+    zero_header(path)
+    return path
+
+
+def keys(path: Path) -> set[str]:
+    with contextlib.closing(connect(path)) as db:
+        return {key for (key,) in db.execute("SELECT key FROM record")}
+
+
+def test_an_outbox_larger_than_the_memory_is_salvaged(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with contextlib.closing(Outbox(path)) as outbox:
+        for n in range(25):
+            body = {"n": n, "text": "z" * 300_000}
+            outbox.put(lane="violation", kind="violation", key=f"v-{n}", body=body)
+    flip_pages(path)
+    size = path.stat().st_size
+    tracemalloc.start()
+    try:
+        found = check_and_salvage(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found is not None and found.rows >= 20
+    assert peak < size / 4, f"{peak} bytes held for a file of {size}"
+
+
+def crashed_with_its_log(folder: Path) -> Path:
+    """Thirty rows, the last three of them in the log only, and a header of the file that is none
+    and does not stand in the log."""
+    outbox = Outbox(folder / "outbox.db")
+    for n in range(30):
+        if n == 27:
+            with contextlib.closing(connect(folder / "outbox.db")) as db:
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        outbox.put(lane="violation", kind="violation", key=f"v-{n}", body={"n": n})
+    crashed = folder / "crashed"
+    crashed.mkdir()
+    for suffix in ("", "-wal"):
+        data = (folder / f"outbox.db{suffix}").read_bytes()
+        (crashed / f"outbox.db{suffix}").write_bytes(data)
+    outbox.close()
+    with (crashed / "outbox.db").open("r+b") as file:
+        file.write(b"\xff" * 100)
+    return crashed / "outbox.db"
+
+
+def ended_before_step(path: Path, number: int) -> bool:
+    """Whether a process that salvages is killed before the so many-th change of a name."""
+    child = os.fork()
+    if child == 0:
+        left = [number]
+
+        def count(event: str, _: object) -> None:
+            if event in ("os.link", "os.remove", "os.rename"):
+                left[0] -= 1
+                if left[0] == 0:
+                    os._exit(9)
+
+        sys.addaudithook(count)
+        try:
+            check_and_salvage(path)
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+def test_a_salvage_that_is_killed_between_any_two_steps_loses_no_row(tmp_path: Path) -> None:
+    crashed, number = crashed_with_its_log(tmp_path), 1
+    while True:
+        path = shutil.copytree(crashed.parent, tmp_path / str(number)) / crashed.name
+        killed = ended_before_step(path, number)
+        check_and_salvage(path)
+        assert keys(path) == {f"v-{n}" for n in range(30)}, f"killed before step {number}"
+        (bad,) = path.parent.glob("outbox.db.bad-*[0-9]")
+        assert bad.read_bytes()[:100] == b"\xff" * 100, "the damaged one is kept"
+        if not killed:
+            break
+        number += 1
+    assert number > 5
+
+
+def test_a_full_disk_keeps_the_damaged_file_for_the_next_start(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "size=12m") as disk:
+        path = big_rows(disk / "outbox.db", 60, 100_000)
+        (disk / "evidence").write_bytes(bytes(2_000_000))
+        for _ in range(2):
+            with pytest.raises(OutboxFull, match="no room to salvage it"):
+                check_and_salvage(path)
+        assert not list(disk.glob(".*")), "what was begun is no burden on a full disk"
+        (disk / "evidence").unlink()
+        assert check_and_salvage(path) is not None
+        assert keys(path) == {f"v-{n}" for n in range(60)}
+
+
+def test_the_ballast_makes_room_for_a_salvage(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "size=12m") as disk:
+        path = big_rows(disk / "outbox.db", 60, 100_000)
+        assert ballast.restore(disk, 2)
+        assert check_and_salvage(path) is not None
+        assert keys(path) == {f"v-{n}" for n in range(60)}
+        assert not (disk / ballast.NAME).exists()
