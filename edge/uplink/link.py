@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import logging
 import random
+from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Protocol
 
 from edge.runtime import Backoff, Trouble
@@ -53,6 +55,8 @@ class Link:
         self._trouble = Trouble(log)
         self._connection: MqttConnection | None = None
         self._online = False
+        # Of this connection, not handed over yet: what one sets off may raise (a full disk).
+        self._events: deque[Event] = deque()
         self.attempts = 0
         self.last_code = 0
 
@@ -71,8 +75,9 @@ class Link:
             if now >= self._due:
                 self._attempt(clock)
             return
-        for event in self._connection.poll(timeout_s):
-            self._take(event, clock())
+        self._events.extend(self._connection.poll(0.0 if self._events else timeout_s))
+        while self._events:
+            self._take(self._events.popleft(), clock())
         if self._connection and not self._online and clock() - self._since > CONNECT_TIMEOUT_S:
             self.hang_up("no CONNACK", clock())
 
@@ -89,12 +94,20 @@ class Link:
         if isinstance(event, Connected):
             self._online, self._since = True, now
             self._trouble.healed("broker")
-            assert self._connection is not None
-            self._owner.connected(self._connection, event)
+            self._introduce(event, now)
         elif isinstance(event, Lost):
             self._after(event, now)
         elif isinstance(event, Arrived) or self._online:
             self._owner.event(event)
+
+    def _introduce(self, limits: Connected, now: float) -> None:
+        """A connection that its owner could not take is none: it would carry half of what it
+        should."""
+        assert self._connection is not None
+        with ExitStack() as failed:
+            failed.callback(self.hang_up, "its beginning failed here", now)
+            self._owner.connected(self._connection, limits)
+            failed.pop_all()
 
     def hang_up(self, why: str, now: float) -> None:
         """Force a reconnect: the link no longer makes progress."""
@@ -107,6 +120,7 @@ class Link:
         if self._connection is not None:
             self._connection.drop()
         self._connection, self._online = None, False
+        self._events.clear()
         if stable:
             self._backoff.reset()
         wait_s = self._backoff.next_s()

@@ -173,10 +173,10 @@ class Presence:
         moved = sum(seqs.values()) - sum(self._sent_seq.values())
         due = at.mono - self._chain_sent_mono >= CHAIN_EVERY_S or moved >= CHAIN_EVERY_RECORDS
         if moved > 0 and due:
-            self._sent_seq, self._chain_sent_mono = seqs, at.mono
             self._kept.keep(self._dispatch)
             payload = self.signed_heads(at)
             self._kept.keep_signed(payload)
+            self._sent_seq, self._chain_sent_mono = seqs, at.mono
             window.send(self._topics.up("chain"), payload, _ignore, now=at.mono)
 
     def heads(self) -> dict[str, dict[str, Json]]:

@@ -112,8 +112,12 @@ class Pump:
             self._parts.records.changed()
             self._parts.transfers.changed()
             self._parts.isolated.watch()
-        busy = self._fill()
-        self.link.step(self._mono(), 0.0 if busy else timeout_s, self._mono)
+        busy = False
+        try:
+            busy = self._fill()
+        finally:
+            # Also where a full disk ended it: who no longer listens is soon taken for dead.
+            self.link.step(self._mono(), 0.0 if busy else timeout_s, self._mono)
         self._take_arrived()
         self._parts.inbox.watch(self._clock())
         self._watch()
@@ -150,8 +154,8 @@ class Pump:
         self._subscribe_due = math.inf
         self._parts.presence.greet(self._birth(), self._mono(), retain=limits.retain)
         self._report_retain(limits.retain)
-        self._parts.records.attach(self._window, session_kept=limits.session_present)
         self._parts.transfers.attach(self._window)
+        self._parts.records.attach(self._window, session_kept=limits.session_present)
 
     def event(self, event: Event) -> None:
         """Take what the connection reports: an answer, a message, a subscription."""
@@ -185,13 +189,15 @@ class Pump:
     def lost(self, lost: Lost) -> None:
         """Back to the outbox with all that was on its way."""
         window, self._window = self._window, None
-        if lost.code == SESSION_TAKEN_OVER:
-            self._report_namesake()
-        elif window is not None and not self._taken_over:
-            self._blame(window, lost)
-        self._parts.transfers.detach()
-        self._parts.records.detach()
         self._arrived.clear()
+        try:
+            if lost.code == SESSION_TAKEN_OVER:
+                self._report_namesake()
+            elif window is not None and not self._taken_over:
+                self._blame(window, lost)
+        finally:
+            self._parts.transfers.detach()
+            self._parts.records.detach()
 
     def _report_retain(self, retain: bool) -> None:
         if retain:

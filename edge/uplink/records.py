@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Records on their way: claimed from the outbox, published, released by the platform's word.
 
+What waits here is also a state in the outbox. The outbox is changed first: a disk may be full, and
+a row that is in no list here while it is not NEW there would be sent by nobody.
+
 A PUBACK is a broker's promise and no more: a killed broker loses what it acknowledged, and a full
 queue drops what it acknowledges (docs/architecture.md, "What the uplink does not trust").
 """
@@ -97,29 +100,43 @@ class Records:
         self._marks: list[int] = []
         self._releases: list[OutboxRow] = []
         self._flushed = 0.0
+        # What a connection that ended has left to be written down; a full disk may put it off.
+        self._requeue_owed = False
+        self._resend_owed = False
         self.counts: Counter[str] = Counter()
 
     def attach(self, window: InFlight, *, session_kept: bool) -> None:
         """A connection is there. A broker that forgot our session was restarted empty or replaced:
         what it had acknowledged is gone with it, and is sent again at once."""
         self._window = window
-        if not session_kept and self._waiting:
-            self.counts["resent"] += len(self._waiting)
-            with self._dispatch.commit():
-                self._dispatch.mark(self._waiting, State.NEW)
-            self._waiting.clear()
         self._maybe_more = dict.fromkeys(KINDS, True)
+        self._resend_owed |= not session_kept
+        self._settle()
 
     def detach(self) -> None:
         """The connection is gone: what no PUBACK was seen for is sent again, byte for byte."""
         self._window = None
-        self._flush(0.0, force=True)
-        with self._dispatch.commit():
-            self._dispatch.requeue_unconfirmed()
         for queue in self._ready.values():
             queue.clear()
         self._later.clear()
         self._unexplained.clear()
+        self._requeue_owed = True
+        self._settle()
+
+    def _settle(self) -> None:
+        """What is owed to the outbox. Raises what a full disk raises, and is owed on: nothing is
+        claimed before it is done."""
+        if self._requeue_owed:
+            self._flush(0.0, force=True)
+            with self._dispatch.commit():
+                self._dispatch.requeue_unconfirmed()
+            self._requeue_owed = False
+        if self._resend_owed and self._waiting:
+            with self._dispatch.commit():
+                self._dispatch.mark(self._waiting, State.NEW)
+            self.counts["resent"] += len(self._waiting)
+            self._waiting.clear()
+        self._resend_owed = False
 
     def changed(self) -> None:
         """Another process put something."""
@@ -129,11 +146,14 @@ class Records:
         """Send what may be sent; returns how many packets left."""
         if self._window is None:
             return 0
+        self._settle()
         self._overdue(now)
         sent = 0
         while self._window.free() > 0 and (row := self._next(now)) is not None:
             with self._isolated.record(row):
                 self._send(row, now)
+            # Only now: where the disk was full, it is the next again.
+            self._ready[row.kind].popleft()
             sent += 1
         self._flush(now)
         return sent
@@ -148,13 +168,14 @@ class Records:
         return len(self._waiting)
 
     def _next(self, now: float) -> OutboxRow | None:
+        """The row to send next; it stays in its queue."""
         for kind, queue in self._ready.items():
             if self._held(kind, now):
                 continue
             if not queue and self._maybe_more[kind]:
                 self._claim(kind)
             if queue:
-                return queue.popleft()
+                return queue[0]
         return None
 
     def _held(self, kind: str, now: float) -> bool:
@@ -165,8 +186,8 @@ class Records:
         room = min(BATCH, OUTSTANDING_MAX - len(self._waiting))
         if room <= 0:
             return
-        self._maybe_more[kind] = False
         if not self._dispatch.waiting(kind):
+            self._maybe_more[kind] = False
             return
         with self._dispatch.commit():
             rows = self._dispatch.claim(kind, room, self._seal, self._isolated.record)
@@ -241,47 +262,48 @@ class Records:
 
     def _put_back(self, row: OutboxRow) -> None:
         """With all that was claimed after it, so that the order stays the outbox's."""
-        self._waiting.pop(row.id, None)
         queue = self._ready[row.kind]
         with self._dispatch.commit():
             self._dispatch.mark([row.id, *(other.id for other in queue)], State.NEW)
+        self._waiting.pop(row.id, None)
         queue.clear()
         self._maybe_more[row.kind] = True
 
     def _refused(self, row: OutboxRow, why: str, now: float) -> None:
         """Count a refusal; the fifth sends it to the dead letters, and the others flow."""
-        self._waiting.pop(row.id, None)
-        self.counts["refused"] += 1
         with self._dispatch.commit():
             times = self._dispatch.refuse(row.id, why)
             self._dispatch.mark([row.id], State.INFLIGHT)
+        self.counts["refused"] += 1
         if times >= REFUSALS_MAX:
             self._bury(row, why)
         else:
             self._later.append((now + REFUSAL_WAIT_S * 2.0**times, row.id))
+        self._waiting.pop(row.id, None)
 
     def _bury(self, row: OutboxRow, why: str) -> None:
-        self.counts["dead"] += 1
         with self._dispatch.commit():
             self._dispatch.bury(row.id, why)
+        self.counts["dead"] += 1
         log.warning("%s %s: to the dead letters: %s", row.kind, row.key, why)
         self._faults.once("dead_letter", row.key, why, lane=row.lane, record=row.record_id)
 
     def _overdue(self, now: float) -> None:
         """What was refused a while ago, and what the platform kept silent about, waits again."""
         ids = [row_id for due, row_id in self._later if due <= now]
-        self._later = [(due, row_id) for due, row_id in self._later if due > now]
         late = [row_id for row_id, due in self._waiting.items() if due <= now]
+        if not ids and not late:
+            return
+        with self._dispatch.commit():
+            self._dispatch.mark(ids + late, State.NEW)
+        self._later = [(due, row_id) for due, row_id in self._later if due > now]
+        for row_id in late:
+            del self._waiting[row_id]
         if late:
             self.counts["resent"] += len(late)
             self._be_patient(now)
             log.info("platform silent about %d record(s); sent again", len(late))
-            for row_id in late:
-                del self._waiting[row_id]
-        if ids or late:
-            with self._dispatch.commit():
-                self._dispatch.mark(ids + late, State.NEW)
-            self.changed()
+        self.changed()
 
     def _be_patient(self, now: float) -> None:
         """Once a round, however many batches of it run out one after the other."""

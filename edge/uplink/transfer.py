@@ -262,9 +262,9 @@ class Transfers:
             self._park(parcel, now + 2.0**times)
 
     def _give_up(self, parcel: Parcel, state: State, kind: str, why: str) -> None:
+        self._mark(parcel.file, state, why)
         self.counts[kind] += 1
         log.warning("%s: %s: %s", kind, parcel.file.path, why)
-        self._mark(parcel.file, state, why)
         self._faults.once(kind, Path(parcel.file.path).name, why, sha256=parcel.file.sha256)
         self._done(parcel)
 
@@ -284,13 +284,13 @@ class Transfers:
         with self._dispatch.commit():
             self._dispatch.mark_file(file.sha256, state, note)
             self._store_budget()
+        self._stored = self._budget.spent
 
     def _store_budget(self) -> None:
         """So that a restart does not give the day's bytes a second time."""
         if self._budget.limit is not None and self._budget.spent != self._stored:
             spent = max(0, self._budget.spent - self._stored)
             self._dispatch.count(budget_counter(self._budget.day), spent)
-            self._stored = self._budget.spent
 
     def _overdue(self, now: float) -> None:
         """Transfers the platform keeps silent about make room, and come back later."""
@@ -302,10 +302,11 @@ class Transfers:
         if silent:
             self._deadline_s = min(2.0 * self._deadline_s, ANSWER_DEADLINE_MAX_S)
         for sha256 in [s for s, due in self._parked.items() if due <= now]:
-            del self._parked[sha256]
-            self._unanswered.discard(sha256)
+            # First in the outbox: on a full disk it stays parked, and is tried again.
             with self._dispatch.commit():
                 self._dispatch.mark_file(sha256, State.NEW)
+            del self._parked[sha256]
+            self._unanswered.discard(sha256)
             self._maybe_more = True
 
     def answered(self, answer: EvidenceAck, now: float) -> None:
