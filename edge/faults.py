@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from edge.values import Fault, Json, Stamp
+from edge.values import TEXT_MAX, Fault, Json, Stamp
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +49,12 @@ class FaultLog:
 
     def once(self, kind: str, subject: str, text: str, **facts: Json) -> None:
         """A fault that has no end, such as a record given up."""
-        self._put(Fault(kind, subject, "start", self._now(), text, facts), False)
+        self._put(_fitting(Fault(kind, subject, "start", self._now(), text, facts)), False)
 
     def report(self, fault: Fault) -> None:
         """A start or an end, as whoever watches found it. An end says how long it lasted, and
         what it was where it has no text of its own."""
+        fault = _fitting(fault)
         named = (fault.kind, fault.subject)
         with self._lock:
             started = self._open.get(named)
@@ -84,7 +85,7 @@ class FaultLog:
 
     def find(self, kind: str, subject: str) -> Fault | None:
         with self._lock:
-            return self._open.get((kind, subject))
+            return self._open.get((kind, _cut(subject)))
 
     def status(self) -> list[dict[str, Any]]:
         """For the status file, in one shape for every daemon."""
@@ -92,3 +93,15 @@ class FaultLog:
             {"kind": f.kind, "subject": f.subject, "text": f.text, "wall": round(f.at.wall, 3)}
             for f in self.standing()
         ]
+
+
+def _fitting(fault: Fault) -> Fault:
+    """With a subject and a text that a record takes: one that it does not would be kept, and read
+    by nobody, at the next start of the daemon either."""
+    return replace(fault, subject=_cut(fault.subject), text=_cut(fault.text))
+
+
+def _cut(words: str) -> str:
+    # A name of a file may hold bytes that are no UTF-8.
+    words = words.encode(errors="replace").decode()
+    return words if len(words) <= TEXT_MAX else f"{words[: TEXT_MAX - 1]}…"

@@ -319,6 +319,10 @@ class Violation:
     status: Literal["suspected"] = "suspected"
 
 
+# Characters of any words for people in a record; the contract takes no more.
+TEXT_MAX = 4000
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Something that keeps the box from watching, measuring or delivering; has a start and an end.

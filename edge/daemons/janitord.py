@@ -338,7 +338,7 @@ class Janitor:
     def _faults(self, step: int) -> list[dict[str, Any]]:
         """One fault for each step of the ladder up to this one, first those that are over."""
         outbox, clock = Outbox(self._outbox_path, "janitord"), SystemClock()
-        standing = standing_faults(outbox.open_faults(), clock.now())
+        standing = standing_faults(outbox.open_faults(), clock.now(), outbox.forget_fault)
         faults = FaultLog(clock.now, lambda *fault: outbox.put(**fault_row(*fault)), standing)
         wrong = self._terms if isinstance(self._terms, str) else ""
         try:

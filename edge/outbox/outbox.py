@@ -155,6 +155,18 @@ class Outbox:
             ).fetchall()
         return [(msgspec.json.decode(body), bool(same)) for body, same in found]
 
+    def forget_fault(self, kind: str, subject: str) -> None:
+        """This daemon's fault stands no longer, and no row says so. On a full disk it stays."""
+        named = (self._daemon, kind, subject)
+        try:
+            with self._lock, gate(self._path), transaction(self._db):
+                self._db.execute(
+                    "DELETE FROM open_fault WHERE daemon = ? AND kind = ? AND subject = ?", named
+                )
+        except sqlite3.OperationalError as error:
+            if not disk_full(error):
+                raise
+
     def _insert_file(self, record: int | None, file: tuple[Any, ...]) -> None:
         # The same bytes in a later revision are one file; a lost one may be found again there.
         self._db.execute(

@@ -41,7 +41,7 @@ class Publisher:
         self._outbox, self._clock, self._record = outbox, clock, record
         self._waiting: deque[Callable[[], object]] = deque()
         self._lock = threading.Lock()
-        standing = wire.standing_faults(outbox.open_faults(), clock.now())
+        standing = wire.standing_faults(outbox.open_faults(), clock.now(), outbox.forget_fault)
         self.faults = FaultLog(clock.now, self._fault, standing)
         self.counts = {"violations": 0, "revisions": 0, "faults": 0, "delayed": 0, "dropped": 0}
 

@@ -68,7 +68,7 @@ def open_stock(device: Device, where: BoxFiles, clock: SystemClock) -> Stock:
     salvage = check_and_salvage(where.outbox)
     outbox = Outbox(where.outbox, "uplinkd")
     raised: list[tuple[Fault, bool]] = []
-    standing = wire.standing_faults(outbox.open_faults(), clock.now())
+    standing = wire.standing_faults(outbox.open_faults(), clock.now(), outbox.forget_fault)
     faults = FaultLog(clock.now, lambda fault, stands: raised.append((fault, stands)), standing)
     dispatch, kept = Dispatch(where.outbox), where.state / "uplink"
     guard = ItemGuard(kept / "ended.json", "", lambda i, why: faults.start(ASIDE, i, why))

@@ -23,6 +23,7 @@ from edge.runtime import make_folder, write_atomic
 from edge.uplink.downward import Desired
 from edge.uplink.messages import Reported
 from edge.uplink.remote_config_policy import dangers
+from edge.values import TEXT_MAX
 
 log = logging.getLogger(__name__)
 
@@ -138,8 +139,7 @@ class DesiredSite:
 
     def _prepare(self, wanted: Desired) -> str:
         """The candidate, written beside the site file and checked there; returns its hash."""
-        present = read_yaml(self._site) if self._site.exists() else {}
-        found = dangers(wanted.site, present)
+        found = dangers(wanted.site, self._present())
         if found:
             raise ConfigError("; ".join(found))
         write_atomic(self._candidate, dump(wanted.site).encode())
@@ -147,12 +147,22 @@ class DesiredSite:
             raise ConfigError("site: cannot be written as YAML without change")
         return self._check(self._candidate)
 
+    def _present(self) -> Any:
+        """The site file as it is; one that cannot be read (half written, of another encoding) is
+        none: a sound one from afar may be the only way to mend it."""
+        try:
+            return read_yaml(self._site) if self._site.exists() else {}
+        except ConfigError as error:
+            log.warning("%s; taken as empty", error)
+            return {}
+
     def _reject(self, rev: int, errors: list[str]) -> None:
         log.warning("configuration rev %d rejected: %s", rev, errors[0])
         reported = Reported(
             rev=self._applied.reported.rev,
             status="rejected",
-            errors=(f"rev {rev}", *errors[:ERRORS_MAX]),
+            # Longer ones could be written down, and not be read at the next start.
+            errors=(f"rev {rev}", *(error[:TEXT_MAX] for error in errors[:ERRORS_MAX])),
             sha256=self._applied.reported.sha256,
         )
         seen = max(self._applied.seen, rev)

@@ -11,6 +11,7 @@ import msgspec
 
 from edge import patterns
 from edge.patterns import whole
+from edge.values import TEXT_MAX
 
 Sha256 = Annotated[str, msgspec.Meta(pattern=patterns.SHA256)]
 _SECOND = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
@@ -35,7 +36,7 @@ RecordId = Annotated[
 ]
 # Words for people and names that only label: any script, bounded, nothing is made of them.
 Label = Annotated[str, msgspec.Meta(max_length=256)]
-Text = Annotated[str, msgspec.Meta(max_length=4000)]
+Text = Annotated[str, msgspec.Meta(max_length=TEXT_MAX)]
 Labels = Annotated[tuple[Label, ...], msgspec.Meta(max_length=256)]
 Pem = Annotated[str, msgspec.Meta(max_length=400)]
 KeyId = Annotated[str, msgspec.Meta(max_length=128)]

@@ -7,9 +7,10 @@ Structs of the messages stand in :mod:`edge.uplink.messages`, signatures in
 
 from __future__ import annotations
 
+import logging
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -27,6 +28,8 @@ from edge.values import (
     Stamp,
     Violation,
 )
+
+log = logging.getLogger(__name__)
 
 VERSION = 1
 ROOT = f"cm/v{VERSION}"
@@ -205,11 +208,22 @@ def fault_row(fault: Fault, stands: bool) -> dict[str, Any]:
     return {**row, "stands": stands}
 
 
-def standing_faults(found: Iterable[tuple[Mapping[str, Json], bool]], now: Stamp) -> list[Fault]:
-    """What `Outbox.open_faults` found, by the clocks of this boot."""
+def standing_faults(
+    found: Iterable[tuple[Mapping[str, Json], bool]],
+    now: Stamp,
+    forget: Callable[[str, str], None] = lambda kind, subject: None,
+) -> list[Fault]:
+    """What `Outbox.open_faults` found, by the clocks of this boot. One that cannot be read is over
+    and given to `forget`: whoever watches finds it again where it still is wrong."""
     faults = []
     for data, same_boot in found:
-        fault = fault_from(data)
+        try:
+            fault = fault_from(data)
+        except ValueError as error:
+            kind, subject = str(data.get("kind")), str(data.get("subject"))
+            log.warning("open fault %.80s of %.80s cannot be read: %s", kind, subject, error)
+            forget(kind, subject)
+            continue
         if not same_boot:
             past = replace(fault.at, mono=now.mono - max(0.0, now.wall - fault.at.wall))
             fault = replace(fault, at=past)

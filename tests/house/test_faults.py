@@ -51,6 +51,44 @@ def test_a_fault_ends_in_the_run_after_the_one_that_began_it(tmp_path: Path) -> 
     assert daemon(path, clock).faults.status() == []
 
 
+@pytest.mark.parametrize("words", ["坏" * 5000, "x" * 4001, "half a name \udce5.jpg"])
+def test_words_that_no_record_takes_do_not_keep_a_daemon_from_its_start(
+    tmp_path: Path, words: str
+) -> None:
+    path, clock = tmp_path / "outbox.db", FakeClock()
+    first = daemon(path, clock)
+    first.faults.start("not_sound", words, words)
+    first.faults.once("dead_letter", words, words)
+    again = daemon(path, clock)
+    (shown,) = again.faults.status()
+    assert len(shown["text"]) <= 4000 and shown["text"][:4] == words[:4]
+    assert again.faults.find("not_sound", words) is not None
+    again.faults.start("not_sound", words, words)
+    again.faults.end("not_sound", words)
+    assert [phase for *_, phase in told(path)] == ["start", "start", "end"]
+    assert daemon(path, clock).faults.status() == []
+
+
+def test_an_open_fault_that_cannot_be_read_is_over_and_may_begin_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, clock = tmp_path / "outbox.db", FakeClock()
+    first = daemon(path, clock)
+    first.faults.start("not_sound", "north", "no such site")
+    first.faults.start("stream_stall", "gate", "no picture")
+    with closing(sqlite3.connect(path)) as db, db:
+        body = json.dumps({"kind": "not_sound", "subject": "north", "text": "x" * 5000})
+        db.execute("UPDATE open_fault SET body = ? WHERE kind = 'not_sound'", (body.encode(),))
+    again = daemon(path, clock)
+    assert [f["kind"] for f in again.faults.status()] == ["stream_stall"]
+    assert "open fault not_sound of north cannot be read" in caplog.text
+    caplog.clear()
+    clock.advance(5.0)
+    daemon(path, clock).faults.start("not_sound", "north", "no such site")
+    assert "cannot be read" not in caplog.text
+    assert len(daemon(path, clock).faults.status()) == 2
+
+
 def test_each_daemon_knows_its_own(tmp_path: Path) -> None:
     path, clock = tmp_path / "outbox.db", FakeClock()
     daemon(path, clock, "visiond").faults.start("disk", "gate", "no room")

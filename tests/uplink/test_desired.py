@@ -192,3 +192,36 @@ def test_strange_words_come_through_unchanged(desk: Desk) -> None:
     assert msgspec.structs.asdict(load(desk.site, Site))["name"] == site["name"]
     with pytest.raises(ConfigError):
         desk.check(desk.folder / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"name: x\n  cameras: [\n", bytes(64), "名".encode("gbk"), b""],
+    ids=["torn", "zeros", "gbk", "empty"],
+)
+def test_a_sound_one_takes_the_place_of_a_file_that_nobody_can_read(
+    desk: Desk, text: bytes
+) -> None:
+    desk.site.write_bytes(text)
+    desk.want(3, NEW)
+    assert desk.last == (3, "applying")
+    assert load(desk.site, Site).cameras[0].id == "north"
+
+
+def test_what_cannot_be_read_allows_nothing(desk: Desk) -> None:
+    desk.site.write_bytes(b"cameras: [{source: file:///etc/passwd\n")
+    desk.want(3, {"name": "新", "cameras": [{"id": "north", "source": "file:///etc/passwd"}]})
+    assert desk.last[1] == "rejected"
+
+
+def test_a_long_refusal_is_known_after_a_restart(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsound(_: Path) -> str:
+        raise ConfigError("premises: none of " + "经开区第9标段" * 1000)
+
+    monkeypatch.setattr(desk, "check", unsound)
+    desk.open(0.0).obey(Desired(device="b", iss="d", n=7, rev=7, exp=9e9, site=NEW), 0.0)
+    again = desk.open(1.0)
+    again.report()
+    assert desk.reported[-1].status == "rejected" and desk.reported[-1].errors[0] == "rev 7"
