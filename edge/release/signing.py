@@ -47,10 +47,11 @@ def sign(data: Mapping[str, Any], key: Ed25519PrivateKey) -> dict[str, Any]:
     return {**body, "signature": signature}
 
 
-def check_signature(
-    data: Mapping[str, Any], keys: tuple[Ed25519PublicKey, ...], where: str
-) -> None:
-    """Raises ConfigError unless one of the keys made the signature."""
+def check_signature(data: Any, keys: tuple[Ed25519PublicKey, ...], where: str) -> None:
+    """Raises ConfigError unless one of the keys made the signature; `data` is whatever was read,
+    such as None from a file that a power cut emptied."""
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{where}: holds no signed keys and values")
     body = {name: value for name, value in data.items() if name != "signature"}
     try:
         raw = base64.b64decode(str(data.get("signature") or ""), validate=True)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """A release at work: what is called fallen, what is not, and how long that takes."""
 
+import msgspec
 import pytest
 
-from edge.release.store import InferencePace
-from edge.release.trial import BAD_FOR_S, WARM_UP_S, Watch
+from edge.release.store import InferencePace, ReleaseState, ReleaseStore
+from edge.release.trial import BAD_FOR_S, WARM_UP_S, Watch, at_start
 
 WELL = InferencePace(read_s=25.0, looks_s=5.0, age_ms=80.0)
 
@@ -80,3 +81,16 @@ def test_a_fall_at_the_end_is_waited_out():
 
 def test_without_a_pace_before_being_up_is_enough():
     assert run(pace(looks_s=0.1), baseline={})[0] == "settle"
+
+
+@pytest.mark.parametrize("text", [b"", b"null", b"x", b"[1]", b"2026-01-01", b"- - -", b"{"])
+def test_a_manifest_that_is_none_takes_its_release_back(tmp_path, text):
+    """A power cut may leave an empty file where a list of keys was."""
+    folder = tmp_path / "m" / "r3"
+    folder.mkdir(parents=True)
+    (folder / "m.yaml").write_bytes(text)
+    state = ReleaseState(current=3, seen=3)
+    (tmp_path / "m" / "state.json").write_bytes(msgspec.json.encode(state))
+    found = at_start(ReleaseStore(tmp_path, "m"), ())
+    assert (found.current, found.last) == (0, "rolled_back")
+    assert "r3/m.yaml" in found.why
