@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -34,7 +35,6 @@ from edge.outbox.schema import (
     disk_full,
     gate,
 )
-from edge.runtime import sync_file, sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -153,18 +153,27 @@ def _remove(path: Path) -> None:
 def _replace(path: Path, fresh: Path) -> Path:
     """The new file in the place of the damaged one, which gets a name of its own first: where the
     damaged one lies now."""
-    sync_file(fresh)
+    _sync(fresh)
     bad = _free_name(path)
     for suffix in (LOG, ""):
         if _beside(path, suffix).exists():
             _beside(bad, suffix).hardlink_to(_beside(path, suffix))
-    sync_folder(path.parent)
+    _sync(path.parent)
     # SQLite would lay the old log over the new file.
     for suffix in (LOG, "-shm"):
         _beside(path, suffix).unlink(missing_ok=True)
     fresh.replace(path)
-    sync_folder(path.parent)
+    _sync(path.parent)
     return bad
+
+
+def _sync(path: Path) -> None:
+    """fsync a file or a folder that somebody else wrote."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _free_name(path: Path) -> Path:
@@ -182,7 +191,7 @@ def _log_back(path: Path) -> None:
             continue
         if _beside(bad, LOG).exists() and not _beside(path, LOG).exists():
             _beside(path, LOG).hardlink_to(_beside(bad, LOG))
-            sync_folder(path.parent)
+            _sync(path.parent)
         bad.unlink()
         _beside(bad, LOG).unlink(missing_ok=True)
 
