@@ -36,7 +36,8 @@ class PagedFile:
         return self._size
 
     def page(self, number: int) -> bytes:
-        """The first is 1; a page that was never written is empty, the last may be cut off."""
+        """The first is 1; one that was never written is empty, the last may be cut off. Raises
+        IndexError for a number that no page has."""
         frame = self._frames.get(number)
         if frame is not None and self._log is not None:
             self._log.seek(frame)
