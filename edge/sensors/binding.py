@@ -45,11 +45,16 @@ class Binding:
         Every sample is measured against what its quantity can be, and the levels of one report
         against each other.
         """
-        found = []
+        found: list[tuple[InstrumentValue, Sample]] = []
+        frame, ours = None, False
         for reading in readings:
             if not isinstance(reading.value, float) or not math.isfinite(reading.value):
                 continue
-            if not self._ours(reading.source):
+            came_in = _frame_of(reading)
+            if came_in != frame:
+                # Once for a frame, however many values it has.
+                frame, ours = came_in, self._ours(reading.source)
+            if not ours:
                 self.strangers += 1
                 continue
             channel = self._channel(reading.channel)
@@ -112,6 +117,11 @@ class Binding:
             return False
         self._source, self._other = source, ("", 0)
         return True
+
+
+def _frame_of(reading: InstrumentValue) -> tuple[str, str, str]:
+    """What tells one frame from the next: its sender, its number, what it is."""
+    return reading.source, reading.extra.get("QN", ""), reading.extra.get("CN", "")
 
 
 def _ordered(found: Sequence[tuple[InstrumentValue, Sample]]) -> list[Sample]:

@@ -61,6 +61,32 @@ def test_a_repeated_message_is_one_value():
     assert len(own.samples(other, at_second(11.0))) == 1
 
 
+def several(mn: str, number: int, value: float) -> tuple:
+    """One message of a station with seven factors."""
+    factors = ("LA", "L5", "L10", "L50", "L90", "L95", "Leq")
+    cp = ";".join(f"{name}-Rtd={value},{name}-Flag=N" for name in factors)
+    packet = Hj212Packet(f"20260301220300{number:03d}", "39", "2011", mn, 4, cp)
+    return Stream(KINDS["hj212"](Options())).feed(encode(packet))
+
+
+def test_one_message_of_another_station_takes_no_sensor_over():
+    """However many values it holds: another identity must come with five messages."""
+    own = binding()
+    assert len(own.samples(several("OURS", 0, 55.0), NOW)) == 7
+    assert own.samples(several("OTHER", 1, 99.0), NOW) == []
+    assert [s.value for s in own.samples(several("OURS", 2, 55.0), NOW)] == [55.0] * 7
+    assert own.strangers == 7
+    taken = [len(own.samples(several("OTHER", 3 + n, 99.0), NOW)) for n in range(5)]
+    assert taken == [0, 0, 0, 0, 7]
+
+
+def test_messages_that_arrive_together_are_counted_one_by_one():
+    own = binding()
+    own.samples(several("OURS", 0, 55.0), NOW)
+    at_once = [reading for n in range(1, 7) for reading in several("NEW", n, 60.0)]
+    assert len(own.samples(at_once, NOW)) == 14
+
+
 def test_a_clock_that_is_always_wrong_by_the_same_is_corrected():
     clock = InstrumentClock()
     placed = [clock.place(NOW.wall - 200.0 + t, at_second(t)) for t in range(0, 60, 2)]
