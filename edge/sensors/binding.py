@@ -18,6 +18,7 @@ from edge.values import Flag, Sample, Stamp
 # How far a station's own time may lie off before its values are news of the past. Minute, hour and
 # day values carry the start of their period.
 AGE_MAX_S = {"2011": 600.0, "2051": 2400.0, "2061": 4800.0, "2031": 90_000.0}
+REAL_TIME = "2011"
 # A sender's identity that is not configured is learnt; another one must repeat itself so often.
 NEW_SOURCE_FRAMES = 5
 # Values by which a repeated message is known: some minutes of a station with many factors.
@@ -81,7 +82,9 @@ class Binding:
         sensor = self.sensor
         unit = sensor.units.get(channel) or sensor.units.get(reading.channel) or reading.unit
         assert isinstance(reading.value, float)
-        at, trust = self.clock.place(reading.at_wall, now)
+        # Instruments without such numbers tell values of the moment.
+        history = reading.extra.get("CN", REAL_TIME) != REAL_TIME
+        at, trust = self.clock.place(reading.at_wall, now, history=history)
         flag, why = self._flag(reading, now, settling)
         if flag == "ok" and not possible(channel, reading.value, unit):
             flag, why = "over_range", "range"

@@ -31,19 +31,27 @@ class InstrumentClock:
         self.off_s: float | None = None
         self.trust: Trust = "arrival"
 
-    def place(self, own_wall: float | None, now: Stamp) -> tuple[Stamp, Trust]:
-        """The instant of measurement of a value that arrives `now` with this time of its own."""
+    def place(
+        self, own_wall: float | None, now: Stamp, *, history: bool = False
+    ) -> tuple[Stamp, Trust]:
+        """The instant of measurement of a value that arrives `now` with this time of its own.
+
+        history: the time is the beginning of a period that is over. It is placed by what values of
+        the moment have taught, and teaches nothing: how late it comes is not the clock's doing.
+        """
         if own_wall is None:
             return now, "arrival"
         delay_s = now.wall - own_wall
-        self._learn(own_wall, delay_s)
-        self.trust, by_s = self._weigh(delay_s)
+        if not history:
+            self._learn(own_wall, delay_s)
+        self.trust, by_s = self._weigh(delay_s, history=history)
         at = replace(now, mono=now.mono - by_s, wall=now.wall - by_s)
         return at, self.trust
 
-    def _weigh(self, delay_s: float) -> tuple[Trust, float]:
+    def _weigh(self, delay_s: float, *, history: bool) -> tuple[Trust, float]:
         """(whose word, how long before its arrival it was measured)."""
-        if -AGREE_S <= delay_s <= AGREE_S:
+        known_off = history and bool(self.off_s)
+        if -AGREE_S <= delay_s <= AGREE_S and not known_off:
             return "instrument", max(0.0, delay_s)
         if self.off_s is not None and abs(self.off_s) <= CORRECTED_MAX_S:
             left_s = delay_s - self.off_s

@@ -96,6 +96,37 @@ def test_a_clock_that_is_always_wrong_by_the_same_is_corrected():
     assert clock.off_s == pytest.approx(200.0)
 
 
+def of_station(own: Binding, now: Stamp, off_s: float, cn: str, told_wall: float) -> list[Sample]:
+    """What a station whose clock is `off_s` slow sends now, of the time `told_wall`."""
+    text = LOCAL.at(told_wall - off_s).strftime("%Y%m%d%H%M%S")
+    qn = LOCAL.at(now.wall - off_s).strftime("%Y%m%d%H%M%S") + f"{int(cn) % 1000:03d}"
+    return own.samples(station(f"DataTime={text};LA-Rtd=60.0", qn=qn, cn=cn), now)
+
+
+@pytest.mark.parametrize("off_s", [400.0, 55.0, -55.0, -300.0])
+def test_a_minute_message_hides_no_wrong_clock(off_s):
+    """A station that sends values of the moment and, between them, those of minutes that are over;
+    the latter are put into their minute by what the former have taught."""
+    own = binding()
+    for step in range(0, 180, 10):
+        now = at_second(float(step))
+        moment = of_station(own, now, off_s, "2011", now.wall)
+        if step % 60 == 0:
+            minute = of_station(own, now, off_s, "2051", now.wall - 60.0)
+    assert own.clock.off_s == pytest.approx(off_s, abs=1.0)
+    assert moment[0].trust == minute[0].trust == "corrected"
+    assert now.wall - moment[0].at.wall == pytest.approx(0.0, abs=1.0)
+    assert minute[0].came.wall - minute[0].at.wall == pytest.approx(60.0, abs=1.0)
+
+
+def test_minute_messages_alone_teach_nothing_about_a_clock():
+    own = binding()
+    for minute in range(20):
+        now = at_second(60.0 * minute)
+        of_station(own, now, 0.0, "2051", now.wall - 60.0)
+    assert own.clock.off_s is None
+
+
 def test_a_backlog_is_no_wrong_clock():
     """Eight minutes of seconds sent at once: their delays differ, so nothing is corrected."""
     clock = InstrumentClock()
