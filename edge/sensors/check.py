@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -19,6 +21,7 @@ from edge.sensors.limits import in_force, limit_on
 from edge.sensors.maps import Map, load_map
 from edge.sensors.settings import (
     DustPoint,
+    Forward,
     NoisePoint,
     Registry,
     Sensor,
@@ -26,6 +29,9 @@ from edge.sensors.settings import (
     Shop,
     SoundPoint,
 )
+
+_PASSWORD = re.compile(r"[^;=&\s]{0,16}", re.ASCII)
+_FACTOR = re.compile(r"[A-Za-z0-9_]{1,24}")
 
 
 def check_sensors(
@@ -55,6 +61,9 @@ def check_sensors(
         _converted(site.sound, SoundPoint, f"{where}: sound"),
     )
     _check_lines(found, where)
+    for sensor in sensors:
+        if sensor.forward:
+            _check_forward(sensor.forward, f"{where}: sensors: {sensor.id}: forward")
     _check_points(found, site, where, categories)
     if packs is not None and today is not None:
         for point in found.noise:
@@ -154,6 +163,25 @@ def _check_shared_line(found: SensorSettings, sensors: Sequence[Sensor], here: s
             raise ConfigError(f"{here}: address {min(twice)} stands twice")
     elif sensors[0].kind == "hj212" and len(sensors) > 1 and any(s.mn is None for s in sensors):
         raise ConfigError(f"{here}: stations that share a line each need their mn")
+
+
+def _check_forward(forward: Forward, here: str) -> None:
+    """What a pattern does not say: that there is such a port and such a name of a host, and that
+    every frame will be one that HJ 212 allows."""
+    try:
+        parts = urlsplit(forward.to)
+        port = parts.port
+        (parts.hostname or "").encode("idna")
+    except ValueError:
+        port = None
+    if not port:
+        raise ConfigError(f"{here}: to = {forward.to!r}: tcp://host:port, port 1 to 65535")
+    if not _PASSWORD.fullmatch(forward.pw):
+        raise ConfigError(f"{here}: pw = {forward.pw!r}: at most 16 letters, none of ;=&")
+    for channel, factor in forward.channels.items():
+        if not _FACTOR.fullmatch(factor):
+            text = "a factor of HJ 212, such as LA or a34004"
+            raise ConfigError(f"{here}: channels: {channel} = {factor!r}: {text}")
 
 
 def _check_points(

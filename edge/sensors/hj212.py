@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Literal
 
@@ -21,6 +21,8 @@ SEGMENT_MAX = 1024
 # The length field has four digits; from the wild comes what exceeds the standard's 1024.
 SEGMENT_MAX_TOLERANT = 9999
 CRC_DIGITS = 4
+# The bit of Flag that says that PNUM and PNO follow.
+SPLIT = 2
 VERSIONS = {0: "2005", 1: "2017", 2: "2025"}
 CrcName = Literal["hj212", "modbus"]
 
@@ -74,7 +76,7 @@ class Hj212Packet:
 
     @property
     def split(self) -> bool:
-        return bool(self.flag & 2) and self.pnum > 1
+        return bool(self.flag & SPLIT) and self.pnum > 1
 
     @property
     def version(self) -> str:
@@ -86,13 +88,33 @@ class BadPacket(Exception):
     """The bytes are no valid packet; the text says why."""
 
 
-def encode(packet: Hj212Packet) -> bytes:
-    """A whole frame. Length and check count bytes (UTF-8). Raises ValueError above 1024 bytes."""
-    numbers = f"PNUM={packet.pnum};PNO={packet.pno};" if packet.flag & 2 else ""
-    segment = (
+def _segment(packet: Hj212Packet) -> bytes:
+    numbers = f"PNUM={packet.pnum};PNO={packet.pno};" if packet.flag & SPLIT else ""
+    return (
         f"QN={packet.qn};ST={packet.st};CN={packet.cn};PW={packet.pw};MN={packet.mn};"
         f"Flag={packet.flag};{numbers}CP=&&{packet.cp}&&"
     ).encode()
+
+
+def parts(packet: Hj212Packet) -> tuple[Hj212Packet, ...]:
+    """The packet; where it is too long for one frame, its parts, cut between groups of the CP."""
+    if len(_segment(packet)) <= SEGMENT_MAX:
+        return (packet,)
+    empty = replace(packet, flag=packet.flag | SPLIT, pnum=9999, pno=9999, cp="")
+    room = SEGMENT_MAX - len(_segment(empty))
+    texts: list[str] = []
+    for group in packet.cp.split(";"):
+        longer = f"{texts[-1]};{group}" if texts else group
+        if texts and len(longer.encode()) <= room:
+            texts[-1] = longer
+        else:
+            texts.append(group)
+    return tuple(replace(empty, pnum=len(texts), pno=n, cp=text) for n, text in enumerate(texts, 1))
+
+
+def encode(packet: Hj212Packet) -> bytes:
+    """A whole frame. Length and check count bytes (UTF-8). Raises ValueError above 1024 bytes."""
+    segment = _segment(packet)
     if len(segment) > SEGMENT_MAX:
         raise ValueError(f"data segment of {len(segment)} bytes; HJ 212 allows {SEGMENT_MAX}")
     return b"##%04d" % len(segment) + segment + crc(segment).encode() + END

@@ -9,13 +9,14 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from edge.clock import Clock
 from edge.runtime import Backoff, Stop, Trouble
 from edge.sensors.frames import Stream
-from edge.sensors.hj212 import Hj212Packet, encode
+from edge.sensors.hj212 import Hj212Packet, encode, parts
 from edge.sensors.hj212_link import ANSWER_WAIT_S, RESENDS, acknowledges, minute_message, replies
 from edge.sensors.hj212_stream import Hj212
 from edge.sensors.minutes import Minute
@@ -26,14 +27,28 @@ log = logging.getLogger(__name__)
 # A day of minutes: beyond that the oldest are given up and counted.
 WAITING_MAX = 1440
 CONNECT_S = 10.0
+TRIES = 1 + RESENDS
+# How long one look for an answer takes at most.
+LOOK_S = 0.5
 
 
 class _Lost(Exception):
     """The connection is gone or the platform does not answer."""
 
 
+@dataclass(slots=True)
+class _Message:
+    """What waits. tries: how often it was sent; sent_then: how many others had got through when it
+    first did not."""
+
+    packet: Hj212Packet
+    tries: int = 0
+    sent_then: int | None = None
+
+
 class Hj212Sender(threading.Thread):
-    """One platform. A message leaves the queue when 9014 has come for it."""
+    """One platform. A message leaves the queue when 9014 has come for it, or when others got
+    theirs and it did not."""
 
     def __init__(
         self,
@@ -48,7 +63,7 @@ class Hj212Sender(threading.Thread):
         self._sensor, self._forward = sensor, forward
         self._clock, self._stop_event = clock, stop
         self._wait_s = answer_wait_s
-        self._waiting: queue.Queue[Hj212Packet] = queue.Queue(WAITING_MAX)
+        self._waiting: queue.Queue[_Message] = queue.Queue(WAITING_MAX)
         self._trouble = Trouble(log)
         self.sent = self.dropped = self.unanswered = 0
 
@@ -61,12 +76,13 @@ class Hj212Sender(threading.Thread):
         for began, rows in by_began.items():
             values = _values(rows, self._forward)
             if values:
-                self._put(minute_message(self._forward, values, began, self._clock.now().wall))
+                now_wall = self._clock.now().wall
+                self._put(_Message(minute_message(self._forward, values, began, now_wall)))
 
-    def _put(self, packet: Hj212Packet) -> None:
+    def _put(self, message: _Message) -> None:
         while True:
             try:
-                self._waiting.put_nowait(packet)
+                self._waiting.put_nowait(message)
                 return
             except queue.Full:
                 self.dropped += 1
@@ -83,36 +99,67 @@ class Hj212Sender(threading.Thread):
                 self._stop_event.wait(backoff.next_s())
 
     def _session(self, backoff: Backoff) -> None:
-        parts = urlsplit(self._forward.to)
-        address = (parts.hostname or "", parts.port or 0)
+        url = urlsplit(self._forward.to)
+        address = (url.hostname or "", url.port or 0)
         with socket.create_connection(address, CONNECT_S) as sock:
             self._trouble.healed(self._forward.to)
-            sock.settimeout(0.5)
+            sock.settimeout(LOOK_S)
             stream = Stream(Hj212(tolerant=True))
             while not self._stop_event:
-                packet = self._next(sock, stream)
-                if packet is not None:
-                    self._deliver(sock, stream, packet)
+                message = self._next(sock, stream)
+                if message is not None:
+                    self._deliver(sock, stream, message)
                     backoff.reset()
 
-    def _next(self, sock: socket.socket, stream: Stream) -> Hj212Packet | None:
+    def _next(self, sock: socket.socket, stream: Stream) -> _Message | None:
         """The next message; requests of the platform are answered meanwhile."""
         self._hear(sock, stream)
         return self._waiting.queue[0] if self._waiting.queue else None
 
-    def _deliver(self, sock: socket.socket, stream: Stream, packet: Hj212Packet) -> None:
-        for _ in range(1 + RESENDS):
-            sock.sendall(encode(packet))
-            deadline = time.monotonic() + self._wait_s
-            while time.monotonic() < deadline and not self._stop_event:
-                heard = self._hear(sock, stream)
-                if any(acknowledges(p, packet.qn) for p in heard):
+    def _deliver(self, sock: socket.socket, stream: Stream, message: _Message) -> None:
+        frames = b"".join(encode(part) for part in parts(message.packet))
+        try:
+            for _ in range(TRIES):
+                message.tries += 1
+                if self._acknowledged(sock, stream, message, frames):
                     self.sent += 1
-                    if self._waiting.queue and self._waiting.queue[0] is packet:
-                        self._waiting.get_nowait()
+                    self._take_out(message)
                     return
-        self.unanswered += 1
-        raise _Lost(f"no answer to QN={packet.qn} after {1 + RESENDS} tries")
+                if self._stop_event:
+                    return
+            raise _Lost(f"no answer to QN={message.packet.qn} after {TRIES} tries")
+        except (OSError, _Lost):
+            self._leave_behind(message)
+            raise
+
+    def _acknowledged(
+        self, sock: socket.socket, stream: Stream, message: _Message, frames: bytes
+    ) -> bool:
+        sock.sendall(frames)
+        deadline = time.monotonic() + self._wait_s
+        while time.monotonic() < deadline and not self._stop_event:
+            if any(acknowledges(p, message.packet.qn) for p in self._hear(sock, stream)):
+                return True
+        return False
+
+    def _take_out(self, message: _Message) -> bool:
+        """Of the head of the queue, where it has not given way to newer ones meanwhile."""
+        if not self._waiting.queue or self._waiting.queue[0] is not message:
+            return False
+        self._waiting.get_nowait()
+        return True
+
+    def _leave_behind(self, message: _Message) -> None:
+        """The others go first now. What gets no answer while they do is given up; a platform that
+        answers nothing costs nothing."""
+        if message.sent_then is None:
+            message.sent_then = self.sent
+        if not self._take_out(message):
+            return
+        if message.tries >= TRIES and self.sent > message.sent_then:
+            self.unanswered += 1
+        else:
+            self._put(message)
 
     def _hear(self, sock: socket.socket, stream: Stream) -> list[Hj212Packet]:
         try:
@@ -130,7 +177,8 @@ class Hj212Sender(threading.Thread):
         return decoder.packets
 
     def status(self) -> dict[str, Any]:
-        """Counters for the daemon's status; `unanswered` are those given up after three tries."""
+        """Counters for the daemon's status; `unanswered` are those given up, `dropped` those that
+        gave way to newer ones."""
         return {
             "to": self._forward.to,
             "sensor": self._sensor,

@@ -20,11 +20,12 @@ import serial
 from serial.rfc2217 import PortManager
 
 from edge.clock import SystemClock
-from edge.runtime import Stop
+from edge.runtime import Backoff, Stop
 from edge.sensors.binding import Binding
 from edge.sensors.bus import Bus, Counts, Limiter, Queue
 from edge.sensors.frames import Stream
-from edge.sensors.hj212 import Hj212Packet, encode, request_number
+from edge.sensors.hj212 import Hj212Packet, encode, request_number, time_text
+from edge.sensors.hj212_link import minute_message
 from edge.sensors.hj212_stream import Hj212
 from edge.sensors.kinds import KINDS, Options
 from edge.sensors.listener import Listener
@@ -33,7 +34,7 @@ from edge.sensors.maps import readings as real_readings
 from edge.sensors.minutes import Minute
 from edge.sensors.modbus_bus import ModbusBus, Slave
 from edge.sensors.port import Port, PortGone
-from edge.sensors.sender import Hj212Sender
+from edge.sensors.sender import Hj212Sender, _Message
 from edge.sensors.settings import Forward, Sensor, SensorSettings
 from edge.sensors.stream_bus import StreamBus
 from edge.values import Sample, Stamp
@@ -496,6 +497,104 @@ def test_minutes_are_sent_until_they_are_acknowledged(stop):
     stop.set()
     sender.join(60)
     platform.join(60)
+
+
+class ChoosyPlatform(threading.Thread):
+    """Takes every message but those of one minute: these it leaves without an answer, or hangs up
+    on them."""
+
+    def __init__(self, minute: str, *, hangs_up: bool) -> None:
+        super().__init__(daemon=True)
+        self._minute, self._hangs_up = minute, hangs_up
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"tcp://127.0.0.1:{self._server.getsockname()[1]}"
+        self.minutes: list[str] = []
+        self.values: list[str] = []
+
+    def run(self) -> None:
+        with self._server, contextlib.suppress(OSError):
+            while True:
+                with self._server.accept()[0] as peer:
+                    self._session(peer)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+
+    def _session(self, peer: socket.socket) -> None:
+        decoder = Hj212()
+        stream = Stream(decoder)
+        while data := peer.recv(4096):
+            self.values += [reading.channel for reading in stream.feed(data)]
+            for packet in decoder.packets:
+                minute = packet.cp.partition("DataTime=")[2][:14] or self.minutes[-1]
+                self.minutes.append(minute)
+                if minute != self._minute:
+                    peer.sendall(encode(Hj212Packet(packet.qn, "91", "9014", MN, 4, "")))
+                elif self._hangs_up:
+                    return
+
+
+def minute_of(wall: float, channel: str = "LA", unit: str = "dB") -> Minute:
+    at = Stamp(0.0, wall)
+    return Minute("noise", channel, unit, at, at, 60, 60, 60.125, 50.625, 70.375, {}, {})
+
+
+@pytest.fixture
+def swift(monkeypatch):
+    """Looks and pauses of the sender as short as a test is."""
+    monkeypatch.setattr("edge.sensors.sender.LOOK_S", 0.01)
+    monkeypatch.setattr(
+        "edge.sensors.sender.Backoff", lambda **_: Backoff(first_s=0.01, cap_s=0.01)
+    )
+
+
+@pytest.mark.parametrize("hangs_up", [False, True])
+def test_a_message_that_a_platform_does_not_take_holds_up_no_other(stop, swift, hangs_up):
+    """It is left behind, tried again after the others, and given up in the end."""
+    platform = ChoosyPlatform(time_text(1.8e9), hangs_up=hangs_up)
+    platform.start()
+    forward = Forward(to=platform.url, mn=MN, channels={"LA": "LA"})
+    sender = Hj212Sender("noise", forward, SystemClock(), stop, answer_wait_s=0.02)
+    for n in range(4):
+        sender._put(_Message(minute_message(forward, {"LA": {"Leq": 60.0}}, 1.8e9 + 60 * n, n)))
+    sender.start()
+    eventually(lambda: sender.unanswered and not sender.status()["waiting"])
+    stop.set()
+    sender.join(60)
+    platform.close()
+    assert (sender.sent, sender.unanswered, sender.dropped) == (3, 1, 0)
+    assert {time_text(1.8e9 + 60 * n) for n in range(4)} == set(platform.minutes)
+
+
+def test_a_platform_that_answers_nothing_takes_nothing_away(stop, swift):
+    platform = ChoosyPlatform(time_text(1.8e9), hangs_up=False)
+    platform.start()
+    forward = Forward(to=platform.url, mn=MN, channels={"LA": "LA"})
+    sender = Hj212Sender("noise", forward, SystemClock(), stop, answer_wait_s=0.01)
+    sender.add([minute_of(1.8e9)])
+    sender.start()
+    eventually(lambda: len(platform.minutes) > 12)
+    stop.set()
+    sender.join(60)
+    platform.close()
+    assert (sender.status()["waiting"], sender.unanswered) == (1, 0)
+
+
+def test_more_factors_than_one_frame_holds_are_sent_in_parts(stop, swift):
+    platform = ChoosyPlatform("", hangs_up=False)
+    platform.start()
+    channels = {f"c{n}": f"a34{n:03d}" for n in range(40)}
+    forward = Forward(to=platform.url, mn=MN, channels=channels)
+    sender = Hj212Sender("noise", forward, SystemClock(), stop, answer_wait_s=20.0)
+    sender.add([minute_of(1.8e9, channel, "ug/m3") for channel in channels])
+    sender.start()
+    eventually(lambda: sender.sent)
+    stop.set()
+    sender.join(60)
+    platform.close()
+    assert len(platform.minutes) > 2
+    assert {f"{code}-Avg" for code in channels.values()} <= set(platform.values)
 
 
 class LateSlave(threading.Thread):

@@ -226,6 +226,12 @@ def test_a_wrong_sensor_is_left_out_with_one_line_naming_the_key(tmp_path):
 
 
 GOOD = {"id": "a", "kind": "plantower", "port": "/dev/a"}
+
+
+def forwarding(**fields):
+    return {"sensors": [{**GOOD, "forward": {"to": "tcp://platform:9001", "mn": "A1", **fields}}]}
+
+
 WRONG = [
     ({"sensors": [{**GOOD, "prot": "x"}]}, "did you mean 'port'"),
     ({"sensors": [{**GOOD, "kind": "modbuss"}]}, r"sensors\[0\]: kind = 'modbuss'"),
@@ -246,6 +252,11 @@ WRONG = [
     ),
     ({"sensors": [{**GOOD, "camera": "c"}]}, "camera = 'c': unknown"),
     ({"sensors": [GOOD], "dust": [{"id": "d", "sensor": "a", "limit": -1}]}, "dust.*limit = -1"),
+    (forwarding(to="tcp://platform:90000"), "to = 'tcp://platform:90000'.*port 1 to 65535"),
+    (forwarding(to="tcp://platform:0"), "port 1 to 65535"),
+    (forwarding(to=f"tcp://{'p' * 64}.example:9001"), "tcp://host:port"),
+    (forwarding(pw="a;CP=&&"), "pw = 'a;CP=&&': at most 16 letters"),
+    (forwarding(channels={"pm10": "a" * 500}), "channels: pm10 = 'aaa.*a factor of HJ 212"),
     ({"fume": [{"registry": "no.csv"}]}, "no.csv: No such file"),
     (
         {"sensors": [GOOD], "noise": [{"id": "n", "sensor": "a"}], "fume": [{"id": "n"}]},
