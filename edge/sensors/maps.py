@@ -96,8 +96,8 @@ class Map(Part, frozen=True, kw_only=True):
     """The whole file. `registers` for kind modbus; `pattern`, `channels` and texts for kind line.
 
     first: the number that the maker prints for the first register of all: 0, 1, 30001, 40001.
-    start, stop: sent when the port is opened and closed; ask: sent every `every_s` (empty: the
-    instrument talks by itself). Texts may use \\r and \\n.
+    start, stop: sent when the port is opened (start after silence, too) and closed; ask: sent every
+    `every_s` (empty: the instrument talks by itself). Texts may use \\r and \\n.
     """
 
     name: str

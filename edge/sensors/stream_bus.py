@@ -18,7 +18,8 @@ from edge.sensors.port import Port, PortGone
 
 # Above this a stream is read more slowly; the sender's buffer, not ours, fills.
 BYTES_PER_S = 65_536.0
-# A connection without a byte for so long is made anew: TCP can be dead without saying so.
+# A connection without a byte for so long is made anew: TCP can be dead without saying so. On a port
+# of this machine an instrument that waits for a start gets it again.
 SILENT_REOPEN_S = 60.0
 
 
@@ -44,7 +45,8 @@ class StreamBus(Bus):
 
     def serve(self) -> None:
         """Read what an instrument sends by itself, or ask it every `every_s`. A TCP line that
-        stays silent is opened anew (PortGone): a dead peer does not say that it is."""
+        stays silent is opened anew (PortGone): a dead peer does not say that it is; on a port of
+        this machine `start` is sent again."""
         stream, heard, asked = self._new_stream(), time.monotonic(), 0.0
         if self._start:
             self.port.write(self._start)
@@ -58,10 +60,19 @@ class StreamBus(Bus):
                 heard = now
                 self._hear(stream, data)
                 self.stop.wait(len(data) / BYTES_PER_S)
-            elif now - heard > SILENT_REOPEN_S and not self.port.native:
-                raise PortGone(f"{self.port.url}: silent for {SILENT_REOPEN_S:.0f} s")
+            elif now - heard > SILENT_REOPEN_S:
+                heard = now
+                self._silent()
         if self._ending:
             self.port.write(self._ending)
+
+    def _silent(self) -> None:
+        """An instrument that was switched off and on waits for its start again; an adapter that
+        stayed plugged in tells nothing of that."""
+        if not self.port.native:
+            raise PortGone(f"{self.port.url}: silent for {SILENT_REOPEN_S:.0f} s")
+        if self._start:
+            self.port.write(self._start)
 
     def _hear(self, stream: Stream, data: bytes) -> None:
         found = stream.feed(data)

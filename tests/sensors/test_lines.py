@@ -28,6 +28,7 @@ from edge.sensors.hj212 import Hj212Packet, encode, request_number, time_text
 from edge.sensors.hj212_link import minute_message
 from edge.sensors.hj212_stream import Hj212
 from edge.sensors.kinds import KINDS, Options
+from edge.sensors.lines import Lines
 from edge.sensors.listener import Listener
 from edge.sensors.maps import Serial, load_map
 from edge.sensors.maps import readings as real_readings
@@ -308,6 +309,34 @@ def _heard(peer: socket.socket, value: int, samples: list[Sample]) -> bool:
     """The instrument goes on talking: what is sent while a port is being opened is lost."""
     peer.sendall(sds_frame(value, 400))
     return any(sample.value == value / 10 for sample in samples)
+
+
+def test_a_meter_switched_off_and_on_is_started_again(stop, monkeypatch):
+    """Its adapter stays plugged in, so that the port is never opened again."""
+    monkeypatch.setattr("edge.sensors.stream_bus.SILENT_REOPEN_S", 0.05)
+    own = load_map("meter-lines")
+    master, slave = os.openpty()
+    tty.setraw(master)
+    tty.setraw(slave)
+    sensor = Sensor(id="n", kind="line", port=os.ttyname(slave), map="meter-lines")
+    bus = StreamBus(
+        Port(sensor.port, LINE), [Binding(sensor, settings(sensor))], SystemClock(), stop,
+        stream=lambda: Stream(Lines(own)), start=own.start.encode(),
+    )  # fmt: skip
+    started(bus)
+    # It waits for a start, is switched off and on, and waits for one again.
+    for level in (63.5, 64.5):
+        got = b""
+        while own.start.encode() not in got:
+            assert select.select([master], [], [], 20.0)[0], "not started again"
+            got += os.read(master, 100)
+        os.write(master, b"LAeq=%.1f,LAFmax=71.0,LAFmin=52.2\r\n" % level)
+        gather(bus, lambda samples, level=level: any(s.value == level for s in samples))
+    stop.set()
+    bus.join(60)
+    assert bus.counts.opened == 1
+    os.close(master)
+    os.close(slave)
 
 
 # pyserial 3.5 names its reader thread in a way that Python calls deprecated.
