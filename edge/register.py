@@ -21,7 +21,10 @@ def load_register(path: Path) -> Register:
         data = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
-    rows = list(csv.DictReader(_text(path, data).splitlines()))
+    try:
+        rows = list(csv.DictReader(_text(path, data).splitlines()))
+    except csv.Error as error:
+        raise ConfigError(f"{path}: {error}") from None
     short = next((n for n, row in enumerate(rows, 2) if None in row), None)
     if short is not None:
         raise ConfigError(f"{path}: line {short}: more cells than columns")

@@ -124,6 +124,8 @@ def _registry(name: str, where: str, base: Path | None) -> list[Shop]:
             rows = list(csv.DictReader(file))
     except UnicodeDecodeError:
         raise ConfigError(f"{where}: registry: {path}: not UTF-8 text") from None
+    except csv.Error as error:
+        raise ConfigError(f"{where}: registry: {path}: {error}") from None
     except OSError as error:
         raise ConfigError(f"{where}: registry: {path}: {error.strerror or error}") from None
     return [_shop_of(row, f"{path}: line {n}") for n, row in enumerate(rows, 2)]

@@ -8,7 +8,6 @@ A power cut costs ten minutes of plots at most: evidence does not depend on them
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from edge import journal
 from edge.runtime import write_atomic
 from edge.sensors.batch import Batch
 from edge.sensors.minutes import Minute
+from edge.sensors.raw import cells_of
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class History:
             lines = self._recent.read_text("utf-8").splitlines(keepends=True)
         except OSError:
             return []
-        return [(day_of(row.wall), text) for text in lines if (row := _row(text.split(",")))]
+        return [(day_of(row.wall), text) for text in lines if (row := _row(cells_of(text)))]
 
     def add(self, minutes: Iterable[Minute]) -> None:
         """Keep them, and show them at once."""
@@ -130,8 +130,8 @@ def read(state: Path, run: Path, from_wall: float, to_wall: float) -> Iterator[M
     for path in (*files, recent_path(run)):
         try:
             with path.open(encoding="utf-8", errors="replace", newline="") as file:
-                for cells in csv.reader(file):
-                    row = _row(cells)
+                for text in file:
+                    row = _row(cells_of(text))
                     if row is None or not from_wall <= row.wall <= to_wall:
                         continue
                     # Read while sensord moves its rows from one file to the other.

@@ -21,6 +21,8 @@ SEGMENT_MAX = 1024
 # The length field has four digits; from the wild comes what exceeds the standard's 1024.
 SEGMENT_MAX_TOLERANT = 9999
 CRC_DIGITS = 4
+# The longest field of a header (MN), and digits of a number there.
+FIELD_MAX, NUMBER_DIGITS = 32, 4
 # The bit of Flag that says that PNUM and PNO follow.
 SPLIT = 2
 VERSIONS = {0: "2005", 1: "2017", 2: "2025"}
@@ -167,10 +169,14 @@ def _tolerant_fields(text: str) -> dict[str, str]:
 def _packet(fields: dict[str, str]) -> Hj212Packet:
     def number(key: str, default: int) -> int:
         text = fields.get(key) or str(default)
-        if not text.isdecimal():
-            raise BadPacket(f"{key}={text}: no number")
+        if not text.isdecimal() or len(text) > NUMBER_DIGITS:
+            raise BadPacket(f"{key}={text[:FIELD_MAX]}: no number")
         return int(text)
 
+    for key in ("QN", "ST", "CN", "PW", "MN"):
+        # Each of them stands in the answer, which must fit into a frame.
+        if len(fields.get(key, "")) > FIELD_MAX:
+            raise BadPacket(f"{key}: more than {FIELD_MAX} characters")
     if not fields.get("CN") and not fields.get("CP"):
         raise BadPacket("neither CN nor CP")
     return Hj212Packet(

@@ -91,8 +91,8 @@ class Nmea(Scanner):
             return Bad()
         try:
             found = DecodedFrame(end - at, self._continuous(reader(fields) if reader else ()))
-        except (ValueError, IndexError):
-            # A valid sum over nonsense: the sum has eight bits only.
+        except (ValueError, IndexError, OverflowError):
+            # A valid sum over nonsense, a year of ten digits: the sum has eight bits only.
             return Bad()
         self._good_to = end
         return found

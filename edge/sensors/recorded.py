@@ -73,7 +73,7 @@ LEVEL_CHANNEL = "LA"
 
 def _table_rows(lines: list[tuple[int, str]], name: str) -> list[_RecordedRow]:
     """Rows of a CSV table; of our export, the level channel only."""
-    head = [cell.strip() for cell in next(csv.reader([lines[0][1]]))]
+    head = [cell.strip() for cell in _cells(lines[0][1], f"{name}: line 1")]
     time_name = next((c for c in TIME_COLUMNS if c in head), None)
     level_name = next((c for c in LEVEL_COLUMNS if c in head), None)
     if time_name is None or level_name is None:
@@ -81,11 +81,12 @@ def _table_rows(lines: list[tuple[int, str]], name: str) -> list[_RecordedRow]:
         raise ConfigError(f"{name}: line 1 = {lines[0][1][:40]!r}: {wanted}")
     found = []
     for n, text in lines[1:]:
-        cells = [cell.strip() for cell in next(csv.reader([text]))]
+        where = f"{name}: line {n}"
+        cells = [cell.strip() for cell in _cells(text, where)]
         row = dict(zip(head, cells, strict=False))
         if row.get("channel", LEVEL_CHANNEL) != LEVEL_CHANNEL:
             continue
-        where, level = f"{name}: line {n}", row.get(level_name)
+        level = row.get(level_name)
         found.append(
             _RecordedRow(
                 _cell(row.get(time_name)),
@@ -97,6 +98,13 @@ def _table_rows(lines: list[tuple[int, str]], name: str) -> list[_RecordedRow]:
             )
         )
     return found
+
+
+def _cells(text: str, where: str) -> list[str]:
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def _cell(text: str | None) -> Any:

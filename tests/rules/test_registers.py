@@ -356,6 +356,7 @@ def test_a_register_from_a_spreadsheet(tmp_path, encoding):
         (b"plate\na,b\n", "line 2: more cells"),
         (b"\xff\xff\x81", "neither"),
         (b"plat\nx\n", "'plat' is unknown"),
+        (b"plate\n" + b"x" * 150_000, "t.csv: field larger"),
     ],
 )
 def test_a_damaged_spreadsheet_is_one_line(tmp_path, data, says):

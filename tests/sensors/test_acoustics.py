@@ -227,6 +227,13 @@ def test_tables_are_taken_too(tmp_path):
         series.read(str(report))
 
 
+def test_a_cell_without_end_is_one_line_of_words(tmp_path):
+    report = tmp_path / "report.csv"
+    report.write_text("t_s,db\n0,50.5\n1," + "5" * 150_000)
+    with pytest.raises(ConfigError, match=r"report.csv: line 3: field larger"):
+        series.read(str(report))
+
+
 def test_leq_of_nothing_is_an_error():
     with pytest.raises(ValueError, match="no level"):
         leq([])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from edge.config import ConfigError
 from edge.sensors.frames import Stream
 from edge.sensors.hj212 import Hj212Packet, crc, encode, modbus_crc
+from edge.sensors.hj212_link import replies
 from edge.sensors.hj212_stream import Hj212
 from edge.sensors.kinds import KINDS, Options
 from edge.sensors.maps import Block, Entry, load_map, readings
@@ -122,6 +123,29 @@ def test_nmea_nonsense_with_a_right_sum_is_bad(field):
     body = f"GNRMC,141530.00,A,{field},12026.83200,E,0.0,,010326,,,A"
     values, totals = told("nmea", nmea_sentence(body))
     assert (values, totals.bad) == ({}, 1)
+
+
+@pytest.mark.parametrize("date", ["01,01,9999999999", "01,01,20261", "32,01,2026", "9" * 30])
+def test_nmea_dates_that_are_none_are_bad(date):
+    assert told("nmea", nmea_sentence(f"GPZDA,120000.00,{date},00,00"))[0] == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("MN", "A" * 1200), ("PW", "1" * 1200), ("QN", "1" * 1200), ("Flag", "1" * 4400),
+     ("PNUM", "1" * 4400), ("ST", "x" * 1000), ("CN", "2" * 1000)],
+)  # fmt: skip
+def test_hj212_headers_without_end_are_bad_frames(key, value):
+    """Also on a tolerant line: the answer has to fit into a frame, a number has few digits."""
+    fields = {"QN": "20260101000000000", "ST": "22", "CN": "2011", "PW": "1", "MN": "A",
+              "Flag": "5", "PNUM": "1", "PNO": "1", key: value}  # fmt: skip
+    head = ";".join(f"{name}={text}" for name, text in fields.items())
+    segment = f"{head};CP=&&DataTime=20260101000000;a=1&&".encode()
+    decoder = Hj212(tolerant=True)
+    stream = Stream(decoder)
+    found = stream.feed(b"##%04d" % len(segment) + segment + crc(segment).encode() + b"\r\n")
+    assert [encode(reply) for packet in decoder.packets for reply in replies(packet)] == []
+    assert (found, stream.totals.good, stream.totals.bad) == ((), 0, 1)
 
 
 def test_lines_by_a_map_fit_whole_or_not_at_all():

@@ -3,7 +3,7 @@
 
 import pytest
 
-from edge.sensors import history
+from edge.sensors import history, raw
 from edge.sensors.frames import InstrumentValue
 from edge.sensors.heard import BYTES_MAX, KEPT, Heard
 from edge.sensors.history import History, MinuteRow, read
@@ -61,6 +61,27 @@ def test_a_torn_line_and_nonsense_are_left_out(places):
     with (kept.folder / "20260501.csv").open("ab") as file:
         file.write(b"17776080\xff\n" + b"x,noise,LA,dB,60,60,1,2,3,4,5,6\n" + b"1777608060,noi")
     assert [row.wall for row in rows(places)] == [NOON]
+
+
+def test_zeros_of_a_power_cut_hide_no_later_line(places):
+    """A file system may leave a long row of zeros where the power went; what is appended after a
+    restart is read all the same, of minutes and of samples."""
+    zeros = b"\0" * 150_000
+    kept = History(*places)
+    for wall in (NOON, NOON + 60):
+        kept.add([minute(wall)])
+        kept.flush(force=True)
+        with (kept.folder / "20260501.csv").open("ab") as file:
+            file.write(zeros)
+    assert [row.wall for row in rows(places)] == [NOON, NOON + 60]
+    store = raw.SampleStore(places[0])
+    for wall in (NOON, NOON + 60):
+        store.add([Sample("noise", "LA", 61.0, "dB", "ok", Stamp(0.0, wall))])
+        store.flush(force=True)
+        with (store.folder / raw.hour_name(NOON)).open("ab") as file:
+            file.write(zeros)
+    files = raw.store_files(places[0], NOON, NOON + 60)
+    assert [s.at.wall for s in raw.read(files, {"noise"}, 0.0, 1e12)] == [NOON, NOON + 60]
 
 
 def test_a_row_seen_in_both_files_counts_once(places):

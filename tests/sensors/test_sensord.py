@@ -265,6 +265,13 @@ WRONG = [
 ]
 
 
+def test_a_registry_with_a_cell_without_end(tmp_path):
+    (tmp_path / "shops.csv").write_text("id,name\na," + "x" * 150_000)
+    site = convert({"fume": [{"registry": "shops.csv"}]}, Site, "site.yaml")
+    with pytest.raises(ConfigError, match=r"registry: .*shops.csv: field larger"):
+        check_sensors(site, base=tmp_path)
+
+
 @pytest.mark.parametrize(("site", "match"), WRONG)
 def test_wrong_sensor_parts(site, match):
     with pytest.raises(ConfigError, match=match) as caught:
