@@ -31,7 +31,7 @@ from edge.pipeline.soundness import load_sound
 from edge.runtime import Notify, Progress, Stats, Stop, on_thread_bug, write_status
 from edge.sensors import reasons
 from edge.sensors.dust import DustJudge
-from edge.sensors.fume import FumeJudge
+from edge.sensors.fume import SHOPS_EVERY_S, FumeJudge
 from edge.sensors.hours import LocalTime
 from edge.sensors.instrument_trial import try_instrument
 from edge.sensors.noise import NoiseJudge
@@ -46,8 +46,6 @@ LIVE_EVERY_S = 1.0
 STATUS_EVERY_S = 2.0
 # Findings are remembered at once; this is for run times, which may lose a few minutes.
 MEMORY_EVERY_S = 300.0
-# Shops are many and slow: one step in so many seconds.
-SHOPS_EVERY_S = 5.0
 LINE_LIMIT_S = 60.0
 # Valid values are due some time after the start; before that nothing is called silent.
 START_GRACE_S = 30.0

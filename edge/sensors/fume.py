@@ -33,6 +33,8 @@ EVENTS: Mapping[str, tuple[str, str]] = {
     "F5": ("fume-not-used", "purifier ran for less of the fan's time than required"),
     "no-catering": ("fume-no-catering", "cooking where catering is forbidden"),
 }
+# Shops are many and slow: one step in so many seconds.
+SHOPS_EVERY_S = 5.0
 CLEAR_S = 60.0
 # A fan that stops for less than this pauses between two dishes: the clock of F1 waits, and goes on.
 PAUSE_S = 900.0
@@ -71,10 +73,12 @@ class FumeJudge:
         self._reader = KitchenReader(shop, stale_s, local)
         self._every_s = every_s
         self._episodes = {rule: Episode(_case(shop, rule, categories)) for rule in EVENTS}
-        self._held = {rule: Held(gap_s=stale_s, forget_s=FORGET_S.get(rule, 1800.0))
+        # A shop is looked at more seldom than some monitors fall silent: one look is no gap.
+        gap_s = max(stale_s, 2.0 * SHOPS_EVERY_S)
+        self._held = {rule: Held(gap_s=gap_s, forget_s=FORGET_S.get(rule, 1800.0))
                       for rule in EVENTS}  # fmt: skip
-        self._idle = Held(gap_s=stale_s)
-        self._clear = {rule: Held(gap_s=stale_s) for rule in EVENTS}
+        self._idle = Held(gap_s=gap_s)
+        self._clear = {rule: Held(gap_s=gap_s) for rule in EVENTS}
         self._windows = Means(shop.window_s, every_s)
         self._oddities = Oddities(shop, stale_s)
         self._started: Stamp | None = None

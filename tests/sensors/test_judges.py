@@ -399,6 +399,21 @@ def test_a_clock_set_right_moves_no_hours_into_another_day():
     assert reader.hours_of("2026-03-02") == {"fan": 9.0} and reader.told_late == "2026-03-02"
 
 
+@pytest.mark.parametrize(
+    ("fields", "seen", "rule"),
+    [({}, (1, 0, 0.5), "F1"), ({}, (0, 0, 1.5), "F3"),
+     ({"no_catering": True}, (1, 1, 1.5), "no-catering")],
+)  # fmt: skip
+@pytest.mark.parametrize("stale_s", [5.0, 3.0])
+def test_looks_at_a_shop_are_no_gaps(fields, seen, rule, stale_s):
+    """sensord looks at a shop every 5 to 5.5 s, and may call a monitor silent sooner than that."""
+    judge = FumeJudge(
+        Shop(id="x", sensor="s", **fields), CATEGORIES, LOCAL, stale_s=stale_s, every_s=1.0
+    )
+    run = Run(judge, wall("2026-03-02 12:00"), unit="", step_s=5.25).go(700, kitchen(*seen))
+    assert (rule, "new") in run.phases
+
+
 def test_gap_of_a_minute_invents_nothing():
     """Not used for 4 of the 5 minutes, a minute unplugged, then used: nobody saw 5 minutes."""
     run = fumes(fume()).go(240, wobble(1, 0)).go(60, None).go(20, wobble(1, 0)).go(9, wobble(1, 1))
