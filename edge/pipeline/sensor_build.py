@@ -196,7 +196,7 @@ def _shops(settings: Settings, sensors: SensorSettings, local: LocalTime) -> tup
                 shop,
                 settings.categories,
                 local,
-                stale_s=sensor.silent_after_s if sensor else 30.0,
+                stale_s=sensors.silent_after_s(sensor) if sensor else 30.0,
                 every_s=sensors.every_s(sensor) if sensor else 60.0,
             )
         )

@@ -38,7 +38,7 @@ class SensorIntake:
         state, run, sensors = settings.state, settings.run, parts.sensors.sensors
         self.store, self._recent = raw.SampleStore(state), raw.Recent(run)
         self.history = History(state, run)
-        self.live = LiveValues(sensors, run)
+        self.live = LiveValues(parts.sensors, run)
         self.screening = Screening(local, {name: s.constant_s for name, s in sensors.items()})
         # Each sensor's own, so that what is wrong with one closes no minute of another.
         self._minutes = {name: Minutes() for name in sensors}

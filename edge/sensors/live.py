@@ -15,7 +15,7 @@ from typing import Any
 from edge.runtime import write_atomic
 from edge.sensors import reasons
 from edge.sensors.raw import HEADER, line, read, recent_files
-from edge.sensors.settings import Sensor
+from edge.sensors.settings import SensorSettings
 from edge.values import Flag, Sample, Stamp
 
 FAR_PAST = -1e12
@@ -32,8 +32,9 @@ class _Watched:
 class LiveValues:
     """Owned by sensord's main thread."""
 
-    def __init__(self, sensors: Mapping[str, Sensor], run: Path) -> None:
-        self._sensors, self._folder = sensors, run / "samples"
+    def __init__(self, settings: SensorSettings, run: Path) -> None:
+        self._settings, self._folder = settings, run / "samples"
+        sensors = settings.sensors
         self._folder.mkdir(parents=True, exist_ok=True)
         self._latest: dict[str, dict[str, Sample]] = {name: {} for name in sensors}
         self._watched = {name: _Watched() for name in sensors}
@@ -53,11 +54,13 @@ class LiveValues:
 
     def stale(self, now: Stamp) -> list[str]:
         """Sensors without a valid value for longer than their limit."""
-        return [
-            name
-            for name, sensor in self._sensors.items()
-            if now.mono - self._watched[name].valid_mono > sensor.silent_after_s
-        ]
+        return [name for name in self._watched if self._is_stale(name, now)]
+
+    def _limit_s(self, name: str) -> float:
+        return self._settings.silent_after_s(self._settings.sensors[name])
+
+    def _is_stale(self, name: str, now: Stamp) -> bool:
+        return now.mono - self._watched[name].valid_mono > self._limit_s(name)
 
     def write(self, now: Stamp) -> None:
         """`<run>/samples/<sensor>.json`, for the page, the cameras and `edge sensors watch`."""
@@ -70,14 +73,14 @@ class LiveValues:
         write_atomic(self._folder / f"{name}.json", body.encode(), durable=False)
 
     def _status(self, name: str, latest: Mapping[str, Sample], now: Stamp) -> dict[str, Any]:
-        sensor = self._sensors[name]
+        sensor = self._settings.sensors[name]
         return {
             "sensor": name,
             "name": sensor.name,
             "kind": sensor.kind,
             "wall": now.wall,
-            "stale_after_s": sensor.silent_after_s,
-            "stale": now.mono - self._watched[name].valid_mono > sensor.silent_after_s,
+            "stale_after_s": self._limit_s(name),
+            "stale": self._is_stale(name, now),
             "channels": {
                 channel: {
                     "value": sample.value,

@@ -99,12 +99,6 @@ class Sensor(Part, frozen=True, kw_only=True):
     instrument: Instrument = Instrument()
     forward: Forward | None = None
 
-    @property
-    def silent_after_s(self) -> float:
-        """When no value means unknown."""
-        by_pace = 5.0 * (self.every_s or 1.0)
-        return self.stale_s or max(by_pace, DEFAULT_STALE_S.get(self.kind, 10.0))
-
 
 class Permit(Part, frozen=True, kw_only=True):
     """Leave to work at night (噪声污染防治法 Art. 43); must hang at the site."""
@@ -293,6 +287,11 @@ class SensorSettings:
     def every_s(self, sensor: Sensor) -> float:
         own = self.maps.get(sensor.id)
         return sensor.every_s or (own.every_s if own else 1.0)
+
+    def silent_after_s(self, sensor: Sensor) -> float:
+        """When no value means unknown: by the sensor's own word, or by kind and pace."""
+        by_pace = 5.0 * self.every_s(sensor)
+        return sensor.stale_s or max(by_pace, DEFAULT_STALE_S.get(sensor.kind, 10.0))
 
     def address(self, sensor: Sensor) -> int:
         """The Modbus address: the sensor's own, or its map's default."""

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 import yaml
@@ -25,8 +26,9 @@ from edge.runtime import Notify, Stop
 from edge.sensors import live, raw, table
 from edge.sensors.check import check_sensors
 from edge.sensors.ledgers import Ledgers
+from edge.sensors.maps import load_map
 from edge.sensors.minutes import Minutes
-from edge.sensors.settings import Sensor, Shop
+from edge.sensors.settings import Sensor, SensorSettings, Shop
 from edge.values import Sample, Stamp
 from tests.sensors.limits_today import DAY, PACKS
 from tools.fakes.instruments import fume_monitor, noise_meter, pm_sensor
@@ -369,7 +371,7 @@ def test_recent_files_turn_over(tmp_path):
 
 def test_silence_is_told_and_an_older_value_does_not_replace_a_newer(tmp_path):
     sensor = Sensor(id="s", kind="plantower", port="x")
-    watched = live.LiveValues({"s": sensor}, tmp_path)
+    watched = live.LiveValues(SensorSettings({"s": sensor}, {}, (), (), ()), tmp_path)
     for t in range(130):
         watched.add([sample(float(t), 50.0)])
     watched.add([sample(60.0, 99.0)])
@@ -378,6 +380,23 @@ def test_silence_is_told_and_an_older_value_does_not_replace_a_newer(tmp_path):
     assert told["channels"]["LA"]["value"] == 50.0
     assert watched.stale(sample(129.0).at) == []
     assert watched.stale(sample(200.0).at) == ["s"]
+
+
+def test_an_instrument_is_silent_by_the_pace_that_its_map_sets(tmp_path):
+    """A map of one's own that asks once a minute: nothing flaps between two answers."""
+    slow = msgspec.structs.replace(load_map("fume-generic"), every_s=60.0)
+    sensor = Sensor(id="s", kind="modbus", port="x", map="mine")
+    own = SensorSettings({"s": sensor}, {"s": slow}, (), (), ())
+    watched = live.LiveValues(own, tmp_path)
+    for minute in range(3):
+        watched.add([sample(60.0 * minute)])
+        assert watched.stale(sample(60.0 * minute + 59.5).at) == []
+    watched.write(sample(120.0).at)
+    assert json.loads((tmp_path / "samples/s.json").read_bytes())["stale_after_s"] == 300.0
+    assert watched.stale(sample(421.0).at) == ["s"]
+    faster = msgspec.structs.replace(sensor, every_s=2.0)
+    assert own.silent_after_s(faster) == 10.0
+    assert own.silent_after_s(msgspec.structs.replace(faster, stale_s=3.0)) == 3.0
 
 
 class Bug(Exception):
