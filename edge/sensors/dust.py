@@ -11,7 +11,7 @@ import msgspec
 
 from edge.config import Category
 from edge.sensors.acoustics import VALID_SHARE
-from edge.sensors.episode import Episode, EpisodeSnapshot, EpisodeSubject
+from edge.sensors.episode import UNKNOWN_ENDS_S, Episode, EpisodeSnapshot, EpisodeSubject
 from edge.sensors.hours import LocalTime
 from edge.sensors.plausible import usable
 from edge.sensors.settings import DustPoint
@@ -52,6 +52,8 @@ class DustJudge:
         self.exceedances: list[dict[str, Any]] = []
         self.last: dict[str, Any] | None = None
         self._clean = 0
+        # When a mean was known last.
+        self._known_at: float | None = None
         terms = (category.realarm_s, category.reopen_s)
         case = EpisodeSubject(point.id, point.category, "dust.over-limit", *terms)
         self._episode = Episode(case)
@@ -106,6 +108,8 @@ class DustJudge:
         if today != self._day:
             self._day, self.exceedances = today, []
         mean, share = self._mean()
+        if mean is not None or self._known_at is None:
+            self._known_at = now.mono
         result = self._result(mean)
         self.last = {
             "began_wall": self._slot_at.wall,
@@ -144,8 +148,15 @@ class DustJudge:
                 yield self._episode.begin(self._slot_at, now, zone, facts)
         elif self._clean >= CLEAR_WINDOWS:
             yield self._episode.end(now, zone, {**facts, "ended_because": "within the limit"})
+        elif self._lost(now):
+            yield self._episode.end(now, zone, {**facts, "ended_because": "no valid data"})
         elif update := self._episode.go_on(now, zone, facts):
             yield update
+
+    def _lost(self, now: Stamp) -> bool:
+        """No mean for too long to vouch for the case; of long ones two are waited for."""
+        limit_s = max(UNKNOWN_ENDS_S, CLEAR_WINDOWS * self._length_s)
+        return self._known_at is not None and now.mono - self._known_at > limit_s
 
     def _words(self) -> str:
         point = self.point
@@ -198,3 +209,4 @@ class DustJudge:
         kept = msgspec.convert(data, DustSnapshot)
         self._episode.restore(kept.episode, now)
         self._day, self.exceedances = kept.day, list(kept.exceedances)
+        self._known_at = now.mono

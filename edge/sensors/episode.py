@@ -11,6 +11,8 @@ import msgspec
 
 from edge.values import Finding, Json, Stamp, ZoneDecision
 
+# A case of measured levels that nobody can vouch for any more ends after so long, saying so.
+UNKNOWN_ENDS_S = 7200.0
 WHOLE: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
 
 

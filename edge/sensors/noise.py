@@ -13,7 +13,7 @@ import msgspec
 from edge.config import Category
 from edge.sensors import metrology
 from edge.sensors.acoustics import DaySums, Levels
-from edge.sensors.episode import Episode, EpisodeSnapshot, EpisodeSubject
+from edge.sensors.episode import UNKNOWN_ENDS_S, Episode, EpisodeSnapshot, EpisodeSubject
 from edge.sensors.hours import LocalTime
 from edge.sensors.limits import Limit, Method, Period, limit_on, window_of
 from edge.sensors.plausible import usable
@@ -24,8 +24,6 @@ from edge.values import Finding, Json, Sample, Stamp, ZoneDecision
 
 # Periods kept for the facts of a violation.
 PERIODS_KEPT = 12
-# A case that nobody can vouch for any more ends, saying so.
-UNKNOWN_ENDS_S = 7200.0
 # Rain or wind is believed for so long after it was last reported.
 WEATHER_S = 600.0
 

@@ -447,6 +447,30 @@ def test_dust_counts_exceedances_of_the_day():
     assert run.phases == [("over-limit", "new"), ("over-limit", "end")]
 
 
+def test_a_dust_case_without_data_ends_and_says_so():
+    """After two hours, as one of noise: nobody can vouch for it any more."""
+    run = dusts(dust(average_min=5)).go(605, {"tsp": 1.2})
+    run.step_s = 30.0
+    run.go(5400, None)
+    assert run.phases[0] == ("over-limit", "new") and ("over-limit", "end") not in run.phases
+    run.go(2400, None)
+    assert run.phases[-1] == ("over-limit", "end")
+    at, finding = run.told[-1]
+    assert finding.facts["ended_because"] == "no valid data" and 7200 < at < 8400
+    assert run.judge.status()["open"] == []
+
+
+def test_a_dust_case_of_long_means_waits_for_two_of_them():
+    run = dusts(dust(average_min=1440))
+    run.step_s = run.judge._every_s = 60.0
+    run.start = wall("2026-03-02 00:00")
+    run.go(86_460, {"tsp": 1.2})
+    run.go(86_400, None)
+    assert run.judge.status()["open"]
+    run.go(2 * 86_400, None)
+    assert run.told[-1][1].facts["ended_because"] == "no valid data"
+
+
 def test_dust_units_background_and_validity():
     assert dusts(dust(average_min=1), "ug/m3").go(130, {"tsp": 1200.0}).told
     assert not dusts(dust(average_min=1), "").go(130, {"tsp": 1200.0}).told
