@@ -40,6 +40,8 @@ TELEMETRY_ROWS_SHED = 1_000
 # Below this nothing can be written at all: the ballast goes at once.
 LAST_BYTES = 4 * MB
 REQUESTS_KEEP_S = DAY_S
+# A case that goes on has another revision long before.
+BARE_KEEP_S = 7 * DAY_S
 GONE = ".gone-"
 PACK_FAULTS = ("pack_missing", "pack_ending")
 
@@ -138,7 +140,7 @@ class Janitor:
             self._delete_crops(now)
         with self._guard.working_for("cases"):
             self._handle(now)
-        self._release_rows()
+        self._release_rows(now)
         found = [*cases(self._evidence)]
         found = self._past_retention(found, now)
         room = self._make_room(found)
@@ -191,13 +193,16 @@ class Janitor:
             for folder in root.glob(f"{GONE}*"):
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _release_rows(self) -> None:
+    def _release_rows(self, now: float) -> None:
         """Receipt into the folder, durably, then the row: the folder never stands without both."""
         if not self._outbox_path.exists():
             return
         sweep = Sweep(self._outbox_path)
         try:
-            while records := [r for r in sweep.released() if self._has_receipt(r)]:
+            before = now - BARE_KEEP_S
+            while records := [
+                r for r in sweep.released(bare_before=before) if self._has_receipt(r)
+            ]:
                 sweep.forget(records)
                 self.done["rows"] += len(records)
             sweep.checkpoint()

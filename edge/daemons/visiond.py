@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from edge.daemons.model_tuning import ModelTuning
 from edge.daemons.model_updates import INSTALLS, ModelUpdates, start_releases
 from edge.daemons.reload import Mended, SiteChange
 from edge.diagnosis.camera_probes import camera_probes
+from edge.evidence.casebook import BareRevision
 from edge.ipc import Responder, Spool
 from edge.isolation import ItemGuard
 from edge.outbox import Outbox
@@ -220,9 +222,10 @@ class Visiond:
         """Put again what a restart interrupted, start the cameras, then the analysis threads."""
         now = self._clock.now()
         self._report_unsound()
+        bare = self.publisher.bare_revisions()
         for name, worker in self.workers.items():
             with self._guard.working_for(name):
-                self._start_camera(worker, now)
+                self._start_camera(worker, now, bare)
         self._retire()
         for number in range(self._worker_count()):
             name = f"analysis {number}"
@@ -231,8 +234,9 @@ class Visiond:
             self._threads.append(thread)
             thread.start()
 
-    def _start_camera(self, worker: CameraWorker, now: Stamp) -> None:
-        again = [self.publisher.again(f, m) for f, m in worker.pipeline.book.recover(now)]
+    def _start_camera(self, worker: CameraWorker, now: Stamp, bare: Sequence[BareRevision]) -> None:
+        found = worker.pipeline.book.recover(now, bare)
+        again = [self.publisher.again(folder, manifest) for folder, manifest in found]
         if any(again):
             log.info("%s: %d revision(s) put again", worker.camera.id, sum(again))
         worker.start(now)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,16 @@ class StoredRevision:
     body: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class BareRevision:
+    """A revision that went out without files. It has no folder, so only its row tells of it."""
+
+    id: str
+    revision: int
+    phase: str
+    source: str
+
+
 def violation_id(device: str, finding: Finding) -> str:
     """The same for the same case however often it is made again, so a repeat is no second case."""
     began_ms = round(finding.began.wall * 1000)
@@ -95,6 +105,8 @@ class Casebook:
         self._categories, self._encode = categories, encode
         self._open: dict[str, OpenCase] = {}
         self._settled: set[str] = set()
+        # Of an earlier run, id -> the last revision that went without files.
+        self._bare: dict[str, int] = {}
         root.mkdir(parents=True, exist_ok=True)
 
     def open_keys(self) -> set[str]:
@@ -102,7 +114,14 @@ class Casebook:
 
     def settled(self, finding: Finding) -> bool:
         """Whether an earlier run already closed this very case: a recording seen again."""
-        return violation_id(self._origin.device, finding) in self._settled
+        return self._id(finding) in self._settled
+
+    def _id(self, finding: Finding) -> str:
+        return violation_id(self._origin.device, finding)
+
+    def goes_on(self, finding: Finding) -> bool:
+        """Whether the finding's case is open, be it that all of it so far went without files."""
+        return finding.key in self._open or self._id(finding) in self._bare
 
     def case(self, key: str) -> OpenCase | None:
         return self._open.get(key)
@@ -137,10 +156,9 @@ class Casebook:
         return self._violation(case, True, failed)
 
     def _case_for(self, finding: Finding) -> OpenCase:
-        known = self._open.get(finding.key)
-        if known is None:
-            return OpenCase(violation_id(self._origin.device, finding), 1, finding, (), ())
-        return replace(known, revision=known.revision + 1, finding=finding)
+        known = self._open.get(finding.key) or OpenCase(self._id(finding), 0, finding, (), ())
+        last = max(known.revision, self._bare.get(known.id, 0))
+        return replace(known, revision=last + 1, finding=finding)
 
     def _remember(self, case: OpenCase) -> None:
         key = case.finding.key
@@ -148,6 +166,7 @@ class Casebook:
             self._open[key] = case
             return
         self._settled.add(case.id)
+        self._bare.pop(case.id, None)
         # A sensor's keys repeat: the key may be another case's by now.
         if key in self._open and self._open[key].id == case.id:
             del self._open[key]
@@ -218,8 +237,11 @@ class Casebook:
             "finding": _finding_json(case.finding),
         }
 
-    def recover(self, now: Stamp) -> list[tuple[Path, dict[str, Any]]]:
-        """At start: discard unfinished folders, reopen this source's cases.
+    def recover(
+        self, now: Stamp, bare: Iterable[BareRevision] = ()
+    ) -> list[tuple[Path, dict[str, Any]]]:
+        """At start: discard unfinished folders, reopen this source's cases; `bare`: the revisions
+        that have no folder.
 
         Returns every sealed revision of this source (folder, manifest), for the caller to put
         those again that have neither outbox row nor receipt. One of another shape is passed over.
@@ -240,7 +262,19 @@ class Casebook:
         # Of two open cases of one key the later one is the one that its judge means.
         for case in sorted(latest.values(), key=_began_wall):
             self._remember(case)
+        for revision in bare:
+            if revision.source == self._origin.source.get("id"):
+                self._remember_bare(revision)
         return found
+
+    def _remember_bare(self, bare: BareRevision) -> None:
+        if bare.phase == "end":
+            self._settled.add(bare.id)
+            self._open = {key: case for key, case in self._open.items() if case.id != bare.id}
+        if bare.id in self._settled:
+            self._bare.pop(bare.id, None)
+        else:
+            self._bare[bare.id] = max(bare.revision, self._bare.get(bare.id, 0))
 
 
 def _began_wall(case: OpenCase) -> float:

@@ -193,6 +193,17 @@ class Outbox:
             found = self._db.execute("SELECT 1 FROM record WHERE kind = ? AND key = ?", (kind, key))
             return found.fetchone() is not None
 
+    def without_folder(self, kind: str) -> list[dict[str, Any]]:
+        """What the rows of this kind say that have no evidence folder, as far as they are held
+        (Sweep.released); one that cannot be read is left out."""
+        with self._lock:
+            found = self._db.execute(
+                "SELECT coalesce(body, payload) FROM record WHERE kind = ? AND folder IS NULL"
+                " ORDER BY id",
+                (kind,),
+            ).fetchall()
+        return [said for (body,) in found if (said := _said(body)) is not None]
+
     def status(self) -> dict[str, Any]:
         """Rows by kind and state, files by lane and state, counters, age of the oldest waiting."""
         with self._lock:
@@ -216,6 +227,16 @@ def summary(db: sqlite3.Connection) -> dict[str, Any]:
         "oldest_wall": oldest,
         "counts": dict(db.execute("SELECT name, n FROM count ORDER BY name").fetchall()),
     }
+
+
+def _said(body: bytes | None) -> dict[str, Any] | None:
+    """Of a row that was sealed the envelope's data, of another its body."""
+    try:
+        said = msgspec.json.decode(body or b"", type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    data = said.get("data", said)
+    return data if isinstance(data, dict) else None
 
 
 def _by_state(rows: Sequence[tuple[str, int, int]]) -> dict[str, dict[str, int]]:

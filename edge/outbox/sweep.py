@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,17 +34,26 @@ class Sweep:
     def close(self) -> None:
         self._db.close()
 
-    def released(self) -> list[Released]:
+    def released(self, *, bare_before: float = math.inf) -> list[Released]:
         """The oldest records of which every part was confirmed, and those of the other
-        destinations like them: their receipt speaks for the folder."""
+        destinations like them: their receipt speaks for the folder.
+
+        bare_before: a violation without a folder stays that was put later (UTC seconds): nothing
+        else tells a producer that starts again which revisions its case has."""
         rows = self._db.execute(
-            "SELECT id, key, folder, receipt FROM record r WHERE state = :confirmed AND NOT EXISTS"
+            "SELECT id, key, folder, receipt FROM record r WHERE state = :confirmed AND"
+            " (kind <> 'violation' OR folder IS NOT NULL OR put_wall < :bare_before) AND NOT EXISTS"
             " (SELECT 1 FROM record s LEFT JOIN record_file l ON l.record = s.id LEFT JOIN file f"
             "  ON f.sha256 = l.sha256 AND f.destination = s.destination WHERE s.kind = r.kind"
             "  AND s.key = r.key AND (s.state <> :confirmed"
             "   OR f.state NOT IN (:confirmed, :dropped)))"
             " ORDER BY id LIMIT :limit",
-            {"confirmed": State.PLATFORM_ACK, "dropped": State.DROPPED, "limit": BATCH},
+            {
+                "confirmed": State.PLATFORM_ACK,
+                "dropped": State.DROPPED,
+                "bare_before": bare_before,
+                "limit": BATCH,
+            },
         )
         return [Released(*row) for row in rows]
 

@@ -258,7 +258,7 @@ class EvidenceWriter:
         if self._book.settled(finding):
             log.debug("%s was already closed by an earlier run", finding.key)
             return
-        if finding.phase != "new" and self._book.case(finding.key) is None:
+        if finding.phase != "new" and not self._book.goes_on(finding):
             log.warning("%s: %s of a case that is not open; left out", finding.key, finding.phase)
             return
         if self._step() >= ladder.METADATA_ONLY:

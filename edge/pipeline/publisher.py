@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from edge.clock import Clock
-from edge.evidence.casebook import StoredRevision
+from edge.evidence.casebook import BareRevision, StoredRevision
 from edge.faults import FaultLog
 from edge.outbox import Outbox, OutboxFull
 from edge.uplink import wire
@@ -72,6 +72,11 @@ class Publisher:
             self.put(**row)
         return row is not None
 
+    def bare_revisions(self) -> list[BareRevision]:
+        """At start: those that `bare` put and the outbox still holds, for `Casebook.recover`."""
+        rows = self._outbox.without_folder("violation")
+        return [found for row in rows if (found := _bare_revision(row)) is not None]
+
     def _fault(self, fault: Fault, stands: bool) -> None:
         self.counts["faults"] += 1
         self.put(**wire.fault_row(fault, stands))
@@ -118,3 +123,12 @@ class Publisher:
             violation.source.get("id"),
             violation.gate,
         )
+
+
+def _bare_revision(row: Mapping[str, Any]) -> BareRevision | None:
+    try:
+        named = str(row["id"]), int(row["revision"]), str(row["phase"]), str(row["source"]["id"])
+    except (KeyError, TypeError, ValueError) as error:
+        log.warning("a violation without files, but of another shape: %r", error)
+        return None
+    return BareRevision(*named)

@@ -96,11 +96,12 @@ class SensorCases:
     def recover(self, now: Stamp) -> int:
         """At start: reopen own cases and put again what has neither row nor receipt."""
         shutil.rmtree(self._asked_root, ignore_errors=True)
-        mine = {read_object(path).get("camera") for path in self._root.glob("*/r1/manifest.json")}
+        bare = self._publisher.bare_revisions()
+        mine = {_point_of(case) for case in self._root.glob("*/")} | {one.source for one in bare}
         again = 0
         for name in mine & set(self._subjects):
             with self._working_for(str(name)):
-                found = self._book(self._subjects[str(name)]).recover(now)
+                found = self._book(self._subjects[str(name)]).recover(now, bare)
                 again += sum(self._publisher.again(folder, body) for folder, body in found)
         return again
 
@@ -246,6 +247,12 @@ class SensorCases:
                 self._root, origin, categories, violation_data, dated
             )
         return self._books[subject.id]
+
+
+def _point_of(case: Path) -> object:
+    """Whose case it is, by any of its manifests: the first revisions may have no files."""
+    found = next(case.glob("r*/manifest.json"), None)
+    return read_object(found).get("camera") if found else None
 
 
 def _wall(sample: Sample) -> float:
