@@ -267,6 +267,11 @@ class Analyzer:
         """The ends of open cases that the judge does not go on with after a restart."""
         return self._judge.interrupted(cases)
 
+    def restore_opinions(self, cases: Iterable[Finding]) -> None:
+        """What was said of open cases before a restart is said on."""
+        if self._adviser is not None:
+            self._adviser.restore(cases)
+
     def examine(self, image: Image, classes: Sequence[str]) -> dict[str, Any] | None:
         """The detector's word on a close-up: the best hit of these classes, or None."""
         found = self._model.detect(image, min_score=0.1)
@@ -291,13 +296,21 @@ class Adviser:
         self._opinions = {name: one for name, one in opinions.items() if one.speaks}
         self._said: dict[str, dict[str, Json]] = {}
 
+    def restore(self, cases: Iterable[Finding]) -> None:
+        """What was said of cases that a restart found open."""
+        for case in cases:
+            said = case.facts.get("second_opinion")
+            if isinstance(said, dict) and "says" in said:
+                self._said[case.key] = said
+
     def advise(self, finding: Finding, image: Image) -> Finding:
         """The finding with the fact `second_opinion` where there is one."""
-        opinion = self._opinions.get(finding.category)
-        if opinion is None or (finding.phase != "new" and finding.key not in self._said):
-            return finding
-        said = self._said.get(finding.key) or _said(opinion, finding, image)
-        self._said[finding.key] = said
+        said = self._said.get(finding.key)
+        if said is None:
+            opinion = self._opinions.get(finding.category)
+            if opinion is None or finding.phase != "new":
+                return finding
+            said = self._said[finding.key] = _said(opinion, finding, image)
         if finding.phase == "end":
             del self._said[finding.key]
         facts = {**finding.facts, "second_opinion": said}

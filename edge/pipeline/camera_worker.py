@@ -232,9 +232,11 @@ class CameraWorker:
             log.warning("%s: %s; clocks start anew", self._memory, error)
 
     def _end_interrupted(self) -> None:
-        """End what was open and nobody goes on with. A recording starts anew and meets it again."""
+        """End what was open and nobody goes on with, and go on with what was said of the rest. A
+        recording starts anew and meets it again."""
         book = self.pipeline.book
         cases = [case.finding for key in sorted(book.open_keys()) if (case := book.case(key))]
+        self.pipeline.analyzer.restore_opinions(cases)
         self._interrupted = self.pipeline.analyzer.interrupted(cases)
 
     @property

@@ -104,6 +104,19 @@ def test_what_it_doubts_is_a_lead_to_its_end_and_nothing_is_raised():
     assert adviser.advise(finding("update", key="older"), look("tub", 904)).facts == {}
 
 
+def test_a_restart_does_not_take_back_what_was_doubted():
+    opinions = {"street-vendor": teach(examples(25, 25))}
+    doubted = Adviser(opinions).advise(finding(), look("tub", 901))
+    plain = finding(key="older")
+    for known in (opinions, {}):
+        again = Adviser(known)
+        again.restore([doubted, plain])
+        for phase in ("update", "end"):
+            after = again.advise(finding(phase), look("cart", 902))
+            assert (after.priority, after.facts) == ("lead", doubted.facts)
+        assert again.advise(finding("update", key="older"), look("tub", 904)).facts == {}
+
+
 def test_a_silent_opinion_and_another_category_say_nothing():
     rng = np.random.default_rng(1)
     rows = [Example(e.features, bool(rng.integers(2))) for e in examples(30, 30)]
