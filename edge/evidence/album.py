@@ -134,15 +134,19 @@ class Album:
                 self._pages[page.key] = page
         return list(self._pages)
 
-    def look(self, frame: Frame, candidate: Candidate, recipe: Recipe) -> None:
-        """Take what is due of this candidate from this frame. Raises OSError (disk)."""
+    def look(self, frame: Frame, candidate: Candidate, recipe: Recipe) -> bool:
+        """Take what is due of this candidate from this frame; whether anything was. Raises OSError
+        (disk)."""
         page = self._page(candidate.key)
         if not candidate.seen:
-            return
+            return False
+        taken = len(page.pictures)
+        close = page.close_size
         if _overview_due(page, frame.at, recipe, candidate.due_s):
             self.take(candidate.key, "overview", frame.at, frame.image, candidate.box, candidate)
         if recipe.close:
             self._better_close(page, frame, candidate)
+        return len(page.pictures) > taken or page.close_size > close
 
     def take(
         self, key: str, role: Role, at: Stamp, image: Image, box: Box | None, of: Candidate | str

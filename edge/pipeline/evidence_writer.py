@@ -242,14 +242,18 @@ class EvidenceWriter:
             self._clip_revision(key, at)
 
     def _candidates(self, frame: Frame, judgement: Judgement) -> None:
+        taken = False
         try:
             for candidate in judgement.candidates:
                 recipe = self._categories[candidate.category].recipe
-                self._album.look(frame, candidate, recipe)
+                taken |= self._album.look(frame, candidate, recipe)
             keys = {c.key for c in judgement.candidates} | self._book.open_keys()
             self._album.keep_only(keys)
         except OSError as error:
             self._outputs.trouble("disk", f"provisional pictures: {error}")
+        else:
+            if taken:
+                self._outputs.healed("disk")
 
     def _finding(self, frame: Frame, found: Finding, tracks: Sequence[Track]) -> None:
         finding = self._answered(frame, found)

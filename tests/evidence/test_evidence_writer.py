@@ -40,7 +40,7 @@ class Box:
             sealed=self.sealed.append,
             bare=self.bare.append,
             trouble=lambda kind, text: self.troubles.append(kind),
-            healed=lambda kind: None,
+            healed=self._healed,
         )
         self.root = root
         self.album = Album(root / "album", lambda at, category: ["解放路口", category])
@@ -54,6 +54,9 @@ class Box:
             clips=clips,
             step=lambda: step,
         )
+
+    def _healed(self, kind):
+        self.troubles = [standing for standing in self.troubles if standing != kind]
 
     def play(self, until, *, ends=None, every=1.0, decide=30.0):
         """A stall arrives at 0, is decided at `decide` and leaves at `ends`."""
@@ -175,6 +178,22 @@ def test_a_restart_keeps_the_first_picture_and_the_case(tmp_path, categories, or
     third.evidence_writer.handle(frame(40), Judgement((finding("end", 40),), ()))
     assert third.sealed[0].violation.id == after.sealed[0].violation.id
     assert third.sealed[0].violation.revision == 2
+
+
+def test_the_disk_is_well_again_with_the_next_picture_it_takes(box, monkeypatch):
+    """A street without an offence has pictures of candidates alone, for days."""
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as refuses:
+        refuses.setattr(box.album, "look", full)
+        box.play(0)
+    assert box.troubles == ["disk"]
+    box.evidence_writer.handle(frame(1.0), Judgement())
+    assert box.troubles == ["disk"], "nothing was written since"
+    box.evidence_writer.handle(frame(2.0), Judgement((), (candidate(2.0),)))
+    assert box.troubles == []
 
 
 def test_a_disk_that_refuses_loses_no_violation(box, monkeypatch):
