@@ -8,8 +8,10 @@ without pictures and a fault says that the disk is stuck. One slow card must not
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -17,6 +19,8 @@ from edge.ipc import write_answer
 from edge.pipeline.analyzer import Analysis
 from edge.pipeline.evidence_writer import EvidenceWriter
 from edge.values import Finding, Stamp
+
+log = logging.getLogger(__name__)
 
 QUEUE = 2
 WAIT_S = 2.0
@@ -67,10 +71,15 @@ class EvidenceQueue:
         return self._queue.unfinished_tasks == 0
 
     def close(self, at: Stamp | None = None, *, timeout_s: float = 20.0) -> None:
-        """Let the queue run empty, cut open clips, end the thread."""
-        self._last = at
-        self._queue.put(None)
-        self._thread.join(timeout_s)
+        """Let the queue run empty, cut open clips, end the thread; so long at most, for a stuck
+        disk must not hold up the end of the daemon."""
+        self._last, until = at, time.monotonic() + timeout_s
+        try:
+            self._queue.put(None, timeout=timeout_s)
+        except queue.Full:
+            log.warning("%s: stuck; what it had to write is lost", self._thread.name)
+            return
+        self._thread.join(max(0.0, until - time.monotonic()))
 
     def _run(self) -> None:
         while (look := self._queue.get()) is not None:

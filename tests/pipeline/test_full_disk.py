@@ -79,6 +79,31 @@ def test_a_request_for_a_stuck_writer_is_given_up_unanswered(disk, categories, o
     assert queue.dropped == 1
 
 
+def test_a_stuck_disk_does_not_hold_up_the_end(caplog):
+    released = threading.Event()
+
+    class Stuck:
+        """An evidence writer whose write does not return."""
+
+        def handle(self, *_):
+            released.wait(60)
+
+        def finish(self, at):
+            raise AssertionError("it was given up")
+
+    queue = EvidenceQueue("north", Stuck(), late=lambda number: None)
+    queue.start()
+    for mono in range(3):
+        queue.hand_over(look(float(mono)), wait=True)
+    closing = threading.Thread(target=queue.close, args=(stamp(9.0),), kwargs={"timeout_s": 0.1})
+    closing.start()
+    closing.join(30)
+    assert not closing.is_alive()
+    assert "evidence north: stuck" in caplog.text
+    queue._last = None
+    released.set()
+
+
 class Settings:
     """What the requests ask of the settings."""
 
