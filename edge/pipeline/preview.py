@@ -69,7 +69,8 @@ class Preview:
             asked = (self._preview / f"{self._camera.id}.want").stat().st_mtime
         except FileNotFoundError:
             return False
-        return time.time() - asked < WANTED_FOR_S
+        # A touch from before the clock was set back lies in the future, for hours maybe.
+        return abs(time.time() - asked) < WANTED_FOR_S
 
     def _picture(self, look: Analysis) -> None:
         image = look.frame.image
