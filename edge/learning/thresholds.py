@@ -66,6 +66,9 @@ def step(
     held: Offset, judged: Iterable[Judged], *, now_s: float, bounds: Bounds | None = None
 ) -> Offset:
     """The offset after one look. `judged` may hold other cameras' and categories' cases."""
+    if held.looked_s > now_s:
+        # The clock was wrong at that look: it holds up nothing until then.
+        held = replace(held, looked_s=0.0, moved_s=min(held.moved_s, now_s))
     if now_s - held.looked_s < EVERY_S:
         return held
     mine = [

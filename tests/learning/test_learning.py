@@ -306,6 +306,22 @@ def test_a_crop_is_never_empty(sides):
     assert part.size
 
 
+def test_a_look_by_a_clock_that_was_years_ahead_holds_up_nothing():
+    """Before the clock was set a box may look once by one that says 2034."""
+    wrong = step(Offset("gate", "street-vendor", 0.1), [], now_s=NOW_S + 3000 * DAY_S)
+    assert (wrong.value, wrong.moved_s) == (0.1 - STEP, NOW_S + 3000 * DAY_S)
+    held = step(wrong, verdicts(0, 20), now_s=NOW_S)
+    assert (held.value, held.looked_s, held.moved_s) == (wrong.value, NOW_S, NOW_S)
+    later = [
+        Judged(
+            violation=f"v-{n}", camera="gate", category="street-vendor", verdict="rejected",
+            score=0.5, limit=0.35, decided_s=NOW_S + n, judged_s=NOW_S + n,
+        )
+        for n in range(20)
+    ]  # fmt: skip
+    assert step(held, later, now_s=NOW_S + DAY_S).value == pytest.approx(wrong.value + STEP)
+
+
 def test_budgets_of_number_disk_and_time(tmp_path):
     shelf = store.Harvest(tmp_path, "gate", Budget(per_hour=2, per_day=3, keep_days=1.0))
     wish = HarvestCandidate("near_limit", "vendor_stall", BOX, 0.3)
