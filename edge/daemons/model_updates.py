@@ -13,6 +13,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 # A slow link needs an hour for a package; a self-test that long is stuck.
 CHILD_MOST_S = 4200.0
 INSTALLER_NICE = 10
+# The last line says how it came out. What a child of the child still holds open is not waited for.
+LINES_KEPT, LISTEN_MOST_S = 20, 2.0
 PACE_EVERY_S, PACE_LOOKS = 15.0, 5
 
 
@@ -130,6 +133,7 @@ class ModelUpdates:
         self._settings, self._publisher, self._words = settings, publisher, words
         self._stores = {store.name: store for store in stores(settings)}
         self._child: subprocess.Popen[str] | None = None
+        self._said, self._listener = deque[str](maxlen=LINES_KEPT), threading.Thread()
         self._asked, self._deadline = "", 0.0
         self._how = INSTALLS["update_model"]
         self._meter = Pacemeter()
@@ -160,8 +164,14 @@ class ModelUpdates:
         argv = [sys.executable, "-m", "edge.cli", how.command, "install", "--json", *self._words]
         argv += [f"--{key}={request.get(key)}" for key in how.keys]
         self._child = subprocess.Popen(
-            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
         )
+        # A full pipe would stop the child.
+        self._said = deque(maxlen=LINES_KEPT)
+        self._listener = threading.Thread(
+            target=self._said.extend, args=(self._child.stdout,), name="installer", daemon=True
+        )
+        self._listener.start()
         # The installer stands behind everybody who watches a street; the unit's filter of system
         # calls may not allow it to be reported.
         with contextlib.suppress(PermissionError):
@@ -208,7 +218,10 @@ class ModelUpdates:
             if now > self._deadline:
                 child.kill()
             return
-        said = child.communicate()[0].strip().splitlines()
+        self._listener.join(LISTEN_MOST_S)
+        if child.stdout is not None and not self._listener.is_alive():
+            child.stdout.close()
+        said = [line.strip() for line in list(self._said) if line.strip()]
         self._child = None
         if child.returncode == 0:
             self._publisher.faults.end(self._how.fault, self._asked)
