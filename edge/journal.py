@@ -6,8 +6,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from edge.runtime import make_folder, sync_folder
 
@@ -19,7 +21,7 @@ def append(
 
     A power cut may have torn the last line, so the first row starts on a line of its own. durable:
     rows and names survive a power cut once this returns. head: the first line of a new file.
-    Raises OSError; some of the rows may then be in the file.
+    Raises OSError; none of the rows is in the file then, unless it was the fsync that failed.
     """
     text = "".join(_line(row) for row in rows)
     if not text:
@@ -30,8 +32,7 @@ def append(
             text = head + text
         elif not _ends_whole(file.fileno(), size):
             text = "\n" + text
-        file.write(text.encode())
-        file.flush()
+        _write(file, text.encode(), size)
         if durable:
             os.fsync(file.fileno())
     if durable and not size:
@@ -43,12 +44,25 @@ def _line(row: Mapping[str, Any] | str) -> str:
     return text.removesuffix("\n") + "\n"
 
 
-def _opened(path: Path) -> BinaryIO:
+def _write(file: FileIO, data: bytes, size: int) -> None:
+    """All of it after the first `size` bytes, or nothing: a full disk takes what still fits, and
+    whoever tries again would have those rows twice."""
+    left = memoryview(data)
     try:
-        return path.open("ab+")
+        while left:
+            left = left[file.write(left) :]
+    except OSError:
+        with suppress(OSError):
+            file.truncate(size)
+        raise
+
+
+def _opened(path: Path) -> FileIO:
+    try:
+        return path.open("ab+", buffering=0)
     except FileNotFoundError:
         make_folder(path.parent)
-        return path.open("ab+")
+        return path.open("ab+", buffering=0)
 
 
 def _ends_whole(handle: int, size: int) -> bool:

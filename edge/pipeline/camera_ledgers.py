@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,21 @@ from edge.uplink.wire import utc_text
 from edge.values import Stamp, Violation
 
 
+# Rows of one ledger that wait for room; beyond that the oldest are given up.
+WAITING_MAX = 5000
+RETRY_S = 10.0
+
+
 class CameraLedgers:
-    """`entered` may be called by any thread; all else by the one that owns it."""
+    """`entered` may be called by any thread; all else by the one that owns it. Rows that the
+    disk does not take are kept in memory and tried again with the next ones, or by `keep`."""
 
     def __init__(self, state: Path, categories: Mapping[str, Category], faults: FaultLog) -> None:
         self._state, self._categories, self._faults = state, categories, faults
         self._unwatched: dict[str, tuple[BlindTime, str]] = {}
+        self._waiting: dict[str, deque[Mapping[str, Any]]] = {}
+        self._retry_mono = -1e9
+        self._lock = threading.Lock()
 
     def entered(self, violation: Violation) -> None:
         """A row of the handling ledger for the start and the end of a case."""
@@ -56,11 +67,21 @@ class CameraLedgers:
             every += [span.row() for span in blind.mark(now, reason)]
         if every:
             self._append("inspection", every)
+        if self._waiting and now.mono >= self._retry_mono:
+            self._retry_mono = now.mono + RETRY_S
+            for name in list(self._waiting):
+                self._append(name, [])
 
-    def _append(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        try:
-            ledger.append(self._state, name, rows, time.time())
-        except OSError as error:
-            self._faults.start("disk", "ledger", str(error))
-        else:
-            self._faults.end("disk", "ledger")
+    def _append(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """After what waits already."""
+        with self._lock:
+            every = self._waiting.pop(name, deque(maxlen=WAITING_MAX))
+            every.extend(rows)
+            try:
+                ledger.append(self._state, name, every, time.time())
+            except OSError as error:
+                self._waiting[name] = every
+                self._faults.start("disk", "ledger", str(error))
+                return
+            if not self._waiting:
+                self._faults.end("disk", "ledger")
