@@ -17,7 +17,6 @@ from edge.rules.blind import BlindTime
 from edge.uplink.wire import utc_text
 from edge.values import Stamp, Violation
 
-
 # Rows of one ledger that wait for room; beyond that the oldest are given up.
 WAITING_MAX = 5000
 RETRY_S = 10.0

@@ -11,14 +11,21 @@ from edge.clock import Clock
 from edge.faults import FaultLog
 from edge.pipeline.scheduler import Scheduler
 from edge.pipeline.thermal import ThermalPolicy, ThermalState
+from edge.values import Stamp
 
 LOOK_EVERY_S = 5.0
+# The one camera that is still watched gives a picture within so long, or another one is watched.
+SILENT_S = 60.0
 
 
 class Watched(Protocol):
     """What thermal control needs of a camera."""
 
     open_cases: int
+
+    def counted(self) -> tuple[int, int]:
+        """Pictures read and looked at since the start."""
+        ...
 
     def ease(self, why: str | None, *, asleep: bool) -> None: ...
 
@@ -39,6 +46,10 @@ class ThermalControl:
         standing = [fault.kind for fault in faults.standing() if fault.subject == "board"]
         self._policy, self._last = ThermalPolicy(standing), ThermalState(0)
         self._kept: str | None = None
+        # What was counted of the kept one, and since when that stands still; those that gave no
+        # picture while they were kept.
+        self._counted, self._moved_mono = (-1, -1), 0.0
+        self._silent: set[str] = set()
         self._due = -1e9
         self._state: BoardState | None = None
 
@@ -53,11 +64,28 @@ class ThermalControl:
         for trouble in state.troubles:
             self._faults.holds(trouble.kind, "board", trouble.holds, trouble.text, **trouble.facts)
         if state.step != self._last.step:
-            self._apply(state)
+            self._silent.clear()
+            self._apply(state, now)
+        elif state.one_stream and not self._watches(now):
+            self._apply(state, now)
         self._last = state
 
-    def _apply(self, state: ThermalState) -> None:
+    def _watches(self, now: Stamp) -> bool:
+        """Whether the one camera that is left is there and gives pictures."""
+        worker = self._workers.get(self._kept or "")
+        if worker is None:
+            return False
+        counted = worker.counted()
+        if counted != self._counted:
+            self._counted, self._moved_mono = counted, now.mono
+        if now.mono - self._moved_mono <= SILENT_S:
+            return True
+        self._silent.add(str(self._kept))
+        return False
+
+    def _apply(self, state: ThermalState, now: Stamp) -> None:
         self._kept = self._neediest() if state.one_stream else None
+        self._counted, self._moved_mono = (-1, -1), now.mono
         self._scheduler.ease(state.rate, self._kept)
         # A camera below its promised rate may miss what is quick: that is no watched time.
         why = "overheated" if state.step else None
@@ -65,8 +93,11 @@ class ThermalControl:
             worker.ease(why, asleep=state.one_stream and name != self._kept)
 
     def _neediest(self) -> str | None:
-        """The camera with most open cases, the first of the site file among equals."""
-        names = list(self._workers)
+        """The camera with most open cases, the first of the site file among equals; of those that
+        gave no picture in their turn none before every other had one."""
+        if self._silent >= set(self._workers):
+            self._silent.clear()
+        names = [name for name in self._workers if name not in self._silent]
         return max(names, key=lambda name: self._workers[name].open_cases, default=None)
 
     def status(self) -> dict[str, Any]:

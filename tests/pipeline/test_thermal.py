@@ -9,7 +9,7 @@ from edge.board import Board, BoardState
 from edge.faults import FaultLog
 from edge.pipeline.scheduler import Scheduler
 from edge.pipeline.thermal import ENTER_HOLD_S, LEAVE_HOLD_S, ThermalPolicy
-from edge.pipeline.thermal_control import ThermalControl
+from edge.pipeline.thermal_control import SILENT_S, ThermalControl
 from edge.values import Stamp
 
 
@@ -109,6 +109,10 @@ class Post:
 
     def __init__(self, open_cases=0):
         self.open_cases, self.why, self.asleep = open_cases, None, False
+        self.looks, self.dead = 0, False
+
+    def counted(self):
+        return self.looks, self.looks
 
     def ease(self, why, *, asleep):
         self.why, self.asleep = why, asleep
@@ -122,23 +126,29 @@ def box(tmp_path):
     scheduler = Scheduler(threading.Condition(), clock)
     posts = {"a": Post(), "b": Post(open_cases=1), "c": Post()}
     taken = dict.fromkeys(posts, -1)
+
+    def gives(name):
+        return not every[name].dead and int(clock.mono * 5) > taken[name]
+
+    every = dict(posts)
     for name in posts:
         # A frame every 0.2 s, the newest only, as the mailbox keeps it.
-        scheduler.add(name, 5.0, lambda name=name: int(clock.mono * 5) > taken[name])
+        scheduler.add(name, 5.0, lambda name=name: gives(name))
     zone = tmp_path / "sys/class/thermal/thermal_zone0/temp"
     zone.parent.mkdir(parents=True)
     thermal = ThermalControl(Board(tmp_path), clock, scheduler, posts, faults)
 
     def live(seconds, heat):
         zone.write_text(f"{heat * 1000:.0f}\n")
-        looks, until = dict.fromkeys(posts, 0), clock.mono + seconds
+        looks, until = dict.fromkeys(every, 0), clock.mono + seconds
         while clock.mono < until:
             thermal.tick()
             camera = scheduler.take(0.0)
             if camera is not None:
                 looks[camera] += 1
+                every[camera].looks += 1
                 taken[camera] = int(clock.mono * 5)
-                scheduler.done(camera, posts[camera].open_cases)
+                scheduler.done(camera, every[camera].open_cases)
             clock.mono += 0.02
         return looks
 
@@ -166,6 +176,37 @@ def test_a_very_hot_box_keeps_the_camera_with_an_open_case(box):
     looks = box(100, 88.0)
     assert looks["a"] == looks["c"] == 0 and looks["b"] > 200
     assert [name for name, post in box.posts.items() if post.asleep] == ["a", "c"]
+
+
+def test_a_very_hot_box_watches_another_camera_where_the_one_is_dead(box):
+    box.posts["b"].dead = True
+    box(20, 88.0)
+    box(SILENT_S + 10.0, 88.0)
+    looks = box(100, 88.0)
+    assert looks["b"] == looks["c"] == 0 and looks["a"] > 200
+    assert [name for name, post in box.posts.items() if post.asleep] == ["b", "c"]
+
+
+def test_a_very_hot_box_watches_another_camera_where_the_one_was_set_aside(box):
+    box(20, 88.0)
+    del box.posts["b"]
+    box(5, 88.0)
+    looks = box(100, 88.0)
+    assert looks["b"] == looks["c"] == 0 and looks["a"] > 200
+
+
+def test_of_cameras_that_are_all_dead_each_is_tried_in_turn(box):
+    for post in box.posts.values():
+        post.dead = True
+    box(20, 88.0)
+    tried = set()
+    for _ in range(8):
+        box(SILENT_S / 2.0, 88.0)
+        tried.add(box.thermal.status()["only"])
+    assert tried == {"a", "b", "c"}
+    box.posts["c"].dead = False
+    box(4 * SILENT_S, 88.0)
+    assert box.thermal.status()["only"] == "c" and box(20, 88.0)["c"] > 40
 
 
 def test_a_cooled_box_watches_all_again(box):
