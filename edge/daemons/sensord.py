@@ -218,6 +218,10 @@ class Sensord:
                         drafts = sound_drafts(heard.sound, judge.point, now)
                         self._cases.file(finding, now, drafts)
                         self._due["memory"] = 0.0
+            if microphone.point not in self._broken:
+                with self._guard.working_for(microphone.point):
+                    for finding in judge.unheard(now):
+                        self._file(finding, now)
 
     def _level(self, meter: str | None) -> float | None:
         """Leq of the last period of the noise point beside a microphone."""

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from edge.config import Category
-from edge.sensors.episode import Episode, EpisodeSnapshot, EpisodeSubject
+from edge.sensors.episode import UNKNOWN_ENDS_S, Episode, EpisodeSnapshot, EpisodeSubject
 from edge.sensors.hours import LocalTime
 from edge.sensors.repetition import Repetition
 from edge.sensors.settings import SoundPoint
@@ -128,12 +128,14 @@ class LoudspeakerJudge:
             point.id, point.category, "loudspeaker.repeated", *terms, category.priority
         )
         self._case = Episode(subject)
+        self._heard_mono: float | None = None
 
     def step(
         self, window: LoopWindow, now: Stamp, *, level_db: float | None = None
     ) -> tuple[Finding, ...]:
         """One window that ended. level_db: Leq of the meter beside it, over the same time."""
         self.windows.append(window)
+        self._heard_mono = now.mono
         fits = self._local.fits(self.point.when, window.began.wall)
         loop = fits and window.found.kind == "loop"
         return tuple(self._judged(loop, window, now, level_db))
@@ -150,6 +152,18 @@ class LoudspeakerJudge:
             yield self._case.end(now, zone, {**facts, "ended_because": "no repetition any more"})
         elif self._case.open and (update := self._case.go_on(now, zone, facts)):
             yield update
+
+    def unheard(self, now: Stamp) -> tuple[Finding, ...]:
+        """The end of a case that no window has vouched for in `UNKNOWN_ENDS_S`: the microphone is
+        gone."""
+        if self._heard_mono is None:
+            self._heard_mono = now.mono
+        if not self._case.open or now.mono - self._heard_mono <= UNKNOWN_ENDS_S:
+            return ()
+        self._watch = LoopWatch(self._terms)
+        facts = {"sense": "sound", "sensor": self.point.id, "law": LAW, "kept": self.point.keep}
+        zone = ZoneDecision(False, "no sound any more")
+        return (self._case.end(now, zone, {**facts, "ended_because": "no sound"}),)
 
     def _zone(self, window: LoopWindow) -> ZoneDecision:
         words = f"sound that repeats itself every {window.found.period_s:.2f} s"

@@ -4,6 +4,7 @@
 import io
 import json
 import wave
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -233,4 +234,14 @@ def test_sensord_makes_a_case_of_it_with_pictures_and_without_sound(tmp_path):
     names = {p.name for p in manifest.parent.iterdir()}
     assert {"r1-spectrogram.png", "r1-self-similarity.png"} <= names
     assert not any(name.endswith(".wav") for name in names)
+    later = SystemClock().now()
+    for hours, files in ((1.9, 1), (2.1, 2), (5.0, 2)):
+        daemon._hear(replace(later, mono=later.mono + 3600 * hours))
+        ends = list((tmp_path / "state/evidence").glob("*/r*/manifest.json"))
+        assert len(ends) == files, "a case that no sound vouches for ends, once"
+    (end,) = (tmp_path / "state/evidence").glob("*/r2/manifest.json")
+    body = json.loads(end.read_text())["violation"]
+    assert body["facts"]["ended_because"] == "no sound"
+    (point,) = daemon.status.whole(later)["sound"]
+    assert point["open"] == []
     daemon.close()
