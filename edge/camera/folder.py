@@ -67,7 +67,7 @@ class StillSequence:
 def natural(name: str) -> list[tuple[bool, int, str]]:
     """Sort key that puts frame_9 before frame_10."""
     return [
-        (piece.isdigit(), int(piece) if piece.isdigit() else 0, piece)
+        (piece.isdecimal(), int(piece) if piece.isdecimal() else 0, piece)
         for piece in re.split(r"([0-9]+)", name.lower())
     ]
 
@@ -140,16 +140,29 @@ def _read_json(sidecar: Path) -> tuple[float | None, dict[str, float]]:
         body = json.loads(sidecar.read_text(encoding="utf-8"))
         start = _instant(body.get("start"))
         times = {str(name): _finite(value) for name, value in body["times_s"].items()}
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except _NO_TIMES as error:
         raise ConfigError(f"{sidecar}: {error}; need {{'times_s': {{name: seconds}}}}") from None
     return start, times
 
 
 def _read_csv(sidecar: Path) -> tuple[float | None, dict[str, float]]:
     try:
+# What the readers of a sidecar raise where it says no times or cannot be read: a number of four
+# hundred digits is no float, and brackets may be nested deeper than Python follows.
+_NO_TIMES = (
+    OSError,
+    ValueError,
+    KeyError,
+    AttributeError,
+    TypeError,
+    OverflowError,
+    RecursionError,
+)
+
+
         rows = csv.DictReader(io.StringIO(sidecar.read_text(encoding="utf-8-sig")))
         return None, {row["name"]: _finite(row["time_s"]) for row in rows}
-    except (ValueError, KeyError, TypeError) as error:
+    except (*_NO_TIMES, csv.Error) as error:
         raise ConfigError(f"{sidecar}: {error}; need the columns name,time_s") from None
 
 

@@ -130,3 +130,11 @@ def test_a_picture_cut_off_is_no_picture_though_its_thumbnail_ends(
     frames = read_file_frames(str(tmp_path), 5.0)
     assert len(list(frames)) == 1
     assert frames.bad == 1
+
+
+def test_names_with_digits_of_other_kinds_have_an_order(tmp_path: Path) -> None:
+    for name in ("1\u00b23.jpg", "1\u00b22.jpg", "\u0663.jpg", "\u0662.jpg"):
+        (tmp_path / name).write_bytes(photographs.jpeg(np.zeros((9, 9, 3), np.uint8)))
+    names = [name for _, name in times_and_names(tmp_path)]
+    assert names.index("1\u00b22.jpg") < names.index("1\u00b23.jpg")
+    assert names.index("\u0662.jpg") < names.index("\u0663.jpg")

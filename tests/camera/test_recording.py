@@ -206,6 +206,10 @@ def test_times_by_sidecar(tmp_path: Path) -> None:
         ("times.json", '{"times_s": {"b.jpg": 1}}', "no time for a.jpg"),
         ("frames.csv", "file,t\na.jpg,1\n", "name,time_s"),
         ("frames.csv", "name,time_s\na.jpg,nan\n", "nan"),
+        ("times.json", '{"times_s": {"a.jpg": 1' + "0" * 400 + "}}", "too large"),
+        ("times.json", '{"start": 1' + "0" * 400 + ', "times_s": {"a.jpg": 1}}', "too large"),
+        ("times.json", "[" * 200_000, "times_s"),
+        ("frames.csv", "name,time_s\na.jpg,0\n" + "x" * 140_000 + ",1\n", "name,time_s"),
     ],
 )
 def test_a_sidecar_that_does_not_fit_is_one_line(
