@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import errno
 import io
 import json
 import logging
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -36,6 +38,8 @@ _HEAD_BYTES = 192 * 1024
 _MAGICS = (b"\xff\xd8", b"\x89PNG", b"BM", b"RIFF", b"II*\0", b"MM\0*")
 # A picture was taken after 2000, and not tomorrow.
 _FIRST_WALL, _AHEAD_S = 946_684_800.0, 86_400.0
+# No picture of so many pixels is larger, 16 bits in each of four channels, with a film behind it.
+STILL_BYTES_MAX = 8 * FILE_PIXELS_MAX
 # A picture that ends this near the end of its file was cut off there.
 _TAIL_BYTES = 64
 
@@ -207,7 +211,7 @@ def _from_exif(folder: Path, heads: Mapping[Path, bytes]) -> StillSequence | Non
 def read_still(path: Path) -> Image | None:
     """The image as BGR, upright; None (and one line) where it is damaged or too large."""
     try:
-        data = path.read_bytes()
+        data = _bytes_of(path)
     except OSError as error:
         log.warning("%s: %s; left out", path.name, error.strerror)
         return None
@@ -228,6 +232,15 @@ def _decoded(data: bytes) -> Image | None:
     except cv2.error:
         return None
     return None if image is None else np.asarray(image, dtype=np.uint8)
+
+
+def _bytes_of(path: Path) -> bytes:
+    """The whole file. Raises OSError, also for one that is larger than any picture."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > STILL_BYTES_MAX:
+            raise OSError(errno.EFBIG, "larger than any picture")
+        return file.read(size)
 
 
 def _whole(data: bytes) -> bytes | None:

@@ -448,5 +448,5 @@ def seconds(ticks: int | None, time_base: Fraction | None) -> float | None:
 
 def is_broken_off(path: Path) -> bool:
     """Whether an MP4 lacks its index: the sign of a recorder that lost power."""
-    data = path.read_bytes()[:64] if path.stat().st_size else b""
-    return data[4:8] == b"ftyp"
+    with path.open("rb") as file:
+        return file.read(8)[4:8] == b"ftyp"

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from edge.camera.folder import open_album
+from edge.camera.folder import open_album, read_still
 from edge.camera.recording import read_file_frames
 from edge.config import ConfigError
 from tools.fakes import photographs
@@ -138,3 +139,13 @@ def test_names_with_digits_of_other_kinds_have_an_order(tmp_path: Path) -> None:
     names = [name for _, name in times_and_names(tmp_path)]
     assert names.index("1\u00b22.jpg") < names.index("1\u00b23.jpg")
     assert names.index("\u0662.jpg") < names.index("\u0663.jpg")
+
+
+def test_a_file_larger_than_any_picture_is_not_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "DJI_0001.JPG"
+    path.write_bytes(b"\xff\xd8\xff\xe0")
+    os.truncate(path, 10_000_000_000)
+    assert read_still(path) is None
+    assert "DJI_0001.JPG: larger than any picture" in caplog.text

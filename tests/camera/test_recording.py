@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import json
 import struct
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -323,3 +324,18 @@ def test_a_folder_gives_a_clip_of_its_pictures(tmp_path: Path) -> None:
     assert source.write_clip(tmp_path / "c.mp4", 1.0, 3.0) == (1.0, 3.0)
     codec, size, times = look_into(tmp_path / "c.mp4")
     assert (codec, size, len(times)) == ("mjpeg", (160, 90), 5)
+
+
+def test_of_a_long_recording_without_its_index_only_the_head_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "cut-off.mp4"
+    with path.open("wb") as file:
+        file.write(struct.pack(">I4s4sI4s", 20, b"ftyp", b"isom", 512, b"isom"))
+        file.write(struct.pack(">I4sQ", 1, b"mdat", 0))
+        file.truncate(150_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ConfigError, match="no moov"):
+            read_file_frames(str(path), 5.0)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
