@@ -254,8 +254,11 @@ def _whole(data: bytes) -> bytes | None:
     return data if _all_there(data) else None
 
 
-# Inside a scan a marker is 0xFF and a byte that is neither stuffing, filling nor a restart.
-_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
+# A marker is 0xFF and a byte that is neither stuffing, filling nor a restart. Between segments it
+# may be filled up in front; inside a scan it is searched for, and there each byte of a tail of 0xFF
+# would be the begin of a filling that is followed to its end.
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
+_FILLED = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
 _BARE_MARKERS = frozenset((0x01, *range(0xD0, 0xD9)))
 
 
@@ -264,7 +267,7 @@ def _end_of_jpeg(data: bytes) -> int | None:
     not that of a thumbnail in its head."""
     at, in_scan = 2, False
     while True:
-        found = _MARKER.search(data, at) if in_scan else _MARKER.match(data, at)
+        found = _MARKER.search(data, at) if in_scan else _FILLED.match(data, at)
         if found is None:
             return None
         marker, at = found[1][0], found.end()

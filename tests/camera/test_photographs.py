@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import cv2
@@ -139,6 +140,21 @@ def test_names_with_digits_of_other_kinds_have_an_order(tmp_path: Path) -> None:
     names = [name for _, name in times_and_names(tmp_path)]
     assert names.index("1\u00b22.jpg") < names.index("1\u00b23.jpg")
     assert names.index("\u0662.jpg") < names.index("\u0663.jpg")
+
+
+def test_a_tail_of_erased_memory_is_gone_over_once(tmp_path: Path) -> None:
+    """Erased flash reads 0xFF: what a card holds behind the last byte that was written."""
+    noise = np.random.default_rng(3).integers(0, 255, (120, 160, 3), np.uint8)
+    whole, path = photographs.jpeg(noise), tmp_path / "DJI_0001.JPG"
+    path.write_bytes(whole[: len(whole) // 2] + b"\xff" * 60_000)
+    began_s = time.process_time()
+    assert read_still(path) is None
+    assert time.process_time() - began_s < 5.0
+    path.write_bytes(whole)
+    seen = read_still(path)
+    # A filling in front of the end marker is one.
+    path.write_bytes(whole[:-2] + b"\xff" * 60_000 + b"\xd9")
+    assert np.array_equal(read_still(path), seen)
 
 
 def test_a_file_larger_than_any_picture_is_not_read(
