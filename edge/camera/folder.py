@@ -85,13 +85,9 @@ def open_album(folder: Path, fps: float) -> StillSequence:
     frames.csv with the columns `name,time_s`. Raises ConfigError for a folder without images and
     for a sidecar that does not fit it.
     """
-    found = sorted(
-        (p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()),
-        key=lambda p: natural(p.name),
-    )
+    found, unread = _listed(folder)
     heads = {path: head_of(path) for path in found}
     paths = [path for path in found if _is_image(path, heads[path])]
-    unread = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in UNREAD)
     foreign = (*(path.name for path in found if path not in paths), *unread)
     if not paths:
         first = f"; {unread[0]}: make JPEGs of such" if unread else ""
@@ -106,6 +102,18 @@ def open_album(folder: Path, fps: float) -> StillSequence:
         return replace(timed, left_out=foreign + timed.left_out)
     stills = tuple(Still(path, index / fps) for index, path in enumerate(paths))
     return StillSequence(stills, None, "fps", foreign)
+
+
+def _listed(folder: Path) -> tuple[list[Path], list[str]]:
+    """The files that are called images, in the order of their names, and the names of those that
+    this box cannot decode. Raises ConfigError where the folder is there no more."""
+    try:
+        names = [path for path in folder.iterdir() if path.is_file()]
+    except OSError as error:
+        raise ConfigError(f"{folder}: {error.strerror}") from None
+    found = [path for path in names if path.suffix.lower() in SUFFIXES]
+    unread = sorted(path.name for path in names if path.suffix.lower() in UNREAD)
+    return sorted(found, key=lambda path: natural(path.name)), unread
 
 
 def head_of(path: Path) -> bytes:
@@ -139,18 +147,6 @@ def _from_sidecar(sidecar: Path, paths: list[Path]) -> StillSequence:
     return StillSequence(moved, None if start is None else start + zero, sidecar.name)
 
 
-def _read_json(sidecar: Path) -> tuple[float | None, dict[str, float]]:
-    try:
-        body = json.loads(sidecar.read_text(encoding="utf-8"))
-        start = _instant(body.get("start"))
-        times = {str(name): _finite(value) for name, value in body["times_s"].items()}
-    except _NO_TIMES as error:
-        raise ConfigError(f"{sidecar}: {error}; need {{'times_s': {{name: seconds}}}}") from None
-    return start, times
-
-
-def _read_csv(sidecar: Path) -> tuple[float | None, dict[str, float]]:
-    try:
 # What the readers of a sidecar raise where it says no times or cannot be read: a number of four
 # hundred digits is no float, and brackets may be nested deeper than Python follows.
 _NO_TIMES = (
@@ -164,6 +160,18 @@ _NO_TIMES = (
 )
 
 
+def _read_json(sidecar: Path) -> tuple[float | None, dict[str, float]]:
+    try:
+        body = json.loads(sidecar.read_text(encoding="utf-8"))
+        start = _instant(body.get("start"))
+        times = {str(name): _finite(value) for name, value in body["times_s"].items()}
+    except _NO_TIMES as error:
+        raise ConfigError(f"{sidecar}: {error}; need {{'times_s': {{name: seconds}}}}") from None
+    return start, times
+
+
+def _read_csv(sidecar: Path) -> tuple[float | None, dict[str, float]]:
+    try:
         rows = csv.DictReader(io.StringIO(sidecar.read_text(encoding="utf-8-sig")))
         return None, {row["name"]: _finite(row["time_s"]) for row in rows}
     except (*_NO_TIMES, csv.Error) as error:
@@ -226,14 +234,6 @@ def read_still(path: Path) -> Image | None:
     return image
 
 
-def _decoded(data: bytes) -> Image | None:
-    try:
-        image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        return None
-    return None if image is None else np.asarray(image, dtype=np.uint8)
-
-
 def _bytes_of(path: Path) -> bytes:
     """The whole file. Raises OSError, also for one that is larger than any picture."""
     with path.open("rb") as file:
@@ -241,6 +241,14 @@ def _bytes_of(path: Path) -> bytes:
         if size > STILL_BYTES_MAX:
             raise OSError(errno.EFBIG, "larger than any picture")
         return file.read(size)
+
+
+def _decoded(data: bytes) -> Image | None:
+    try:
+        image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    return None if image is None else np.asarray(image, dtype=np.uint8)
 
 
 def _whole(data: bytes) -> bytes | None:

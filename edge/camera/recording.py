@@ -244,9 +244,13 @@ def read_file_frames(
     kinds = {"file": VideoFrames, "folder": AlbumFrames}
     if address.kind not in kinds:
         raise ConfigError(f"{address}: not a recording; give a video file or a folder of images")
-    return kinds[address.kind](
-        Path(address.target), camera, fps, clock or SystemClock(), realtime, start_wall
-    )
+    try:
+        return kinds[address.kind](
+            Path(address.target), camera, fps, clock or SystemClock(), realtime, start_wall
+        )
+    except OSError as error:
+        # It is taken away while it is looked at.
+        raise ConfigError(f"{address}: {error.strerror}") from None
 
 
 def open_video(path: Path) -> Input:

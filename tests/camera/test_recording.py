@@ -5,20 +5,25 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import struct
+import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from edge.camera import libav
-from edge.camera.clips import file_clips
+from edge.camera import libav, recording
+from edge.camera.clips import AlbumClips, file_clips
 from edge.camera.exif import taken_at
-from edge.camera.folder import natural
-from edge.camera.recording import read_file_frames
-from edge.camera.url import parse_source
+from edge.camera.folder import StillSequence, natural, open_album
+from edge.camera.mailbox import Mailbox
+from edge.camera.playback import Playback
+from edge.camera.recording import FileFrames, read_file_frames
+from edge.camera.url import Address, parse_source
 from edge.config import ConfigError
 from tests.camera.making import corner, look_into, video
 from tests.fake_clock import FakeClock
@@ -324,6 +329,46 @@ def test_a_folder_gives_a_clip_of_its_pictures(tmp_path: Path) -> None:
     assert source.write_clip(tmp_path / "c.mp4", 1.0, 3.0) == (1.0, 3.0)
     codec, size, times = look_into(tmp_path / "c.mp4")
     assert (codec, size, len(times)) == ("mjpeg", (160, 90), 5)
+
+
+def test_a_folder_taken_away_between_two_rounds_ends_its_playback_alone(tmp_path: Path) -> None:
+    folder, mailbox, rounds = album(tmp_path / "a", ["a.jpg", "b.jpg"]), Mailbox(), []
+
+    def frames() -> FileFrames:
+        if rounds:
+            shutil.rmtree(folder)
+        rounds.append(len(rounds))
+        return read_file_frames(Address("folder", str(folder), str(folder)), 5.0)
+
+    player = Playback("gate", frames, mailbox, rounds=0)
+    player.start()
+    until = time.monotonic() + 60.0
+    while not player.ended and time.monotonic() < until:
+        mailbox.take(0.05)
+    assert player.ended
+    assert (player.read, player.error) == (2, f"{folder}: No such file or directory")
+
+
+@pytest.mark.parametrize("reader", [open_album, AlbumClips])
+def test_a_folder_that_is_gone_is_one_line(
+    tmp_path: Path, reader: Callable[[Path, float], object]
+) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        reader(tmp_path / "gone", 5.0)
+
+
+def test_pictures_taken_away_while_their_folder_is_opened_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def emptied(folder: Path, fps: float) -> StillSequence:
+        found = open_album(folder, fps)
+        shutil.rmtree(folder)
+        return found
+
+    folder = album(tmp_path / "a", ["a.jpg"])
+    monkeypatch.setattr(recording, "open_album", emptied)
+    with pytest.raises(ConfigError, match="No such file"):
+        read_file_frames(str(folder), 5.0)
 
 
 def test_of_a_long_recording_without_its_index_only_the_head_is_read(tmp_path: Path) -> None:
