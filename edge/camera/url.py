@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import stat
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -36,6 +37,8 @@ _HOST = re.compile(rf"^(?:{_LABEL})(?:\.{_LABEL})*\.?$")
 _IPV6 = re.compile(r"^[0-9A-Fa-f:.]{2,45}(%25[A-Za-z0-9]{1,15})?$")
 # What a person writes who leaves out the scheme: an address with or without port and path.
 _ADDRESS = re.compile(r"^(\d{1,3}(\.\d{1,3}){3}|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*:\d+)(:\d+)?(/.*)?$")
+# Python takes no text of thousands of digits as a number.
+_PORT, _VIDEO = re.compile(r"[0-9]{1,5}"), re.compile(r"[0-9]{1,9}")
 _USB = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$")
 _NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,31}$")
 # Kept as they are in a path or query; quotes, spaces, backslashes and pipes are encoded.
@@ -149,14 +152,22 @@ def _is_place(head: str) -> bool:
 def _host_port(hostport: str, scheme: str, where: str, text: str) -> tuple[str, int]:
     host, port = _split_port(hostport)
     literal = host.startswith("[") and host.endswith("]")
-    valid = _IPV6.fullmatch(host[1:-1]) if literal else _HOST.match(host) and len(host) <= 253
+    valid = _is_ipv6(host[1:-1]) if literal else _HOST.match(host) and len(host) <= 253
     if not valid:
         raise _wrong(where, text, "the host is missing or has characters a host cannot have")
     if not port:
         return host, PORTS[scheme]
-    if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65_535:
+    if not _PORT.fullmatch(port) or not 1 <= int(port) <= 65_535:
         raise _wrong(where, text, f"port {port!r} is not a number from 1 to 65535")
     return host, int(port)
+
+
+def _is_ipv6(host: str) -> bool:
+    """Also with its interface, as in fe80::1%25eth0."""
+    try:
+        return bool(_IPV6.fullmatch(host)) and ip_address(host).version == 6
+    except ValueError:
+        return False
 
 
 def _split_port(hostport: str) -> tuple[str, str]:
@@ -195,7 +206,7 @@ def _harmless(query: str) -> str:
 
 def _usb(text: str, where: str) -> Address:
     name = text.partition(":")[2]
-    if name.isascii() and name.isdigit() and int(name) < 64:
+    if _VIDEO.fullmatch(name) and int(name) < 64:
         return Address("usb", text, f"/dev/video{int(name)}", "usb")
     if name and not name.isdigit() and _USB.fullmatch(name):
         return Address("usb", text, f"/dev/v4l/by-id/{name}", "usb")
@@ -211,9 +222,11 @@ def _pipeline(text: str, where: str) -> Address:
 
 def _path(text: str, where: str, base: Path) -> Address:
     # An absolute path never starts with '-' and names no protocol once "file:" stands before it.
-    path = (base / Path(text).expanduser()).absolute()
     try:
+        path = (base / Path(text).expanduser()).absolute()
         mode = path.stat().st_mode
+    except RuntimeError:
+        raise _wrong(where, text, "nobody of that name has a home folder here") from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "not a path"
         if _ADDRESS.match(text):

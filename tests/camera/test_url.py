@@ -158,3 +158,26 @@ def test_the_last_at_ends_the_log_in(text: str, host: str, target: str) -> None:
 def test_a_bare_address_is_told_how_to_write_it(text: str) -> None:
     with pytest.raises(ConfigError, match=f"rtsp://{text}"):
         parse_source(text)
+
+
+@pytest.mark.parametrize("text", ["~nobody-of-that-name/street.mp4", "~nobody-of-that-name"])
+def test_a_home_folder_that_nobody_has_is_one_line(text: str) -> None:
+    with pytest.raises(ConfigError, match="nobody of that name") as caught:
+        parse_source(text)
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rtsp://cam:" + "9" * 5000 + "/live",
+        "usb:" + "1" * 5000,
+        "rtsp://[::1::2]/live",
+        "rtsp://[10.0.0.9]/live",
+        "rtsp://[12:34]/live",
+    ],
+)
+def test_what_only_looks_like_a_number_or_an_address_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_source(text)
+    assert parse_source("rtsp://[fe80::1%25eth0]/live").host == "fe80::1%25eth0"
