@@ -104,6 +104,11 @@ def _sound_camera(
     except ConfigError as error:
         aside.append(SetAside("camera", camera.id, str(error)))
         return _off(camera.id)
+    except Exception as error:
+        log.debug("camera %s", camera.id, exc_info=True)
+        text = f"{where}: camera {camera.id}: cannot be checked: {type(error).__name__}: {error}"
+        aside.append(SetAside("camera", camera.id, " ".join(text.split())))
+        return _off(camera.id)
     kept = _sound_rules(settings, camera, where, aside)
     return msgspec.structs.replace(camera, rules=kept)
 

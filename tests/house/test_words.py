@@ -15,6 +15,7 @@ SWALLOWS = {
     ("edge/daemons/software_selftest.py", "_asked"): "what an unproven program does is its no",
     ("edge/isolation.py", "_put_aside"): "one item in trouble ends no other; the disk's still does",
     ("edge/isolation.py", "working_for"): "a bug of any kind sets one item aside, at its second",
+    ("edge/pipeline/soundness.py", "_sound_camera"): "read before any guard: one camera goes aside",
     ("tools/faultlab/fuzz.py", "_once"): "bugs are what is looked for",
     ("tools/faultlab/fuzz_readers.py", "answer"): "bugs are what is looked for",
     (
