@@ -96,11 +96,19 @@ def _speech(text: str, path: Path) -> None:
         ) from None
 
 
+def _host_of(url: str) -> str:
+    """The host of an address, "" where it has none or is none at all."""
+    try:
+        return urllib.parse.urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
 def split_hook(hook: str, where: str) -> tuple[str, str]:
     """(kind, target). Raises ConfigError for a hook of no known kind or with a bad target."""
     kind, _, rest = hook.partition(":")
     if kind in ("http", "https"):
-        if not urllib.parse.urlsplit(hook).hostname:
+        if not _host_of(hook):
             raise ConfigError(f"{where}: remind = {hook!r}: no host in the URL")
         return kind, hook
     chip, _, line = rest.partition("/")
@@ -108,7 +116,10 @@ def split_hook(hook: str, where: str) -> tuple[str, str]:
         "audio": Path(rest).is_absolute() and rest.endswith(".wav"),
         "camera": rest == "speak"
         or (Path(rest).is_absolute() and Path(rest).suffix.lower() in SOUNDS),
-        "gpio": chip.startswith("gpiochip") and chip.isalnum() and line.isdigit(),
+        "gpio": chip.startswith("gpiochip")
+        and chip.isalnum()
+        and line.isascii()
+        and line.isdigit(),
     }
     if not good.get(kind, False):
         raise ConfigError(

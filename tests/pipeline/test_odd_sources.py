@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from edge.camera import opening
+from edge.config import ConfigError
+from edge.pipeline.reminder import split_hook
 from edge.pipeline.settings import Settings
 from edge.pipeline.soundness import load_sound
 from tools.fakes import photographs
@@ -68,3 +70,9 @@ def test_a_bug_that_one_recording_sets_off(tmp_path: Path, monkeypatch: pytest.M
     source = folder_with(tmp_path / "photographs", "b.jpg", PICTURE)
     said = aside_alone(beside_a_sound_camera(tmp_path, source))
     assert "ZeroDivisionError: a picture without lines" in said
+
+
+@pytest.mark.parametrize("hook", ["http://[fe80::1/bell", "gpio:gpiochip0/\u00b2"])
+def test_a_hook_that_is_no_address_is_one_line(hook: str) -> None:
+    with pytest.raises(ConfigError, match="remind"):
+        split_hook(hook, "site")
