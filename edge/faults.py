@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from edge.values import TEXT_MAX, Fault, Json, Stamp
+from edge.values import TEXT_MAX, Fault, Json, Stamp, tellable
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class FaultLog:
 
     def find(self, kind: str, subject: str) -> Fault | None:
         with self._lock:
-            return self._open.get((kind, _cut(subject)))
+            return self._open.get((kind, _cut(tellable(subject))))
 
     def status(self) -> list[dict[str, Any]]:
         """For the status file, in one shape for every daemon."""
@@ -98,10 +98,9 @@ class FaultLog:
 def _fitting(fault: Fault) -> Fault:
     """With a subject and a text that a record takes: one that it does not would be kept, and read
     by nobody, at the next start of the daemon either."""
-    return replace(fault, subject=_cut(fault.subject), text=_cut(fault.text))
+    subject, text, facts = tellable([fault.subject, fault.text, fault.facts])
+    return replace(fault, subject=_cut(subject), text=_cut(text), facts=facts)
 
 
 def _cut(words: str) -> str:
-    # A name of a file may hold bytes that are no UTF-8.
-    words = words.encode(errors="replace").decode()
     return words if len(words) <= TEXT_MAX else f"{words[: TEXT_MAX - 1]}…"

@@ -55,7 +55,7 @@ class Spool:
             raise SpoolFull(f"{self.folder}: {self._bound} requests wait already")
         name = f"{time.monotonic_ns():020d}-{secrets.token_hex(4)}"
         body = {"kind": kind, "expires_mono": time.monotonic() + expires_s, **fields}
-        data = json.dumps(body, ensure_ascii=False).encode()
+        data = json.dumps(body, ensure_ascii=False).encode(errors="replace")
         write_atomic(self.folder / f"{name}.json", data, durable=False)
         return name
 
@@ -90,9 +90,11 @@ def write_answer(into: Path, done: bool, **facts: Any) -> bool:
     the disk has no room for it: who waits gives up after its own time. Raises OSError for all
     else that is wrong with the disk."""
     body = {"done": done, **facts}
+    # Texts of errors name files, whatever these are called.
+    data = json.dumps(body, ensure_ascii=False).encode(errors="replace")
     try:
         into.mkdir(parents=True, exist_ok=True)
-        write_atomic(into / ANSWER, json.dumps(body, ensure_ascii=False).encode())
+        write_atomic(into / ANSWER, data)
     except OSError as error:
         if not no_room(error):
             raise
@@ -170,7 +172,7 @@ class Responder:
                     old.unlink()
         if found.jpeg is not None:
             write_atomic(self._folder / f"{name}.jpg", found.jpeg, durable=False)
-        body = json.dumps(dict(found.facts), ensure_ascii=False).encode()
+        body = json.dumps(dict(found.facts), ensure_ascii=False).encode(errors="replace")
         write_atomic(self._folder / f"{name}.json", body, durable=False)
 
 

@@ -214,7 +214,9 @@ def write_status(run: Path, daemon: str, status: Mapping[str, Any]) -> None:
     folder = run / "status"
     folder.mkdir(parents=True, exist_ok=True)
     body = {"daemon": daemon, "pid": os.getpid(), "wall": time.time(), **status}
-    data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    # Texts of errors name files, whatever these are called.
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    data = text.encode(errors="replace")
     try:
         write_atomic(folder / f"{daemon}.json", data, durable=False)
     except OSError as error:

@@ -46,6 +46,18 @@ Flag = Literal["ok", "calibrating", "maintenance", "fault", "over_range", "suspe
 Trust = Literal["arrival", "instrument", "corrected", "unconfirmed"]
 
 
+def tellable(value: Json) -> Json:
+    """The same with `?` for what UTF-8 cannot tell: a file's name in another encoding (GBK) has
+    lone surrogates, and one of them in a text makes the whole of it no JSON."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {tellable(str(key)): tellable(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [tellable(one) for one in value]
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """One instant, twice: `mono` to measure with, `wall` to tell people.

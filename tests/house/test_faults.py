@@ -2,21 +2,26 @@
 """Faults across restarts: what was open when a daemon ended ends in a later run, and once."""
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from edge.camera.folder import open_album
 from edge.camera.stall import KIND, StallWatch
-from edge.config import Device
+from edge.config import ConfigError, Device
 from edge.config.device import Folders, Trust
 from edge.config.paths import box_files
 from edge.console.metrics import render
 from edge.daemons.janitord import Janitor
 from edge.faults import FaultLog
+from edge.ipc import Answer, Responder, Spool, read_answer, write_answer
+from edge.jsonfile import read_object, read_status
 from edge.outbox import Outbox, ladder, salvage
 from edge.pipeline.publisher import Publisher
+from edge.runtime import write_status
 from edge.uplink.build import open_stock
 from edge.uplink.wire import fault_row, standing_faults
 from edge.values import Fault, Stamp
@@ -193,3 +198,38 @@ def test_open_faults_of_every_daemon_are_counted_alike() -> None:
     text = render({name: {"faults": log.status()} for name in ("uplinkd", "janitord")})
     assert 'edge_open_faults{daemon="uplinkd"} 2' in text
     assert 'edge_open_faults{daemon="janitord"} 2' in text
+
+
+def refused(folder: Path) -> str:
+    """What is said of a folder whose file has its name in GBK, as a Windows memory card."""
+    folder.mkdir()
+    (folder / os.fsdecode("\u8857\u53e3.heic".encode("gbk"))).write_bytes(b"x")
+    with pytest.raises(ConfigError) as caught:
+        open_album(folder, 1.0)
+    text = str(caught.value)
+    with pytest.raises(UnicodeEncodeError):
+        text.encode()
+    return text
+
+
+def test_a_text_with_a_file_name_in_another_encoding_is_told(tmp_path: Path) -> None:
+    text, clock = refused(tmp_path / "card"), FakeClock()
+    faults = daemon(tmp_path / "outbox.db", clock).faults
+    faults.start("not_sound", "gate", text, item=["camera", {text: text}])
+    faults.once("dead_letter", text, text)
+    with closing(sqlite3.connect(tmp_path / "outbox.db")) as db:
+        first, second = (json.loads(b) for (b,) in db.execute("SELECT body FROM record"))
+    assert first["text"].startswith(f"{tmp_path / 'card'}: no images in it")
+    assert "?" in first["text"]
+    assert first["facts"] == {"item": ["camera", {first["text"]: first["text"]}]}
+    assert (second["subject"], second["text"]) == (first["text"], first["text"])
+    # The status file, an answer and a request tell it, too.
+    write_status(tmp_path, "visiond", {"faults": faults.status(), "set_aside": [{"text": text}]})
+    said = read_status(tmp_path, "visiond")
+    assert said["set_aside"][0]["text"] == said["faults"][0]["text"] == first["text"]
+    write_answer(tmp_path / "asked", False, error=text)
+    assert read_answer(tmp_path / "asked") == {"done": False, "error": first["text"]}
+    Responder(tmp_path, {})._answer("a" * 24, Answer({"error": text}))
+    assert read_object(tmp_path / "answers" / f"{'a' * 24}.json") == {"error": first["text"]}
+    Spool(tmp_path, "visiond").ask("clip", into=text)
+    assert [row["into"] for row in Spool(tmp_path, "visiond").take()] == [first["text"]]
