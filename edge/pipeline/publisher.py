@@ -11,6 +11,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from edge.values import Fault, Violation
 log = logging.getLogger(__name__)
 
 WAITING_MAX = 2000
+# What a body that is no JSON raises, and a number beyond what SQLite takes.
+NO_ROW = (TypeError, ValueError, OverflowError, RecursionError)
 
 
 class Publisher:
@@ -79,12 +82,24 @@ class Publisher:
 
     def _fault(self, fault: Fault, stands: bool) -> None:
         self.counts["faults"] += 1
-        self.put(**wire.fault_row(fault, stands))
+        self._insert(lambda: self._put_fault(fault, stands))
+
+    def _put_fault(self, fault: Fault, stands: bool) -> None:
+        """What is wrong must be told even where how it is told is wrong."""
+        try:
+            self._outbox.put(**wire.fault_row(fault, stands))
+        except NO_ROW:
+            log.exception("fault %s of %s: put without its text", fault.kind, fault.subject)
+            bare = replace(fault, text="", facts={})
+            self._outbox.put(**wire.fault_row(bare, stands))
 
     def put(self, **row: Any) -> None:
         """Insert, after what still waits; a full disk makes it wait."""
+        self._insert(lambda: self._outbox.put(**row))
+
+    def _insert(self, put: Callable[[], object]) -> None:
         with self._lock:
-            self._waiting.append(lambda: self._outbox.put(**row))
+            self._waiting.append(put)
         self.retry()
 
     def retry(self) -> None:
@@ -101,6 +116,10 @@ class Publisher:
                 log.debug("%s: %d row(s) wait in memory", error, len(self._waiting))
                 self._bound()
                 return
+            except Exception:
+                # At the head it would fail for whoever puts a row after it, and hold up that row.
+                self._waiting.popleft()
+                raise
             self._waiting.popleft()
 
     def _bound(self) -> None:
