@@ -196,12 +196,14 @@ def _part(text: str) -> str:
 
 
 def _harmless(query: str) -> str:
-    """The query with every value hidden that is not known to be harmless."""
+    """The query with every value hidden that is not known to be harmless. What stands before an
+    `@` in it may be a log-in with a '/' in its user: it is left for `redact` to hide with it."""
+    before, at, query = query.rpartition("@")
     shown = []
     for pair in query.split("&") if query else []:
         key, equals, _ = pair.partition("=")
         shown.append(pair if _HARMLESS.fullmatch(key) else f"{key}=***" if equals else "***")
-    return "&".join(shown)
+    return f"{before}{at}{'&'.join(shown)}"
 
 
 def _usb(text: str, where: str) -> Address:

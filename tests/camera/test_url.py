@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edge.camera.url import parse_source, redact
@@ -121,6 +121,7 @@ printable = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_si
 
 
 @given(user=printable, password=printable)
+@example(user="00000/", password="0000?0")
 def test_no_password_ever_shows(user: str, password: str) -> None:
     password = f"Zq7{password}"
     try:
