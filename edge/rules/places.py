@@ -40,6 +40,8 @@ SETTLE_S = 1.0
 SHOW_AFTER_S = 3.0
 # Another object seen at the place for so long ends the case; for less, a passer-by was in front.
 RIVAL_S = 3.0
+# Looks further apart are no watching: what was there between them, nobody saw.
+WATCHED_S = 5.0
 # Looks, patches and tallies are taken this often; between them a place hardly changes.
 ASK_EVERY_S = 1.0
 # From this share of its box covered, a thing cannot be seen: its absence says nothing.
@@ -132,10 +134,10 @@ class PlaceRule:
         return assign(view, self._spots, tracks)
 
     def _look(self, view: SceneView, spot: Spot, track: Track | None) -> None:
-        passed = min(view.mono - spot.hold.now, 5.0)
+        passed = min(view.mono - spot.hold.now, WATCHED_S)
         if track is None:
             sight = self._absence(view, spot, passed)
-        elif self._is_rival(view, spot, track):
+        elif self._is_rival(spot, track, passed):
             sight = "hidden"
         else:
             sight = self._presence(view, spot, track, passed)
@@ -148,14 +150,14 @@ class PlaceRule:
             spot.ids += 1
         spot.track, spot.box, spot.seen = track, track.box, view.now
         spot.score = max(spot.score, track.score)
-        spot.empty_s, spot.rival_since = 0.0, None
+        spot.empty_s, spot.rival_s = 0.0, None
         spot.tally("seen", passed)
         since = view.mono - spot.asked_mono
         if since >= ASK_EVERY_S or spot.asked_mono < 0.0:
             spot.asked_mono = view.mono
             spot.remember_look(track.look)
             self._remember_patch(view, spot)
-            self.observe(view, spot, min(since, 5.0))
+            self.observe(view, spot, min(since, WATCHED_S))
         return self.shows(view, spot, track)
 
     def _remember_patch(self, view: SceneView, spot: Spot) -> None:
@@ -165,13 +167,14 @@ class PlaceRule:
         if patch is not None:
             spot.patch = patch if spot.patch is None else blended(spot.patch, patch, 0.3)
 
-    def _is_rival(self, view: SceneView, spot: Spot, track: Track) -> bool:
+    def _is_rival(self, spot: Spot, track: Track, passed: float) -> bool:
         """Another id that looks otherwise, for a while: not ours coming back, but someone else."""
-        known = spot.track is not None and spot.track.id == track.id and spot.rival_since is None
+        known = spot.track is not None and spot.track.id == track.id and spot.rival_s is None
         if known or unlike(spot.look, track.look) <= self.settings.number("look_margin"):
             return False
-        if spot.rival_since is None:
-            spot.rival_since = view.mono
+        # When it came since the look before, nobody knows: its first look counts for nothing.
+        seen_s = passed if spot.rival_s is not None and passed < WATCHED_S else 0.0
+        spot.rival_s = (spot.rival_s or 0.0) + seen_s
         return True
 
     def _absence(self, view: SceneView, spot: Spot, passed: float) -> Sight:
@@ -179,7 +182,7 @@ class PlaceRule:
             return "hidden"
         likeness = self._likeness(view, spot)
         if likeness is not None and likeness >= SAME:
-            spot.empty_s = 0.0
+            spot.empty_s, spot.rival_s = 0.0, None
             return "kept"
         if self._departed(view, spot) or (likeness is not None and likeness < CHANGED):
             spot.empty_s += passed
@@ -248,7 +251,7 @@ class PlaceRule:
 
     def _alive(self, view: SceneView, spot: Spot, in_hours: bool, out: Verdicts) -> bool:
         """Move the case on; false where the place is to be forgotten."""
-        if spot.rival_since is not None and view.mono - spot.rival_since >= RIVAL_S:
+        if spot.rival_s is not None and spot.rival_s >= RIVAL_S - 1e-6:
             return self._over(view, spot, "another object stands there", out)
         if spot.hold.gone:
             return self._over(view, spot, "gone", out)

@@ -119,7 +119,8 @@ class Spot:
     suppressed: bool = False
     tallies: dict[str, float] = field(default_factory=dict)
     look: tuple[float, ...] | None = None
-    rival_since: float | None = None
+    # For how long another object was seen here since ours was; None: none was.
+    rival_s: float | None = None
     empty_s: float = 0.0
     patch: Patch | None = None
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Stalls: place-anchored dwell, gaps, switches, rivals, and what is not an offence."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from stage import Actor, Stage, parked
 from stage_judge import judge, judged, phases, play, rule, zone
@@ -150,3 +153,69 @@ def test_another_object_ends_a_case_within_seconds():
     ]
     assert ended
     assert ended[0] < 301 + 15
+
+
+OURS, THEIRS = (1.0, 0.0), (0.0, 1.0)
+# A street of this texture lets a place be known again by its ground.
+STREET = np.kron(
+    np.random.default_rng(3).integers(40, 200, (36, 64, 1), np.uint8),
+    np.ones((10, 10, 3), np.uint8),
+)
+
+
+def with_rival(at_s, fps, *, image=None, length=150.0):
+    """What is told of a stall where another object is seen `at_s` (spans of seconds after 80, two
+    decimals), and nothing else is for as long as that and 4 s more."""
+    sitting, found = judge(rule("street-vendor", dwell_s=40, confirm_s=10)), []
+    until = max(end for _, end in at_s) + 4.0
+    for scene in Stage([stall(5, 400), VENDOR], length).scenes(fps):
+        since, tracks = round(scene.at.mono - 80.0, 2), []
+        for track in scene.tracks:
+            if track.label != "vendor_stall":
+                tracks.append(track)
+            elif any(begin <= since < end for begin, end in at_s):
+                tracks.append(replace(track, id=999, look=THEIRS))
+            elif not 0.0 <= since < until:
+                tracks.append(replace(track, look=OURS))
+        found += sitting.step(replace(scene, tracks=tuple(tracks), image=image)).findings
+    return [(f.phase, f.occurrence) for f in found]
+
+
+@pytest.mark.parametrize("fps", [0.5, 1.0, 2.0, 5.0, 25.0])
+def test_one_glance_at_another_object_ends_nothing_though_nothing_is_seen_after_it(fps):
+    assert with_rival([(0.0, 1.0 / fps)], fps) == [("new", 1)]
+
+
+@pytest.mark.parametrize("fps", [1.0, 2.0, 5.0, 25.0])
+@pytest.mark.parametrize(
+    ("spans", "ends"),
+    [
+        ([(0.0, 2.5)], False),
+        ([(0.0, 4.5)], True),
+        ([(0.0, 1.0), (2.0, 3.0)], False),
+        ([(0.0, 1.0), (2.0, 3.0), (4.0, 5.0), (6.0, 7.0), (8.0, 9.0)], True),
+    ],
+)
+def test_another_object_counts_for_as_long_as_it_is_seen_at_any_rate(spans, ends, fps):
+    told = with_rival(spans, fps)
+    assert told[:2] == ([("new", 1), ("end", 1)] if ends else [("new", 1)])
+
+
+@pytest.mark.parametrize("fps", [2.0, 25.0])
+def test_ground_that_looks_as_before_forgets_who_stood_before_it(fps):
+    spans = [(0.0, 2.0), (3.0, 5.0)]
+    assert with_rival(spans, fps, image=STREET) == [("new", 1)]
+
+
+def test_two_glances_with_an_outage_between_them_are_no_watching():
+    sitting, found = judge(rule("street-vendor", dwell_s=40, confirm_s=10)), []
+    for scene in Stage([stall(5, 400), VENDOR], 150).scenes(2.0):
+        there = [t for t in scene.tracks if t.label == "vendor_stall"]
+        since = scene.at.mono - 80.0
+        if 0.0 < since < 20.0:
+            continue
+        look = THEIRS if since in (0.0, 20.0) else OURS
+        own = [replace(t, look=look, id=999 if look is THEIRS else t.id) for t in there]
+        others = [t for t in scene.tracks if t.label != "vendor_stall"]
+        found += sitting.step(replace(scene, tracks=(*own, *others))).findings
+    assert phases(found) == NEW_END[:1]
