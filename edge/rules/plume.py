@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -19,12 +20,12 @@ import numpy as np
 from edge.geometry import apart, around, centre, distance, foot, size_of, within
 from edge.hold import Sight
 from edge.rules.grilling import VEHICLES
-from edge.rules.places import PlaceRule
 from edge.rules.reporting import corroboration
 from edge.rules.rule_settings import PLACE_SETTINGS, RuleSettings, Setting, Settings
 from edge.rules.spot import Spot
 from edge.rules.stirring import Ground, Stir
 from edge.rules.view import SceneView, Verdicts
+from edge.rules.zone_places import ZonePlaceRule
 from edge.rules.zones import ZoneRule
 from edge.values import Box, Json, Track
 
@@ -35,9 +36,10 @@ FOG_LOOKS, FOG_SHARE = 40, 0.2
 MOST_LOOKS, LEAST_LOOKS = 120, 4
 
 
-class Plume(PlaceRule):
+class Plume(ZonePlaceRule):
     """See the module."""
 
+    NUMBER: ClassVar[str] = "site"
     FAINT: ClassVar[bool] = True
     # Its proof is the light of pixels, of which it takes every second look then, as it takes every
     # third of five a second (edge.rules.stirring.EVERY_S).
@@ -75,6 +77,10 @@ class Plume(PlaceRule):
             self._ground.look(view.scene.image, view.mono, view.boxes)
         super().step(view, out)
 
+    @property
+    def zone_ids(self) -> Sequence[str]:
+        return self._zones.ids
+
     def subjects(self, view: SceneView) -> list[Track]:
         """One stand-in track for each asked zone with dust in it; its id names the zone."""
         seen = super().subjects(view)
@@ -108,21 +114,6 @@ class Plume(PlaceRule):
         driving = view.moving(dust) and view.moving(vehicle)
         return size < 0.8 * of or driving or within(dust.box, vehicle.box) > 0.5
 
-    def stands(self, view: SceneView, track: Track) -> bool:
-        return True
-
-    def _assign(self, view: SceneView, tracks: list[Track]) -> tuple[dict[int, Track], list[Track]]:
-        by_site = {int(spot.tallies["site"]): i for i, spot in enumerate(self._spots)}
-        placed = {by_site[-t.id]: t for t in tracks if -t.id in by_site}
-        return placed, [t for t in tracks if -t.id not in by_site]
-
-    def _start(self, view: SceneView, fresh: list[Track]) -> None:
-        already = len(self._spots)
-        super()._start(view, fresh)
-        for spot in self._spots[already:]:
-            assert spot.track is not None
-            spot.tallies["site"] = float(-spot.track.id)
-
     def _absence(self, view: SceneView, spot: Spot, passed: float) -> Sight:
         return "hidden" if view.covered(spot.box) >= 0.8 else "missed"
 
@@ -136,7 +127,7 @@ class Plume(PlaceRule):
 
     def observe(self, view: SceneView, spot: Spot, passed: float) -> None:
         """Whether the largest cloud stirs; its size and middle, where there are no pictures."""
-        clouds = self._clouds.get(int(spot.tallies["site"]), ())
+        clouds = self._clouds.get(self.number_of(spot), ())
         if not clouds:
             return
         box = max((c.box for c in clouds), key=lambda b: size_of(b, view.aspect))

@@ -103,6 +103,8 @@ class SpotSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     tallies: dict[str, float]
     look: tuple[float, ...] | None
     patch: tuple[float, ...] | None
+    # Programs that knew a zone's place by its number alone wrote none.
+    zone_id: str = ""
 
 
 class HeapRow(msgspec.Struct, frozen=True, array_like=True):

@@ -103,6 +103,8 @@ class Spot:
     reach: float = REACH
     state: State = "standing"
     verdict: ZoneVerdict = OUTSIDE
+    # The zone that it stands for, where its rule keeps one place a zone.
+    zone_id: str = ""
     decided: Stamp | None = None
     reported_mono: float = 0.0
     asked_mono: float = -1e9
@@ -179,6 +181,7 @@ class Spot:
             tallies=dict(self.tallies),
             look=self.look,
             patch=None if patch is None else tuple(round(float(v), 4) for v in patch),
+            zone_id=self.zone_id,
         )
 
     @staticmethod
@@ -210,6 +213,7 @@ class Spot:
             tallies=dict(kept.tallies),
             look=kept.look or None,
             patch=np.array(kept.patch, np.float32) if kept.patch else None,
+            zone_id=kept.zone_id,
         )
 
 

@@ -8,16 +8,17 @@ camera moved, unlike everything taught) is *hidden*: it neither begins nor ends 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from edge.geometry import within
 from edge.hold import Sight
-from edge.rules.places import ASK_EVERY_S, PlaceRule
+from edge.rules.places import ASK_EVERY_S
 from edge.rules.rule_settings import PLACE_SETTINGS, RuleSettings, Setting, Settings
 from edge.rules.spot import Spot
 from edge.rules.taught import PlaceAnswer, TaughtPlace, square
 from edge.rules.view import SceneView, Verdicts
+from edge.rules.zone_places import ZonePlaceRule
 from edge.rules.zones import ZoneRule
 from edge.values import Box, Json, Track
 
@@ -26,9 +27,10 @@ PASSING = ("person", "car", "truck", "bus", "muck_truck", "bicycle", "motorcycle
 NO_ANSWER = PlaceAnswer(None, "", 0.0, 0.0)
 
 
-class TaughtState(PlaceRule):
+class TaughtState(ZonePlaceRule):
     """See the module. One stand-in track for each taught zone; its id names the zone."""
 
+    NUMBER: ClassVar[str] = "taught"
     FROM_PICTURES: ClassVar[bool] = True
     SETTINGS: ClassVar[Settings] = {
         **PLACE_SETTINGS,
@@ -39,14 +41,18 @@ class TaughtState(PlaceRule):
 
     def __init__(self, settings: RuleSettings, zones: ZoneRule) -> None:
         super().__init__(settings, zones)
-        self._taught: list[tuple[Box, TaughtPlace]] = []
+        self._taught: dict[str, tuple[Box, TaughtPlace]] = {}
         self._answers: dict[int, PlaceAnswer] = {}
         self._asked_mono = -1e9
 
     def learn(self, taught: Mapping[str, tuple[Box, TaughtPlace]]) -> None:
         """Take the looks of the rule's zones: zone to its box and what was taught there."""
         names = self.settings.zones or tuple(taught)
-        self._taught = [taught[name] for name in names if name in taught]
+        self._taught = {name: taught[name] for name in names if name in taught}
+
+    @property
+    def zone_ids(self) -> Sequence[str]:
+        return tuple(self._taught)
 
     @property
     def busy(self) -> bool:
@@ -57,7 +63,7 @@ class TaughtState(PlaceRule):
         """Ask each place what it looks like, at most once a second."""
         if view.scene.image is not None and view.mono - self._asked_mono >= ASK_EVERY_S - 0.02:
             self._asked_mono = view.mono
-            for n, (box, place) in enumerate(self._taught, 1):
+            for n, (box, place) in enumerate(self._taught.values(), 1):
                 covered = in_front(view, box)
                 self._answers[n] = place.tell(square(view.scene.image, box), covered=covered)
         super().step(view, out)
@@ -66,30 +72,15 @@ class TaughtState(PlaceRule):
         """The taught places that show an offending look now, each as a track with a negative id."""
         offending = self.settings.words("offending")
         found = []
-        for n, (box, _) in enumerate(self._taught, 1):
+        for n, (box, _) in enumerate(self._taught.values(), 1):
             answer = self._answers.get(n, NO_ANSWER)
             if answer.look in offending:
                 found.append(Track(-n, str(answer.look), box, 1.0, view.now, view.now))
         return found
 
-    def stands(self, view: SceneView, track: Track) -> bool:
-        return True
-
-    def _assign(self, view: SceneView, tracks: list[Track]) -> tuple[dict[int, Track], list[Track]]:
-        by_place = {int(spot.tallies["taught"]): i for i, spot in enumerate(self._spots)}
-        placed = {by_place[-t.id]: t for t in tracks if -t.id in by_place}
-        return placed, [t for t in tracks if -t.id not in by_place]
-
-    def _start(self, view: SceneView, fresh: list[Track]) -> None:
-        already = len(self._spots)
-        super()._start(view, fresh)
-        for spot in self._spots[already:]:
-            assert spot.track is not None
-            spot.tallies["taught"] = float(-spot.track.id)
-
     def _absence(self, view: SceneView, spot: Spot, passed: float) -> Sight:
         """Another look is an answer; none at all is not."""
-        answer = self._answers.get(int(spot.tallies["taught"]), NO_ANSWER)
+        answer = self._answers.get(self.number_of(spot), NO_ANSWER)
         if answer.look is None:
             return "hidden"
         spot.empty_s += passed
@@ -97,7 +88,7 @@ class TaughtState(PlaceRule):
 
     def facts(self, view: SceneView, spot: Spot) -> dict[str, Json]:
         """Which look it is, how sure, and why nothing can be told just now, if so."""
-        answer = self._answers.get(int(spot.tallies["taught"]), NO_ANSWER)
+        answer = self._answers.get(self.number_of(spot), NO_ANSWER)
         return {
             "look": answer.look,
             "look_margin": round(answer.margin, 3),

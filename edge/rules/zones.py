@@ -207,6 +207,11 @@ class ZoneRule:
         self._minute = -1
         self._open: frozenset[int] = frozenset()
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Of all zones, in the order of their numbers (:meth:`strongest`)."""
+        return tuple(zone.id for zone in self._zones)
+
     def ask(self, shares: Sequence[float], at: LocalMoment) -> ZoneVerdict:
         """`shares`: of the contact band, one for each zone of the map."""
         self._refresh(at)

@@ -35,6 +35,7 @@ SPOT = {
     "tallies": {"seen": 115.0, "attended": 118.0},
     "look": None,
     "patch": None,
+    "zone_id": "",
 }
 PAST = ["street-vendor", [0.5, 0.75], 0.17, 1, KEY, 1767229255.0, 0.0, [KEY]]
 # As the first program of form 1 left it on the disk.
@@ -85,6 +86,7 @@ def test_a_checkpoint_on_the_disk_is_taken_up_by_the_clock_of_this_boot():
 def test_what_programs_before_reminders_and_verdicts_wrote_is_read():
     early = copy.deepcopy(WRITTEN)
     del early["rules"]["street-vendor"][0]["reminded"]
+    del early["rules"]["street-vendor"][0]["zone_id"]
     del early["memory"]["past"][0][7]
     kept = json.loads(json.dumps(restored(early).snapshot()))
     assert kept["rules"]["street-vendor"][0]["reminded"] == ""
