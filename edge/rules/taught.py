@@ -193,7 +193,10 @@ def _rim_of(cut: Square) -> NDArray[np.float32]:
     strength = np.asarray(_edges(grey).sum(axis=-1))
     strength = np.minimum(strength, np.quantile(strength, 0.95))
     strength[RIM:-RIM, RIM:-RIM] = 0.0
-    return np.asarray(strength - strength[strength > 0].mean() * (strength > 0), np.float32)
+    seen = strength > 0
+    # A blank picture has no edge: it says nothing of where the camera looks.
+    usual = strength[seen].mean() if seen.any() else 0.0
+    return np.asarray(strength - usual * seen, np.float32)
 
 
 def variants(cut: Square, rng: np.random.Generator) -> list[Square]:

@@ -63,6 +63,18 @@ def test_too_little_is_no_teaching(place):
             TaughtPlace(looks)
 
 
+@pytest.mark.parametrize("grey", [0, 128])
+def test_a_blank_picture_among_the_taught_does_not_hide_the_place_for_ever(grey):
+    rng = np.random.default_rng(8)
+    looks = {
+        name: [cut("bin", 0, wrong, View(weather), rng) for weather in CLICKS[:4]]
+        for name, wrong in (("right", False), ("wrong", True))
+    }
+    looks["right"].append(np.full_like(looks["right"][0], grey))
+    seen = TaughtPlace(looks).tell(cut("bin", 0, False, View("overcast"), rng))
+    assert seen.why != "moved" and seen.margin > 0.0
+
+
 def test_held_out_accuracy_is_low_where_the_looks_are_the_same():
     """Both looks taught by pictures of the same bin: it must not claim to know them apart."""
     rng = np.random.default_rng(3)
