@@ -7,7 +7,7 @@ import csv
 from pathlib import Path
 
 from edge.config import ConfigError, load
-from edge.rules.trucks import Register, register_from_rows
+from edge.rules.trucks import Register, by_plates, register_from_rows
 
 
 def load_register(path: Path) -> Register:
@@ -16,7 +16,7 @@ def load_register(path: Path) -> Register:
     CSV: UTF-8, or GB 18030 as Chinese spreadsheets save it; the first line names the columns.
     """
     if path.suffix.lower() != ".csv":
-        return load(path, Register)
+        return Register(trucks=by_plates(load(path, Register).trucks))
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -62,6 +62,25 @@ class Register(Part, frozen=True, kw_only=True):
     trucks: tuple[Truck, ...] = ()
 
 
+def by_plates(trucks: Iterable[Truck]) -> tuple[Truck, ...]:
+    """One truck for each plate, however it is written: what is listed twice has all its permits."""
+    found: dict[str, Truck] = {}
+    for truck in trucks:
+        plate = normal(truck.plate)
+        known = found.get(plate, truck)
+        found[plate] = truck if known is truck else _together(known, truck)
+    return tuple(found.values())
+
+
+def _together(first: Truck, second: Truck) -> Truck:
+    return msgspec.structs.replace(
+        first,
+        company=first.company or second.company,
+        rear_number=first.rear_number or second.rear_number,
+        permits=(*first.permits, *second.permits),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class PlateMatch:
     """What a plate reading comes to. `corrected`: matched after look-alike characters."""
@@ -89,7 +108,7 @@ def match_plate(text: str, score: float, register: Register, *, sure: float = 0.
     if score < LEAST_SCORE:
         return PlateMatch("unknown", None, why=f"read with {score:.2f}, below {LEAST_SCORE:.2f}")
     by_plate = {normal(truck.plate): truck for truck in register.trucks}
-    if plate in by_plate:
+    if plate and plate in by_plate:
         return PlateMatch("registered", plate, by_plate[plate])
     near = [t for p, t in by_plate.items() if p.translate(ALIKE) == plate.translate(ALIKE)]
     if len(near) == 1 and plate:

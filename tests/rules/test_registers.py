@@ -368,3 +368,37 @@ def test_a_damaged_spreadsheet_is_one_line(tmp_path, data, says):
 def test_a_register_in_yaml(tmp_path):
     (tmp_path / "t.yaml").write_text("trucks: [{plate: 鲁B12345, permits: [{number: '1'}]}]")
     assert load_register(tmp_path / "t.yaml").trucks[0].permits[0].number == "1"
+
+
+def test_a_truck_that_stands_twice_in_yaml_keeps_the_permits_of_both(tmp_path):
+    (tmp_path / "t.yaml").write_text(
+        """
+trucks:
+  - {plate: 鲁B12345, permits: [{number: "1", when: {hours: ["08:00-17:00"]}}]}
+  - {plate: 鲁B88800}
+  - {plate: 鲁b·12345, company: 甲, permits: [{number: "2", when: {hours: ["20:00-23:00"]}}]}
+  - {plate: 鲁B 12345}
+""",
+        "utf-8",
+    )
+    register = load_register(tmp_path / "t.yaml")
+    assert [(truck.plate, truck.company) for truck in register.trucks] == [
+        ("鲁B12345", "甲"),
+        ("鲁B88800", None),
+    ]
+    match = best_match([("鲁B12345", 0.9)], register)
+    states = {
+        hour: vet(
+            match,
+            LocalMoment(datetime(2026, 6, 1, hour, tzinfo=SHANGHAI), Calendar()),
+            CameraPosition(),
+        ).state
+        for hour in (9, 18, 21)
+    }
+    assert states == {9: "valid", 18: "out_of_hours", 21: "valid"}
+
+
+def test_a_line_of_dots_names_no_truck_even_where_the_register_has_an_empty_plate():
+    register = register_from_rows([{"plate": "·"}, {"plate": "鲁B12345"}], "trucks.csv")
+    assert match_plate("——", 0.95, register).status == "unknown"
+    assert best_match([("...", 0.95)], register).status == "unknown"
