@@ -21,10 +21,13 @@ def load_register(path: Path) -> Register:
         data = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
+    # Strict, or one quotation mark that is never closed swallows all the rows behind it.
+    reader = csv.DictReader(_text(path, data).splitlines(), strict=True)
     try:
-        rows = list(csv.DictReader(_text(path, data).splitlines()))
+        rows = list(reader)
     except csv.Error as error:
-        raise ConfigError(f"{path}: {error}") from None
+        at = f"{path}: line {reader.line_num + 1}"
+        raise ConfigError(f"{at}: {error}; is every quotation mark closed?") from None
     short = next((n for n, row in enumerate(rows, 2) if None in row), None)
     if short is not None:
         raise ConfigError(f"{path}: line {short}: more cells than columns")

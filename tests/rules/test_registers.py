@@ -356,7 +356,9 @@ def test_a_register_from_a_spreadsheet(tmp_path, encoding):
         (b"plate\na,b\n", "line 2: more cells"),
         (b"\xff\xff\x81", "neither"),
         (b"plat\nx\n", "'plat' is unknown"),
-        (b"plate\n" + b"x" * 150_000, "t.csv: field larger"),
+        (b'plate,company\nA1,"x\nA2,y\nA3,z\n', "line 2: unexpected end of data"),
+        (b'plate,company\nA1,"x"y\n', "line 2: ',' expected after"),
+        (b"plate\n" + b"x" * 150_000, "t.csv: line 2: field larger"),
     ],
 )
 def test_a_damaged_spreadsheet_is_one_line(tmp_path, data, says):
