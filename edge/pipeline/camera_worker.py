@@ -165,7 +165,9 @@ class CameraWorker:
         for prompt in look.judgement.prompts:
             self._remind(prompt)
         self._preview.show(look)
-        self._checkpoint(look.frame.at)
+        # A case that ended must not stand open in the memory: who comes next would be taken for it.
+        ended = any(finding.phase == "end" for finding in look.judgement.findings)
+        self._checkpoint(look.frame.at, always=ended)
 
     def not_reminded(self, key: str) -> None:
         """The hook of this prompt failed. Any thread may call."""

@@ -80,17 +80,17 @@ class Running:
         return Stamp(self.mono, WALL + self.mono, "ntp", 5.0)
 
     def look(self, seconds, *, stands):
-        """Pictures of a street on which the square stands or not, two a second."""
+        """Pictures of a street on which the square stands or not, one a second."""
         dice = np.random.default_rng(1)
         small = dice.integers(60, 160, (18, 32, 1), np.uint8)
-        image = np.kron(small, np.ones((20, 20, 3), np.uint8))
+        image = np.kron(small, np.ones((10, 10, 3), np.uint8))
         if stands:
-            image[150:250, 260:380] = MAGENTA
+            image[75:125, 130:190] = MAGENTA
         image.flags.writeable = False
-        for _ in range(round(seconds * 2)):
-            self.worker.feed.mailbox.post(Frame("north", int(self.mono * 2), self.now, image))
+        for _ in range(seconds):
+            self.worker.feed.mailbox.post(Frame("north", int(self.mono), self.now, image))
             self.worker.look(lambda: self.now)
-            self.mono += 0.5
+            self.mono += 1.0
 
     def stop(self):
         """In order: the evidence that is waiting is written, and the judge's memory kept."""
@@ -100,28 +100,43 @@ class Running:
 
 def test_a_case_of_a_rule_that_the_site_changed_ends_with_a_picture_of_the_next_start(tmp_path):
     first = Running(tmp_path, 100.0)
-    first.look(12.0, stands=True)
+    first.look(12, stands=True)
     ((case, phase),) = first.stop()
     assert phase == "new"
     second = Running(tmp_path, 120.0, OF_ONE_ZONE)
-    second.look(1.0, stands=False)
+    second.look(1, stands=False)
     assert second.stop() == [(case, "end")]
     (end,) = second.sealed
     assert (end.revision, end.ended) == (2, None)
     assert end.facts["ended_because"] == "watching was interrupted"
     assert end.evidence[-1].role == "after"
     third = Running(tmp_path, 130.0, OF_ONE_ZONE)
-    third.look(1.0, stands=False)
+    third.look(1, stands=False)
     assert third.stop() == []
 
 
 @pytest.mark.parametrize("memory", ["kept", "lost"])
 def test_a_case_goes_on_over_a_restart_as_long_as_its_memory_was_kept(tmp_path, memory):
     first = Running(tmp_path, 100.0)
-    first.look(12.0, stands=True)
+    first.look(12, stands=True)
     ((case, _),) = first.stop()
     if memory == "lost":
         (tmp_path / "memory.json").write_text("{")
     second = Running(tmp_path, 120.0)
-    second.look(3.0, stands=True)
+    second.look(3, stands=True)
     assert second.stop() == ([] if memory == "kept" else [(case, "end")])
+
+
+def test_a_power_cut_after_the_end_of_a_case_does_not_open_it_again(tmp_path):
+    first = Running(tmp_path, 100.0)
+    first.look(12, stands=True)
+    first.look(36, stands=False)
+    memory = (tmp_path / "memory.json").read_bytes()
+    ((one, _), (_, phase)) = first.stop()
+    assert phase == "end"
+    (tmp_path / "memory.json").write_bytes(memory)
+    second = Running(tmp_path, 200.0)
+    second.look(12, stands=True)
+    ((two, phase),) = second.stop()
+    assert (phase, two != one) == ("new", True)
+    assert second.sealed[0].occurrence == 2
