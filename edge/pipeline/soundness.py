@@ -25,8 +25,11 @@ from edge.config.load import read_yaml
 from edge.config.paths import base_folder
 from edge.pipeline.reminder import split_hook
 from edge.pipeline.settings import SetAside, Settings, manifest_path, read_settings
+from edge.pipeline.taught_looks import looks_of
 from edge.rules.check import check_site
 from edge.rules.judge import with_file
+from edge.rules.rule_settings import settle
+from edge.rules.state import TaughtState
 from edge.rules.vetting import premises_of
 from edge.sensors.check import check_sensors
 from edge.vision.manifest import read_manifest, resolve
@@ -278,6 +281,7 @@ def check_camera(
     for remark in check_site(settings.site, camera, settings.categories, classes, where):
         log.info("%s", remark)
     _check_traits(settings, camera, path, f"{where}: camera {camera.id}")
+    _check_looks(settings, camera, f"{where}: camera {camera.id}")
     for rule in camera.rules:
         hook = rule.set.get("remind", settings.categories[rule.category].set.get("remind"))
         if hook:
@@ -342,3 +346,20 @@ def _check_traits(settings: Settings, camera: Camera, detector: Path, where: str
                 f"{where}: rule {rule.category}: set.trait {trait!r} is nothing that "
                 f"{traits_path(detector).name} says (allowed: {', '.join(beside.classes)})"
             )
+
+
+def _check_looks(settings: Settings, camera: Camera, where: str) -> None:
+    """Of the looks of a place one must be an offence, or its rule finds nothing, in silence."""
+    for rule in camera.rules:
+        category = settings.categories[rule.category]
+        if category.kind != "state":
+            continue
+        offending = settle(camera, rule, category, TaughtState.SETTINGS).words("offending")
+        for zone in rule.zones:
+            taught = looks_of(settings.looks / camera.id / zone)
+            # With one look alone the teaching is under way.
+            if len(taught) > 1 and not set(taught) & set(offending):
+                raise ConfigError(
+                    f"{where}: rule {rule.category}: set.offending [{', '.join(offending)}] is no "
+                    f"look that zone {zone} was taught (taught: {', '.join(taught)})"
+                )

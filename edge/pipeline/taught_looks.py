@@ -30,6 +30,11 @@ def box_of(zone: Zone) -> Box:
     return (min(xs), min(ys), max(xs), max(ys))
 
 
+def looks_of(folder: Path) -> list[str]:
+    """Names of the looks of one zone that have a picture."""
+    return sorted(path.name for path in folder.glob("*") if any(path.glob("*.png")))
+
+
 def read_looks(folder: Path) -> dict[str, list[Square]]:
     """Look to cut-outs of one zone, {} where nothing was taught. What is none is left out."""
     found: dict[str, list[Square]] = {}

@@ -7,14 +7,18 @@ from zoneinfo import ZoneInfo
 import cv2
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from edge.cli import main
 from edge.config import Camera, ConfigError, Rule, Zone
 from edge.config.dated import Calendar
+from edge.pipeline.settings import read_settings
+from edge.pipeline.soundness import check_camera
 from edge.pipeline.taught_looks import keep_look, taught_places
 from edge.rules.judge import Judge
 from edge.rules.taught import TaughtPlace, held_out, square
 from edge.values import Scene, Stamp, Track
+from tests.daemons.box import DEVICE, MANIFEST, WEIGHTS
 from tests.rules.stage_judge import CATEGORIES
 from tools.bench.places import CLICKS, cut, taught
 from tools.scenery.places import PLACE, View, drawn
@@ -133,6 +137,38 @@ def test_people_in_front_neither_begin_nor_end_it(place):
 def test_a_rule_whose_zone_nobody_taught_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="edge state teach --camera gate --zone bin"):
         taught_places(CAMERA, CATEGORIES, tmp_path)
+
+
+def test_a_rule_whose_place_was_taught_no_offending_look_is_refused(tmp_path):
+    corners = [[X1, Y1], [X2, Y1], [X2, Y2], [X1, Y2]]
+    site = {
+        "model": "square.yaml",
+        "cameras": [
+            {
+                "id": "gate",
+                "source": "rtsp://127.0.0.1/none",
+                "zones": [{"id": "bin", "polygon": corners}],
+                "rules": [{"category": "full-bin", "zones": ["bin"]}],
+            }
+        ],
+    }
+    texts = {"site.yaml": json.dumps(site), "device.yaml": DEVICE, "square.yaml": MANIFEST}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    (tmp_path / "square.onnx").write_bytes(WEIGHTS)
+    settings = read_settings(tmp_path / "site.yaml", tmp_path / "device.yaml")
+    (camera,) = settings.site.cameras
+    image = drawn("bin", 0, False, View("sun"), np.random.default_rng(9))
+    check_camera(settings, camera, "site.yaml")
+    for look in ("empty", "full"):
+        keep_look(settings.looks / "gate/bin", look, image, ZONE)
+    said = r"rule full-bin: set.offending \[wrong\] is no look .* zone bin .*taught: empty, full"
+    with pytest.raises(ConfigError, match=said):
+        check_camera(settings, camera, "site.yaml")
+    full = Rule(category="full-bin", zones=("bin",), set={"offending": ("full",)})
+    check_camera(settings, replace(camera, rules=(full,)), "site.yaml")
+    keep_look(settings.looks / "gate/bin", "wrong", image, ZONE)
+    check_camera(settings, camera, "site.yaml")
 
 
 def test_taught_by_command_shown_told_and_forgotten(tmp_path, capsys):
