@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
@@ -98,13 +99,28 @@ def _publisher(
     sha256: str,
 ) -> Callable[[dict[str, Any]], None]:
     """Print a finding on stdout, and put it into the outbox where a device file names one."""
-    send = _outbox(args, opened)
+    send, waiting = _outbox(args, opened), deque[dict[str, Any]]()
+
+    def put() -> None:
+        """What waits, oldest first; a full outbox makes it wait for the next one, or the end."""
+        from edge.outbox import OutboxFull
+
+        source = flight.source(model, sha256)
+        while waiting:
+            try:
+                send.send(source, waiting[0], args.out / "pictures", categories)
+            except OutboxFull as error:
+                print(f"edge fly: {error}; {len(waiting)} findings wait", file=sys.stderr)
+                return
+            waiting.popleft()
 
     def publish(row: dict[str, Any]) -> None:
         print(json.dumps(row, ensure_ascii=False) if args.json else _sentence(row), flush=True)
         if send is not None:
-            send.send(flight.source(model, sha256), row, args.out / "pictures", categories)
+            waiting.append(row)
+            put()
 
+    opened.callback(put)
     return publish
 
 

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
+from edge.commands import flylive
 from edge.config.catalogue import load_categories
 from edge.config.shipped import shipped
 from edge.drone.dossier import FlightPublisher
@@ -119,3 +122,24 @@ def test_a_damaged_manifest_stops_no_other_finding(tmp_path, pictures, outbox, c
     flown = ledger(finding(1), finding(2))
     assert FlightPublisher("box-1", evidence, outbox)(flown, pictures, CATEGORIES) == 1
     assert "edge evidence verify" in caplog.text
+
+
+def test_a_full_outbox_ends_no_live_flight(tmp_path, pictures, outbox, monkeypatch, capsys):
+    room = [False]
+
+    class Box(NoRoom):
+        def put(self, **row: Any) -> bool:
+            return outbox.put(**row) if room[0] else super().put(**row)
+
+    sender = FlightPublisher("box-1", tmp_path / "evidence", Box(outbox))
+    monkeypatch.setattr(flylive, "_outbox", lambda args, opened: sender)
+    flight = SimpleNamespace(source=lambda model, sha256: ledger())
+    args = SimpleNamespace(json=True, out=tmp_path)
+    with ExitStack() as opened:
+        publish = flylive._publisher(args, opened, flight, CATEGORIES, ("paint", ""), "")
+        publish(finding(1))
+        publish(finding(2))
+        assert rows(tmp_path / "outbox.db") == []
+        assert "no space left; 2 findings wait" in capsys.readouterr().err
+        room[0] = True
+    assert len(rows(tmp_path / "outbox.db")) == 2
