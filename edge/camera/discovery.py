@@ -111,7 +111,8 @@ def parse_match(data: bytes, sender: str) -> Nearby | None:
     fields = _Fields()
     try:
         fields.read(data)
-    except (expat.ExpatError, _NotThis, ValueError):
+    except (expat.ExpatError, _NotThis, LookupError, ValueError):
+        # LookupError is an encoding that Python does not know.
         return None
     if "NetworkVideoTransmitter" not in fields.types:
         return None

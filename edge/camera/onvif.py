@@ -12,15 +12,19 @@ import base64
 import hashlib
 import http.client
 import os
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 DEVICE_PATH, PORT = "/onvif/device_service", 80
 WAIT_S = 5.0
 BYTES_MAX, PROFILES_MAX, DEPTH_MAX = 262_144, 8, 64
+_PORT = re.compile(r"[0-9]{1,5}")
+# A camera whose year is beyond has no clock to go by.
+YEAR_MAX = 2200
 _DEVICE = "http://www.onvif.org/ver10/device/wsdl"
 _MEDIA = "http://www.onvif.org/ver10/media/wsdl"
 _SCHEMA = "http://www.onvif.org/ver10/schema"
@@ -71,8 +75,10 @@ class SoapElement:
 def streams(host: str, user: str, password: str, *, wait_s: float = WAIT_S) -> list[OnvifStream]:
     """Profiles of the camera at `host` (or host:port). Raises OnvifRefused."""
     name, _, port = host.strip().partition(":")
-    if not name or (port and not port.isdigit()) or len(host) > 260:
+    if not name or not _PORT.fullmatch(port or "1") or len(host) > 260:
         raise OnvifRefused("unreachable", f"{host!r} is no host")
+    if int(port or PORT) > 65_535:
+        raise OnvifRefused("unreachable", f"{host!r}: no such port")
     asked = _Camera(name, int(port or PORT), user, password, wait_s)
     asked.set_clock()
     media = asked.media_path()
@@ -98,8 +104,10 @@ class _Camera:
                 int(utc.word(n)) for n in ("Year", "Month", "Day", "Hour", "Minute", "Second")
             ]
             year, month, day, hour, minute, second = numbers
+            if year > YEAR_MAX:
+                return
             there = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
-        except (IndexError, ValueError):
+        except (IndexError, ValueError, OverflowError):
             return
         except OnvifRefused as error:
             if error.cause == "unreachable":
@@ -114,7 +122,8 @@ class _Camera:
         )
         media = self.ask(DEVICE_PATH, question).all("Media")
         address = media[0].word("XAddr") if media else ""
-        return urlsplit(address).path or DEVICE_PATH
+        parts = _parts(address)
+        return (parts.path if parts else "") or DEVICE_PATH
 
     def stream(self, media: str, profile: SoapElement) -> OnvifStream | None:
         """The profile's RTSP address, or None where it has none."""
@@ -124,8 +133,8 @@ class _Camera:
             f'</Stream><Transport xmlns="{_SCHEMA}"><Protocol>RTSP</Protocol></Transport>'
             f"</StreamSetup><ProfileToken>{escape(token)}</ProfileToken></GetStreamUri>"
         )
-        uri = urlsplit(self.ask(media, question).word("Uri"))
-        if uri.scheme not in ("rtsp", "rtsps"):
+        uri = _parts(self.ask(media, question).word("Uri"))
+        if uri is None or uri.scheme not in ("rtsp", "rtsps"):
             return None
         try:
             port = uri.port or 554
@@ -178,6 +187,14 @@ class _Camera:
         )
 
 
+def _parts(address: str) -> SplitResult | None:
+    """An address as an answer writes it; None for what is none, such as half an IPv6 address."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return None
+
+
 def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
 
@@ -210,6 +227,7 @@ def parse_soap(data: bytes) -> SoapElement | None:
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = refuse
     try:
         parser.Parse(data, True)
-    except (expat.ExpatError, _Refused, ValueError):
+    except (expat.ExpatError, _Refused, LookupError, ValueError):
+        # LookupError is an encoding that Python does not know.
         return None
     return top

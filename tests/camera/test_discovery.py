@@ -80,6 +80,8 @@ BOMB = MATCH.replace(
         MATCH.replace("2005/04/discovery", "other").encode(),
         MATCH.encode()[:400],
         b"<a>" * 5000,
+        MATCH.replace('"1.0"', '"1.0" encoding="none-such"').encode(),
+        MATCH.replace('"1.0"', '"1.0" encoding="rot13"').encode(),
     ],
 )
 def test_what_is_no_camera_is_nothing(data):

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from edge.camera.onvif import DEPTH_MAX, OnvifRefused, OnvifStream, parse_soap, streams
+from edge.camera.onvif import DEPTH_MAX, DEVICE_PATH, OnvifRefused, OnvifStream, parse_soap, streams
 
 USER, PASSWORD = "admin", "p@ss:/1"
 ENVELOPE = (
@@ -27,25 +27,26 @@ class StandIn(BaseHTTPRequestHandler):
     """Its clock is in 2001, its answers name another host, as behind a router."""
 
     created = ""
+    year, signs = "2001", True
+    media = "http://10.9.9.9:81/onvif/Media"
+    main = "rtsp://10.9.9.9:8554/ch1?sub=0&amp;x=1"
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         if "GetSystemDateAndTime" in body:
             return self.say(
                 "<d><UTCDateTime><Time><Hour>3</Hour><Minute>4</Minute><Second>5</Second></Time>"
-                "<Date><Year>2001</Year><Month>2</Month><Day>3</Day></Date></UTCDateTime></d>"
+                f"<Date><Year>{self.year}</Year><Month>2</Month><Day>3</Day></Date></UTCDateTime></d>"
             )
-        if not self.signed(body):
+        if self.signs and not self.signed(body):
             return self.say("<s:Fault><Value>ter:NotAuthorized</Value></s:Fault>", 400)
         if "GetCapabilities" in body:
-            return self.say("<Media><XAddr>http://10.9.9.9:81/onvif/Media</XAddr></Media>")
-        if "GetProfiles" in body and self.path == "/onvif/Media":
+            return self.say(f"<Media><XAddr>{self.media}</XAddr></Media>")
+        if "GetProfiles" in body and self.path in ("/onvif/Media", DEVICE_PATH):
             return self.say(PROFILES)
         if "GetStreamUri" in body:
             token = re.search("<ProfileToken>(.*)</ProfileToken>", body)[1]
-            uri = (
-                "rtsp://10.9.9.9:8554/ch1?sub=0&amp;x=1" if "main" in token else "http://no/stream"
-            )
+            uri = self.main if "main" in token else "http://no/stream"
             return self.say(f"<MediaUri><Uri>{uri}</Uri></MediaUri>")
         return self.say("<s:Fault/>", 500)
 
@@ -97,7 +98,18 @@ def test_a_wrong_login_is_said(camera, login):
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1:1", "", "no host", "127.0.0.1:x", "a" * 300, "摄像机.。", "x\ny"]
+    "host",
+    [
+        "127.0.0.1:1",
+        "",
+        "no host",
+        "127.0.0.1:x",
+        "a" * 300,
+        "摄像机.。",
+        "x\ny",
+        "127.0.0.1:²",
+        "127.0.0.1:99999",
+    ],
 )
 def test_nobody_there(host):
     with pytest.raises(OnvifRefused) as refused:
@@ -113,7 +125,23 @@ def test_nobody_there(host):
         b'<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>',
         b"<a>" * (DEPTH_MAX + 9) + b"</a>" * (DEPTH_MAX + 9),
         bytes(range(256)),
+        b'<?xml version="1.0" encoding="none-such"?><a/>',
+        b'<?xml version="1.0" encoding="base64"?><a/>',
     ],
 )
 def test_what_is_no_answer_is_none(data):
     assert parse_soap(data) is None
+
+
+def test_half_an_address_in_an_answer_is_none(camera, monkeypatch):
+    monkeypatch.setattr(StandIn, "media", "http://[fe80::1%eth0/onvif/Media")
+    assert [stream.name for stream in streams(camera, USER, PASSWORD)] == ["主码流"]
+    monkeypatch.setattr(StandIn, "main", "rtsp://[fe80::1/ch1")
+    assert streams(camera, USER, PASSWORD) == []
+
+
+@pytest.mark.parametrize("year", ["9999", "99999", "99999999999999999999"])
+def test_a_clock_that_shows_no_year_is_no_clock(camera, monkeypatch, year):
+    monkeypatch.setattr(StandIn, "year", year)
+    monkeypatch.setattr(StandIn, "signs", False)
+    assert [stream.name for stream in streams(camera, USER, PASSWORD)] == ["主码流"]
