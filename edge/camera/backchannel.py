@@ -33,12 +33,16 @@ PACKET_SAMPLES = 160
 PACKET_S = PACKET_SAMPLES / RATE_HZ
 ANSWER_S = 5.0
 HEAD_MOST = 64 * 1024
+_LENGTH = re.compile(r"[0-9]{1,9}")
+# After each packet at most 4 MB are read away: a camera that sends faster is not waited for.
+DRAINS_MOST = 64
 # Nobody listens to a reminder for longer.
 LONGEST_S = 60.0
 # Audio that is on its way when the last packet was sent still has to be played.
 LINGER_S = 0.4
 
 Law = Literal["PCMU", "PCMA"]
+_PAYLOAD = re.compile(r"[0-9]{1,3}")
 _STATIC: Mapping[int, Law] = {0: "PCMU", 8: "PCMA"}
 _LAWS: tuple[Law, ...] = ("PCMA", "PCMU")
 _DIGESTS = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
@@ -67,7 +71,7 @@ def sound_track(sdp: str) -> SoundTrack | None:
         mapped = dict(re.findall(r"(?m)^a=rtpmap:(\d+) +(PCM[UA])/8000(?:/1)? *\r?$", part))
         control = next((line[10:] for line in lines if line.startswith("a=control:")), "")
         for word in media[3:]:
-            number = int(word) if word.isdigit() else -1
+            number = int(word) if _PAYLOAD.fullmatch(word) else -1
             law = _STATIC.get(number) or next((w for w in _LAWS if w == mapped.get(word)), None)
             if law is not None and 0 <= number < 128:
                 return SoundTrack(control, number, law)
@@ -130,6 +134,7 @@ class _Rtsp:
         self.wire = socket.create_connection((address.host, address.port), ANSWER_S)
         self.wire.settimeout(ANSWER_S)
         self._data, self._number = b"", 0
+        self._until_s = 0.0
         self._session = ""
         self._challenge: tuple[str, dict[str, str]] | None = None
 
@@ -155,12 +160,14 @@ class _Rtsp:
         if self._challenge:
             lines.append(f"Authorization: {self._log_in(method, url)}")
         self.wire.sendall(("\r\n".join(lines) + "\r\n" + extra + "\r\n").encode())
+        # Of the answer as a whole: packets may come for ever, and no answer.
+        self._until_s = time.monotonic() + ANSWER_S
         while True:
             head = self._head()
             status = re.match(r"RTSP/1\.0 +(\d{3})", head)
             headers = _headers(head)
             length = headers.get("content-length", "0")
-            body = self._take(min(int(length), HEAD_MOST) if length.isdigit() else 0)
+            body = self._take(min(int(length), HEAD_MOST) if _LENGTH.fullmatch(length) else 0)
             if status and headers.get("cseq", str(self._number)) == str(self._number):
                 return int(status[1]), headers, body.decode("utf-8", "replace")
 
@@ -183,10 +190,24 @@ class _Rtsp:
 
     def _fill(self, size: int) -> None:
         while len(self._data) < size:
-            got = self.wire.recv(65_536)
+            got = self._received()
             if not got:
                 raise NoBackchannel("the camera closed the connection")
             self._data += got
+
+    def _received(self) -> bytes:
+        """What comes next, as long as the answer has time. Raises NoBackchannel, OSError."""
+        left_s = self._until_s - time.monotonic()
+        try:
+            if left_s <= 0:
+                raise TimeoutError
+            self.wire.settimeout(left_s)
+            return self.wire.recv(65_536)
+        except TimeoutError:
+            late = f"the camera has not answered within {ANSWER_S:.0f} s"
+            raise NoBackchannel(late) from None
+        finally:
+            self.wire.settimeout(ANSWER_S)
 
     def _take(self, size: int) -> bytes:
         self._fill(size)
@@ -197,8 +218,9 @@ class _Rtsp:
         """Read away what the camera sends, so that it never has to wait for us."""
         self.wire.setblocking(False)
         try:
-            while got := self.wire.recv(65_536):
-                del got
+            for _ in range(DRAINS_MOST):
+                if not self.wire.recv(65_536):
+                    return
         except BlockingIOError:
             pass
         finally:
@@ -209,7 +231,7 @@ class _Rtsp:
         for line in headers.get("www-authenticate", "").split("\n"):
             kind, _, rest = line.strip().partition(" ")
             said = {
-                k.lower(): v.strip('"') for k, v in re.findall(r'(\w+)=("[^"]*"|[^,\s]+)', rest)
+                k.lower(): v.strip('"') for k, v in re.findall(r'\b(\w+)=("[^"]*"|[^,\s]+)', rest)
             }
             known = said.get("algorithm", "MD5").upper() in _DIGESTS
             if kind.lower() == "basic" or (kind.lower() == "digest" and known):
@@ -280,13 +302,15 @@ def _spoken(rtsp: _Rtsp, samples: NDArray[np.int16]) -> SoundTrack:
     base = headers.get("content-base") or headers.get("content-location") or rtsp.url
     way = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n" + REQUIRE
     headers, _ = rtsp.ask("SETUP", control_url(base, track.control), way)
-    given = re.search(r"interleaved=(\d+)", headers.get("transport", ""))
+    given = re.search(r"interleaved=([0-9]{1,3})(?![0-9])", headers.get("transport", ""))
     if given is None or int(given[1]) > 255:
         raise NoBackchannel("the camera takes no sound inside the RTSP connection")
     rtsp.ask("PLAY", base, "Range: npt=0.000-\r\n" + REQUIRE)
     began = time.monotonic()
     for number, packet in enumerate(_packets(samples, track)):
         pause_s = began + number * PACKET_S - time.monotonic()
+        if pause_s < -ANSWER_S:
+            raise NoBackchannel("the camera takes the sound too slowly")
         if pause_s > 0:
             time.sleep(pause_s)
         rtsp.wire.sendall(b"$" + bytes([int(given[1])]) + struct.pack(">H", len(packet)) + packet)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from urllib.parse import urlsplit
 
 from edge.camera.url import Address
@@ -52,7 +53,13 @@ def _answer(address: Address) -> str:
         with socket.create_connection((address.host, address.port), ANSWER_S) as wire:
             wire.settimeout(ANSWER_S)
             wire.sendall(request.encode())
+            until_s = time.monotonic() + ANSWER_S
             while b"\r\n\r\n" not in data and len(data) < BYTES_MOST:
+                # Of the whole answer: one that comes byte by byte is none.
+                left_s = until_s - time.monotonic()
+                if left_s <= 0:
+                    return ""
+                wire.settimeout(left_s)
                 got = wire.recv(4096)
                 if not got:
                     break

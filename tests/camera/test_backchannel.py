@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Sound to a camera's loudspeaker: what a camera hears of it, decoded by FFmpeg and compared."""
 
+import contextlib
+import re
+import socket
 import struct
+import threading
 import time
 import wave
 
@@ -9,6 +13,7 @@ import av
 import numpy as np
 import pytest
 
+from edge.camera import backchannel
 from edge.camera.backchannel import (
     PACKET_SAMPLES,
     NoBackchannel,
@@ -115,6 +120,8 @@ AUDIO = "m=audio 0 RTP/AVP {types}\r\n{lines}a=control:{control}\r\na={way}\r\n"
         (AUDIO.format(types=0, lines="", control="t4", way="recvonly"), None),
         (AUDIO.format(types=98, lines="a=rtpmap:98 PCMU/16000\r\n", control="t", way="sendonly"),
          None),
+        (AUDIO.format(types="² " + "9" * 5000 + " 8", lines="", control="t", way="sendonly"),
+         ("t", 8, "PCMA")),
         (AUDIO.format(types="x 999", lines="", control="t", way="sendonly"), None),
         ("m=audio\r\na=sendonly\r\n", None),
         ("", None),
@@ -156,3 +163,90 @@ def test_a_file_without_sound_is_said_in_one_line(tmp_path):
     (tmp_path / "x.wav").write_bytes(b"RIFF")
     with pytest.raises(OSError, match="no sound"):
         read_sound(tmp_path / "x.wav")
+
+
+RTCP = b"$\x01" + struct.pack(">H", 28) + b"\x80\xc8" + bytes(26)
+
+
+QUESTION = re.compile(rb"([A-Z]+) rtsp://\S* RTSP/1.0\r\nCSeq: (\d+).*?\r\n\r\n", re.DOTALL)
+
+
+class Ahead:
+    """The clock, and how far it is put on."""
+
+    sleep, ahead_s = staticmethod(time.sleep), 0.0
+
+    def monotonic(self):
+        return time.monotonic() + self.ahead_s
+
+
+class Talkative(threading.Thread):
+    """A camera that reports on itself for ever where it has no answer, or gives an odd one. An hour
+    passes then."""
+
+    def __init__(self, silent, odd=b"", clock=None):
+        super().__init__(daemon=True)
+        self.silent, self.odd, self.clock, self.asked = silent, odd, clock, []
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.url = f"rtsp://127.0.0.1:{self.sock.getsockname()[1]}/s"
+        self.start()
+
+    def run(self):
+        with self.sock, self.sock.accept()[0] as wire, contextlib.suppress(OSError):
+            data = b""
+            while part := wire.recv(65_536):
+                data += part
+                while question := QUESTION.search(data):
+                    data = data[question.end() :]
+                    self.answer(wire, question[1].decode(), question[2])
+
+    def answer(self, wire, method, number):
+        self.asked.append(method)
+        while method == self.silent and not self.odd:
+            # Until the other side has gone.
+            wire.sendall(RTCP)
+            self.clock.ahead_s = 3600.0
+            time.sleep(0.02)
+        sdp = AUDIO.format(types=0, lines="", control="t", way="sendonly").encode()
+        body = b"v=0\r\n" + sdp if method == "DESCRIBE" else b""
+        way = b"Session: 1\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n"
+        length = self.odd if method == self.silent else str(len(body)).encode()
+        head = b"RTSP/1.0 200 OK\r\nCSeq: " + number + b"\r\nContent-Length: " + length
+        wire.sendall(head + b"\r\n" + way + b"\r\n" + body)
+
+
+@pytest.mark.parametrize(
+    ("silent", "said"),
+    [("TEARDOWN", "PCMU"), ("SETUP", "the camera has not answered within 60 s")],
+)
+def test_reports_for_ever_are_no_answer(silent, said, monkeypatch):
+    clock, heard = Ahead(), []
+    monkeypatch.setattr(backchannel, "ANSWER_S", 60.0)
+    monkeypatch.setattr(backchannel, "time", clock)
+    camera = Talkative(silent, clock=clock)
+
+    def say():
+        try:
+            heard.append(speak(parse_source(camera.url), tone(0.1)).law)
+        except NoBackchannel as error:
+            heard.append(str(error))
+
+    # In a thread, for it would never end.
+    speaking = threading.Thread(target=say, daemon=True)
+    speaking.start()
+    speaking.join(60.0)
+    assert heard == [said]
+    assert camera.asked[-1] == silent
+
+
+def test_a_length_in_odd_digits_is_none():
+    camera = Talkative("PLAY", odd=b"\xb2")
+    assert speak(parse_source(camera.url), tone(0.1)).law == "PCMU"
+
+
+def test_a_way_of_logging_in_that_has_no_end_is_read_once():
+    rtsp = object.__new__(backchannel._Rtsp)
+    rtsp._user, rtsp._challenge = "admin", None
+    began_s = time.process_time()
+    assert rtsp._learn({"www-authenticate": "Digest " + "a" * 60_000})
+    assert time.process_time() - began_s < 2.0

@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from edge.camera import rtsp_question
 from edge.camera.live import LiveSource
 from edge.camera.source import SourceError
 from edge.camera.url import parse_source
@@ -77,3 +82,38 @@ def test_motion_jpeg_with_the_manners_of_cameras(mjpeg: MjpegCamera) -> None:
     numbers = [mark_of(next(pictures).bgr()) for _ in range(8)]
     source.close()
     assert numbers == list(range(numbers[0], numbers[0] + 8))
+
+
+class Ahead:
+    """The clock, and how far it is put on."""
+
+    ahead_s = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead_s
+
+
+def test_an_answer_that_comes_letter_by_letter_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, found = Ahead(), list[bool]()
+    monkeypatch.setattr(rtsp_question, "ANSWER_S", 60.0)
+    monkeypatch.setattr(rtsp_question, "time", clock)
+
+    def dribble() -> None:
+        with server, server.accept()[0] as wire, contextlib.suppress(OSError):
+            wire.sendall(b"RTSP/1.0 200 OK\r\nServer: ")
+            # An hour passes then, and the next letter comes.
+            clock.ahead_s = 3600.0
+            while True:
+                wire.sendall(b"a")
+                time.sleep(0.02)
+
+    server = socket.create_server(("127.0.0.1", 0))
+    url = f"rtsp://127.0.0.1:{server.getsockname()[1]}/s"
+    asked = threading.Thread(
+        target=lambda: found.append(rtsp_question.only_options_missing(parse_source(url))),
+        daemon=True,
+    )
+    threading.Thread(target=dribble, daemon=True).start()
+    asked.start()
+    asked.join(60.0)
+    assert found == [False]
