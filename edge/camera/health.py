@@ -75,6 +75,8 @@ LEARN_S = 600.0
 FIRST_S = 60.0
 # A longer time between looks counts as this: an hour offline teaches nothing.
 GAP_S = 5.0
+# Sums of times between looks are so exact.
+ROUNDING_S = 1e-6
 LOOK_EVERY_S = 1.0
 
 
@@ -90,31 +92,41 @@ def thumbnail(image: Image) -> Thumbnail:
     return np.asarray(gray, np.uint8)
 
 
+def counted_s(last_s: float, now_s: float) -> float:
+    """What counts of the time between two looks."""
+    return min(max(now_s - last_s, 0.0), GAP_S)
+
+
 class Sustained:
     """A state that starts once it was seen for `start_s` and ends once it was not for `end_s`.
 
-    A look that cannot tell (None) speaks neither for nor against.
+    A look that cannot tell (None) speaks neither for nor against. Of a longer time between two
+    looks GAP_S count: nobody saw what was in between.
     """
 
-    __slots__ = ("_end_s", "_since", "_start_s", "on")
+    __slots__ = ("_end_s", "_last_s", "_seen_s", "_start_s", "on")
 
     def __init__(self, start_s: float, end_s: float) -> None:
         self._start_s, self._end_s = start_s, end_s
-        self._since: float | None = None
+        # For how long the other state has been seen; None where it was not at the last look.
+        self._seen_s: float | None = None
+        self._last_s = 0.0
         self.on = False
 
     def step(self, seen: bool | None, now_s: float) -> bool:
         """True where this look turned it on or off."""
+        passed_s, self._last_s = counted_s(self._last_s, now_s), now_s
+        if self._seen_s is not None:
+            self._seen_s += passed_s
         if seen is None:
             return False
         if seen == self.on:
-            self._since = None
+            self._seen_s = None
             return False
-        if self._since is None:
-            self._since = now_s
-        if now_s - self._since < (self._end_s if self.on else self._start_s):
+        self._seen_s = self._seen_s or 0.0
+        if self._seen_s < (self._end_s if self.on else self._start_s) - ROUNDING_S:
             return False
-        self.on, self._since = seen, None
+        self.on, self._seen_s = seen, None
         return True
 
 
@@ -169,9 +181,8 @@ class CameraHealth:
 
     def step(self, seen: Thumbnail, now: Stamp) -> tuple[Fault, ...]:
         """The faults that this look started or ended."""
-        passed_s = 0.0 if self._last_s is None else now.mono - self._last_s
+        passed_s = 0.0 if self._last_s is None else counted_s(self._last_s, now.mono)
         self._last_s = now.mono
-        passed_s = min(max(passed_s, 0.0), GAP_S)
         look = self._measure(seen, passed_s)
         signs = self._signs(seen, look)
         if not any(signs.values()) and not self.wrong and not look.doubtful:

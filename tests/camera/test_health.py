@@ -282,3 +282,18 @@ def test_a_lens_that_is_covered_at_a_restart_stays_covered_until_it_is_not() -> 
             ends += [f.phase for f in health.step(noisy(image), Stamp(now, now))]
             now += EVERY_S
         assert ends == ([] if image is hand else ["end"])
+
+
+def test_a_time_without_looks_is_no_time_of_what_the_looks_show() -> None:
+    health, day = CameraHealth("gate"), street(1)
+    black = np.full((HEIGHT, WIDTH), 3, np.uint8)
+    found: list[Fault] = []
+    # One black look, eight hours away, one more.
+    looks = [(0.0, day), (1.0, day), (2.0, black), (28_800.0, black), (28_801.0, day)]
+    for now, image in looks:
+        found += health.step(noisy(image), Stamp(now, now))
+    assert found == []
+    for second in range(31):
+        now = 30_000.0 + second
+        found += health.step(noisy(black), Stamp(now, now))
+    assert [(f.kind, f.phase, f.at.mono) for f in found] == [("picture_black", "start", 30_030.0)]
