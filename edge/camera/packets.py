@@ -48,6 +48,10 @@ class Encoded:
 _SETS = {"h264": frozenset({7, 8}), "hevc": frozenset({32, 33, 34})}
 
 
+# As many as can differ by their numbers in H.264 (7.4.2: 32 SPS, 256 PPS); H.265 has fewer.
+SETS_MAX = 288
+
+
 def _nal_type(codec: str, first: int) -> int:
     return first & 0x1F if codec == "h264" else (first >> 1) & 0x3F
 
@@ -75,11 +79,11 @@ def parameter_sets(codec: str, data: bytes) -> bytes:
     wanted = _SETS.get(codec)
     if wanted is None or not data.startswith((b"\x00\x00\x01", b"\x00\x00\x00\x01")):
         return b""
-    found: list[bytes] = []
+    found: dict[bytes, None] = {}
     for unit in nal_units(data):
         kind = _nal_type(codec, unit[0]) if unit else -1
         if _is_picture(codec, kind):
             break
-        if kind in wanted and unit not in found:
-            found.append(unit)
+        if kind in wanted and len(found) < SETS_MAX:
+            found[unit] = None
     return b"".join(b"\x00\x00\x00\x01" + unit for unit in found)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from edge.camera.jpegs import JpegPacker
 from edge.camera.mailbox import Mailbox
 from edge.camera.pacing import Lag, Pacer
-from edge.camera.packets import Encoded, parameter_sets
+from edge.camera.packets import SETS_MAX, Encoded, nal_units, parameter_sets
 from edge.camera.remux import retime
 from edge.camera.ring import PacketRing, choose
 from edge.values import Frame, Stamp
@@ -170,6 +170,15 @@ def test_written_times_always_rise(rows: list[tuple[int | None, int | None, floa
     assert all(b[0] > a[0] for a, b in itertools.pairwise(times))
     assert all(p >= d for d, p in times)
     assert times[0][0] == 0
+
+
+def test_a_flood_of_parameter_sets_is_bounded_and_gone_over_once() -> None:
+    flood = b"".join(b"\0\0\1\x67" + (n | 0x80808080).to_bytes(5, "big") for n in range(40_000))
+    began_s = time.process_time()
+    found = list(nal_units(parameter_sets("h264", flood)))
+    assert time.process_time() - began_s < 2.0
+    assert len(found) == SETS_MAX
+    assert found[0] == b"\x67\0\x80\x80\x80\x80"
 
 
 def test_parameter_sets_are_found_in_front_of_the_picture_only() -> None:
