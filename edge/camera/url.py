@@ -27,9 +27,12 @@ _HARMLESS = re.compile(
     r"(?i)channel|stream|streamtype|subtype|unicast|proto|transportmode|profile|trackid|codec|fps"
     r"|resolution|width|height|videocodec|type|starttime|endtime"
 )
-_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s'\"]*@")
+# What stands between spaces and quotes, and a name with its value that tells a secret. Each begins
+# only where one can begin, so that a long text is gone over once.
+_PIECE = re.compile(r"[^\s'\"]+")
 _SECRET = re.compile(
-    r"(?i)([\w.-]*(?:pass|pwd|secret|token|key|auth|sign|credential)[\w.-]*)=[^&\s'\"/?#]+"
+    r"(?i)(?<![\w.-])(?=[\w.-]*?(?:pass|pwd|secret|token|key|auth|sign|credential))"
+    r"([\w.-]+)=[^&\s'\"/?#]+"
 )
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):(//)?")
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -69,7 +72,13 @@ def redact(text: str) -> str:
 
     Errs on the side of hiding: a later `@` in a path hides what stands before it.
     """
-    return _SECRET.sub(r"\1=***", _USERINFO.sub(r"\1***@", text))
+    return _SECRET.sub(r"\1=***", _PIECE.sub(_without_userinfo, text))
+
+
+def _without_userinfo(piece: re.Match[str]) -> str:
+    scheme, _, rest = piece[0].partition("://")
+    _, at, place = rest.rpartition("@")
+    return f"{scheme}://***@{place}" if at else piece[0]
 
 
 def parse_source(text: str, *, where: str = "source", base: Path | None = None) -> Address:

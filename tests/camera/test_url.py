@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -111,6 +113,9 @@ def test_usb_by_number_and_by_name() -> None:
         ("rtsp://u:p@w@h/x", "rtsp://***@h/x"),
         ("GET /a?token=abc&x=1", "GET /a?token=***&x=1"),
         ("nothing to hide", "nothing to hide"),
+        ("x=key=abc&y=1", "x=key=***&y=1"),
+        ("my.Auth-Token=abc keyless=a&b=c", "my.Auth-Token=*** keyless=***&b=c"),
+        ("'rtsp://u:p@h/?token=a' rtsp://v:q@i", "'rtsp://***@h/?token=***' rtsp://***@i"),
     ],
 )
 def test_redact_hides_credentials_in_any_text(text: str, shown: str) -> None:
@@ -182,3 +187,14 @@ def test_what_only_looks_like_a_number_or_an_address_is_refused(text: str) -> No
     with pytest.raises(ConfigError):
         parse_source(text)
     assert parse_source("rtsp://[fe80::1%25eth0]/live").host == "fe80::1%25eth0"
+
+
+@pytest.mark.parametrize(
+    ("piece", "times"),
+    [("key", 1300), *((p, 20_000 // len(p)) for p in ("a", "a://", "a.", "key=", "://", "a.b://"))],
+)
+def test_a_long_text_is_gone_over_once(piece: str, times: int) -> None:
+    text = piece * times
+    began_s = time.process_time()
+    redact(text)
+    assert time.process_time() - began_s < 2.0
