@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 FIRST_S = 20.0
 END_S = 3.0
 SAID_LINES = 20
+LINE_BYTES, SHOWN_MAX = 4096, 300
 
 _YUV: dict[Pixels, int] = {"nv12": cv2.COLOR_YUV2BGR_NV12, "i420": cv2.COLOR_YUV2BGR_I420}
 
@@ -66,16 +68,14 @@ class ChildSource:
 
     def close(self) -> None:
         """End the child and all it started, and wait for it: nothing is left behind."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self._child.pid, number)
-                self._child.wait(END_S)
-                break
-            except ProcessLookupError:
-                self._child.wait()
-                break
-            except subprocess.TimeoutExpired:
-                continue
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(self._child.pid, signal.SIGTERM)
+            self._child.wait(END_S)
+        # Also where the child has ended: what it started may not have, and is of its group.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(END_S)
         self._listener.join(END_S)
         for pipe in (self._child.stdout, self._child.stderr):
             if pipe is not None:
@@ -95,9 +95,15 @@ class ChildSource:
             raise SourceError("unsupported", f"{argv[0]}: {error.strerror}") from None
 
     def _listen(self) -> None:
-        assert self._child.stderr is not None
-        for line in self._child.stderr:
-            self._said.append(redact(line.decode("utf-8", "replace").strip())[:300])
+        """Keep the last lines, of each its begin."""
+        said, begins = self._child.stderr, True
+        assert said is not None
+        # It is closed under us where something outlives the child with its end of the pipe.
+        with contextlib.suppress(OSError, ValueError):
+            while part := said.readline(LINE_BYTES):
+                if begins:
+                    self._said.append(_shown(part))
+                begins = len(part) < LINE_BYTES or part.endswith(b"\n")
 
     def _fill(self, limit_s: float) -> None:
         """Read one whole picture; raises SourceError when it does not come in time."""
@@ -137,3 +143,10 @@ class ChildSource:
             return np.asarray(cv2.cvtColor(planes, _YUV[self._pixels]), np.uint8)
 
         return convert
+
+
+def _shown(line: bytes) -> str:
+    """The begin of a line for people. A log-in that is cut off before its `@` is one, too."""
+    cut = len(line) == LINE_BYTES and not line.endswith(b"\n")
+    text = line.decode("utf-8", "replace").strip() + ("@" if cut else "")
+    return redact(text)[:SHOWN_MAX]

@@ -6,7 +6,10 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+import threading
 import time
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -190,3 +193,88 @@ def test_errors_name_the_camera_and_the_key(fields: dict[str, str], words: list[
     with pytest.raises(ConfigError) as caught:
         addresses(config.Camera(id="a", **fields))
     assert all(word in str(caught.value) for word in words)
+
+
+def test_what_the_child_has_started_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "END_S", 5.0)
+    source = pictures_of(
+        """
+        import os, signal, sys, time
+        if os.fork() == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            print(os.getpid(), file=sys.stderr, flush=True)
+            time.sleep(120)
+        time.sleep(120)
+        """
+    )
+    until = time.monotonic() + 60.0
+    while not source._said and time.monotonic() < until:
+        time.sleep(0.01)
+    source.close()
+    assert not source._listener.is_alive()
+    stat = Path(f"/proc/{source._said[0]}/stat")
+    while runs(stat):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def runs(stat: Path) -> bool:
+    """Whether a process does: one that has ended may wait for whoever adopts it."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_what_outlives_its_child_with_its_pipe_disturbs_nobody(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(child, "END_S", 0.5)
+    go, ended = tmp_path / "go", tmp_path / "ended"
+    source = pictures_of(
+        f"""
+        import os, pathlib, sys, time
+        if os.fork() == 0:
+            os.setsid()
+            print("away", file=sys.stderr, flush=True)
+            while not pathlib.Path({str(go)!r}).exists():
+                time.sleep(0.01)
+            try:
+                print("still here", file=sys.stderr, flush=True)
+            except OSError:
+                pass
+            pathlib.Path({str(ended)!r}).touch()
+            os._exit(0)
+        time.sleep(60)
+        """
+    )
+    until = time.monotonic() + 60.0
+    while not source._said and time.monotonic() < until:
+        time.sleep(0.01)
+    raised: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", raised.append)
+    source.close()
+    go.touch()
+    source._listener.join(60.0)
+    assert not source._listener.is_alive()
+    assert raised == []
+
+
+def test_a_line_without_an_end_is_cut_and_shows_no_log_in() -> None:
+    # The log-in ends behind the place where the line is cut.
+    source = pictures_of(
+        """
+        import sys
+        sys.stderr.write("rtsp://u:geheim" + "x" * 200_000 + "@h/x\\nlast\\n")
+        sys.exit(3)
+        """
+    )
+    tracemalloc.start()
+    try:
+        with pytest.raises(SourceError, match="ended"):
+            next(source.pictures())
+        source.close()
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+    assert list(source._said) == ["rtsp://***@", "last"]
