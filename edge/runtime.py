@@ -182,12 +182,17 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
     durable: survives a power cut once it returns (file and folder fsynced); off for /run.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    with partial.open("wb") as file:
-        file.write(data)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        # On a full disk it would take what little room there is, and no later call has its name.
+        partial.unlink(missing_ok=True)
+        raise
     if durable:
         sync_folder(path.parent)
 

@@ -3,6 +3,8 @@
 
 import json
 import logging
+import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -48,6 +50,25 @@ def test_write_atomic_replaces_whole_and_leaves_no_litter(tmp_path):
     write_atomic(path, b"two", durable=False)
     assert path.read_bytes() == b"two"
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_what_could_not_be_written_leaves_no_litter(tmp_path):
+    path = tmp_path / "a.json"
+    write_atomic(path, b"one")
+    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, kept[1]))
+    try:
+        with pytest.raises(OSError):
+            write_atomic(path, bytes(5000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+        signal.signal(signal.SIGXFSZ, before)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_atomic(tmp_path / "folder", b"two", durable=False)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "folder"]
+    assert path.read_bytes() == b"one"
 
 
 def test_status_is_one_json_per_daemon(tmp_path):
