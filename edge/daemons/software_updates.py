@@ -19,6 +19,7 @@ from edge.config import ConfigError, Device
 from edge.config.paths import BoxFiles
 from edge.faults import FaultLog
 from edge.isolation import ItemGuard
+from edge.jsonfile import read_object
 from edge.release.signing import release_ring
 from edge.release.software.fetch import Postponed, fetch_object, quiet
 from edge.release.software.manifest import MANIFEST_BYTES_MAX, read_release
@@ -36,6 +37,8 @@ LOOK_EVERY_S = 5.0
 # After a mirror that does not answer, and in quiet hours.
 POSTPONED_S = 60.0
 PACE_EVERY_S = 0.2
+# A clock that was wrong for a while has spent another day's bytes.
+DAYS_KEPT = 8
 SUBJECT = "software"
 # Stages in which nothing was switched to yet.
 NOT_HELD = {
@@ -61,12 +64,13 @@ class SoftwareFetch:
     def __init__(self, device: Device, where: BoxFiles, guard: ItemGuard) -> None:
         self._device, self._where, self._guard = device, where, guard
         self._incoming = where.update / "incoming"
-        self._wanted = self._incoming / "wanted.json"
+        self._wanted, self._day_file = self._incoming / "wanted.json", self._incoming / ".day.json"
         updates = device.updates
         rate = updates.download_kbit_s
         self._bucket = TokenBucket(rate * 125.0 if rate else None)
         limit = updates.download_mb_day
-        self._budget = DayBudget(limit * 1_000_000 if limit else None)
+        self._days: dict[int, int] = {}
+        self._budget = DayBudget(limit * 1_000_000 if limit else None, kept=self._kept)
         self._stop = threading.Event()
         self.why = ""
         self.refused: tuple[int, str] | None = None
@@ -167,17 +171,28 @@ class SoftwareFetch:
         self.bytes += n
         self._keep_budget()
 
+    def _kept(self, day: int) -> int:
+        return self._days.get(day, 0)
+
     def _keep_budget(self) -> None:
         """So that a restart does not give the day's bytes a second time; a cut may, once."""
-        if self._budget.limit is not None:
-            body = {"day": self._budget.day, "spent": self._budget.spent}
-            write_atomic(self._incoming / ".day.json", json.dumps(body).encode(), durable=False)
+        if self._budget.limit is None:
+            return
+        for day, spent in self._budget.unsaved.items():
+            self._days[day] = self._kept(day) + spent
+        self._budget.saved()
+        for day in sorted(self._days, key=lambda day: abs(day - self._budget.day))[DAYS_KEPT:]:
+            del self._days[day]
+        body = {"days": {str(day): spent for day, spent in self._days.items()}}
+        write_atomic(self._day_file, json.dumps(body).encode(), durable=False)
 
     def _restore_budget(self) -> None:
+        found = read_object(self._day_file)
         try:
-            kept = json.loads((self._incoming / ".day.json").read_bytes())
-            self._budget.day, self._budget.spent = int(kept["day"]), int(kept["spent"])
-        except (OSError, ValueError, KeyError, TypeError):
+            # As it was written before: the last day only.
+            days = found.get("days") or {found["day"]: found["spent"]}
+            self._days |= {int(day): int(spent) for day, spent in days.items()}
+        except (ValueError, KeyError, TypeError, AttributeError):
             return
 
 

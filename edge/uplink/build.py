@@ -179,7 +179,11 @@ def day_budget(device: Device, dispatch: Dispatch) -> DayBudget:
     """What is left of today's evidence bytes, across restarts."""
     limit = device.broker.evidence_mb_day
     day = int(time.time() // DAY_S)
-    return DayBudget(limit * MB if limit else None, day, dispatch.counted(budget_counter(day)))
+
+    def kept(day: int) -> int:
+        return dispatch.counted(budget_counter(day))
+
+    return DayBudget(limit * MB if limit else None, day, kept(day), kept)
 
 
 def address(device: Device, credentials: Credentials) -> BrokerAddress:

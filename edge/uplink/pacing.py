@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from edge.uplink.wire import CHUNK_MAX
 
@@ -58,13 +59,24 @@ class ChunkSize:
             self.bytes = min(CHUNK_MAX, self.bytes * 2)
 
 
+def _nothing(_: int) -> int:
+    return 0
+
+
 @dataclass(slots=True)
 class DayBudget:
-    """Evidence bytes of one UTC day; `limit` None is no limit. The daemon stores `spent`."""
+    """Bytes of one UTC day; `limit` None is no limit. Each day has a count of its own, so that a
+    clock that was wrong for a while, ahead or behind, neither gives a day's bytes a second time
+    nor keeps those of the right day back.
+
+    kept(day): what the daemon has written down for a day. unsaved: what it has not yet.
+    """
 
     limit: int | None
     day: int = 0
     spent: int = 0
+    kept: Callable[[int], int] = _nothing
+    unsaved: dict[int, int] = field(default_factory=dict)
 
     def allows(self, lane: str, wall: float) -> bool:
         """Whether the lane may still send today; clips stop before the rest does."""
@@ -77,12 +89,17 @@ class DayBudget:
     def spend(self, n: int, wall: float) -> None:
         self._turn(wall)
         self.spent += n
+        if self.limit is not None:
+            self.unsaved[self.day] = self.unsaved.get(self.day, 0) + n
+
+    def saved(self) -> None:
+        """The daemon has added `unsaved` to what it keeps."""
+        self.unsaved.clear()
 
     def _turn(self, wall: float) -> None:
         day = int(wall // DAY_S)
-        # A clock set back must not give the day's budget a second time.
-        if day > self.day:
-            self.day, self.spent = day, 0
+        if day != self.day:
+            self.day, self.spent = day, self.kept(day) + self.unsaved.get(day, 0)
 
 
 def missing(size: int, ranges: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:

@@ -69,7 +69,6 @@ class Transfers:
         self._hold = Backoff(first_s=2.0, cap_s=HOLD_CAP_S)
         self._maybe_more = True
         self._look_at = 0.0
-        self._stored = budget.spent
         self.clips = True
         self.counts: Counter[str] = Counter()
 
@@ -283,14 +282,10 @@ class Transfers:
     def _mark(self, file: FileRow, state: State, note: str | None = None) -> None:
         with self._dispatch.commit():
             self._dispatch.mark_file(file.sha256, state, note)
-            self._store_budget()
-        self._stored = self._budget.spent
-
-    def _store_budget(self) -> None:
-        """So that a restart does not give the day's bytes a second time."""
-        if self._budget.limit is not None and self._budget.spent != self._stored:
-            spent = max(0, self._budget.spent - self._stored)
-            self._dispatch.count(budget_counter(self._budget.day), spent)
+            # So that a restart does not give the day's bytes a second time.
+            for day, spent in self._budget.unsaved.items():
+                self._dispatch.count(budget_counter(day), spent)
+        self._budget.saved()
 
     def _overdue(self, now: float) -> None:
         """Transfers the platform keeps silent about make room, and come back later."""

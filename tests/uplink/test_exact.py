@@ -145,6 +145,22 @@ def test_clips_have_four_fifths_of_the_day() -> None:
     assert DayBudget(None).allows("clip", 0.0)
 
 
+def test_a_clock_that_was_in_the_future_once_keeps_no_later_day_back() -> None:
+    budget, kept = DayBudget(1000), {3: 400}
+    budget.kept = lambda day: kept.get(day, 0)
+    budget.spend(1000, 40_000 * 86_400.0)
+    assert not budget.allows("picture", 40_000 * 86_400.0)
+    assert budget.allows("picture", 86_400.0), "the clock was set right"
+    budget.spend(1000, 86_400.0)
+    assert not budget.allows("picture", 86_400.0)
+    assert not budget.allows("picture", 40_000 * 86_400.0), "and wrong again: nothing twice"
+    assert budget.unsaved == {1: 1000, 40_000: 1000}
+    assert budget.allows("picture", 3 * 86_400.0) and budget.spent == 400
+    kept |= budget.unsaved
+    budget.saved()
+    assert not budget.allows("picture", 86_400.0) and budget.unsaved == {}
+
+
 # Records and what a broker may answer.
 
 

@@ -354,5 +354,6 @@ def test_the_day_s_budget_keeps_room_for_pictures_and_no_clock_gives_it_twice() 
     assert budget.allows("picture", noon)
     budget.spend(200, noon)
     assert not budget.allows("picture", noon)
-    assert not budget.allows("picture", noon - 86_400), "a clock set back"
+    assert budget.allows("picture", noon - 86_400), "a clock set back: a day of its own"
+    assert not budget.allows("picture", noon), "and forward again"
     assert budget.allows("clip", noon + 86_400)
