@@ -57,6 +57,10 @@ class WantedRelease:
     sha256: str
 
 
+class AnotherWanted(Exception):
+    """The platform has named another release meanwhile: that one counts."""
+
+
 class SoftwareFetch:
     """Owned by uplinkd's main thread; `work` is the thread's. `why` tells what it waits for,
     `refused` the release that was given up before it was brought, and why."""
@@ -71,7 +75,7 @@ class SoftwareFetch:
         limit = updates.download_mb_day
         self._days: dict[int, int] = {}
         self._budget = DayBudget(limit * 1_000_000 if limit else None, kept=self._kept)
-        self._stop = threading.Event()
+        self._stop, self._naming = threading.Event(), threading.Lock()
         self.why = ""
         self.refused: tuple[int, str] | None = None
         self.bytes = 0
@@ -79,7 +83,8 @@ class SoftwareFetch:
     def want(self, asked: UpdateSoftware) -> None:
         """Durable before the command counts as done; the newest counts. Raises OSError."""
         body = {"number": asked.number, "sha256": asked.sha256}
-        write_atomic(self._wanted, json.dumps(body).encode())
+        with self._naming:
+            write_atomic(self._wanted, json.dumps(body).encode())
 
     def start(self) -> None:
         if self._incoming.is_dir():
@@ -102,6 +107,8 @@ class SoftwareFetch:
         try:
             self.bring(wanted)
             self.why = ""
+        except AnotherWanted:
+            log.info("software: release %d is not wanted any more", wanted.number)
         except Postponed as error:
             self._say(str(error))
             self._stop.wait(POSTPONED_S)
@@ -109,14 +116,25 @@ class SoftwareFetch:
             self._say(f"release {wanted.number}: {error}")
             if isinstance(error, ConfigError):
                 self.refused = (wanted.number, str(error))
-                self._wanted.unlink(missing_ok=True)
+                self._end(wanted)
             self._stop.wait(POSTPONED_S)
 
     def _let_go(self, wanted: WantedRelease, why: str) -> None:
         """Not wanted any more, until the platform names it again."""
-        self._wanted.unlink(missing_ok=True)
+        self._end(wanted)
         self._say(f"release {wanted.number}: a bug: {why}")
         self._guard.report(f"software release {wanted.number}", why)
+
+    def _end(self, wanted: WantedRelease) -> None:
+        """Done with this one. One that was named meanwhile stays."""
+        with self._naming:
+            if self._read() == wanted:
+                self._wanted.unlink(missing_ok=True)
+
+    def _still(self, wanted: WantedRelease) -> None:
+        """Raises AnotherWanted."""
+        if self._read() not in (None, wanted):
+            raise AnotherWanted
 
     def _say(self, why: str) -> None:
         if why != self.why:
@@ -132,7 +150,7 @@ class SoftwareFetch:
 
     def bring(self, wanted: WantedRelease) -> None:
         """Everything of a release that the box lacks; then it is edge-updaterd's. Raises Postponed,
-        ConfigError for a release that is none, OSError."""
+        AnotherWanted, ConfigError for a release that is none, OSError."""
         updates = self._device.updates
         keys = release_ring(updates.software_key, self._where.base, "updates.software_key")
         slots = Slots(self._where.program)
@@ -141,10 +159,13 @@ class SoftwareFetch:
         release = read_release(path.read_bytes(), keys, f"release {wanted.number}")
         slots.check_room(release, self._incoming)
         for sha256, size in slots.lacking(release).items():
+            self._still(wanted)
             self._object(sha256, size)
         body = {"number": wanted.number, "sha256": wanted.sha256}
-        write_atomic(self._incoming / "ready.json", json.dumps(body).encode())
-        self._wanted.unlink(missing_ok=True)
+        with self._naming:
+            self._still(wanted)
+            write_atomic(self._incoming / "ready.json", json.dumps(body).encode())
+        self._end(wanted)
 
     def _object(self, sha256: str, size: int, *, sized: bool = True) -> Path:
         there = self._incoming / sha256

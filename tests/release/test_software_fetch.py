@@ -153,6 +153,70 @@ def test_the_days_bytes_hold_over_a_restart_and_quiet_hours_are_kept(mirror, tmp
         fetch._allow(1)
 
 
+def test_a_clock_that_was_in_the_future_once_keeps_no_update_back(mirror, tmp_path, monkeypatch):
+    box = SoftBox(tmp_path / "box")
+    fetch = fetcher(box, mirror, download_mb_day=1)
+    day = 86_400.0
+    for at in (40_000 * day, 20_000 * day, 20_001 * day):
+        monkeypatch.setattr("edge.daemons.software_updates.time.time", lambda at=at: at)
+        fetch._allow(1_000_000)
+        with pytest.raises(Postponed, match="download_mb_day"):
+            fetch._allow(1)
+        fetch = SoftwareFetch(box.where.device, box.where, guard_in(box.folder))
+        fetch._restore_budget()
+        with pytest.raises(Postponed, match="download_mb_day"):
+            fetch._allow(1)
+
+
+def test_what_an_older_program_wrote_down_of_the_day_counts(mirror, tmp_path, monkeypatch):
+    box = SoftBox(tmp_path / "box")
+    fetch = fetcher(box, mirror, download_mb_day=1)
+    monkeypatch.setattr("edge.daemons.software_updates.time.time", lambda: 20_000 * 86_400.0)
+    (box.folder / "update/incoming/.day.json").write_text('{"day": 20000, "spent": 1000000}')
+    fetch._restore_budget()
+    with pytest.raises(Postponed, match="download_mb_day"):
+        fetch._allow(1)
+
+
+@pytest.mark.parametrize("moment", [1, 2, 7])
+def test_a_release_that_is_named_during_a_download_is_the_one_that_comes(
+    mirror, tmp_path, monkeypatch, moment
+):
+    box = SoftBox(tmp_path / "box")
+    fetch = fetcher(box, mirror)
+    one, two = (published(mirror, press(tmp_path / f"r{n}", n)) for n in (1, 2))
+    begun = []
+
+    def named_meanwhile(*given, **more):
+        begun.append(given)
+        if len(begun) == moment:
+            fetch.want(two)
+        return fetch_object(*given, **more)
+
+    monkeypatch.setattr("edge.daemons.software_updates.fetch_object", named_meanwhile)
+    fetch.want(one)
+    fetch._bring_once(fetch._read())
+    assert fetch._read() == two and len(begun) == moment
+    assert not (box.folder / "update/incoming/ready.json").exists()
+    fetch._bring_once(fetch._read())
+    ready = json.loads((box.folder / "update/incoming/ready.json").read_bytes())
+    assert ready == {"number": 2, "sha256": two.sha256} and fetch._read() is None
+
+
+def test_what_is_named_while_one_is_refused_stays(mirror, tmp_path, monkeypatch):
+    box = SoftBox(tmp_path / "box")
+    fetch = fetcher(box, mirror)
+    fetch._stop.set()
+    two = published(mirror, press(tmp_path / "r2", 2))
+    fetch.want(WantedRelease(1, lay(mirror, b"no manifest")))
+    wanted = fetch._read()
+    fetch.want(two)
+    fetch._bring_once(wanted)
+    assert fetch.refused is not None and fetch._read() == two
+    fetch._let_go(wanted, "a bug")
+    assert fetch._read() == two
+
+
 def test_a_forged_manifest_is_not_even_fetched_for(mirror, tmp_path):
     from tests.release.software_press import OTHER
 
