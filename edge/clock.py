@@ -16,6 +16,8 @@ from edge.patterns import DATE
 from edge.values import ClockQuality, Stamp
 
 STA_UNSYNC = 0x40
+# Qualities of a clock that somebody has set: its date holds.
+SET_CLOCKS = frozenset({"ntp", "gnss", "holdover"})
 UNKNOWN_ERROR_MS = 16_000.0
 
 

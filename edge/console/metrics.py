@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edge.clock import SET_CLOCKS
+
 Status = Mapping[str, Any]
 Sample = tuple[Mapping[str, str], float]
 Kind = Literal["counter", "gauge"]
@@ -117,10 +119,6 @@ def _states(statuses: Mapping[str, Status]) -> Iterator[Sample]:
     states = cases.get("states", {}) if isinstance(cases, Mapping) else {}
     for name, count in states.items():
         yield {"state": name}, float(count)
-
-
-# Qualities of a clock that was set by something better than itself.
-SET_CLOCKS = ("ntp", "gnss", "holdover")
 
 
 def _clock_set(statuses: Mapping[str, Status]) -> Iterator[Sample]:

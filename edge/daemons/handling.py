@@ -84,9 +84,11 @@ def handle(
     terms: HandlingTerms,
     now: float,
     working_for: WorkingFor,
+    *,
+    date_known: bool = True,
 ) -> dict[str, Any]:
     """One pass; what the status file says of the cases, {} where there are none. A full disk
-    leaves new steps for the next pass."""
+    leaves new steps for the next pass, a date that is not known all that follows from it."""
     if not outbox_path.exists() and not (state / "handling").is_dir():
         return {}
     clock, outbox = SystemClock(), Outbox(outbox_path)
@@ -102,9 +104,9 @@ def handle(
 
     try:
         work = Casework(state, terms, put, Looks(state, run, terms.classes), working_for)
-        new = work.work(now)
+        new = work.work(now, date_known=date_known)
         lives = work.lives()
-        if terms.reports is not None:
+        if terms.reports is not None and date_known:
             publish_reports(state, terms.reports, lives, clock.now(), put_report)
         return {**open_counts(lives, now), "torn": work.torn, "new": new}
     except (OutboxFull, OSError, sqlite3.OperationalError) as error:

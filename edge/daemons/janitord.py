@@ -10,7 +10,6 @@ import logging
 import os
 import shutil
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,10 +22,11 @@ from edge.config.paths import box_files
 from edge.daemons.handling import handle, pack_faults, terms_of
 from edge.faults import FaultLog
 from edge.handling.casework import HandlingTerms
+from edge.handling.known_time import date_known
 from edge.isolation import ItemGuard
 from edge.learning.retention import delete_old
 from edge.outbox import RECEIPT, Outbox, OutboxFull, ballast, ladder
-from edge.outbox.schema import disk_full
+from edge.outbox.schema import boot_id, disk_full
 from edge.outbox.sweep import Released, Sweep
 from edge.runtime import Notify, Stop, write_atomic, write_status
 from edge.uplink.wire import fault_row, standing_faults
@@ -126,8 +126,9 @@ class Janitor:
         self._outbox_path = state / "outbox.db"
         self.done = {"rows": 0, "folders": 0, "evicted": 0, "shed": 0, "bytes": 0, "steps": 0}
 
-    def work(self, now: float) -> int:
-        """Returns the ladder's step after it."""
+    def work(self, now: float, *, date_known: bool = True) -> int:
+        """Returns the ladder's step after it. Nothing is past its time while the date is not
+        known (edge.handling.known_time)."""
         before = ladder.current_step(self._run)
         self._state.mkdir(parents=True, exist_ok=True)
         if self._free() < LAST_BYTES:
@@ -136,13 +137,15 @@ class Janitor:
         # A bug in any must not keep the janitor from deleting for ever.
         with self._guard.working_for("learning"):
             self._learn(now)
-        with self._guard.working_for("harvest"):
-            self._delete_crops(now)
+        if date_known:
+            with self._guard.working_for("harvest"):
+                self._delete_crops(now)
         with self._guard.working_for("cases"):
-            self._handle(now)
+            self._handle(now, date_known=date_known)
         self._release_rows(now)
         found = [*cases(self._evidence)]
-        found = self._past_retention(found, now)
+        if date_known:
+            found = self._past_retention(found, now)
         room = self._make_room(found)
         step = ladder.next_step(room, before)
         self._shed(step)
@@ -173,12 +176,14 @@ class Janitor:
         if gone:
             log.info("harvest: %d crop(s) past their time deleted", gone)
 
-    def _handle(self, now: float) -> None:
+    def _handle(self, now: float, *, date_known: bool) -> None:
         """Steps in the lives of the cases, while the outbox still holds their violations."""
         if isinstance(self._terms, str):
             return
         state, run, working_for = self._state, self._run, self._guard.working_for
-        self._cases = handle(state, run, self._outbox_path, self._terms, now, working_for)
+        self._cases = handle(
+            state, run, self._outbox_path, self._terms, now, working_for, date_known=date_known
+        )
         self.done["steps"] += self._cases.get("new", 0)
 
     def _free(self) -> int:
@@ -376,9 +381,16 @@ def main(
     terms = terms_of(box)
     notify.ready("tidying")
     while not stop:
-        packs = pack_faults(box, time.time())
+        at = SystemClock().now()
+        known = date_known(box.state / "memory" / "known-time.json", at, boot_id())
+        if not known:
+            log.warning(
+                "the clock is not set, and later than it ever was: deadlines, looks, reports and"
+                " what is past its time wait for a time server"
+            )
+        packs = pack_faults(box, at.wall)
         janitor = Janitor(device, box.state, box.run, terms, packs, box.program)
-        janitor.work(time.time())
+        janitor.work(at.wall, date_known=known)
         if any(janitor.done.values()):
             log.info("stats %s", " ".join(f"{k}={v}" for k, v in janitor.done.items()))
         if every_s is None or stop.wait(every_s):

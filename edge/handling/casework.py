@@ -125,15 +125,17 @@ class Casework:
             with self._working_for(life.case):
                 yield from steps(life)
 
-    def work(self, now: float) -> int:
-        """One pass; how many steps were new."""
+    def work(self, now: float, *, date_known: bool = True) -> int:
+        """One pass; how many steps were new. What follows from the date alone waits until it is
+        known (edge.handling.known_time): it could not be taken back."""
         taken = self._take(violation_steps(self._state, now, self._working_for))
         taken += self._take(self._review_steps(now))
         steps = flight_steps(self._state, now)
         taken += self._take(step for step in steps if step.case in self._cases)
         running = [life for life in self.lives() if life.state in RUNNING]
-        taken += self._take(self._each(running, partial(self._time_steps, now=now)))
-        if self._looks is not None:
+        if date_known:
+            taken += self._take(self._each(running, partial(self._time_steps, now=now)))
+        if date_known and self._looks is not None:
             answered = self._looks.step(running, now, self._terms.timezone)
             taken += self._take(answered)
         settled = [life for one in running if (life := self.life(one.case)) is not None]

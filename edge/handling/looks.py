@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 PLAN = "plan.json"
 KEEP_ROUNDS = 400
 ANSWER_WITHIN_S = 180.0
+# A plan begins when its first look is due: one that lies further ahead was made by a wrong clock.
+AHEAD_MOST_S = 24 * 3600.0
 
 
 class Looks:
@@ -55,7 +57,7 @@ class Looks:
 
     def _go_on(self, folder: Path, life: CaseLife, now: float) -> Iterator[CaseStep]:
         times = _plan(folder / PLAN)
-        if not times:
+        if not times or times[0] - now > AHEAD_MOST_S:
             shutil.rmtree(folder, ignore_errors=True)
             return
         seen: list[Seen] = []

@@ -17,6 +17,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from edge.clock import SET_CLOCKS
 from edge.uplink import downward
 from edge.uplink.seal import Forged, KeyRing
 from edge.uplink.wire import Malformed, parse
@@ -38,7 +39,6 @@ ISSUERS_MAX = 64
 AHEAD_S = 86_400.0
 # 2100-01-01 in microseconds: what no counter passes, however wrong the box's own clock is.
 LAST_N = 4_102_444_800_000_000
-SET_CLOCKS = frozenset({"ntp", "gnss", "holdover"})
 COMMAND_AHEAD_S = 600.0
 # A wall clock before this stands on a board without battery that has not met a time server.
 SANE_WALL = 1_767_225_600.0

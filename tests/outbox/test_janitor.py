@@ -187,7 +187,7 @@ def test_a_bug_in_the_cases_ends_the_pass_once_and_deletes_all_the_same(tmp_path
     terms = terms_of(at(site))
     Outbox(tmp_path / "outbox.db").close()
 
-    def bug(*_):
+    def bug(*_, **__):
         raise RuntimeError("a bug")
 
     monkeypatch.setattr("edge.daemons.janitord.handle", bug)
