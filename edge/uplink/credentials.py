@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edge.config import ConfigError
 from edge.config.device import Broker
+from edge.runtime import sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -78,11 +79,30 @@ class Credentials:
 
     def accepted(self) -> None:
         """CONNACK came: with TLS 1.3 only this tells that the certificate was taken."""
-        if self._trying_next and self._cert is not None and self._key is not None:
-            _next(self._key).replace(self._key)
-            _next(self._cert).replace(self._cert)
-            self._trying_next = False
-            log.info("renewed certificate in use: %s", self._cert)
+        if not self._trying_next or self._cert is None or self._key is None:
+            return
+        try:
+            _take_place(self._key, self._cert)
+        except OSError as error:
+            log.warning("%s: the renewed one stays beside it: %s", self._cert, error)
+            return
+        self._trying_next = False
+        log.info("renewed certificate in use: %s", self._cert)
+
+
+def _take_place(*paths: Path) -> None:
+    """The renewed files in the place of the old ones, and still under their own names until all of
+    them are: where the power goes between, the renewed pair is whole and is tried again."""
+    for path in paths:
+        second = path.with_name(f".{path.name}.taken")
+        second.unlink(missing_ok=True)
+        second.hardlink_to(_next(path))
+        second.replace(path)
+        # Nothing where both were the same file already: then the second name is left.
+        second.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    for path in paths:
+        _next(path).unlink()
 
 
 def trusting(broker: Broker, ca: Path | None) -> ssl.SSLContext:
