@@ -12,12 +12,14 @@ import logging
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from paho.mqtt import MQTTException
-from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, ConnectFlags, MQTTMessage
+from paho.mqtt.client import MQTT_ERR_SUCCESS, ConnectFlags, MQTTMessage
+from paho.mqtt.client import Client as PahoClient
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -27,6 +29,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
+# A socket without any time left would not be tried at all.
+CONNECT_LEAST_S = 0.1
 SESSION_EXPIRY_S = 86_400
 WILL_DELAY_S = 45
 DOWN_PACKET_MAX = 1 << 20
@@ -113,6 +117,36 @@ Event = Connected | Answered | Subscribed | Arrived | Lost
 
 def _properties(packet: int) -> Properties:
     return Properties(packet)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+
+
+class Client(PahoClient):
+    """Paho's, whose time to connect is for all of a broker's addresses together, and for the
+    handshake after them: it gives each of them all of it, and nothing else runs meanwhile."""
+
+    def _create_socket(self) -> Any:
+        self._give_up_at = time.monotonic() + CONNECT_TIMEOUT_S
+        return super()._create_socket()
+
+    def _create_socket_connection(self) -> socket.socket:
+        found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        error: OSError = OSError(f"{self._host}: no address")
+        for left, (family, kind, protocol, _, address) in zip(
+            range(len(found), 0, -1), found, strict=True
+        ):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.settimeout(self._left_s() / left)
+                sock.connect(address)
+            except OSError as one:
+                sock.close()
+                error = one
+                continue
+            self._connect_timeout = self._left_s()
+            return sock
+        raise error
+
+    def _left_s(self) -> float:
+        return max(CONNECT_LEAST_S, self._give_up_at - time.monotonic())
 
 
 class MqttConnection:
@@ -251,7 +285,7 @@ class MqttConnection:
 
     def _on_connect(
         self,
-        _c: Client,
+        _c: PahoClient,
         _u: Any,
         flags: ConnectFlags,
         code: ReasonCode,
@@ -265,15 +299,15 @@ class MqttConnection:
         self._retain = bool(getattr(properties, "RetainAvailable", 1))
         self._events.append(Connected(receive, packet, flags.session_present, self._retain))
 
-    def _on_publish(self, _c: Client, _u: Any, mid: int, code: ReasonCode, _p: Any) -> None:
+    def _on_publish(self, _c: PahoClient, _u: Any, mid: int, code: ReasonCode, _p: Any) -> None:
         self._events.append(Answered(mid, code.value))
 
     def _on_subscribe(
-        self, _c: Client, _u: Any, _mid: int, codes: list[ReasonCode], _p: Any
+        self, _c: PahoClient, _u: Any, _mid: int, codes: list[ReasonCode], _p: Any
     ) -> None:
         self._events.append(Subscribed(tuple(code.value for code in codes)))
 
-    def _on_message(self, _c: Client, _u: Any, message: MQTTMessage) -> None:
+    def _on_message(self, _c: PahoClient, _u: Any, message: MQTTMessage) -> None:
         try:
             topic = message.topic
         except UnicodeDecodeError:
@@ -282,7 +316,7 @@ class MqttConnection:
         self._events.append(Arrived(topic, bytes(message.payload), mid, message.retain))
 
     def _on_disconnect(
-        self, _c: Client, _u: Any, _flags: Any, code: ReasonCode, _p: Properties | None
+        self, _c: PahoClient, _u: Any, _flags: Any, code: ReasonCode, _p: Properties | None
     ) -> None:
         value = getattr(code, "value", 0) or 0
         name = code.getName() if isinstance(code, ReasonCode) else str(code)

@@ -5,13 +5,22 @@ from __future__ import annotations
 
 import json
 import random
+import socket
 import time
+from typing import Any
 
 import pytest
 
 from edge.runtime import Backoff
 from edge.uplink.link import BACKOFF_CAP_S, PENALTY_S, STABLE_S, Link
-from edge.uplink.mqtt import Connected, Event, Lost, MqttConnection
+from edge.uplink.mqtt import (
+    CONNECT_TIMEOUT_S,
+    BrokerAddress,
+    Connected,
+    Event,
+    Lost,
+    MqttConnection,
+)
 from tests.uplink.box import TOPICS, Box, Platform, of_kind
 from tools.faultlab.fake_broker import FakeBroker, Manners
 from tools.faultlab.proxy import Proxy
@@ -177,3 +186,47 @@ def test_silence_of_the_broker_does_not_stop_the_daemon(box: Box, fake: FakeBrok
     eventually(lambda: box.status()["online"] is True)
     box.close()
     assert box.code == 0
+
+
+class Unanswered(socket.socket):
+    """Nobody answers at an address of 127.0.0.x but the last: the time given to it goes by."""
+
+    spent_s = 0.0
+    dead: frozenset[tuple[str, int]] = frozenset()
+
+    def connect(self, address: Any) -> None:
+        if address in self.dead:
+            Unanswered.spent_s += self.gettimeout() or 0.0
+            raise TimeoutError("timed out")
+        super().connect(address)
+
+
+def named(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int], dead: int) -> BrokerAddress:
+    """A broker whose name has these addresses, the first `dead` of which are silent."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", at) for at in addresses]
+    monkeypatch.setattr(Unanswered, "spent_s", 0.0)
+    monkeypatch.setattr(Unanswered, "dead", frozenset(addresses[:dead]))
+    monkeypatch.setattr(socket, "socket", Unanswered)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    began = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: began + Unanswered.spent_s)
+    return BrokerAddress("broker", 8883, "box-1")
+
+
+def test_ten_seconds_are_for_all_addresses_of_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = [(f"127.0.0.{n}", 8883) for n in range(2, 6)]
+    address = named(monkeypatch, *silent, dead=4)
+    with pytest.raises(OSError, match="timed out"):
+        MqttConnection(address, None)
+    assert Unanswered.spent_s == pytest.approx(CONNECT_TIMEOUT_S)
+
+
+def test_the_last_address_is_tried_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        silent = [(f"127.0.0.{n}", 8883) for n in range(2, 5)]
+        address = named(monkeypatch, *silent, broker.getsockname(), dead=3)
+        line = MqttConnection(address, None)
+        with broker.accept()[0] as came:
+            assert came.recv(1) == b"\x10", "CONNECT"
+        line.drop()
+    assert Unanswered.spent_s == pytest.approx(0.75 * CONNECT_TIMEOUT_S)
