@@ -31,6 +31,8 @@ from edge.values import Json
 # proves that nothing changed since, not who made it. unsealed: not yet passed through uplinkd.
 Signed = Literal["trusted", "self", "unsealed", "-"]
 _BLOCK = 1 << 20
+# Of one name, in every file system of Linux (limits.h, NAME_MAX).
+NAME_BYTES_MAX = 255
 _REVISION = re.compile(r"r[1-9][0-9]{0,4}")
 # What is being written on the box at this moment; anywhere else it does not belong there.
 _UNFINISHED = re.compile(
@@ -105,6 +107,10 @@ def verify_folder(
             raise Unfit(ENVELOPE, "missing: unsealed, nothing says who made this and when")
     except Unfit as error:
         return RevisionCheck(folder, error.why, error.file, "-", files, body, sha256)
+    except OSError as error:
+        # A folder that cannot be listed is the fault of this one: the others are looked at.
+        why = error.strerror or str(error)
+        return RevisionCheck(folder, why, folder.name, "-", files, body, sha256)
     kid = str(body["kid"]) if body else None
     return RevisionCheck(folder, None, None, signed, files, body, sha256, kid)  # type: ignore[arg-type]
 
@@ -152,6 +158,8 @@ def _check_files(folder: Path, manifest: Mapping[str, Json], *, unfinished: bool
 def _locate(folder: Path, manifest: Mapping[str, Json], name: str) -> Path:
     if Path(name).name != name or name in ("", ".", ".."):
         raise Unfit(MANIFEST, f"names a file outside its folder: {name[:80]!r}")
+    if "\0" in name or len(name.encode(errors="replace")) > NAME_BYTES_MAX:
+        raise Unfit(MANIFEST, f"names a file that cannot be: {name[:80]!r}")
     own = folder / name
     placed = folder.parent / Path(evidence_path("x", 0, name)).parent.name / name
     return own if own.exists() else placed
@@ -184,6 +192,9 @@ def _envelope(
     data = body.get("data")
     if not isinstance(data, dict):
         raise Unfit(ENVELOPE, "has no data")
+    words = all(isinstance(body.get(name), str) for name in ("source", "dataschema", "prev", "kid"))
+    if not words or type(body.get("seq")) is not int:
+        raise Unfit(ENVELOPE, "does not say of which chain it is, or where in it")
     if data.get("manifest") != seal.sha256((folder / MANIFEST).read_bytes()):
         raise Unfit(MANIFEST, "is not the one that was sealed")
     if (data.get("id"), data.get("revision")) != (manifest["id"], manifest.get("revision")):

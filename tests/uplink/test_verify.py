@@ -109,6 +109,39 @@ def test_a_manifest_cannot_point_outside(evidence: Path) -> None:
     assert "outside" in (verify_folder(folder).problem or "")
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("path", "a" * 300), ("path", "名" * 90), ("path", "a\0b"), ("size", "many")],
+    ids=["long", "long in bytes", "nul", "no size"],
+)
+def test_a_file_that_cannot_be_is_the_fault_of_its_own_folder(
+    evidence: Path, field: str, value: object
+) -> None:
+    manifest = evidence / "v-1" / "r1" / "manifest.json"
+    told = json.loads(manifest.read_bytes())
+    told["files"][0][field] = value
+    manifest.write_text(json.dumps(told))
+    found = [verify_folder(folder) for folder in folders(evidence)]
+    assert [v.ok for v in found] == [False, True, True]
+    assert found[0].file == "manifest.json"
+
+
+@pytest.mark.parametrize(
+    "lacks", [{"seq": "two"}, {"seq": None}, {"source": 5}, {"dataschema": []}, {"prev": None}]
+)
+def test_an_envelope_of_no_chain_is_found_and_the_chains_are_looked_at(
+    evidence: Path, lacks: dict[str, object]
+) -> None:
+    folder = evidence / "v-2" / "r1"
+    body = json.loads((folder / "envelope.json").read_bytes())
+    (folder / "receipt.json").unlink()
+    body.pop("sig")
+    (folder / "envelope.json").write_bytes(SIGNER.sign({**body, **lacks}))
+    found = [verify_folder(one, PUBLIC) for one in folders(evidence)]
+    assert [v.ok for v in found] == [True, False, True]
+    assert check_chains(found)[0] == []
+
+
 def test_a_record_resealed_in_the_middle_breaks_the_chain(evidence: Path) -> None:
     path = evidence / "v-2" / "r1" / "envelope.json"
     body = json.loads(path.read_bytes())
