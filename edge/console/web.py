@@ -64,7 +64,10 @@ def here_of(request: Request) -> str:
     if request.method == "GET":
         query = f"?{request.url.query}" if request.url.query else ""
         return str(request.scope["path"]) + query
-    before = urlsplit(request.headers.get("referer", ""))
+    try:
+        before = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return "/live"
     same = before.netloc == request.headers.get("host", "")
     if not same or not before.path.startswith("/"):
         return "/live"

@@ -12,10 +12,11 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote_plus
 
+from edge.jsonfile import decoded
 from edge.notices.hooks import Hook, HookKind
 
 TEXT_MAX = 1800
@@ -73,10 +74,8 @@ def refusal(hook: Hook, status: int, data: bytes) -> str | None:
     if hook.kind == "plain":
         return None
     try:
-        said = json.loads(data)
+        said = decoded(data, dict)
     except ValueError:
-        return "no JSON answer"
-    if not isinstance(said, Mapping):
         return "no JSON answer"
     code = said.get("errcode", said.get("code", said.get("StatusCode")))
     if code == 0:

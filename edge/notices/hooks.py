@@ -60,8 +60,12 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def shown_url(self) -> str:
         """Host and the last four letters: enough to tell two apart, too little to write with."""
-        parts = urlsplit(self.url)
-        return f"{parts.hostname or ''}/…{self.url[-4:]}"
+        try:
+            host = urlsplit(self.url).hostname
+        except ValueError:
+            # A bracket that is not closed: no address at all.
+            host = None
+        return f"{host or ''}/…{self.url[-4:]}"
 
 
 def hooks_file(state: Path) -> Path:

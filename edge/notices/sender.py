@@ -178,8 +178,8 @@ def post_notice(hook: Hook, text: str, wall: float) -> str | None:
     """POST one message; None where the chat took it, else why not, without the address. A redirect
     is not followed."""
     url, body = request_of(hook, text, wall)
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port
         link: http.client.HTTPConnection
         if parts.scheme == "https":

@@ -25,6 +25,7 @@ from edge.config.paths import box_files
 from edge.console import page_certificate
 from edge.daemons.notice_desk import NoticeDesk, notice_of
 from edge.faults import FaultLog
+from edge.notices.bodies import refusal
 from edge.notices.hooks import HOOK_KINDS, Hook, hooks_file, read_hooks, write_hooks
 from edge.notices.sender import QUEUE_MOST, Notice, NoticeSender, post_notice
 from edge.outbox import Outbox
@@ -104,6 +105,18 @@ def test_signatures_are_those_of_the_documents(chat):
     body = chat.got[1][1]
     key = f"{body['timestamp']}\n{SECRET}".encode()
     assert base64.b64decode(body["sign"]) == hmac.new(key, b"", hashlib.sha256).digest()
+
+
+@pytest.mark.parametrize("url", ["https://[qyapi.weixin.qq.com/x", "https://[::1"])
+def test_an_address_that_is_none_is_a_refusal_and_can_be_shown(url):
+    one = hook(url)
+    assert post_notice(one, "a", 1.0) == "ValueError"
+    assert one.shown_url == f"/…{url[-4:]}"
+
+
+@pytest.mark.parametrize("said", [b"[" * 16_000, b"{" * 16_000, b"[]", b"\xff", b"", b"1"])
+def test_an_answer_that_is_none_is_a_refusal(said):
+    assert refusal(hook("https://a/x", kind="wecom"), 200, said) == "no JSON answer"
 
 
 def test_a_refusal_in_a_good_answer_is_seen_and_says_no_address(chat):
