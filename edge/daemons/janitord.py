@@ -142,7 +142,8 @@ class Janitor:
                 self._delete_crops(now)
         with self._guard.working_for("cases"):
             self._handle(now, date_known=date_known)
-        self._release_rows(now)
+        # By no age where the date is not known: then nothing is older than this.
+        self._release_rows(now if date_known else 0.0)
         found = [*cases(self._evidence)]
         if date_known:
             found = self._past_retention(found, now)
