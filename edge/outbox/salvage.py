@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge.jsonfile import decoded
 from edge.outbox import ballast, pages
 from edge.outbox.outbox import OutboxFull
 from edge.outbox.pages import PagedFile
@@ -324,7 +325,7 @@ def _plausible(row: tuple[Any, ...]) -> bool:
 
 def _is_json(body: Any) -> bool:
     try:
-        return isinstance(json.loads(body), dict)
+        return isinstance(decoded(body, dict), dict)
     except (TypeError, ValueError):
         return False
 
@@ -338,7 +339,7 @@ def _from_evidence(db: sqlite3.Connection, root: Path) -> int:
         if (folder / RECEIPT).exists():
             continue
         try:
-            body = json.loads(manifest.read_bytes())["violation"]
+            body = decoded(manifest.read_bytes(), dict)["violation"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("salvage: %s: %s", manifest, error)
             continue
@@ -365,7 +366,7 @@ def _files_of(
     """File rows made anew from the manifest, which is the truth; the platform has what it has."""
     try:
         data = (folder / MANIFEST).read_bytes()
-        listed = json.loads(data)["files"]
+        listed = decoded(data, dict)["files"]
         rows = [(f["sha256"], f["role"], f["path"], f["size"]) for f in listed]
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("salvage: %s: %s", folder, error)

@@ -696,6 +696,19 @@ def row_of(number: int, state: State, payload: bytes | None) -> tuple[Any, ...]:
     return tuple(values.values())
 
 
+def test_brackets_without_end_do_not_end_a_salvage(path: Path, tmp_path: Path) -> None:
+    evidence(tmp_path, "v-1", "a.jpg")
+    deep = b"[" * 100_000
+    with closing(Outbox(path)) as outbox:
+        put(outbox, "v-2")
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE record SET body = ?", (deep,))
+    (tmp_path / "evidence" / "v-1" / "r1" / "manifest.json").write_bytes(deep)
+    break_index(path)
+    found = check_and_salvage(path)
+    assert found is not None and (found.rows, found.from_evidence) == (0, 0)
+
+
 def test_of_two_copies_the_sealed_one_is_kept_then_the_one_further_on(path: Path) -> None:
     new, sealed = row_of(1, State.NEW, None), row_of(1, State.NEW, b"p")
     further, other = row_of(1, State.INFLIGHT, b"p"), row_of(2, State.NEW, None)
