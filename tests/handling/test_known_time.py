@@ -5,18 +5,23 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import yaml
 
+from edge.config import Device
+from edge.config.device import Keep
 from edge.daemons import janitord
 from edge.handling.known_time import RUN_OFF_S, date_known
-from edge.outbox import RECEIPT
+from edge.outbox import RECEIPT, Outbox
 from edge.runtime import Notify, Stop
 from edge.values import Stamp
 from tests.handling.box_of_cases import TEN, Box
+from tests.outbox.test_janitor import release
 
 DAY_S = 86_400.0
 AHEAD = TEN + 3 * 365 * DAY_S
@@ -129,3 +134,20 @@ def test_nothing_is_past_its_time_by_a_date_that_nobody_knows(
     assert passed("unsynced")
     assert "wait for a time server" in caplog.text
     assert not passed("ntp"), "three years have gone by after all"
+
+
+def test_a_case_without_data_is_no_week_old_by_a_date_that_nobody_knows(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with closing(Outbox(state / "outbox.db")) as outbox:
+        outbox.put(lane="violation", kind="violation", key=f"{CASE}/r1", body={"id": CASE})
+    release(state)
+
+    def kept(*, date_known: bool) -> bool:
+        device = Device(keep=Keep(ballast_mb=0, floor_mb=1))
+        later = time.time() + 30 * DAY_S
+        janitord.Janitor(device, state, tmp_path / "run").work(later, date_known=date_known)
+        with closing(Outbox(state / "outbox.db")) as outbox:
+            return outbox.known("violation", f"{CASE}/r1")
+
+    assert kept(date_known=False)
+    assert not kept(date_known=True)
