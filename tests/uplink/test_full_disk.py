@@ -4,7 +4,6 @@ again, without a start of the daemon."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,7 +14,7 @@ import pytest
 from edge.outbox import State
 from edge.uplink.link import Link
 from edge.uplink.mqtt import Answered, Arrived, Connected, Event, Lost, MqttConnection
-from tests.small_disk import small_disk
+from tests.small_disk import fill, small_disk
 from tests.uplink.test_exact import Box
 from tests.uplink.test_limits import Driven
 from tests.uplink.test_link import Line
@@ -41,14 +40,9 @@ def box(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Box]:
 @contextmanager
 def full(disk: Path) -> Iterator[None]:
     """Not one block is free while it runs."""
-    with (disk / "filler").open("wb", buffering=0) as file:
-        try:
-            while file.write(bytes(4096)):
-                pass
-        except OSError:
-            os.fsync(file.fileno())
+    filler = fill(disk)
     yield
-    (disk / "filler").unlink()
+    filler.unlink()
 
 
 def test_what_the_platform_kept_silent_about_goes_again(box: Box, disk: Path) -> None:
