@@ -103,7 +103,7 @@ def test_relative_folders_start_at_the_device_file_for_every_daemon(tmp_path, mo
 
 
 FOLDERS = "folders: {state: state, run: run}"
-IDLE = SimpleNamespace(work=lambda now: None, done={})
+IDLE = SimpleNamespace(work=lambda now, date_known: None, done={})
 
 
 PLACED = "name: x\nposition: {lat: 36.39, lon: 120.45, grid: '370282001001001'}\ncameras:\n"

@@ -67,6 +67,7 @@ def raises_again(handler):
 # Names of edge/ that only others use.
 OF_OTHERS = {
     "send_400_response": "uvicorn asks for it",
+    "_create_socket_connection": "paho asks for it",
     "step_from": "the reference platform folds cases by it",
     "parse_envelope": "the reference platform reads records by it",
     "Birth": "its schema is in the contract",
