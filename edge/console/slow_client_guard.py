@@ -2,22 +2,67 @@
 """HTTP connections that do not wait for ever: a head in ten seconds, so many for one address.
 
 uvicorn limits the time between requests, not the time of a request's head: a few dozen connections
-that send a byte a minute ("slow loris") would keep everybody else out.
+that send a byte a minute ("slow loris") would keep everybody else out. Over TLS it hears of a
+connection only after the handshake, so they are counted where they are taken.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from edge.console.attempts import household
 from edge.console.web import HEADERS
 
-HEAD_S = 10.0
+HANDSHAKE_S, HEAD_S = 10.0, 10.0
 # A browser opens six; some share an address. What is above is closed unanswered.
 EACH_MOST, ALL_MOST = 24, 96
+
+
+class GuardedListener(socket.socket):
+    """A listening socket that takes so many connections of one address, and of all together. Each
+    counts until it is closed, whether or not it ever says a word."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Raises OSError where the address cannot be had."""
+        super().__init__(fileno=socket.create_server((host, port)).detach())
+        self._open: Counter[str] = Counter()
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """The next connection. Raises ConnectionAbortedError for one too many: asyncio goes on
+        with the one after it."""
+        taken, address = super().accept()
+        whose = household(address[0])
+        if self._open[whose] >= EACH_MOST or self._open.total() >= ALL_MOST:
+            taken.close()
+            raise ConnectionAbortedError
+        self._open[whose] += 1
+        return _CountedConnection(taken, lambda: self._left(whose)), address
+
+    def _left(self, whose: str) -> None:
+        self._open[whose] -= 1
+        if not self._open[whose]:
+            del self._open[whose]
+
+
+class _CountedConnection(socket.socket):
+    """A connection that says once that it is closed."""
+
+    def __init__(self, taken: socket.socket, left: Callable[[], None]) -> None:
+        super().__init__(fileno=taken.detach())
+        self._left: Callable[[], None] | None = left
+
+    def close(self) -> None:
+        super().close()
+        left, self._left = self._left, None
+        if left is not None:
+            left()
 
 
 class PatientProtocol(H11Protocol):
@@ -30,18 +75,9 @@ class PatientProtocol(H11Protocol):
         self._late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Takes a connection unless its address, or all together, has too many open."""
+        """The clock of the first head starts at once."""
         super().connection_made(transport)
-        if self._crowded():
-            transport.abort()
-            return
         self._expect_head()
-
-    def _crowded(self) -> bool:
-        host = self.client[0] if self.client else None
-        same = [c for c in self.connections if isinstance(c, H11Protocol) and c.client]
-        mine = sum(1 for c in same if c.client and c.client[0] == host)
-        return mine > EACH_MOST or len(self.connections) > ALL_MOST
 
     def _expect_head(self) -> None:
         self._late = self.loop.call_later(self.head_s, self._too_late)

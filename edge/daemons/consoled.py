@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import socket
 import ssl
 import threading
 import time
+from asyncio import constants
 from asyncio.sslproto import SSLProtocol
+from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
@@ -20,7 +22,7 @@ from edge.console.drafts import SiteFile
 from edge.console.page_address import PageReach, certificate_names, greeting, is_loopback
 from edge.console.page_certificate import own_files, read_certificate
 from edge.console.reading import BoxFolders
-from edge.console.slow_client_guard import PatientProtocol
+from edge.console.slow_client_guard import HANDSHAKE_S, GuardedListener, PatientProtocol
 from edge.console.web import ConsoleContext
 from edge.daemons.apart import python_apart
 from edge.daemons.console_services import services
@@ -30,6 +32,7 @@ from edge.runtime import (
     Notify,
     Progress,
     Stop,
+    Trouble,
     bound_memory,
     under_systemd,
     write_atomic,
@@ -60,19 +63,33 @@ def main(stop: Stop, notify: Notify, *, site_path: str | Path, device_path: str 
     _greet(console)
     notify.ready("page is up")
     reported_mono, spool = -STATUS_EVERY_S, Spool(settings.run, "consoled")
+    trouble = Trouble(log)
     while not stop.wait(TICK_S) and thread.is_alive():
-        if any(request["kind"] == "restart" for request in spool.take()):
-            log.info("asked to start again")
-            break
+        # A disk that cannot be written or a process out of files ends no page: people need it then.
+        with _forgiven(trouble, "requests"):
+            if any(request["kind"] == "restart" for request in spool.take()):
+                log.info("asked to start again")
+                break
         progress.mark("page")
         progress.feed()
         if time.monotonic() - reported_mono >= STATUS_EVERY_S:
             reported_mono = time.monotonic()
-            write_status(settings.run, "consoled", {"fresh": console.accounts.fresh})
-            screen.show(console.reach, console.accounts.first_code)
+            with _forgiven(trouble, "status"):
+                write_status(settings.run, "consoled", {"fresh": console.accounts.fresh})
+                screen.show(console.reach, console.accounts.first_code)
     server.should_exit = True
     thread.join(10.0)
     return 0
+
+
+@contextlib.contextmanager
+def _forgiven(trouble: Trouble, what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        trouble.failed(what, str(error))
+    else:
+        trouble.healed(what)
 
 
 def build(settings: PageSettings, site_path: Path, device_path: Path) -> ConsoleContext:
@@ -131,6 +148,8 @@ def server_config(console: ConsoleContext, settings: PageSettings) -> uvicorn.Co
     """How the page is served."""
     facts, certificate = settings.device.console, console.reach.certificate
     SSLProtocol.max_size = TLS_BUFFER_BYTES
+    # uvicorn has no setting for it, and asyncio waits for a minute.
+    constants.SSL_HANDSHAKE_TIMEOUT = HANDSHAKE_S
     return uvicorn.Config(
         make_app(console),
         host=facts.host,
@@ -158,7 +177,7 @@ def _serve(
     facts = settings.device.console
     server = uvicorn.Server(server_config(console, settings))
     try:
-        listener = socket.create_server((facts.host, facts.port))
+        listener = GuardedListener(facts.host, facts.port)
     except OSError as error:
         raise ConfigError(
             f"console.host:port = {facts.host}:{facts.port}: {error.strerror}"

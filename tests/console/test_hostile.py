@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The page against those who mean it harm: one table for each way in."""
 
+import contextlib
 import json
 import re
 import socket
@@ -8,6 +9,7 @@ import ssl
 import subprocess
 import threading
 import time
+from asyncio import constants
 
 import pytest
 import uvicorn
@@ -16,8 +18,14 @@ from starlette.testclient import TestClient
 from edge.config import ConfigError, Device
 from edge.config.device import Console as ConsoleFacts
 from edge.console import gate
-from edge.console.slow_client_guard import EACH_MOST, PatientProtocol
+from edge.console.slow_client_guard import (
+    ALL_MOST,
+    EACH_MOST,
+    GuardedListener,
+    PatientProtocol,
+)
 from edge.console.web import COOKIE, HEADERS
+from edge.daemons import consoled
 from edge.daemons.consoled import page_reach
 from edge.daemons.page_settings import PageSettings
 from tests.console.conftest import PASSWORD, put_case
@@ -224,7 +232,7 @@ def served(box):
         class Hasty(PatientProtocol):
             head_s = 1.0
 
-        listener = socket.create_server(("127.0.0.1", 0))
+        listener = GuardedListener("127.0.0.1", 0)
         config = uvicorn.Config(
             box.app, http=Hasty, log_level="critical", lifespan="off", **options
         )
@@ -288,6 +296,56 @@ def test_one_address_cannot_hold_all_connections(served):
         sock.close()
 
 
+def let_in(listener, client):
+    """The answer to one connection of `client`, an address of this machine: taken, or None."""
+    made = socket.create_connection(listener.getsockname(), source_address=(client, 0))
+    try:
+        return made, listener.accept()[0]
+    except ConnectionAbortedError:
+        assert closed(made) == b""
+        made.close()
+        return None
+
+
+def test_connections_count_from_the_first_byte_on_until_they_are_closed():
+    """Silent ones too: over TLS nobody else hears of them before the handshake is done."""
+    with GuardedListener("127.0.0.1", 0) as listener, contextlib.ExitStack() as held:
+        clients = [f"127.0.0.{2 + n // EACH_MOST}" for n in range(ALL_MOST)]
+        pairs = [let_in(listener, client) for client in clients[: EACH_MOST + 1]]
+        assert let_in(listener, clients[0]) is None, "one address"
+        pairs += [let_in(listener, client) for client in clients[EACH_MOST + 1 :]]
+        for made, taken in pairs:
+            held.callback(made.close)
+            held.callback(taken.close)
+        assert let_in(listener, "127.0.0.99") is None, "all together"
+        pairs[0][1].close()
+        pairs[0][1].close()
+        again = let_in(listener, "127.0.0.99")
+        assert again is not None and let_in(listener, "127.0.0.99") is None
+        for sock in again:
+            sock.close()
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    cert, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=box"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return {"ssl_certfile": cert, "ssl_keyfile": key}
+
+
+def test_a_silent_connection_over_tls_is_cut_off(served, box, certificate, monkeypatch):
+    monkeypatch.setattr(constants, "SSL_HANDSHAKE_TIMEOUT", 60.0)
+    monkeypatch.setattr(consoled, "HANDSHAKE_S", 0.3)
+    consoled.server_config(box.console, PageSettings(Device(), {}, box.folder))
+    port = served(**certificate)
+    with socket.create_connection(("127.0.0.1", port)) as silent:
+        assert closed(silent, within_s=30.0) == b""
+
+
 def healthy_or_false(port):
     try:
         return healthy(port)
@@ -312,15 +370,9 @@ def test_a_body_that_trickles_in_is_cut_off(served, monkeypatch):
     assert b" 303 " in got or b" 408 " in got
 
 
-def test_tls_is_served_and_a_bad_certificate_is_one_line(served, tmp_path):
-    cert, key = tmp_path / "c.pem", tmp_path / "k.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=box"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    port = served(ssl_certfile=cert, ssl_keyfile=key)
-    context = ssl.create_default_context(cafile=str(cert))
+def test_tls_is_served_and_a_bad_certificate_is_one_line(served, certificate, tmp_path):
+    port = served(**certificate)
+    context = ssl.create_default_context(cafile=str(certificate["ssl_certfile"]))
     context.check_hostname = False
     plain = socket.create_connection(("127.0.0.1", port), timeout=90)
     with context.wrap_socket(plain) as secure:
