@@ -16,6 +16,8 @@ import msgspec
 # found. kept: not found, but the ground still looks as it did while it was there. hidden: the
 # place could not be seen (something stood in front, nobody looked).
 Sight = Literal["seen", "missed", "kept", "hidden"]
+# Looks further apart than this are no watching: what stands there then may be another thing.
+WATCHED_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Terms:
     gap_s: float = 30.0
     hidden_s: float = 900.0
     blink_s: float = 2.5
-    look_s: float = 5.0
+    look_s: float = WATCHED_S
 
 
 class RunRow(msgspec.Struct, frozen=True, array_like=True):
@@ -180,6 +182,13 @@ class Hold:
             or self._missed_s > terms.hidden_s
             or self._hidden_s > terms.hidden_s
         )
+
+    def lapsed(self, now: float) -> bool:
+        """Whether nobody looked until `now` for so long that nobody would vouch for it: what a look
+        sees there then, `step` not yet told of it, may be another thing."""
+        passed = now - self.now
+        terms = self._terms
+        return passed > terms.look_s and self._hidden_s + passed > terms.hidden_s
 
     def held_for(self, seconds: float) -> bool:
         """Held for so long, and seen for the agreed share lately, this very look included."""

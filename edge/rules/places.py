@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from edge.geometry import distance, size_of
-from edge.hold import Hold, Sight
+from edge.hold import WATCHED_S, Hold, Sight
 from edge.rules.reporting import place_candidate, place_facts, place_finding, place_prompt
 from edge.rules.rule_settings import PLACE_SETTINGS, RuleSettings, Setting, Settings
 from edge.rules.snapshots import SpotSnapshot
@@ -40,8 +40,6 @@ SETTLE_S = 1.0
 SHOW_AFTER_S = 3.0
 # Another object seen at the place for so long ends the case; for less, a passer-by was in front.
 RIVAL_S = 3.0
-# Looks further apart are no watching: what was there between them, nobody saw.
-WATCHED_S = 5.0
 # Looks, patches and tallies are taken this often; between them a place hardly changes.
 ASK_EVERY_S = 1.0
 # From this share of its box covered, a thing cannot be seen: its absence says nothing.
@@ -122,6 +120,7 @@ class PlaceRule:
     def step(self, view: SceneView, out: Verdicts) -> None:
         """One look at all places: who stands where, who left, what is new, what is due."""
         in_hours = when_fits(self.settings.when, view.moment)
+        self._spots = [s for s in self._spots if self._vouched_for(view, s, out)]
         placed, free = self._assign(view, self.subjects(view))
         for index, spot in enumerate(self._spots):
             self._look(view, spot, placed.get(index))
@@ -129,6 +128,14 @@ class PlaceRule:
         if in_hours and free:
             self._start(view, [t for t in free if self._worth_a_place(view, t, placed)])
         self._spots = [s for s in self._spots if self._alive(view, s, in_hours, out)]
+
+    def _vouched_for(self, view: SceneView, spot: Spot, out: Verdicts) -> bool:
+        """After an outage as after a restart (`restore`): an open case goes on, all else starts
+        afresh. Whether somebody who was reminded left, nobody saw."""
+        if spot.state == "open" or not spot.hold.lapsed(view.mono):
+            return True
+        spot.state = "standing"
+        return self._over(view, spot, "not watched", out)
 
     def _assign(self, view: SceneView, tracks: list[Track]) -> tuple[dict[int, Track], list[Track]]:
         return assign(view, self._spots, tracks)

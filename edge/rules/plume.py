@@ -174,11 +174,10 @@ class Plume(ZonePlaceRule):
         ]
         return max(sizes) / max(min(sizes), 1e-3), max(ways) / max(sizes[-1], 1e-3)
 
-    def _alive(self, view: SceneView, spot: Spot, in_hours: bool, out: Verdicts) -> bool:
-        alive = super()._alive(view, spot, in_hours, out)
-        if not alive:
-            self._looks.pop(spot.key, None)
-        return alive
+    def _over(self, view: SceneView, spot: Spot, why: str, out: Verdicts) -> bool:
+        over = super()._over(view, spot, why, out)
+        self._looks.pop(spot.key, None)
+        return over
 
     def _sensor(self, view: SceneView) -> Json:
         limit = self.settings.number("dust_ug_m3")

@@ -219,11 +219,12 @@ class Course:
         return max(0.0, per_s) / max(self.size, 1e-3)
 
     def stood_since(self, radius: float, aspect: float) -> float:
-        """Since when its foot has not left the circle round where it is now, within KEEP_S."""
+        """Since when its foot has not left the circle round where it is now, within KEEP_S; where
+        looks are seldom, from the one before. What was seen before an outage is forgotten."""
         _, x, y = self.points[-1]
         since = self.points[-1][0]
         for t, px, py in reversed(self.points):
-            if distance((px, py), (x, y), aspect) > radius:
+            if since - t > FORGET_S or distance((px, py), (x, y), aspect) > radius:
                 break
             since = t
         return since

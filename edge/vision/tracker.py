@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.geometry import iou_matrix
+from edge.hold import WATCHED_S
 from edge.values import Box, Detections, Image, Stamp, Track
 from edge.vision.association import Motion, assign, look, to_centres
 
@@ -43,6 +44,8 @@ PATH_STEP, PATH_EVERY_S, PATH_MOST = 0.01, 2.0, 64
 LOOK_EVERY_S = 2.0
 # Something unseen is predicted for at least this many usual intervals between pictures.
 LEAST_INTERVALS = 2.5
+# Pictures further apart than this are no usual interval but an outage: key pictures are nearer.
+INTERVAL_MOST_S = 30.0
 
 # What moved by this share of its height so lately is moving.
 LATELY_S, MOVED = 2.5, 0.5
@@ -138,6 +141,7 @@ class Tracker:
         time passed. image: the same picture; without it tracks have no `look`.
         """
         before_s, dt = self._advance(at)
+        self._forget_unwatched(at)
         self._motion.predict(dt, self._aspect)
         found = self._usable(detections)
         track_of = self._pair(found, before_s)
@@ -197,7 +201,7 @@ class Tracker:
 
     def _learn_interval(self, dt: float) -> None:
         if dt > 0:
-            usual = self._interval_s or dt
+            usual = self._interval_s or min(dt, INTERVAL_MOST_S)
             self._interval_s = usual + 0.2 * (min(dt, 5 * usual) - usual)
 
     def _usable(self, found: Detections) -> Detections:
@@ -283,15 +287,28 @@ class Tracker:
         keep = np.array([self._remembered(life, at) for life in self._lives])
         centre = self._motion.mean[:, :2]
         keep &= ((centre > 0) & (centre < 1)).all(axis=1)
+        self._keep(keep)
+
+    def _forget_unwatched(self, at: Stamp) -> None:
+        """Drop, before anything is paired, what was seen before an outage: whatever stands there
+        after it has an id of its own, and a rule asks whether it looks like what stood there."""
+        most_s = max(WATCHED_S, self._horizon_s)
+        if self._lives:
+            self._keep(np.array([at.mono - life.seen.mono <= most_s for life in self._lives]))
+
+    def _keep(self, keep: NDArray[np.bool_]) -> None:
         if not keep.all():
             self._motion.keep(keep)
             self._lives = [life for life, kept in zip(self._lives, keep, strict=True) if kept]
 
+    @property
+    def _horizon_s(self) -> float:
+        return max(self._lost_s, LEAST_INTERVALS * self._interval_s)
+
     def _remembered(self, life: _Life, at: Stamp) -> bool:
         if life.seen is at:
             return True
-        horizon_s = max(self._lost_s, LEAST_INTERVALS * self._interval_s)
-        return life.sure and at.mono - life.seen.mono <= horizon_s
+        return life.sure and at.mono - life.seen.mono <= self._horizon_s
 
     def _see(self, image: Image, at: Stamp) -> None:
         """Take the look of the seen track whose look is oldest, if it is due."""

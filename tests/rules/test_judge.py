@@ -61,6 +61,32 @@ def test_an_open_case_is_not_told_again_after_a_restart():
     assert again == []
 
 
+@pytest.mark.parametrize(("outage_s", "began_s"), [(880.0, 5.0), (920.0, 950.0), (7200.0, 7230.0)])
+def test_nobody_is_charged_with_an_outage_of_the_camera(outage_s, began_s):
+    """The stall is seen at the first look after the outage, under the number of before."""
+    stage = Stage([stall(end=9000), parked("person", 0.56, 0.74, 0, 9000, size=(0.04, 0.18))],
+                  100.0 + outage_s, blind=[(30.0, 30.0 + outage_s)])  # fmt: skip
+    (new,) = play(stage, judge(VENDOR), fps=2.0)
+    assert new.began.mono == pytest.approx(began_s, abs=0.6)
+
+
+def test_a_case_that_is_open_goes_on_after_an_outage_as_after_a_restart():
+    stage = Stage([stall(end=2200), KEEPER], 2250, blind=[(100.0, 2100.0)])
+    found = play(stage, judge(VENDOR), fps=2.0)
+    assert [f.phase for f in found] == ["new", "update", "end"]
+    assert found[0].key == found[2].key and found[2].ended is not None
+    assert found[2].ended.mono == pytest.approx(2200.0, abs=1.0)
+
+
+def test_nobody_who_was_reminded_is_said_to_have_left_during_an_outage():
+    person = parked("person", 0.56, 0.74, 0, 5000, size=(0.04, 0.18))
+    stage = Stage([stall(end=5000), person], 2100.0, blind=[(65.0, 2065.0)])
+    sitting = judge(rule("street-vendor", **SHORT, set={"remind": "horn", "grace_s": 30}))
+    judgements = [sitting.step(scene) for scene in stage.scenes(2.0)]
+    assert sum(len(one.prompts) for one in judgements) == 1
+    assert [f for one in judgements for f in one.findings] == []
+
+
 def test_a_snapshot_of_another_version_is_refused():
     for data in ({}, {"version": 99}, [], None):
         with pytest.raises(ValueError, match="snapshot"):

@@ -205,6 +205,28 @@ def test_crossings_by_the_hundred_beat_chance():
     assert result.idf1 > 0.72 and result.mota > 0.8
 
 
+def ids_after(gap_s, before=(0.0, 0.2, 0.4, 0.6)):
+    """Ids of what stands at one place before a time without pictures and at once after it."""
+    tracker = Tracker()
+    told = [tracker.update(seen(box(0.5)), at(t)) for t in (*before, before[-1] + gap_s)]
+    return [track.id for track in told[len(before) - 1]], [track.id for track in told[-1]]
+
+
+@pytest.mark.parametrize("gap_s", [2.0, 4.9])
+def test_what_stands_there_at_the_next_look_is_the_same(gap_s):
+    assert ids_after(gap_s) == ([1], [1])
+
+
+@pytest.mark.parametrize("gap_s", [6.0, 7200.0])
+def test_what_stands_there_after_an_outage_is_known_by_another_number(gap_s):
+    assert ids_after(gap_s) == ([1], [2])
+
+
+def test_an_outage_is_no_usual_interval_between_pictures():
+    assert ids_after(30.0, before=(0.0, 30.0, 60.0)) == ([1], [1]), "seldom, but regular"
+    assert ids_after(7200.0, before=(0.0,)) == ([1], [2]), "seen once, and then no more"
+
+
 def painted(colour):
     picture = np.full((200, 200, 3), 128, np.uint8)
     picture[50:150, 50:150] = colour
