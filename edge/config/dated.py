@@ -118,7 +118,7 @@ class Packs:
                 title,
                 f"no pack in force on {today} {today} 没有有效的{PACK_ZH[kind]}",
             )
-        last = calendar_day(now.valid_to) if now.valid_to else None
+        last = _last_day(now)
         while last is not None:
             following = self.at(kind, last + timedelta(days=1), of)
             if following is None:
@@ -128,8 +128,15 @@ class Packs:
                     f"{PACK_ZH[kind]}到 {last} 为止，还有 {left} 天，没有下一期"
                 )
                 return PackFault("pack_ending", title, text) if left <= ENDING_DAYS else None
-            last = calendar_day(following.valid_to) if following.valid_to else None
+            last = _last_day(following)
         return None
+
+
+def _last_day(pack: Pack) -> date | None:
+    """None where it holds until further notice: some write that as 9999-12-31, which no day
+    follows."""
+    last = calendar_day(pack.valid_to) if pack.valid_to else date.max
+    return None if last == date.max else last
 
 
 def _in_force(pack: Pack, day: str) -> bool:

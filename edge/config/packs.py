@@ -27,6 +27,8 @@ PackKind = Literal["calendar", "recurring", "exams", "noise", "measuring", "fume
 TwoDigits = Annotated[str, msgspec.Meta(pattern=whole(r"\d{2}"), examples=["03"])]
 Region = Annotated[str, msgspec.Meta(pattern=whole(r"CN|\d{2,6}"), examples=["CN", "370282"])]
 EVERYWHERE = "CN"
+# No festival lasts longer; each day of a span is kept, and "for ever" would be three million.
+SPAN_DAYS_MOST = 366
 STANDINGS: Mapping[Standing, str] = {
     "read": "read 已核对原文",
     "quoted": "quoted 据转引",
@@ -180,11 +182,17 @@ def check_spans(
 
 
 def days_of(span: Span, where: str) -> list[date]:
-    """Every day of a span. Raises ConfigError for one that does not exist or runs backwards."""
+    """Every day of a span. Raises ConfigError for one that does not exist or runs backwards, and
+    for a span of more than SPAN_DAYS_MOST."""
     first, last = _date(span.first, where), _date(span.last or span.first, where)
     if last < first:
         raise ConfigError(f"{where}: ends {last} before it starts {first}")
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    days = (last - first).days + 1
+    if days > SPAN_DAYS_MOST:
+        raise ConfigError(
+            f"{where}: {first} to {last} is {days} days, at most {SPAN_DAYS_MOST} are allowed"
+        )
+    return [first + timedelta(days=n) for n in range(days)]
 
 
 def _date(text: str, where: str) -> date:

@@ -10,8 +10,9 @@ import logging
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +111,13 @@ class Janitor:
         state: Path,
         run: Path,
         terms: HandlingTerms | str = "",
-        packs: Sequence[PackFault] = (),
+        packs: Callable[[float], Sequence[PackFault]] = lambda _: (),
         program: Path | None = None,
     ) -> None:
-        """terms: how cases are handled here, or what is wrong with that; packs: what is missing;
-        program: the two slots of the software, for the next release of which room is kept."""
-        self._terms, self._packs = terms, packs
+        """terms: how cases are handled here, or what is wrong with that; packs: what is missing
+        now; program: the two slots of the software, for the next release of which room is kept."""
+        self._terms, self._pack_faults = terms, packs
+        self._packs: Sequence[PackFault] = ()
         self._aside, self._cases = dict[str, str](), dict[str, Any]()
         self._guard = ItemGuard(
             state / "memory" / "janitord-ended.json", "", self._aside.__setitem__
@@ -135,6 +137,8 @@ class Janitor:
             self._drop_ballast()
         self._finish_deleting()
         # A bug in any must not keep the janitor from deleting for ever.
+        with self._guard.working_for("packs"):
+            self._packs = self._pack_faults(now)
         with self._guard.working_for("learning"):
             self._learn(now)
         if date_known:
@@ -389,7 +393,7 @@ def main(
                 "the clock is not set, and later than it ever was: deadlines, looks, reports and"
                 " what is past its time wait for a time server"
             )
-        packs = pack_faults(box, at.wall)
+        packs = partial(pack_faults, box)
         janitor = Janitor(device, box.state, box.run, terms, packs, box.program)
         janitor.work(at.wall, date_known=known)
         if any(janitor.done.values()):

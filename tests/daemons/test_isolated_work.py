@@ -5,6 +5,7 @@ and edge-updaterd. What each does in its own process is called here as systemd c
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import sys
 import time
@@ -15,9 +16,10 @@ from typing import Any
 import pytest
 
 from edge.config import Device
+from edge.config.dated import Packs
 from edge.config.paths import box_files
 from edge.console.flights import JOB, RECORDINGS, read_job
-from edge.daemons import flightd
+from edge.daemons import flightd, janitord
 from edge.daemons.flightd import Flights
 from edge.daemons.handling import terms_of
 from edge.daemons.janitord import Janitor
@@ -26,7 +28,7 @@ from edge.handling.casework import Casework
 from edge.handling.store import read_steps
 from edge.ipc import Spool
 from edge.outbox import Outbox
-from edge.runtime import Stop
+from edge.runtime import Notify, Stop
 from tests.handling.box_of_cases import violation
 from tests.release.software_press import SoftBox, press
 
@@ -167,6 +169,27 @@ def test_a_bug_in_one_folder_leaves_the_others_deleted(
         work()
     work()
     assert not (tmp_path / "evidence/v-good").exists()
+
+
+def test_a_bug_in_the_packs_leaves_old_evidence_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, device = tmp_path / "site.yaml", tmp_path / "device.yaml"
+    site.write_text("name: s\n")
+    device.write_text("folders: {state: state, run: run}\n")
+    folder = tmp_path / "state/evidence/v-old/r1"
+    folder.mkdir(parents=True)
+    (folder / "receipt.json").write_text("{}")
+    os.utime(folder / "receipt.json", (0.0, 0.0))
+    throws(monkeypatch, Packs, "faults", lambda *_: True)
+
+    def work() -> None:
+        janitord.main(Stop(), Notify({}), site_path=site, device_path=device)
+
+    with pytest.raises(Bug):
+        work()
+    work()
+    assert not folder.parent.exists()
 
 
 # --- a release -----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from edge.config import ConfigError
 from edge.config.catalogue import load_calendar, load_categories, shipped_packs
 from edge.config.dated import DatedFacts, Packs, codes_on, uncoded
 from edge.config.legal import legal_rows
-from edge.config.packs import STANDINGS, read_pack
+from edge.config.packs import STANDINGS, Span, check_pack, read_pack
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKS = shipped_packs()
@@ -84,6 +84,37 @@ def test_the_fault_comes_sixty_days_before_the_end_and_not_where_one_follows():
     assert [[f.title for f in PACKS.faults(d)] for d in days] == [[], ["calendar", "exams"]]
     assert PACKS.faults(date(2025, 12, 20), ["GB 12523"]) == []
     assert [f.kind for f in PACKS.faults(date(2027, 3, 1))] == ["pack_missing"] * 2
+
+
+@pytest.mark.parametrize("follows", [False, True])
+def test_a_pack_until_the_last_day_that_can_be_written_holds_until_further_notice(follows):
+    """Alone, and as the one that follows another."""
+    now = PACKS.at("codes", date(2026, 11, 29))
+    packs = [msgspec.structs.replace(now, valid_to="9999-12-31", published="2026-11-01")]
+    if follows:
+        packs[0] = msgspec.structs.replace(packs[0], valid_from="2027-01-01")
+        packs.append(msgspec.structs.replace(now, valid_to="2026-12-31"))
+    others = [p for p in PACKS.files if p.pack != "codes"]
+    faults = Packs((*others, *packs)).faults(date(2026, 11, 29))
+    assert [f.title for f in faults] == [f.title for f in PACKS.faults(date(2026, 11, 29))]
+
+
+@pytest.mark.parametrize("kind", ["holidays", "workdays", "exams"])
+def test_no_festival_lasts_for_ever(kind):
+    """Each of its days would be kept: three million of them."""
+    year = PACKS.at("calendar", date(2026, 1, 1))
+
+    def held(last):
+        empty = {"holidays": (), "workdays": (), "exams": ()}
+        spans = {**empty, kind: (Span(name="x", first="2026-01-01", last=last),)}
+        pack = {"holidays": "calendar", "workdays": "calendar", "exams": "exams"}[kind]
+        if kind == "workdays":
+            spans["holidays"] = (Span(name="y", first="2025-01-01"),)
+        return check_pack(msgspec.structs.replace(year, pack=pack, **spans), "p.yaml")
+
+    held("2027-01-01")
+    with pytest.raises(ConfigError, match=rf"p.yaml: {kind}\[0\]: 2026-01-01 to 9999-12-31 is 2"):
+        held("9999-12-31")
 
 
 def test_without_any_pack_a_day_says_that_it_is_only_presumed():
