@@ -14,6 +14,7 @@ import hmac
 import json
 import os
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,6 +68,9 @@ class Accounts:
         self._hasher = hasher or HasherApart()
         self._sessions: dict[str, LoginSession] = {}
         self._attempts = Attempts(now)
+        # Around every change of accounts or sessions, never around hashing: what was verified
+        # before a hash was made is asked again under it.
+        self._changing = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         self._accounts: dict[str, dict[str, str]] = self._read()
@@ -107,7 +111,8 @@ class Accounts:
         """A new password by a code made at the box, for an account of that name or a new one; it is
         an installer's then. Raises LoginRefused."""
         session = self._by_code(code, name, password, client)
-        self._end_sessions(name, but=session.token)
+        with self._changing:
+            self._end_sessions(name, but=session.token)
         return session
 
     def _by_code(self, code: str, name: str, password: str, client: str) -> LoginSession:
@@ -117,51 +122,71 @@ class Accounts:
             if waiting is None or not hmac.compare_digest(given, waiting.encode()):
                 time.sleep(WRONG_CODE_S)
                 raise LoginRefused("wrong_code")
-            self._add(name, password, "installer")
+            hashed = self._hashed(name, password)
+            with self._changing:
+                self._put(name, hashed, "installer")
+                session = self._session(name, "installer")
             self.code_file.unlink(missing_ok=True)
         self._attempts.passed(client, "code")
-        return self._session(name, "installer")
+        return session
 
     def add(self, name: str, password: str, role: Role) -> None:
         """Another account. Raises LoginRefused."""
         if name in self._accounts:
             raise LoginRefused("name_taken")
         with self._attempts.turn():
-            self._add(name, password, role)
+            hashed = self._hashed(name, password)
+        with self._changing:
+            if name in self._accounts:
+                raise LoginRefused("name_taken")
+            self._put(name, hashed, role)
 
     def remove(self, name: str) -> None:
         """Raises LoginRefused for the last installer: nobody could come in any more."""
-        left = {n: a for n, a in self._accounts.items() if n != name}
-        if not any(a["role"] == "installer" for a in left.values()):
-            raise LoginRefused("last_installer")
-        self._accounts = left
-        self._write()
-        self._end_sessions(name)
+        with self._changing:
+            left = {n: a for n, a in self._accounts.items() if n != name}
+            _need_installer(left)
+            self._keep(left)
+            self._end_sessions(name)
 
     def set_role(self, name: str, role: Role) -> None:
         """Raises LoginRefused for the last installer, KeyError for a name that is not there."""
-        changed = {**self._accounts, name: {**self._accounts[name], "role": role}}
-        if not any(a["role"] == "installer" for a in changed.values()):
-            raise LoginRefused("last_installer")
-        self._accounts = changed
-        self._write()
-        self._end_sessions(name)
+        with self._changing:
+            changed = {**self._accounts, name: {**self._accounts[name], "role": role}}
+            _need_installer(changed)
+            self._keep(changed)
+            self._end_sessions(name)
 
     def set_password(self, name: str, password: str) -> None:
         """By an installer, for somebody else. Raises LoginRefused and KeyError."""
-        role = role_of(self._accounts[name])
+        if name not in self._accounts:
+            raise KeyError(name)
         with self._attempts.turn():
-            self._add(name, password, role)
-        self._end_sessions(name)
+            hashed = self._hashed(name, password)
+        with self._changing:
+            self._put(name, hashed, role_of(self._accounts[name]))
+            self._end_sessions(name)
 
     def change_password(self, session: LoginSession, old: str, new: str, client: str) -> None:
         """One's own, with the old one; other sessions of the account end. Raises LoginRefused."""
         with self._attempts.one(client, session.name):
-            if self._verified(session.name, old) is None:
+            verified = self._verified(session.name, old)
+            if verified is None:
                 raise LoginRefused("wrong_old_password")
-            self._add(session.name, new, session.role)
+            hashed = self._hashed(session.name, new)
+            with self._changing:
+                account = self._still(session.name, verified)
+                if account is None:
+                    raise LoginRefused("account_gone")
+                self._put(session.name, hashed, role_of(account))
+                self._end_sessions(session.name, but=session.token)
         self._attempts.passed(client, session.name)
-        self._end_sessions(session.name, but=session.token)
+
+    def _still(self, name: str, verified: dict[str, str]) -> dict[str, str] | None:
+        """The account as it is now, where its password is the one that was verified: it may have
+        been removed, or made anew, while a hash was being made."""
+        account = self._accounts.get(name)
+        return account if account and account["hash"] == verified["hash"] else None
 
     def _end_sessions(self, name: str, but: str = "") -> None:
         kept = ((t, s) for t, s in self._sessions.items() if s.name != name or t == but)
@@ -170,27 +195,34 @@ class Accounts:
     def names(self) -> dict[str, str]:
         return {name: account["role"] for name, account in sorted(self._accounts.items())}
 
-    def _add(self, name: str, password: str, role: Role) -> None:
+    def _hashed(self, name: str, password: str) -> str:
         if not (0 < len(name) <= NAME_MAX and name.isprintable() and name.strip() == name):
             raise LoginRefused("bad_name")
         if not PASSWORD_LEAST <= len(password) <= PASSWORD_MOST:
             raise LoginRefused("bad_password")
-        self._accounts[name] = {"hash": self._hasher.hash(password), "role": role}
-        self._write()
+        return self._hasher.hash(password)
 
-    def _write(self) -> None:
+    def _put(self, name: str, hashed: str, role: Role) -> None:
+        self._keep({**self._accounts, name: {"hash": hashed, "role": role}})
+
+    def _keep(self, accounts: dict[str, dict[str, str]]) -> None:
+        """Raises OSError; then nothing has changed."""
         path = self._folder / "accounts.json"
-        write_atomic(path, json.dumps(self._accounts, ensure_ascii=False).encode())
+        write_atomic(path, json.dumps(accounts, ensure_ascii=False).encode())
         path.chmod(0o600)
+        self._accounts = accounts
 
     def log_in(self, name: str, password: str, client: str) -> LoginSession:
         """Raises LoginRefused; the answer does not tell whether name or password is wrong."""
         with self._attempts.one(client, name):
-            account = self._verified(name, password)
-        if account is None:
-            raise LoginRefused("wrong_login")
+            verified = self._verified(name, password)
+        with self._changing:
+            account = self._still(name, verified) if verified is not None else None
+            if account is None:
+                raise LoginRefused("wrong_login")
+            session = self._session(name, role_of(account))
         self._attempts.passed(client, name)
-        return self._session(name, role_of(account))
+        return session
 
     def _verified(self, name: str, password: str) -> dict[str, str] | None:
         account = self._accounts.get(name)
@@ -225,10 +257,14 @@ class Accounts:
 
     def session(self, token: str | None) -> LoginSession | None:
         found = self._sessions.get(token or "")
-        return found if found and found.until > self._now() else None
+        if found is None or found.until <= self._now():
+            return None
+        account = self._accounts.get(found.name)
+        return found if account and role_of(account) == found.role else None
 
     def log_out(self, token: str) -> None:
-        self._sessions.pop(token, None)
+        with self._changing:
+            self._sessions.pop(token, None)
 
     def audit(self, who: str, what: str, **facts: Any) -> None:
         """One line for everything that somebody changed, with who and when."""
@@ -273,6 +309,11 @@ def has_accounts(folder: Path) -> bool:
 def role_of(account: dict[str, str]) -> Role:
     """The role of an account; a word that is none of ours may only look."""
     return next((role for role in ROLES if role == account.get("role")), "viewer")
+
+
+def _need_installer(accounts: dict[str, dict[str, str]]) -> None:
+    if not any(account["role"] == "installer" for account in accounts.values()):
+        raise LoginRefused("last_installer")
 
 
 def audit_rows(folder: Path, most: int = 5000) -> list[dict[str, Any]]:

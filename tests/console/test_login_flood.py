@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Many tries at once, from many addresses: memory, guesses and the honest visitor."""
 
+import errno
 import itertools
+import json
 import re
 import socket
 import threading
@@ -190,6 +192,99 @@ def test_a_proxy_is_believed_only_where_it_is_named(box, monkeypatch, proxies, f
         assert ("10.9.8.7" in audit) is freed and '"127.0.0.1"' in audit
     finally:
         end()
+
+
+def while_hashing(accounts, hasher, work, change):
+    """What `work` raised, where `change` is done while its password is being verified."""
+    raised, before = [], hasher.all
+
+    def run():
+        try:
+            work()
+        except LoginRefused as error:
+            raised.append(str(error))
+
+    hasher.open.clear()
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    eventually(lambda: hasher.all > before)
+    change()
+    hasher.open.set()
+    thread.join(120)
+    return raised
+
+
+NEW = "another-long-one"
+
+
+@pytest.mark.parametrize("way", ["password", "login"])
+def test_an_account_that_is_removed_stays_so(held, way):
+    """Whatever it was just doing."""
+    accounts, hasher = held
+    accounts.add("li", PASSWORD, "installer")
+    own = accounts.log_in("li", PASSWORD, "10.0.0.2")
+    tokens = set(accounts._sessions)
+    work = {
+        "password": lambda: accounts.change_password(own, PASSWORD, NEW, "10.0.0.2"),
+        "login": lambda: accounts.log_in("li", PASSWORD, "10.0.0.2"),
+    }[way]
+    raised = while_hashing(accounts, hasher, work, lambda: accounts.remove("li"))
+    assert raised == [{"password": "account_gone", "login": "wrong_login"}[way]]
+    assert accounts.names() == {"zhang": "installer"}
+    assert set(json.loads((accounts.folder / "accounts.json").read_bytes())) == {"zhang"}
+    assert set(accounts._sessions) <= tokens - {own.token}
+
+
+def test_an_account_that_is_demoted_stays_so(held):
+    accounts, hasher = held
+    accounts.add("li", PASSWORD, "installer")
+    own = accounts.log_in("li", PASSWORD, "10.0.0.2")
+    demote = lambda: accounts.set_role("li", "viewer")  # noqa: E731
+    change = lambda: accounts.change_password(own, PASSWORD, NEW, "10.0.0.2")  # noqa: E731
+    assert while_hashing(accounts, hasher, change, demote) == []
+    assert accounts.names()["li"] == "viewer" and accounts.session(own.token) is None
+    assert accounts.log_in("li", NEW, "10.0.0.2").role == "viewer"
+
+
+def test_a_log_in_with_the_password_before_opens_nothing(held):
+    accounts, hasher = held
+    accounts.add("li", PASSWORD, "viewer")
+    stored = hasher.hash(NEW)
+
+    def set_anew():
+        with accounts._changing:
+            accounts._put("li", stored, "viewer")
+
+    login = lambda: accounts.log_in("li", PASSWORD, "10.0.0.2")  # noqa: E731
+    assert while_hashing(accounts, hasher, login, set_anew) == ["wrong_login"]
+
+
+def test_a_session_counts_for_the_account_as_it_is(held):
+    accounts, _ = held
+    accounts.add("li", PASSWORD, "reviewer")
+    own = accounts.log_in("li", PASSWORD, "10.0.0.2")
+    assert accounts.session(own.token) == own
+    accounts._accounts = {**accounts._accounts, "li": {**accounts._accounts["li"], "role": "x"}}
+    assert accounts.session(own.token) is None
+    del accounts._accounts["li"]
+    assert accounts.session(own.token) is None
+
+
+def test_nothing_changes_where_the_disk_does_not_take_it(held, monkeypatch):
+    accounts, _ = held
+
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "write_atomic", full)
+    for work in (
+        lambda: accounts.add("li", PASSWORD, "viewer"),
+        lambda: accounts.set_password("zhang", NEW),
+    ):
+        with pytest.raises(OSError, match="No space"):
+            work()
+    assert accounts.names() == {"zhang": "installer"}
+    assert accounts.log_in("zhang", PASSWORD, "10.0.0.2")
 
 
 def test_who_may_not_even_try_writes_no_line(box, monkeypatch):
