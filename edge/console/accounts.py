@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import json
+import logging
 import os
 import secrets
 import threading
@@ -28,6 +29,8 @@ from edge.console.attempts import Attempts, LoginRefused
 from edge.console.password_hash import Hasher, HasherApart
 from edge.console.roles import ROLES, Role
 from edge.runtime import write_atomic
+
+log = logging.getLogger(__name__)
 
 CODE_DIGITS = 8
 # A code made for somebody who lost a password; the one of a fresh box waits as long as it takes.
@@ -267,13 +270,17 @@ class Accounts:
             self._sessions.pop(token, None)
 
     def audit(self, who: str, what: str, **facts: Any) -> None:
-        """One line for everything that somebody changed, with who and when."""
+        """One line for everything that somebody changed, with who and when. Where the disk does
+        not take it the log of the box gets it: nobody could come in to make room otherwise."""
         row = {"wall": round(time.time(), 3), "who": who, "what": what, **facts}
         path = self._folder / "audit.jsonl"
-        with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_size > AUDIT_BYTES:
-                path.replace(path.with_suffix(".1.jsonl"))
-        journal.append(path, [row])
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_size > AUDIT_BYTES:
+                    path.replace(path.with_suffix(".1.jsonl"))
+            journal.append(path, [row])
+        except OSError as error:
+            log.error("audit: %s: %s", error, json.dumps(row, ensure_ascii=False, default=str))
 
 
 CODE_FILE = "first-code"

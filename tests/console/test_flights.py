@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from edge import journal
 from edge.console import uploads
 from edge.console.flight_pages import flight_name
 from edge.console.flights import JOB, RECORDINGS
@@ -48,6 +49,19 @@ def put_flight(box, name="20260501-100000-north", **ledger):
     (folder / "findings.kml").write_text("<kml/>")
     (folder / "report.html").write_text("<script>1</script>")
     return name
+
+
+def test_a_recording_is_removed_where_a_full_disk_takes_no_record(box, client, monkeypatch):
+    """That makes the room."""
+
+    def full(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    put(client, "a.mp4", MP4)
+    monkeypatch.setattr(journal, "_opened", full)
+    form = {"csrf": csrf_of(client), "file": "a.mp4"}
+    answer = client.post("/flights/remove-recording", data=form)
+    assert (answer.status_code, recordings(box)) == (303, [])
 
 
 def test_a_recording_comes_in_whole_and_is_audited(box, client):

@@ -4,6 +4,7 @@
 import errno
 import itertools
 import json
+import os
 import re
 import socket
 import threading
@@ -16,6 +17,7 @@ import uvicorn
 from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
+from edge import journal
 from edge.config import Device
 from edge.config.device import Console as ConsoleFacts
 from edge.console import accounts as module
@@ -285,6 +287,27 @@ def test_nothing_changes_where_the_disk_does_not_take_it(held, monkeypatch):
             work()
     assert accounts.names() == {"zhang": "installer"}
     assert accounts.log_in("zhang", PASSWORD, "10.0.0.2")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_people_come_in_where_the_disk_takes_no_record(box, monkeypatch, caplog, number):
+    """They are who can make room; what they did stands in the log of the box."""
+    client = TestClient(box.app, follow_redirects=False)
+    code = box.console.accounts.first_code
+    client.post("/first", data={"code": code, "name": "zhang", "password": PASSWORD})
+
+    def full(path):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(journal, "_opened", full)
+    for password, answer in (("wrong-password", 403), (PASSWORD, 303)):
+        client.cookies.clear()
+        form = {"name": "zhang", "password": password}
+        assert client.post("/login", data=form).status_code == answer
+    assert client.get("/live").status_code == 200
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(told) == 2 and all(os.strerror(number) in line for line in told)
+    assert '"who": "zhang", "what": "logged in"' in told[1]
 
 
 def test_who_may_not_even_try_writes_no_line(box, monkeypatch):
