@@ -100,30 +100,36 @@ class _GrowingFolder:
 
 
 class CaseStages:
-    """See the module. One thread at a time: its owner holds a lock."""
+    """See the module. `refresh` and `whole` are for one thread at a time, whose owner holds a lock;
+    the others read what the last `refresh` has come to, and any thread may."""
 
     def __init__(self, state: Path) -> None:
         self._steps = _GrowingFolder(state / "handling", "steps-*.jsonl")
         self._reviews = _GrowingFolder(state / "reviews", "*.jsonl")
+        # Never changed, only replaced: somebody may be going through them.
+        self._now: Mapping[str, CaseLife] = {}
+        self._found: tuple[CaseLife, ...] = ()
         self._clear()
 
     def _clear(self) -> None:
         self._folded: dict[str, CaseLife] = {}
         self._last: dict[str, _Place] = {}
-        self._said: dict[str, list[ReviewVerdict]] = {}
-        self._now: dict[str, CaseLife] = {}
+        self._said: dict[str, tuple[ReviewVerdict, ...]] = {}
         # By what it says: cases of one camera and one cell of its picture share one.
         self._heads: dict[str, dict[str, Any]] = {}
 
     def refresh(self) -> None:
         """Take in what was written since. Raises OSError for files that cannot be read."""
-        if self._steps.replaced or self._reviews.replaced:
+        anew = self._steps.replaced or self._reviews.replaced
+        if anew:
             self._steps.forget()
             self._reviews.forget()
             self._clear()
         changed = self._take_steps() | self._take_words()
-        for case in changed:
-            self._now[case] = self._with_words(case)
+        if anew or changed:
+            lives = {case: self._with_words(case) for case in changed}
+            self._now = lives if anew else {**self._now, **lives}
+            self._found = tuple(life for case, life in self._now.items() if case in self._folded)
 
     def of(self, case: str) -> CaseLife:
         """How far a case is; one that nobody has said anything of is suspected. Its steps are not
@@ -140,7 +146,7 @@ class CaseStages:
 
     def known(self) -> list[CaseLife]:
         """The cases of which the finding is known, also those whose evidence is long gone."""
-        return [life for case, life in self._now.items() if case in self._folded]
+        return list(self._found)
 
     def reason_of(self, case: str) -> str:
         """What was written last about a case."""
@@ -229,11 +235,12 @@ class CaseStages:
             if word is None or not _has_time(word):
                 continue
             changed.add(sys.intern(word.violation))
-            said = self._said.setdefault(word.violation, [])
+            said = self._said.get(word.violation, ())
             if word.withdrawn:
-                said[:] = [one for one in said if (one.at, one.by) != (word.at, word.by)]
+                said = tuple(one for one in said if (one.at, one.by) != (word.at, word.by))
             else:
-                said.append(word)
+                said = (*said, word)
+            self._said[word.violation] = said
         return changed
 
     def _with_words(self, case: str) -> CaseLife:

@@ -2,6 +2,7 @@
 """The pages Violations: ten thousand of them, filters, facts in words, seal, review, package."""
 
 import io
+import itertools
 import json
 import re
 import time
@@ -20,6 +21,7 @@ from edge.console import (
     manual_texts,
     page_texts,
     setup_texts,
+    stages,
     texts,
 )
 from edge.console import cases as index
@@ -139,6 +141,24 @@ def test_filters(box, client, query):
     assert "<script>" not in page
     if not FILTERED[query]:
         assert TEXTS["no_case_fits"][0] in page
+
+
+def test_words_that_come_in_disturb_nobody_who_goes_through_the_cases(box, monkeypatch):
+    for number in range(3):
+        put_review(box, f"v-{number:010d}", "confirmed")
+    held = stages.CaseStages(box.state)
+    held.refresh()
+    asked = itertools.count(100)
+
+    def late(life, now):
+        """As another thread would at this moment."""
+        put_review(box, f"v-{next(asked):010d}", "rejected", reason="x")
+        held.refresh()
+        return True
+
+    monkeypatch.setattr(stages, "late", late)
+    assert held.overdue(time.time()) == {f"v-{number:010d}" for number in range(3)}
+    assert len(held.judged()) == 6 and held.reason_of(f"v-{100:010d}") == "x"
 
 
 def put_review(box, case_id, verdict, at="2026-05-01T09:00:00.000000Z", **more):
