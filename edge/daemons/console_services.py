@@ -211,9 +211,13 @@ def _console_reviews(state: Path, now: float) -> Path:
 def _withdraw(state: Path, case_id: str, who: str) -> bool:
     """The reviewer's last word of this case, if it is not older than a minute."""
     now, mine = time.time(), f"console:{who}"
-    rows, _ = journal.read(_console_reviews(state, now))
-    own = [row for row in rows if row.get("violation") == case_id and row.get("by") == mine]
+    # A word of the last minute may stand in the file of the month before.
+    for path in dict.fromkeys(_console_reviews(state, at) for at in (now, now - UNDO_S)):
+        rows, _ = journal.read(path)
+        own = [row for row in rows if row.get("violation") == case_id and row.get("by") == mine]
+        if own:
+            break
     if not own or own[-1].get("withdrawn") or str(own[-1].get("at")) < utc_text(now - UNDO_S):
         return False
-    journal.append(_console_reviews(state, now), [{**own[-1], "withdrawn": True}])
+    journal.append(path, [{**own[-1], "withdrawn": True}])
     return True

@@ -8,7 +8,9 @@ import re
 import time
 import zipfile
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -27,6 +29,7 @@ from edge.console import (
 from edge.console import cases as index
 from edge.console.cases import CaseIndex, Wanted
 from edge.console.texts import TEXTS
+from edge.daemons import console_services
 from edge.daemons.console_services import examine_case
 from tests.console.conftest import csrf_of, put_case, violation
 
@@ -159,6 +162,24 @@ def test_words_that_come_in_disturb_nobody_who_goes_through_the_cases(box, monke
     monkeypatch.setattr(stages, "late", late)
     assert held.overdue(time.time()) == {f"v-{number:010d}" for number in range(3)}
     assert len(held.judged()) == 6 and held.reason_of(f"v-{100:010d}") == "x"
+
+
+def test_a_word_of_the_last_minute_is_taken_back_in_the_next_month_too(box, monkeypatch):
+    last = datetime(2026, 11, 30, 23, 59, 55, tzinfo=timezone.utc).timestamp()
+    monkeypatch.setattr(console_services, "time", SimpleNamespace(time=lambda: last))
+    console_services._review(box.state, "v-0000000001", "rejected", "", "oops", "zhang")
+    held = stages.CaseStages(box.state)
+    held.refresh()
+    assert held.of("v-0000000001").state == "misdetected"
+    monkeypatch.setattr(console_services, "time", SimpleNamespace(time=lambda: last + 10.0))
+    assert not console_services._withdraw(box.state, "v-0000000001", "li")
+    assert console_services._withdraw(box.state, "v-0000000001", "zhang")
+    held.refresh()
+    assert held.of("v-0000000001").state == "suspected"
+    assert not console_services._withdraw(box.state, "v-0000000001", "zhang"), "once"
+    console_services._review(box.state, "v-0000000002", "rejected", "", "oops", "zhang")
+    monkeypatch.setattr(console_services, "time", SimpleNamespace(time=lambda: last + 80.0))
+    assert not console_services._withdraw(box.state, "v-0000000002", "zhang"), "too late"
 
 
 def put_review(box, case_id, verdict, at="2026-05-01T09:00:00.000000Z", **more):
