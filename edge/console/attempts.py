@@ -73,14 +73,18 @@ class Attempts:
                 raise LoginRefused("locked")
         if who in self._waiting or len(self._waiting) >= WAITING_MOST:
             raise LoginRefused("busy")
-        own.append(now)
-        all_here.append(now)
+        for key, tries in ((_key(who, account), own), (who, all_here)):
+            tries.append(now)
+            self._tries[key] = tries
         while len(self._tries) > CLIENTS_MOST:
             self._tries.popitem(last=False)
 
     def _recent(self, key: str, now: float) -> deque[float]:
-        tries = self._tries.setdefault(key, deque())
-        self._tries.move_to_end(key)
+        """The tries that still count. Nothing is kept of a key that has none: whoever is locked out
+        may ask for any number of accounts."""
+        if key in self._tries:
+            self._tries.move_to_end(key)
+        tries = self._tries.get(key, deque())
         while tries and now - tries[0] > TRIES_WITHIN_S:
             tries.popleft()
         return tries

@@ -23,7 +23,14 @@ from edge.config.device import Console as ConsoleFacts
 from edge.console import accounts as module
 from edge.console.accounts import Accounts
 from edge.console.app import make_app
-from edge.console.attempts import TRIES, WAITING_MOST, Attempts, LoginRefused, household
+from edge.console.attempts import (
+    ADDRESS_TRIES,
+    TRIES,
+    WAITING_MOST,
+    Attempts,
+    LoginRefused,
+    household,
+)
 from edge.daemons.consoled import server_config
 from edge.daemons.page_settings import PageSettings
 from tests.console.conftest import PASSWORD, QUICK
@@ -129,6 +136,18 @@ def test_many_addresses_free_nobody_and_fill_no_memory(held):
             pass
     with pytest.raises(LoginRefused, match="locked"):
         accounts.log_in("zhang", PASSWORD, "10.0.0.9")
+
+
+def test_an_address_that_is_locked_out_fills_no_memory():
+    """Whatever names it asks for."""
+    attempts = Attempts(lambda: 0.0)
+    for number in range(ADDRESS_TRIES):
+        with attempts.one("10.0.0.9", f"u{number}"):
+            pass
+    for number in range(200):
+        with pytest.raises(LoginRefused, match="locked"), attempts.one("10.0.0.9", f"n{number}"):
+            pass
+    assert len(attempts._tries) == ADDRESS_TRIES + 1
 
 
 def test_one_host_has_one_lock_however_many_addresses():
