@@ -8,8 +8,9 @@ a camera, watched or not and why. What no span covers is "off": the box or its d
 from __future__ import annotations
 
 import json
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -111,9 +112,17 @@ class BlindLedger:
         known = self._files.get(path.name)
         if known is None or known[0] != size:
             spans = [s for line in path.read_bytes().splitlines() if (s := _span(line))]
-            old = max((s[1] for s in spans), default=0.0) - KEPT_S
+            old = _newest(spans) - KEPT_S
             known = self._files[path.name] = size, [s for s in spans if s[1] + s[2] > old]
         return known[1]
+
+
+def _newest(spans: Sequence[WatchedSpan]) -> float:
+    """When the newest begins, but for those of a clock that was ahead: it is no time to count from.
+    Where all are ahead it is this clock that is behind."""
+    latest = time.time() + DAY_S
+    begins = [span.begin for span in spans]
+    return max((at for at in begins if at <= latest), default=max(begins, default=0.0))
 
 
 def _span(line: bytes) -> _Span | None:

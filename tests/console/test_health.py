@@ -6,7 +6,7 @@ import html
 import json
 import re
 import time
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import get_args
 from zoneinfo import ZoneInfo
@@ -89,6 +89,23 @@ def test_torn_rows_are_left_out_and_new_ones_are_seen(tmp_path):
     path.write_bytes(path.read_bytes() + b"\n")
     put_spans(tmp_path, ("north", now - 300, 200.0, "stall"))
     assert ledger.minutes(now - DAY_S, now)["north"].reasons == [("stall", 200.0)]
+
+
+def test_an_hour_with_a_clock_that_was_ahead_empties_no_week(tmp_path):
+    """All in one file, whatever day of the month it is."""
+    now = time.time()
+    rows = [
+        {"camera": "north", "start": now - 2 * HOUR_S, "seconds": HOUR_S, "reason": ""},
+        {"camera": "north", "start": now + 20 * DAY_S, "seconds": 300.0, "reason": ""},
+    ]
+    (tmp_path / "ledger").mkdir()
+    path = tmp_path / f"ledger/inspection-{datetime.fromtimestamp(now, timezone.utc):%Y-%m}.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ledger = BlindLedger(tmp_path)
+    assert ledger.minutes(now - 7 * DAY_S, now)["north"].watched_s == pytest.approx(HOUR_S)
+    assert len(ledger.spans(now - DAY_S, now)) == 1
+    path.write_text(json.dumps(rows[1]) + "\n")
+    assert len(ledger.spans(now, now + 21 * DAY_S)) == 1, "a clock that is behind"
 
 
 def test_faults_of_every_daemon_with_what_to_do(box, client):
