@@ -35,6 +35,17 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[Any, Any] = {}
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Raises ConstructorError for a word that is not what its tag says too: PyYAML lets out
+        whatever its own reading of it comes to."""
+        try:
+            return super().construct_object(node, deep)
+        except (LookupError, AttributeError, TypeError, ValueError, ArithmeticError):
+            said, what = str(node.value)[:40], node.tag.rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{said!r} is no {what}", node.start_mark
+            ) from None
+
 
 class _Dumper(yaml.SafeDumper):
     pass

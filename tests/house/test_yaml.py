@@ -53,6 +53,23 @@ PLAIN = st.recursive(
 )
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: !!bool x", "line 1, column 4: 'x' is no bool"),
+        ("a: 1\nb: [!!int '']", "line 2, column 5: '' is no int"),
+        ("a: !!float ''", "'' is no float"),
+        (f"a: !!float {':'.join(['59'] * 400)}", "is no float"),
+        ("a: !!timestamp x", "'x' is no timestamp"),
+        ("a: !!timestamp 2026-13-01", "'2026-13-01' is no timestamp"),
+        ("? !!bool x\n: 1", "line 1, column 3: 'x' is no bool"),
+    ],
+)
+def test_a_word_that_is_not_what_its_tag_says_is_one_line(text: str, said: str) -> None:
+    with pytest.raises(BadYaml, match=re.escape(said)):
+        parse(text)
+
+
 @pytest.mark.parametrize("word", ODD)
 def test_a_word_is_the_same_word_for_every_reader(word: str) -> None:
     for text in (dump({"name": word}), edited("a: 1\n", {"a": 1, "name": word})):
