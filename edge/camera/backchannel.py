@@ -159,9 +159,9 @@ class _Rtsp:
             lines.append(f"Session: {self._session}")
         if self._challenge:
             lines.append(f"Authorization: {self._log_in(method, url)}")
-        self.wire.sendall(("\r\n".join(lines) + "\r\n" + extra + "\r\n").encode())
         # Of the answer as a whole: packets may come for ever, and no answer.
         self._until_s = time.monotonic() + ANSWER_S
+        self.wire.sendall(("\r\n".join(lines) + "\r\n" + extra + "\r\n").encode())
         while True:
             head = self._head()
             status = re.match(r"RTSP/1\.0 +(\d{3})", head)

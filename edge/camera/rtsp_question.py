@@ -52,8 +52,8 @@ def _answer(address: Address) -> str:
     try:
         with socket.create_connection((address.host, address.port), ANSWER_S) as wire:
             wire.settimeout(ANSWER_S)
-            wire.sendall(request.encode())
             until_s = time.monotonic() + ANSWER_S
+            wire.sendall(request.encode())
             while b"\r\n\r\n" not in data and len(data) < BYTES_MOST:
                 # Of the whole answer: one that comes byte by byte is none.
                 left_s = until_s - time.monotonic()

@@ -100,6 +100,7 @@ def test_an_answer_that_comes_letter_by_letter_is_none(monkeypatch: pytest.Monke
 
     def dribble() -> None:
         with server, server.accept()[0] as wire, contextlib.suppress(OSError):
+            wire.recv(4096)
             wire.sendall(b"RTSP/1.0 200 OK\r\nServer: ")
             # An hour passes then, and the next letter comes.
             clock.ahead_s = 3600.0
