@@ -105,7 +105,9 @@ class Desk:
         self.box.console.accounts._attempts._tries.clear()
         if "installer" in self.box.console.accounts.names():
             self.forget()
-            self.box.console.accounts._add(WHO, PASSWORD, "installer")
+            accounts = self.box.console.accounts
+            with accounts._changing:
+                accounts._put(WHO, accounts._hashed(WHO, PASSWORD), "installer")
         walk.ready(self.box)
         if not walk.outside:
             self.log_in()
