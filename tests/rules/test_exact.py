@@ -399,7 +399,7 @@ def test_a_place_comes_back_from_its_snapshot_on_the_clock_of_now():
         began=Stamp(10.0, 1010.0, "ntp", 1.0), seen=Stamp(20.0, 1020.0), state="open", reach=0.7,
         decided=Stamp(15.0, 1015.0), reported_mono=15.0, occurrence=3, outcome="self_corrected",
         reminded="left", ids=4, gaps=2, score=0.8, allowed=True, suppressed=True,
-        tallies={"seen": 9.0}, look=(0.6, 0.8), patch=patch,
+        tallies={"seen": 9.0}, look=(0.6, 0.8), patch=patch, zone_id="yard",
     )  # fmt: skip
     first.hold.step(5.0, "seen")
     stored = json.loads(msgspec.json.encode(first.snapshot()))
@@ -410,14 +410,14 @@ def test_a_place_comes_back_from_its_snapshot_on_the_clock_of_now():
     for name in (
         *("key", "label", "anchor", "home", "size", "reach", "box", "state", "verdict"),
         *("occurrence", "outcome", "reminded", "ids", "gaps", "score", "allowed", "suppressed"),
-        *("tallies", "look"),
+        *("tallies", "look", "zone_id"),
     ):
         assert getattr(again, name) == getattr(first, name), name
     assert again.patch == pytest.approx(patch, abs=1e-4)
     assert list(stored) == [
         *("key", "label", "anchor", "home", "size", "began", "hold", "seen", "box", "state"),
         *("decided", "told", "zone", "occurrence", "outcome", "reminded", "counts", "lawful"),
-        *("tallies", "look", "patch"),
+        *("tallies", "look", "patch", "zone_id"),
     ]
     bare = json.loads(msgspec.json.encode(spot().snapshot()))
     del bare["reminded"]
